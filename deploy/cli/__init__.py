@@ -1,0 +1,1 @@
+"""The `touchline` command: one module a command, put together in main.py."""

@@ -1,0 +1,67 @@
+"""`touchline`: every command, and what their errors become.
+
+Exit codes: 0 done, 1 failed (one sentence on standard error), 2 wrong usage. Ctrl-C ends with 130.
+"""
+
+import importlib
+import sys
+from typing import Final
+
+import click
+import typer
+
+from schemas.errors import TouchlineError
+
+app = typer.Typer(
+    name="touchline",
+    help="Scattered customer touchpoints in, live customer journeys out.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+
+#: Command → its module in deploy.cli, in the order that --help shows. Each module has `command`, a function or a Typer.
+COMMANDS: Final = {
+    "up": "up",
+    "worker": "worker",
+    "load": "load",
+    "topics": "topics",
+    "migrate": "migrate",
+    "publish": "publish",
+    "simulate": "simulate",
+    "replay": "replay",
+    "query": "query",
+    "status": "status",
+    "schemas": "schemas",
+}
+
+
+def build() -> typer.Typer:
+    """Put the commands together; importing a module is what makes its command known."""
+    for name, module in COMMANDS.items():
+        command = importlib.import_module(f"deploy.cli.{module}").command
+        if isinstance(command, typer.Typer):
+            app.add_typer(command, name=name)
+        else:
+            app.command(name)(command)
+    return app
+
+
+def run() -> None:
+    """Entry point of the console script."""
+    try:
+        result = build()(standalone_mode=False)
+    except TouchlineError as error:
+        sys.stderr.write(f"touchline: {error}\n")
+        sys.exit(1)
+    except click.exceptions.Exit as stop:
+        sys.exit(stop.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.exit(1)
+    sys.exit(result if isinstance(result, int) else 0)

@@ -1,0 +1,1 @@
+"""The contracts: everything that streams and sinks agree on."""

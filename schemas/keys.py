@@ -1,0 +1,37 @@
+"""Kafka keys and partitions: the same for every producer, so that related records meet on one worker.
+
+A key reads `tenant/type:value`, `tenant/profile` or `tenant`. Partitions are Kafka's default for keyed
+records (murmur2 of the key, sign bit cleared, modulo the partition count), so any standard client agrees.
+"""
+
+import re
+from functools import lru_cache
+from typing import Final
+
+from kafka.partitioner.default import murmur2
+
+from schemas.records import Identifier
+
+#: Tenants and identifier types stand unescaped in keys, so their alphabet is closed.
+NAME_PATTERN: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+
+
+def identifier_key(tenant: str, identifier: Identifier) -> bytes:
+    """Key of touchpoints (by strongest identifier) and identity-assignments."""
+    return f"{tenant}/{identifier['type']}:{identifier['value']}".encode()
+
+
+def profile_key(tenant: str, profile_id: str) -> bytes:
+    """Key of profile-changes, journey-inputs, journey-states and journey-signals."""
+    return f"{tenant}/{profile_id}".encode()
+
+
+def tenant_key(tenant: str) -> bytes:
+    """Key of identity-links: one total order of decisions per tenant."""
+    return tenant.encode()
+
+
+@lru_cache(maxsize=65536)
+def partition_of(key: bytes, partitions: int) -> int:
+    """The partition of a keyed record: `toPositive(murmur2(key)) % partitions` (Kafka, BuiltInPartitioner)."""
+    return int((murmur2(key) & 0x7FFFFFFF) % partitions)

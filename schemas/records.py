@@ -1,0 +1,242 @@
+"""The records of `schemas/avro/` as Python types: what the codec returns and takes. Times are UTC milliseconds."""
+
+from typing import Any, Literal, TypeAlias, TypedDict
+
+Record: TypeAlias = dict[str, Any]
+
+LinkKind: TypeAlias = Literal["OBSERVED", "ASSERTED"]
+ConsentDecision: TypeAlias = Literal["GRANTED", "DENIED", "REVOKED"]
+ProfileChangeKind: TypeAlias = Literal["MERGED", "SPLIT", "ERASED"]
+SignalStatus: TypeAlias = Literal["RAISED", "RETRACTED"]
+ExpectationStatus: TypeAlias = Literal["OPEN", "MISSED", "MET"]
+
+
+class Identifier(TypedDict):
+    """One way to recognise somebody within a tenant."""
+
+    type: str
+    value: str
+
+
+class Score(TypedDict):
+    """A survey answer."""
+
+    kind: Literal["NPS", "CSAT", "CES"]
+    value: float
+
+
+class Touchpoint(TypedDict):
+    """One contact between a person and the company; fields are documented in Touchpoint.avsc."""
+
+    tenant: str
+    event_id: str
+    occurred_at: int
+    received_at: int
+    source: str
+    channel: str
+    type: str
+    identifiers: list[Identifier]
+    account_id: str | None
+    session_id: str | None
+    issue_id: str | None
+    campaign: str | None
+    amount_minor: int | None
+    currency: str | None
+    sentiment: float | None
+    score: Score | None
+    consent: dict[str, ConsentDecision]
+    experiments: dict[str, str]
+    link: LinkKind
+    attributes: dict[str, str]
+
+
+class IdentityLink(TypedDict):
+    """Evidence that two identifiers are one person's."""
+
+    tenant: str
+    left: Identifier
+    right: Identifier
+    occurred_at: int
+    kind: LinkKind
+    event_id: str
+    source: str
+
+
+class IdentityAssignment(TypedDict):
+    """Whose an identifier is, since which decision."""
+
+    tenant: str
+    identifier: Identifier
+    profile_id: str
+    contested_from: int | None
+    contested_profile_id: str | None
+    version: int
+    event_id: str
+    occurred_at: int
+
+
+class ProfileChanged(TypedDict):
+    """Profiles merged, split or erased, and why."""
+
+    tenant: str
+    change_id: str
+    kind: ProfileChangeKind
+    profile_id: str
+    others: list[str]
+    rule: str
+    event_id: str
+    occurred_at: int
+    version: int
+
+
+class ResolvedTouchpoint(TypedDict):
+    """A touchpoint with its owner, on journey-inputs."""
+
+    identifier: Identifier
+    profile_id: str
+    version: int
+    touchpoint: Touchpoint
+
+
+class Move(TypedDict):
+    """Tells a profile that an identifier changed hands, on journey-inputs."""
+
+    profile_id: str
+    assignment: IdentityAssignment
+
+
+class Transfer(TypedDict):
+    """An identifier's touchpoints between two profiles, on journey-inputs."""
+
+    profile_id: str
+    from_profile_id: str
+    assignment: IdentityAssignment
+    touchpoints: list[Touchpoint]
+
+
+class Session(TypedDict):
+    """A visit or conversation."""
+
+    session_id: str | None
+    started_at: int
+    last_at: int
+    touchpoints: int
+
+
+class ChannelUse(TypedDict):
+    """How often and when last a channel was used."""
+
+    touchpoints: int
+    last_at: int
+
+
+class OpenIssue(TypedDict):
+    """A service case that waits for its solution."""
+
+    issue_id: str
+    opened_at: int
+    last_contact_at: int
+    contacts: int
+    channels: list[str]
+
+
+class Expectation(TypedDict):
+    """Something the customer or the company is expected to do until a deadline."""
+
+    kind: str
+    opened_at: int
+    due_at: int
+    status: ExpectationStatus
+    event_id: str
+
+
+class RecentTouchpoint(TypedDict):
+    """A line of the journey's recent history."""
+
+    event_id: str
+    occurred_at: int
+    channel: str
+    type: str
+
+
+class JourneyState(TypedDict):
+    """Where one person is in their journey; fields are documented in JourneyState.avsc."""
+
+    tenant: str
+    profile_id: str
+    version: int
+    state_hash: str
+    as_of: int
+    identifiers: list[Identifier]
+    account_id: str | None
+    touchpoints: int
+    late: int
+    first_seen: int
+    last_seen: int
+    stage: str
+    stage_since: int
+    stages: dict[str, int]
+    components: dict[str, int]
+    sessions: int
+    session: Session | None
+    channels: dict[str, ChannelUse]
+    last_channel: str
+    channel_switches: int
+    handoffs: int
+    friction: float
+    ouch_moments: int
+    wow_moments: int
+    sentiment: float | None
+    nps: float | None
+    csat: float | None
+    ces: float | None
+    open_issues: list[OpenIssue]
+    issues_solved: int
+    expectations: list[Expectation]
+    carts: int
+    carts_met: int
+    consent: dict[str, ConsentDecision]
+    orders: int
+    revenue: dict[str, int]
+    first_campaign: str | None
+    last_campaign: str | None
+    experiments: dict[str, str]
+    recent: list[RecentTouchpoint]
+
+
+class JourneySignal(TypedDict):
+    """Something a service may act on now."""
+
+    tenant: str
+    profile_id: str
+    signal_id: str
+    kind: str
+    status: SignalStatus
+    occurred_at: int
+    rule: str
+    event_ids: list[str]
+    details: dict[str, str]
+    version: int
+
+
+class Header(TypedDict):
+    """A Kafka record header."""
+
+    name: str
+    value: bytes | None
+
+
+class DeadLetter(TypedDict):
+    """A record that could not be taken."""
+
+    reason: str
+    error: str
+    component: str
+    component_version: str
+    topic: str
+    partition: int
+    offset: int
+    recorded_at: int
+    key: bytes | None
+    value: bytes | None
+    headers: list[Header]

@@ -1,0 +1,132 @@
+"""Settings, read from the environment once at start; each names its variable, default and meaning."""
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import unquote, urlsplit
+
+from schemas.errors import SettingsError
+
+_SQL_NAME: Final = re.compile(r"[A-Za-z_]\w{0,63}")
+_TOPIC_PREFIX: Final = re.compile(r"[A-Za-z0-9_-]{0,40}\.?")
+
+
+def _setting(variable: str, default: Any, meaning: str) -> Any:
+    return field(default=default, metadata={"variable": variable, "meaning": meaning})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that can be set from outside. README.md, "Configure", shows this as a table."""
+
+    brokers: str = _setting("TOUCHLINE_KAFKA_BROKERS", "127.0.0.1:9092", "Kafka bootstrap servers, host:port, comma-separated")
+    clickhouse_url: str = _setting(
+        "TOUCHLINE_CLICKHOUSE_URL", "clickhouse://127.0.0.1:9000/touchline",
+        "ClickHouse native protocol: clickhouse://user:password@host:port/database (clickhouses:// for TLS)",
+    )  # fmt: skip
+    topic_prefix: str = _setting("TOUCHLINE_TOPIC_PREFIX", "", "Put before every topic and consumer group name")
+    partitions: int = _setting("TOUCHLINE_PARTITIONS", 8, "Partitions of the keyed topics, fixed at creation: the most workers that can share the work")
+    replication: int = _setting("TOUCHLINE_REPLICATION", 1, "Replicas of each topic")
+    epoch: int = _setting("TOUCHLINE_EPOCH", 0, "Raise it by one when topics are deleted and made anew, so that versions keep growing")
+    session_timeout: float = _setting("TOUCHLINE_SESSION_TIMEOUT", 10.0, "Seconds without a heartbeat after which a worker's partitions go to another")
+    identity_policy: str = _setting("TOUCHLINE_IDENTITY_POLICY", "", "Path of an identity.toml; empty for the built-in policy")
+    journey_rules: str = _setting("TOUCHLINE_JOURNEY_RULES", "", "Path of a journey.toml; empty for the built-in rules")
+    catalogue: str = _setting("TOUCHLINE_CATALOGUE", "", "Path of a catalogue.toml; empty for the built-in catalogue")
+    pseudonym_key: str = _setting("TOUCHLINE_PSEUDONYM_KEY", "", "Secret for pseudonymising identifiers, at least 32 characters; or @FILE")
+    pseudonym_key_id: str = _setting("TOUCHLINE_PSEUDONYM_KEY_ID", "k1", "Name of that secret; stands in every pseudonym, so that keys can be rotated")
+    registry_url: str = _setting("TOUCHLINE_REGISTRY_URL", "", "Confluent-compatible schema registry; empty: single-object encoding only")
+    metrics_port: int = _setting("TOUCHLINE_METRICS_PORT", 0, "Prometheus metrics on 127.0.0.1 at this port; 0 for none")
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None) -> "Settings":
+        """Read and check all settings. Raises SettingsError naming the variable and the fix."""
+        env = os.environ if environ is None else environ
+        values: dict[str, Any] = {}
+        for item in fields(cls):
+            variable = item.metadata["variable"]
+            if variable in env:
+                values[item.name] = _parse(variable, env[variable], item.default)
+        settings = cls(**values)
+        settings._check()
+        return settings
+
+    def to_env(self) -> dict[str, str]:
+        """The environment that makes a child process read the same settings."""
+        return {item.metadata["variable"]: str(getattr(self, item.name)) for item in fields(self)}
+
+    def topic(self, name: str) -> str:
+        """The name of a topic or consumer group in this deployment."""
+        return self.topic_prefix + name
+
+    def pseudonym_secret(self) -> bytes:
+        """The pseudonymisation secret, or empty bytes if none is set. Raises SettingsError."""
+        secret = self.pseudonym_key
+        if secret.startswith("@"):
+            try:
+                secret = Path(secret[1:]).read_text().strip()
+            except OSError as error:
+                raise SettingsError(f"TOUCHLINE_PSEUDONYM_KEY names a file that cannot be read: {error}") from error
+        if secret and len(secret) < 32:
+            raise SettingsError(
+                "TOUCHLINE_PSEUDONYM_KEY is shorter than 32 characters: make one with `openssl rand -hex 32`"
+            )
+        return secret.encode()
+
+    def _check(self) -> None:
+        if not _TOPIC_PREFIX.fullmatch(self.topic_prefix):
+            raise SettingsError("TOUCHLINE_TOPIC_PREFIX may hold letters, digits, _ and -, and end with a dot")
+        for name, least in (("partitions", 1), ("replication", 1), ("epoch", 0), ("metrics_port", 0)):
+            if getattr(self, name) < least:
+                raise SettingsError(f"TOUCHLINE_{name.upper()} is {getattr(self, name)}: it must be at least {least}")
+        if self.session_timeout < 1:
+            raise SettingsError("TOUCHLINE_SESSION_TIMEOUT is below 1 second: brokers refuse that; use 6 or more")
+        self.clickhouse()
+
+    def clickhouse(self) -> "ClickHouse":
+        """The parts of the ClickHouse URL. Raises SettingsError."""
+        return ClickHouse.from_url(self.clickhouse_url)
+
+
+@dataclass(frozen=True)
+class ClickHouse:
+    """Where ClickHouse is. The password never shows in a repr or a log line."""
+
+    host: str
+    port: int
+    user: str
+    password: str = field(repr=False)
+    database: str = "touchline"
+    secure: bool = False
+
+    @classmethod
+    def from_url(cls, url: str) -> "ClickHouse":
+        """Parse clickhouse://user:password@host:port/database. Raises SettingsError."""
+        parts = urlsplit(url)
+        hint = "TOUCHLINE_CLICKHOUSE_URL must read clickhouse://user:password@host:port/database"
+        if parts.scheme not in ("clickhouse", "clickhouses") or not parts.hostname:
+            raise SettingsError(hint)
+        try:
+            port = parts.port
+        except ValueError as error:
+            raise SettingsError(f"{hint}: the port is not a number") from error
+        database = parts.path.strip("/") or "touchline"
+        if not _SQL_NAME.fullmatch(database):
+            raise SettingsError(f"{hint}: the database name may hold letters, digits and _ only")
+        secure = parts.scheme == "clickhouses"
+        return cls(
+            host=parts.hostname, port=port or (9440 if secure else 9000), user=unquote(parts.username or "default"),
+            password=unquote(parts.password or ""), database=database, secure=secure,
+        )  # fmt: skip
+
+
+def _parse(variable: str, text: str, default: Any) -> Any:
+    kind = type(default)
+    if kind is str:
+        return text
+    try:
+        return kind(text)
+    except ValueError as error:
+        raise SettingsError(f"{variable} is {text!r}: it must be a number, like {default}") from error

@@ -1,0 +1,92 @@
+"""Every topic: what it carries, who writes and reads it, how long it is kept. `touchline topics` creates them."""
+
+from dataclasses import dataclass
+from typing import Final
+
+DAY_MS: Final = 24 * 60 * 60 * 1000
+
+#: Kafka application id and consumer group of the workers; Faust names changelog topics after it.
+WORKER_GROUP: Final = "touchline-worker"
+LOADER_GROUP: Final = "touchline-loader"
+
+
+@dataclass(frozen=True)
+class Topic:
+    """One Kafka topic. `retention_ms` is None for compacted topics: they keep the newest record of each key."""
+
+    name: str
+    key: str
+    values: tuple[str, ...]
+    written_by: tuple[str, ...]
+    read_by: tuple[str, ...]
+    retention_ms: int | None = None
+    public: bool = False  #: subscribers outside Touchline rely on it: schema changes must be FULL_TRANSITIVE
+
+    @property
+    def compacted(self) -> bool:
+        """Whether Kafka keeps the newest record of each key for ever (cleanup.policy=compact)."""
+        return self.retention_ms is None
+
+    def config(self) -> dict[str, str]:
+        """The topic's Kafka configuration."""
+        if self.retention_ms is None:
+            return {"cleanup.policy": "compact"}
+        return {"cleanup.policy": "delete", "retention.ms": str(self.retention_ms)}
+
+
+TOUCHPOINTS = Topic(
+    "touchpoints", "tenant/strongest identifier", ("Touchpoint",),
+    ("sources", "stitch"), ("stitch",), 7 * DAY_MS, public=True,
+)  # fmt: skip
+IDENTITY_LINKS = Topic(
+    "identity-links", "tenant", ("IdentityLink",), ("stitch",), ("identity", "loader"), 30 * DAY_MS
+)
+IDENTITY_ASSIGNMENTS = Topic(
+    "identity-assignments", "tenant/identifier", ("IdentityAssignment",),
+    ("identity",), ("stitch", "loader", "subscribers"), public=True,
+)  # fmt: skip
+PROFILE_CHANGES = Topic(
+    "profile-changes", "tenant/profile", ("ProfileChanged",),
+    ("identity",), ("loader", "subscribers"), 30 * DAY_MS, public=True,
+)  # fmt: skip
+JOURNEY_INPUTS = Topic(
+    "journey-inputs", "tenant/profile", ("ResolvedTouchpoint", "Move", "Transfer"),
+    ("stitch", "identity", "journeys"), ("journeys", "loader"), 7 * DAY_MS,
+)  # fmt: skip
+JOURNEY_STATES = Topic(
+    "journey-states", "tenant/profile", ("JourneyState",), ("journeys",), ("loader", "subscribers"), public=True
+)
+JOURNEY_SIGNALS = Topic(
+    "journey-signals", "tenant/profile", ("JourneySignal",),
+    ("journeys",), ("loader", "subscribers"), 30 * DAY_MS, public=True,
+)  # fmt: skip
+DEAD_LETTERS = Topic(
+    "dead-letters", "the original key", ("DeadLetter",),
+    ("stitch", "identity", "journeys", "loader"), ("loader", "operator"), 30 * DAY_MS,
+)  # fmt: skip
+
+#: Private to the worker: the state of each agent, replayed when a partition changes hands.
+STITCH_CHANGELOG = Topic(
+    f"{WORKER_GROUP}-stitch-changelog", "tenant/identifier, or the pair",
+    ("IdentityAssignment", "IdentityLink"), ("stitch",), ("stitch",),
+)  # fmt: skip
+IDENTITY_CHANGELOG = Topic(
+    f"{WORKER_GROUP}-identity-changelog", "the pair", ("IdentityLink",), ("identity",), ("identity",)
+)
+JOURNEYS_CHANGELOG = Topic(
+    f"{WORKER_GROUP}-journeys-changelog", "tenant/profile and event or identifier",
+    ("ResolvedTouchpoint", "IdentityAssignment"), ("journeys",), ("journeys",),
+)  # fmt: skip
+
+PUBLIC_PATH: Final = (
+    TOUCHPOINTS,
+    IDENTITY_LINKS,
+    IDENTITY_ASSIGNMENTS,
+    PROFILE_CHANGES,
+    JOURNEY_INPUTS,
+    JOURNEY_STATES,
+    JOURNEY_SIGNALS,
+    DEAD_LETTERS,
+)
+CHANGELOGS: Final = (STITCH_CHANGELOG, IDENTITY_CHANGELOG, JOURNEYS_CHANGELOG)
+ALL: Final = (*PUBLIC_PATH, *CHANGELOGS)

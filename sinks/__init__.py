@@ -1,0 +1,1 @@
+"""The loader: Kafka topics into ClickHouse tables."""

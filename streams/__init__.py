@@ -1,0 +1,1 @@
+"""The worker: one Faust application with the stitch, identity and journey agents."""

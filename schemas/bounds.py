@@ -1,64 +1,88 @@
-"""Walk an Avro datum without building it: refuse one whose counts would cost memory out of proportion to its bytes.
+"""Refuse what would cost memory out of proportion to its bytes: hostile data and hostile foreign schemas.
 
 An array of empty records costs two bytes an item on the wire and some 230 in memory, so a hostile megabyte
-would take a hundred. The walk counts items against the contract's limits first. It runs on large data only.
+would take a hundred. A datum is walked, without building it, to count its items against the contract's limits
+first (large data only); a foreign schema is refused if it is recursive or describes values of no width.
 """
 
 from typing import Any, Final
 
 from schemas.errors import ContractError, Reason
+from schemas.records import AvroSchema
 
 MAX_ITEMS: Final = 4096  #: items of one array or map: above every limit that the contracts state
+MAX_TOTAL_ITEMS: Final = 65_536  #: of all arrays and maps of a datum: a full Transfer has 41,000
 MAX_DEPTH: Final = 16  #: nesting of a registered schema; ours nest 5 deep
 
 _FIXED_BYTES = {"null": 0, "boolean": 1, "float": 4, "double": 8}
+_PRIMITIVES = frozenset({*_FIXED_BYTES, "int", "long", "string", "bytes"})
+_NAMED = ("record", "enum", "fixed")
 
 
-def check_bounds(schema: Any, data: bytes, start: int) -> int:
-    """Return the offset after the datum that begins at `start`. Raises ContractError."""
-    return _Walk(data).skip(schema, start, {}, 0)
+def check_bounds(schema: AvroSchema, data: bytes, start: int) -> int:
+    """Return the offset after the datum that begins at `start`; names in the schema must be full.
 
-
-def check_schema(schema: Any) -> None:
-    """Refuse a foreign schema that could hurt: recursive, too deep, or with zero-width array or map items.
-
-    Raises ContractError (UNDECODABLE).
+    Raises ContractError: TOO_LARGE over the counts above, UNDECODABLE if the bytes are not of the schema.
     """
-    _check_type(schema, set(), 0)
+    names: dict[str, Any] = {}
+    _collect_names(schema, names)
+    return _Walk(data, names).skip(schema, start, 0)
+
+
+def check_schema(schema: AvroSchema) -> None:
+    """Refuse a foreign schema that could hurt: recursive, nested too deep, or with values of no width.
+
+    Without values of no width a datum never holds more values than bytes. Raises ContractError (UNDECODABLE).
+    """
+    _SchemaCheck().depth_of(schema, "", 0)
+
+
+def _collect_names(schema: AvroSchema, names: dict[str, Any]) -> None:
+    if isinstance(schema, list):
+        for branch in schema:
+            _collect_names(branch, names)
+    elif isinstance(schema, dict):
+        if schema["type"] in _NAMED:
+            name, namespace = schema["name"], schema.get("namespace")
+            names[f"{namespace}.{name}" if namespace and "." not in name else name] = schema
+        for field in schema.get("fields", ()):
+            _collect_names(field["type"], names)
+        for inner in (schema.get("items"), schema.get("values"), schema["type"]):
+            _collect_names(inner, names)
 
 
 class _Walk:
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes, names: dict[str, Any]) -> None:
         self.data = data
+        self.names = names
+        self.items = 0
 
-    def skip(self, schema: Any, at: int, names: dict[str, Any], depth: int) -> int:
-        if depth > MAX_DEPTH:
-            raise ContractError(Reason.UNDECODABLE, f"nested deeper than {MAX_DEPTH}")
+    def skip(self, schema: AvroSchema, at: int, depth: int) -> int:
+        if depth > 2 * MAX_DEPTH:
+            raise ContractError(Reason.UNDECODABLE, f"nested deeper than {2 * MAX_DEPTH}")
         if isinstance(schema, list):
             branch, at = self._long(at)
             if not 0 <= branch < len(schema):
                 raise ContractError(Reason.UNDECODABLE, f"union branch {branch} does not exist")
-            return self.skip(schema[branch], at, names, depth + 1)
+            return self.skip(schema[branch], at, depth + 1)
         if isinstance(schema, str):
-            if schema in names:
-                return self.skip(names[schema], at, names, depth + 1)
+            if schema in self.names:
+                return self.skip(self.names[schema], at, depth + 1)
             return self._skip_primitive(schema, at)
         kind = schema["type"]
         if kind == "record":
-            names[f"{schema.get('namespace', 'touchline')}.{schema['name']}"] = names[schema["name"]] = schema
             for field in schema["fields"]:
-                at = self.skip(field["type"], at, names, depth + 1)
+                at = self.skip(field["type"], at, depth + 1)
             return at
         if kind == "enum":
-            names[f"{schema.get('namespace', 'touchline')}.{schema['name']}"] = names[schema["name"]] = schema
             return self._long(at)[1]
         if kind == "array":
-            return self._skip_blocks(schema["items"], None, at, names, depth)
+            return self._skip_blocks(schema["items"], None, at, depth)
         if kind == "map":
-            return self._skip_blocks(schema["values"], "string", at, names, depth)
+            return self._skip_blocks(schema["values"], "string", at, depth)
         if kind == "fixed":
             return self._forward(at, int(schema["size"]))
-        return self.skip(kind, at, names, depth + 1)
+        return self.skip(kind, at, depth + 1)
 
     def _skip_primitive(self, name: str, at: int) -> int:
         if name in ("int", "long"):
@@ -70,7 +94,7 @@ class _Walk:
             return self._forward(at, _FIXED_BYTES[name])
         raise ContractError(Reason.UNDECODABLE, f"unknown Avro type {name}")
 
-    def _skip_blocks(self, items: Any, keys: str | None, at: int, names: dict[str, Any], depth: int) -> int:
+    def _skip_blocks(self, items: AvroSchema, keys: str | None, at: int, depth: int) -> int:
         total = 0
         while True:
             count, at = self._long(at)
@@ -80,12 +104,17 @@ class _Walk:
                 count = -count
                 _, at = self._long(at)
             total += count
+            self.items += count
             if total > MAX_ITEMS:
                 raise ContractError(Reason.TOO_LARGE, f"an array or map has more than {MAX_ITEMS} items")
+            if self.items > MAX_TOTAL_ITEMS:
+                raise ContractError(
+                    Reason.TOO_LARGE, f"the record has more than {MAX_TOTAL_ITEMS} items in all"
+                )
             for _ in range(count):
                 if keys is not None:
                     at = self._skip_primitive(keys, at)
-                at = self.skip(items, at, names, depth + 1)
+                at = self.skip(items, at, depth + 1)
 
     def _long(self, at: int) -> tuple[int, int]:
         shift = value = 0
@@ -105,43 +134,76 @@ class _Walk:
         return at + length
 
 
-def _check_type(schema: Any, open_names: set[str], depth: int) -> None:
-    if depth > MAX_DEPTH:
-        raise ContractError(Reason.UNDECODABLE, f"the registered schema nests deeper than {MAX_DEPTH}")
-    if isinstance(schema, list):
-        for branch in schema:
-            _check_type(branch, open_names, depth + 1)
-    elif isinstance(schema, str):
-        if schema in open_names:
-            raise ContractError(Reason.UNDECODABLE, f"the registered schema is recursive at {schema}")
-    elif isinstance(schema, dict):
-        _check_complex(schema, open_names, depth)
-    else:
-        raise ContractError(Reason.UNDECODABLE, "the registered schema is not Avro")
+class _SchemaCheck:
+    """Follows every named type once, by its full name as Avro 1.12 ("Names") forms it."""
+
+    def __init__(self) -> None:
+        self.open: set[str] = set()
+        self.depths: dict[str, int] = {}
+
+    def depth_of(self, schema: AvroSchema, namespace: str, above: int) -> int:
+        """How deep values of this type nest."""
+        if isinstance(schema, list):
+            inner = [
+                0 if branch == "null" else self.depth_of(branch, namespace, above + 1) for branch in schema
+            ]
+            depth = 1 + max(inner, default=0)
+        elif isinstance(schema, str):
+            depth = self._depth_of_reference(schema, namespace)
+        elif isinstance(schema, dict):
+            depth = self._depth_of_definition(schema, namespace, above)
+        else:
+            raise _refusal("is not Avro")
+        if above + depth > MAX_DEPTH:
+            raise _refusal(f"nests deeper than {MAX_DEPTH}")
+        return depth
+
+    def _depth_of_reference(self, name: str, namespace: str) -> int:
+        if name == "null":
+            raise _refusal("has values of no width")
+        if name in _PRIMITIVES:
+            return 0
+        full = _full_name(name, namespace)
+        if full in self.open:
+            raise _refusal(f"is recursive at {full}")
+        if full not in self.depths:
+            raise _refusal(f"uses {full} without defining it")
+        return self.depths[full]
+
+    def _depth_of_definition(self, schema: dict[str, Any], namespace: str, above: int) -> int:
+        if any(str(key).startswith("__") for key in schema):
+            raise _refusal("has a property that begins with two underscores")
+        if above > MAX_DEPTH:
+            raise _refusal(f"nests deeper than {MAX_DEPTH}")
+        kind = schema.get("type")
+        if kind in ("array", "map"):
+            return 1 + self.depth_of(
+                schema.get("items" if kind == "array" else "values"), namespace, above + 1
+            )
+        if kind not in _NAMED:
+            return self.depth_of(kind, namespace, above + 1)
+        full = _full_name(str(schema.get("name")), str(schema.get("namespace", namespace)))
+        self.open.add(full)
+        depth = 0
+        if kind == "record":
+            fields = schema.get("fields")
+            if not isinstance(fields, list) or not all(isinstance(field, dict) for field in fields):
+                raise _refusal("has a record without a list of fields")
+            inside = full.rpartition(".")[0]
+            inner = [self.depth_of(field.get("type"), inside, above + 1) for field in fields]
+            if not inner:
+                raise _refusal("has values of no width")
+            depth = 1 + max(inner)
+        elif kind == "fixed" and not (isinstance(schema.get("size"), int) and schema["size"] > 0):
+            raise _refusal("has values of no width")
+        self.open.discard(full)
+        self.depths[full] = depth
+        return depth
 
 
-def _check_complex(schema: dict[str, Any], open_names: set[str], depth: int) -> None:
-    kind = schema.get("type")
-    if kind == "record":
-        name = str(schema.get("name"))
-        inside = open_names | {name, f"{schema.get('namespace', '')}.{name}"}
-        for field in schema.get("fields", []):
-            _check_type(field.get("type"), inside, depth + 1)
-    elif kind in ("array", "map"):
-        items = schema.get("items" if kind == "array" else "values")
-        if _can_be_empty(items):
-            raise ContractError(Reason.UNDECODABLE, "the registered schema has items of no width")
-        _check_type(items, open_names, depth + 1)
-    elif isinstance(kind, (dict, list)):
-        _check_type(kind, open_names, depth + 1)
+def _full_name(name: str, namespace: str) -> str:
+    return name if "." in name or not namespace else f"{namespace}.{name}"
 
 
-def _can_be_empty(schema: Any) -> bool:
-    """Whether a datum of this type may take zero bytes (a union takes at least its branch number)."""
-    if schema == "null":
-        return True
-    if not isinstance(schema, dict):
-        return False
-    if schema.get("type") == "record":
-        return all(_can_be_empty(field.get("type")) for field in schema.get("fields", []))
-    return schema.get("type") == "null" or (schema.get("type") == "fixed" and schema.get("size") == 0)
+def _refusal(why: str) -> ContractError:
+    return ContractError(Reason.UNDECODABLE, f"the registered schema {why}")

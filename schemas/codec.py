@@ -4,33 +4,54 @@ A single object is C3 01, the 8-byte CRC-64-AVRO fingerprint of the writer's sch
 fingerprint says which record it is, so a topic may carry several and needs no registry.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from io import BytesIO
 from typing import Any, Final
 
 from fastavro import parse_schema, schemaless_reader, schemaless_writer
 
-from schemas.bounds import check_bounds
+from schemas.bounds import check_bounds, check_schema
 from schemas.errors import ContractError, Reason
-from schemas.records import Record
+from schemas.records import AvroSchema, Identifier, Record
 from schemas.registry import WriterSchema, current, fingerprint_of, writers
 
 MAX_BYTES: Final = 1024 * 1024  #: of one record's value
 MARKER: Final = b"\xc3\x01"
 HEADER_BYTES: Final = 10
-#: Below this size a datum cannot describe enough empty items to matter; above it is walked before it is decoded.
+CONFLUENT_HEADER_BYTES: Final = 5  #: 00 and the schema id, big-endian
+#: Below this size a datum cannot describe enough empty items to matter; above it is walked before decoding.
 UNWALKED_BYTES: Final = 4096
 
-_CURRENT = {name: parse_schema(schema, named_schemas={}) for name, schema in current().items()}
+
+def _parse(schema: AvroSchema) -> AvroSchema:
+    """A schema ready for fastavro, without logical types: times stay integers, as records.py promises."""
+    return parse_schema(_plain(schema), named_schemas={})
+
+
+def _plain(schema: AvroSchema) -> AvroSchema:
+    if isinstance(schema, list):
+        return [_plain(branch) for branch in schema]
+    if not isinstance(schema, dict):
+        return schema
+    result = {key: value for key, value in schema.items() if key != "logicalType"}
+    for inner in ("type", "items", "values"):
+        if inner in result:
+            result[inner] = _plain(result[inner])
+    if "fields" in result:
+        result["fields"] = [{**field, "type": _plain(field["type"])} for field in result["fields"]]
+    return result
+
+
+_CURRENT = {name: _parse(schema) for name, schema in current().items()}
 _HEADERS = {name: MARKER + fingerprint_of(schema) for name, schema in current().items()}
 _WRITERS = writers()
-_PARSED = {mark: parse_schema(writer.schema, named_schemas={}) for mark, writer in _WRITERS.items()}
+_PARSED = {mark: _parse(writer.schema) for mark, writer in _WRITERS.items()}
 
-#: Confluent schema id → the schema registered under it; raises ContractError if it cannot be had.
+#: Confluent schema id → the schema registered under it, as `foreign_schema` returns it. Raises ContractError.
 SchemaById = Callable[[int], dict[str, Any]]
 
 
-def encode(name: str, record: Any) -> bytes:
+def encode(name: str, record: Mapping[str, Any]) -> bytes:
     """Encode a record of schema `name`. Raises ContractError (INVALID) if it does not fit the schema."""
     buffer = BytesIO()
     buffer.write(_HEADERS[name])
@@ -39,6 +60,23 @@ def encode(name: str, record: Any) -> bytes:
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
         raise ContractError(Reason.INVALID, f"not a {name}: {error}") from error
     return buffer.getvalue()
+
+
+def encode_resolved(identifier: Identifier, profile_id: str, version: int, touchpoint: bytes) -> bytes:
+    """Encode a ResolvedTouchpoint around an already encoded current Touchpoint, copied untouched.
+
+    Its first three fields are two strings, a string and a long; a record is the concatenation of its fields.
+    """
+    return b"".join(
+        (
+            _HEADERS["ResolvedTouchpoint"],
+            _string(identifier["type"]),
+            _string(identifier["value"]),
+            _string(profile_id),
+            _long(version),
+            memoryview(touchpoint)[HEADER_BYTES:],
+        )
+    )
 
 
 def header(name: str) -> bytes:
@@ -64,7 +102,7 @@ def decode(data: bytes | None, schema_by_id: SchemaById | None = None) -> tuple[
     if data[:1] == b"\x00" and schema_by_id is not None:
         return "Touchpoint", _decode_confluent(data, schema_by_id)
     writer = _writer(data)
-    return writer.name, _read(writer.name, writer.schema, _PARSED[writer.fingerprint], data, HEADER_BYTES)
+    return writer.name, _read(writer.name, _PARSED[writer.fingerprint], data, HEADER_BYTES)
 
 
 def decode_as(name: str, data: bytes | None) -> Record:
@@ -75,29 +113,64 @@ def decode_as(name: str, data: bytes | None) -> Record:
     return record
 
 
+def _string(text: str) -> bytes:
+    raw = text.encode()
+    return _long(len(raw)) + raw
+
+
+def _long(number: int) -> bytes:
+    """Avro's long: zigzag, then 7 bits a byte, least significant first."""
+    rest = (number << 1) ^ (number >> 63)
+    encoded = bytearray()
+    while rest > 0x7F:
+        encoded.append(rest & 0x7F | 0x80)
+        rest >>= 7
+    encoded.append(rest)
+    return bytes(encoded)
+
+
 def _writer(data: bytes) -> WriterSchema:
     if data[:2] != MARKER:
-        raise ContractError(Reason.UNDECODABLE, "not Avro single-object encoding: the first two bytes are not C3 01")
+        raise ContractError(
+            Reason.UNDECODABLE, "not Avro single-object encoding: the first two bytes are not C3 01"
+        )
     writer = _WRITERS.get(data[2:HEADER_BYTES])
     if writer is None:
         raise ContractError(Reason.UNDECODABLE, f"unknown schema fingerprint {data[2:HEADER_BYTES].hex()}")
     return writer
 
 
-def _decode_confluent(data: bytes, schema_by_id: SchemaById) -> Record:
-    if len(data) < 5:
-        raise ContractError(Reason.UNDECODABLE, "Confluent framing is cut off: no schema id")
-    schema = schema_by_id(int.from_bytes(data[1:5], "big"))
+def foreign_schema(schema: AvroSchema) -> dict[str, Any]:
+    """Check a schema that somebody else registered and make it ready for `decode`.
+
+    Raises ContractError (UNDECODABLE) if it could hurt, is not Avro or counts time in another unit.
+    """
+    check_schema(schema)
+    if not isinstance(schema, dict):
+        raise ContractError(Reason.UNDECODABLE, "the registered schema is not a record")
+    for field in schema.get("fields", ()):
+        unit = field["type"].get("logicalType") if isinstance(field["type"], dict) else None
+        if field.get("name") in ("occurred_at", "received_at") and unit not in (None, "timestamp-millis"):
+            raise ContractError(
+                Reason.UNDECODABLE, f"{field['name']} is registered as {unit}, not timestamp-millis"
+            )
     try:
-        parsed = parse_schema(schema, named_schemas={})
+        return dict(_parse(schema))
     except Exception as error:
+        # fastavro raises a dozen types for what is not Avro; every one of them means the same here
         raise ContractError(Reason.UNDECODABLE, f"the registered schema is not Avro: {error}") from error
-    return _read("Touchpoint", schema, parsed, data, 5)
 
 
-def _read(name: str, schema: dict[str, Any], parsed: Any, data: bytes, start: int) -> Record:
+def _decode_confluent(data: bytes, schema_by_id: SchemaById) -> Record:
+    if len(data) < CONFLUENT_HEADER_BYTES:
+        raise ContractError(Reason.UNDECODABLE, "Confluent framing is cut off: no schema id")
+    parsed = schema_by_id(int.from_bytes(data[1:CONFLUENT_HEADER_BYTES], "big"))
+    return _read("Touchpoint", parsed, data, CONFLUENT_HEADER_BYTES)
+
+
+def _read(name: str, parsed: AvroSchema, data: bytes, start: int) -> Record:
     if len(data) > UNWALKED_BYTES:
-        check_bounds(schema, data, start)
+        check_bounds(parsed, data, start)
     buffer = BytesIO(data)
     buffer.seek(start)
     reader_schema = None if parsed is _PARSED.get(_HEADERS[name][2:]) else _CURRENT[name]
@@ -107,5 +180,7 @@ def _read(name: str, schema: dict[str, Any], parsed: Any, data: bytes, start: in
         # fastavro raises a dozen types for hostile bytes; every one of them means the same here
         raise ContractError(Reason.UNDECODABLE, f"not a {name}: {type(error).__name__}: {error}") from error
     if buffer.tell() != len(data):
-        raise ContractError(Reason.UNDECODABLE, f"{len(data) - buffer.tell()} bytes left over after the {name}")
+        raise ContractError(
+            Reason.UNDECODABLE, f"{len(data) - buffer.tell()} bytes left over after the {name}"
+        )
     return record  # type: ignore[no-any-return]

@@ -1,15 +1,16 @@
-"""Look schemas up in a Confluent-compatible registry, once per id; a foreign schema is checked before it is trusted."""
+"""Look schemas up in a Confluent-compatible registry, once per id; each is checked before it is trusted."""
 
 import json
 import urllib.error
 import urllib.request
+from http.client import HTTPException
 from typing import Any, Final
 
-from schemas.bounds import check_schema
+from schemas.codec import foreign_schema
 from schemas.errors import ContractError, Reason, SettingsError, UnavailableError
 
 TIMEOUT_SECONDS: Final = 5.0
-MAX_SCHEMA_BYTES: Final = 256 * 1024
+MAX_ANSWER_BYTES: Final = 256 * 1024
 
 
 class RegistryClient:
@@ -33,18 +34,30 @@ class RegistryClient:
 
     def _fetch(self, schema_id: int) -> dict[str, Any]:
         try:
-            with urllib.request.urlopen(f"{self._url}/schemas/ids/{schema_id}", timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310 (scheme checked above)
-                body = json.loads(answer.read(MAX_SCHEMA_BYTES))
-            schema = json.loads(body["schema"])
+            url = f"{self._url}/schemas/ids/{schema_id}"
+            with urllib.request.urlopen(url, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310 (scheme checked above)
+                text = answer.read(MAX_ANSWER_BYTES + 1)
+            body = json.loads(text)["schema"] if len(text) <= MAX_ANSWER_BYTES else None
         except urllib.error.HTTPError as error:
             if error.code == 404:
                 raise ContractError(Reason.UNDECODABLE, f"the registry has no schema {schema_id}") from error
-            raise UnavailableError(f"the schema registry answered {error.code}: is {self._url} healthy?") from error
-        except OSError as error:
+            raise UnavailableError(
+                f"the schema registry answered {error.code}: is {self._url} healthy?"
+            ) from error
+        except (OSError, HTTPException) as error:
             raise UnavailableError(f"the schema registry at {self._url} does not answer: {error}") from error
-        except (ValueError, KeyError, TypeError) as error:
-            raise ContractError(Reason.UNDECODABLE, f"schema {schema_id} in the registry is not JSON") from error
-        check_schema(schema)
-        if not isinstance(schema, dict):
-            raise ContractError(Reason.UNDECODABLE, f"schema {schema_id} in the registry is not a record")
-        return schema
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            raise UnavailableError(
+                f"{self._url} does not answer as a schema registry does: check the URL"
+            ) from error
+        if body is None:
+            raise ContractError(
+                Reason.UNDECODABLE, f"schema {schema_id} is larger than {MAX_ANSWER_BYTES} bytes"
+            )
+        try:
+            schema = json.loads(body)
+        except (ValueError, TypeError, RecursionError) as error:
+            raise ContractError(
+                Reason.UNDECODABLE, f"schema {schema_id} in the registry is not JSON"
+            ) from error
+        return foreign_schema(schema)

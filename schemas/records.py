@@ -4,6 +4,9 @@ from typing import Any, Literal, TypeAlias, TypedDict
 
 Record: TypeAlias = dict[str, Any]
 
+#: The JSON form of an Avro schema: a name, a list of branches or an object.
+AvroSchema: TypeAlias = Any
+
 LinkKind: TypeAlias = Literal["OBSERVED", "ASSERTED"]
 ConsentDecision: TypeAlias = Literal["GRANTED", "DENIED", "REVOKED"]
 ProfileChangeKind: TypeAlias = Literal["MERGED", "SPLIT", "ERASED"]

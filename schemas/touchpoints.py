@@ -1,0 +1,104 @@
+"""The rules that a decoded touchpoint must keep: what Avro cannot say."""
+
+from functools import lru_cache
+from typing import Final
+
+from schemas.errors import ContractError, Reason
+from schemas.keys import NAME_PATTERN
+from schemas.records import Identifier, Score, Touchpoint
+
+MAX_IDENTIFIERS: Final = 32
+MAX_IDENTIFIER_CHARACTERS: Final = 200
+MAX_ATTRIBUTES: Final = 128  #: also of experiments and of consent purposes
+MAX_FUTURE_MS: Final = 24 * 60 * 60 * 1000  #: how far a source's clock may be ahead of ours
+
+#: UTC milliseconds that ClickHouse's DateTime64 holds at every precision: 1900-01-01 to 2262-01-01.
+EARLIEST_MS: Final = -2_208_988_800_000
+LATEST_MS: Final = 9_214_646_400_000
+
+#: Survey kind → lowest and highest answer.
+SCORE_RANGE: Final = {"NPS": (0, 10), "CSAT": (1, 5), "CES": (1, 7)}
+
+
+def check(touchpoint: Touchpoint) -> None:
+    """Raise ContractError if the touchpoint breaks a rule of the contract.
+
+    Reasons: NO_IDENTIFIER for an empty list, TOO_LARGE beyond a limit above, FUTURE_TIME if it occurred more
+    than 24 h after it was received, INVALID for everything else. Runs for every event: about a microsecond.
+    """
+    identifiers = touchpoint["identifiers"]
+    if not identifiers:
+        raise ContractError(Reason.NO_IDENTIFIER, "the touchpoint has no identifier")
+    if len(identifiers) > MAX_IDENTIFIERS:
+        raise _too_large(f"{len(identifiers)} identifiers, the limit is {MAX_IDENTIFIERS}")
+    for identifier in identifiers:
+        value = identifier["value"]
+        if not value or len(value) > MAX_IDENTIFIER_CHARACTERS or not _is_name(identifier["type"]):
+            raise _identifier_error(identifier)
+    if not _is_name(touchpoint["tenant"]):
+        raise _invalid(f"tenant is {touchpoint['tenant'][:80]!r}: use 1 to 64 of A-Z a-z 0-9 _ . -")
+    if not (touchpoint["event_id"] and touchpoint["type"] and touchpoint["source"] and touchpoint["channel"]):
+        empty = next(name for name in ("event_id", "type", "source", "channel") if not touchpoint[name])
+        raise _invalid(f"{empty} is empty")
+    occurred_at, received_at = touchpoint["occurred_at"], touchpoint["received_at"]
+    if not (EARLIEST_MS <= occurred_at <= LATEST_MS and EARLIEST_MS <= received_at <= LATEST_MS):
+        raise _invalid(f"occurred_at {occurred_at} or received_at {received_at} is not between 1900 and 2262")
+    if occurred_at > received_at + MAX_FUTURE_MS:
+        hours = (occurred_at - received_at) // 3_600_000
+        raise ContractError(Reason.FUTURE_TIME, f"it occurred {hours} hours after it was received")
+    if (
+        len(touchpoint["attributes"]) > MAX_ATTRIBUTES
+        or len(touchpoint["experiments"]) > MAX_ATTRIBUTES
+        or len(touchpoint["consent"]) > MAX_ATTRIBUTES
+    ):
+        raise _too_large(f"more than {MAX_ATTRIBUTES} attributes, experiments or consents")
+    _check_optional(touchpoint)
+
+
+def _check_optional(touchpoint: Touchpoint) -> None:
+    for name in ("account_id", "session_id", "issue_id", "campaign"):
+        if touchpoint[name] == "":
+            raise _invalid(f"{name} is empty: leave it out")
+    currency = touchpoint["currency"]
+    if currency is not None and not (len(currency) == 3 and currency.isascii() and currency.isupper()):
+        raise _invalid(f"currency is {currency[:80]!r}: use three capitals (ISO 4217), like EUR")
+    if touchpoint["amount_minor"] is not None and currency is None:
+        raise _invalid("amount_minor has no currency")
+    sentiment = touchpoint["sentiment"]
+    if sentiment is not None and not -1 <= sentiment <= 1:
+        raise _invalid(f"sentiment is {sentiment}: it must be between -1 and 1")
+    score = touchpoint["score"]
+    if score is not None:
+        _check_score(score)
+
+
+def _check_score(score: Score) -> None:
+    lowest, highest = SCORE_RANGE[score["kind"]]
+    if not lowest <= score["value"] <= highest:
+        raise _invalid(
+            f"a {score['kind']} score is {score['value']}: it must be between {lowest} and {highest}"
+        )
+
+
+@lru_cache(maxsize=4096)
+def _is_name(text: str) -> bool:
+    return NAME_PATTERN.fullmatch(text) is not None
+
+
+def _identifier_error(identifier: Identifier) -> ContractError:
+    kind, value = identifier["type"][:80], identifier["value"]
+    if not value:
+        return _invalid(f"the identifier {kind!r} has an empty value")
+    if len(value) > MAX_IDENTIFIER_CHARACTERS:
+        return _too_large(
+            f"the identifier {kind!r} has {len(value)} characters, the limit is {MAX_IDENTIFIER_CHARACTERS}"
+        )
+    return _invalid(f"an identifier type is {kind!r}: use 1 to 64 of A-Z a-z 0-9 _ . -")
+
+
+def _invalid(message: str) -> ContractError:
+    return ContractError(Reason.INVALID, message)
+
+
+def _too_large(message: str) -> ContractError:
+    return ContractError(Reason.TOO_LARGE, message)

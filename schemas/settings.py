@@ -31,6 +31,7 @@ class Settings:
     partitions: int = _setting("TOUCHLINE_PARTITIONS", 8, "Partitions of the keyed topics, fixed at creation: the most workers that can share the work")
     replication: int = _setting("TOUCHLINE_REPLICATION", 1, "Replicas of each topic")
     epoch: int = _setting("TOUCHLINE_EPOCH", 0, "Raise it by one when topics are deleted and made anew, so that versions keep growing")
+    idempotent_producer: int = _setting("TOUCHLINE_IDEMPOTENT_PRODUCER", 1, "1: the broker removes a producer's repeats and keeps its order; 0 only for brokers that cannot (the sandbox's)")
     session_timeout: float = _setting("TOUCHLINE_SESSION_TIMEOUT", 10.0, "Seconds without a heartbeat after which a worker's partitions go to another")
     identity_policy: str = _setting("TOUCHLINE_IDENTITY_POLICY", "", "Path of an identity.toml; empty for the built-in policy")
     journey_rules: str = _setting("TOUCHLINE_JOURNEY_RULES", "", "Path of a journey.toml; empty for the built-in rules")
@@ -60,6 +61,10 @@ class Settings:
     def topic(self, name: str) -> str:
         """The name of a topic or consumer group in this deployment."""
         return self.topic_prefix + name
+
+    def version(self, offset: int) -> int:
+        """The version of what an input record decided: grows with its offset, and past it with the epoch."""
+        return (self.epoch << 48) + offset
 
     def pseudonym_secret(self) -> bytes:
         """The pseudonymisation secret, or empty bytes if none is set. Raises SettingsError."""

@@ -1,0 +1,78 @@
+"""The timelines of one partition, their changelog keys, and when their deadlines fall due."""
+
+import heapq
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from schemas.codec import decode_as, encode
+from schemas.records import IdentityAssignment
+from streams.journeys.timeline import Effects, Timeline
+
+_ENTRY = b"/e/"
+_POINTER = b"/p/"
+
+
+@dataclass(slots=True)
+class JourneyPartition:
+    """What the journeys agent keeps for one partition. A timeline's key is `tenant/profile`."""
+
+    number: int
+    timelines: dict[bytes, Timeline] = field(default_factory=dict)
+    watermark: int = 0  #: newest event time seen, ms
+    last_input_at: float = 0.0  #: clock, seconds
+    _now: int = 0
+    _deadlines: list[tuple[int, bytes]] = field(default_factory=list)
+    _scheduled: dict[bytes, int] = field(default_factory=dict)
+
+    def timeline(self, key: bytes, tenant: str, profile_id: str) -> Timeline:
+        """The timeline of a profile, empty if it is new."""
+        found = self.timelines.get(key)
+        if found is None:
+            found = self.timelines[key] = Timeline(tenant, profile_id)
+        return found
+
+    def now(self, clock: float, *, idle: bool) -> int:
+        """The time that deadlines go by, ms: the newest event's, or the clock's when idle; it never goes back."""
+        clock_ms = int(clock * 1000)
+        self._now = max(self._now, clock_ms if idle else min(self.watermark, clock_ms))
+        return self._now
+
+    def schedule(self, key: bytes, due: int | None) -> None:
+        """Note when a profile's next deadline falls due; None for never."""
+        if due is None:
+            self._scheduled.pop(key, None)
+        elif self._scheduled.get(key) != due:
+            self._scheduled[key] = due
+            heapq.heappush(self._deadlines, (due, key))
+
+    def due(self, now: int) -> Iterator[bytes]:
+        """The profiles whose deadline has passed, each once."""
+        while self._deadlines and self._deadlines[0][0] < now:
+            due, key = heapq.heappop(self._deadlines)
+            if self._scheduled.get(key) == due:
+                del self._scheduled[key]
+                yield key
+
+    def changelog(self, key: bytes, effects: Effects) -> Iterator[tuple[bytes, bytes | None]]:
+        """The changelog records of a profile's changes; the order is free, their keys differ."""
+        for event_id, value in effects.entries.items():
+            yield key + _ENTRY + event_id.encode(), value
+        for (type_, name), assignment in effects.pointers.items():
+            yield key + _POINTER + f"{type_}:{name}".encode(), encode("IdentityAssignment", assignment)
+
+    def restore(self, key: bytes, value: bytes | None) -> None:
+        """Apply one changelog record."""
+        tenant, profile_id, kind, rest = key.split(b"/", 3)
+        timeline = self.timeline(tenant + b"/" + profile_id, tenant.decode(), profile_id.decode())
+        if kind == b"e":
+            timeline.restore_entry(rest.decode(), value)
+        elif value is not None:
+            assignment: IdentityAssignment = decode_as("IdentityAssignment", value)  # type: ignore[assignment]
+            timeline.restore_pointer(assignment)
+
+    def restored(self) -> None:
+        """Continue where event time stood, and look at every profile's deadlines once."""
+        for key, timeline in self.timelines.items():
+            if timeline.order:
+                self.watermark = max(self.watermark, timeline.order[-1][0])
+                self.schedule(key, timeline.order[-1][0])

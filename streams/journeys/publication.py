@@ -1,0 +1,24 @@
+"""Which signals subscribers must hear of: those that came to hold, and those that no longer do."""
+
+from collections.abc import Iterator
+
+from schemas.records import SignalStatus
+from streams.journeys.signals import Signal
+from streams.journeys.timeline import Timeline
+
+
+def diff(timeline: Timeline, holding: list[Signal]) -> Iterator[tuple[Signal, SignalStatus]]:
+    """Compare what holds now with what was published, and note it as published.
+
+    After a restart nobody knows whether the last publication got out, so the first one repeats what holds.
+    """
+    before = timeline.published or {}
+    now = {signal.signal_id: signal for signal in holding}
+    for signal_id, signal in now.items():
+        if timeline.unconfirmed or before.get(signal_id) != signal:
+            yield signal, "RAISED"
+    for signal_id, signal in before.items():
+        if signal_id not in now:
+            yield signal, "RETRACTED"
+    timeline.published = now
+    timeline.unconfirmed = False

@@ -1,0 +1,1 @@
+"""What Faust needs to work at fetch granularity: consumer, ledger, publisher, state and the application."""

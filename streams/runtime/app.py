@@ -1,0 +1,98 @@
+"""The Faust application: one consumer group, one publisher, settings that the guarantees rest on."""
+
+import asyncio
+from typing import Any
+
+import faust
+import faust.streams
+from aiokafka.errors import KafkaError
+from faust.agents import AgentFun
+from mode import CrashingSupervisor
+
+from schemas import topics
+from schemas.errors import SettingsError, UnavailableError
+from schemas.settings import Settings
+from streams.runtime.fetches import FetchSchema, FetchTransport
+from streams.runtime.publisher import Outbox, Publisher
+
+
+class WorkerApp(faust.App):  # type: ignore[misc]  # faust has no types for it
+    """Faust at fetch granularity: agents get lists of records and acknowledge them after their effects."""
+
+    def __init__(self, settings: Settings) -> None:
+        if faust.streams._CStreamIterator is None:
+            # the pure-Python stream acknowledges messages of an earlier generation that it never delivered
+            raise UnavailableError(
+                "faust-streaming's compiled extension is missing: reinstall it from a binary wheel, "
+                "`pip install --force-reinstall faust-streaming`"
+            )
+        self.settings = settings
+        self.publisher = Publisher(
+            settings.brokers, client_id="touchline-worker", idempotent=bool(settings.idempotent_producer)
+        )
+        self.topic_partitions: dict[str, int] = {}
+        super().__init__(
+            settings.topic(topics.WORKER_GROUP),
+            broker=[f"kafka://{server.strip()}" for server in settings.brokers.split(",")],
+            store="memory://",
+            web_enabled=False,  # it would listen on every interface and serve table data
+            topic_disable_leader=True,
+            topic_allow_declare=False,
+            producer_acks=-1,
+            consumer_auto_offset_reset="earliest",
+            broker_session_timeout=settings.session_timeout,
+            broker_heartbeat_interval=settings.session_timeout / 4,
+            broker_request_timeout=max(60.0, settings.session_timeout * 2),
+            broker_commit_interval=0.5,
+            broker_max_poll_records=2000,
+            consumer_max_fetch_size=1024 * 1024,
+            stream_buffer_maxsize=4,
+            stream_wait_empty=False,
+            stream_publish_on_commit=False,
+            stream_recovery_delay=0.0,
+            worker_redirect_stdouts=False,
+        )
+
+    def _new_transport(self) -> Any:
+        return FetchTransport(self.conf.broker_consumer, self)
+
+    def hot_topic(self, topic: topics.Topic) -> Any:
+        """A topic read as fetches."""
+        return self.topic(self.settings.topic(topic.name), schema=FetchSchema(), value_serializer="raw", allow_empty=True)
+
+    def fetch_agent(self, topic: topics.Topic, name: str, process: AgentFun) -> None:
+        """Run `process` over a topic's fetches, one at a time; whatever it raises stops the worker."""
+        self.agent(
+            self.hot_topic(topic), name=f"{self.conf.id}.{name}", concurrency=1, supervisor_strategy=CrashingSupervisor
+        )(process)
+
+    def outbox(self) -> Outbox:
+        """A new, empty outbox."""
+        return Outbox(self.topic_partitions)
+
+    async def on_start(self) -> None:
+        """Connect the publisher and check the topics before anything is read."""
+        try:
+            await self.publisher.start()
+        except (KafkaError, OSError) as error:
+            raise UnavailableError(
+                f"Kafka at {self.settings.brokers} does not answer: start it, or set TOUCHLINE_KAFKA_BROKERS"
+            ) from error
+        await self._check_topics()
+        await super().on_start()
+
+    async def on_stop(self) -> None:
+        """Stop reading first, then close the publisher."""
+        await super().on_stop()
+        await self.publisher.stop()
+
+    async def _check_topics(self) -> None:
+        names = tuple(self.settings.topic(topic.name) for topic in topics.ALL)
+        try:
+            async with asyncio.timeout(30):
+                self.topic_partitions = await self.publisher.partitions(names)
+        except (KafkaError, TimeoutError) as error:
+            raise UnavailableError("Touchline's topics are not there yet: create them with `touchline topics`") from error
+        if len(set(self.topic_partitions.values())) != 1:
+            counts = ", ".join(f"{name} {count}" for name, count in sorted(self.topic_partitions.items()))
+            raise SettingsError(f"all Touchline topics must have the same number of partitions, but: {counts}")

@@ -1,0 +1,128 @@
+"""Faust's consumer, one message per partition fetch instead of one per record (RELIABILITY: "one fetch = one event").
+
+A fetch is a list of records with one acknowledgement. Faust keeps the group, the assignment, recovery and
+flow control; this module replaces how records become messages and how acknowledgements become commits.
+"""
+
+from collections.abc import AsyncIterator
+from typing import Any, Final
+
+from faust.serializers.schemas import Schema
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP
+from faust.types.tuples import ConsumerMessage, Message
+
+from streams.runtime.ledger import Fetch, Ledger
+
+_SPENT: Final = Fetch(-1, done=True)
+
+
+class FetchMessage(ConsumerMessage):  # type: ignore[misc]  # faust has no types for it
+    """A partition fetch as a Faust message: `value` is the list of records, `offset` the last one's."""
+
+    __slots__ = ("fetch",)
+    fetch: Fetch
+
+
+class FetchSchema(Schema):  # type: ignore[misc]
+    """Hands fetches through undecoded: decoding happens in the agent, which can dead-letter a single record."""
+
+    def compile(self, app: Any, **_: Any) -> Any:
+        """Return Faust's decode function for a topic. It never raises: Faust would acknowledge the message."""
+
+        async def decode(message: Message, *, propagate: bool = False) -> Any:  # noqa: ARG001 (Faust's signature)
+            return app.create_event(None, message.value, message.headers, message)
+
+        return decode
+
+
+class FetchConsumer(driver.Consumer):  # type: ignore[misc]
+    """Reads fetches, keeps the ledger, commits before it gives partitions away."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._ledger: Ledger[TP] = Ledger()
+        self._seeks = 0  #: a fetch that was read before a seek must not be handed on after it
+
+    async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Message]]:
+        """Yield one message for each partition that the broker returned records of."""
+        generation, seeks = self.app.consumer_generation_id, self._seeks
+        records, active = await self._wait_next_records(timeout)
+        if not records or self.should_stop:
+            return
+        for tp, fetched in records.items():
+            stale = generation != self.app.consumer_generation_id or seeks != self._seeks
+            if stale or not self.flow_active:
+                # a fetch may be left out only by reading it again
+                await self._read_again()
+                return
+            if active is not None and tp not in active and tp not in self._buffered_partitions:
+                await self.seek(tp, fetched[0].offset)
+                continue
+            if fetched:
+                self.app.monitor.track_tp_end_offset(tp, self.highwater(tp))
+                yield tp, self._to_fetch(tp, fetched, generation)
+
+    def _to_fetch(self, tp: TP, records: list[Any], generation: int) -> FetchMessage:
+        last = records[-1]
+        message = FetchMessage(
+            tp.topic, tp.partition, last.offset, last.timestamp / 1000.0, last.timestamp_type, None, None,
+            records, None, 0, 0, tp, generation_id=generation,
+        )  # fmt: skip
+        # changelog fetches are read during recovery and never acknowledged
+        message.fetch = _SPENT if self._is_changelog_tp(tp) else self._ledger.open(tp, last.offset)
+        return message
+
+    def ack(self, message: Message) -> bool:
+        """Mark the message's fetch as done; the commit follows at the next interval."""
+        if message.acked:
+            return False
+        message.acked = True
+        message.fetch.done = True
+        self._unacked_messages.discard(message)
+        self._acked[message.tp]  # the key tells Faust that this partition has something to commit
+        self._n_acked += 1
+        return True
+
+    def _new_offset(self, tp: TP) -> int | None:
+        return self._ledger.committable(tp)
+
+    async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
+        """Offsets missing between fetches (compaction) need no bookkeeping: the ledger counts fetches."""
+
+    async def _read_again(self) -> None:
+        if self.assignment():
+            await self.perform_seek()
+
+    async def perform_seek(self) -> None:
+        """Go back to the committed offsets, or to the beginning where nothing was committed yet.
+
+        aiokafka seeks only where a positive offset was committed and would otherwise read on from where
+        it stands, which loses what was fetched but not processed before the first commit.
+        """
+        self._seeks += 1
+        self._ledger.forget()
+        await super().perform_seek()
+        fresh = [
+            tp
+            for tp in self.assignment()
+            if not self._committed_offset.get(tp) and not self._is_changelog_tp(tp)
+        ]
+        if fresh:
+            await self._thread.seek_to_beginning(*(driver.ensure_aiokafka_TP(tp) for tp in fresh))
+        for tp in self.assignment():
+            if not self._is_changelog_tp(tp):
+                self._read_offset[tp] = self._committed_offset.get(tp)
+
+    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        """Commit what is done, then let go: the next owner reads nothing twice that it need not."""
+        await self.commit()
+        await super().on_partitions_revoked(revoked)
+        self._seeks += 1
+        self._ledger.forget(revoked)
+
+
+class FetchTransport(driver.Transport):  # type: ignore[misc]
+    """Faust's aiokafka transport with the fetch consumer."""
+
+    Consumer = FetchConsumer

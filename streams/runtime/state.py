@@ -1,0 +1,105 @@
+"""An agent's state, by partition, restored from a compacted changelog by Faust's recovery.
+
+Faust's own Table sends one changelog record per key through a buffer that drops failures. This one is only
+the reading half: agents write the changelog themselves, through the publisher, after their outputs are safe.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from typing import Any, Generic, Protocol, TypeVar
+
+from faust.tables.table import Table
+from faust.types import TP
+
+from streams.runtime.fetches import FetchSchema
+
+
+class PartitionState(Protocol):
+    """What an agent keeps for one partition: a function of its changelog."""
+
+    def restore(self, key: bytes, value: bytes | None) -> None:
+        """Apply one changelog record; None deletes. Applying a changelog twice must change nothing."""
+
+    def restored(self) -> None:
+        """Called when the changelog has been read to its end."""
+
+
+S = TypeVar("S", bound=PartitionState)
+
+
+class ChangelogState(Table, Generic[S]):  # type: ignore[misc]  # faust has no types for it
+    """State of type S for each partition that this worker owns."""
+
+    def __init__(self, app: Any, name: str, new: Callable[[int], S], **kwargs: Any) -> None:
+        topic = app.topic(
+            f"{app.conf.id}-{name}-changelog", schema=FetchSchema(), value_serializer="raw",
+            internal=True, acks=False, compacting=True, maxsize=16, allow_empty=True,
+        )  # fmt: skip
+        super().__init__(app, name=name, changelog_topic=topic, recovery_buffer_size=1, **kwargs)
+        self._new = new
+        self._by_partition: dict[int, S] = {}
+        self._offsets: dict[int, int] = {}
+        self._crash: asyncio.Future[None] | None = None
+        self.records_restored = 0
+
+    def of(self, partition: int) -> S:
+        """The state of one partition, empty if nothing is known of it yet."""
+        state = self._by_partition.get(partition)
+        if state is None:
+            state = self._by_partition[partition] = self._new(partition)
+        return state
+
+    def all(self) -> Iterable[S]:
+        """The states of all partitions that this worker owns."""
+        return list(self._by_partition.values())
+
+    @property
+    def topic_name(self) -> str:
+        """The changelog topic's name."""
+        return str(self.changelog_topic.get_topic_name())
+
+    def written(self, partition: int, first: int, last: int) -> None:
+        """Note our own changelog records: they need not be read back.
+
+        Only a range that follows what is known counts. A gap means that somebody else wrote in between
+        (a worker that lost the partition and did not know yet): the next recovery reads that.
+        """
+        if first == self._offsets.get(partition, -1) + 1:
+            self._offsets[partition] = last
+
+    def persisted_offset(self, tp: TP) -> int | None:
+        """Where the next recovery of a partition begins."""
+        return self._offsets.get(tp.partition)
+
+    def apply_changelog_batch(self, batch: Iterable[Any]) -> None:
+        """Apply fetches of the changelog. A failure crashes the worker: Faust would log it and go on."""
+        try:
+            for event in batch:
+                state = self.of(event.message.partition)
+                for record in event.value:
+                    state.restore(record.key, record.value)
+                self.records_restored += len(event.value)
+                self._offsets[event.message.partition] = event.message.offset
+        except Exception as error:
+            self.log.exception("the changelog of %s cannot be applied", self.name)
+            self._crash = asyncio.ensure_future(self.app.crash(error))
+            raise
+
+    async def on_changelog_event(self, event: Any) -> None:
+        """Faust's hook for single records; fetches are applied as batches."""
+
+    async def on_rebalance(
+        self, assigned: set[TP], revoked: set[TP], newly_assigned: set[TP], generation_id: int = 0  # noqa: ARG002
+    ) -> None:
+        """Forget partitions that are no longer ours before recovery decides what to read."""
+        ours = {tp.partition for tp in assigned if tp.topic == self.topic_name}
+        ours |= {tp.partition for tp in self.app.assignor.assigned_actives() if tp.topic == self.topic_name}
+        for partition in set(self._by_partition) - ours:
+            del self._by_partition[partition]
+            self._offsets.pop(partition, None)
+
+    async def on_recovery_completed(self, active_tps: set[TP], standby_tps: set[TP]) -> None:  # noqa: ARG002
+        """Let every partition finish its restoration."""
+        for state in self._by_partition.values():
+            state.restored()
+        await self.call_recover_callbacks()

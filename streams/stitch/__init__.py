@@ -1,0 +1,1 @@
+"""STITCH: touchpoints in; evidence for identity and owned touchpoints for journeys out."""

@@ -1,0 +1,112 @@
+"""The stitch agent: touchpoints → journey-inputs and identity-links; identity-assignments → what it knows.
+
+Order of effects for a fetch: outputs, then changelog, then acknowledgement. A crash in between repeats the
+fetch, and every output is idempotent; a link is noted as sent only after the broker has it.
+"""
+
+from typing import Any, Final
+
+from schemas import topics
+from schemas.codec import decode, decode_as, encode, encode_resolved, header
+from schemas.errors import ContractError, Reason
+from schemas.keys import identifier_key, partition_of, profile_key, tenant_key
+from schemas.records import Touchpoint
+from schemas.touchpoints import check
+from streams.identity.policy import IdentityPolicy
+from streams.identity.prepare import prepare
+from streams.runtime.app import WorkerApp
+from streams.runtime.publisher import Outbox
+from streams.runtime.rejection import dead_letter
+from streams.runtime.state import ChangelogState
+from streams.stitch.stitching import StitchState, links_of
+
+#: Marks a touchpoint that stitch already sent to its identifier's partition: it is never sent on again.
+ROUTED_HEADER: Final = "touchline-routed"
+_CURRENT_TOUCHPOINT: Final = header("Touchpoint")
+
+
+class Stitch:
+    """Wires the pure stitching to topics and state."""
+
+    def __init__(self, app: WorkerApp, policy: IdentityPolicy, schema_by_id: Any = None) -> None:
+        self._app = app
+        self._policy = policy
+        self._schema_by_id = schema_by_id
+        self.state: ChangelogState[StitchState] = ChangelogState(app, "stitch", lambda _: StitchState())
+        app.tables.add(self.state)
+        name = app.settings.topic
+        self._touchpoints = name(topics.TOUCHPOINTS.name)
+        self._links = name(topics.IDENTITY_LINKS.name)
+        self._inputs = name(topics.JOURNEY_INPUTS.name)
+        self._dead_letters = name(topics.DEAD_LETTERS.name)
+        app.fetch_agent(topics.TOUCHPOINTS, "stitch", self.touchpoints)
+        app.fetch_agent(topics.IDENTITY_ASSIGNMENTS, "stitch-assignments", self.assignments)
+
+    async def touchpoints(self, stream: Any) -> None:
+        """Stitch every fetch of touchpoints."""
+        async for event in stream.noack().events():
+            partition = event.message.partition
+            state = self.state.of(partition)
+            outputs, changes = self._app.outbox(), self._app.outbox()
+            for record in event.value:
+                try:
+                    self._stitch(record, state, outputs, changes)
+                except ContractError as error:
+                    outputs.add(self._dead_letters, record.key or b"", dead_letter(record, error, "stitch"))
+            await self._publish(partition, outputs, changes)
+            event.ack()
+
+    async def assignments(self, stream: Any) -> None:
+        """Learn every fetch of identity-assignments."""
+        async for event in stream.noack().events():
+            partition = event.message.partition
+            state = self.state.of(partition)
+            changes = self._app.outbox()
+            for record in event.value:
+                if record.value is None:
+                    state.unassign(record.key)
+                elif not state.assign(record.key, decode_as("IdentityAssignment", record.value)):  # type: ignore[arg-type]
+                    continue
+                changes.add_at((self.state.topic_name, partition), record.key, record.value)
+            await self._publish(partition, self._app.outbox(), changes)
+            event.ack()
+
+    def _stitch(self, record: Any, state: StitchState, outputs: Outbox, changes: Outbox) -> None:
+        touchpoint, value = self._read(record)
+        identifier, prepared = prepare(touchpoint, self._policy)
+        if prepared is not touchpoint or value[:10] != _CURRENT_TOUCHPOINT:
+            value = encode("Touchpoint", prepared)
+        tenant = prepared["tenant"]
+        key = identifier_key(tenant, identifier)
+        if self._misplaced(record, key):
+            outputs.add(self._touchpoints, key, value, [(ROUTED_HEADER, b"1")])
+            return
+        for link in links_of(prepared, prepared["identifiers"]):
+            evidence = state.learn(link)
+            if evidence is not None:
+                encoded = encode("IdentityLink", link)
+                outputs.add(self._links, tenant_key(tenant), encoded)
+                changes.add_at((self.state.topic_name, record.partition), evidence, encoded)
+        profile_id, version = state.owner(tenant, identifier, prepared["occurred_at"])
+        outputs.add(
+            self._inputs, profile_key(tenant, profile_id), encode_resolved(identifier, profile_id, version, value)
+        )
+
+    def _read(self, record: Any) -> tuple[Touchpoint, bytes]:
+        name, touchpoint = decode(record.value, self._schema_by_id)
+        if name != "Touchpoint":
+            raise ContractError(Reason.UNDECODABLE, f"expected a Touchpoint, found a {name}")
+        check(touchpoint)  # type: ignore[arg-type]
+        return touchpoint, record.value  # type: ignore[return-value]
+
+    def _misplaced(self, record: Any, key: bytes) -> bool:
+        home = partition_of(key, self._app.topic_partitions[self._touchpoints])
+        return home != record.partition and all(name != ROUTED_HEADER for name, _ in record.headers or ())
+
+    async def _publish(self, partition: int, outputs: Outbox, changes: Outbox) -> None:
+        await self._app.publisher.publish(outputs)
+        ends = await self._app.publisher.publish(changes)
+        for first, last in ends.values():
+            self.state.written(partition, first, last)
+
+

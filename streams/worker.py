@@ -1,0 +1,36 @@
+"""The worker process: policy, catalogue and rules read once, the three agents wired into one application."""
+
+import logging
+from typing import Final
+
+from schemas.catalogue import load as load_catalogue
+from schemas.confluent import RegistryClient
+from schemas.settings import Settings
+from streams.identity.agent import Identity
+from streams.identity.load_policy import load as load_policy
+from streams.journeys.agent import Journeys
+from streams.journeys.rules import load as load_rules
+from streams.runtime.app import WorkerApp
+from streams.stitch.agent import Stitch
+
+log: Final = logging.getLogger("touchline.worker")
+
+
+def build(settings: Settings) -> WorkerApp:
+    """Put the application together. Raises SettingsError before anything is connected."""
+    policy = load_policy(settings.identity_policy, settings.pseudonym_secret(), settings.pseudonym_key_id)
+    catalogue = load_catalogue(settings.catalogue)
+    rules = load_rules(settings.journey_rules)
+    registry = RegistryClient(settings.registry_url).lookup if settings.registry_url else None
+    app = WorkerApp(settings)
+    Stitch(app, policy, registry)
+    Identity(app, policy)
+    Journeys(app, catalogue, rules)
+    return app
+
+
+def run(settings: Settings, *, loglevel: str = "WARNING") -> None:
+    """Run a worker until SIGTERM or SIGINT, or until it crashes (exit code 1: start it again)."""
+    app = build(settings)
+    app.finalize()
+    app.Worker(loglevel=loglevel, quiet=True, redirect_stdouts=False).execute_from_commandline()

@@ -1,0 +1,5 @@
+"""Who is who: evidence in, profiles out; any order of the same events ends in the same profiles.
+
+Read `evidence` (what is known), `uniting` (one ordered step), `resolution` (the definition) and `components`
+(the same result, one event at a time); `policy` prepares identifiers and holds the rules.
+"""

@@ -1,0 +1,68 @@
+"""One spelling for each identifier value. Every normaliser keeps what it cannot read, and is idempotent."""
+
+import re
+from collections.abc import Callable
+from typing import Final, TypeAlias
+
+import idna
+import phonenumbers
+
+#: value, default region → normalised value.
+Normaliser: TypeAlias = Callable[[str, str], str]
+
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_PHONE_SEPARATORS: Final = re.compile(r"[\s().\-/]+")
+
+
+def clean(value: str) -> str:
+    """The value without surrounding space and control characters, one of which separates parts of names."""
+    return _CONTROL.sub("", value).strip()
+
+
+def keep(value: str, _region: str) -> str:
+    """Only `clean`: for opaque identifiers whose case matters."""
+    return clean(value)
+
+
+def lower(value: str, _region: str) -> str:
+    """Without case: for identifiers that people type, and hexadecimal ones."""
+    return clean(value).lower()
+
+
+def email(value: str, region: str) -> str:
+    """Lower case, the domain in its ASCII form (IDNA 2008 with UTS 46 mapping).
+
+    Dots and +tags stay: at most providers they tell mailboxes apart.
+    """
+    text = lower(value, region)
+    local, at, domain = text.rpartition("@")
+    if not at or domain.isascii():
+        return text
+    try:
+        return f"{local}@{idna.encode(domain, uts46=True).decode()}"
+    except (idna.IDNAError, UnicodeError):
+        return text
+
+
+def phone(value: str, region: str) -> str:
+    """E.164 (+ and digits) if the number is possible in its country; else the text without separators.
+
+    `region` (ISO 3166, two letters) is the country of numbers written without a country code; "" for none.
+    """
+    text = lower(value, region)
+    try:
+        number = phonenumbers.parse(text, region or None)
+    except phonenumbers.NumberParseException:
+        number = None
+    if number is None or not phonenumbers.is_possible_number(number):
+        return _PHONE_SEPARATORS.sub("", text)
+    return str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))
+
+
+#: The names that a policy may use.
+NORMALISERS: Final[dict[str, Normaliser]] = {"email": email, "phone": phone, "lower": lower, "none": keep}
+
+
+def is_region(region: str) -> bool:
+    """Whether a default region is one that numbers can be read in."""
+    return region == "" or region in phonenumbers.SUPPORTED_REGIONS

@@ -1,0 +1,41 @@
+"""Names of profiles: UUIDv5 of an identifier, so that everybody computes the same one without asking."""
+
+from typing import Final, NamedTuple
+from uuid import UUID, uuid5
+
+from streams.identity.evidence import Node
+
+#: Namespace of all profile ids. Part of the contract: changing it renames every profile.
+NAMESPACE: Final = UUID("5f0c4d3e-0b7a-5c1e-9d52-7f6b8a1e2c43")
+
+
+class Assignment(NamedTuple):
+    """Whose an identifier is; when it is contested, whose it was until then and whose it is from then on."""
+
+    profile_id: str
+    contested_from: int | None  #: event time in UTC ms, inclusive
+    contested_profile_id: str | None
+
+    def owner_at(self, occurred_at: int) -> str:
+        """The profile that owns what the identifier did at this event time (UTC ms)."""
+        if (
+            self.contested_from is None
+            or self.contested_profile_id is None
+            or occurred_at < self.contested_from
+        ):
+            return self.profile_id
+        return self.contested_profile_id
+
+
+def own_profile(tenant: str, node: Node) -> str:
+    """The profile of an identifier without links, and of every profile whose anchor it is."""
+    return str(uuid5(NAMESPACE, f"{tenant}\x1f{node[0]}\x1f{node[1]}"))
+
+
+def contested_profile(tenant: str, node: Node) -> str:
+    """The profile of a shared identifier's touchpoints from the time it became contested.
+
+    Free of that time, so that earlier evidence does not rename it. Prepared values hold no control characters
+    (`normalise.clean`), so no identifier's own profile has this name.
+    """
+    return str(uuid5(NAMESPACE, f"{tenant}\x1f{node[0]}\x1f{node[1]}\x1fcontested"))

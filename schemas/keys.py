@@ -8,8 +8,7 @@ import re
 from functools import lru_cache
 from typing import Final
 
-from kafka.partitioner.default import murmur2
-
+from schemas.murmur2 import murmur2
 from schemas.records import Identifier
 
 #: Tenants and identifier types stand unescaped in keys, so their alphabet is closed.
@@ -34,4 +33,4 @@ def tenant_key(tenant: str) -> bytes:
 @lru_cache(maxsize=65536)
 def partition_of(key: bytes, partitions: int) -> int:
     """The partition of a keyed record: `toPositive(murmur2(key)) % partitions` (Kafka, BuiltInPartitioner)."""
-    return int((murmur2(key) & 0x7FFFFFFF) % partitions)
+    return (murmur2(key) & 0x7FFFFFFF) % partitions

@@ -3,13 +3,13 @@
 import logging
 from typing import Final
 
-from schemas.catalogue import load as load_catalogue
+from schemas.catalogue import Catalogue
 from schemas.confluent import RegistryClient
 from schemas.settings import Settings
 from streams.identity.agent import Identity
 from streams.identity.load_policy import load as load_policy
 from streams.journeys.agent import Journeys
-from streams.journeys.rules import load as load_rules
+from streams.journeys.rules import JourneyRules
 from streams.runtime.app import WorkerApp
 from streams.stitch.agent import Stitch
 
@@ -19,8 +19,8 @@ log: Final = logging.getLogger("touchline.worker")
 def build(settings: Settings) -> WorkerApp:
     """Put the application together. Raises SettingsError before anything is connected."""
     policy = load_policy(settings.identity_policy, settings.pseudonym_secret(), settings.pseudonym_key_id)
-    catalogue = load_catalogue(settings.catalogue)
-    rules = load_rules(settings.journey_rules)
+    catalogue = Catalogue.load(settings.catalogue)
+    rules = JourneyRules.load(settings.journey_rules)
     registry = RegistryClient(settings.registry_url).lookup if settings.registry_url else None
     app = WorkerApp(settings)
     Stitch(app, policy, registry)

@@ -37,21 +37,25 @@ COMMANDS: Final = {
 }
 
 
-def build() -> typer.Typer:
-    """Put the commands together; importing a module is what makes its command known."""
+def build(wanted: str | None = None) -> typer.Typer:
+    """Put the commands together: all of them, or only the wanted one (imports are most of a short run's time)."""
     for name, module in COMMANDS.items():
+        if wanted in COMMANDS and name != wanted:
+            continue
         command = importlib.import_module(f"deploy.cli.{module}").command
         if isinstance(command, typer.Typer):
             app.add_typer(command, name=name)
         else:
             app.command(name)(command)
+    # a lone command would otherwise become the program itself
+    app.callback()(lambda: None)
     return app
 
 
 def run() -> None:
     """Entry point of the console script."""
     try:
-        result = build()(standalone_mode=False)
+        result = build(sys.argv[1] if len(sys.argv) > 1 else None)(standalone_mode=False)
     except TouchlineError as error:
         sys.stderr.write(f"touchline: {error}\n")
         sys.exit(1)

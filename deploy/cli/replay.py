@@ -10,12 +10,14 @@ from typing import Annotated, Any
 import typer
 
 from deploy.cli.output import print_mapping, remarks
-from deploy.sources.files import read_touchpoints
-from schemas.catalogue import load as load_catalogue
+from deploy.sources.mapping import load_mapping
+from deploy.sources.touchpoint_files import read_touchpoints
+from schemas.catalogue import Catalogue
 from schemas.errors import ContractError, SettingsError
 from schemas.settings import Settings
+from schemas.touchpoints import check
 from streams.identity.load_policy import load as load_policy
-from streams.journeys.rules import load as load_rules
+from streams.journeys.rules import JourneyRules
 from streams.replay import Replay
 
 
@@ -38,18 +40,23 @@ def command(
     settings = Settings.from_env()
     replay = Replay(
         load_policy(identity or settings.identity_policy, settings.pseudonym_secret(), settings.pseudonym_key_id),
-        load_catalogue(settings.catalogue),
-        load_rules(rules or settings.journey_rules),
+        Catalogue.load(settings.catalogue),
+        JourneyRules.load(rules or settings.journey_rules),
     )
     now = _now(as_of)
     read = rejected = 0
-    for item in read_touchpoints(files, mapping):
+    for sourced in read_touchpoints(files, load_mapping(mapping) if mapping else None):
         read += 1
-        try:
-            replay.add(item.touchpoint())
-        except ContractError as error:
+        error = sourced.entry.error
+        if sourced.touchpoint is not None:
+            try:
+                check(sourced.touchpoint)
+                replay.add(sourced.touchpoint)
+            except ContractError as problem:
+                error = problem
+        if error is not None:
             rejected += 1
-            remarks.print(f"{item.file}:{item.line}: {error}")
+            remarks.print(f"{sourced.entry.file}:{sourced.entry.line}: {error}", markup=False, soft_wrap=True)
     counts = write(replay, out, now)
     print_mapping({"read": read, "rejected": rejected, **counts}, as_json=as_json, title=f"Written to {out}")
     return 1 if rejected else 0

@@ -13,6 +13,7 @@ from faust.types import TP
 from faust.types.tuples import ConsumerMessage, Message
 
 from streams.runtime.ledger import Fetch, Ledger
+from streams.runtime.log_ends import log_ends
 
 _SPENT: Final = Fetch(-1, done=True)
 
@@ -93,6 +94,13 @@ class FetchConsumer(driver.Consumer):  # type: ignore[misc]
     async def _read_again(self) -> None:
         if self.assignment():
             await self.perform_seek()
+
+    async def highwaters(self, *partitions: TP) -> dict[TP, int]:
+        """The ends of changelogs: how far recovery has to read."""
+        reported = await super().highwaters(*partitions)
+        places = {driver.ensure_aiokafka_TP(tp): end or 0 for tp, end in reported.items()}
+        ends = await log_ends(self.app.settings.brokers, places)
+        return {tp: ends[driver.ensure_aiokafka_TP(tp)] for tp in reported}
 
     async def perform_seek(self) -> None:
         """Go back to the committed offsets, or to the beginning where nothing was committed yet.

@@ -1,0 +1,56 @@
+# Touchline: `make help` lists the targets. Everything is installed into .venv, node_modules and .cache.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+TOUCHLINE := $(BIN)/touchline
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo up test unit integration lint types check bench clean
+
+help: ## List the targets
+	@grep -E '^[a-z-]+:.*?## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+install: $(VENV)/.installed node_modules/.installed ## Install everything (venv + pip with constraints, npm)
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[sandbox,dev]'
+	@touch $@
+
+node_modules/.installed: package.json package-lock.json
+	npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+demo: install ## Real events in, live journeys out, on an embedded sandbox (STAY=1 keeps it running)
+	$(TOUCHLINE) demo $(if $(STAY),--stay)
+
+up: install ## Start the sandbox in the foreground: broker, ClickHouse, worker, loader
+	$(TOUCHLINE) up
+
+test: install ## Everything that must hold: lint, types, contracts, unit and integration tests
+	$(MAKE) --no-print-directory check
+	$(BIN)/pytest
+
+unit: install ## The tests that start no process
+	$(BIN)/pytest tests/unit
+
+integration: install ## The tests on the real broker and the real ClickHouse
+	$(BIN)/pytest tests/integration
+
+lint: install ## ruff and import-linter
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-cache
+
+types: install ## mypy, strict
+	$(BIN)/mypy
+
+check: lint types ## Lint, types and the compatibility of contracts
+	$(TOUCHLINE) schemas check
+
+bench: install ## End-to-end speed on the sandbox and on Apache Kafka (some minutes)
+	$(BIN)/python -m tests.benchmarks.end_to_end
+
+clean: ## Remove what was installed and cached
+	rm -rf $(VENV) node_modules .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info

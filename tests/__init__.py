@@ -1,0 +1,1 @@
+"""Tests: unit (no process), integration (real broker and ClickHouse), benchmarks."""

@@ -1,0 +1,152 @@
+"""The whole path on real parts: whatever the order, the number of workers and the crashes, live equals replay."""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+from deploy.sources.mapping import load_mapping
+from deploy.sources.publisher import publish
+from deploy.sources.touchpoint_files import read_touchpoints
+from schemas.catalogue import Catalogue
+from schemas.records import Touchpoint
+from streams.identity.load_policy import load as load_policy
+from streams.journeys.rules import JourneyRules
+from streams.replay import Replay
+from tests.integration.parts import Deployment, deployment
+
+pytestmark = pytest.mark.sandbox
+
+ECOM = Path(__file__).parents[3] / "shared" / "data" / "ecom.csv.gz"
+ECOM_MAPPING = Path(__file__).parents[2] / "deploy" / "sources" / "examples" / "ecom.toml"
+needs_ecom = pytest.mark.skipif(not ECOM.exists(), reason="the ecom log is not beside this checkout")
+
+
+def replayed(events: Iterable[Touchpoint], live: Deployment) -> Replay:
+    settings = live.settings
+    policy = load_policy("", settings.pseudonym_secret(), settings.pseudonym_key_id)
+    replay = Replay(policy, Catalogue.load(""), JourneyRules.load(""))
+    for event in events:
+        replay.add(event)
+    return replay
+
+
+def send(events: Iterable[Touchpoint], live: Deployment) -> None:
+    settings = live.settings
+    publish(events, settings, load_policy("", settings.pseudonym_secret(), settings.pseudonym_key_id))
+
+
+def rows(live: Deployment, sql: str) -> list[tuple[Any, ...]]:
+    return live.query(sql)
+
+
+def assert_live_equals(replay: Replay, live: Deployment) -> None:
+    states = {(s["tenant"], s["profile_id"]): s["state_hash"] for s in replay.states()}
+    owners = {(o.touchpoint["tenant"], o.touchpoint["event_id"]): o.profile_id for o in replay.owned()}
+
+    live_states = {(t, p): h for t, p, h in rows(live, "SELECT tenant, profile_id, state_hash FROM journeys")}
+    live_owners = {
+        (t, e): p for t, e, p in rows(live, "SELECT tenant, event_id, profile_id FROM touchpoints_current")
+    }
+
+    assert live_owners == owners
+    assert live_states == states
+
+
+def simulated(people: int, events: int, seed: int) -> list[Touchpoint]:
+    command = [sys.executable, "-m", "deploy.cli", "simulate"]
+    command += ["--people", str(people), "--events", str(events), "--seed", str(seed)]
+    lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    path_events = [json.loads(line) for line in lines.splitlines()]
+    from schemas.jsonform import from_json
+
+    return [from_json(event, 0) for event in path_events]
+
+
+def ecom_events() -> list[Touchpoint]:
+    sourced = read_touchpoints([str(ECOM)], load_mapping(str(ECOM_MAPPING)))
+    return [item.touchpoint for item in sourced if item.touchpoint is not None]
+
+
+def assert_ecom_answers(live: Deployment) -> None:
+    assert rows(live, "SELECT count() FROM touchpoints_current") == [(31_076,)]
+    assert rows(live, "SELECT count(), sum(sessions), sum(orders) FROM journeys") == [(600, 3_605, 470)]
+    assert rows(live, "SELECT sum(carts), sum(carts) - sum(carts_met) FROM journeys") == [(1_213, 743)]
+    assert rows(live, "SELECT count() FROM sessions") == [(3_605,)]
+
+
+@needs_ecom
+def test_the_ecom_log_gives_its_known_answers_and_equals_replay(broker, clickhouse, tmp_path) -> None:
+    events = ecom_events()
+    assert len(events) == 31_106
+    with deployment(broker, clickhouse, log_dir=tmp_path) as live:
+        send(events, live)
+        live.wait_idle()
+
+        assert_ecom_answers(live)
+        assert_live_equals(replayed(events, live), live)
+
+
+@needs_ecom
+def test_the_ecom_log_shuffled_with_every_line_twice_gives_the_same(broker, clickhouse, tmp_path) -> None:
+    events = ecom_events()
+    doubled = events * 2
+    Random(20240313).shuffle(doubled)
+    with deployment(broker, clickhouse, log_dir=tmp_path) as live:
+        send(doubled, live)
+        live.wait_idle()
+
+        assert_ecom_answers(live)
+        assert_live_equals(replayed(events, live), live)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_simulated_population_equals_replay(broker, clickhouse, tmp_path, workers: int) -> None:
+    events = simulated(people=300, events=6_000, seed=workers)
+    with deployment(broker, clickhouse, workers, log_dir=tmp_path) as live:
+        send(events, live)
+        live.wait_idle()
+
+        replay = replayed(events, live)
+        assert len({o.profile_id for o in replay.owned()}) < len(events)
+        assert next(replay.changes(), None) is not None
+        assert_live_equals(replay, live)
+
+
+def test_a_worker_killed_in_the_middle_and_started_again_changes_nothing(broker, clickhouse, tmp_path) -> None:
+    events = simulated(people=300, events=8_000, seed=3)
+    with deployment(broker, clickhouse, log_dir=tmp_path) as live:
+        send(events[:4_000], live)
+        wait_for_states(live)
+        live.workers[0].kill()
+        send(events[4_000:], live)
+        live.workers[0].start()
+        live.wait_idle()
+
+        assert_live_equals(replayed(events, live), live)
+
+
+def test_a_second_worker_takes_half_the_partitions_while_events_flow(broker, clickhouse, tmp_path) -> None:
+    events = simulated(people=300, events=8_000, seed=4)
+    with deployment(broker, clickhouse, log_dir=tmp_path) as live:
+        send(events[:4_000], live)
+        wait_for_states(live)
+        live.start_worker()
+        send(events[4_000:], live)
+        live.wait_idle()
+
+        assert_live_equals(replayed(events, live), live)
+
+
+def wait_for_states(live: Deployment) -> None:
+    """Until the worker is in the middle of its work: some journeys are out, most events are not processed."""
+    deadline = time.monotonic() + 60
+    while rows(live, "SELECT count() FROM journey_states") == [(0,)]:
+        assert time.monotonic() < deadline, "no journey came out in a minute"
+        time.sleep(0.05)

@@ -86,7 +86,7 @@ def without_docs(schema: AvroSchema) -> AvroSchema:
 def freeze(
     name: str, current: Mapping[str, Any], committed: Sequence[Mapping[str, Any]], versions: Path
 ) -> Path | None:
-    """Write the current schema as the record's next version; None if it is already among the committed ones."""
+    """Write the current schema as the record's next version; None if it is already committed."""
     if is_committed(current, committed):
         return None
     path = versions / name / f"{len(committed) + 1}.json"

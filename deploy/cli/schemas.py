@@ -16,7 +16,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
 
 @command.command("check")
 def check(as_json: AsJson = False) -> int:
-    """Check every schema against its committed versions; show the order of rollout. Exit code 1 if one fails."""
+    """Check every schema against its committed versions; show the order of rollout. Exits 1 if one fails."""
     reports = [report(name, current()[name], committed(name)) for name in NAMES]
     rows = [
         (found.name, found.mode.value, found.versions, "no" if found.problems else "yes") for found in reports

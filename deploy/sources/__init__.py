@@ -1,0 +1,1 @@
+"""Getting events in: files of touchpoints or of other systems' rows, mapped, prepared and published."""

@@ -1,0 +1,21 @@
+"""A touchpoint as it is stored: its usable identifiers only, normalised, pseudonymised, strongest first."""
+
+from schemas.errors import ContractError, Reason
+from schemas.records import Identifier, Touchpoint
+from streams.identity.policy import IdentityPolicy
+
+
+def prepare(touchpoint: Touchpoint, policy: IdentityPolicy) -> tuple[Identifier, Touchpoint]:
+    """The strongest usable identifier, which owns and keys the touchpoint, and the touchpoint to store.
+
+    Preparing twice changes nothing. Raises ContractError (NO_IDENTIFIER) if every identifier is blocked.
+    """
+    usable = policy.usable(touchpoint["identifiers"])
+    if not usable:
+        types = ", ".join(sorted({identifier["type"] for identifier in touchpoint["identifiers"]}))
+        raise ContractError(Reason.NO_IDENTIFIER, f"no identifier is usable: {types or 'none given'}")
+    if usable == touchpoint["identifiers"]:
+        return usable[0], touchpoint
+    prepared = touchpoint.copy()
+    prepared["identifiers"] = usable
+    return usable[0], prepared

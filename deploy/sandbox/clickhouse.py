@@ -1,0 +1,122 @@
+"""ClickHouse for the sandbox: a `clickhouse` binary on PATH, else the engine of the npm package chdb."""
+
+import os
+import platform
+import shutil
+import sys
+from pathlib import Path
+from typing import Final
+
+from deploy.sandbox.ports import LOOPBACK, free_port, listens, require_free
+from deploy.sandbox.process import STOP_SECONDS, Process
+from schemas.errors import TouchlineError, UnavailableError
+from schemas.settings import ClickHouse
+from sinks.clickhouse import connect
+
+READY_SECONDS: Final = 60.0
+ROOT: Final = Path(__file__).parents[2]
+DATABASE: Final = "touchline"
+
+#: clickhouse-local serves as long as its query runs; this one opens the ports and then sleeps for ever.
+_SERVE: Final = (
+    "SYSTEM START LISTEN TCP; SYSTEM START LISTEN HTTP; SELECT sleepEachRow(1) FROM system.numbers"
+    " FORMAT Null SETTINGS function_sleep_max_microseconds_per_block = 0, max_block_size = 1"
+)
+_PACKAGES: Final = {
+    ("Linux", "x86_64"): "lib-linux-x64-gnu",
+    ("Linux", "aarch64"): "lib-linux-arm64-gnu",
+    ("Darwin", "x86_64"): "lib-darwin-x64",
+    ("Darwin", "arm64"): "lib-darwin-arm64",
+}
+
+
+class ClickHouseServer:
+    """A ClickHouse server on loopback, user `default` without a password. Ports of 0 take free ones.
+
+    Data lives in `data_dir`, survives kill -9 and may be used again.
+    """
+
+    def __init__(self, data_dir: Path, log_dir: Path, port: int = 0, http_port: int = 0) -> None:
+        self.data_dir = data_dir.resolve()
+        self.log_dir = log_dir
+        self.port = port or free_port()
+        self.http_port = http_port or free_port()
+        self.process: Process | None = None
+
+    @property
+    def url(self) -> str:
+        """Its URL for TOUCHLINE_CLICKHOUSE_URL."""
+        return self.url_of(DATABASE)
+
+    def url_of(self, database: str) -> str:
+        """Its URL with another database."""
+        return f"clickhouse://{LOOPBACK}:{self.port}/{database}"
+
+    def start(self) -> None:
+        """Start it and wait until it answers. Raises UnavailableError."""
+        require_free(self.port, "ClickHouse", "--clickhouse-port")
+        require_free(self.http_port, "ClickHouse over HTTP", "--clickhouse-http-port")
+        if self.process is None:
+            self.process = Process("clickhouse", self._command(), self.log_dir / "clickhouse.log")
+        self.data_dir.mkdir(parents=True, exist_ok=True)
+        self.process.start()
+        try:
+            self.process.wait_ready(self._answers, READY_SECONDS)
+        except BaseException:
+            self.process.kill()
+            raise
+
+    def stop(self, timeout: float = STOP_SECONDS) -> None:
+        """Shut it down, after `timeout` seconds by force."""
+        if self.process is not None:
+            self.process.stop(timeout)
+
+    def kill(self) -> None:
+        """End it as kill -9 does."""
+        if self.process is not None:
+            self.process.kill()
+
+    def _answers(self) -> bool:
+        if not listens(LOOPBACK, self.port) or not listens(LOOPBACK, self.http_port):
+            return False
+        try:
+            connect(ClickHouse.from_url(self.url), use=False).disconnect()
+        except TouchlineError:
+            return False
+        return True
+
+    def _command(self) -> list[str]:
+        return [
+            *engine(), "--path", str(self.data_dir), "--tcp_port", str(self.port),
+            "--http_port", str(self.http_port), "--listen_host", LOOPBACK, "--query", _SERVE,
+        ]  # fmt: skip
+
+
+def engine() -> list[str]:
+    """The command that clickhouse-local's arguments follow. Raises UnavailableError saying what to run."""
+    binary = shutil.which("clickhouse")
+    if binary is not None:
+        return [binary, "local"]
+    return [sys.executable, str(Path(__file__).with_name("libchdb_server.py")), str(_library())]
+
+
+def _library() -> Path:
+    """libchdb.so: TOUCHLINE_LIBCHDB, or where `npm ci` puts it."""
+    named = os.environ.get("TOUCHLINE_LIBCHDB")
+    if named:
+        if not Path(named).is_file():
+            raise UnavailableError(f"TOUCHLINE_LIBCHDB names {named}, which does not exist")
+        return Path(named)
+    package = _PACKAGES.get((platform.system(), platform.machine()))
+    if package is None:
+        raise UnavailableError(
+            f"there is no sandbox ClickHouse for {platform.system()} {platform.machine()}:"
+            " put a `clickhouse` binary on PATH or use --clickhouse URL"
+        )
+    library = ROOT / "node_modules" / "@chdb" / package / "libchdb.so"
+    if not library.is_file():
+        raise UnavailableError(
+            f"the sandbox ClickHouse is not installed: run `npm ci --ignore-scripts` in {ROOT},"
+            " put a `clickhouse` binary on PATH or use --clickhouse URL"
+        )
+    return library

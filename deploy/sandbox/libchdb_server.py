@@ -1,0 +1,22 @@
+"""Become a ClickHouse server by way of libchdb.so: `python libchdb_server.py LIBRARY ARGUMENTS...`.
+
+The library exports clickhouse-local's main function; with ports and a query that never ends it serves them.
+A file of its own, run by path: the process holds the engine and nothing else.
+"""
+
+import ctypes
+import sys
+
+
+def main() -> None:
+    """Load the library and run it until the process is ended."""
+    library, arguments = sys.argv[1], ["clickhouse", *sys.argv[2:]]
+    engine = ctypes.CDLL(library)
+    engine.chdb_query_cmdline.restype = ctypes.c_void_p
+    argv = (ctypes.c_char_p * (len(arguments) + 1))(*(argument.encode() for argument in arguments), None)
+    engine.chdb_query_cmdline(len(arguments), argv)
+    sys.exit("the ClickHouse engine stopped")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,46 @@
+"""The real parts that tests share: one of each for the whole session."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from deploy.sandbox import Broker, ClickHouseServer, KafkaBroker, TansuBroker, kafka_jars
+
+
+@pytest.fixture(scope="session")
+def clickhouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClickHouseServer]:
+    """One ClickHouse; each test uses a database of its own."""
+    folder = tmp_path_factory.mktemp("clickhouse")
+    server = ClickHouseServer(folder / "data", folder)
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def tansu(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TansuBroker]:
+    """One Tansu broker; each test uses a topic prefix of its own."""
+    broker = TansuBroker(tmp_path_factory.mktemp("tansu"))
+    broker.start()
+    yield broker
+    broker.stop()
+
+
+@pytest.fixture(scope="session")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaBroker]:
+    """One Apache Kafka; each test uses a topic prefix of its own."""
+    missing = kafka_jars.missing_programs()
+    if missing:
+        pytest.skip(f"Apache Kafka needs {' and '.join(missing)} on PATH")
+    folder = tmp_path_factory.mktemp("kafka")
+    broker = KafkaBroker(folder / "data", folder)
+    broker.start()
+    yield broker
+    broker.stop()
+
+
+@pytest.fixture(params=["tansu", pytest.param("kafka", marks=pytest.mark.kafka)])
+def broker(request: pytest.FixtureRequest) -> Broker:
+    """Both brokers, one after the other."""
+    found: Broker = request.getfixturevalue(request.param)
+    return found

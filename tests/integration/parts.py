@@ -1,0 +1,152 @@
+"""A deployment of its own for a test: topics, tables, workers and loader on a shared broker and server."""
+
+import os
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from clickhouse_driver import Client
+
+from deploy.sandbox import Broker, ClickHouseServer, Process
+from deploy.sandbox.status import Observer, Status
+from deploy.sandbox.topics import create_topics
+from schemas.settings import Settings
+from schemas.topics import LOADER_GROUP
+from sinks.clickhouse import connect
+from sinks.migrate import migrate
+
+TOUCHLINE = [sys.executable, "-m", "deploy.cli"]
+IDLE_SECONDS = 1.5  # longer than the pauses between a commit and the next record that it causes
+
+
+class Deployment:
+    """Settings that nobody else uses, and the processes that run with them."""
+
+    def __init__(self, settings: Settings, logs: Path) -> None:
+        self.settings = settings
+        self.logs = logs
+        self.workers: list[Process] = []
+        self.loader: Process | None = None
+        self._observer = Observer(settings)
+
+    def start_worker(self) -> Process:
+        """One more worker."""
+        worker = self._process(f"worker-{len(self.workers) + 1}", "worker")
+        self.workers.append(worker)
+        worker.start()
+        return worker
+
+    def start_loader(self) -> Process:
+        """The loader, also again after it was stopped."""
+        if self.loader is None:
+            self.loader = self._process("loader", "load")
+        self.loader.start()
+        return self.loader
+
+    def look(self) -> Status:
+        """Where everything is now."""
+        return self._observer.look()
+
+    def wait_idle(self, timeout: float = 120.0) -> Status:
+        """Wait until nothing is left to read and stays so; fail when a process that must do it is dead."""
+        deadline = time.monotonic() + timeout
+        idle_since: float | None = None
+        while True:
+            self._require_alive()
+            status = self.look()
+            now = time.monotonic()
+            if not self._idle(status):
+                idle_since = None
+            elif idle_since is None:
+                idle_since = now
+            elif now - idle_since >= IDLE_SECONDS:
+                return status
+            assert now < deadline, f"not idle after {timeout} s: {status.to_dict()}\n{self.log_tails()}"
+            time.sleep(0.2)
+
+    def client(self) -> Client:
+        """A new connection to this deployment's database; disconnect it."""
+        return connect(self.settings.clickhouse())
+
+    def query(self, sql: str) -> list[tuple[Any, ...]]:
+        """The rows of one query."""
+        client = self.client()
+        try:
+            return client.execute(sql)
+        finally:
+            client.disconnect()
+
+    def env(self) -> dict[str, str]:
+        """The environment for further `touchline` commands."""
+        return {**os.environ, **self.settings.to_env()}
+
+    def log_tails(self) -> str:
+        """The ends of all logs."""
+        return "\n".join(
+            f"--- {child.name} {child.ending()}\n{child.log_tail(20)}" for child in self._children()
+        )
+
+    def close(self) -> None:
+        """End all processes."""
+        for child in self._children():
+            child.stop(timeout=5)
+        self._observer.close()
+
+    def _idle(self, status: Status) -> bool:
+        backlogs = dict(status.backlogs or {})
+        if self.loader is None:
+            backlogs.pop(LOADER_GROUP, None)
+        return status.backlogs is not None and all(b.idle for group in backlogs.values() for b in group)
+
+    def _require_alive(self) -> None:
+        if self.workers:
+            assert any(worker.alive for worker in self.workers), f"no worker is alive\n{self.log_tails()}"
+        if self.loader is not None:
+            assert self.loader.alive, f"the loader is dead\n{self.log_tails()}"
+
+    def _children(self) -> list[Process]:
+        return [*self.workers, *([self.loader] if self.loader is not None else [])]
+
+    def _process(self, name: str, command: str) -> Process:
+        return Process(name, [*TOUCHLINE, command], self.logs / f"{name}.log", self.settings.to_env())
+
+
+@contextmanager
+def deployment(
+    broker: Broker,
+    clickhouse: ClickHouseServer,
+    workers: int = 1,
+    *,
+    loader: bool = True,
+    log_dir: Path | None = None,
+    **overrides: Any,
+) -> Iterator[Deployment]:
+    """Topics, tables, workers and loader; `overrides` are further fields of Settings."""
+    name = uuid.uuid4().hex[:10]
+    fields: dict[str, Any] = {
+        "brokers": broker.address,
+        "clickhouse_url": clickhouse.url_of(f"test_{name}"),
+        "topic_prefix": f"{name}.",
+        "partitions": 4,
+        "session_timeout": 6.0,
+        "idempotent_producer": int(broker.idempotent),
+        "pseudonym_key": "0123456789abcdef" * 4,
+    }
+    running = Deployment(
+        Settings(**(fields | overrides)), log_dir or Path(tempfile.mkdtemp(prefix="touchline-test-"))
+    )
+    create_topics(running.settings)
+    migrate(running.settings.clickhouse())
+    try:
+        for _ in range(workers):
+            running.start_worker()
+        if loader:
+            running.start_loader()
+        yield running
+    finally:
+        running.close()

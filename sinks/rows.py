@@ -162,9 +162,8 @@ def journey_row(record: Record, source: Source) -> Row:
         "session_started_at": moment(session["started_at"]) if session else None,
         "session_last_at": moment(session["last_at"]) if session else None,
         "session_touchpoints": session["touchpoints"] if session else 0,
-        "channels": {
-            name: (use["touchpoints"], moment(use["last_at"])) for name, use in record["channels"].items()
-        },
+        "channels": {name: use["touchpoints"] for name, use in record["channels"].items()},
+        "channels_last_at": {name: moment(use["last_at"]) for name, use in record["channels"].items()},
         "last_channel": record["last_channel"],
         "channel_switches": record["channel_switches"],
         "handoffs": record["handoffs"],

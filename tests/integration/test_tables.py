@@ -1,0 +1,340 @@
+"""Tables and views on a real ClickHouse, without a broker."""
+
+import csv
+import gzip
+import uuid
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from clickhouse_driver import Client
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from deploy.sandbox import ClickHouseServer
+from schemas import topics
+from schemas.codec import encode
+from schemas.errors import SettingsError, SinkError
+from schemas.registry import current
+from schemas.settings import ClickHouse
+from schemas.topics import Topic
+from sinks.clickhouse import connect
+from sinks.inserts import Writer, prepare
+from sinks.migrate import MIGRATIONS, check_migrated, migrate
+from sinks.query import select
+from sinks.rows import TABLES, Source
+from tests.touchpoints import START
+from tests.unit.sinks.records import Consumed, assignment, example, journey, resolved_bytes, signal
+
+pytestmark = pytest.mark.sandbox
+
+ECOM = Path(__file__).parents[3] / "shared" / "data" / "ecom.csv.gz"
+TOPIC_OF = {name: topic for topic in topics.PUBLIC_PATH for name in topic.values if name in TABLES}
+
+
+class Store:
+    """A migrated database of a test's own."""
+
+    def __init__(self, where: ClickHouse) -> None:
+        self.where = where
+        self.client: Client = connect(where)
+        self._writer = Writer(where)
+
+    def load(self, topic: Topic, *values: bytes | None, **more: Any) -> None:
+        records = [(topic, Consumed(value, offset=n, **more)) for n, value in enumerate(values)]
+        inserts, rejected = prepare(records)
+        assert not rejected
+        for insert in inserts:
+            self._writer.write(insert)
+
+    def query(self, sql: str) -> list[tuple[Any, ...]]:
+        return self.client.execute(sql)
+
+    def close(self) -> None:
+        self.client.disconnect()
+        self._writer.close()
+
+
+def database(clickhouse: ClickHouseServer) -> ClickHouse:
+    return ClickHouse.from_url(clickhouse.url_of(f"test_{uuid.uuid4().hex[:10]}"))
+
+
+@pytest.fixture
+def store(clickhouse: ClickHouseServer) -> Iterator[Store]:
+    where = database(clickhouse)
+    migrate(where)
+    store = Store(where)
+    yield store
+    store.close()
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_the_columns_of_a_row_are_the_columns_of_its_table(store: Store, name: str) -> None:
+    table, row = TABLES[name]
+    columns = store.query(
+        f"SELECT name FROM system.columns WHERE database = currentDatabase() AND table = '{table}'"
+        " AND name != 'loaded_at' ORDER BY position"
+    )
+
+    source = Source("a-topic", 0, 0, b"")
+
+    assert [column for (column,) in columns] == list(row(example(name), source))
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_keys_and_partitions_are_made_of_fields_that_never_change(store: Store, name: str) -> None:
+    ((engine, keys, partition, definition),) = store.query(
+        "SELECT engine, sorting_key, partition_key, create_table_query FROM system.tables"
+        f" WHERE database = currentDatabase() AND name = '{TABLES[name].name}'"
+    )
+
+    assert engine == "ReplacingMergeTree"
+    assert "non_replicated_deduplication_window = 1000" in definition
+    assert not {"version", "loaded_at", "source_offset", "source_topic"} & set(keys.split(", "))
+    assert name == "JourneyState" or "profile_id" not in keys
+    assert partition in ("", "toYYYYMM(occurred_at)")
+
+
+def fitting(schema: Any, names: dict[str, Any]) -> st.SearchStrategy[Any]:
+    """Whatever an Avro schema allows, the extremes above all."""
+    if isinstance(schema, list):
+        return st.one_of([fitting(branch, names) for branch in schema])
+    if isinstance(schema, str):
+        simple: dict[str, st.SearchStrategy[Any]] = {
+            "null": st.none(),
+            "long": st.integers(-(2**63), 2**63 - 1),
+            "int": st.integers(-(2**31), 2**31 - 1),
+            "double": st.floats(),
+            "string": st.text(max_size=5),
+            "bytes": st.binary(max_size=5),
+        }
+        return simple[schema] if schema in simple else fitting(names[schema], names)
+    kind = schema["type"]
+    if kind in ("record", "enum"):
+        names[f"touchline.{schema['name']}"] = schema
+    if kind == "record":
+        fields = {field["name"]: fitting(field["type"], names) for field in schema["fields"]}
+        return st.fixed_dictionaries(fields)
+    if kind == "enum":
+        return st.sampled_from(schema["symbols"])
+    if kind == "array":
+        return st.lists(fitting(schema["items"], names), max_size=2)
+    if kind == "map":
+        return st.dictionaries(st.text(max_size=3), fitting(schema["values"], names), max_size=2)
+    return fitting(kind, names)
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_whatever_the_codec_accepts_clickhouse_accepts(store: Store, name: str) -> None:
+    @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(st.lists(fitting(current()[name], {}), min_size=1, max_size=4))
+    def accepted(records: list[Any]) -> None:
+        store.load(TOPIC_OF[name], *[encode(name, record) for record in records])
+
+    accepted()
+
+
+def test_the_same_batch_sent_again_after_a_lost_acknowledgement_adds_no_row(store: Store) -> None:
+    (insert,), _ = prepare([(topics.JOURNEY_INPUTS, Consumed(resolved_bytes("e1")))])
+    writer = Writer(store.where)
+
+    writer.write(insert)
+    writer.write(insert)
+
+    assert store.query("SELECT count() FROM touchpoints") == [(1,)]
+    writer.close()
+
+
+def test_of_several_copies_the_one_with_the_newest_assignment_stays_in_any_order(store: Store) -> None:
+    copies = [resolved_bytes("e1", profile=f"p{v}", version=v) for v in (2, 7, -1, 5)]
+
+    for copy in copies:
+        store.load(topics.JOURNEY_INPUTS, copy)
+
+    assert store.query("SELECT profile_id, assignment_version FROM touchpoints FINAL") == [("p7", 7)]
+
+
+def owners(store: Store) -> dict[str, str]:
+    return dict(store.query("SELECT event_id, profile_id FROM touchpoints_current"))
+
+
+def test_a_touchpoint_belongs_to_the_present_owner_of_its_identifier(store: Store) -> None:
+    store.load(
+        topics.JOURNEY_INPUTS,
+        resolved_bytes("alone", ids=[("cookie", "x")], profile="x-alone"),
+        resolved_bytes("merged", ids=[("cookie", "a")], profile="a-alone"),
+        resolved_bytes("ahead", ids=[("cookie", "a")], profile="newest", version=9),
+    )
+    for version, profile in ((3, "p3"), (5, "p5"), (4, "p4")):
+        store.load(
+            topics.IDENTITY_ASSIGNMENTS, encode("IdentityAssignment", assignment("a", profile, version))
+        )
+
+    assert owners(store) == {"alone": "x-alone", "merged": "p5", "ahead": "newest"}
+
+
+def test_a_shared_device_belongs_to_its_own_profile_from_the_contest_on(store: Store) -> None:
+    store.load(
+        topics.JOURNEY_INPUTS,
+        *[resolved_bytes(f"at{minute}", ids=[("cookie", "tablet")], minute=minute) for minute in (9, 10, 11)],
+    )
+    contested = assignment(
+        "tablet", "owner", 5, contested_from=START + 10 * 60_000, contested_profile_id="tablet-itself"
+    )
+    store.load(topics.IDENTITY_ASSIGNMENTS, encode("IdentityAssignment", contested))
+
+    assert owners(store) == {"at9": "owner", "at10": "tablet-itself", "at11": "tablet-itself"}
+
+
+def test_an_identifier_whose_assignment_is_gone_falls_back_to_what_it_was_stitched_to(store: Store) -> None:
+    store.load(topics.JOURNEY_INPUTS, resolved_bytes("e1", ids=[("cookie", "a")], profile="stitched"))
+    store.load(topics.IDENTITY_ASSIGNMENTS, encode("IdentityAssignment", assignment("a", "owner", 5)))
+    store.load(topics.IDENTITY_ASSIGNMENTS, None, key=b"default/cookie:a", headers=(("version", b"6"),))
+
+    assert owners(store) == {"e1": "stitched"}
+
+
+def test_a_profile_of_one_tenant_never_shows_in_another(store: Store) -> None:
+    store.load(
+        topics.JOURNEY_INPUTS, resolved_bytes("e1", tenant="acme"), resolved_bytes("e1", tenant="globex")
+    )
+    store.load(
+        topics.IDENTITY_ASSIGNMENTS, encode("IdentityAssignment", assignment("a", "p", 5, tenant="acme"))
+    )
+
+    assert store.query("SELECT tenant, profile_id FROM profiles ORDER BY tenant") == [
+        ("acme", "p"),
+        ("globex", "p1"),
+    ]
+
+
+def test_a_session_ends_with_a_gap_of_more_than_thirty_minutes(store: Store) -> None:
+    minutes = [0, 30, 60.001, 90.002, 1]
+    store.load(topics.JOURNEY_INPUTS, *[resolved_bytes(f"e{n}", minute=m) for n, m in enumerate(minutes)])
+
+    sessions = store.query("SELECT number, touchpoints, types FROM sessions ORDER BY number")
+
+    assert sessions == [
+        (1, 3, ["product_view"] * 3),
+        (2, 1, ["product_view"]),
+        (3, 1, ["product_view"]),
+    ]
+
+
+def test_channel_switches_count_the_ways_between_channels(store: Store) -> None:
+    store.load(
+        topics.JOURNEY_INPUTS,
+        *[
+            resolved_bytes(f"e{n}", minute=n, channel=channel)
+            for n, channel in enumerate(["web", "web", "phone", "web", "phone"])
+        ],
+    )
+
+    switches = store.query(
+        "SELECT from_channel, to_channel, switches, profiles FROM channel_switches ORDER BY ALL"
+    )
+
+    assert switches == [("phone", "web", 1, 1), ("web", "phone", 2, 1)]
+
+
+def test_journeys_show_the_highest_version_whatever_came_last(store: Store) -> None:
+    for version, stage in ((1, "awareness"), (3, "purchase"), (2, "intent")):
+        store.load(topics.JOURNEY_STATES, encode("JourneyState", journey("p1", version, stage=stage)))
+
+    assert store.query("SELECT stage FROM journeys") == [("purchase",)]
+    assert store.query("SELECT stage, profiles FROM journey_stages") == [("purchase", 1)]
+
+
+def test_a_retracted_signal_is_no_longer_open(store: Store) -> None:
+    for name, version, status in (("s1", 1, "RAISED"), ("s2", 2, "RAISED"), ("s1", 3, "RETRACTED")):
+        store.load(topics.JOURNEY_SIGNALS, encode("JourneySignal", signal(name, version, status)))
+
+    assert store.query("SELECT signal_id FROM signals_open") == [("s2",)]
+
+
+@pytest.mark.skipif(not ECOM.exists(), reason="the ecom log is not beside this checkout")
+def test_the_ecom_log_has_its_known_sessions_in_sql_too(store: Store) -> None:
+    with gzip.open(ECOM, "rt") as file:
+        lines = list(csv.DictReader(file))
+    values = []
+    for line in lines:
+        time = datetime.fromisoformat(line["timestamp"]).replace(tzinfo=UTC).timestamp()
+        event_id = str(uuid.uuid5(uuid.NAMESPACE_OID, "|".join(line.values())))
+        values.append(
+            resolved_bytes(
+                event_id, ids=[("cookie", line["user_id"])], profile=line["user_id"], type=line["event"],
+                minute=(time - START / 1000) / 60,
+            )
+        )  # fmt: skip
+    store.load(topics.JOURNEY_INPUTS, *values[::-1])
+
+    assert store.query("SELECT count() FROM touchpoints_current") == [(31_076,)]
+    assert store.query("SELECT count() FROM profiles") == [(600,)]
+    assert store.query("SELECT count(), sum(has(types, 'add_to_cart')) FROM sessions") == [(3_605, 1_213)]
+
+
+def test_migrations_are_applied_once(clickhouse: ClickHouseServer) -> None:
+    where = database(clickhouse)
+
+    with pytest.raises(SettingsError, match="run `touchline migrate`"):
+        check_migrated(where)
+    assert migrate(where) == [path.name for path in sorted(MIGRATIONS.glob("*.sql"))]
+    assert migrate(where) == []
+    check_migrated(where)
+
+
+def test_a_migration_that_changed_after_it_was_applied_is_refused(
+    clickhouse: ClickHouseServer, tmp_path: Path
+) -> None:
+    where = database(clickhouse)
+    file = tmp_path / "0001_one.sql"
+    file.write_text("CREATE TABLE IF NOT EXISTS one (a UInt8) ENGINE = Memory;")
+    migrate(where, tmp_path)
+
+    file.write_text("CREATE TABLE IF NOT EXISTS one (a UInt16) ENGINE = Memory;")
+
+    with pytest.raises(SettingsError, match=r"0001_one\.sql differs from what ClickHouse at .* has applied"):
+        migrate(where, tmp_path)
+
+
+def test_a_migration_that_was_cut_off_is_finished_by_the_next_run(
+    clickhouse: ClickHouseServer, tmp_path: Path
+) -> None:
+    where = database(clickhouse)
+    file = tmp_path / "0001_one.sql"
+    file.write_text("CREATE TABLE IF NOT EXISTS one (a UInt8) ENGINE = Memory;\nCREATE nonsense;")
+    with pytest.raises(SinkError):
+        migrate(where, tmp_path)
+
+    file.write_text("CREATE TABLE IF NOT EXISTS one (a UInt8) ENGINE = Memory;\nCREATE VIEW two AS SELECT 1;")
+
+    assert migrate(where, tmp_path) == ["0001_one.sql"]
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "DROP TABLE touchpoints",
+        "INSERT INTO identity_links (tenant) VALUES ('x')",
+        "SELECT 1 SETTINGS readonly = 0",
+    ],
+)
+def test_a_query_cannot_write(store: Store, sql: str) -> None:
+    with pytest.raises(SinkError, match="queries can read only"):
+        select(store.where, sql)
+
+
+def test_a_query_answers_with_names_and_values(store: Store) -> None:
+    columns, rows = select(store.where, "SELECT 1 AS one, unhex('FF00') AS bytes, NULL AS nothing")
+
+    assert columns == ["one", "bytes", "nothing"]
+    assert rows == [(1, "ff00", None)]
+
+
+def test_a_wrong_query_is_one_sentence(store: Store) -> None:
+    with pytest.raises(SinkError, match=r"Unknown table .* 'nope'.*\(code 60\)") as caught:
+        select(store.where, "SELECT * FROM nope")
+
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,154 @@
+"""The catalogue: what each touchpoint type and channel means. catalogue.toml explains every field."""
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Final, Literal, TypeAlias, get_args
+
+from schemas.errors import SettingsError
+from schemas.toml_text import parse_toml, place, read_text
+
+Direction: TypeAlias = Literal["inbound", "outbound", "internal"]
+Moment: TypeAlias = Literal["ouch", "wow"]
+Effect: TypeAlias = Literal[
+    "cart_opened", "checkout_started", "order_placed", "refund", "issue_opened", "issue_solved", "survey"
+]
+
+COMPONENTS: Final = ("marketing", "sales", "commerce", "service", "other")
+MAX_FRICTION: Final = 10.0
+BUILT_IN: Final = Path(__file__).with_name("catalogue.toml")
+
+
+@dataclass(frozen=True, slots=True)
+class TouchpointType:
+    """What a touchpoint of one type says about a journey; an unknown type is one with these defaults."""
+
+    component: str = "other"
+    stage: str | None = None  #: lifecycle stage, None if it says nothing about that
+    direction: Direction = "inbound"
+    friction: float = 0.0  #: weight, 0-10
+    moment: Moment | None = None
+    effect: Effect | None = None  #: what it does to carts, orders and cases
+
+
+UNKNOWN: Final = TouchpointType()
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """Touchpoint types, channels and lifecycle stages by name."""
+
+    stages: tuple[str, ...]  #: in the order of the lifecycle
+    types: dict[str, TouchpointType]
+    human_channels: frozenset[str]  #: channels with a person at our end
+    channels: frozenset[str]
+
+    @classmethod
+    def load(cls, path: str = "") -> "Catalogue":
+        """The built-in catalogue, with the file at `path` (if any) laid over it. Raises SettingsError."""
+        built_in = cls.parse(BUILT_IN.read_text(encoding="utf-8"), BUILT_IN.name)
+        if not path:
+            return built_in
+        return cls.parse(read_text(path, "TOUCHLINE_CATALOGUE"), path, built_in)
+
+    @classmethod
+    def parse(cls, text: str, origin: str, base: "Catalogue | None" = None) -> "Catalogue":
+        """Read a catalogue, laid over `base` if given. Raises SettingsError naming `origin`, line and fix."""
+        tables = parse_toml(text, origin)
+        for name in tables:
+            if name not in ("stages", "channels", "types"):
+                raise SettingsError(f"{place(text, origin, name)} is unknown: use stages, channels or types")
+        stages = _stages(tables, text, origin) if "stages" in tables else (base.stages if base else ())
+        channels = _channels(tables, text, origin)
+        types = {
+            name: _type(name, entry, stages, text, origin)
+            for name, entry in _table(tables, "types", text, origin).items()
+        }
+        human = {name for name, kind in channels.items() if kind == "human"}
+        if base:
+            types = base.types | types
+            _check_stages(types, stages, text, origin)
+            human |= base.human_channels - channels.keys()
+        known = frozenset(channels) | (base.channels if base else frozenset())
+        return cls(stages, types, frozenset(human), known)
+
+    def type(self, name: str) -> TouchpointType:
+        """What a touchpoint type means; an unknown one is inbound and of component "other"."""
+        return self.types.get(name, UNKNOWN)
+
+    def known(self, name: str) -> bool:
+        """Whether the catalogue names this touchpoint type."""
+        return name in self.types
+
+    def human(self, channel: str) -> bool:
+        """Whether a person is at our end of the channel; an unknown channel is digital."""
+        return channel in self.human_channels
+
+
+def _table(tables: dict[str, Any], name: str, text: str, origin: str) -> dict[str, Any]:
+    table = tables.get(name, {})
+    if not isinstance(table, dict):
+        raise SettingsError(f"{place(text, origin, name)} must be a table, like [{name}]")
+    return table
+
+
+def _stages(tables: dict[str, Any], text: str, origin: str) -> tuple[str, ...]:
+    stages = tables["stages"]
+    if not isinstance(stages, list) or not all(isinstance(stage, str) and stage for stage in stages):
+        raise SettingsError(
+            f'{place(text, origin, "stages")} must be a list of names, like ["awareness", "purchase"]'
+        )
+    if len(set(stages)) != len(stages):
+        raise SettingsError(f"{place(text, origin, 'stages')} names a stage twice: remove one")
+    return tuple(stages)
+
+
+def _channels(tables: dict[str, Any], text: str, origin: str) -> dict[str, str]:
+    channels = _table(tables, "channels", text, origin)
+    for name, kind in channels.items():
+        if kind not in ("digital", "human"):
+            raise SettingsError(
+                f'{place(text, origin, "channels", name)} is {kind!r}: use "digital" or "human"'
+            )
+    return channels
+
+
+def _type(name: str, entry: object, stages: tuple[str, ...], text: str, origin: str) -> TouchpointType:
+    where = place(text, origin, "types", name)
+    if not isinstance(entry, dict):
+        raise SettingsError(f'{where} must be a table, like {{ component = "service" }}')
+    allowed: dict[str, tuple[str, ...]] = {
+        "component": COMPONENTS,
+        "stage": stages,
+        "direction": get_args(Direction),
+        "moment": get_args(Moment),
+        "effect": get_args(Effect),
+    }
+    for key, value in entry.items():
+        if key == "friction":
+            _check_friction(value, where)
+        elif key not in allowed:
+            raise SettingsError(
+                f"{where}.{key} is unknown: use {', '.join(f.name for f in fields(TouchpointType))}"
+            )
+        elif value not in allowed[key]:
+            raise SettingsError(
+                f"{where}.{key} is {value!r}: use {' or '.join(allowed[key]) or 'a listed stage'}"
+            )
+    if "component" not in entry:
+        raise SettingsError(f"{where} has no component: use {' or '.join(COMPONENTS)}")
+    return TouchpointType(**(entry | {"friction": float(entry.get("friction", 0.0))}))
+
+
+def _check_friction(value: object, where: str) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= MAX_FRICTION:
+        raise SettingsError(f"{where}.friction is {value!r}: it must be a number from 0 to {MAX_FRICTION:g}")
+
+
+def _check_stages(types: dict[str, TouchpointType], stages: tuple[str, ...], text: str, origin: str) -> None:
+    """A file that lists stages of its own must still list those that the built-in types name."""
+    for name, kind in types.items():
+        if kind.stage is not None and kind.stage not in stages:
+            raise SettingsError(
+                f"{place(text, origin, 'stages')} lacks {kind.stage!r}, which type {name} names:"
+                " list it, or give the type another stage"
+            )

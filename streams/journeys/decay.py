@@ -1,0 +1,52 @@
+"""Figures that fade with time, exact to the bit: the same touchpoints in fold order give the same float.
+
+They decay only when something is added or read. Reading changes nothing, so how often a journey was
+published in between cannot show in the result.
+"""
+
+
+class DecayedSum:
+    """A sum whose parts halve every `half_life` milliseconds."""
+
+    __slots__ = ("_at", "_half_life", "_value")
+
+    def __init__(self, half_life: int) -> None:
+        self._half_life = half_life
+        self._value = 0.0
+        self._at = 0
+
+    def add(self, amount: float, at: int) -> tuple[float, float]:
+        """Add at an event time, no earlier than the last. Returns the sum before and after."""
+        before = self.value(at)
+        self._value = before + amount
+        self._at = at
+        return before, self._value
+
+    def value(self, at: int) -> float:
+        """The sum as of an event time."""
+        return float(self._value * 0.5 ** ((at - self._at) / self._half_life)) if self._value else 0.0
+
+
+class DecayedMean:
+    """A mean whose parts' weights halve every `half_life` milliseconds; None before the first."""
+
+    __slots__ = ("_at", "_half_life", "_total", "_weight")
+
+    def __init__(self, half_life: int) -> None:
+        self._half_life = half_life
+        self._total = 0.0
+        self._weight = 0.0
+        self._at = 0
+
+    def add(self, amount: float, at: int) -> tuple[float | None, float]:
+        """Add at an event time, no earlier than the last. Returns the mean before and after."""
+        before = self.value()
+        fade = 0.5 ** ((at - self._at) / self._half_life)
+        self._total = self._total * fade + amount if before is not None else amount
+        self._weight = self._weight * fade + 1.0 if before is not None else 1.0
+        self._at = at
+        return before, self._total / self._weight
+
+    def value(self) -> float | None:
+        """The mean; time passing changes all weights alike, so it has no `at`."""
+        return self._total / self._weight if self._weight else None

@@ -1,0 +1,65 @@
+"""Signals: what a service may act on now, with ids that depend only on what they are about."""
+
+from collections import deque
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID, uuid5
+
+from streams.journeys.rules import JourneyRules
+
+#: Namespace of signal ids: UUIDv5 of the DNS namespace and "signals.touchline".
+NAMESPACE: Final = UUID("2cfe3f78-feb2-5635-a689-3da7a1e90c51")
+
+#: Moments that one journey remembers; the oldest is let go (and so retracted) beyond that.
+MAX_MOMENTS: Final = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """One reason to act; the fields of JourneySignal that do not depend on who publishes it."""
+
+    kind: str
+    signal_id: str
+    occurred_at: int  #: event time at which it became true, UTC ms; for a missed deadline: the deadline
+    rule: str  #: in words
+    event_ids: tuple[str, ...]  #: the touchpoints that caused it
+    details: dict[str, str]
+
+    def order(self) -> tuple[int, str, str]:
+        """Sort key: by time, then by kind and id."""
+        return (self.occurred_at, self.kind, self.signal_id)
+
+
+def signal_id(tenant: str, kind: str, event_id: str) -> str:
+    """UUIDv5 of the kind and the touchpoint it is about: the same whichever profile holds that."""
+    return str(uuid5(NAMESPACE, f"{tenant}/{kind}/{event_id}"))
+
+
+class SignalBook:
+    """Makes the signals of one journey, and remembers those that became true at one moment and stay so."""
+
+    __slots__ = ("_moments", "_words", "tenant")
+
+    def __init__(self, rules: JourneyRules) -> None:
+        self._words = rules.words
+        self._moments: deque[Signal] = deque(maxlen=MAX_MOMENTS)
+        self.tenant = ""
+
+    def make(
+        self, kind: str, at: int, event_ids: tuple[str, ...], details: dict[str, str], about: str = ""
+    ) -> Signal:
+        """A signal about the touchpoint `about`, by default the last of those that caused it."""
+        about = about or event_ids[-1]
+        return Signal(kind, signal_id(self.tenant, kind, about), at, self._words[kind], event_ids, details)
+
+    def remember(self, kind: str, at: int, event_ids: tuple[str, ...], details: dict[str, str]) -> None:
+        """Make and keep a signal that no later touchpoint can make untrue."""
+        self.keep(self.make(kind, at, event_ids, details))
+
+    def keep(self, signal: Signal) -> None:
+        """Keep a signal that is already made."""
+        self._moments.append(signal)
+
+    def moments(self) -> list[Signal]:
+        """The remembered ones, oldest first."""
+        return list(self._moments)

@@ -1,0 +1,124 @@
+"""The catalogue: the built-in one, one of the user's own, and wrong ones."""
+
+from pathlib import Path
+
+import pytest
+
+from schemas.catalogue import COMPONENTS, UNKNOWN, Catalogue
+from schemas.errors import SettingsError
+
+BUILT_IN = Catalogue.load()
+
+
+def test_the_built_in_catalogue_is_worth_having() -> None:
+    assert len(BUILT_IN.types) >= 60
+    components = {kind.component for kind in BUILT_IN.types.values()}
+    assert components == set(COMPONENTS) - {"other"}
+    assert {kind.stage for kind in BUILT_IN.types.values()} - {None} == set(BUILT_IN.stages)
+    assert all(0 <= kind.friction <= 10 for kind in BUILT_IN.types.values())
+
+
+def test_an_ouch_moment_costs_friction_and_a_wow_moment_none() -> None:
+    for name, kind in BUILT_IN.types.items():
+        if kind.moment is not None:
+            assert (kind.friction > 0) == (kind.moment == "ouch"), name
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "home",
+        "catalog",
+        "product_view",
+        "search",
+        "filter_results",
+        "add_to_cart",
+        "cart",
+        "shipping_details",
+        "payment_details",
+        "wishlist_add",
+        "promo_page",
+        "account_page",
+        "purchase",
+        "review_page",
+        "support_chat",
+        "error_page",
+        "compare",
+        "payment_error",
+        "checkout_bug",
+    ],
+)
+def test_the_types_of_a_common_shop_log_are_known(name: str) -> None:
+    assert BUILT_IN.known(name)
+
+
+def test_a_purchase_is_an_order() -> None:
+    assert BUILT_IN.type("purchase").effect == BUILT_IN.type("order_placed").effect == "order_placed"
+
+
+def test_unknown_types_and_channels_have_a_meaning() -> None:
+    assert BUILT_IN.type("teleported") is UNKNOWN
+    assert (UNKNOWN.component, UNKNOWN.direction, UNKNOWN.friction) == ("other", "inbound", 0.0)
+    assert not BUILT_IN.known("teleported")
+    assert not BUILT_IN.human("hologram")
+    assert BUILT_IN.human("phone")
+    assert not BUILT_IN.human("chatbot")
+
+
+def test_a_file_of_ones_own_names_only_what_it_adds_or_changes(tmp_path: Path) -> None:
+    path = tmp_path / "catalogue.toml"
+    path.write_text(
+        '[channels]\nchat = "digital"\nhologram = "human"\n'
+        "[types]\nteleported = { component = 'sales', stage = 'intent' }\n"
+        "home = { component = 'marketing' }\n"
+    )
+    catalogue = Catalogue.load(str(path))
+    assert catalogue.type("teleported").stage == "intent"
+    assert catalogue.type("home").component == "marketing"
+    assert catalogue.known("purchase")
+    assert [catalogue.human(channel) for channel in ("chat", "hologram", "phone")] == [False, True, True]
+    assert {"hologram", "phone"} <= catalogue.channels
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (
+            "[types]\n\nx = { component = 'shop' }",
+            "line 3: types.x.component is 'shop': use marketing or",
+        ),
+        ("[types.x]\nstage = 'bliss'", "line 1: types.x.stage is 'bliss': use awareness or"),
+        ("[types]\nx = { stage = 'intent' }", "line 2: types.x has no component"),
+        (
+            "[types]\nx = { component = 'sales', friction = 11 }",
+            "types.x.friction is 11: it must be a number from 0",
+        ),
+        ("[types]\nx = { component = 'sales', friction = true }", "types.x.friction is True"),
+        (
+            "[types]\nx = { component = 'sales', colour = 1 }",
+            "types.x.colour is unknown: use component, stage",
+        ),
+        (
+            "[types]\nx = { component = 'sales', effect = 'magic' }",
+            "types.x.effect is 'magic': use cart_opened",
+        ),
+        ("[types]\nx = 5", "types.x must be a table"),
+        ("types = 5", "types must be a table"),
+        ("[channels]\nweb = 'robot'", 'line 2: channels.web is \'robot\': use "digital" or "human"'),
+        ("stages = ['a', 'a']", "stages names a stage twice"),
+        ("stages = 'a'", "stages must be a list"),
+        ("stages = ['a']", "stages lacks 'awareness', which type ad_impression names"),
+        ("colours = 1", "colours is unknown: use stages, channels or types"),
+        ("stages = [", "mine.toml is not TOML"),
+    ],
+)
+def test_a_wrong_catalogue_is_named_with_its_line_and_its_fix(text: str, sentence: str) -> None:
+    with pytest.raises(SettingsError) as error:
+        Catalogue.parse(text, "mine.toml", BUILT_IN)
+    assert sentence in str(error.value)
+    assert "mine.toml" in str(error.value)
+
+
+def test_a_missing_file_names_the_setting() -> None:
+    with pytest.raises(SettingsError, match="TOUCHLINE_CATALOGUE names a file that cannot be read: /no/such"):
+        Catalogue.load("/no/such/catalogue.toml")

@@ -98,16 +98,19 @@ class TenantIdentities:
         return dict(self._clusters.refused)
 
     def _take_in(self, pair: Pair, known: Evidence | None, evidence: Evidence, journal: Journal) -> None:
-        new = [item for item in items(pair, evidence) if item not in items(pair, known)]
-        if not new:
+        before, now = items(pair, known), items(pair, evidence)
+        if before == now:
             self._component_of[pair[0]].links[pair] = evidence
             return
         self._admit(pair, journal)
-        item = new[0]
+        item = next(item for item in now if item not in before)
+        only_added = len(now) > len(before)
         if evidence.asserted is None and self._contested_before(item) is not None:
             self._unsuspend(pair)
             self._suspend(item, evidence)
-        elif self._order_is_free(pair) or (self._is_newest(item) and not self._is_suspended(pair)):
+        elif self._order_is_free(pair) or (
+            only_added and self._is_newest(item) and not self._is_suspended(pair)
+        ):
             self._append(item, evidence, journal)
         else:
             self._resolve({pair: evidence}, set(pair), journal)

@@ -1,6 +1,6 @@
-"""Laws of identity resolution, checked on random histories in a world small enough that everything collides."""
+"""Laws of identity resolution, checked on random histories in a world so small that everything collides."""
 
-import networkx
+import networkx as nx
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -113,9 +113,9 @@ def test_forgetting_an_identifier_equals_never_having_seen_its_links(history, da
 @given(histories)
 def test_without_rules_profiles_are_the_connected_components(history):
     identities = observed(history, policy(""))
-    graph = networkx.Graph([pair for pair, _, _ in history])
+    graph = nx.Graph([pair for pair, _, _ in history])
     linked = assignments(identities, graph.nodes)
-    assert groups(linked) == {frozenset(component) for component in networkx.connected_components(graph)}
+    assert groups(linked) == {frozenset(component) for component in nx.connected_components(graph)}
 
 
 @given(histories)

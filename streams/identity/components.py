@@ -118,9 +118,9 @@ class TenantIdentities:
     def _admit(self, pair: Pair, journal: Journal | None) -> None:
         for node in pair:
             if node not in self._clusters.cluster_of:
-                self._clusters.add(node)
+                newcomer = self._clusters.add(node)
                 if journal is not None:
-                    journal.newcomer(self.tenant, node)
+                    journal.newcomer(newcomer)
 
     def _order_is_free(self, pair: Pair) -> bool:
         for node in pair:
@@ -143,13 +143,13 @@ class TenantIdentities:
         reason = clusters.judge(item)
         if reason is None:
             sides = {clusters.cluster_of[pair[0]], clusters.cluster_of[pair[1]]}
+            survivor = clusters.survivor(item)
             if journal is not None:
-                _, survivor = clusters.survivor(item)
                 for side in sides:
-                    if side.profile_id != survivor:
+                    if side.profile_id != survivor[1]:
                         journal.cluster(clusters, side)
             component.clusters -= len(sides) - 1
-            clusters.unite(item)
+            clusters.unite(item, survivor)
         else:
             if journal is not None:
                 for node in clusters.shared(pair, reason):

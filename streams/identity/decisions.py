@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from streams.identity.evidence import Node
-from streams.identity.profile_id import Assignment, own_profile
+from streams.identity.profile_id import Assignment
 from streams.identity.uniting import Cluster, Clusters
 
 
@@ -27,11 +27,10 @@ class Journal:
         self._before: dict[Node, Assignment | None] = {}
         self._anchors: dict[str, Node] = {}  # profile id → the identifier that it was named after
 
-    def newcomer(self, tenant: str, node: Node) -> None:
-        """Note an identifier that has no link yet."""
-        if node not in self._before:
-            self._before[node] = None
-            self._anchors[own_profile(tenant, node)] = node
+    def newcomer(self, cluster: Cluster) -> None:
+        """Note the cluster of an identifier that has no link yet."""
+        self._before[cluster.anchor_node] = None
+        self._anchors[cluster.profile_id] = cluster.anchor_node
 
     def cluster(self, clusters: Clusters, cluster: Cluster) -> None:
         """Note a cluster that may get another profile id, or fall apart."""
@@ -52,6 +51,8 @@ class Journal:
             for node, before in sorted(self._before.items(), key=lambda noted: noted[0])
             if (after := clusters.assignment(node)) != before
         ]
+        if not changed:
+            return Decision()
         survivor_of = self._gone(clusters)
         appeared = self._appeared(clusters, changed, survivor_of, split_rule)
         for (type_, _), before, after in changed:

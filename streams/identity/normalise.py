@@ -10,13 +10,16 @@ import phonenumbers
 #: value, default region → normalised value.
 Normaliser: TypeAlias = Callable[[str, str], str]
 
-_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_UNFIT: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _PHONE_SEPARATORS: Final = re.compile(r"[\s().\-/]+")
 
 
 def clean(value: str) -> str:
-    """The value without surrounding space and control characters, one of which separates parts of names."""
-    return _CONTROL.sub("", value).strip()
+    """The value without surrounding space, half surrogates (no UTF-8 has them) and control characters.
+
+    One of the latter separates the parts of names.
+    """
+    return _UNFIT.sub("", value).strip()
 
 
 def keep(value: str, _region: str) -> str:
@@ -50,12 +53,22 @@ def phone(value: str, region: str) -> str:
     `region` (ISO 3166, two letters) is the country of numbers written without a country code; "" for none.
     """
     text = lower(value, region)
+    bare = _PHONE_SEPARATORS.sub("", text)
+    for candidate in (text, bare):
+        number = _e164(candidate, region)
+        # some impossible numbers lose a digit each time they are read: those are not numbers
+        if number is not None and _e164(number, region) == number:
+            return number
+    return bare
+
+
+def _e164(text: str, region: str) -> str | None:
     try:
         number = phonenumbers.parse(text, region or None)
     except phonenumbers.NumberParseException:
-        number = None
-    if number is None or not phonenumbers.is_possible_number(number):
-        return _PHONE_SEPARATORS.sub("", text)
+        return None
+    if not phonenumbers.is_possible_number(number):
+        return None
     return str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))
 
 

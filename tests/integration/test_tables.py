@@ -136,6 +136,24 @@ def test_whatever_the_codec_accepts_clickhouse_accepts(store: Store, name: str) 
     accepted()
 
 
+def test_history_over_more_months_than_a_block_may_have_partitions_loads_at_once(store: Store) -> None:
+    month = 31 * 24 * 60
+
+    store.load(topics.JOURNEY_INPUTS, *[resolved_bytes(f"e{n}", minute=-n * month) for n in range(150)])
+
+    assert store.query("SELECT count(), uniqExact(_partition_id) FROM touchpoints") == [(150, 150)]
+
+
+def test_times_that_clickhouse_cannot_hold_are_stored_as_the_nearest_it_can(store: Store) -> None:
+    events = [resolved_bytes(f"e{n}", occurred_at=time) for n, time in enumerate((-(2**62), -1, 0, 2**62))]
+
+    store.load(topics.JOURNEY_INPUTS, *events)
+
+    assert store.query("SELECT toYear(occurred_at) FROM touchpoints FINAL ORDER BY event_id") == [
+        (1900,), (1969,), (1970,), (2299,),
+    ]  # fmt: skip
+
+
 def test_the_same_batch_sent_again_after_a_lost_acknowledgement_adds_no_row(store: Store) -> None:
     (insert,), _ = prepare([(topics.JOURNEY_INPUTS, Consumed(resolved_bytes("e1")))])
     writer = Writer(store.where)

@@ -1,0 +1,239 @@
+"""The loader on a real broker and a real ClickHouse: whatever fails, nothing is lost or shows twice."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from kafka import KafkaProducer
+
+from deploy.sandbox import Broker, ClickHouseServer
+from schemas import topics
+from schemas.codec import encode, header
+from schemas.topics import Topic
+from tests.integration.gate import Gate
+from tests.integration.parts import Deployment, deployment
+from tests.integration.processes import wait_until
+from tests.unit.sinks.records import assignment, journey, resolved_bytes, signal
+
+pytestmark = pytest.mark.sandbox
+
+MANY = 30_000  # more than one batch of the loader
+
+
+@contextmanager
+def producer(live: Deployment) -> Iterator[KafkaProducer]:
+    settings = live.settings
+    sender = KafkaProducer(
+        bootstrap_servers=settings.brokers,
+        acks="all",
+        enable_idempotence=bool(settings.idempotent_producer),
+        linger_ms=20,
+        batch_size=256 * 1024,
+    )
+    yield sender
+    sender.flush()
+    sender.close()
+
+
+def send(live: Deployment, topic: Topic, values: Iterable[bytes | None], **more: Any) -> None:
+    with producer(live) as sender:
+        for number, value in enumerate(values):
+            record = {"key": f"default/p{number % 50}".encode(), "value": value, **more}
+            sender.send(live.settings.topic(topic.name), **record)
+
+
+def touchpoints(count: int) -> list[bytes]:
+    return [resolved_bytes(f"e{number}", minute=number) for number in range(count)]
+
+
+def wait_loaded(live: Deployment) -> None:
+    """Wait until the loader has read everything, twice in a row: its dead letters are for itself to read."""
+    for _ in range(2):
+        wait_until(lambda: all(backlog.idle for backlog in (live.look().backlogs or {})[topics.LOADER_GROUP]))
+
+
+def url_through(gate: Gate) -> str:
+    return f"clickhouse://127.0.0.1:{gate.port}/test_gate_{gate.port}"
+
+
+def raw(live: Deployment) -> int:
+    return int(live.query("SELECT count() FROM touchpoints")[0][0])
+
+
+def assert_each_once(live: Deployment, count: int) -> None:
+    (counts,) = live.query("SELECT count(), uniqExact(event_id) FROM touchpoints FINAL")
+    assert counts == (count, count)
+    assert raw(live) >= count
+
+
+def test_duplicates_in_kafka_show_once(broker: Broker, clickhouse: ClickHouseServer) -> None:
+    with deployment(broker, clickhouse, workers=0) as live:
+        events = touchpoints(2_000)
+
+        send(
+            live,
+            topics.JOURNEY_INPUTS,
+            [*events, *reversed(events), header("Move") + b"skipped", *events[:100]],
+        )
+
+        wait_loaded(live)
+        assert_each_once(live, 2_000)
+        assert live.query("SELECT count() FROM dead_letters") == [(0,)]
+
+
+def test_every_topic_reaches_its_table(tansu: Broker, clickhouse: ClickHouseServer) -> None:
+    with deployment(tansu, clickhouse, workers=0) as live:
+        send(live, topics.IDENTITY_ASSIGNMENTS, [encode("IdentityAssignment", assignment("a", "p1", 1))])
+        send(live, topics.JOURNEY_STATES, [encode("JourneyState", journey("p1", 1))])
+        send(live, topics.JOURNEY_SIGNALS, [encode("JourneySignal", signal("s1", 1))])
+
+        wait_loaded(live)
+        assert live.query("SELECT profile_id FROM identity_assignments FINAL") == [("p1",)]
+        assert live.query("SELECT profile_id FROM journeys") == [("p1",)]
+        assert live.query("SELECT signal_id FROM signals_open") == [("s1",)]
+
+
+def test_a_poison_record_becomes_a_dead_letter_and_the_rest_goes_on(
+    broker: Broker, clickhouse: ClickHouseServer
+) -> None:
+    with deployment(broker, clickhouse, workers=0) as live:
+        send(live, topics.JOURNEY_INPUTS, [*touchpoints(10), b"\xc3\x01poison", *touchpoints(20)])
+        send(live, topics.DEAD_LETTERS, [b"not even a dead letter"])
+
+        wait_loaded(live)
+        assert_each_once(live, 20)
+        letters = live.query("SELECT reason, component, value FROM dead_letters FINAL ORDER BY component")
+        assert letters == [
+            ("UNDECODABLE", "loader", b"\xc3\x01poison"),
+            ("UNDECODABLE", "unknown", "not even a dead letter"),
+        ]
+
+
+def test_a_tombstone_removes_the_journey_and_a_newer_state_brings_it_back(
+    broker: Broker, clickhouse: ClickHouseServer
+) -> None:
+    with deployment(broker, clickhouse, workers=0) as live:
+        key = b"default/p1"
+        send(live, topics.JOURNEY_STATES, [encode("JourneyState", journey("p1", 10))], key=key)
+        wait_loaded(live)
+        assert live.query("SELECT version FROM journeys") == [(10,)]
+
+        send(live, topics.JOURNEY_STATES, [None], key=key, headers=[("version", b"11")])
+        wait_loaded(live)
+        assert live.query("SELECT version FROM journeys") == []
+
+        send(live, topics.JOURNEY_STATES, [encode("JourneyState", journey("p1", 9))], key=key)
+        send(live, topics.JOURNEY_STATES, [encode("JourneyState", journey("p1", 12))], key=key)
+        wait_loaded(live)
+        assert live.query("SELECT version FROM journeys") == [(12,)]
+
+
+def test_kill_9_in_the_middle_of_a_load_loses_nothing(broker: Broker, clickhouse: ClickHouseServer) -> None:
+    with deployment(broker, clickhouse, workers=0, loader=False) as live:
+        send(live, topics.JOURNEY_INPUTS, touchpoints(MANY))
+        loader = live.start_loader()
+        wait_until(lambda: raw(live) > 0)
+        loader.kill()
+
+        live.start_loader()
+        wait_loaded(live)
+        assert_each_once(live, MANY)
+
+
+@pytest.mark.kafka
+def test_sigterm_commits_what_was_loaded_so_that_a_restart_repeats_nothing(
+    kafka: Broker, clickhouse: ClickHouseServer
+) -> None:
+    with deployment(kafka, clickhouse, workers=0) as live:
+        assert live.loader is not None
+        send(live, topics.JOURNEY_INPUTS, touchpoints(MANY))
+        wait_until(lambda: raw(live) > 0)
+
+        assert live.loader.stop(timeout=60) == 0, live.log_tails()
+        live.start_loader()
+        wait_loaded(live)
+        assert_each_once(live, MANY)
+        assert raw(live) == MANY
+
+
+@pytest.mark.kafka
+def test_an_outage_of_clickhouse_is_waited_out(kafka: Broker, clickhouse: ClickHouseServer) -> None:
+    with Gate(clickhouse.port) as gate:
+        url = url_through(gate)
+        with deployment(kafka, clickhouse, workers=0, loader=False, clickhouse_url=url) as live:
+            gate.shut()
+            loader = live.start_loader()
+            send(live, topics.JOURNEY_INPUTS, touchpoints(MANY))
+            wait_until(lambda: "holding the data back" in loader.log_tail(50))
+
+            gate.open()
+            for _ in range(3):
+                before = raw(live)
+                wait_until(lambda seen=before: raw(live) > seen or raw(live) >= MANY)
+                gate.cut()
+
+            wait_loaded(live)
+            assert_each_once(live, MANY)
+            assert live.query("SELECT count() FROM dead_letters") == [(0,)]
+
+
+@pytest.mark.kafka
+def test_a_rebalance_during_an_outage_and_the_death_of_a_loader_lose_nothing(
+    kafka: Broker, clickhouse: ClickHouseServer
+) -> None:
+    with (
+        Gate(clickhouse.port) as gate,
+        deployment(kafka, clickhouse, workers=0, clickhouse_url=url_through(gate)) as live,
+        twin_of(live) as second,
+    ):
+        assert live.loader is not None
+        send(live, topics.JOURNEY_INPUTS, touchpoints(MANY))
+        wait_until(lambda: raw(live) > 0)
+        gate.shut()
+        send(live, topics.JOURNEY_INPUTS, touchpoints(2 * MANY))
+        wait_until(lambda: "holding the data back" in live.loader.log_tail(50))
+
+        newcomer = second.start_loader()
+        wait_until(lambda: "holding the data back" in newcomer.log_tail(50))
+        gate.open()
+        live.loader.kill()
+
+        wait_loaded(second)
+        assert_each_once(live, 2 * MANY)
+
+
+@contextmanager
+def twin_of(live: Deployment) -> Iterator[Deployment]:
+    """The same settings, for a second loader."""
+    twin = Deployment(live.settings, live.logs / "twin")
+    twin.logs.mkdir()
+    try:
+        yield twin
+    finally:
+        twin.close()
+
+
+def test_a_loader_without_topics_says_what_to_run(tansu: Broker, clickhouse: ClickHouseServer) -> None:
+    with deployment(tansu, clickhouse, workers=0, loader=False) as live:
+        live.settings = replace(live.settings, topic_prefix="nobody.")
+        loader = live.start_loader()
+
+        wait_until(lambda: not loader.alive)
+
+        assert loader.returncode == 1
+        assert (
+            loader.log_tail(1) == "touchline: Kafka has no topic nobody.dead-letters: run `touchline topics`"
+        )
+
+
+def test_a_loader_without_tables_says_what_to_run(tansu: Broker, clickhouse: ClickHouseServer) -> None:
+    with deployment(tansu, clickhouse, workers=0, loader=False) as live:
+        live.settings = replace(live.settings, clickhouse_url=clickhouse.url_of("nobody"))
+        loader = live.start_loader()
+
+        wait_until(lambda: not loader.alive)
+
+        assert loader.returncode == 1
+        assert "lacks tables of database 'nobody': run `touchline migrate`" in loader.log_tail(1)

@@ -5,9 +5,8 @@ Exit codes: 0 done, 1 failed (one sentence on standard error), 2 wrong usage. Ct
 
 import importlib
 import sys
-from typing import Final
+from typing import Any, Final
 
-import click
 import typer
 
 from schemas.errors import TouchlineError
@@ -20,6 +19,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
+
+#: ClickException of the click that typer uses: newer typers carry a copy, which `import click` is not.
+_COMMAND_LINE_ERROR: Final[type[Any]] = typer.BadParameter.__mro__[2]
 
 #: Command → its module in deploy.cli, in the order that --help shows. Each module has `command`, a function or a Typer.
 COMMANDS: Final = {
@@ -59,12 +61,12 @@ def run() -> None:
     except TouchlineError as error:
         sys.stderr.write(f"touchline: {error}\n")
         sys.exit(1)
-    except click.exceptions.Exit as stop:
+    except typer.Exit as stop:
         sys.exit(stop.exit_code)
-    except click.ClickException as error:
+    except _COMMAND_LINE_ERROR as error:
         error.show()
         sys.exit(error.exit_code)
-    except (click.Abort, KeyboardInterrupt):
+    except (typer.Abort, KeyboardInterrupt):
         sys.exit(130)
     except BrokenPipeError:
         sys.exit(1)

@@ -6,7 +6,7 @@ import os
 import time
 from collections import Counter
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Annotated, Literal, Protocol
 
@@ -196,10 +196,15 @@ def _take(sourced: Sourced, sender: Sender, lost: Rejects, summary: Summary) -> 
 def _finish(summary: Summary, lost: Rejects, *, dry_run: bool, as_json: bool) -> int:
     seconds = summary.seconds()
     if as_json:
-        figures = asdict(summary)
-        del figures["started"]
         print_json(
-            {**figures, "seconds": round(seconds, 3), "per_second": round(summary.sent / max(seconds, 0.001))}
+            {
+                "sent": summary.sent,
+                "rejected": summary.rejected,
+                "reasons": dict(summary.reasons),
+                "interrupted": summary.interrupted,
+                "seconds": round(seconds, 3),
+                "per_second": round(summary.sent / max(seconds, 0.001)),
+            }
         )
     verb = "would be published" if dry_run else "published"
     remarks.print(

@@ -251,7 +251,7 @@ class _Parser:
             return UTC
         try:
             return ZoneInfo(name)
-        except (OSError, ValueError):
+        except (OSError, ValueError, KeyError):
             self.fail(f"time.zone is {name!r}", "use a name like Europe/Berlin")
 
     def derived_from(self) -> tuple[str, ...] | None:

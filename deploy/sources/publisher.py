@@ -29,6 +29,7 @@ MAX_PENDING_BYTES: Final = 32 * 1024 * 1024
 Item = TypeVar("Item")
 
 CONNECT_MS: Final = 10_000
+REQUEST_MS: Final = 20_000
 DELIVERY_MS: Final = 60_000
 BATCH_BYTES: Final = 128 * 1024
 LINGER_MS: Final = 20
@@ -71,6 +72,7 @@ class Publisher:
                 allow_auto_create_topics=False,
                 bootstrap_timeout_ms=CONNECT_MS,
                 max_block_ms=CONNECT_MS,
+                request_timeout_ms=REQUEST_MS,
                 delivery_timeout_ms=DELIVERY_MS,
             )
         except KafkaError as error:

@@ -1,0 +1,82 @@
+"""The rules that a touchpoint must keep."""
+
+from typing import Any
+
+import pytest
+
+from schemas.errors import ContractError, Reason
+from schemas.touchpoints import EARLIEST_MS, LATEST_MS, MAX_FUTURE_MS, check
+from tests.touchpoints import START, touchpoint
+
+HOUR = 3_600_000
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"amount_minor": -500, "currency": "EUR"},
+        {"currency": "JPY"},
+        {"sentiment": -1.0},
+        {"score": {"kind": "NPS", "value": 0.0}},
+        {"score": {"kind": "CES", "value": 7.0}},
+        {"occurred_at": EARLIEST_MS},
+        {"occurred_at": LATEST_MS, "received_at": LATEST_MS},
+        {"occurred_at": START + MAX_FUTURE_MS, "received_at": START},
+        {"occurred_at": START, "received_at": START + 10_000 * HOUR},
+        {"attributes": {str(number): "" for number in range(128)}},
+        {"identifiers": [{"type": "cookie", "value": "x" * 200}] * 32},
+        {"type": "a type that nobody knows"},
+    ],
+)
+def test_what_the_contract_allows_passes(fields: dict[str, Any]) -> None:
+    check(touchpoint(**fields) if "type" not in fields else {**touchpoint(), **fields})
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"identifiers": []}, Reason.NO_IDENTIFIER),
+        ({"identifiers": [{"type": "cookie", "value": "a"}] * 33}, Reason.TOO_LARGE),
+        ({"identifiers": [{"type": "cookie", "value": "x" * 201}]}, Reason.TOO_LARGE),
+        ({"attributes": {str(number): "" for number in range(129)}}, Reason.TOO_LARGE),
+        ({"experiments": {str(number): "" for number in range(129)}}, Reason.TOO_LARGE),
+        ({"consent": {str(number): "DENIED" for number in range(129)}}, Reason.TOO_LARGE),
+        ({"identifiers": [{"type": "cookie", "value": ""}]}, Reason.INVALID),
+        ({"identifiers": [{"type": "", "value": "a"}]}, Reason.INVALID),
+        ({"identifiers": [{"type": "a:b", "value": "a"}]}, Reason.INVALID),
+        ({"tenant": ""}, Reason.INVALID),
+        ({"tenant": "a/b"}, Reason.INVALID),
+        ({"tenant": "x" * 65}, Reason.INVALID),
+        ({"tenant": "acme\n"}, Reason.INVALID),
+        ({"event_id": ""}, Reason.INVALID),
+        ({"type": ""}, Reason.INVALID),
+        ({"source": ""}, Reason.INVALID),
+        ({"channel": ""}, Reason.INVALID),
+        ({"session_id": ""}, Reason.INVALID),
+        ({"issue_id": ""}, Reason.INVALID),
+        ({"sentiment": 1.01}, Reason.INVALID),
+        ({"sentiment": float("nan")}, Reason.INVALID),
+        ({"amount_minor": 5}, Reason.INVALID),
+        ({"amount_minor": 5, "currency": "eur"}, Reason.INVALID),
+        ({"amount_minor": 5, "currency": "EURO"}, Reason.INVALID),
+        ({"amount_minor": 5, "currency": "ÄÖÜ"}, Reason.INVALID),
+        ({"score": {"kind": "NPS", "value": 11.0}}, Reason.INVALID),
+        ({"score": {"kind": "CSAT", "value": 0.0}}, Reason.INVALID),
+        ({"score": {"kind": "CES", "value": float("nan")}}, Reason.INVALID),
+        ({"occurred_at": EARLIEST_MS - 1}, Reason.INVALID),
+        ({"occurred_at": LATEST_MS + 1, "received_at": LATEST_MS}, Reason.INVALID),
+        ({"received_at": 2**62}, Reason.INVALID),
+        ({"occurred_at": START + MAX_FUTURE_MS + 1, "received_at": START}, Reason.FUTURE_TIME),
+    ],
+)
+def test_what_breaks_the_contract_is_refused_with_its_reason(fields: dict[str, Any], reason: Reason) -> None:
+    with pytest.raises(ContractError) as refused:
+        check({**touchpoint(), **fields})  # type: ignore[typeddict-item]
+    assert refused.value.reason is reason
+
+
+def test_a_refusal_does_not_repeat_an_endless_value() -> None:
+    with pytest.raises(ContractError) as refused:
+        check(touchpoint(tenant="x" * 1_000_000))
+    assert len(str(refused.value)) < 200

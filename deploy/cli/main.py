@@ -25,6 +25,7 @@ _COMMAND_LINE_ERROR: Final[type[Any]] = typer.BadParameter.__mro__[2]
 
 #: Command → its module in deploy.cli, in the order that --help shows. Each module has `command`, a function or a Typer.
 COMMANDS: Final = {
+    "demo": "demo",
     "up": "up",
     "worker": "worker",
     "load": "load",

@@ -173,7 +173,7 @@ CREATE TABLE IF NOT EXISTS journey_signals (
     loaded_at DateTime64(3, 'UTC') DEFAULT now64(3)
 )
 ENGINE = ReplacingMergeTree(version)
-ORDER BY (tenant, signal_id)
+ORDER BY (tenant, profile_id, signal_id)
 SETTINGS non_replicated_deduplication_window = 1000
 COMMENT 'What services may act on; read signals_open, or with FINAL';
 

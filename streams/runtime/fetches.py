@@ -4,7 +4,7 @@ A fetch is a list of records with one acknowledgement. Faust keeps the group, th
 flow control; this module replaces how records become messages and how acknowledgements become commits.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from typing import Any, Final
 
 from faust.serializers.schemas import Schema
@@ -55,7 +55,7 @@ class FetchConsumer(driver.Consumer):  # type: ignore[misc]
             stale = generation != self.app.consumer_generation_id or seeks != self._seeks
             if stale or not self.flow_active:
                 # a fetch may be left out only by reading it again
-                await self._read_again()
+                await self._read_again(records)
                 return
             if active is not None and tp not in active and tp not in self._buffered_partitions:
                 await self.seek(tp, fetched[0].offset)
@@ -91,9 +91,19 @@ class FetchConsumer(driver.Consumer):  # type: ignore[misc]
     async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
         """Offsets missing between fetches (compaction) need no bookkeeping: the ledger counts fetches."""
 
-    async def _read_again(self) -> None:
-        if self.assignment():
-            await self.perform_seek()
+    async def _read_again(self, records: Iterable[TP]) -> None:
+        """Go back so far that nothing is missed: to what was committed, or in a changelog to what was applied.
+
+        Whether the fetch came before a rebalance's own seeks or after them cannot be told, and need not be.
+        """
+        assigned = self.assignment()
+        if not assigned:
+            return
+        await self.perform_seek()
+        applied = self.app.tables.recovery.active_offsets
+        for tp in records:
+            if tp in assigned and self._is_changelog_tp(tp):
+                await self.seek(tp, max(applied.get(tp) or 0, 0))
 
     async def highwaters(self, *partitions: TP) -> dict[TP, int]:
         """The ends of changelogs: how far recovery has to read."""

@@ -6,7 +6,7 @@ the reading half: agents write the changelog themselves, through the publisher, 
 
 import asyncio
 from collections.abc import Callable, Iterable
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 from faust.tables.table import Table
 from faust.types import TP
@@ -26,6 +26,10 @@ class PartitionState(Protocol):
 
 S = TypeVar("S", bound=PartitionState)
 
+#: Fetches that Faust collects before it applies them. Not 1: to Faust that means that a table wants to go on
+#: reading its changelog after recovery, and it would apply old records over newer state.
+RECOVERY_BUFFER: Final = 4
+
 
 class ChangelogState(Table, Generic[S]):  # type: ignore[misc]  # faust has no types for it
     """State of type S for each partition that this worker owns."""
@@ -35,10 +39,11 @@ class ChangelogState(Table, Generic[S]):  # type: ignore[misc]  # faust has no t
             f"{app.conf.id}-{name}-changelog", schema=FetchSchema(), value_serializer="raw",
             internal=True, acks=False, compacting=True, maxsize=16, allow_empty=True,
         )  # fmt: skip
-        super().__init__(app, name=name, changelog_topic=topic, recovery_buffer_size=1, **kwargs)
+        super().__init__(app, name=name, changelog_topic=topic, recovery_buffer_size=RECOVERY_BUFFER, **kwargs)
         self._new = new
         self._by_partition: dict[int, S] = {}
         self._offsets: dict[int, int] = {}
+        self._ours: set[int] = set()
         self._crash: asyncio.Future[None] | None = None
         self.records_restored = 0
 
@@ -75,6 +80,8 @@ class ChangelogState(Table, Generic[S]):  # type: ignore[misc]  # faust has no t
         """Apply fetches of the changelog. A failure crashes the worker: Faust would log it and go on."""
         try:
             for event in batch:
+                if event.message.partition not in self._ours:
+                    continue  # collected before a rebalance took the partition away
                 state = self.of(event.message.partition)
                 for record in event.value:
                     state.restore(record.key, record.value)
@@ -92,9 +99,8 @@ class ChangelogState(Table, Generic[S]):  # type: ignore[misc]  # faust has no t
         self, assigned: set[TP], revoked: set[TP], newly_assigned: set[TP], generation_id: int = 0  # noqa: ARG002
     ) -> None:
         """Forget partitions that are no longer ours before recovery decides what to read."""
-        ours = {tp.partition for tp in assigned if tp.topic == self.topic_name}
-        ours |= {tp.partition for tp in self.app.assignor.assigned_actives() if tp.topic == self.topic_name}
-        for partition in set(self._by_partition) - ours:
+        self._ours = {tp.partition for tp in assigned if tp.topic == self.topic_name}
+        for partition in set(self._by_partition) - self._ours:
             del self._by_partition[partition]
             self._offsets.pop(partition, None)
 

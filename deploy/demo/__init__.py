@@ -1,0 +1,1 @@
+"""`touchline demo`: a simulated population through the whole path, and what comes out."""

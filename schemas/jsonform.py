@@ -201,7 +201,7 @@ def _choices(value: object) -> dict[str, ConsentDecision]:
     }
 
 
-def _choice(value: object, choices: tuple[str, ...], name: str) -> Any:  # noqa: ANN401 (one of choices: a Literal)
+def _choice(value: object, choices: tuple[str, ...], name: str) -> Any:
     chosen = value.upper() if isinstance(value, str) else ""
     if chosen not in choices:
         _refuse(f"{name} must be {' or '.join(choice.lower() for choice in choices)}")

@@ -97,7 +97,7 @@ def committed(name: str) -> tuple[dict[str, Any], ...]:
 
 
 def fingerprint_of(schema: dict[str, Any]) -> bytes:
-    """CRC-64-AVRO of the parsing canonical form, as the 8 bytes that stand on the wire (Avro 1.12, "Schema Fingerprints")."""
+    """CRC-64-AVRO of the parsing canonical form, as the 8 bytes on the wire (Avro 1.12, "Schema Fingerprints")."""
     return bytes.fromhex(fingerprint(to_parsing_canonical_form(schema), "CRC-64-AVRO"))
 
 

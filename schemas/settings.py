@@ -22,24 +22,64 @@ def _setting(variable: str, default: Any, meaning: str) -> Any:
 class Settings:
     """Everything that can be set from outside. README.md, "Configure", shows this as a table."""
 
-    brokers: str = _setting("TOUCHLINE_KAFKA_BROKERS", "127.0.0.1:9092", "Kafka bootstrap servers, host:port, comma-separated")
+    brokers: str = _setting(
+        "TOUCHLINE_KAFKA_BROKERS", "127.0.0.1:9092", "Kafka bootstrap servers, host:port, comma-separated"
+    )
     clickhouse_url: str = _setting(
         "TOUCHLINE_CLICKHOUSE_URL", "clickhouse://127.0.0.1:9000/touchline",
         "ClickHouse native protocol: clickhouse://user:password@host:port/database (clickhouses:// for TLS)",
     )  # fmt: skip
-    topic_prefix: str = _setting("TOUCHLINE_TOPIC_PREFIX", "", "Put before every topic and consumer group name")
-    partitions: int = _setting("TOUCHLINE_PARTITIONS", 8, "Partitions of the keyed topics, fixed at creation: the most workers that can share the work")
+    topic_prefix: str = _setting(
+        "TOUCHLINE_TOPIC_PREFIX", "", "Put before every topic and consumer group name"
+    )
+    partitions: int = _setting(
+        "TOUCHLINE_PARTITIONS",
+        8,
+        "Partitions of the keyed topics, fixed at creation: the most workers that can share the work",
+    )
     replication: int = _setting("TOUCHLINE_REPLICATION", 1, "Replicas of each topic")
-    epoch: int = _setting("TOUCHLINE_EPOCH", 0, "Raise it by one when topics are deleted and made anew, so that versions keep growing")
-    idempotent_producer: int = _setting("TOUCHLINE_IDEMPOTENT_PRODUCER", 1, "1: the broker removes a producer's repeats and keeps its order; 0 only for brokers that cannot (the sandbox's)")
-    session_timeout: float = _setting("TOUCHLINE_SESSION_TIMEOUT", 10.0, "Seconds without a heartbeat after which a worker's partitions go to another")
-    identity_policy: str = _setting("TOUCHLINE_IDENTITY_POLICY", "", "Path of an identity.toml; empty for the built-in policy")
-    journey_rules: str = _setting("TOUCHLINE_JOURNEY_RULES", "", "Path of a journey.toml; empty for the built-in rules")
-    catalogue: str = _setting("TOUCHLINE_CATALOGUE", "", "Path of a catalogue.toml; empty for the built-in catalogue")
-    pseudonym_key: str = _setting("TOUCHLINE_PSEUDONYM_KEY", "", "Secret for pseudonymising identifiers, at least 32 characters; or @FILE")
-    pseudonym_key_id: str = _setting("TOUCHLINE_PSEUDONYM_KEY_ID", "k1", "Name of that secret; stands in every pseudonym, so that keys can be rotated")
-    registry_url: str = _setting("TOUCHLINE_REGISTRY_URL", "", "Confluent-compatible schema registry; empty: single-object encoding only")
-    metrics_port: int = _setting("TOUCHLINE_METRICS_PORT", 0, "Prometheus metrics on 127.0.0.1 at this port; 0 for none")
+    epoch: int = _setting(
+        "TOUCHLINE_EPOCH",
+        0,
+        "Raise it by one when topics are deleted and made anew, so that versions keep growing",
+    )
+    idempotent_producer: int = _setting(
+        "TOUCHLINE_IDEMPOTENT_PRODUCER",
+        1,
+        "1: the broker drops a producer's repeats; 0 only for brokers that cannot (the sandbox's)",
+    )
+    session_timeout: float = _setting(
+        "TOUCHLINE_SESSION_TIMEOUT",
+        10.0,
+        "Seconds without a heartbeat after which a worker's partitions go to another",
+    )
+    identity_policy: str = _setting(
+        "TOUCHLINE_IDENTITY_POLICY", "", "Path of an identity.toml; empty for the built-in policy"
+    )
+    journey_rules: str = _setting(
+        "TOUCHLINE_JOURNEY_RULES", "", "Path of a journey.toml; empty for the built-in rules"
+    )
+    catalogue: str = _setting(
+        "TOUCHLINE_CATALOGUE", "", "Path of a catalogue.toml; empty for the built-in catalogue"
+    )
+    pseudonym_key: str = _setting(
+        "TOUCHLINE_PSEUDONYM_KEY",
+        "",
+        "Secret for pseudonymising identifiers, at least 32 characters; or @FILE",
+    )
+    pseudonym_key_id: str = _setting(
+        "TOUCHLINE_PSEUDONYM_KEY_ID",
+        "k1",
+        "Name of that secret; stands in every pseudonym, so that keys can be rotated",
+    )
+    registry_url: str = _setting(
+        "TOUCHLINE_REGISTRY_URL",
+        "",
+        "Confluent-compatible schema registry; empty: single-object encoding only",
+    )
+    metrics_port: int = _setting(
+        "TOUCHLINE_METRICS_PORT", 0, "Prometheus metrics on 127.0.0.1 at this port; 0 for none"
+    )
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> "Settings":
@@ -73,7 +113,9 @@ class Settings:
             try:
                 secret = Path(secret[1:]).read_text().strip()
             except OSError as error:
-                raise SettingsError(f"TOUCHLINE_PSEUDONYM_KEY names a file that cannot be read: {error}") from error
+                raise SettingsError(
+                    f"TOUCHLINE_PSEUDONYM_KEY names a file that cannot be read: {error}"
+                ) from error
         if secret and len(secret) < 32:
             raise SettingsError(
                 "TOUCHLINE_PSEUDONYM_KEY is shorter than 32 characters: make one with `openssl rand -hex 32`"
@@ -82,12 +124,18 @@ class Settings:
 
     def _check(self) -> None:
         if not _TOPIC_PREFIX.fullmatch(self.topic_prefix):
-            raise SettingsError("TOUCHLINE_TOPIC_PREFIX may hold letters, digits, _ and -, and end with a dot")
+            raise SettingsError(
+                "TOUCHLINE_TOPIC_PREFIX may hold letters, digits, _ and -, and end with a dot"
+            )
         for name, least in (("partitions", 1), ("replication", 1), ("epoch", 0), ("metrics_port", 0)):
             if getattr(self, name) < least:
-                raise SettingsError(f"TOUCHLINE_{name.upper()} is {getattr(self, name)}: it must be at least {least}")
+                raise SettingsError(
+                    f"TOUCHLINE_{name.upper()} is {getattr(self, name)}: it must be at least {least}"
+                )
         if self.session_timeout < 1:
-            raise SettingsError("TOUCHLINE_SESSION_TIMEOUT is below 1 second: brokers refuse that; use 6 or more")
+            raise SettingsError(
+                "TOUCHLINE_SESSION_TIMEOUT is below 1 second: brokers refuse that; use 6 or more"
+            )
         self.clickhouse()
 
     def clickhouse(self) -> "ClickHouse":

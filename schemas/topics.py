@@ -54,7 +54,12 @@ JOURNEY_INPUTS = Topic(
     ("stitch", "identity", "journeys"), ("journeys", "loader"), 7 * DAY_MS,
 )  # fmt: skip
 JOURNEY_STATES = Topic(
-    "journey-states", "tenant/profile", ("JourneyState",), ("journeys",), ("loader", "subscribers"), public=True
+    "journey-states",
+    "tenant/profile",
+    ("JourneyState",),
+    ("journeys",),
+    ("loader", "subscribers"),
+    public=True,
 )
 JOURNEY_SIGNALS = Topic(
     "journey-signals", "tenant/profile", ("JourneySignal",),

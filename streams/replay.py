@@ -5,7 +5,7 @@ definition, touchpoints are owned by the final resolution, and each timeline is 
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from schemas.catalogue import Catalogue
@@ -54,7 +54,9 @@ class Replay:
             links = self._links[tenant]
             links[pair] = join(links.get(pair), evidence)
             cause = time, link["event_id"]
-            self._causes[tenant, pair, asserted] = min(cause, self._causes.get((tenant, pair, asserted), cause))
+            self._causes[tenant, pair, asserted] = min(
+                cause, self._causes.get((tenant, pair, asserted), cause)
+            )
         place = tenant, prepared["event_id"]
         known = self._touchpoints.get(place)
         if known is None or preferred(prepared, known[1]) is prepared:

@@ -114,7 +114,9 @@ def _looks(stack: Stack, feed: Feed, observer: Observer, pause: float) -> Iterat
         if done:
             give_up = give_up or time.monotonic() + PATIENCE_SECONDS
             if time.monotonic() > give_up:
-                raise TouchlineError(f"the last events did not arrive in {PATIENCE_SECONDS:.0f} s: see {stack.logs}")
+                raise TouchlineError(
+                    f"the last events did not arrive in {PATIENCE_SECONDS:.0f} s: see {stack.logs}"
+                )
         time.sleep(min(pause, 1.0) if done else pause)
 
 
@@ -134,7 +136,7 @@ def _stay(stack: Stack) -> None:
     say(f"  source {stack.env_file}")
     for example in (
         'touchline query "SELECT * FROM journey_stages"',
-        "touchline query \"SELECT kind, rule, details FROM signals_open LIMIT 5\"",
+        'touchline query "SELECT kind, rule, details FROM signals_open LIMIT 5"',
         'touchline query "SELECT started_at, channels, types FROM sessions ORDER BY touchpoints DESC LIMIT 3"',
         "touchline simulate --people 50 --events 1000 --seed 8 | touchline publish -",
         "touchline status",

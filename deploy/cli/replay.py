@@ -25,8 +25,12 @@ def command(
     files: Annotated[list[str], typer.Argument(help="JSON Lines or CSV files; - for standard input.")],
     out: Annotated[Path, typer.Option(help="Directory for the four result files.")],
     mapping: Annotated[str | None, typer.Option(help="TOML file saying which CSV column is what.")] = None,
-    identity: Annotated[str | None, typer.Option(help="identity.toml to try; default: the configured one.")] = None,
-    rules: Annotated[str | None, typer.Option(help="journey.toml to try; default: the configured one.")] = None,
+    identity: Annotated[
+        str | None, typer.Option(help="identity.toml to try; default: the configured one.")
+    ] = None,
+    rules: Annotated[
+        str | None, typer.Option(help="journey.toml to try; default: the configured one.")
+    ] = None,
     as_of: Annotated[str | None, typer.Option(help="ISO time for deadlines; default: now.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
 ) -> int:
@@ -39,7 +43,9 @@ def command(
     """
     settings = Settings.from_env()
     replay = Replay(
-        load_policy(identity or settings.identity_policy, settings.pseudonym_secret(), settings.pseudonym_key_id),
+        load_policy(
+            identity or settings.identity_policy, settings.pseudonym_secret(), settings.pseudonym_key_id
+        ),
         Catalogue.load(settings.catalogue),
         JourneyRules.load(rules or settings.journey_rules),
     )
@@ -92,5 +98,7 @@ def _now(as_of: str | None) -> int:
     try:
         moment = datetime.fromisoformat(as_of)
     except ValueError as error:
-        raise SettingsError(f"--as-of is {as_of!r}: it must be an ISO time like 2026-01-31T12:00:00Z") from error
+        raise SettingsError(
+            f"--as-of is {as_of!r}: it must be an ISO time like 2026-01-31T12:00:00Z"
+        ) from error
     return int(moment.replace(tzinfo=moment.tzinfo or UTC).timestamp() * 1000)

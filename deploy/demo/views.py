@@ -18,7 +18,9 @@ _JOURNEYS: Final = """
 SELECT count(), sum(touchpoints), sum(channel_switches), sum(handoffs), round(avg(friction), 2), sum(orders),
        sum(carts), sum(carts) - sum(carts_met), countIf(length(open_issues.issue_id) > 0)
 FROM journeys"""
-_STAGES: Final = "SELECT stage, profiles, round(friction, 2), orders FROM journey_stages ORDER BY profiles DESC"
+_STAGES: Final = (
+    "SELECT stage, profiles, round(friction, 2), orders FROM journey_stages ORDER BY profiles DESC"
+)
 _SIGNALS: Final = "SELECT kind, count() FROM signals_open GROUP BY kind ORDER BY count() DESC"
 _SWITCHES: Final = """
 SELECT from_channel || ' → ' || to_channel, switches FROM channel_switches ORDER BY switches DESC, 1 LIMIT 8"""

@@ -44,7 +44,8 @@ class IdentityState:
         link: IdentityLink = decode_as("IdentityLink", value)  # type: ignore[assignment]
         observed = link["kind"] == "OBSERVED"
         evidence = Evidence(
-            observed=link["occurred_at"] if observed else None, asserted=None if observed else link["occurred_at"]
+            observed=link["occurred_at"] if observed else None,
+            asserted=None if observed else link["occurred_at"],
         )
         self.tenant(link["tenant"]).restore((node_of(link["left"]), node_of(link["right"])), evidence)
 
@@ -57,7 +58,9 @@ class Identity:
 
     def __init__(self, app: WorkerApp, policy: IdentityPolicy) -> None:
         self._app = app
-        self.state: ChangelogState[IdentityState] = ChangelogState(app, "identity", lambda _: IdentityState(policy))
+        self.state: ChangelogState[IdentityState] = ChangelogState(
+            app, "identity", lambda _: IdentityState(policy)
+        )
         app.tables.add(self.state)
         name = app.settings.topic
         self._assignments = name(topics.IDENTITY_ASSIGNMENTS.name)
@@ -90,11 +93,15 @@ class Identity:
         if decision is None:
             return
         changes.add_at((self.state.topic_name, record.partition), link_key(link), record.value)
-        cause = Cause(tenant, self._app.settings.version(record.offset), link["event_id"], link["occurred_at"])
+        cause = Cause(
+            tenant, self._app.settings.version(record.offset), link["event_id"], link["occurred_at"]
+        )
         for assignment in assignments_of(decision, cause):
             key = identifier_key(tenant, assignment["identifier"])
             outputs.add(self._assignments, key, encode("IdentityAssignment", assignment))
         for move in moves_of(decision, cause):
             outputs.add(self._inputs, profile_key(tenant, move["profile_id"]), encode("Move", move))
         for change in changes_of(decision, cause):
-            outputs.add(self._changes, profile_key(tenant, change["profile_id"]), encode("ProfileChanged", change))
+            outputs.add(
+                self._changes, profile_key(tenant, change["profile_id"]), encode("ProfileChanged", change)
+            )

@@ -62,7 +62,9 @@ def _owners(assignment: Assignment) -> set[str]:
     return owners
 
 
-def _change(kind: ProfileChangeKind, profile_id: str, others: list[str], rule: str, cause: Cause) -> ProfileChanged:
+def _change(
+    kind: ProfileChangeKind, profile_id: str, others: list[str], rule: str, cause: Cause
+) -> ProfileChanged:
     name = "\x1f".join((cause.tenant, kind, profile_id, *others, str(cause.version)))
     return ProfileChanged(
         tenant=cause.tenant, change_id=str(uuid5(_CHANGES, name)), kind=kind, profile_id=profile_id, others=others,

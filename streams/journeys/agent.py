@@ -33,7 +33,11 @@ class Journeys:
     """Wires the pure timelines to topics and state."""
 
     def __init__(
-        self, app: WorkerApp, catalogue: Catalogue, rules: JourneyRules, clock: Callable[[], float] = time.time
+        self,
+        app: WorkerApp,
+        catalogue: Catalogue,
+        rules: JourneyRules,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._app = app
         self._catalogue = catalogue
@@ -81,7 +85,9 @@ class Journeys:
                 partition.schedule(key, timeline.fold(self._catalogue, self._rules).next_deadline(now))
             await self._app.publisher.publish(outputs)
 
-    def _apply(self, record: Any, partition: JourneyPartition, touched: dict[bytes, tuple[Timeline, Effects]]) -> None:
+    def _apply(
+        self, record: Any, partition: JourneyPartition, touched: dict[bytes, tuple[Timeline, Effects]]
+    ) -> None:
         name, message = decode(record.value)
         if name not in ("ResolvedTouchpoint", "Move", "Transfer"):
             raise ContractError(Reason.UNDECODABLE, f"a {name} does not belong on journey-inputs")
@@ -116,7 +122,11 @@ class Journeys:
         for owner, value in effects.forwards:
             outputs.add(self._inputs, profile_key(timeline.tenant, owner), value)
         for transfer in effects.transfers:
-            outputs.add(self._inputs, profile_key(timeline.tenant, transfer["profile_id"]), encode("Transfer", transfer))
+            outputs.add(
+                self._inputs,
+                profile_key(timeline.tenant, transfer["profile_id"]),
+                encode("Transfer", transfer),
+            )
         if timeline.entries:
             state = timeline.state(self._catalogue, self._rules)
             outputs.add(self._states, key, encode("JourneyState", state))

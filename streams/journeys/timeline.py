@@ -52,7 +52,9 @@ class Timeline:
     order: list[tuple[int, str]] = field(default_factory=list)
     pointers: dict[Node, IdentityAssignment] = field(default_factory=dict)
     version: int = 0  #: of the newest input applied
-    published: dict[str, Signal] | None = None  #: signals that hold as far as subscribers know; None after a restart
+    published: dict[str, Signal] | None = (
+        None  #: signals that hold as far as subscribers know; None after a restart
+    )
     unconfirmed: bool = False  #: a restart came in between: subscribers may not have heard of them
     _fold: Fold | None = None
     _folded: int = 0  #: how many of `order` the fold has seen
@@ -112,7 +114,11 @@ class Timeline:
             return
         resolved: ResolvedTouchpoint = decode_as("ResolvedTouchpoint", value)  # type: ignore[assignment]
         entry = Entry(
-            resolved["touchpoint"]["occurred_at"], event_id, node_of(resolved["identifier"]), resolved["version"], value
+            resolved["touchpoint"]["occurred_at"],
+            event_id,
+            node_of(resolved["identifier"]),
+            resolved["version"],
+            value,
         )
         self._insert(entry, Effects())
 

@@ -58,12 +58,17 @@ class WorkerApp(faust.App):  # type: ignore[misc]  # faust has no types for it
 
     def hot_topic(self, topic: topics.Topic) -> Any:
         """A topic read as fetches."""
-        return self.topic(self.settings.topic(topic.name), schema=FetchSchema(), value_serializer="raw", allow_empty=True)
+        return self.topic(
+            self.settings.topic(topic.name), schema=FetchSchema(), value_serializer="raw", allow_empty=True
+        )
 
     def fetch_agent(self, topic: topics.Topic, name: str, process: AgentFun) -> None:
         """Run `process` over a topic's fetches, one at a time; whatever it raises stops the worker."""
         self.agent(
-            self.hot_topic(topic), name=f"{self.conf.id}.{name}", concurrency=1, supervisor_strategy=CrashingSupervisor
+            self.hot_topic(topic),
+            name=f"{self.conf.id}.{name}",
+            concurrency=1,
+            supervisor_strategy=CrashingSupervisor,
         )(process)
 
     def outbox(self) -> Outbox:
@@ -92,7 +97,11 @@ class WorkerApp(faust.App):  # type: ignore[misc]  # faust has no types for it
             async with asyncio.timeout(30):
                 self.topic_partitions = await self.publisher.partitions(names)
         except (KafkaError, TimeoutError) as error:
-            raise UnavailableError("Touchline's topics are not there yet: create them with `touchline topics`") from error
+            raise UnavailableError(
+                "Touchline's topics are not there yet: create them with `touchline topics`"
+            ) from error
         if len(set(self.topic_partitions.values())) != 1:
             counts = ", ".join(f"{name} {count}" for name, count in sorted(self.topic_partitions.items()))
-            raise SettingsError(f"all Touchline topics must have the same number of partitions, but: {counts}")
+            raise SettingsError(
+                f"all Touchline topics must have the same number of partitions, but: {counts}"
+            )

@@ -45,7 +45,7 @@ class FetchConsumer(driver.Consumer):  # type: ignore[misc]
         self._ledger: Ledger[TP] = Ledger()
         self._seeks = 0  #: a fetch that was read before a seek must not be handed on after it
 
-    async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Message]]:
+    async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Message]]:  # noqa: ASYNC109 (Faust's)
         """Yield one message for each partition that the broker returned records of."""
         generation, seeks = self.app.consumer_generation_id, self._seeks
         records, active = await self._wait_next_records(timeout)

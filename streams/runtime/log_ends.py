@@ -26,7 +26,11 @@ async def log_ends(brokers: str, reported: Mapping[TopicPartition, int]) -> dict
     if not waiting:
         return ends
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=brokers, group_id=None, enable_auto_commit=False, max_partition_fetch_bytes=1, fetch_max_wait_ms=10
+        bootstrap_servers=brokers,
+        group_id=None,
+        enable_auto_commit=False,
+        max_partition_fetch_bytes=1,
+        fetch_max_wait_ms=10,
     )
     try:
         async with asyncio.timeout(TIMEOUT_SECONDS):
@@ -42,7 +46,9 @@ async def log_ends(brokers: str, reported: Mapping[TopicPartition, int]) -> dict
                         ends[tp] = max(ends[tp], watermark)
                         waiting.discard(tp)
     except TimeoutError as error:
-        raise UnavailableError(f"Kafka at {brokers} did not say where its changelogs end: is it healthy?") from error
+        raise UnavailableError(
+            f"Kafka at {brokers} did not say where its changelogs end: is it healthy?"
+        ) from error
     finally:
         await consumer.stop()
     return ends

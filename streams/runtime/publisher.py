@@ -8,7 +8,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from aiokafka import AIOKafkaProducer
 
@@ -32,7 +32,9 @@ class Outbox:
         """Add a record on the partition that its key decides; a value of None is a tombstone."""
         self.records[topic, partition_of(key, self.partitions[topic])].append((key, value, headers))
 
-    def add_at(self, place: Place, key: bytes | None, value: bytes | None, headers: Headers | None = None) -> None:
+    def add_at(
+        self, place: Place, key: bytes | None, value: bytes | None, headers: Headers | None = None
+    ) -> None:
         """Add a record on a given partition (changelogs follow their source's partition)."""
         self.records[place].append((key, value, headers))
 
@@ -72,19 +74,21 @@ class Publisher:
 
         Raises aiokafka.errors.KafkaError when the broker does not take a record.
         """
-        sent: list[tuple[Place, int, asyncio.Future[object]]] = []
+        sent: list[tuple[Place, int, asyncio.Future[Any]]] = []
         async with self._turn:
             for place, records in outbox.records.items():
                 await self._send(place, records, sent)
         ends: dict[Place, tuple[int, int]] = {}
-        for (place, count, _), metadata in zip(sent, await asyncio.gather(*(f for _, _, f in sent)), strict=True):
+        for (place, count, _), metadata in zip(
+            sent, await asyncio.gather(*(f for _, _, f in sent)), strict=True
+        ):
             first = metadata.offset
             before = ends.get(place)
             ends[place] = (first if before is None else before[0], first + count - 1)
         return ends
 
     async def _send(
-        self, place: Place, records: list[OutgoingRecord], sent: list[tuple[Place, int, asyncio.Future[object]]]
+        self, place: Place, records: list[OutgoingRecord], sent: list[tuple[Place, int, asyncio.Future[Any]]]
     ) -> None:
         producer = self._producer
         assert producer is not None
@@ -92,7 +96,15 @@ class Publisher:
         batch = producer.create_batch()
         for key, value, headers in records:
             if batch.append(key=key, value=value, timestamp=None, headers=headers) is None:
-                sent.append((place, batch.record_count(), await producer.send_batch(batch, topic, partition=partition)))
+                sent.append(
+                    (
+                        place,
+                        batch.record_count(),
+                        await producer.send_batch(batch, topic, partition=partition),
+                    )
+                )
                 batch = producer.create_batch()
                 batch.append(key=key, value=value, timestamp=None, headers=headers)
-        sent.append((place, batch.record_count(), await producer.send_batch(batch, topic, partition=partition)))
+        sent.append(
+            (place, batch.record_count(), await producer.send_batch(batch, topic, partition=partition))
+        )

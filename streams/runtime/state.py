@@ -39,7 +39,9 @@ class ChangelogState(Table, Generic[S]):  # type: ignore[misc]  # faust has no t
             f"{app.conf.id}-{name}-changelog", schema=FetchSchema(), value_serializer="raw",
             internal=True, acks=False, compacting=True, maxsize=16, allow_empty=True,
         )  # fmt: skip
-        super().__init__(app, name=name, changelog_topic=topic, recovery_buffer_size=RECOVERY_BUFFER, **kwargs)
+        super().__init__(
+            app, name=name, changelog_topic=topic, recovery_buffer_size=RECOVERY_BUFFER, **kwargs
+        )
         self._new = new
         self._by_partition: dict[int, S] = {}
         self._offsets: dict[int, int] = {}
@@ -96,7 +98,11 @@ class ChangelogState(Table, Generic[S]):  # type: ignore[misc]  # faust has no t
         """Faust's hook for single records; fetches are applied as batches."""
 
     async def on_rebalance(
-        self, assigned: set[TP], revoked: set[TP], newly_assigned: set[TP], generation_id: int = 0  # noqa: ARG002
+        self,
+        assigned: set[TP],
+        revoked: set[TP],  # noqa: ARG002
+        newly_assigned: set[TP],  # noqa: ARG002
+        generation_id: int = 0,  # noqa: ARG002
     ) -> None:
         """Forget partitions that are no longer ours before recovery decides what to read."""
         self._ours = {tp.partition for tp in assigned if tp.topic == self.topic_name}

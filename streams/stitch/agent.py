@@ -89,7 +89,9 @@ class Stitch:
                 changes.add_at((self.state.topic_name, record.partition), evidence, encoded)
         profile_id, version = state.owner(tenant, identifier, prepared["occurred_at"])
         outputs.add(
-            self._inputs, profile_key(tenant, profile_id), encode_resolved(identifier, profile_id, version, value)
+            self._inputs,
+            profile_key(tenant, profile_id),
+            encode_resolved(identifier, profile_id, version, value),
         )
 
     def _read(self, record: Any) -> tuple[Touchpoint, bytes]:
@@ -108,5 +110,3 @@ class Stitch:
         ends = await self._app.publisher.publish(changes)
         for first, last in ends.values():
             self.state.written(partition, first, last)
-
-

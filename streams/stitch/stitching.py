@@ -13,6 +13,7 @@ from schemas.records import Identifier, IdentityAssignment, IdentityLink, Touchp
 from streams.identity.resolution import own_profile
 from streams.ownership import NO_VERSION, node_of, owner_at
 
+
 def links_of(touchpoint: Touchpoint, usable: list[Identifier]) -> Iterator[IdentityLink]:
     """The evidence a touchpoint carries: its strongest identifier with each of the others."""
     strongest = usable[0]

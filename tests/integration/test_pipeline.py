@@ -119,7 +119,9 @@ def test_a_simulated_population_equals_replay(broker, clickhouse, tmp_path, work
         assert_live_equals(replay, live)
 
 
-def test_a_worker_killed_in_the_middle_and_started_again_changes_nothing(broker, clickhouse, tmp_path) -> None:
+def test_a_worker_killed_in_the_middle_and_started_again_changes_nothing(
+    broker, clickhouse, tmp_path
+) -> None:
     events = simulated(people=300, events=8_000, seed=3)
     with deployment(broker, clickhouse, log_dir=tmp_path) as live:
         send(events[:4_000], live)

@@ -160,9 +160,7 @@ def test_children_die_with_a_parent_that_is_killed(tmp_path: Path) -> None:
 
 
 def test_stop_ends_a_process_that_ignores_sigterm_and_one_that_is_suspended(tmp_path: Path) -> None:
-    deaf = Process(
-        "deaf", ["sh", "-c", "trap '' TERM; echo set; exec sleep 600"], tmp_path / "deaf.log"
-    )
+    deaf = Process("deaf", ["sh", "-c", "trap '' TERM; echo set; exec sleep 600"], tmp_path / "deaf.log")
     deaf.start()
     wait_until(lambda: "set" in deaf.log_tail())
     assert deaf.stop(timeout=0.2) == -signal.SIGKILL

@@ -41,7 +41,9 @@ class World:
     def source(self, event: Touchpoint) -> None:
         identifier, prepared = prepare(event, POLICY)
         self.known = self.random.randint(self.known, len(self.published))
-        newest = next((a for a in reversed(self.published[: self.known]) if a["identifier"] == identifier), None)
+        newest = next(
+            (a for a in reversed(self.published[: self.known]) if a["identifier"] == identifier), None
+        )
         if newest is None:
             owner, version = own_profile("default", node_of(identifier)), NO_VERSION
         else:
@@ -103,7 +105,14 @@ def run(events: list[Touchpoint], seed: int, *, forward: bool = True) -> tuple[W
 
 identifiers = st.lists(
     st.sampled_from(
-        [("cookie", "a"), ("cookie", "b"), ("cookie", "c"), ("email", "x@y.org"), ("customer_id", "1"), ("customer_id", "2")]
+        [
+            ("cookie", "a"),
+            ("cookie", "b"),
+            ("cookie", "c"),
+            ("email", "x@y.org"),
+            ("customer_id", "1"),
+            ("customer_id", "2"),
+        ]
     ),
     min_size=1,
     max_size=3,

@@ -50,12 +50,13 @@ def touchpoints(count: int) -> list[bytes]:
 
 def wait_loaded(live: Deployment) -> None:
     """Wait until the loader has read everything, twice in a row: its dead letters are for itself to read."""
-    for _ in range(2):
-        def loaded() -> bool:
+
+    def loaded() -> bool:
         backlogs = live.look().backlogs
         return backlogs is not None and all(backlog.idle for backlog in backlogs[topics.LOADER_GROUP])
 
-    wait_until(loaded)
+    for _ in range(2):
+        wait_until(loaded)
 
 
 def url_through(gate: Gate) -> str:

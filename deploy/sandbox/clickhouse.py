@@ -101,7 +101,7 @@ def engine() -> list[str]:
 
 
 def _library() -> Path:
-    """libchdb.so: TOUCHLINE_LIBCHDB, or where `npm ci` puts it."""
+    """libchdb.so: TOUCHLINE_LIBCHDB, or where `make install` puts it."""
     named = os.environ.get("TOUCHLINE_LIBCHDB")
     if named:
         if not Path(named).is_file():
@@ -116,7 +116,7 @@ def _library() -> Path:
     library = ROOT / "node_modules" / "@chdb" / package / "libchdb.so"
     if not library.is_file():
         raise UnavailableError(
-            f"the sandbox ClickHouse is not installed: run `npm ci --ignore-scripts` in {ROOT},"
+            f"the sandbox ClickHouse is not installed: run `make install` in {ROOT},"
             " put a `clickhouse` binary on PATH or use --clickhouse URL"
         )
     return library

@@ -3,9 +3,12 @@
 import re
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from schemas.errors import SettingsError
+
+_HEADER: Final = re.compile(r"\s*\[\[?([^\[\]]+)\]\]?\s*(?:#.*)?$")
+_ASSIGNMENT: Final = re.compile(r"""\s*((?:[A-Za-z0-9_.\s-]|"[^"]*"|'[^']*')+?)\s*=""")
 
 
 def read_text(path: str, setting: str) -> str:
@@ -25,17 +28,35 @@ def parse_toml(text: str, origin: str) -> dict[str, Any]:
 
 
 def place(text: str, origin: str, *keys: str) -> str:
-    """Where the entry `keys` (outermost first) stands: "catalogue.toml, line 12: types.purchase"."""
-    lines = text.splitlines()
-    line = 0
-    for key in keys:
-        entry = re.compile(rf"""(^|[\[{{,.\s])["']?{re.escape(key)}["']?\s*[.=\]]""")
-        line = next(
-            (
-                at
-                for at in range(line, len(lines))
-                if entry.search(lines[at].split(" #")[0]) and lines[at][:1] != "#"
-            ),
-            line,
-        )
-    return f"{origin}, line {line + 1}: {'.'.join(keys)}"
+    """Where the entry `keys` (outermost first) stands: "catalogue.toml, line 12: types.purchase".
+
+    An entry that is not written out is placed where the innermost table around it begins.
+    """
+    table: tuple[str, ...] = ()
+    best, line = -1, 1
+    for number, written in enumerate(text.splitlines(), start=1):
+        if header := _HEADER.match(written):
+            entry = table = _keys(header[1])
+        elif assignment := _ASSIGNMENT.match(written):
+            entry = table + _keys(assignment[1])
+        else:
+            continue
+        common = next((at for at, (a, b) in enumerate(zip(entry, keys, strict=False)) if a != b), None)
+        if common is None:
+            common = min(len(entry), len(keys))
+        if common > best:
+            best, line = common, number
+    return f"{origin}, line {line}: {'.'.join(keys)}"
+
+
+def _keys(dotted: str) -> tuple[str, ...]:
+    """The parts of a dotted key: `types."a b".limit` has three."""
+    try:
+        value: Any = tomllib.loads(f"{dotted} = 0")
+    except tomllib.TOMLDecodeError:  # a line of a text or a list that only looks like an entry
+        return ()
+    keys = []
+    while isinstance(value, dict):
+        ((key, value),) = value.items()
+        keys.append(key)
+    return tuple(keys)

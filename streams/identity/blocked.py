@@ -6,17 +6,32 @@ from typing import Final
 
 #: Compared without case, with the whole normalised value.
 DEFAULT_VALUES: Final = (
-    *("null", "(null)", "none", "(none)", "nil", "undefined", "nan", "n/a", "na", "[object object]"),
-    *("not_set", "not set", "(not set)", "unset", "unknown", "unspecified", "missing", "not available"),
-    *("anonymous", "anon", "guest", "nobody", "noone", "test", "tester", "testing", "dummy", "fake"),
-    *("true", "false", "0", "-1", "-", "--", "?"),
+    *("null", "(null)", "<null>", r"\n", "none", "(none)", "nil", "undefined", "(undefined)", "nan", "void"),
+    *("n/a", "n.a.", "#n/a", "na", "empty", "(empty)", "blank", "(blank)", "[object object]", "{}", "[]"),
+    *(
+        "not_set",
+        "not set",
+        "(not set)",
+        "not-set",
+        "unset",
+        "unknown",
+        "(unknown)",
+        "unspecified",
+        "missing",
+    ),
+    *("not available", "not applicable", "not provided", "not given", "not found", "deleted", "redacted"),
+    *("anonymous", "anonymous user", "anon", "guest", "guest user", "visitor", "nobody", "noone", "no one"),
+    *("test", "tester", "testing", "test user", "testuser", "dummy", "fake", "example", "placeholder"),
+    *("true", "false", "yes", "no", "0", "-1", "-", "--", "---", "?", "??", "???", ".", "..", "..."),
+    *("xxx", "xxxx", "xxxxx"),
 )
 
 #: Regular expressions for the whole normalised value, without case.
 DEFAULT_PATTERNS: Final = (
     r"[+({]?0[0()\s.:/}-]*",  # all-zero numbers, UUIDs and advertising ids
     r"(?:null|none|undefined|anonymous|anon|guest|unknown|test|tester|testing|no-?email|no-?mail|nobody"
-    r"|no-?reply|do-?not-?reply|dummy|fake|noone)@.*",
+    r"|no-?reply|do-?not-?reply|dummy|fake|noone|na|n/a|x{3,}|test[-_.]?user)@.*",
+    r".*@(?:[^@]+\.)?(?:invalid|localhost|no-?e?mail\.[a-z]+)",  # RFC 2606, and what clerks type
 )
 
 

@@ -1,6 +1,7 @@
 """One spelling for each identifier value. Every normaliser keeps what it cannot read, and is idempotent."""
 
 import re
+import unicodedata
 from collections.abc import Callable
 from typing import Final, TypeAlias
 
@@ -28,23 +29,29 @@ def keep(value: str, _region: str) -> str:
 
 
 def lower(value: str, _region: str) -> str:
-    """Without case: for identifiers that people type, and hexadecimal ones."""
-    return clean(value).lower()
+    """Without case: for identifiers that people type, and hexadecimal ones.
+
+    In NFC (RFC 6532 section 3.1), since keyboards differ in how they compose accents.
+    """
+    text = clean(value)
+    return text.lower() if text.isascii() else unicodedata.normalize("NFC", text.lower())
 
 
 def email(value: str, region: str) -> str:
-    """Lower case, the domain in its ASCII form (IDNA 2008 with UTS 46 mapping).
+    """Lower case, the domain in its ASCII form (IDNA 2008 with UTS 46 mapping) and without the root's dot.
 
     Dots and +tags stay: at most providers they tell mailboxes apart.
     """
     text = lower(value, region)
     local, at, domain = text.rpartition("@")
-    if not at or domain.isascii():
+    if not at:
         return text
-    try:
-        return f"{local}@{idna.encode(domain, uts46=True).decode()}"
-    except (idna.IDNAError, UnicodeError):
-        return text
+    if not domain.isascii():
+        try:
+            domain = idna.encode(domain, uts46=True).decode()
+        except (idna.IDNAError, UnicodeError):
+            return text
+    return f"{local.rstrip()}@{domain.strip('. ')}" if domain.strip(". ") else text
 
 
 def phone(value: str, region: str) -> str:

@@ -1,15 +1,17 @@
 """The identity policy: how identifiers are prepared, and which rules bind the profiles that hold them.
 
 Prepared means: normalised, without blocked values and repetitions, pseudonymised where the policy says so,
-strongest first. Preparing what is prepared changes nothing, so every stage may do it.
+strongest first. Preparing what is prepared changes nothing, so every stage may do it. A tenant may have rules
+of its own: whoever knows the tenant asks for `for_tenant` first.
 """
 
 import hashlib
 import hmac
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from schemas.errors import SettingsError
 from schemas.keys import NAME_PATTERN
@@ -19,6 +21,7 @@ from streams.identity.blocked import DEFAULT_PATTERNS, DEFAULT_VALUES, Blocklist
 from streams.identity.normalise import NORMALISERS, is_region
 
 #: How many identifiers' preparation is remembered: parsing a phone number takes 100 times the look-up.
+#: Tenants with rules of their own share this number.
 CACHED_IDENTIFIERS: Final = 65536
 
 _PSEUDONYM: Final = re.compile(r"hmac:[A-Za-z0-9_.-]{1,32}:[0-9a-f]{32}")
@@ -38,8 +41,15 @@ class TypeRule:
     limit: int | None = None  #: a profile holds at most so many values
 
 
+#: A table of the document with its path: the document itself, or a tenant's.
+_Part: TypeAlias = tuple[tuple[str, ...], dict[str, Any]]
+
 _NO_RULE: Final = TypeRule()
+_NO_OVERRIDES: Final[_Part] = ((), {})
 _PRIVATE_NORMALISERS: Final = frozenset({"email", "phone"})
+_PARTS: Final = ("phone", "types", "blocked")
+#: Values that no sensible pattern blocks all of.
+_SOMEBODY: Final = ("ann@shop.de", "+493012345678", "8c2fd1b0-4e1a-4f4c-9d53-7d0b8e1a2c43", "K-100245")
 
 
 class _Prepared(NamedTuple):
@@ -48,18 +58,31 @@ class _Prepared(NamedTuple):
     value: str
 
 
+class Pseudonyms(NamedTuple):
+    """The key that hides values (empty: none), and its name, which stands in every pseudonym."""
+
+    secret: bytes
+    key_id: str
+
+
 class IdentityPolicy:
     """Prepares identifiers and knows the rules of their types. Made by `parse`."""
 
     def __init__(
-        self, rules: dict[str, TypeRule], region: str, blocked: Blocklist, secret: bytes, key_id: str
+        self,
+        rules: Mapping[str, TypeRule],
+        region: str,
+        blocked: Blocklist,
+        pseudonyms: Pseudonyms,
+        tenants: "Mapping[str, IdentityPolicy] | None" = None,
+        cached: int = CACHED_IDENTIFIERS,
     ) -> None:
-        self._rules = rules
-        self._region = region
+        self.rules = rules  #: of the types that the policy names
+        self.region = region  #: ISO 3166 country of phone numbers without a country code; "" for none
+        self.tenants = tenants or {}  #: the policies of the tenants that have rules of their own
         self._blocked = blocked
-        self._secret = secret
-        self._key_id = key_id
-        self._prepared = lru_cache(maxsize=CACHED_IDENTIFIERS)(self._prepare)
+        self._pseudonyms = pseudonyms
+        self._prepared = lru_cache(maxsize=cached)(self._prepare)
 
     @classmethod
     def parse(cls, text: str, secret: bytes, key_id: str, origin: str = "identity.toml") -> "IdentityPolicy":
@@ -70,9 +93,13 @@ class IdentityPolicy:
         """
         return _Reader(text, origin).policy(secret, key_id)
 
+    def for_tenant(self, tenant: str) -> "IdentityPolicy":
+        """The policy with this tenant's own rules, always the same object; asked again it answers itself."""
+        return self.tenants.get(tenant, self)
+
     def rule(self, type_: str) -> TypeRule:
         """The rule of an identifier type; the default if the policy does not name it."""
-        return self._rules.get(type_, _NO_RULE)
+        return self.rules.get(type_, _NO_RULE)
 
     def blocked(self, identifier: Identifier) -> bool:
         """Whether this value stands for nobody and is therefore ignored."""
@@ -88,14 +115,15 @@ class IdentityPolicy:
         rule = self.rule(type_)
         if _PSEUDONYM.fullmatch(value):
             return _Prepared(rule.priority, type_, value)
-        value = NORMALISERS[rule.normaliser](value, self._region)
+        value = NORMALISERS[rule.normaliser](value, self.region)
         if value in self._blocked:
             return None
         return _Prepared(rule.priority, type_, self._pseudonym(type_, value) if rule.pseudonymise else value)
 
     def _pseudonym(self, type_: str, value: str) -> str:
-        digest = hmac.new(self._secret, f"{type_}\x1f{value}".encode(), hashlib.sha256)
-        return f"hmac:{self._key_id}:{digest.hexdigest()[:32]}"
+        secret, key_id = self._pseudonyms
+        digest = hmac.new(secret, f"{type_}\x1f{value}".encode(), hashlib.sha256)
+        return f"hmac:{key_id}:{digest.hexdigest()[:32]}"
 
 
 class _Reader:
@@ -107,74 +135,119 @@ class _Reader:
         self._document = parse_toml(text, origin)
 
     def policy(self, secret: bytes, key_id: str) -> IdentityPolicy:
-        if "tenants" in self._document:
-            raise self._error(
-                ("tenants",), "overrides per tenant are not supported yet: move the rules to [types]"
-            )
-        self._only_known((), self._document, ("phone", "types", "blocked"))
-        rules = {name: self._rule(name, table) for name, table in self._table(("types",)).items()}
+        self._only_known((), self._document, (*_PARTS, "tenants"))
         if not _KEY_ID.fullmatch(key_id):
             raise SettingsError("TOUCHLINE_PSEUDONYM_KEY_ID may hold 1 to 32 letters, digits, dots, _ and -")
+        pseudonyms = Pseudonyms(secret, key_id)
+        overrides = self._table((), self._document, "tenants")
+        cached = max(1024, CACHED_IDENTIFIERS // (1 + len(overrides)))
+        tenants = {name: self._tenant(name, overrides, pseudonyms, cached) for name in overrides}
+        return self._build(_NO_OVERRIDES, pseudonyms, tenants, cached)
+
+    def _tenant(
+        self, name: str, overrides: dict[str, Any], pseudonyms: Pseudonyms, cached: int
+    ) -> IdentityPolicy:
+        path = ("tenants", name)
+        if not NAME_PATTERN.fullmatch(name):
+            raise self._error(path, "a tenant's name may hold 1 to 64 letters, digits, dots, _ and -")
+        table = self._table(("tenants",), overrides, name)
+        self._only_known(path, table, _PARTS)
+        return self._build((path, table), pseudonyms, {}, cached)
+
+    def _build(
+        self,
+        override: _Part,
+        pseudonyms: Pseudonyms,
+        tenants: Mapping[str, IdentityPolicy],
+        cached: int,
+    ) -> IdentityPolicy:
+        """The policy of the whole document, or a tenant's: what its table says replaces setting by setting."""
+        parts: tuple[_Part, ...] = (((), self._document), override)
+        rules = self._rules(parts)
         for name, rule in rules.items():
-            if rule.pseudonymise and not secret:
+            if rule.pseudonymise and not pseudonyms.secret:
                 raise self._error(
-                    ("types", name),
+                    (*override[0], "types", name),
                     "pseudonymised, but there is no key: set TOUCHLINE_PSEUDONYM_KEY to the output of"
                     " `openssl rand -hex 32` and keep it, or write pseudonymise = false",
                 )
-        return IdentityPolicy(rules, self._region(), self._blocklist(), secret, key_id)
+        return IdentityPolicy(rules, self._region(parts), self._blocklist(parts), pseudonyms, tenants, cached)
 
-    def _region(self) -> str:
-        table = self._table(("phone",))
-        self._only_known(("phone",), table, ("default_region",))
-        region = table.get("default_region", "")
-        if not isinstance(region, str) or not is_region(region):
-            raise self._error(
-                ("phone", "default_region"), 'write a country of ISO 3166 like "DE", or "" for none'
-            )
-        return region
+    def _rules(self, parts: tuple[_Part, ...]) -> dict[str, TypeRule]:
+        settings: dict[str, dict[str, Any]] = {}
+        for path, part in parts:
+            types = self._table(path, part, "types")
+            for name in types:
+                said = self._rule_settings((*path, "types"), types, name)
+                settings[name] = settings.get(name, {}) | said
+        for said in settings.values():
+            said.setdefault("pseudonymise", said.get("normaliser") in _PRIVATE_NORMALISERS)
+        return {name: TypeRule(**said) for name, said in settings.items()}
 
-    def _rule(self, name: str, table: object) -> TypeRule:
-        path = ("types", name)
+    def _rule_settings(self, path: tuple[str, ...], types: dict[str, Any], name: str) -> dict[str, Any]:
         if not NAME_PATTERN.fullmatch(name):
-            raise self._error(path, "a type's name may hold 1 to 64 letters, digits, dots, _ and -")
-        if not isinstance(table, dict):
-            raise self._error(path, f"not a table: write [types.{name}] and its settings below")
+            raise self._error((*path, name), "a type's name may hold 1 to 64 letters, digits, dots, _ and -")
+        table = self._table(path, types, name)
+        path = (*path, name)
         self._only_known(path, table, ("priority", "normaliser", "pseudonymise", "unique", "limit"))
         normaliser = table.get("normaliser", "none")
         if not isinstance(normaliser, str) or normaliser not in NORMALISERS:
             raise self._error((*path, "normaliser"), f"write one of {', '.join(NORMALISERS)}")
-        priority = self._whole(path, table, "priority", 0, _MAX_PRIORITY)
-        return TypeRule(
-            priority=_NO_RULE.priority if priority is None else priority,
-            normaliser=normaliser,
-            pseudonymise=self._switch(
-                path, table, "pseudonymise", default=normaliser in _PRIVATE_NORMALISERS
-            ),
-            unique=self._switch(path, table, "unique", default=False),
-            limit=self._whole(path, table, "limit", 1, _MAX_LIMIT),
-        )
+        for switch in ("pseudonymise", "unique"):
+            self._switch(path, table, switch)
+        self._whole(path, table, "priority", 0, _MAX_PRIORITY)
+        self._whole(path, table, "limit", 1, _MAX_LIMIT)
+        return dict(table)
 
-    def _blocklist(self) -> Blocklist:
-        path = ("blocked",)
-        table = self._table(path)
-        self._only_known(path, table, ("defaults", "values", "patterns"))
-        values, patterns = self._texts(path, table, "values"), self._texts(path, table, "patterns")
+    def _region(self, parts: tuple[_Part, ...]) -> str:
+        region = ""
+        for path, part in parts:
+            table = self._table(path, part, "phone")
+            path = (*path, "phone")
+            self._only_known(path, table, ("default_region",))
+            region = table.get("default_region", region)
+            if not isinstance(region, str) or not is_region(region):
+                raise self._error(
+                    (*path, "default_region"), 'write a country of ISO 3166 like "DE", or "" for none'
+                )
+        return region
+
+    def _blocklist(self, parts: tuple[_Part, ...]) -> Blocklist:
+        """A tenant's values and patterns are blocked besides the general ones."""
+        defaults = True
+        values: list[str] = []
+        patterns: list[str] = []
+        for path, part in parts:
+            table = self._table(path, part, "blocked")
+            path = (*path, "blocked")
+            self._only_known(path, table, ("defaults", "values", "patterns"))
+            defaults = self._switch(path, table, "defaults", default=defaults)
+            values += self._texts(path, table, "values")
+            patterns += self._patterns(path, table)
+        if defaults:
+            return Blocklist((*DEFAULT_VALUES, *values), (*DEFAULT_PATTERNS, *patterns))
+        return Blocklist(values, patterns)
+
+    def _patterns(self, path: tuple[str, ...], table: dict[str, Any]) -> list[str]:
+        patterns = self._texts(path, table, "patterns")
         for pattern in patterns:
             try:
-                re.compile(pattern)
+                compiled = re.compile(pattern)
             except re.error as error:
                 raise self._error(
                     (*path, "patterns"), f"{pattern!r} is not a regular expression ({error}): correct it"
                 ) from error
-        if self._switch(path, table, "defaults", default=True):
-            return Blocklist((*DEFAULT_VALUES, *values), (*DEFAULT_PATTERNS, *patterns))
-        return Blocklist(values, patterns)
+            if all(compiled.fullmatch(sample) for sample in _SOMEBODY):
+                raise self._error(
+                    (*path, "patterns"), f"{pattern!r} would block every value: make it more particular"
+                )
+        return patterns
 
-    def _table(self, path: tuple[str]) -> dict[str, Any]:
-        table = self._document.get(path[0], {})
+    def _table(self, path: tuple[str, ...], parent: dict[str, Any], name: str) -> dict[str, Any]:
+        table = parent.get(name, {})
         if not isinstance(table, dict):
-            raise self._error(path, f"not a table: write [{path[0]}] and its settings below")
+            path = (*path, name)
+            raise self._error(path, f"not a table: write [{'.'.join(path)}] and its settings below")
         return table
 
     def _only_known(self, path: tuple[str, ...], table: dict[str, Any], known: tuple[str, ...]) -> None:
@@ -182,21 +255,18 @@ class _Reader:
             if name not in known:
                 raise self._error((*path, name), f"unknown; write one of {', '.join(known)}")
 
-    def _switch(self, path: tuple[str, ...], table: dict[str, Any], name: str, *, default: bool) -> bool:
+    def _switch(
+        self, path: tuple[str, ...], table: dict[str, Any], name: str, *, default: bool = False
+    ) -> bool:
         value = table.get(name, default)
         if not isinstance(value, bool):
             raise self._error((*path, name), "write true or false")
         return value
 
-    def _whole(
-        self, path: tuple[str, ...], table: dict[str, Any], name: str, least: int, most: int
-    ) -> int | None:
-        value = table.get(name)
-        if value is None:
-            return None
+    def _whole(self, path: tuple[str, ...], table: dict[str, Any], name: str, least: int, most: int) -> None:
+        value = table.get(name, least)
         if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
             raise self._error((*path, name), f"write a whole number from {least} to {most}")
-        return value
 
     def _texts(self, path: tuple[str, ...], table: dict[str, Any], name: str) -> list[str]:
         value = table.get(name, [])

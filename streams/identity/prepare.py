@@ -8,9 +8,10 @@ from streams.identity.policy import IdentityPolicy
 def prepare(touchpoint: Touchpoint, policy: IdentityPolicy) -> tuple[Identifier, Touchpoint]:
     """The strongest usable identifier, which owns and keys the touchpoint, and the touchpoint to store.
 
-    Preparing twice changes nothing. Raises ContractError (NO_IDENTIFIER) if every identifier is blocked.
+    By the rules of the touchpoint's tenant. Preparing twice changes nothing. Raises ContractError
+    (NO_IDENTIFIER) if every identifier is blocked.
     """
-    usable = policy.usable(touchpoint["identifiers"])
+    usable = policy.for_tenant(touchpoint["tenant"]).usable(touchpoint["identifiers"])
     if not usable:
         types = ", ".join(sorted({identifier["type"] for identifier in touchpoint["identifiers"]}))
         raise ContractError(Reason.NO_IDENTIFIER, f"no identifier is usable: {types or 'none given'}")

@@ -44,7 +44,7 @@ class Clusters:
 
     def __init__(self, tenant: str, policy: IdentityPolicy) -> None:
         self.tenant = tenant
-        self._rule = policy.rule
+        self._rule = policy.for_tenant(tenant).rule
         self.cluster_of: dict[Node, Cluster] = {}
         self.contested: dict[Node, Item] = {}
         self.refused: dict[Item, str] = {}

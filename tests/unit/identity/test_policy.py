@@ -10,6 +10,10 @@ from schemas.errors import SettingsError
 from schemas.records import Identifier
 from streams.identity.load_policy import load
 from streams.identity.policy import IdentityPolicy, TypeRule
+from streams.identity.prepare import prepare
+from streams.identity.resolution import resolve
+from tests.touchpoints import touchpoint
+from tests.unit.identity.people import evidence_map, link, observed
 
 KEY = b"0123456789abcdef0123456789abcdef"
 BUILT_IN = load("", KEY, "k1")
@@ -50,6 +54,10 @@ def prepared(text: str) -> str:
         ("email:ann@BÜCHER.de", "ann@xn--bcher-kva.de"),
         ("email:not an address", "not an address"),
         ("email:ann@.ü..", "ann@.ü.."),
+        ("email:Ann@Shop.de.", "ann@shop.de"),
+        ("email:Ann@Straße.de", "ann@xn--strae-oqa.de"),
+        ("email:jo\u0308rg@shop.de", "j\u00f6rg@shop.de"),
+        ("email:Ann@日本。テスト", "ann@xn--wgv71a.xn--zckzah"),
         ("phone:030 / 1234567", "+49301234567"),
         ("phone:+49 (0)30 1234567", "+49301234567"),
         ("phone:0049 30 1234567", "+49301234567"),
@@ -94,6 +102,8 @@ def test_the_strongest_identifier_comes_first_and_repetitions_go():
             "user_id:Guest",
             "customer_id:unknown",
             "customer_id:n/a",
+            "customer_id:Not Provided",
+            r"customer_id:\N",
         ),
         *("ad_id:00000000-0000-0000-0000-000000000000", "phone:+00 000 000", "phone:(000) 000-0000"),
         *(
@@ -101,6 +111,8 @@ def test_the_strongest_identifier_comes_first_and_repetitions_go():
             "email: TEST@shop.de",
             "email:no-reply@shop.de",
             "email:noreply@shop.de",
+            "email:Ann@localhost",
+            "email:xxxx@shop.de",
         ),
     ],
 )
@@ -198,14 +210,39 @@ def test_emails_and_phones_are_pseudonymised_unless_the_policy_says_otherwise():
         ("[types]\na = 1", r"types\.a: not a table: write \[types\.a\]"),
         ("types = 1", r"types: not a table: write \[types\]"),
         ("[types.'a b']\nlimit = 1", r"a type's name may hold"),
-        ("[tenants.bank.types.a]\nlimit = 1", r"line 1: tenants: overrides per tenant are not supported yet"),
+        (
+            "[types.a]\nlimit = 2\n[tenants.bank.types.b]\n[tenants.bank.types.a]\nunique = true\nlimit = 0",
+            r"line 6: tenants\.bank\.types\.a\.limit: write a whole number from 1",
+        ),
+        ("[tenants]\nbank = 1", r"line 2: tenants\.bank: not a table: write \[tenants\.bank\]"),
+        ("[tenants.'a/b']\n", r"line 1: tenants\.a/b: a tenant's name may hold"),
+        (
+            "[tenants.bank]\n\ntypes.a = { uniqe = true }",
+            r"line 3: tenants\.bank\.types\.a\.uniqe: unknown; write",
+        ),
+        (
+            "[tenants.bank.tenants.x]\n",
+            r"tenants\.bank\.tenants: unknown; write one of phone, types, blocked",
+        ),
+        (
+            "[tenants.bank.phone]\ndefault_region = 'XX'",
+            r"line 2: tenants\.bank\.phone\.default_region: write",
+        ),
+        (
+            "[blocked]\npatterns = ['ok']\n[tenants.bank.blocked]\npatterns = ['.*']",
+            r"line 4: tenants\.bank\.blocked\.patterns: '\.\*' would block every value",
+        ),
+        (
+            "[tenants.bank.types.email]\nnormaliser = 'email'",
+            r"line 1: tenants\.bank\.types\.email: pseudonymised",
+        ),
         (
             "[phone]\ndefault_region = 'Germany'",
             r'line 2: phone\.default_region: write a country of ISO 3166 like "DE"',
         ),
         ("[blocked]\npatterns = ['(']", r"line 2: blocked\.patterns: '\(' is not a regular expression"),
         ("[blocked]\nvalues = 'x'", r"blocked\.values: write a list of texts"),
-        ("[identity]\n", r"line 1: identity: unknown; write one of phone, types, blocked"),
+        ("[identity]\n", r"line 1: identity: unknown; write one of phone, types, blocked, tenants"),
     ],
 )
 def test_a_wrong_policy_is_refused_with_the_line_and_the_fix(text, says):
@@ -232,6 +269,73 @@ def test_a_policy_file_replaces_the_built_in_one(tmp_path):
     path = tmp_path / "identity.toml"
     path.write_text("[types.badge]\npriority = 5\n")
     assert load(str(path), b"", "k1").rule("badge").priority == 5
+
+
+TENANTS = """
+[phone]
+default_region = "DE"
+[types.email]
+priority = 20
+normaliser = "email"
+pseudonymise = false
+limit = 9
+[types.phone]
+normaliser = "phone"
+pseudonymise = false
+[blocked]
+values = ["walk-in"]
+[tenants.bank.phone]
+default_region = "CH"
+[tenants.bank.types.email]
+unique = true
+[tenants.bank.types.iban]
+priority = 14
+[tenants.bank.blocked]
+values = ["till"]
+[tenants.raw.blocked]
+defaults = false
+"""
+
+
+def test_a_tenant_replaces_single_settings_and_keeps_the_others():
+    policy = parse(TENANTS)
+    bank = policy.for_tenant("bank")
+    assert bank.rule("email") == TypeRule(20, "email", pseudonymise=False, unique=True, limit=9)
+    assert bank.rule("iban").priority == 14
+    assert policy.rule("email") == TypeRule(20, "email", pseudonymise=False, unique=False, limit=9)
+    assert policy.rule("iban") == TypeRule()
+    phone = identifiers("phone:044 668 18 00")
+    assert bank.usable(phone) == identifiers("phone:+41446681800")
+    assert policy.usable(phone) == identifiers("phone:+49446681800")
+
+
+def test_a_tenants_blocked_values_are_blocked_besides_the_general_ones():
+    policy = parse(TENANTS)
+    raw = identifiers("cookie:Till", "cookie:Walk-In", "cookie:null")
+    assert policy.for_tenant("bank").usable(raw) == []
+    assert policy.usable(raw) == identifiers("cookie:Till")
+    assert policy.for_tenant("raw").usable(raw) == identifiers("cookie:Till", "cookie:null")
+
+
+def test_a_tenant_without_rules_of_its_own_has_the_general_ones():
+    policy = parse(TENANTS)
+    assert policy.for_tenant("shop") is policy
+    assert policy.for_tenant("bank").for_tenant("bank") is policy.for_tenant("bank")
+
+
+def test_a_touchpoint_is_prepared_by_the_rules_of_its_tenant():
+    policy = parse("[tenants.bank.types.cookie]\npriority = 1")
+    ids = [("cookie", "c"), ("account", "a")]
+    owners = {tenant: prepare(touchpoint(tenant=tenant, ids=ids), policy)[0] for tenant in ("bank", "shop")}
+    assert owners == {"bank": {"type": "cookie", "value": "c"}, "shop": {"type": "account", "value": "a"}}
+
+
+def test_links_are_decided_by_the_rules_of_their_tenant():
+    policy = parse("[tenants.bank.types.email]\nunique = true")
+    links = [link("cookie:c", "email:a", 1), link("cookie:c", "email:b", 2)]
+    for tenant, refused in (("bank", ["unique:email"]), ("shop", [])):
+        assert list(observed(links, policy, tenant).refused().values()) == refused
+        assert list(resolve(tenant, policy, evidence_map(links)).refused.values()) == refused
 
 
 def test_the_memory_of_prepared_identifiers_is_bounded():

@@ -1,0 +1,237 @@
+"""Why two identifiers are one person, since which event; or why not: which link was refused, by which rule.
+
+The links around both are decided anew, as the definition does it (`resolution`), and what was accepted and refused
+is remembered. So the answer needs nothing but the evidence, and holds as of any event time.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from heapq import heappop, heappush
+from typing import Final, NamedTuple
+
+from schemas.records import IdentityLink
+from streams.identity.evidence import Evidence, Item, Node, Pair, evidence_of, items, join
+from streams.identity.policy import IdentityPolicy
+from streams.identity.uniting import CONTESTED, Clusters
+from streams.ownership import node_of
+
+_EVER: Final = 1 << 62  # after every time
+
+
+class Proof(NamedTuple):
+    """A link and the event that shows it: of several the earliest, then the one with the smallest id."""
+
+    left: Node
+    right: Node
+    occurred_at: int  #: event time, UTC ms
+    asserted: bool
+    event_id: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a link unites nothing."""
+
+    rule: str  #: `unique:<type>`, `limit:<type>` or `contested`
+    #: unique, limit: the values that would have come together; contested: the identifiers that were shared by then
+    values: tuple[Node, ...]
+    shared_since: int | None = None  #: contested: the event time from which on the first of them was shared
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A link on the way from one identifier to the other."""
+
+    proof: Proof
+    refusal: Refusal | None  #: None: it was accepted
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One of the two identifiers: whose it is, and since when it is shared."""
+
+    node: Node
+    linked: bool  #: whether any evidence links it to anything
+    owner: str  #: profile that owns what the identifier does at the time asked for
+    profile_id: str  #: profile that owns what it did before it became shared
+    contested_from: int | None  #: event time, UTC ms, inclusive
+    contested_by: Proof | None  #: the refused link that showed it to be shared
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What the evidence says about two identifiers."""
+
+    tenant: str
+    at: int | None  #: as of evidence up to this event time; None: all of it
+    one: Side
+    other: Side
+    #: the earliest chain of evidence that makes them one person, the shortest of these; if nothing does, the way
+    #: between them with the fewest refused links; empty if no evidence connects them
+    steps: tuple[Step, ...]
+    since: int | None  #: event time of the link that completed the chain; None: never one person
+    until: (
+        int | None
+    )  #: event time from which on one of them is shared, so that they are no longer one person
+
+    @property
+    def same(self) -> bool:
+        """Whether both belong to one person at the time asked for."""
+        return self.one.owner == self.other.owner
+
+    @property
+    def refusals(self) -> tuple[Step, ...]:
+        """The steps that were refused."""
+        return tuple(step for step in self.steps if step.refusal is not None)
+
+
+def explain(
+    tenant: str,
+    policy: IdentityPolicy,
+    links: Iterable[IdentityLink],
+    one: Node,
+    other: Node,
+    at: int | None = None,
+) -> Explanation:
+    """What a tenant's links say about two different identifiers, as of event time `at` (UTC ms; None: all).
+
+    `links` must hold those of every identifier that links connect to either; more do no harm.
+    """
+    trial = _Trial(tenant, policy)
+    trial.decide(_around({one, other}, [link for link in links if at is None or link["occurred_at"] <= at]))
+    chain = trial.earliest_chain(one, other)
+    sides = trial.side(one), trial.side(other)
+    shared = [side.contested_from for side in sides if side.contested_from is not None]
+    if chain is None:
+        return Explanation(tenant, at, *sides, trial.likeliest_way(one, other), None, None)
+    steps, since = chain
+    return Explanation(tenant, at, *sides, steps, since, min(shared, default=None))
+
+
+def _around(nodes: set[Node], links: list[IdentityLink]) -> dict[tuple[Pair, bool], Proof]:
+    """The proofs of the links that are connected to one of the nodes."""
+    proofs: dict[tuple[Pair, bool], Proof] = {}
+    pairs_of: dict[Node, set[Pair]] = {}
+    for link in links:
+        left, right, asserted = node_of(link["left"]), node_of(link["right"]), link["kind"] == "ASSERTED"
+        proof = Proof(left, right, link["occurred_at"], asserted, link["event_id"], link["source"])
+        known = proofs.setdefault(((left, right), asserted), proof)
+        if proof[2:] < known[2:]:
+            proofs[(left, right), asserted] = proof
+        pairs_of.setdefault(left, set()).add((left, right))
+        pairs_of.setdefault(right, set()).add((left, right))
+    found, todo = set(nodes), list(nodes)
+    while todo:
+        for pair in pairs_of.get(todo.pop(), ()):
+            fresh = set(pair) - found
+            found |= fresh
+            todo += fresh
+    return {key: proof for key, proof in proofs.items() if key[0][0] in found}
+
+
+class _Trial:
+    """Decides links in order and remembers what became of each."""
+
+    def __init__(self, tenant: str, policy: IdentityPolicy) -> None:
+        self._clusters = Clusters(tenant, policy)
+        self._proofs: dict[tuple[Pair, bool], Proof] = {}
+        self._decided: list[tuple[Item, Refusal | None]] = []
+
+    def decide(self, proofs: dict[tuple[Pair, bool], Proof]) -> None:
+        """Take in all evidence."""
+        self._proofs = proofs
+        known: dict[Pair, Evidence] = {}
+        for (pair, asserted), proof in proofs.items():
+            known[pair] = join(known.get(pair), evidence_of(proof.occurred_at, asserted=asserted))
+        for item in sorted(item for pair, evidence in known.items() for item in items(pair, evidence)):
+            self._clusters.step(item)
+            reason = self._clusters.refused.get(item)
+            self._decided.append((item, None if reason is None else self._refusal(item, reason)))
+
+    def side(self, node: Node) -> Side:
+        """Whose the identifier is in the end."""
+        assignment = self._clusters.assignment(node)
+        by = self._clusters.contested.get(node)
+        return Side(
+            node,
+            node in self._clusters.cluster_of,
+            assignment.owner_at(_EVER),
+            assignment.profile_id,
+            assignment.contested_from,
+            None if by is None else self._proof(by),
+        )
+
+    def earliest_chain(self, one: Node, other: Node) -> tuple[tuple[Step, ...], int] | None:
+        """The shortest chain of accepted links at the time when the two became one, and that time."""
+        clusters = self._clusters.cluster_of
+        if one not in clusters or clusters[one] is not clusters.get(other):
+            return None
+        group = {one: {one}, other: {other}}
+        for count, (item, refusal) in enumerate(self._decided, start=1):
+            if refusal is not None:
+                continue
+            left, right = (group.setdefault(node, {node}) for node in item[1])
+            if left is right:
+                continue
+            small, large = sorted((left, right), key=len)
+            large |= small
+            for node in small:
+                group[node] = large
+            if group[one] is group[other]:
+                return self._way(one, other, count), item[0]
+        raise AssertionError("accepted links unite every cluster")
+
+    def likeliest_way(self, one: Node, other: Node) -> tuple[Step, ...]:
+        """The way over all links with the fewest refused ones, the shortest of these; empty if there is none."""
+        return self._way(one, other, len(self._decided))
+
+    def _way(self, one: Node, other: Node, count: int) -> tuple[Step, ...]:
+        """Over the first `count` links."""
+        best: dict[Pair, int] = {}  # pair → its first decision, or the one that accepted it
+        for number, ((_, pair, _), refusal) in enumerate(self._decided[:count]):
+            if pair not in best or (refusal is None and self._decided[best[pair]][1] is not None):
+                best[pair] = number
+        edges: dict[Node, list[tuple[Node, int]]] = {}
+        for (left, right), number in best.items():
+            edges.setdefault(left, []).append((right, number))
+            edges.setdefault(right, []).append((left, number))
+        came: dict[Node, tuple[Node, int]] = {}
+        # refused links, links, and then the order in which they were decided, so that the answer is always the same
+        todo: list[tuple[int, int, int, Node, Node]] = [(0, 0, -1, one, one)]
+        while todo:
+            refused, length, number, node, before = heappop(todo)
+            if node in came:
+                continue
+            came[node] = before, number
+            if node == other:
+                break
+            for neighbour, edge in edges.get(node, ()):
+                if neighbour not in came:
+                    is_refused = self._decided[edge][1] is not None
+                    heappush(todo, (refused + is_refused, length + 1, edge, neighbour, node))
+        return self._steps(one, other, came)
+
+    def _steps(self, one: Node, other: Node, came: dict[Node, tuple[Node, int]]) -> tuple[Step, ...]:
+        steps: list[Step] = []
+        node = other
+        while node != one and node in came:
+            before, number = came[node]
+            item, refusal = self._decided[number]
+            proof = self._proof(item)
+            steps.append(Step(proof._replace(left=before, right=node), refusal))
+            node = before
+        return tuple(reversed(steps))
+
+    def _proof(self, item: Item) -> Proof:
+        return self._proofs[item[1], item[2]]
+
+    def _refusal(self, item: Item, reason: str) -> Refusal:
+        """The details, as they are right after the link was refused: a refusal moves nobody."""
+        if reason == CONTESTED:
+            contested = self._clusters.contested
+            shared = sorted((node for node in item[1] if node in contested), key=lambda node: contested[node])
+            return Refusal(reason, tuple(shared), contested[shared[0]][0])
+        type_ = reason.partition(":")[2]
+        left, right = (self._clusters.cluster_of[node].members for node in item[1])
+        return Refusal(reason, tuple(sorted(node for node in (*left, *right) if node[0] == type_)))

@@ -44,7 +44,10 @@ def command(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything, publish nothing.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
 ) -> int:
-    """Publish touchpoints to Kafka. Exit code 1 if a line was rejected; the others are published."""
+    """Publish touchpoints to Kafka. Exit code 1 if a line was rejected; the others are published.
+
+    Example: touchline publish shop.csv --mapping deploy/sources/examples/ecom.toml
+    """
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
     settings = Settings.from_env()
     policy = load(settings.identity_policy, settings.pseudonym_secret(), settings.pseudonym_key_id)

@@ -22,7 +22,10 @@ def command(
     tenant: Annotated[str, typer.Option(help="Whose customers they are.")] = "default",
     out: Annotated[Path | None, typer.Option(help="A file, instead of standard output.")] = None,
 ) -> None:
-    """Write a simulated population's touchpoints, a pure function of the options, for `touchline publish`."""
+    """Write a simulated population's touchpoints, a pure function of the options, for `touchline publish`.
+
+    Example: touchline simulate --people 500 --events 10000 --seed 1 > events.jsonl
+    """
     if not NAME_PATTERN.fullmatch(tenant):
         raise typer.BadParameter("use 1 to 64 of A-Z a-z 0-9 _ . -", param_hint="--tenant")
     try:

@@ -82,6 +82,12 @@ class Replay:
                     event_ids=list(signal.event_ids), details=dict(signal.details), version=0,
                 )  # fmt: skip
 
+    def resolution(self, tenant: str) -> Resolution:
+        """Whose a tenant's identifiers are, and which links were refused."""
+        if tenant not in self._resolutions:
+            self._resolutions[tenant] = resolve(tenant, self.policy, self._links.get(tenant, {}))
+        return self._resolutions[tenant]
+
     def changes(self) -> Iterator[ProfileChanged]:
         """Merges and splits as they happen when the evidence arrives in event-time order."""
         tenants: dict[str, TenantIdentities] = {}
@@ -95,9 +101,7 @@ class Replay:
 
     def _owner(self, identifier: Identifier, touchpoint: Touchpoint) -> str:
         tenant = touchpoint["tenant"]
-        if tenant not in self._resolutions:
-            self._resolutions[tenant] = resolve(tenant, self.policy, self._links.get(tenant, {}))
-        assignment = self._resolutions[tenant].get(node_of(identifier))
+        assignment = self.resolution(tenant).get(node_of(identifier))
         if assignment is None:
             return own_profile(tenant, node_of(identifier))
         return assignment.owner_at(touchpoint["occurred_at"])

@@ -35,6 +35,8 @@ COMMANDS: Final = {
     "simulate": "simulate",
     "replay": "replay",
     "query": "query",
+    "explain": "explain",
+    "policy": "policy",
     "status": "status",
     "schemas": "schemas",
 }

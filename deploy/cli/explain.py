@@ -1,0 +1,123 @@
+"""`touchline explain`: why two identifiers are one person, or which rule keeps them apart."""
+
+from collections.abc import Iterator
+from typing import Annotated
+
+import typer
+
+from deploy.cli.explanation import document, plain, told
+from deploy.cli.output import print_json, remarks, say
+from deploy.sources.mapping import load_mapping
+from deploy.sources.touchpoint_files import read_touchpoints
+from schemas.errors import ContractError, SettingsError
+from schemas.jsonform import to_ms
+from schemas.keys import NAME_PATTERN
+from schemas.records import Identifier, IdentityLink
+from schemas.settings import Settings
+from schemas.touchpoints import check
+from sinks.evidence import links_around, owners
+from streams.identity.evidence import Node
+from streams.identity.explain import Explanation, explain
+from streams.identity.load_policy import load
+from streams.identity.policy import IdentityPolicy
+from streams.identity.prepare import prepare
+from streams.ownership import node_of
+from streams.stitch.stitching import links_of
+
+
+def command(
+    one: Annotated[str, typer.Argument(help="An identifier as the source writes it.", metavar="TYPE:VALUE")],
+    other: Annotated[str, typer.Argument(help="Another one.", metavar="TYPE:VALUE")],
+    tenant: Annotated[str, typer.Option(help="Whose identifiers they are.")] = "default",
+    at: Annotated[
+        str | None, typer.Option(help="ISO time: as of the evidence up to then, by event time.")
+    ] = None,
+    file: Annotated[
+        list[str] | None,
+        typer.Option(help="Events to reason about instead of ClickHouse's; may be given again."),
+    ] = None,
+    mapping: Annotated[
+        str | None, typer.Option(help="TOML file saying which column of --file is what.")
+    ] = None,
+    identity: Annotated[
+        str | None, typer.Option(help="identity.toml to use; default: the configured one.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")] = False,
+) -> None:
+    """Tell why two identifiers are one person, since when, by which events; or which link was refused, and why.
+
+    The identifiers are normalised and pseudonymised by the policy, so write them as they are.
+
+    Example: touchline explain cookie:ck-81f2 email:ann@shop.de --at 2026-01-31T12:00:00Z
+    """
+    settings = Settings.from_env()
+    policy = load(
+        identity or settings.identity_policy, settings.pseudonym_secret(), settings.pseudonym_key_id
+    ).for_tenant(tenant)
+    moment = None if at is None else _moment(at)
+    asked = {_node(text, policy): text for text in (one, other)}
+    if len(asked) < 2:
+        raise SettingsError(f"{one} and {other} are the same identifier: name two different ones")
+    first, second = asked
+    if file:
+        links = list(_links_of_files(file, mapping, policy, tenant))
+    else:
+        links = links_around(settings.clickhouse(), tenant, asked)
+    answer = explain(tenant, policy, links, first, second, moment)
+    if not file and moment is None:
+        _compare(answer, owners(settings.clickhouse(), tenant, asked))
+    if as_json:
+        print_json(document(answer, asked))
+    else:
+        for line in told(answer, asked):
+            say(line)
+
+
+def _moment(at: str) -> int:
+    try:
+        return to_ms(at, "--at")
+    except ContractError as error:
+        raise SettingsError(str(error)) from error
+
+
+def _node(text: str, policy: IdentityPolicy) -> Node:
+    type_, colon, value = text.partition(":")
+    if not (colon and NAME_PATTERN.fullmatch(type_)):
+        raise SettingsError(f"{text!r} is no identifier: write TYPE:VALUE, like email:ann@shop.de")
+    usable = policy.usable([Identifier(type=type_, value=value)])
+    if not usable:
+        raise SettingsError(f"{text!r} is blocked by the policy: it stands for nobody and never links")
+    return node_of(usable[0])
+
+
+def _links_of_files(
+    files: list[str], mapping: str | None, policy: IdentityPolicy, tenant: str
+) -> Iterator[IdentityLink]:
+    rejected = 0
+    for sourced in read_touchpoints(files, load_mapping(mapping) if mapping else None):
+        touchpoint = sourced.touchpoint
+        if touchpoint is None:
+            rejected += 1
+        elif touchpoint["tenant"] == tenant:
+            try:
+                check(touchpoint)
+                _, prepared = prepare(touchpoint, policy)
+            except ContractError:
+                rejected += 1
+            else:
+                yield from links_of(prepared, prepared["identifiers"])
+    if rejected:
+        remarks.print(
+            f"{rejected} lines left out: `touchline publish --dry-run` says what is wrong with them"
+        )
+
+
+def _compare(answer: Explanation, stored: dict[Node, str]) -> None:
+    """Say so if ClickHouse's own map of owners differs from what its evidence says."""
+    for side in (answer.one, answer.other):
+        if side.linked and stored.get(side.node, side.owner) != side.owner:
+            remarks.print(
+                f"ClickHouse has {plain(side.node)} as profile {stored[side.node]}, the evidence says"
+                f" {side.owner}: not all is loaded yet, or the policy was changed meanwhile",
+                markup=False, soft_wrap=True,
+            )  # fmt: skip

@@ -1,0 +1,258 @@
+"""`touchline policy`: read an identity policy as a worker does, and try one on events before it goes live."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Final
+
+import typer
+
+from deploy.cli.output import console, print_json, print_table, remarks, say
+from deploy.sources.mapping import load_mapping
+from deploy.sources.touchpoint_files import read_touchpoints
+from schemas.catalogue import Catalogue
+from schemas.errors import ContractError
+from schemas.records import Identifier
+from schemas.settings import Settings
+from schemas.touchpoints import check as check_touchpoint
+from streams.identity.advice import advice
+from streams.identity.load_policy import load
+from streams.identity.policy import IdentityPolicy
+from streams.identity.trial import Change, Comparison, EventKey, Outcome, compare
+from streams.journeys.rules import JourneyRules
+from streams.replay import Replay
+
+command = typer.Typer(help="Check an identity policy, or try one on events.", no_args_is_help=True)
+
+#: Stands in for the key where none is set: which values are alike does not depend on it.
+_ANY_KEY: Final = b"no key is set, and none is needed"
+_NO_KEY: Final = (
+    "no TOUCHLINE_PSEUDONYM_KEY is set: a worker with this policy would refuse to start"
+    " (make a key with `openssl rand -hex 32`)"
+)
+_IDENTIFIERS: Final = 3  #: shown of each profile
+
+
+@command.command()
+def check(
+    file: Annotated[
+        str | None, typer.Argument(help="An identity.toml; default: what a worker here would use.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the policy as JSON.")] = False,
+) -> None:
+    """Read a policy as a worker does, and show what it says. Exit code 1 if a worker would refuse it.
+
+    A file that is named may be checked without the pseudonymisation key.
+
+    Example: touchline policy check stricter.toml
+    """
+    settings = Settings.from_env()
+    secret = settings.pseudonym_secret()
+    path = settings.identity_policy if file is None else file
+    named_by = "TOUCHLINE_IDENTITY_POLICY" if file is None else "FILE"
+    stand_in = secret if file is None else secret or _ANY_KEY
+    policy = load(path, stand_in, settings.pseudonym_key_id, named_by)
+    remarked = list(advice(policy))
+    if not secret and any(rule.pseudonymise for one in _all(policy).values() for rule in one.rules.values()):
+        remarked.append(_NO_KEY)
+    if as_json:
+        tenants = {name: _document(own) for name, own in policy.tenants.items()}
+        print_json({**_document(policy), "tenants": tenants, "remarks": remarked})
+        return
+    for name, one in _all(policy).items():
+        _show(name, one)
+    for remark in remarked:
+        say(f"remark: {remark}")
+
+
+@command.command(name="try")
+def attempt(
+    files: Annotated[
+        list[str], typer.Argument(help="Events, JSON Lines or CSV; - is standard input.", metavar="FILE...")
+    ],
+    against: Annotated[str, typer.Option(help="The identity.toml to try.")],
+    identity: Annotated[
+        str | None, typer.Option(help="The identity.toml to compare with; default: the configured one.")
+    ] = None,
+    mapping: Annotated[str | None, typer.Option(help="TOML file that says which column is what.")] = None,
+    examples: Annotated[int, typer.Option(help="How many merges and splits to show.", min=0)] = 5,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> int:
+    """Which profiles would merge or split under another policy, on these events. Nothing is changed anywhere.
+
+    Exit code 1 if a line cannot be read; the others are taken.
+
+    Example: touchline policy try events.jsonl --against stricter.toml
+    """
+    settings = Settings.from_env()
+    secret = settings.pseudonym_secret() or _ANY_KEY
+    now = load(identity or settings.identity_policy, secret, settings.pseudonym_key_id, "--identity")
+    new = load(against, secret, settings.pseudonym_key_id, "--against")
+    trial = _Trial(now, new)
+    rejected = trial.read(files, mapping)
+    before, after = (trial.outcome(replay) for replay in trial.replays)
+    found = compare(before, after)
+    document = {
+        "read": len(trial.raw),
+        "rejected": rejected,
+        "before": _summary(before, trial.blocked[0]),
+        "after": _summary(after, trial.blocked[1]),
+        "merges": len(found.merges),
+        "splits": len(found.splits),
+        "renamed": found.renamed,
+        "lost": found.lost,
+        "gained": found.gained,
+        "examples": {
+            "merges": [_example(change, trial.names(change, before)) for change in found.merges[:examples]],
+            "splits": [_example(change, trial.names(change, after)) for change in found.splits[:examples]],
+        },
+    }
+    if as_json:
+        print_json(document)
+    else:
+        _tell(found, document)
+    return 1 if rejected else 0
+
+
+class _Trial:
+    """Two replays over the same events, and the identifiers as the events write them."""
+
+    def __init__(self, *policies: IdentityPolicy) -> None:
+        catalogue, rules = Catalogue.load(""), JourneyRules.load("")
+        self.replays = [Replay(policy, catalogue, rules) for policy in policies]
+        self.blocked: list[Counter[str]] = [Counter() for _ in policies]
+        self.raw: dict[EventKey, list[Identifier]] = {}
+
+    def read(self, files: list[str], mapping: str | None) -> int:
+        """Take all events; return how many lines could not be read."""
+        rejected = 0
+        for sourced in read_touchpoints(files, load_mapping(mapping) if mapping else None):
+            error, touchpoint = sourced.entry.error, sourced.touchpoint
+            if touchpoint is not None:
+                try:
+                    check_touchpoint(touchpoint)
+                except ContractError as problem:
+                    error = problem
+            if error is not None or touchpoint is None:
+                rejected += 1
+                where = f"{sourced.entry.file}:{sourced.entry.line}"
+                remarks.print(f"{where}: {error}", markup=False, soft_wrap=True)
+                continue
+            self.raw[touchpoint["tenant"], touchpoint["event_id"]] = touchpoint["identifiers"]
+            for replay, blocked in zip(self.replays, self.blocked, strict=True):
+                policy = replay.policy.for_tenant(touchpoint["tenant"])
+                blocked.update(one["type"] for one in touchpoint["identifiers"] if policy.blocked(one))
+                try:
+                    replay.add(touchpoint)
+                except ContractError:  # no usable identifier: missing in the outcome, hence counted
+                    continue
+        return rejected
+
+    def outcome(self, replay: Replay) -> Outcome:
+        """What became of the events."""
+        owners = {(o.touchpoint["tenant"], o.touchpoint["event_id"]): o.profile_id for o in replay.owned()}
+        return Outcome(owners, {tenant: replay.resolution(tenant) for tenant, _ in owners})
+
+    def names(self, change: Change, apart: Outcome) -> Mapping[str, list[str]]:
+        """Some identifiers of each part, as the events write them."""
+        names: dict[str, list[str]] = {part: [] for part in change.parts}
+        for (tenant, event_id), profile in apart.owners.items():
+            if tenant == change.tenant and len(names.get(profile, [""] * _IDENTIFIERS)) < _IDENTIFIERS:
+                found = (f"{one['type']}:{one['value']}" for one in self.raw[tenant, event_id])
+                names[profile] += [name for name in found if name not in names[profile]]
+        return {part: found[:_IDENTIFIERS] for part, found in names.items()}
+
+
+def _summary(outcome: Outcome, blocked: Mapping[str, int]) -> dict[str, Any]:
+    return {
+        "touchpoints": len(outcome.owners),
+        "profiles": len(outcome.profiles()),
+        "shared_identifiers": outcome.shared(),
+        "refused_links": dict(sorted(outcome.refused().items())),
+        "blocked_identifiers": dict(sorted(blocked.items())),
+    }
+
+
+def _example(change: Change, names: Mapping[str, list[str]]) -> dict[str, Any]:
+    return {
+        "tenant": change.tenant,
+        "profile_id": change.whole,
+        "touchpoints": change.touchpoints,
+        "rules": list(change.rules),
+        "parts": [
+            {"profile_id": part, "touchpoints": count, "identifiers": names[part]}
+            for part, count in change.parts.items()
+        ],
+    }
+
+
+def _tell(found: Comparison, document: Mapping[str, Any]) -> None:
+    before, after = document["before"], document["after"]
+    rows = [(name.replace("_", " "), *_counts(before[name], after[name])) for name in before]
+    print_table(("", "now", "then"), rows)
+    if not (found.merges or found.splits):
+        say("no profile would merge or split")
+    for title, way, changes in (("would merge", "from", "merges"), ("would split", "into", "splits")):
+        if document[changes]:
+            say(f"{title}: {document[changes]}")
+        for example in document["examples"][changes]:
+            _tell_example(example, way)
+    for name, what in (
+        ("renamed", "profiles that would keep their touchpoints under another id"),
+        ("lost", "touchpoints that would have no usable identifier any more"),
+        ("gained", "touchpoints that would have a usable identifier and have none now"),
+    ):
+        if document[name]:
+            say(f"{what}: {document[name]}")
+
+
+def _tell_example(example: Mapping[str, Any], way: str) -> None:
+    why = ", ".join(example["rules"]) or "identifiers are spelt, blocked or ranked differently"
+    console.print(
+        f"  {example['profile_id']} of tenant {example['tenant']}, {way}"
+        f" {len(example['parts'])} profiles ({why})",
+        markup=False, soft_wrap=True,
+    )  # fmt: skip
+    for part in example["parts"][:_IDENTIFIERS]:
+        names = ", ".join(part["identifiers"])
+        say(f"    {part['profile_id']}: {part['touchpoints']} touchpoints, such as of {names}")
+    if len(example["parts"]) > _IDENTIFIERS:
+        say(f"    and {len(example['parts']) - _IDENTIFIERS} more")
+
+
+def _counts(*values: Any) -> Iterable[str]:
+    for value in values:
+        if isinstance(value, Mapping):
+            yield ", ".join(f"{name} {count}" for name, count in value.items()) or "0"
+        else:
+            yield str(value)
+
+
+def _all(policy: IdentityPolicy) -> dict[str, IdentityPolicy]:
+    return {"": policy, **policy.tenants}
+
+
+def _document(policy: IdentityPolicy) -> dict[str, Any]:
+    return {
+        "default_region": policy.region,
+        "types": {
+            name: {
+                "priority": rule.priority,
+                "normaliser": rule.normaliser,
+                "pseudonymise": rule.pseudonymise,
+                "unique": rule.unique,
+                "limit": rule.limit,
+            }
+            for name, rule in sorted(policy.rules.items(), key=lambda item: (item[1].priority, item[0]))
+        },
+    }
+
+
+def _show(tenant: str, policy: IdentityPolicy) -> None:
+    document = _document(policy)
+    rows = [
+        (name, *("yes" if value is True else "" if value is False else value for value in rule.values()))
+        for name, rule in document["types"].items()
+    ]
+    title = f"Tenant {tenant}" if tenant else "All tenants but those below" if policy.tenants else None
+    print_table(("type", "priority", "normaliser", "pseudonymised", "unique", "limit"), rows, title)
+    say(f"phone numbers without a country code are read as of: {policy.region or 'no country'}")

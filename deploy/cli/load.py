@@ -1,13 +1,13 @@
 """`touchline load`: Kafka into ClickHouse."""
 
 import asyncio
-import logging
 import signal
 from typing import Annotated
 
 import typer
 from prometheus_client import start_http_server
 
+from deploy.cli.logs import configure
 from schemas.errors import SettingsError
 from schemas.settings import Settings
 from sinks.loader import Loader
@@ -23,10 +23,7 @@ def command(
     Example: touchline load --loglevel INFO
     """
     settings = Settings.from_env()
-    if loglevel.upper() not in logging.getLevelNamesMapping():
-        raise SettingsError(f"--loglevel {loglevel}: it must be DEBUG, INFO, WARNING or ERROR")
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    logging.getLogger("touchline").setLevel(loglevel.upper())
+    configure(loglevel)
     if settings.metrics_port:
         _serve_metrics(settings.metrics_port)
     asyncio.run(_load(settings))

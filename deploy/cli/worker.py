@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from deploy.cli.logs import configure
 from schemas.settings import Settings
 from streams.worker import run
 
@@ -13,6 +14,10 @@ def command(
 ) -> None:
     """Run one worker: stitch, identity and journeys. Start as many as you have partitions to share.
 
+    Ends with exit code 0 within 10 seconds of Ctrl-C or SIGTERM, and with 1 and one sentence when it cannot go
+    on: start it again then, as `touchline up` does. Nothing is lost either way.
+
     Example: touchline worker --loglevel INFO
     """
-    run(Settings.from_env(), loglevel=loglevel)
+    configure(loglevel)
+    run(Settings.from_env())

@@ -53,6 +53,9 @@ class WorkerApp(faust.App):  # type: ignore[misc]  # faust has no types for it
             worker_redirect_stdouts=False,
         )
 
+    def _create_directories(self) -> None:
+        """State lives in changelogs and in memory: nothing is kept on this machine's disk."""
+
     def _new_transport(self) -> Any:
         return FetchTransport(self.conf.broker_consumer, self)
 

@@ -5,6 +5,7 @@ idempotent and waits for all in-sync replicas; a failure raises, and the worker 
 """
 
 import asyncio
+import logging
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,6 +16,10 @@ from aiokafka import AIOKafkaProducer
 from schemas.keys import partition_of
 
 BATCH_BYTES: Final = 512 * 1024
+#: Without an acknowledgement for this long the log says so, once an outage.
+PATIENCE_SECONDS: Final = 10.0
+
+log: Final = logging.getLogger("touchline.worker")
 
 Place = tuple[str, int]  #: topic, partition
 Headers = list[tuple[str, bytes]]  # aiokafka takes a list, nothing else
@@ -49,6 +54,7 @@ class Publisher:
         self._producer: AIOKafkaProducer | None = None
         # one outbox after the other, so that a key's records keep their order across outboxes
         self._turn = asyncio.Lock()
+        self._complained = False
 
     async def start(self) -> None:
         """Connect."""
@@ -75,17 +81,31 @@ class Publisher:
         Raises aiokafka.errors.KafkaError when the broker does not take a record.
         """
         sent: list[tuple[Place, int, asyncio.Future[Any]]] = []
-        async with self._turn:
-            for place, records in outbox.records.items():
-                await self._send(place, records, sent)
+        waiting = asyncio.get_running_loop().call_later(PATIENCE_SECONDS, self._complain)
+        try:
+            async with self._turn:
+                for place, records in outbox.records.items():
+                    await self._send(place, records, sent)
+            acknowledged = await asyncio.gather(*(future for _, _, future in sent))
+        finally:
+            waiting.cancel()
+        if self._complained and sent:
+            self._complained = False
+            log.warning("Kafka takes records again: going on")
         ends: dict[Place, tuple[int, int]] = {}
-        for (place, count, _), metadata in zip(
-            sent, await asyncio.gather(*(f for _, _, f in sent)), strict=True
-        ):
+        for (place, count, _), metadata in zip(sent, acknowledged, strict=True):
             first = metadata.offset
             before = ends.get(place)
             ends[place] = (first if before is None else before[0], first + count - 1)
         return ends
+
+    def _complain(self) -> None:
+        if not self._complained:
+            self._complained = True
+            log.warning(
+                "Kafka at %s has acknowledged nothing for %.0f s: waiting, nothing is lost",
+                self._brokers, PATIENCE_SECONDS,
+            )  # fmt: skip
 
     async def _send(
         self, place: Place, records: list[OutgoingRecord], sent: list[tuple[Place, int, asyncio.Future[Any]]]

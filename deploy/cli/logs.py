@@ -1,0 +1,51 @@
+"""How long-running commands log: to standard error, a line an event, and no flood when a broker is down."""
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Final
+
+from schemas.errors import SettingsError
+
+
+def configure(loglevel: str) -> None:
+    """Log from `loglevel` (a name, as in --loglevel) on. Raises SettingsError if there is no such level."""
+    level = logging.getLevelNamesMapping().get(loglevel.upper())
+    if level is None:
+        raise SettingsError(f"--loglevel {loglevel}: it must be DEBUG, INFO, WARNING or ERROR")
+    logging.basicConfig(
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=max(level, logging.WARNING)
+    )
+    for name in ("touchline", "streams", "faust", "mode", "aiokafka"):
+        logging.getLogger(name).setLevel(level)
+    if level > logging.INFO:
+        for handler in logging.getLogger().handlers:
+            handler.addFilter(Seldom("aiokafka"))
+
+
+class Seldom(logging.Filter):
+    """Lets a client's complaints through once they have gone on for a while, and then one a minute.
+
+    While a broker is down aiokafka logs some sixty lines a second.
+    """
+
+    AFTER_SECONDS: Final = 10.0
+    PAUSE_SECONDS: Final = 60.0
+
+    def __init__(self, name: str, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__(name)
+        self._clock = clock
+        self._first = self._last = self._shown = -self.PAUSE_SECONDS
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether to show a record."""
+        if not super().filter(record):
+            return True
+        now = self._clock()
+        if now - self._last >= self.PAUSE_SECONDS:
+            self._first = now
+        self._last = now
+        if now - self._first < self.AFTER_SECONDS or now - self._shown < self.PAUSE_SECONDS:
+            return False
+        self._shown = now
+        return True

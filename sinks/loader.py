@@ -6,6 +6,7 @@ dropped before its commit (a rebalance, a stop, an outage) is read again: it is 
 
 import asyncio
 import logging
+from contextlib import suppress
 from functools import partial
 from typing import Final
 
@@ -86,8 +87,10 @@ class Loader(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no
                 f"Kafka at {settings.brokers} does not answer: start it, or set TOUCHLINE_KAFKA_BROKERS"
             ) from error
         finally:
-            await self._consumer.stop()
-            await self._producer.stop()
+            for client in (self._consumer, self._producer):
+                # while the broker is down aiokafka cancels its own tasks and lets that out
+                with suppress(asyncio.CancelledError):
+                    await client.stop()
             self._writer.close()
 
     async def _load(self) -> None:

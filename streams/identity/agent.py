@@ -1,56 +1,33 @@
-"""The identity agent: identity-links → identity-assignments, profile-changes, and Moves for journeys.
+"""The identity agent: identity-links → identity-assignments, profile-changes, Moves and Erases for journeys.
 
 Decisions are taken and published link by link, so that a fetch repeated after a crash publishes the very same
-sequence whatever its boundaries: a version is the offset of the link that decided.
+sequence whatever its boundaries: a version is the offset of the link or correction that decided.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 from schemas import topics
-from schemas.codec import decode_as, encode
-from schemas.errors import ContractError
+from schemas.codec import decode, encode
+from schemas.errors import ContractError, Reason
 from schemas.keys import identifier_key, profile_key
-from schemas.records import IdentityLink
-from streams.identity.components import TenantIdentities
+from schemas.records import IdentityAssignment, IdentityCorrection, IdentityLink, ProfileChanged
+from streams.identity.corrections import Outcome
+from streams.identity.evidence import Node
 from streams.identity.policy import IdentityPolicy
-from streams.identity.publication import Cause, assignments_of, changes_of, moves_of
-from streams.identity.resolution import Evidence
-from streams.ownership import node_of
+from streams.identity.publication import Cause, assignments_of, changes_of, correction_of, moves_of
+from streams.identity.state import (
+    IdentityState,
+    correction_change,
+    link_change,
+    mark_change,
+    withdrawn_changes,
+)
+from streams.ownership import ASSIGNMENT_HEADER, VERSION_HEADER, node_of, pair_of
 from streams.runtime.app import WorkerApp
 from streams.runtime.publisher import Outbox
 from streams.runtime.rejection import dead_letter
 from streams.runtime.state import ChangelogState
-from streams.stitch.stitching import link_key
-
-
-class IdentityState:
-    """The link maps of the tenants on one partition, resolved."""
-
-    def __init__(self, policy: IdentityPolicy) -> None:
-        self._policy = policy
-        self._tenants: dict[str, TenantIdentities] = {}
-
-    def tenant(self, tenant: str) -> TenantIdentities:
-        """The identities of one tenant."""
-        found = self._tenants.get(tenant)
-        if found is None:
-            found = self._tenants[tenant] = TenantIdentities(tenant, self._policy)
-        return found
-
-    def restore(self, key: bytes, value: bytes | None) -> None:  # noqa: ARG002 (the value says it all)
-        """Apply one changelog record: a piece of evidence, at its earliest time."""
-        if value is None:
-            return
-        link: IdentityLink = decode_as("IdentityLink", value)  # type: ignore[assignment]
-        observed = link["kind"] == "OBSERVED"
-        evidence = Evidence(
-            observed=link["occurred_at"] if observed else None,
-            asserted=None if observed else link["occurred_at"],
-        )
-        self.tenant(link["tenant"]).restore((node_of(link["left"]), node_of(link["right"])), evidence)
-
-    def restored(self) -> None:
-        """Resolution happens when a component is first asked for."""
 
 
 class Identity:
@@ -86,22 +63,99 @@ class Identity:
             event.ack()
 
     def _resolve(self, record: Any, state: IdentityState, outputs: Outbox, changes: Outbox) -> None:
-        link: IdentityLink = decode_as("IdentityLink", record.value)  # type: ignore[assignment]
-        tenant = link["tenant"]
-        pair = node_of(link["left"]), node_of(link["right"])
-        decision = state.tenant(tenant).observe(pair, link["occurred_at"], link["kind"] == "ASSERTED")
-        if decision is None:
-            return
-        changes.add_at((self.state.topic_name, record.partition), link_key(link), record.value)
-        cause = Cause(
-            tenant, self._app.settings.version(record.offset), link["event_id"], link["occurred_at"]
+        name, message = decode(record.value)
+        if name == "IdentityLink":
+            self._link(message, record, state, outputs, changes)  # type: ignore[arg-type]
+        elif name == "IdentityCorrection":
+            self._correct(message, record, state, outputs, changes)  # type: ignore[arg-type]
+        else:
+            raise ContractError(Reason.UNDECODABLE, f"a {name} does not belong on identity-links")
+
+    def _link(
+        self, link: IdentityLink, record: Any, state: IdentityState, outputs: Outbox, changes: Outbox
+    ) -> None:
+        identities = state.tenant(link["tenant"])
+        cause = self._cause(link, record)
+        outcome = identities.observe(
+            pair_of(link), link["occurred_at"], link["kind"] == "ASSERTED", cause.version
         )
-        for assignment in assignments_of(decision, cause):
-            key = identifier_key(tenant, assignment["identifier"])
-            outputs.add(self._assignments, key, encode("IdentityAssignment", assignment))
-        for move in moves_of(decision, cause):
+        if outcome is None:
+            return
+        if not outcome.counts:
+            self._publish_correction(outcome, state, cause, record, outputs, changes)
+            return
+        changes.add_at((self.state.topic_name, record.partition), *link_change(link, record.value))
+        marks = identities.corrections.marks
+        for assignment in assignments_of(outcome.decision, cause, marks):
+            self._publish_assignment(assignment, outputs)
+        for move in moves_of(outcome.decision, cause, marks):
+            outputs.add(self._inputs, profile_key(cause.tenant, move["profile_id"]), encode("Move", move))
+        self._publish_changes(changes_of(outcome.decision, cause), outputs)
+
+    def _correct(
+        self,
+        correction: IdentityCorrection,
+        record: Any,
+        state: IdentityState,
+        outputs: Outbox,
+        changes: Outbox,
+    ) -> None:
+        identities = state.tenant(correction["tenant"])
+        cause = self._cause(correction, record)
+        until, erased = correction["occurred_at"], None
+        if correction["kind"] == "ERASE":
+            erased = node_of(correction["left"])
+            outcome: Outcome | None = identities.erase(erased, until, cause.version)
+        else:
+            outcome = identities.unlink(pair_of(correction), until, cause.version)
+        if outcome is None:
+            return
+        self._publish_correction(outcome, state, cause, record, outputs, changes, erased)
+        if erased is None or erased in outcome.marked:
+            place = self.state.topic_name, record.partition
+            changes.add_at(place, *correction_change(correction, record.value))
+
+    def _publish_correction(
+        self,
+        outcome: Outcome,
+        state: IdentityState,
+        cause: Cause,
+        record: Any,
+        outputs: Outbox,
+        changes: Outbox,
+        erased: Node | None = None,
+    ) -> None:
+        tenant, place = cause.tenant, (self.state.topic_name, record.partition)
+        told = correction_of(outcome, state.tenant(tenant), cause, erased)
+        for assignment, gone in told.assignments:
+            self._publish_assignment(assignment, outputs, gone=gone)
+            if node_of(assignment["identifier"]) in outcome.marked:
+                changes.add_at(place, *mark_change(assignment, encode("IdentityAssignment", assignment)))
+        for move in told.moves:
             outputs.add(self._inputs, profile_key(tenant, move["profile_id"]), encode("Move", move))
-        for change in changes_of(decision, cause):
-            outputs.add(
-                self._changes, profile_key(tenant, change["profile_id"]), encode("ProfileChanged", change)
-            )
+        for erase in told.erases:
+            outputs.add(self._inputs, profile_key(tenant, erase["profile_id"]), encode("Erase", erase))
+        self._publish_changes(told.changes, outputs)
+        for key, value in withdrawn_changes(tenant, outcome):
+            changes.add_at(place, key, value)
+
+    def _publish_assignment(
+        self, assignment: IdentityAssignment, outputs: Outbox, *, gone: bool = False
+    ) -> None:
+        """An erased identifier leaves a tombstone, whose headers tell stitch what the assignment would have said."""
+        key = identifier_key(assignment["tenant"], assignment["identifier"])
+        value = encode("IdentityAssignment", assignment)
+        if gone:
+            version = str(assignment["version"]).encode()
+            outputs.add(self._assignments, key, None, [(VERSION_HEADER, version), (ASSIGNMENT_HEADER, value)])
+        else:
+            outputs.add(self._assignments, key, value)
+
+    def _publish_changes(self, profile_changes: Iterable[ProfileChanged], outputs: Outbox) -> None:
+        for change in profile_changes:
+            key = profile_key(change["tenant"], change["profile_id"])
+            outputs.add(self._changes, key, encode("ProfileChanged", change))
+
+    def _cause(self, message: IdentityLink | IdentityCorrection, record: Any) -> Cause:
+        version = self._app.settings.version(record.offset)
+        return Cause(message["tenant"], version, message["event_id"], message["occurred_at"])

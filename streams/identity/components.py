@@ -13,7 +13,7 @@ centre's number stay ten thousand components. They are suspended, and join in ag
 to be contested only later.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from streams.identity.decisions import Decision, Journal
@@ -67,14 +67,24 @@ class TenantIdentities:
 
     def withdraw(self, pairs: Iterable[Pair], rule: str) -> Decision:
         """Forget the evidence of pairs, as if never seen. `rule` names the reason in the decision."""
+        return self.replace(dict.fromkeys(pairs), rule)
+
+    def replace(self, evidence: Mapping[Pair, Evidence | None], rule: str) -> Decision:
+        """Know other evidence of these pairs than was seen; None: none. `rule` names the reason in the decision."""
         self._settle()
-        withdrawn: set[Pair] = set()
-        for pair in pairs:
-            if self._unsuspend(pair) is None and self._known(pair) is not None:
-                withdrawn.add(pair)
+        links = {pair: left for pair, left in evidence.items() if left is not None}
+        gone = [pair for pair, left in evidence.items() if left is None]
+        withdrawn = {pair for pair in gone if self._unsuspend(pair) is None and self._known(pair) is not None}
         journal = Journal()
-        self._resolve({}, {node for pair in withdrawn for node in pair}, journal, withdrawn)
+        self._resolve(links, {node for pair in (*withdrawn, *links) for node in pair}, journal, withdrawn)
         return journal.decision(self._clusters, rule, rule)
+
+    def pairs_of(self, node: Node) -> list[Pair]:
+        """The pairs with this identifier of which anything is known, sorted."""
+        self._settle()
+        component = self._component_of.get(node)
+        held = (*self._suspended.values(), component.links if component is not None else {})
+        return sorted({pair for links in held for pair in links if node in pair})
 
     def evidence(self, pair: Pair) -> Evidence | None:
         """What is known of a pair."""

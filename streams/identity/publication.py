@@ -1,12 +1,21 @@
 """What a decision tells the world: assignments to look up, profile changes to react to, Moves for journeys."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID, uuid5
 
-from schemas.records import Identifier, IdentityAssignment, Move, ProfileChanged, ProfileChangeKind
+from schemas.records import (
+    AssignmentCorrection,
+    Erase,
+    Identifier,
+    IdentityAssignment,
+    Move,
+    ProfileChanged,
+    ProfileChangeKind,
+)
 from streams.identity.components import Decision
+from streams.identity.corrections import ERASURE, CorrectedIdentities, Mark, Outcome, without_own
 from streams.identity.resolution import Assignment, Node, own_profile
 
 _CHANGES: Final = UUID("5b7d2a53-7c5e-5d0b-9d0f-9b6f6f8f5d3c")
@@ -22,20 +31,70 @@ class Cause:
     occurred_at: int  #: event time, ms
 
 
-def assignments_of(decision: Decision, cause: Cause) -> Iterator[IdentityAssignment]:
+_NO_MARKS: Final[Mapping[Node, Mark]] = {}
+
+
+def assignments_of(
+    decision: Decision, cause: Cause, marks: Mapping[Node, Mark] = _NO_MARKS
+) -> Iterator[IdentityAssignment]:
     """The assignments that a decision changed, as they are now."""
     for node, _, after in decision.changed:
-        yield assignment_record(node, after, cause)
+        yield assignment_record(node, after, cause, marks.get(node))
 
 
-def moves_of(decision: Decision, cause: Cause) -> Iterator[Move]:
+def moves_of(decision: Decision, cause: Cause, marks: Mapping[Node, Mark] = _NO_MARKS) -> Iterator[Move]:
     """A Move to every profile that may hold touchpoints of an identifier and no longer owns all of them."""
     for node, before, after in decision.changed:
-        held_by = _owners(before) if before else {own_profile(cause.tenant, node)}
+        held_by = _holders(node, before, cause.tenant)
         if held_by == {after.profile_id} and after.contested_from is None:
             continue
         for profile_id in sorted(held_by):
-            yield Move(profile_id=profile_id, assignment=assignment_record(node, after, cause))
+            yield Move(
+                profile_id=profile_id, assignment=assignment_record(node, after, cause, marks.get(node))
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """What a correction tells the world: more than a link's decision does, for marked identifiers hear of it too."""
+
+    assignments: list[
+        tuple[IdentityAssignment, bool]
+    ]  #: and whether it is a tombstone: erased, without links
+    moves: list[Move]
+    erases: list[Erase]
+    changes: list[ProfileChanged]
+
+
+def correction_of(
+    outcome: Outcome, identities: CorrectedIdentities, cause: Cause, erased: Node | None = None
+) -> Correction:
+    """What to publish of a correction, or of evidence that one cut; `erased` is the identifier of an ERASE."""
+    before = {node: was for node, was, _ in outcome.decision.changed}
+    told = Correction([], [], [], [])
+    for node in sorted({*before, *outcome.marked}):
+        now = identities.assignment(node)
+        record = assignment_record(node, now, cause, identities.mark_of(node))
+        correction = record["correction"]
+        gone = correction is not None and correction["erased_at"] is not None and not identities.linked(node)
+        told.assignments.append((record, gone))
+        if node != erased:
+            held_by = _holders(node, before.get(node, now), cause.tenant)
+            told.moves.extend(Move(profile_id=profile, assignment=record) for profile in sorted(held_by))
+    if erased is None:
+        told.changes.extend(changes_of(outcome.decision, cause))
+        return told
+    now = identities.assignment(erased)
+    held_by = _holders(erased, before.get(erased, now), cause.tenant)
+    own = own_profile(cause.tenant, erased)
+    record = assignment_record(erased, now, cause, identities.mark_of(erased))
+    profiles = sorted({*held_by, own})
+    told.erases.extend(Erase(profile_id=one, assignment=record, profile_ids=profiles) for one in profiles)
+    if erased in outcome.marked:
+        for kind, profile_id, others, rule in without_own(outcome.decision, cause.tenant, erased):
+            told.changes.append(_change(kind, profile_id, others, rule, cause))
+        told.changes.append(_change("ERASED", own, sorted(held_by - {own}), ERASURE, cause))
+    return told
 
 
 def changes_of(decision: Decision, cause: Cause) -> Iterator[ProfileChanged]:
@@ -46,20 +105,28 @@ def changes_of(decision: Decision, cause: Cause) -> Iterator[ProfileChanged]:
         yield _change("SPLIT", shrunk, appeared, rule, cause)
 
 
-def assignment_record(node: Node, assignment: Assignment, cause: Cause) -> IdentityAssignment:
+def assignment_record(
+    node: Node, assignment: Assignment, cause: Cause, mark: Mark | None = None
+) -> IdentityAssignment:
     """An assignment as the record that is published."""
     return IdentityAssignment(
         tenant=cause.tenant, identifier=Identifier(type=node[0], value=node[1]), profile_id=assignment.profile_id,
         contested_from=assignment.contested_from, contested_profile_id=assignment.contested_profile_id,
         version=cause.version, event_id=cause.event_id, occurred_at=cause.occurred_at,
+        correction=None if mark is None else AssignmentCorrection(
+            version=mark.version, erased_at=mark.erased_at, cuts=list(mark.cuts)
+        ),
     )  # fmt: skip
 
 
-def _owners(assignment: Assignment) -> set[str]:
-    owners = {assignment.profile_id}
-    if assignment.contested_profile_id is not None:
-        owners.add(assignment.contested_profile_id)
-    return owners
+def _holders(node: Node, before: Assignment | None, tenant: str) -> set[str]:
+    """The profiles that may hold an identifier's touchpoints; others know whom to forward them to."""
+    if before is None:
+        return {own_profile(tenant, node)}
+    holders = {before.profile_id}
+    if before.contested_profile_id is not None:
+        holders.add(before.contested_profile_id)
+    return holders
 
 
 def _change(

@@ -10,15 +10,17 @@ from schemas import topics
 from schemas.codec import decode, decode_as, encode, encode_resolved, header
 from schemas.errors import ContractError, Reason
 from schemas.keys import identifier_key, partition_of, profile_key, tenant_key
-from schemas.records import Touchpoint
+from schemas.records import IdentityAssignment, Touchpoint
 from schemas.touchpoints import check
+from streams.identity.evidence import Node
 from streams.identity.policy import IdentityPolicy
 from streams.identity.prepare import prepare
+from streams.ownership import ASSIGNMENT_HEADER, node_of
 from streams.runtime.app import WorkerApp
 from streams.runtime.publisher import Outbox
 from streams.runtime.rejection import dead_letter
 from streams.runtime.state import ChangelogState
-from streams.stitch.stitching import StitchState, links_of
+from streams.stitch.stitching import ERASURE_REQUESTED, StitchState, erasures_of, links_of
 
 #: Marks a touchpoint that stitch already sent to its identifier's partition: it is never sent on again.
 ROUTED_HEADER: Final = "touchline-routed"
@@ -62,14 +64,25 @@ class Stitch:
             partition = event.message.partition
             state = self.state.of(partition)
             changes = self._app.outbox()
-            for record in event.value:
-                if record.value is None:
-                    state.unassign(record.key)
-                elif not state.assign(record.key, decode_as("IdentityAssignment", record.value)):  # type: ignore[arg-type]
-                    continue
-                changes.add_at((self.state.topic_name, partition), record.key, record.value)
+            self._learn(event.value, state, changes, partition)
             await self._publish(partition, self._app.outbox(), changes)
             event.ack()
+
+    def _learn(self, records: list[Any], state: StitchState, changes: Outbox, partition: int) -> None:
+        place = self.state.topic_name, partition
+        learned: list[IdentityAssignment] = []
+        for record in records:
+            assignment = _assignment(record)
+            if assignment is None:
+                state.unassign(record.key)
+                changes.add_at(place, record.key, None)
+            elif state.assign(record.key, assignment):
+                learned.append(assignment)
+        for key in state.forget_evidence(_corrected(learned)):
+            changes.add_at(place, key, None)
+        for assignment in learned:
+            key = identifier_key(assignment["tenant"], assignment["identifier"])
+            changes.add_at(place, key, encode("IdentityAssignment", assignment))
 
     def _stitch(self, record: Any, state: StitchState, outputs: Outbox, changes: Outbox) -> None:
         touchpoint, value = self._read(record)
@@ -77,17 +90,24 @@ class Stitch:
         if prepared is not touchpoint or value[:10] != _CURRENT_TOUCHPOINT:
             value = encode("Touchpoint", prepared)
         tenant = prepared["tenant"]
+        if prepared["type"] == ERASURE_REQUESTED:
+            for correction in erasures_of(prepared):
+                outputs.add(self._links, tenant_key(tenant), encode("IdentityCorrection", correction))
+            return
         key = identifier_key(tenant, identifier)
         if self._misplaced(record, key):
             outputs.add(self._touchpoints, key, value, [(ROUTED_HEADER, b"1")])
             return
+        owner = state.owner(tenant, identifier, prepared["occurred_at"])
+        if owner is None:
+            return  # erased: an old file that is published again brings nobody back
         for link in links_of(prepared, prepared["identifiers"]):
-            evidence = state.learn(link)
+            evidence = state.learn(link, identifier)
             if evidence is not None:
                 encoded = encode("IdentityLink", link)
                 outputs.add(self._links, tenant_key(tenant), encoded)
                 changes.add_at((self.state.topic_name, record.partition), evidence, encoded)
-        profile_id, version = state.owner(tenant, identifier, prepared["occurred_at"])
+        profile_id, version = owner
         outputs.add(
             self._inputs,
             profile_key(tenant, profile_id),
@@ -110,3 +130,21 @@ class Stitch:
         ends = await self._app.publisher.publish(changes)
         for first, last in ends.values():
             self.state.written(partition, first, last)
+
+
+def _assignment(record: Any) -> IdentityAssignment | None:
+    """What a record of identity-assignments says; an erased identifier's tombstone says it in a header."""
+    value = record.value
+    if value is None:
+        value = next((value for name, value in record.headers or () if name == ASSIGNMENT_HEADER), None)
+    return None if value is None else decode_as("IdentityAssignment", value)  # type: ignore[return-value]
+
+
+def _corrected(assignments: list[IdentityAssignment]) -> set[tuple[str, Node]]:
+    """The identifiers whose evidence these assignments cut: those that carry a correction of their own version."""
+    return {
+        (assignment["tenant"], node_of(assignment["identifier"]))
+        for assignment in assignments
+        if assignment["correction"] is not None
+        and assignment["correction"]["version"] == assignment["version"]
+    }

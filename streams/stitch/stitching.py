@@ -1,17 +1,32 @@
 """Which profile a touchpoint belongs to, and what it proves: the pure part of the stitch agent.
 
 A touchpoint links its strongest usable identifier to each of its others. Only evidence that is new goes on:
-a pair never seen, or seen only at a later event time, or never asserted before.
+a pair never seen, or seen only at a later event time, or never asserted before. A correction cuts the time of an
+identifier's evidence: what lies in another interval between cuts than what was sent is new again, and after each
+correction everything is, once (streams/identity/corrections.py says why).
 """
 
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Final
 
-from schemas.codec import decode
+from schemas.codec import decode_as
 from schemas.keys import identifier_key
-from schemas.records import Identifier, IdentityAssignment, IdentityLink, Touchpoint
+from schemas.records import (
+    Identifier,
+    IdentityAssignment,
+    IdentityCorrection,
+    IdentityLink,
+    LinkKind,
+    Touchpoint,
+)
+from streams.identity.evidence import Node, Pair
 from streams.identity.resolution import own_profile
-from streams.ownership import NO_VERSION, node_of, owner_at
+from streams.ownership import NO_VERSION, erased, node_of, owner_at
+
+#: The type of a touchpoint that asks for the erasure of the identifiers that it carries.
+ERASURE_REQUESTED: Final = "erasure_requested"
 
 
 def links_of(touchpoint: Touchpoint, usable: list[Identifier]) -> Iterator[IdentityLink]:
@@ -25,11 +40,23 @@ def links_of(touchpoint: Touchpoint, usable: list[Identifier]) -> Iterator[Ident
         )  # fmt: skip
 
 
+def erasures_of(touchpoint: Touchpoint) -> Iterator[IdentityCorrection]:
+    """What an erasure_requested touchpoint asks for: one erasure for each identifier, up to its event time."""
+    for identifier in touchpoint["identifiers"]:
+        yield IdentityCorrection(
+            tenant=touchpoint["tenant"], kind="ERASE", left=identifier, right=None,
+            occurred_at=touchpoint["occurred_at"], event_id=touchpoint["event_id"], source=touchpoint["source"],
+        )  # fmt: skip
+
+
 def link_key(link: IdentityLink) -> bytes:
     """Changelog key of a piece of evidence; `~` cannot begin a tenant, so it never meets an identifier's key."""
-    left, right = link["left"], link["right"]
-    pair = "\x1f".join((left["type"], left["value"], right["type"], right["value"]))
-    return f"~{link['tenant']}\x1f{pair}\x1f{link['kind']}".encode()
+    return evidence_key(link["tenant"], (node_of(link["left"]), node_of(link["right"])), link["kind"])
+
+
+def evidence_key(tenant: str, pair: Pair, kind: LinkKind) -> bytes:
+    """Changelog key of a pair's evidence of one kind."""
+    return "\x1f".join((f"~{tenant}", *pair[0], *pair[1], kind)).encode()
 
 
 @dataclass(slots=True)
@@ -37,23 +64,42 @@ class StitchState:
     """What stitch knows of one partition's identifiers: their newest assignments and the evidence sent on."""
 
     assignments: dict[bytes, IdentityAssignment] = field(default_factory=dict)
-    evidence: dict[bytes, int] = field(default_factory=dict)  #: link key → earliest event time sent on
+    #: link key and interval between cuts → earliest event time sent on
+    evidence: dict[bytes, int] = field(default_factory=dict)
 
-    def owner(self, tenant: str, identifier: Identifier, occurred_at: int) -> tuple[str, int]:
-        """Return the owning profile and the version of the assignment that says so."""
+    def owner(self, tenant: str, identifier: Identifier, occurred_at: int) -> tuple[str, int] | None:
+        """Return the owning profile and the version of the assignment that says so; None for what was erased."""
         assignment = self.assignments.get(identifier_key(tenant, identifier))
         if assignment is None:
             return own_profile(tenant, node_of(identifier)), NO_VERSION
+        if erased(assignment, occurred_at):
+            return None
         return owner_at(assignment, occurred_at), assignment["version"]
 
-    def learn(self, link: IdentityLink) -> bytes | None:
-        """Note a link; return its key if it is new evidence, None if it proves nothing new."""
-        key = link_key(link)
+    def learn(self, link: IdentityLink, owner: Identifier) -> bytes | None:
+        """Note a link of a touchpoint that `owner` owns; return its key if it is new evidence, else None."""
+        key = link_key(link) + self._interval(link, owner)
         known = self.evidence.get(key)
         if known is not None and known <= link["occurred_at"]:
             return None
         self.evidence[key] = link["occurred_at"]
         return key
+
+    def _interval(self, link: IdentityLink, owner: Identifier) -> bytes:
+        """Between which cuts of the owner's evidence a link lies; empty before the first."""
+        assignment = self.assignments.get(identifier_key(link["tenant"], owner))
+        correction = None if assignment is None else assignment["correction"]
+        cuts_before = 0 if correction is None else bisect_left(correction["cuts"], link["occurred_at"])
+        if correction is None or cuts_before == 0:
+            return b""
+        return f"\x1f{correction['version']}\x1f{cuts_before}".encode()
+
+    def forget_evidence(self, nodes: set[tuple[str, Node]]) -> list[bytes]:
+        """Forget what was sent about (tenant, identifier)s whose evidence was cut; return its keys."""
+        found = [key for key in self.evidence if not nodes.isdisjoint(_ends(key))] if nodes else []
+        for key in found:
+            del self.evidence[key]
+        return found
 
     def assign(self, key: bytes, assignment: IdentityAssignment) -> bool:
         """Note an assignment; return whether it is newer than the one known."""
@@ -64,19 +110,26 @@ class StitchState:
         return True
 
     def unassign(self, key: bytes) -> None:
-        """Forget an identifier that was erased."""
+        """Forget an identifier's assignment."""
         self.assignments.pop(key, None)
 
     def restore(self, key: bytes, value: bytes | None) -> None:
         """Apply one changelog record."""
-        if value is None:
+        if key.startswith(b"~"):
+            if value is None:
+                self.evidence.pop(key, None)
+            else:
+                sent = decode_as("IdentityLink", value)["occurred_at"]
+                self.evidence[key] = min(sent, self.evidence.get(key, sent))
+        elif value is None:
             self.unassign(key)
-            return
-        name, record = decode(value)
-        if name == "IdentityLink":
-            self.learn(record)  # type: ignore[arg-type]
         else:
-            self.assign(key, record)  # type: ignore[arg-type]
+            self.assign(key, decode_as("IdentityAssignment", value))  # type: ignore[arg-type]
 
     def restored(self) -> None:
         """Nothing to finish."""
+
+
+def _ends(key: bytes) -> tuple[tuple[str, Node], tuple[str, Node]]:
+    tenant, left_type, left_value, right_type, right_value = key[1:].decode().split("\x1f")[:5]
+    return (tenant, (left_type, left_value)), (tenant, (right_type, right_value))

@@ -1,0 +1,123 @@
+"""What identity keeps of the tenants on one partition, and its changelog.
+
+Three kinds of records, told by the first byte of their keys: `~` evidence, at its earliest time that counts; `!` a
+correction; `=` the mark that an identifier carries because of one. A correction is written last, so that a changelog
+cut off before it repeats the decision instead of hiding half of it.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from schemas.codec import decode_as
+from schemas.keys import identifier_key
+from schemas.records import IdentityAssignment, IdentityCorrection, IdentityLink
+from streams.identity.corrections import CorrectedIdentities, Mark, Outcome
+from streams.identity.evidence import Pair, evidence_of
+from streams.identity.policy import IdentityPolicy
+from streams.ownership import node_of, pair_of
+from streams.stitch.stitching import evidence_key, link_key
+
+#: Changelog records: key, value, None to delete.
+Change = tuple[bytes, bytes | None]
+
+
+@dataclass(slots=True)
+class _Restored:
+    """What the changelog says of a pair's evidence of one kind: the earliest time of each stretch between deletions.
+
+    Only the earliest was ever known. A deletion says that a correction had cut it; the correction itself decides,
+    for a worker that lost the partition without knowing may have deleted late.
+    """
+
+    tenant: str
+    pair: Pair
+    asserted: bool
+    times: list[int | None]  #: event times; the last is the present stretch's
+
+    def add(self, time: int) -> None:
+        last = self.times[-1]
+        self.times[-1] = time if last is None else min(time, last)
+
+
+class IdentityState:
+    """The link maps of the tenants on one partition, resolved."""
+
+    def __init__(self, policy: IdentityPolicy) -> None:
+        self._policy = policy
+        self._tenants: dict[str, CorrectedIdentities] = {}
+        self._evidence: dict[bytes, _Restored] = {}  # read from the changelog, not yet taken in
+
+    def tenant(self, tenant: str) -> CorrectedIdentities:
+        """The identities of one tenant."""
+        found = self._tenants.get(tenant)
+        if found is None:
+            found = self._tenants[tenant] = CorrectedIdentities(tenant, self._policy)
+        return found
+
+    def restore(self, key: bytes, value: bytes | None) -> None:
+        """Apply one changelog record."""
+        if value is None:
+            if key in self._evidence:
+                self._evidence[key].times.append(None)
+        elif key.startswith(b"~"):
+            link: IdentityLink = decode_as("IdentityLink", value)  # type: ignore[assignment]
+            found = self._evidence.get(key)
+            if found is None:
+                asserted = link["kind"] == "ASSERTED"
+                found = self._evidence[key] = _Restored(link["tenant"], pair_of(link), asserted, [None])
+            found.add(link["occurred_at"])
+        elif key.startswith(b"!"):
+            correction: IdentityCorrection = decode_as("IdentityCorrection", value)  # type: ignore[assignment]
+            corrections = self.tenant(correction["tenant"]).corrections
+            if correction["right"] is None:
+                corrections.erase(node_of(correction["left"]), correction["occurred_at"])
+            else:
+                corrections.unlink(pair_of(correction), correction["occurred_at"])
+        else:
+            self._restore_mark(decode_as("IdentityAssignment", value))  # type: ignore[arg-type]
+
+    def restored(self) -> None:
+        """Take in the evidence that counts; it is resolved when somebody first asks."""
+        for found in self._evidence.values():
+            identities = self.tenant(found.tenant)
+            for time in found.times:
+                if time is not None:
+                    identities.restore(found.pair, evidence_of(time, asserted=found.asserted))
+        self._evidence = {}
+
+    def _restore_mark(self, assignment: IdentityAssignment) -> None:
+        correction = assignment["correction"]
+        if correction is None:
+            return
+        marks = self.tenant(assignment["tenant"]).corrections.marks
+        node = node_of(assignment["identifier"])
+        known = marks.get(node)
+        if known is None or known.version < correction["version"]:
+            marks[node] = Mark(correction["version"], correction["erased_at"], tuple(correction["cuts"]))
+
+
+def link_change(link: IdentityLink, value: bytes) -> Change:
+    """The changelog record of evidence that counts."""
+    return link_key(link), value
+
+
+def mark_change(assignment: IdentityAssignment, value: bytes) -> Change:
+    """The changelog record of a mark, as its assignment carries it."""
+    return b"=" + identifier_key(assignment["tenant"], assignment["identifier"]), value
+
+
+def withdrawn_changes(tenant: str, outcome: Outcome) -> Iterator[Change]:
+    """The deletions of evidence that counts no more."""
+    for pair, evidence in outcome.withdrawn:
+        if evidence.observed is not None:
+            yield evidence_key(tenant, pair, "OBSERVED"), None
+        if evidence.asserted is not None:
+            yield evidence_key(tenant, pair, "ASSERTED"), None
+
+
+def correction_change(correction: IdentityCorrection, value: bytes) -> Change:
+    """The changelog record of a correction: one for each identifier and each pair, the newest request counts."""
+    left, right = correction["left"], correction["right"]
+    ends = (left,) if right is None else (left, right)
+    names = (text for end in ends for text in node_of(end))
+    return "\x1f".join(("!" + correction["tenant"], correction["kind"], *names)).encode(), value

@@ -1,0 +1,269 @@
+"""Erasures and withdrawn links end as if what they cut had never been there, however everything is delayed.
+
+The code of the stitch and identity agents runs as it is, and profiles' timelines with it; topics are bags from which
+the schedule draws, files are published twice, and agents lose their memory and read their changelogs.
+"""
+
+from collections import defaultdict
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from schemas import topics
+from schemas.codec import decode, encode
+from schemas.keys import identifier_key, partition_of, tenant_key
+from schemas.records import IdentityCorrection, Touchpoint
+from schemas.settings import Settings
+from streams.identity.agent import Identity
+from streams.identity.load_policy import load
+from streams.identity.prepare import prepare
+from streams.identity.state import IdentityState
+from streams.journeys.timeline import Effects, Timeline
+from streams.replay import Replay
+from streams.runtime.app import WorkerApp
+from streams.stitch.agent import Stitch
+from streams.stitch.stitching import StitchState, links_of
+from tests.touchpoints import START, touchpoint
+
+POLICY = load("", b"a secret of more than thirty-two characters", "k1")
+PARTITIONS = 7
+APP = WorkerApp(Settings())
+APP.topic_partitions = {topic.name: PARTITIONS for topic in topics.ALL}
+STITCH, IDENTITY = Stitch(APP, POLICY), Identity(APP, POLICY)
+
+
+@dataclass
+class Record:
+    """A consumed Kafka record."""
+
+    key: bytes
+    value: bytes | None
+    headers: Any = None
+    partition: int = 0
+    offset: int = 0
+    topic: str = ""
+    timestamp: int = 0
+
+
+class World:
+    def __init__(self, seed: int, *, resend: bool = True) -> None:
+        self.random = Random(seed)
+        self.resend = resend
+        self.touchpoints: list[Record] = []
+        self.links: list[Record] = []
+        self.inputs: list[tuple[str, bytes]] = []
+        self.assignments: dict[int, list[Record]] = defaultdict(list)
+        self.stitches: dict[int, StitchState] = defaultdict(StitchState)
+        self.identity = IdentityState(POLICY)
+        self.offset = 0
+        self.profiles: dict[str, Timeline] = {}
+        self.changelogs: dict[tuple[str, int], list[Record]] = defaultdict(list)
+        self.published: list[tuple[bytes, bytes | None]] = []  # identity-assignments
+        self.changes: list[dict[str, Any]] = []
+        self.links_published = 0
+
+    def add(self, event: Touchpoint) -> None:
+        identifier, prepared = prepare(event, POLICY)
+        key = identifier_key("default", identifier)
+        for _ in range(self.random.choice([1, 1, 1, 2])):
+            self.touchpoints.append(Record(key, encode("Touchpoint", prepared)))
+
+    def correct(self, correction: IdentityCorrection) -> None:
+        self.links.append(Record(tenant_key("default"), encode("IdentityCorrection", correction)))
+
+    def run(self) -> "World":
+        for _ in range(50_000):
+            choices = [self.stitch] * bool(self.touchpoints) + [self.resolve] * bool(self.links)
+            choices += [self.deliver] * bool(self.inputs)
+            choices += [self.learn] * any(self.assignments.values())
+            if not choices:
+                return self
+            self.random.choice(choices)()
+            if self.random.random() < 0.03:
+                self.restart()
+        raise AssertionError("messages go round in circles")
+
+    def draw(self, bag: list[Any]) -> Any:
+        at = self.random.randrange(len(bag))
+        return bag[at] if self.random.random() < 0.1 else bag.pop(at)
+
+    def stitch(self) -> None:
+        record = self.draw(self.touchpoints)
+        record.partition = partition_of(record.key, PARTITIONS)
+        outputs, changes = APP.outbox(), APP.outbox()
+        STITCH._stitch(record, self.stitches[record.partition], outputs, changes)
+        self.route("stitch", outputs, changes)
+
+    def learn(self) -> None:
+        """Stitch reads some fetch of identity-assignments."""
+        partition = self.random.choice([number for number, log in self.assignments.items() if log])
+        log = self.assignments[partition]
+        fetch = [log.pop(0) for _ in range(self.random.randint(1, len(log)))]
+        changes = APP.outbox()
+        STITCH._learn(fetch, self.stitches[partition], changes, partition)
+        self.route("stitch", APP.outbox(), changes)
+
+    def resolve(self) -> None:
+        record = self.draw(self.links)
+        record.offset, self.offset = self.offset, self.offset + 1
+        outputs, changes = APP.outbox(), APP.outbox()
+        IDENTITY._resolve(record, self.identity, outputs, changes)
+        self.route("identity", outputs, changes)
+
+    def deliver(self) -> None:
+        profile_id, value = self.draw(self.inputs)
+        name, message = decode(value)
+        timeline = self.profiles.setdefault(profile_id, Timeline("default", profile_id))
+        effects = Effects()
+        if name == "ResolvedTouchpoint":
+            timeline.accept(message, value, effects)
+        elif name == "Transfer":
+            timeline.receive(message, effects)
+        else:
+            timeline.move(message["assignment"], effects)
+        for event in effects.evidence if self.resend else ():
+            for link in links_of(event, event["identifiers"]):
+                self.links.append(Record(tenant_key("default"), encode("IdentityLink", link)))
+        self.inputs += effects.forwards
+        self.inputs += [(one["profile_id"], encode("Transfer", one)) for one in effects.transfers]
+
+    def route(self, agent: str, outputs: Any, changes: Any) -> None:
+        for (topic, partition), records in outputs.records.items():
+            for key, value, headers in records:
+                if topic == topics.IDENTITY_LINKS.name:
+                    self.links_published += 1
+                    self.links.append(Record(key, value))
+                elif topic == topics.JOURNEY_INPUTS.name:
+                    self.inputs.append((key.decode().partition("/")[2], value))
+                elif topic == topics.IDENTITY_ASSIGNMENTS.name:
+                    self.published.append((key, value))
+                    self.assignments[partition].append(Record(key, value, headers))
+                elif topic == topics.PROFILE_CHANGES.name:
+                    self.changes.append(decode(value)[1])
+                else:
+                    raise AssertionError(topic)
+        for (_, partition), records in changes.records.items():
+            where = partition if agent == "stitch" else 0
+            self.changelogs[agent, where] += [Record(key, value) for key, value, _ in records]
+
+    def restart(self) -> None:
+        """Somebody crashes and reads its changelog, compacted or not."""
+        agent, partition = self.random.choice([("identity", 0), *(("stitch", n) for n in self.stitches)])
+        records = self.changelogs[agent, partition]
+        if self.random.random() < 0.5:
+            newest = {record.key: record for record in records}
+            records = [record for record in records if newest[record.key] is record]
+        state: Any = IdentityState(POLICY) if agent == "identity" else StitchState()
+        for record in records:
+            state.restore(record.key, record.value)
+        state.restored()
+        if agent == "identity":
+            self.identity = state
+        else:
+            self.stitches[partition] = state
+
+    def held(self) -> dict[str, set[str]]:
+        return {profile: set(t.entries) for profile, t in self.profiles.items() if t.entries}
+
+
+NODES = [("cookie", "a"), ("cookie", "b"), ("email", "x@y.org"), ("customer_id", "1"), ("customer_id", "2")]
+identifiers = st.lists(st.sampled_from(NODES), min_size=1, max_size=3, unique=True)
+histories = st.lists(st.tuples(identifiers, st.integers(0, 9), st.booleans()), min_size=1, max_size=10)
+requests = st.lists(
+    st.tuples(
+        st.sampled_from(["forget", "erasure_requested", "unlink"]),
+        st.lists(st.sampled_from(NODES), min_size=2, max_size=2, unique=True),
+        st.integers(0, 9),
+    ),
+    min_size=1,
+    max_size=3,
+)
+
+
+def events_of(history: list[tuple[list[tuple[str, str]], int, bool]]) -> list[Touchpoint]:
+    return [
+        touchpoint(f"e{number}", minute=minute, ids=ids, link="ASSERTED" if asserted else "OBSERVED")
+        for number, (ids, minute, asserted) in enumerate(history)
+    ]
+
+
+def correction(kind: str, ids: list[tuple[str, str]], minute: int, name: str) -> IdentityCorrection:
+    prepared = [POLICY.usable([{"type": t, "value": v}])[0] for t, v in ids]
+    if kind == "unlink":
+        prepared.sort(key=lambda one: (one["type"], one["value"]))
+    left, right = prepared
+    return IdentityCorrection(
+        tenant="default", kind="ERASE" if kind == "forget" else "UNLINK", left=left,
+        right=None if kind == "forget" else right, occurred_at=START + minute * 60_000, event_id=name, source="test",
+    )  # fmt: skip
+
+
+def run(history: Any, asked: Any, seed: int, *, resend: bool = True) -> tuple[World, Replay]:
+    world = World(seed, resend=resend)
+    replay = Replay(POLICY, None, None)  # type: ignore[arg-type]
+    for event in events_of(history):
+        world.add(event)
+        replay.add(event)
+    for number, (kind, ids, minute) in enumerate(asked):
+        if kind == "erasure_requested":
+            request = touchpoint(f"r{number}", minute=minute, ids=ids[:1], type=kind)
+            world.add(request)
+            replay.add(request)
+        else:
+            request = correction(kind, ids, minute, f"r{number}")
+            world.correct(request)
+            replay.correct(request)
+    return world.run(), replay
+
+
+def expected(replay: Replay) -> dict[str, set[str]]:
+    owners: dict[str, set[str]] = defaultdict(set)
+    for owned in replay.owned():
+        owners[owned.profile_id].add(owned.touchpoint["event_id"])
+    return dict(owners)
+
+
+@settings(max_examples=400, deadline=None)
+@given(histories, requests, st.integers(0, 2**32))
+def test_every_schedule_ends_as_if_what_was_cut_had_never_been_there(history, asked, seed: int) -> None:
+    world, replay = run(history, asked, seed)
+
+    assert world.held() == expected(replay)
+
+
+def test_unless_evidence_after_a_cut_is_sent_again_it_gets_lost_so_the_law_above_can_fail() -> None:
+    history = [([("cookie", "a"), ("customer_id", "1")], minute, False) for minute in (1, 2, 7, 8)]
+    asked = [("unlink", [("cookie", "a"), ("customer_id", "1")], 5)]
+    history += [([("cookie", "a")], 9, False)]
+
+    runs = [run(history, asked, seed, resend=False) for seed in range(60)]
+
+    assert any(world.held() != expected(replay) for world, replay in runs)
+
+
+def test_what_is_erased_leaves_tombstones_and_no_evidence_in_any_changelog() -> None:
+    history = [([("cookie", "a"), ("customer_id", "1")], minute, False) for minute in (1, 2)]
+    history += [([("cookie", "b"), ("customer_id", "1")], 3, False)]
+    world, _ = run(history, [("forget", [("customer_id", "1"), ("cookie", "a")], 9)], seed=1)
+
+    evidence = {
+        record.key: record.value
+        for (_, _), log in world.changelogs.items()
+        for record in log
+        if record.key[:1] == b"~"
+    }
+    assert evidence
+    assert set(evidence.values()) == {None}
+
+
+def test_an_erased_identifier_comes_back_as_a_new_person() -> None:
+    before, after = ([("cookie", name), ("customer_id", "1")] for name in "ab")
+    history = [(before[:1], 0, False), (before, 1, False), (after, 8, False), (after[:1], 9, False)]
+    for seed in range(20):
+        world, replay = run(history, [("forget", before[::-1], 5)], seed)
+
+        assert world.held() == expected(replay)
+        assert sorted(map(sorted, world.held().values())) == [["e0"], ["e2", "e3"]]

@@ -10,8 +10,9 @@ from schemas.toml_text import parse_toml, place, read_text
 Direction: TypeAlias = Literal["inbound", "outbound", "internal"]
 Moment: TypeAlias = Literal["ouch", "wow"]
 Effect: TypeAlias = Literal[
-    "cart_opened", "checkout_started", "order_placed", "refund", "issue_opened", "issue_solved", "survey"
-]
+    "cart_opened", "checkout_started", "order_placed", "order_returned", "order_cancelled", "refund",
+    "issue_opened", "issue_solved", "survey",
+]  # fmt: skip
 
 COMPONENTS: Final = ("marketing", "sales", "commerce", "service", "other")
 MAX_FRICTION: Final = 10.0

@@ -70,10 +70,10 @@ def encode_resolved(identifier: Identifier, profile_id: str, version: int, touch
     return b"".join(
         (
             _HEADERS["ResolvedTouchpoint"],
-            _string(identifier["type"]),
-            _string(identifier["value"]),
-            _string(profile_id),
-            _long(version),
+            string_bytes(identifier["type"]),
+            string_bytes(identifier["value"]),
+            string_bytes(profile_id),
+            long_bytes(version),
             memoryview(touchpoint)[HEADER_BYTES:],
         )
     )
@@ -113,12 +113,13 @@ def decode_as(name: str, data: bytes | None) -> Record:
     return record
 
 
-def _string(text: str) -> bytes:
+def string_bytes(text: str) -> bytes:
+    """Avro's string: its length in bytes, then UTF-8."""
     raw = text.encode()
-    return _long(len(raw)) + raw
+    return long_bytes(len(raw)) + raw
 
 
-def _long(number: int) -> bytes:
+def long_bytes(number: int) -> bytes:
     """Avro's long: zigzag, then 7 bits a byte, least significant first."""
     rest = (number << 1) ^ (number >> 63)
     encoded = bytearray()

@@ -9,6 +9,7 @@ AvroSchema: TypeAlias = Any
 
 LinkKind: TypeAlias = Literal["OBSERVED", "ASSERTED"]
 ConsentDecision: TypeAlias = Literal["GRANTED", "DENIED", "REVOKED"]
+CorrectionKind: TypeAlias = Literal["ERASE", "UNLINK"]
 ProfileChangeKind: TypeAlias = Literal["MERGED", "SPLIT", "ERASED"]
 SignalStatus: TypeAlias = Literal["RAISED", "RETRACTED"]
 ExpectationStatus: TypeAlias = Literal["OPEN", "MISSED", "MET"]
@@ -65,6 +66,26 @@ class IdentityLink(TypedDict):
     source: str
 
 
+class IdentityCorrection(TypedDict):
+    """Evidence up to an event time counts no more: an erasure, or a link that is withdrawn."""
+
+    tenant: str
+    kind: CorrectionKind
+    left: Identifier
+    right: Identifier | None
+    occurred_at: int
+    event_id: str
+    source: str
+
+
+class AssignmentCorrection(TypedDict):
+    """What corrections did to an identifier's evidence; fields are documented in IdentityAssignment.avsc."""
+
+    version: int
+    erased_at: int | None
+    cuts: list[int]
+
+
 class IdentityAssignment(TypedDict):
     """Whose an identifier is, since which decision."""
 
@@ -76,6 +97,7 @@ class IdentityAssignment(TypedDict):
     version: int
     event_id: str
     occurred_at: int
+    correction: AssignmentCorrection | None
 
 
 class ProfileChanged(TypedDict):
@@ -117,6 +139,14 @@ class Transfer(TypedDict):
     touchpoints: list[Touchpoint]
 
 
+class Erase(TypedDict):
+    """A Move of an identifier whose touchpoints were erased, on journey-inputs."""
+
+    profile_id: str
+    assignment: IdentityAssignment
+    profile_ids: list[str]
+
+
 class Session(TypedDict):
     """A visit or conversation."""
 
@@ -127,9 +157,12 @@ class Session(TypedDict):
 
 
 class ChannelUse(TypedDict):
-    """How often and when last a channel was used."""
+    """How often, how well and when last a channel was used."""
 
     touchpoints: int
+    inbound: int
+    good: int
+    bad: int
     last_at: int
 
 
@@ -138,6 +171,7 @@ class OpenIssue(TypedDict):
 
     issue_id: str
     opened_at: int
+    due_at: int
     last_contact_at: int
     contacts: int
     channels: list[str]
@@ -151,6 +185,16 @@ class Expectation(TypedDict):
     due_at: int
     status: ExpectationStatus
     event_id: str
+    issue_id: str | None
+
+
+class MarketingTouch(TypedDict):
+    """A marketing touch that the state shows."""
+
+    occurred_at: int
+    channel: str
+    type: str
+    campaign: str | None
 
 
 class RecentTouchpoint(TypedDict):
@@ -184,25 +228,36 @@ class JourneyState(TypedDict):
     session: Session | None
     channels: dict[str, ChannelUse]
     last_channel: str
+    preferred_channel: str | None
     channel_switches: int
     handoffs: int
     friction: float
+    effort: float
+    effort_answered: bool
     ouch_moments: int
     wow_moments: int
     sentiment: float | None
+    sentiment_trend: float | None
     nps: float | None
     csat: float | None
     ces: float | None
     open_issues: list[OpenIssue]
     issues_solved: int
+    issues_first_contact: int
+    first_contact_resolution: float | None
     expectations: list[Expectation]
     carts: int
     carts_met: int
     consent: dict[str, ConsentDecision]
     orders: int
+    orders_returned: int
+    orders_cancelled: int
     revenue: dict[str, int]
     first_campaign: str | None
     last_campaign: str | None
+    marketing_touches: int
+    marketing_first: MarketingTouch | None
+    marketing_last: MarketingTouch | None
     experiments: dict[str, str]
     recent: list[RecentTouchpoint]
 
@@ -220,6 +275,94 @@ class JourneySignal(TypedDict):
     event_ids: list[str]
     details: dict[str, str]
     version: int
+
+
+class MemberIssue(TypedDict):
+    """An open case of one member of an account."""
+
+    issue_id: str
+    opened_at: int
+    last_contact_at: int
+    contacts: int
+    channels: list[str]
+
+
+class MemberTouch(TypedDict):
+    """The newest touchpoint of one member of an account."""
+
+    event_id: str
+    occurred_at: int
+    channel: str
+    type: str
+
+
+class MemberSummary(TypedDict):
+    """What an account takes from one member's journey."""
+
+    as_of: int
+    stage: str
+    touchpoints: int
+    orders: int
+    revenue: dict[str, int]
+    sentiment: float | None
+    friction: float
+    issues_solved: int
+    open_issues: list[MemberIssue]
+    last_touch: MemberTouch
+
+
+class AccountContribution(TypedDict):
+    """One profile's part in an account, on account-inputs; without a summary it is a member no more."""
+
+    tenant: str
+    account_id: str
+    profile_id: str
+    version: int
+    summary: MemberSummary | None
+
+
+class AccountIssue(TypedDict):
+    """A case that is open with at least one member of an account."""
+
+    issue_id: str
+    opened_at: int
+    last_contact_at: int
+    contacts: int
+    channels: list[str]
+    profile_ids: list[str]
+
+
+class AccountTouch(TypedDict):
+    """The newest touchpoint of an account, and whose it was."""
+
+    event_id: str
+    occurred_at: int
+    channel: str
+    type: str
+    profile_id: str
+
+
+class AccountState(TypedDict):
+    """Where a business customer is: all its members' journeys; fields are documented in AccountState.avsc."""
+
+    tenant: str
+    account_id: str
+    version: int
+    state_hash: str
+    as_of: int
+    members: int
+    member_ids: list[str]
+    stages: dict[str, int]
+    touchpoints: int
+    open_issues: int
+    oldest_issues: list[AccountIssue]
+    issues_solved: int
+    sentiment: float | None
+    friction_mean: float
+    friction_max: float
+    orders: int
+    revenue: dict[str, int]
+    last_touch: AccountTouch
 
 
 class Header(TypedDict):

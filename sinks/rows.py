@@ -163,14 +163,21 @@ def journey_row(record: Record, source: Source) -> Row:
         "session_last_at": moment(session["last_at"]) if session else None,
         "session_touchpoints": session["touchpoints"] if session else 0,
         "channels": {name: use["touchpoints"] for name, use in record["channels"].items()},
+        "channels_inbound": {name: use["inbound"] for name, use in record["channels"].items()},
+        "channels_good": {name: use["good"] for name, use in record["channels"].items()},
+        "channels_bad": {name: use["bad"] for name, use in record["channels"].items()},
         "channels_last_at": {name: moment(use["last_at"]) for name, use in record["channels"].items()},
         "last_channel": record["last_channel"],
+        "preferred_channel": record["preferred_channel"] or "",
         "channel_switches": record["channel_switches"],
         "handoffs": record["handoffs"],
         "friction": record["friction"],
+        "effort": record["effort"],
+        "effort_answered": int(record["effort_answered"]),
         "ouch_moments": record["ouch_moments"],
         "wow_moments": record["wow_moments"],
         "sentiment": record["sentiment"],
+        "sentiment_trend": record["sentiment_trend"],
         "nps": record["nps"],
         "csat": record["csat"],
         "ces": record["ces"],
@@ -178,6 +185,7 @@ def journey_row(record: Record, source: Source) -> Row:
             (
                 i["issue_id"],
                 moment(i["opened_at"]),
+                moment(i["due_at"]),
                 moment(i["last_contact_at"]),
                 i["contacts"],
                 i["channels"],
@@ -185,17 +193,31 @@ def journey_row(record: Record, source: Source) -> Row:
             for i in record["open_issues"]
         ],
         "issues_solved": record["issues_solved"],
+        "issues_first_contact": record["issues_first_contact"],
+        "first_contact_resolution": record["first_contact_resolution"],
         "expectations": [
-            (e["kind"], moment(e["opened_at"]), moment(e["due_at"]), e["status"], e["event_id"])
+            (
+                e["kind"],
+                moment(e["opened_at"]),
+                moment(e["due_at"]),
+                e["status"],
+                e["event_id"],
+                e["issue_id"] or "",
+            )
             for e in record["expectations"]
         ],
         "carts": record["carts"],
         "carts_met": record["carts_met"],
         "consent": record["consent"],
         "orders": record["orders"],
+        "orders_returned": record["orders_returned"],
+        "orders_cancelled": record["orders_cancelled"],
         "revenue": record["revenue"],
         "first_campaign": record["first_campaign"] or "",
         "last_campaign": record["last_campaign"] or "",
+        "marketing_touches": record["marketing_touches"],
+        **_marketing_touch("first", record["marketing_first"]),
+        **_marketing_touch("last", record["marketing_last"]),
         "experiments": record["experiments"],
         "recent": [
             (r["event_id"], moment(r["occurred_at"]), r["channel"], r["type"]) for r in record["recent"]
@@ -212,6 +234,55 @@ def journey_tombstone(key: str, version: int | None, source: Source) -> Row:
     if not (tenant and profile):
         raise ValueError("the key of a journey's tombstone must read tenant/profile")
     return {"tenant": tenant, "profile_id": profile, **_deletion(version, source)}
+
+
+def account_row(record: Record, source: Source) -> Row:
+    """AccountState → account_states."""
+    last = record["last_touch"]
+    return {
+        "tenant": record["tenant"],
+        "account_id": record["account_id"],
+        "state_hash": record["state_hash"],
+        "as_of": moment(record["as_of"]),
+        "members": record["members"],
+        "member_ids": record["member_ids"],
+        "stages": record["stages"],
+        "touchpoints": record["touchpoints"],
+        "open_issues": record["open_issues"],
+        "oldest_issues": [
+            (
+                i["issue_id"],
+                moment(i["opened_at"]),
+                moment(i["last_contact_at"]),
+                i["contacts"],
+                i["channels"],
+                i["profile_ids"],
+            )
+            for i in record["oldest_issues"]
+        ],
+        "issues_solved": record["issues_solved"],
+        "sentiment": record["sentiment"],
+        "friction_mean": record["friction_mean"],
+        "friction_max": record["friction_max"],
+        "orders": record["orders"],
+        "revenue": record["revenue"],
+        "last_at": moment(last["occurred_at"]),
+        "last_channel": last["channel"],
+        "last_type": last["type"],
+        "last_profile_id": last["profile_id"],
+        "last_event_id": last["event_id"],
+        "version": _version(record["version"]),
+        "is_deleted": 0,
+        **_origin(source),
+    }
+
+
+def account_tombstone(key: str, version: int | None, source: Source) -> Row:
+    """A tombstone on account-states, key `tenant/account` → a deleted row. Raises ValueError."""
+    tenant, _, account = key.partition("/")
+    if not (tenant and account):
+        raise ValueError("the key of an account's tombstone must read tenant/account")
+    return {"tenant": tenant, "account_id": account, **_deletion(version, source)}
 
 
 def signal_row(record: Record, source: Source) -> Row:
@@ -246,6 +317,15 @@ def dead_letter_row(record: Record, source: Source) -> Row:
         "value": record["value"] or b"",
         "headers": [(header["name"], header["value"] or b"") for header in record["headers"]],
         **_origin(source),
+    }
+
+
+def _marketing_touch(which: str, touch: Record | None) -> Row:
+    return {
+        f"marketing_{which}_at": moment(touch["occurred_at"]) if touch else None,
+        f"marketing_{which}_channel": touch["channel"] if touch else "",
+        f"marketing_{which}_type": touch["type"] if touch else "",
+        f"marketing_{which}_campaign": (touch["campaign"] or "") if touch else "",
     }
 
 
@@ -292,5 +372,6 @@ TABLES: Final = {
     "ProfileChanged": Table("profile_changes", profile_changed_row),
     "JourneyState": Table("journey_states", journey_row),
     "JourneySignal": Table("journey_signals", signal_row),
+    "AccountState": Table("account_states", account_row),
     "DeadLetter": Table("dead_letters", dead_letter_row),
 }

@@ -1,6 +1,6 @@
 """Consent: the latest decision per purpose, the most restrictive when two carry the same time."""
 
-from typing import Final
+from typing import Any, Final
 
 from schemas.records import ConsentDecision
 from streams.journeys.bounded import put
@@ -37,8 +37,37 @@ class Consent:
 
     def record(self) -> dict[str, ConsentDecision]:
         """As the journey state publishes it."""
-        return {purpose: decision for purpose, (_, decision) in self._decisions.items()}
+        return {purpose: decision for purpose, (_, decision) in sorted(self._decisions.items())}
 
     def withdrawals(self) -> list[Signal]:
         """A signal for each purpose whose consent was withdrawn and not given again."""
         return list(self._withdrawn.values())
+
+    def dump(self) -> list[dict[str, Any]]:
+        """As FrozenSummary.avsc holds it."""
+        return [
+            {
+                "purpose": purpose,
+                "at": at,
+                "decision": decision,
+                "withdrawn": self._withdrawn[purpose].dump() if purpose in self._withdrawn else None,
+            }
+            for purpose, (at, decision) in self._decisions.items()
+        ]
+
+    def load(self, decisions: list[dict[str, Any]]) -> None:
+        """Back from `dump`."""
+        for record in decisions:
+            self._decisions[record["purpose"]] = record["at"], record["decision"]
+            if record["withdrawn"] is not None:
+                self._withdrawn[record["purpose"]] = Signal.load(record["withdrawn"])
+
+    def absorb(self, other: "Consent") -> None:
+        """Join with the decisions that another identifier's touchpoints carried."""
+        for purpose, (at, decision) in other._decisions.items():
+            mine = self._decisions.get(purpose)
+            if mine is None or (mine[0], _STRICTNESS[mine[1]]) < (at, _STRICTNESS[decision]):
+                put(self._decisions, purpose, (at, decision))
+                self._withdrawn.pop(purpose, None)
+                if purpose in other._withdrawn:
+                    put(self._withdrawn, purpose, other._withdrawn[purpose])

@@ -4,6 +4,8 @@ They decay only when something is added or read. Reading changes nothing, so how
 published in between cannot show in the result.
 """
 
+from typing import Any
+
 
 class DecayedSum:
     """A sum whose parts halve every `half_life` milliseconds."""
@@ -25,6 +27,19 @@ class DecayedSum:
     def value(self, at: int) -> float:
         """The sum as of an event time."""
         return float(self._value * 0.5 ** ((at - self._at) / self._half_life)) if self._value else 0.0
+
+    def dump(self) -> dict[str, Any]:
+        """As FrozenSummary.avsc holds it."""
+        return {"value": self._value, "at": self._at}
+
+    def load(self, record: dict[str, Any]) -> None:
+        """Back from `dump`."""
+        self._value, self._at = record["value"], record["at"]
+
+    def absorb(self, other: "DecayedSum") -> None:
+        """Add another sum, whatever its time."""
+        at = max(self._at, other._at)
+        self._value, self._at = self.value(at) + other.value(at), at
 
 
 class DecayedMean:
@@ -50,3 +65,24 @@ class DecayedMean:
     def value(self) -> float | None:
         """The mean; time passing changes all weights alike, so it has no `at`."""
         return self._total / self._weight if self._weight else None
+
+    def dump(self) -> dict[str, Any]:
+        """As FrozenSummary.avsc holds it."""
+        return {"total": self._total, "weight": self._weight, "at": self._at}
+
+    def load(self, record: dict[str, Any]) -> None:
+        """Back from `dump`."""
+        self._total, self._weight, self._at = record["total"], record["weight"], record["at"]
+
+    def absorb(self, other: "DecayedMean") -> None:
+        """Add another mean's parts, whatever their times."""
+        if not other._weight:
+            return
+        if not self._weight:
+            self._total, self._weight, self._at = other._total, other._weight, other._at
+            return
+        at = max(self._at, other._at)
+        mine, theirs = (0.5 ** ((at - side._at) / self._half_life) for side in (self, other))
+        self._total = self._total * mine + other._total * theirs
+        self._weight = self._weight * mine + other._weight * theirs
+        self._at = at

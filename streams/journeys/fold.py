@@ -1,24 +1,34 @@
 """The journey fold: a profile's touchpoints, in order, into its state. Pure; it runs for every event."""
 
 from collections import deque
-from typing import Final
+from typing import Any, Final
 
-from schemas.catalogue import Catalogue, TouchpointType
-from schemas.records import ChannelUse, Identifier, JourneyState, RecentTouchpoint, Touchpoint
-from streams.journeys.bounded import put
+from schemas.catalogue import Catalogue
+from schemas.records import Identifier, JourneyState, RecentTouchpoint, Touchpoint
+from streams.journeys.bounded import MAX_NAMES
+from streams.journeys.channels import Channels
 from streams.journeys.consent import Consent
+from streams.journeys.counting import Counts
 from streams.journeys.decay import DecayedMean, DecayedSum
-from streams.journeys.expectations import Expectations
+from streams.journeys.expectations import MAX_EXPECTATIONS, Expectations
+from streams.journeys.facts import Facts
 from streams.journeys.issues import Issues
+from streams.journeys.meaning import Meaning, meanings_of
 from streams.journeys.rules import JourneyRules
-from streams.journeys.sessions import Session, Sessions
+from streams.journeys.sessions import Session, SessionPool, Sessions
 from streams.journeys.signals import Signal, SignalBook
-from streams.journeys.state_hash import state_hash
+from streams.journeys.stages import Stages
+from streams.journeys.stamps import Stamp
+from streams.journeys.state_hash import seal
+from streams.journeys.windows import Effort, Marketing
 
 RECENT: Final = 20  #: touchpoints that the state shows
 #: Causes that a friction spike names.
 FRICTION_CAUSES: Final = 5
-_LONG_MAX: Final = 2**63 - 1
+#: From which answer on a survey says that it went well, and up to which that it went badly: the two best and the worst
+#: answers of CSAT (1-5) and CES (1-7), promoters and detractors of NPS (0-10).
+_GOOD_SCORE: Final = {"CSAT": 4, "CES": 5, "NPS": 9}
+_BAD_SCORE: Final = {"CSAT": 2, "CES": 3, "NPS": 6}
 
 
 class Fold:
@@ -29,49 +39,34 @@ class Fold:
     """
 
     __slots__ = (
-        "_account_id", "_as_of", "_book", "_channel_switches", "_channels", "_components",
-        "_consent", "_detractor", "_enabled", "_expectations", "_experiments", "_first_campaign",
-        "_first_seen", "_friction", "_friction_causes", "_hopped_at", "_human", "_issues",
-        "_last_campaign", "_last_channel", "_orders", "_ouch_moments", "_owners", "_recent",
-        "_revenue", "_rules", "_scores", "_sentiment", "_sessions", "_stage", "_stage_signals",
-        "_stage_since", "_stages", "_switches", "_touchpoints", "_type", "_wow_moments",
+        "_book", "_channels", "_consent", "_counts", "_detractor", "_effort", "_expectations", "_facts",
+        "_friction", "_friction_causes", "_human", "_issues", "_marketing", "_meaning", "_merged", "_recent",
+        "_rules", "_sentiment", "_sentiment_now", "_sentiments", "_sessions", "_stages",
     )  # fmt: skip
 
     def __init__(self, catalogue: Catalogue, rules: JourneyRules) -> None:
+        meanings = meanings_of(catalogue, rules)
         self._rules = rules
-        self._enabled = rules.enabled
-        self._type = catalogue.type
-        self._human = catalogue.human
-        self._book = SignalBook(rules)
-        self._touchpoints = 0
-        self._as_of = self._first_seen = 0
-        self._owners: dict[tuple[str, str], None] = {}
-        self._account_id: str | None = None
-        self._stage = ""
-        self._stage_since = 0
-        self._stages: dict[str, int] = {}
-        self._stage_signals: list[Signal] = []
-        self._components: dict[str, int] = {}
+        self._meaning = meanings.of
+        self._human = meanings.human_channels
+        self._book = book = SignalBook(rules)
+        self._facts = Facts()
+        self._merged: list[Signal] = []
+        self._stages = Stages(book)
         self._sessions = Sessions(rules)
         self._expectations = Expectations(rules)
-        self._channels: dict[str, ChannelUse] = {}
-        self._last_channel = ""
-        self._channel_switches = 0
-        self._switches: deque[tuple[int, str]] = deque(maxlen=rules.hopping_switches)
-        self._hopped_at: int | None = None
+        self._channels = Channels(rules, book)
         self._friction = DecayedSum(rules.friction_half_life_ms)
-        self._friction_causes: deque[str] = deque(maxlen=FRICTION_CAUSES)
-        self._ouch_moments = self._wow_moments = 0
+        self._friction_causes: deque[Stamp] = deque(maxlen=FRICTION_CAUSES)
+        self._effort = Effort(rules)
         self._sentiment = DecayedMean(rules.sentiment_half_life_ms)
-        self._scores: dict[str, float] = {}
+        self._sentiment_now = DecayedMean(rules.trend_half_life_ms)
+        self._sentiments = 0
         self._detractor: Signal | None = None
-        self._issues = Issues(rules, self._book)
-        self._consent = Consent(self._book)
-        self._orders = 0
-        self._revenue: dict[str, int] = {}
-        self._first_campaign: str | None = None
-        self._last_campaign: str | None = None
-        self._experiments: dict[str, str] = {}
+        self._issues = Issues(rules, book, self._effort, self._channels)
+        self._consent = Consent(book)
+        self._marketing = Marketing(rules)
+        self._counts = Counts(book)
         self._recent: deque[RecentTouchpoint] = deque(maxlen=RECENT)
 
     def advance(self, touchpoint: Touchpoint, owner: Identifier) -> None:
@@ -80,94 +75,107 @@ class Fold:
         event_id = touchpoint["event_id"]
         channel = touchpoint["channel"]
         name = touchpoint["type"]
-        kind = self._type(name)
-        if not self._touchpoints:
-            self._first_seen = self._stage_since = at
-            self._book.tenant = touchpoint["tenant"]
-        self._touchpoints += 1
-        self._as_of = at
-        put(self._owners, (owner["type"], owner["value"]), None)
-        self._components[kind.component] = at
+        meaning = self._meaning(name)
+        self._own((owner["type"], owner["value"]), at, event_id, touchpoint["tenant"])
+        self._facts.note(touchpoint, meaning, at, event_id)
         self._recent.append({"event_id": event_id, "occurred_at": at, "channel": channel, "type": name})
-        if kind.stage is not None and kind.stage != self._stage:
-            self._enter(kind.stage, at, event_id)
+        if meaning.stage is not None:
+            self._stages.touch(meaning.stage, at, event_id)
         session = None
-        if kind.direction != "internal":
-            use = self._channels.get(channel)
-            if use is None:
-                put(self._channels, channel, ChannelUse(touchpoints=1, last_at=at))
-            else:
-                use["touchpoints"] += 1
-                use["last_at"] = at
-            if kind.direction == "inbound":
+        if not meaning.internal:
+            self._channels.touch(channel, at, event_id, inbound=meaning.inbound)
+            if meaning.inbound:
                 session = self._sessions.touch(at, touchpoint["source"], touchpoint["session_id"])
-                if channel != self._last_channel:
-                    self._switch(channel, at, event_id)
-        if kind.friction:
-            self._suffer(kind.friction, at, event_id)
-        if kind.moment is not None:
-            if kind.moment == "ouch":
-                self._ouch_moments += 1
-            else:
-                self._wow_moments += 1
-        if kind.effect is not None:
-            self._apply(kind, touchpoint, session)
-        issue_id = touchpoint["issue_id"]
-        if issue_id is not None:
-            issue = self._issues.touch(issue_id, at, event_id, kind.effect)
-            if issue is not None and session is not None and kind.effect != "survey":
-                self._issues.contact(issue, at, event_id, channel, self._human(channel), session)
-        self._note(touchpoint, at, event_id)
+        if meaning.friction:
+            self._suffer(meaning, at, event_id)
+        if meaning.bad or meaning.good:
+            self._channels.outcome(channel, good=meaning.good)
+        if meaning.marketing:
+            self._marketing.add((at, event_id, channel, name, touchpoint["campaign"]))
+        for rule in meaning.opens:
+            self._expectations.open(rule, session, at, event_id)
+        if meaning.meets:
+            self._expectations.meet(meaning.meets, session, at)
+        for count in meaning.counts:
+            self._counts.note(count, at, event_id)
+        if touchpoint["issue_id"] is not None:
+            self._touch_issue(touchpoint["issue_id"], touchpoint, meaning, session)
+        elif touchpoint["score"] is not None:
+            self._answer(touchpoint, at, event_id)
+        if touchpoint["sentiment"] is not None:
+            self._feel(touchpoint["sentiment"], at, event_id)
+        if touchpoint["consent"]:
+            self._consent.decide(touchpoint["consent"], at, event_id)
 
     def state(self, tenant: str, profile_id: str, version: int, late: int = 0) -> JourneyState:
         """The journey state as of the newest touchpoint; there must have been one."""
-        as_of = self._as_of
+        return self.sealed(tenant, profile_id, version, late)[0]
+
+    def sealed(self, tenant: str, profile_id: str, version: int, late: int = 0) -> tuple[JourneyState, bytes]:
+        """The journey state, and its encoding: to hash it is to encode it, so that is done once."""
+        facts = self._facts
+        as_of = facts.as_of
         sentiment = self._sentiment.value()
         latest = self._sessions.latest
+        effort, answered = self._effort.value(as_of, facts.scores.get("CES"))
+        touches, first_touch, last_touch = self._marketing.within(as_of)
+        issues = self._issues
         state: JourneyState = {
             "tenant": tenant,
             "profile_id": profile_id,
             "version": version,
             "state_hash": "",
             "as_of": as_of,
-            "identifiers": [{"type": kind, "value": value} for kind, value in sorted(self._owners)],
-            "account_id": self._account_id,
-            "touchpoints": self._touchpoints,
+            "identifiers": facts.identifiers(),
+            "account_id": facts.account and facts.account[2],
+            "touchpoints": facts.touchpoints,
             "late": late,
-            "first_seen": self._first_seen,
+            "first_seen": facts.first_seen,
             "last_seen": as_of,
-            "stage": self._stage,
-            "stage_since": self._stage_since,
-            "stages": self._stages.copy(),
-            "components": self._components.copy(),
+            "stage": self._stages.stage,
+            "stage_since": self._stages.since(facts.first_seen),
+            "stages": self._stages.records(),
+            "components": dict(sorted(facts.components.items())),
             "sessions": self._sessions.count,
             "session": latest.record() if latest else None,
-            "channels": {channel: use.copy() for channel, use in self._channels.items()},
-            "last_channel": self._last_channel,
-            "channel_switches": self._channel_switches,
-            "handoffs": self._issues.handoffs,
+            "channels": self._channels.records(),
+            "last_channel": self._channels.last,
+            "preferred_channel": self._channels.preferred(),
+            "channel_switches": self._channels.switches,
+            "handoffs": issues.handoffs,
             "friction": round(self._friction.value(as_of), 6),
-            "ouch_moments": self._ouch_moments,
-            "wow_moments": self._wow_moments,
-            "sentiment": None if sentiment is None else round(sentiment, 6) + 0.0,  # no negative zero
-            "nps": self._scores.get("NPS"),
-            "csat": self._scores.get("CSAT"),
-            "ces": self._scores.get("CES"),
-            "open_issues": self._issues.open_records(),
-            "issues_solved": self._issues.solved,
-            "expectations": self._expectations.records(as_of),
+            "effort": effort,
+            "effort_answered": answered,
+            "ouch_moments": facts.ouch_moments,
+            "wow_moments": facts.wow_moments,
+            "sentiment": None if sentiment is None else _rounded(sentiment),
+            "sentiment_trend": self._trend(sentiment),
+            "nps": facts.score("NPS"),
+            "csat": facts.score("CSAT"),
+            "ces": facts.score("CES"),
+            "open_issues": issues.open_records(),
+            "issues_solved": issues.solved,
+            "issues_first_contact": issues.first_contact,
+            "first_contact_resolution": (
+                round(issues.first_contact / issues.solved, 6) if issues.solved else None
+            ),
+            "expectations": self._expected(as_of),
             "carts": self._expectations.carts,
             "carts_met": self._expectations.carts_met,
             "consent": self._consent.record(),
-            "orders": self._orders,
-            "revenue": self._revenue.copy(),
-            "first_campaign": self._first_campaign,
-            "last_campaign": self._last_campaign,
-            "experiments": self._experiments.copy(),
+            "orders": facts.orders,
+            "orders_returned": facts.orders_returned,
+            "orders_cancelled": facts.orders_cancelled,
+            "revenue": facts.revenue_records(),
+            "first_campaign": facts.first_campaign and facts.first_campaign[2],
+            "last_campaign": facts.last_campaign and facts.last_campaign[2],
+            "marketing_touches": touches,
+            "marketing_first": first_touch,
+            "marketing_last": last_touch,
+            "experiments": {name: marked[2] for name, marked in sorted(facts.experiments.items())},
             "recent": list(self._recent),
         }
-        state["state_hash"] = state_hash(state)
-        return state
+        return state, seal(state)
 
     def signals(self, now: int) -> list[Signal]:
         """Every signal that holds at `now` (UTC ms, event time or clock), by time, kind and id.
@@ -175,99 +183,181 @@ class Fold:
         A deadline has passed when `now`, or the newest touchpoint, is later than it. What held before and is
         not among them any more is retracted.
         """
-        now = max(now, self._as_of)
-        found = self._book.moments() + self._stage_signals + self._consent.withdrawals()
+        now = max(now, self._facts.as_of)
+        found = self._book.moments() + self._stages.signals() + self._merged + self._consent.withdrawals()
         if self._detractor is not None:
             found.append(self._detractor)
         found += self._expectations.missed(now, self._book)
         found += self._issues.overdue(now)
-        return sorted((signal for signal in found if signal.kind in self._enabled), key=Signal.order)
+        enabled = self._rules.enabled
+        return sorted((signal for signal in found if signal.kind in enabled), key=Signal.order)
 
     def next_deadline(self, now: int | None = None) -> int | None:
         """The earliest deadline that has not passed at `now` (by default, at the newest touchpoint), UTC ms.
 
-        Signals may change at the first millisecond after it: by a cart, a checkout or an issue.
+        Signals may change at the first millisecond after it: by an expectation or an issue.
         """
-        now = self._as_of if now is None else max(now, self._as_of)
+        now = self._facts.as_of if now is None else max(now, self._facts.as_of)
         return min(self._expectations.deadlines(now) + self._issues.deadlines(now), default=None)
 
-    def _enter(self, stage: str, at: int, event_id: str) -> None:
-        self._stage = stage
-        self._stage_since = at
-        if stage not in self._stages:
-            self._stages[stage] = at
-            self._stage_signals.append(self._book.make("stage_entered", at, (event_id,), {"stage": stage}))
+    def dump(self) -> dict[str, Any]:
+        """Everything, as FrozenSummary.avsc holds it; `load` of it goes on as this would."""
+        pool = SessionPool()
+        record = self._facts.dump() | self._stages.dump() | self._channels.dump() | self._sessions.dump(pool)
+        record |= self._expectations.dump(pool) | self._issues.dump(pool)
+        return record | {
+            "merged": [signal.dump() for signal in self._merged],
+            "friction": self._friction.dump(),
+            "friction_causes": [
+                {"at": at, "event_id": cause, "value": ""} for at, cause in self._friction_causes
+            ],
+            "effort": self._effort.dump(),
+            "sentiment": self._sentiment.dump(),
+            "sentiment_now": self._sentiment_now.dump(),
+            "sentiments": self._sentiments,
+            "detractor": None if self._detractor is None else self._detractor.dump(),
+            "consent": self._consent.dump(),
+            "marketing": self._marketing.dump(),
+            "counts": self._counts.dump(),
+            "moments": self._book.dump(),
+            "recent": list(self._recent),
+            "session_pool": pool.dump(),
+        }
 
-    def _switch(self, channel: str, at: int, event_id: str) -> None:
-        if self._last_channel:
-            self._channel_switches += 1
-            self._switches.append((at, event_id))
-            self._notice_hopping(channel, at, event_id)
-        self._last_channel = channel
+    @classmethod
+    def load(cls, record: dict[str, Any], tenant: str, catalogue: Catalogue, rules: JourneyRules) -> "Fold":
+        """Back from `dump`; takes the record over. Raises ValueError, LookupError or TypeError on nonsense."""
+        fold = cls(catalogue, rules)
+        pool = SessionPool.load(record["session_pool"])
+        fold._book.tenant = tenant
+        fold._book.load(record["moments"])
+        fold._facts.load(record)
+        fold._merged = [Signal.load(item) for item in record["merged"]]
+        fold._stages.load(record)
+        fold._channels.load(record)
+        fold._sessions.load(record, pool)
+        fold._expectations.load(record, pool)
+        fold._issues.load(record, pool)
+        fold._friction.load(record["friction"])
+        fold._friction_causes.extend((item["at"], item["event_id"]) for item in record["friction_causes"])
+        fold._effort.load(record["effort"])
+        fold._sentiment.load(record["sentiment"])
+        fold._sentiment_now.load(record["sentiment_now"])
+        fold._sentiments = record["sentiments"]
+        fold._detractor = None if record["detractor"] is None else Signal.load(record["detractor"])
+        fold._consent.load(record["consent"])
+        fold._marketing.load(record["marketing"])
+        fold._counts.load(record["counts"], rules.counts)
+        fold._recent.extend(record["recent"])
+        return fold
 
-    def _notice_hopping(self, channel: str, at: int, event_id: str) -> None:
-        switches = self._switches
-        window = self._rules.hopping_window_ms
-        if len(switches) < self._rules.hopping_switches or at - switches[0][0] > window:
+    def absorb(self, other: "Fold") -> None:
+        """Add the touchpoints of another identifier, which may lie before, between and after these.
+
+        Facts come out as if all had been folded together. What depends on the order of touchpoints across
+        the two (sessions, channel switches, friction) is added up. Takes `other` over.
+        """
+        self._book.tenant = self._book.tenant or other._book.tenant
+        mine, theirs = self._facts.scores.get("NPS"), other._facts.scores.get("NPS")
+        if theirs is not None and (mine is None or theirs[:2] > mine[:2]):
+            self._detractor = other._detractor
+        self._facts.absorb(other._facts)
+        self._merged = [
+            self._merge_signal(stamp, node)
+            for node, stamp in sorted(self._facts.owners.items(), key=lambda item: item[1])[1:]
+        ]
+        self._book.absorb(other._book)
+        self._stages.absorb(other._stages)
+        self._channels.absorb(other._channels)
+        self._sessions.absorb(other._sessions)
+        self._expectations.absorb(other._expectations)
+        self._issues.absorb(other._issues)
+        self._friction.absorb(other._friction)
+        causes = sorted((*self._friction_causes, *other._friction_causes))
+        self._friction_causes = deque(causes, maxlen=FRICTION_CAUSES)
+        self._effort.absorb(other._effort)
+        self._sentiment.absorb(other._sentiment)
+        self._sentiment_now.absorb(other._sentiment_now)
+        self._sentiments += other._sentiments
+        self._consent.absorb(other._consent)
+        self._marketing.absorb(other._marketing)
+        self._counts.absorb(other._counts)
+        recent = sorted(
+            (*self._recent, *other._recent), key=lambda item: (item["occurred_at"], item["event_id"])
+        )
+        self._recent = deque(recent, maxlen=RECENT)
+
+    def _own(self, node: tuple[str, str], at: int, event_id: str, tenant: str) -> None:
+        owners = self._facts.owners
+        if node in owners or len(owners) >= MAX_NAMES:
             return
-        if self._hopped_at is None or at - self._hopped_at > window:
-            self._hopped_at = at
-            causes = tuple(cause for _, cause in switches)
-            about = f"{event_id}/switches"
-            self._book.keep(self._book.make("channel_hopping", at, causes, {"channel": channel}, about))
+        self._book.tenant = tenant
+        owners[node] = stamp = (at, event_id)
+        if len(owners) > 1:
+            self._merged.append(self._merge_signal(stamp, node))
 
-    def _suffer(self, friction: float, at: int, event_id: str) -> None:
-        before, after = self._friction.add(friction, at)
-        self._friction_causes.append(event_id)
+    def _merge_signal(self, stamp: Stamp, node: tuple[str, str]) -> Signal:
+        return self._book.make("profile_merged", stamp[0], (stamp[1],), {"identifier_type": node[0]})
+
+    def _suffer(self, meaning: Meaning, at: int, event_id: str) -> None:
+        self._effort.add(meaning.points, at)
+        before, after = self._friction.add(meaning.friction, at)
+        self._friction_causes.append((at, event_id))
         if before < self._rules.friction_spike <= after:
+            causes = tuple(cause for _, cause in self._friction_causes)
+            self._book.remember("friction_spike", at, causes, {"friction": f"{after:.2f}"})
+
+    def _touch_issue(
+        self, issue_id: str, touchpoint: Touchpoint, meaning: Meaning, session: Session | None
+    ) -> None:
+        at, event_id, channel = touchpoint["occurred_at"], touchpoint["event_id"], touchpoint["channel"]
+        issue = self._issues.touch(issue_id, at, event_id, meaning.effect)
+        if issue is not None and session is not None and not meaning.survey:
+            self._issues.contact(issue, at, event_id, channel, channel in self._human, session)
+        if touchpoint["score"] is not None:
+            self._answer(touchpoint, at, event_id)
+            if issue is not None and issue.last_channel:
+                self._judge(touchpoint["score"]["kind"], touchpoint["score"]["value"], issue.last_channel)
+
+    def _answer(self, touchpoint: Touchpoint, at: int, event_id: str) -> None:
+        score = touchpoint["score"]
+        assert score is not None
+        value = float(score["value"])
+        self._facts.scores[score["kind"]] = (at, event_id, value)
+        if score["kind"] == "NPS":
+            self._detractor = None
+            if value <= self._rules.detractor_at_most:
+                self._detractor = self._book.make("detractor", at, (event_id,), {"nps": f"{value:g}"})
+
+    def _judge(self, kind: str, value: float, channel: str) -> None:
+        """An answer about an issue judges the channel of its last contact."""
+        if value >= _GOOD_SCORE[kind]:
+            self._channels.outcome(channel, good=True)
+        elif value <= _BAD_SCORE[kind]:
+            self._channels.outcome(channel, good=False)
+
+    def _feel(self, sentiment: float, at: int, event_id: str) -> None:
+        self._sentiments += 1
+        self._sentiment_now.add(sentiment, at)
+        before, after = self._sentiment.add(sentiment, at)
+        if before is not None and before >= self._rules.sentiment_below > after:
             self._book.remember(
-                "friction_spike", at, tuple(self._friction_causes), {"friction": f"{after:.2f}"}
+                "sentiment_drop", at, (event_id,), {"from": f"{before:.2f}", "to": f"{after:.2f}"}
             )
 
-    def _apply(self, kind: TouchpointType, touchpoint: Touchpoint, session: Session | None) -> None:
-        effect = kind.effect
-        if effect == "order_placed":
-            self._orders += 1
-            if session is not None:
-                self._expectations.order(session)
-            self._earn(touchpoint["currency"], touchpoint["amount_minor"])
-        elif effect == "refund":
-            amount = touchpoint["amount_minor"]
-            self._earn(touchpoint["currency"], None if amount is None else -abs(amount))
-        elif session is None:
-            return
-        elif effect == "cart_opened":
-            self._expectations.cart(session, touchpoint["occurred_at"], touchpoint["event_id"])
-        elif effect == "checkout_started":
-            self._expectations.checkout(session, touchpoint["occurred_at"], touchpoint["event_id"])
+    def _trend(self, sentiment: float | None) -> float | None:
+        now = self._sentiment_now.value()
+        if sentiment is None or now is None or self._sentiments < 2:
+            return None
+        return _rounded(now - sentiment)
 
-    def _earn(self, currency: str | None, amount: int | None) -> None:
-        if currency is not None and amount is not None:
-            total = self._revenue.get(currency, 0) + amount
-            # an Avro long holds no more: a source that sends nonsense must not stop the person's journey
-            put(self._revenue, currency, max(-_LONG_MAX, min(_LONG_MAX, total)))
+    def _expected(self, as_of: int) -> list[Any]:
+        found = self._expectations.records(as_of) + self._issues.expectations(as_of)
+        found.sort(
+            key=lambda record: (record["opened_at"], record["kind"], record["event_id"], record["due_at"])
+        )
+        return found[-MAX_EXPECTATIONS:]
 
-    def _note(self, touchpoint: Touchpoint, at: int, event_id: str) -> None:
-        if touchpoint["sentiment"] is not None:
-            before, after = self._sentiment.add(touchpoint["sentiment"], at)
-            if before is not None and before >= self._rules.sentiment_below > after:
-                self._book.remember(
-                    "sentiment_drop", at, (event_id,), {"from": f"{before:.2f}", "to": f"{after:.2f}"}
-                )
-        score = touchpoint["score"]
-        if score is not None:
-            self._scores[score["kind"]] = value = float(score["value"])
-            if score["kind"] == "NPS":
-                self._detractor = None
-                if value <= self._rules.detractor_at_most:
-                    self._detractor = self._book.make("detractor", at, (event_id,), {"nps": f"{value:g}"})
-        if touchpoint["consent"]:
-            self._consent.decide(touchpoint["consent"], at, event_id)
-        for experiment, variant in touchpoint["experiments"].items():
-            put(self._experiments, experiment, variant)
-        if touchpoint["account_id"] is not None:
-            self._account_id = touchpoint["account_id"]
-        if touchpoint["campaign"] is not None:
-            self._last_campaign = touchpoint["campaign"]
-            if self._first_campaign is None:
-                self._first_campaign = touchpoint["campaign"]
+
+def _rounded(value: float) -> float:
+    return round(value, 6) + 0.0  # no negative zero

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from schemas.errors import SettingsError
 from schemas.toml_text import parse_toml, place, read_text
+from streams.journeys.custom_rules import CountRule, ExpectationRule, check_custom, counts_of, expectations_of
 
 BUILT_IN: Final = Path(__file__).with_name("journey.toml")
 
@@ -28,8 +29,19 @@ class _Threshold:
 _THRESHOLDS: Final = {
     ("sessions", "gap_minutes"): _Threshold("session_gap_ms", _MINUTE),
     ("sessions", "cap_days"): _Threshold("session_cap_ms", _DAY, most=366),
+    ("horizon", "touchpoints"): _Threshold("horizon_touchpoints", least=20, whole=True),
+    ("horizon", "days"): _Threshold("horizon_ms", _DAY),
+    ("horizon", "most_touchpoints"): _Threshold("horizon_most", least=20, whole=True),
     ("decay", "friction_half_life_hours"): _Threshold("friction_half_life_ms", _HOUR),
     ("decay", "sentiment_half_life_days"): _Threshold("sentiment_half_life_ms", _DAY, most=366),
+    ("decay", "sentiment_trend_half_life_days"): _Threshold("trend_half_life_ms", _DAY, most=366),
+    ("effort", "window_days"): _Threshold("effort_days", most=366, whole=True),
+    ("effort", "half_points"): _Threshold("effort_half_points", 1000, least=0.1),
+    ("effort", "handoff"): _Threshold("effort_handoff", 1000, least=0),
+    ("effort", "repeat_contact"): _Threshold("effort_repeat_contact", 1000, least=0),
+    ("effort", "channel_switch"): _Threshold("effort_channel_switch", 1000, least=0),
+    ("preferred_channel", "bad_friction"): _Threshold("bad_friction", least=0.1, most=10),
+    ("marketing", "window_days"): _Threshold("marketing_days", most=366, whole=True),
     ("signals", "detractor", "at_most"): _Threshold("detractor_at_most", least=0, most=10),
     ("signals", "friction_spike", "at_least"): _Threshold("friction_spike", least=0.1),
     ("signals", "sentiment_drop", "below"): _Threshold("sentiment_below", least=-1, most=1),
@@ -40,11 +52,14 @@ _THRESHOLDS: Final = {
     ("signals", "issue_overdue", "hours"): _Threshold("issue_overdue_ms", _HOUR),
 }
 
+#: The built-in kinds of signals; rules of the user's own add theirs.
 KINDS: Final = (
     "abandoned_cart",
     "abandoned_checkout",
+    "quote_unanswered",
     "stage_entered",
     "consent_withdrawn",
+    "profile_merged",
     "detractor",
     "friction_spike",
     "sentiment_drop",
@@ -56,12 +71,23 @@ KINDS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class JourneyRules:
-    """Every threshold of the fold and its signals; times in milliseconds."""
+    """Every threshold of the fold and its signals; times in milliseconds, effort points in thousandths."""
 
     session_gap_ms: int
     session_cap_ms: int
+    horizon_touchpoints: int
+    horizon_ms: int
+    horizon_most: int
     friction_half_life_ms: int
     sentiment_half_life_ms: int
+    trend_half_life_ms: int
+    effort_days: int
+    effort_half_points: int
+    effort_handoff: int
+    effort_repeat_contact: int
+    effort_channel_switch: int
+    bad_friction: float
+    marketing_days: int
     detractor_at_most: float
     friction_spike: float
     sentiment_below: float
@@ -70,6 +96,8 @@ class JourneyRules:
     hopping_switches: int
     hopping_window_ms: int
     issue_overdue_ms: int
+    expectations: tuple[ExpectationRule, ...] = ()
+    counts: tuple[CountRule, ...] = ()
     enabled: frozenset[str] = frozenset(KINDS)  #: kinds of signals to raise
     words: dict[str, str] = field(init=False, compare=False, repr=False)  #: kind to its rule as a sentence
 
@@ -88,14 +116,22 @@ class JourneyRules:
         """Read rules, laid over the built-in ones. Raises SettingsError naming `origin`, line and fix."""
         given = _flat(parse_toml(text, origin))
         for keys, value in given.items():
-            _check(keys, value, text, origin)
+            if not check_custom(keys, value, text, origin):
+                _check(keys, value, text, origin)
         values = _BUILT_IN_VALUES | given
         numbers: dict[str, Any] = {}
         for keys, threshold in _THRESHOLDS.items():
             value = values[keys] * threshold.unit
             numbers[threshold.sets] = round(value) if threshold.whole or threshold.unit > 1 else float(value)
+        if numbers["horizon_most"] < numbers["horizon_touchpoints"]:
+            where = place(text, origin, "horizon", "most_touchpoints")
+            raise SettingsError(f"{where} is less than horizon.touchpoints: raise it, or lower that")
         off = {keys[1] for keys, value in values.items() if keys[-1] == "enabled" and not value}
-        return cls(**numbers, enabled=frozenset(KINDS) - off)
+        expectations, counts = expectations_of(values, given, text, origin), counts_of(values, text, origin)
+        kinds = {rule.signal for rule in expectations} | {rule.name for rule in counts}
+        return cls(
+            **numbers, expectations=expectations, counts=counts, enabled=frozenset(KINDS) - off | kinds - off
+        )
 
 
 def _flat(tables: dict[str, Any], prefix: tuple[str, ...] = ()) -> dict[tuple[str, ...], Any]:
@@ -130,12 +166,10 @@ def _check(keys: tuple[str, ...], value: object, text: str, origin: str) -> None
 
 
 def _words(rules: JourneyRules) -> dict[str, str]:
-    gap = f"{rules.session_gap_ms / _MINUTE:g} minutes after its last activity"
-    return {
-        "abandoned_cart": f"a session with a cart ended without an order, {gap}",
-        "abandoned_checkout": f"a session with a checkout ended without an order, {gap}",
+    words = {
         "stage_entered": "the first touchpoint of a lifecycle stage",
         "consent_withdrawn": "the latest decision on a purpose revokes it, or denies it after a grant",
+        "profile_merged": "the first touchpoint of a further identifier of the same person",
         "detractor": f"the last NPS answer is {rules.detractor_at_most:g} or less",
         "friction_spike": f"friction reached {rules.friction_spike:g}",
         "sentiment_drop": f"mean sentiment fell below {rules.sentiment_below:g}",
@@ -146,3 +180,5 @@ def _words(rules: JourneyRules) -> dict[str, str]:
         ),
         "issue_overdue": f"an issue open for more than {rules.issue_overdue_ms / _HOUR:g} hours",
     }
+    words |= {rule.name: rule.words() for rule in rules.counts}
+    return words | {rule.signal: rule.words(rules.session_gap_ms) for rule in rules.expectations}

@@ -1,5 +1,7 @@
 """Sessions: visits and conversations, found in inbound touchpoints that come in time order."""
 
+from typing import Any
+
 from schemas import records
 from streams.journeys.rules import JourneyRules
 
@@ -7,16 +9,15 @@ from streams.journeys.rules import JourneyRules
 class Session:
     """A visit, or a conversation that its source named."""
 
-    __slots__ = ("cart", "checkout", "last_at", "order", "session_id", "started_at", "touchpoints")
+    __slots__ = ("last_at", "met", "opened", "session_id", "started_at", "touchpoints")
 
     def __init__(self, session_id: str | None, started_at: int) -> None:
         self.session_id = session_id
         self.started_at = started_at
         self.last_at = started_at
         self.touchpoints = 0
-        self.cart = False  #: whether there was a cart, a checkout, an order in it
-        self.checkout = False
-        self.order = False
+        self.opened: frozenset[str] = frozenset()  #: expectations that were opened in it, by name
+        self.met: frozenset[str] = frozenset()  #: expectations that something in it meets
 
     def record(self) -> records.Session:
         """As the journey state publishes it."""
@@ -26,6 +27,41 @@ class Session:
             "last_at": self.last_at,
             "touchpoints": self.touchpoints,
         }
+
+
+class SessionPool:
+    """Sessions by number, for a summary in which several things speak of one session."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[int, int] = {}
+        self._sessions: list[Session] = []
+
+    def number(self, session: Session | None) -> int | None:
+        """The number of a session; None for none."""
+        if session is None:
+            return None
+        if id(session) not in self._numbers:
+            self._numbers[id(session)] = len(self._sessions)
+            self._sessions.append(session)
+        return self._numbers[id(session)]
+
+    def dump(self) -> list[dict[str, Any]]:
+        """As FrozenSummary.avsc holds them, in the order of their numbers."""
+        return [
+            {**session.record(), "opened": sorted(session.opened), "met": sorted(session.met)}
+            for session in self._sessions
+        ]
+
+    @staticmethod
+    def load(dumped: list[dict[str, Any]]) -> list[Session]:
+        """Back from `dump`."""
+        sessions = []
+        for record in dumped:
+            session = Session(record["session_id"], record["started_at"])
+            session.last_at, session.touchpoints = record["last_at"], record["touchpoints"]
+            session.opened, session.met = frozenset(record["opened"]), frozenset(record["met"])
+            sessions.append(session)
+        return sessions
 
 
 class Sessions:
@@ -64,6 +100,36 @@ class Sessions:
         self.latest = session
         return session
 
+    def dump(self, pool: SessionPool) -> dict[str, Any]:
+        """As FrozenSummary.avsc holds them."""
+        return {
+            "sessions": self.count,
+            "latest_session": pool.number(self.latest),
+            "unnamed_session": pool.number(self._unnamed),
+            "named_sessions": [
+                {"source": source, "session_id": session_id, "session": pool.number(session)}
+                for (source, session_id), session in self._named.items()
+            ],
+        }
+
+    def load(self, record: dict[str, Any], pool: list[Session]) -> None:
+        """Back from `dump`."""
+        self.count = record["sessions"]
+        latest, unnamed = record["latest_session"], record["unnamed_session"]
+        self.latest = None if latest is None else pool[latest]
+        self._unnamed = None if unnamed is None else pool[unnamed]
+        self._named = {
+            (item["source"], item["session_id"]): pool[item["session"]] for item in record["named_sessions"]
+        }
+
+    def absorb(self, other: "Sessions") -> None:
+        """Add another identifier's sessions; what is open goes on as the later of the two."""
+        self.count += other.count
+        self.latest = _later(self.latest, other.latest)
+        self._unnamed = _later(self._unnamed, other._unnamed)
+        both = other._named | self._named
+        self._named = dict(sorted(both.items(), key=lambda item: (item[1].started_at, item[0])))
+
     def _begin(self, at: int, source: str, session_id: str) -> Session:
         named = self._named
         while named:
@@ -71,6 +137,14 @@ class Sessions:
             if at - named[oldest].started_at <= self._cap:
                 break
             del named[oldest]
+        # one that begins anew after the cap goes to the end
+        named.pop((source, session_id), None)
         session = named[source, session_id] = Session(session_id, at)
         self.count += 1
         return session
+
+
+def _later(one: Session | None, other: Session | None) -> Session | None:
+    if one is None or other is None:
+        return one or other
+    return one if one.last_at >= other.last_at else other

@@ -2,7 +2,7 @@
 
 from collections import deque
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 from uuid import UUID, uuid5
 
 from streams.journeys.rules import JourneyRules
@@ -29,6 +29,18 @@ class Signal:
         """Sort key: by time, then by kind and id."""
         return (self.occurred_at, self.kind, self.signal_id)
 
+    def dump(self) -> dict[str, Any]:
+        """As FrozenSummary.avsc holds it."""
+        return {
+            "kind": self.kind, "signal_id": self.signal_id, "occurred_at": self.occurred_at, "rule": self.rule,
+            "event_ids": list(self.event_ids), "details": self.details,
+        }  # fmt: skip
+
+    @classmethod
+    def load(cls, record: dict[str, Any]) -> "Signal":
+        """Back from `dump`."""
+        return cls(**(record | {"event_ids": tuple(record["event_ids"])}))
+
 
 def signal_id(tenant: str, kind: str, event_id: str) -> str:
     """UUIDv5 of the kind and the touchpoint it is about: the same whichever profile holds that."""
@@ -50,7 +62,9 @@ class SignalBook:
     ) -> Signal:
         """A signal about the touchpoint `about`, by default the last of those that caused it."""
         about = about or event_ids[-1]
-        return Signal(kind, signal_id(self.tenant, kind, about), at, self._words[kind], event_ids, details)
+        # a frozen expectation may belong to a rule that is no more
+        rule = self._words.get(kind, kind)
+        return Signal(kind, signal_id(self.tenant, kind, about), at, rule, event_ids, details)
 
     def remember(self, kind: str, at: int, event_ids: tuple[str, ...], details: dict[str, str]) -> None:
         """Make and keep a signal that no later touchpoint can make untrue."""
@@ -63,3 +77,16 @@ class SignalBook:
     def moments(self) -> list[Signal]:
         """The remembered ones, oldest first."""
         return list(self._moments)
+
+    def dump(self) -> list[dict[str, Any]]:
+        """The moments as FrozenSummary.avsc holds them."""
+        return [signal.dump() for signal in self._moments]
+
+    def load(self, moments: list[dict[str, Any]]) -> None:
+        """Back from `dump`."""
+        self._moments.extend(Signal.load(record) for record in moments)
+
+    def absorb(self, other: "SignalBook") -> None:
+        """Take the moments of another identifier's summary."""
+        both = {signal.signal_id: signal for signal in (*self._moments, *other._moments)}
+        self._moments = deque(sorted(both.values(), key=Signal.order), maxlen=MAX_MOMENTS)

@@ -105,6 +105,7 @@ def fitting(schema: Any, names: dict[str, Any]) -> st.SearchStrategy[Any]:
     if isinstance(schema, str):
         simple: dict[str, st.SearchStrategy[Any]] = {
             "null": st.none(),
+            "boolean": st.booleans(),
             "long": st.integers(-(2**63), 2**63 - 1),
             "int": st.integers(-(2**31), 2**31 - 1),
             "double": st.floats(),

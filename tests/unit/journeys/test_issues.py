@@ -67,3 +67,29 @@ def test_an_issue_that_was_solved_too_late_stays_overdue_under_the_same_id() -> 
     (before,) = signals(contact(0), minute=79 * 60)["issue_overdue"]
     (after,) = signals(contact(0), solved_late)["issue_overdue"]
     assert before == after
+
+
+def test_an_issue_solved_after_one_contact_is_resolved_at_first_contact() -> None:
+    solved = contact(30, type="issue_solved")
+    found = state(contact(0), contact(1), solved)  # two messages of one chat are one contact
+    assert (found["issues_first_contact"], found["first_contact_resolution"]) == (1, 1.0)
+    found = state(contact(0), contact(5, "phone"), solved)
+    assert (found["issues_first_contact"], found["first_contact_resolution"]) == (0, 0.0)
+    assert state(contact(0))["first_contact_resolution"] is None
+
+
+def test_contacting_us_again_after_the_solution_was_not_the_first_contact() -> None:
+    solved = contact(5, type="issue_solved")
+    assert state(contact(0), solved, contact(600, "phone"))["issues_first_contact"] == 0
+    assert state(contact(0), solved, contact(600, type="issue_reopened"))["issues_first_contact"] == 0
+
+
+def test_a_case_is_an_expectation_of_us_until_it_is_due() -> None:
+    def statuses(*items: Any) -> list[tuple[str, str]]:
+        return [(item["status"], item["issue_id"]) for item in state(*items)["expectations"]]
+
+    overdue = 72 * 60 + 1
+    assert statuses(contact(0)) == [("OPEN", "i1")]
+    assert statuses(contact(0), contact(9, type="issue_solved")) == [("MET", "i1")]
+    assert statuses(contact(0), touchpoint("email_sent", overdue)) == [("MISSED", "i1")]
+    assert statuses(contact(0), contact(overdue, type="issue_solved")) == [("MISSED", "i1")]

@@ -55,7 +55,9 @@ def test_a_named_session_ends_after_3_days_too() -> None:
 def test_what_we_send_is_no_session() -> None:
     found = state(touchpoint("email_sent", 0, channel="email"), touchpoint("shipment_late", 1))
     assert (found["sessions"], found["session"], found["last_channel"]) == (0, None, "")
-    assert found["channels"] == {"email": {"touchpoints": 1, "last_at": START}}
+    assert found["channels"] == {
+        "email": {"touchpoints": 1, "inbound": 0, "good": 0, "bad": 0, "last_at": START}
+    }
 
 
 def test_a_conversation_beside_a_visit_leaves_the_visit_whole() -> None:

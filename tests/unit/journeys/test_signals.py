@@ -116,8 +116,8 @@ def test_ten_thousand_touchpoints_leave_a_bounded_state() -> None:
         "recent",
     ):
         assert len(found[name]) <= 256, name  # type: ignore[literal-required]
-    kinds = 3  # moments, expectations and stages, withdrawals, open issues
-    assert len(folded.signals(START)) <= MAX_MOMENTS + len(CATALOGUE.stages) + 256 + 100 + 20 * kinds
+    # moments, stages, withdrawals and merges, open issues, expectations
+    assert len(folded.signals(START)) <= MAX_MOMENTS + len(CATALOGUE.stages) + 2 * 256 + 100 + 20
 
 
 def test_nonsense_amounts_stay_within_what_the_contract_can_carry() -> None:

@@ -1,0 +1,150 @@
+"""The facts of a journey in which order cannot show: counts, sums, firsts and lasts.
+
+Each is a function of the set of touchpoints that any grouping of them gives alike, so freezing the oldest
+changes none of these.
+"""
+
+from typing import Any, Final
+
+from schemas.records import Identifier, Touchpoint
+from streams.journeys.bounded import put
+from streams.journeys.meaning import Meaning
+from streams.journeys.stamps import Marked, Stamp, dump_marked, first_of, last_of, load_marked
+
+_LONG_MAX: Final = 2**63 - 1
+_COUNTS: Final = (
+    "touchpoints", "ouch_moments", "wow_moments", "orders", "orders_returned", "orders_cancelled",
+)  # fmt: skip
+
+
+class Facts:
+    """Counts, sums, firsts and lasts over the touchpoints of one journey."""
+
+    __slots__ = (
+        "account", "as_of", "components", "experiments", "first_campaign", "first_seen", "last_campaign",
+        "orders", "orders_cancelled", "orders_returned", "ouch_moments", "owners", "revenue", "scores",
+        "touchpoints", "wow_moments",
+    )  # fmt: skip
+
+    def __init__(self) -> None:
+        self.touchpoints = 0
+        self.first_seen = self.as_of = 0  #: UTC ms
+        self.owners: dict[tuple[str, str], Stamp] = {}  #: to the first touchpoint of each
+        self.account: Marked | None = None
+        self.components: dict[str, int] = {}
+        self.ouch_moments = self.wow_moments = 0
+        self.scores: dict[str, Marked] = {}
+        self.experiments: dict[str, Marked] = {}
+        self.orders = self.orders_returned = self.orders_cancelled = 0
+        self.revenue: dict[str, int] = {}  #: exact; what is published is bounded
+        self.first_campaign: Marked | None = None
+        self.last_campaign: Marked | None = None
+
+    def note(self, touchpoint: Touchpoint, meaning: Meaning, at: int, event_id: str) -> None:
+        """Take the next touchpoint, as far as it states facts."""
+        if not self.touchpoints:
+            self.first_seen = at
+        self.touchpoints += 1
+        self.as_of = at
+        self.components[meaning.component] = at
+        if meaning.moment is not None:
+            if meaning.moment == "ouch":
+                self.ouch_moments += 1
+            else:
+                self.wow_moments += 1
+        if meaning.money:
+            self._pay(touchpoint, meaning)
+        if touchpoint["experiments"]:
+            for experiment, variant in touchpoint["experiments"].items():
+                put(self.experiments, experiment, (at, event_id, variant))
+        if touchpoint["account_id"] is not None:
+            self.account = (at, event_id, touchpoint["account_id"])
+        campaign = touchpoint["campaign"]
+        if campaign is not None:
+            self.last_campaign = (at, event_id, campaign)
+            if self.first_campaign is None:
+                self.first_campaign = self.last_campaign
+
+    def revenue_records(self) -> dict[str, int]:
+        """Revenue as the journey state publishes it: within what an Avro long can carry."""
+        return {name: max(-_LONG_MAX, min(_LONG_MAX, total)) for name, total in sorted(self.revenue.items())}
+
+    def identifiers(self) -> list[Identifier]:
+        """The identifiers that own the touchpoints, sorted."""
+        return [{"type": kind, "value": value} for kind, value in sorted(self.owners)]
+
+    def score(self, kind: str) -> float | None:
+        """The last answer of a kind."""
+        marked = self.scores.get(kind)
+        return None if marked is None else marked[2]
+
+    def dump(self) -> dict[str, Any]:
+        """As FrozenSummary.avsc holds them."""
+        record: dict[str, Any] = {name: getattr(self, name) for name in _COUNTS}
+        return record | {
+            "first_seen": self.first_seen,
+            "as_of": self.as_of,
+            "owners": [
+                {"type": node[0], "value": node[1], "first": dump_marked((*stamp, ""))}
+                for node, stamp in self.owners.items()
+            ],
+            "account_id": dump_marked(self.account),
+            "components": self.components,
+            "scores": {name: dump_marked(marked) for name, marked in self.scores.items()},
+            "experiments": {name: dump_marked(marked) for name, marked in self.experiments.items()},
+            "revenue": {name: str(total) for name, total in self.revenue.items()},
+            "first_campaign": dump_marked(self.first_campaign),
+            "last_campaign": dump_marked(self.last_campaign),
+        }
+
+    def load(self, record: dict[str, Any]) -> None:
+        """Back from `dump`. Raises ValueError."""
+        for name in _COUNTS:
+            setattr(self, name, record[name])
+        self.first_seen, self.as_of = record["first_seen"], record["as_of"]
+        self.owners = {
+            (item["type"], item["value"]): (item["first"]["at"], item["first"]["event_id"])
+            for item in record["owners"]
+        }
+        self.account = load_marked(record["account_id"])
+        self.components = dict(record["components"])
+        for name in ("scores", "experiments"):
+            marked = {
+                key: (item["at"], item["event_id"], item["value"]) for key, item in record[name].items()
+            }
+            setattr(self, name, marked)
+        self.revenue = {name: int(total) for name, total in record["revenue"].items()}
+        self.first_campaign = load_marked(record["first_campaign"])
+        self.last_campaign = load_marked(record["last_campaign"])
+
+    def absorb(self, other: "Facts") -> None:
+        """Add the facts of another identifier's touchpoints."""
+        self.first_seen = min(self.first_seen, other.first_seen) if self.touchpoints else other.first_seen
+        self.as_of = max(self.as_of, other.as_of) if self.touchpoints else other.as_of
+        for name in _COUNTS:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        for node, stamp in other.owners.items():
+            put(self.owners, node, min(stamp, self.owners.get(node, stamp)))
+        self.account = last_of(self.account, other.account)
+        for component, at in other.components.items():
+            self.components[component] = max(at, self.components.get(component, at))
+        for mine, theirs in ((self.scores, other.scores), (self.experiments, other.experiments)):
+            for name, marked in theirs.items():
+                put(mine, name, last_of(mine.get(name), marked) or marked)
+        for currency, total in other.revenue.items():
+            put(self.revenue, currency, self.revenue.get(currency, 0) + total)
+        self.first_campaign = first_of(self.first_campaign, other.first_campaign)
+        self.last_campaign = last_of(self.last_campaign, other.last_campaign)
+
+    def _pay(self, touchpoint: Touchpoint, meaning: Meaning) -> None:
+        amount, currency = touchpoint["amount_minor"], touchpoint["currency"]
+        if meaning.effect == "order_placed":
+            self.orders += 1
+        else:
+            amount = None if amount is None else -abs(amount)
+            if meaning.effect == "order_returned":
+                self.orders_returned += 1
+            elif meaning.effect == "order_cancelled":
+                self.orders_cancelled += 1
+        if amount is not None and currency is not None:
+            put(self.revenue, currency, self.revenue.get(currency, 0) + amount)

@@ -12,8 +12,9 @@ from schemas.errors import ContractError
 from schemas.settings import ClickHouse
 from schemas.topics import Topic
 from sinks.clickhouse import connect, translated
+from sinks.erasure import Erased
 from sinks.reading import KafkaRecord, read
-from sinks.rows import Row
+from sinks.rows import HISTORY_OF, Row, history_row
 
 #: Rows of one insert: it stays one block, hence atomic in each partition (RELIABILITY.md, "Loader").
 MAX_ROWS: Final = 100_000
@@ -45,8 +46,10 @@ class Rejected:
     error: ContractError
 
 
-def prepare(records: Iterable[tuple[Topic, KafkaRecord]]) -> tuple[list[Insert], list[Rejected]]:
-    """What a batch of records (at most MAX_ROWS) becomes."""
+def prepare(
+    records: Iterable[tuple[Topic, KafkaRecord]], erased: Erased | None = None
+) -> tuple[list[Insert], list[Rejected]]:
+    """What a batch of records (at most MAX_ROWS) becomes; nothing of what was erased."""
     rows: dict[tuple[str, ...], list[Row]] = defaultdict(list)
     rejected = []
     for topic, record in records:
@@ -58,7 +61,12 @@ def prepare(records: Iterable[tuple[Topic, KafkaRecord]]) -> tuple[list[Insert],
             if found is not None:
                 table, row = found
                 rows[(table, *row)].append(row)
-    return [_insert(table, alike) for (table, *_), alike in rows.items()], rejected
+                if table in HISTORY_OF:
+                    rows[(HISTORY_OF[table], *row)].append(history_row(row, record.timestamp))
+    left = [
+        (table, alike if erased is None else erased.left(table, alike)) for (table, *_), alike in rows.items()
+    ]
+    return [_insert(table, alike) for table, alike in left if alike], rejected
 
 
 def _insert(table: str, rows: Sequence[Row]) -> Insert:

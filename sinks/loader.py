@@ -6,6 +6,7 @@ dropped before its commit (a rebalance, a stop, an outage) is read again: it is 
 
 import asyncio
 import logging
+import time
 from contextlib import suppress
 from functools import partial
 from typing import Final
@@ -19,6 +20,7 @@ from schemas.settings import Settings
 from sinks import metrics
 from sinks.clickhouse import address
 from sinks.dead_letters import send
+from sinks.erasure_queue import ErasureQueue
 from sinks.inserts import Rejected, Writer, prepare
 from sinks.migrate import check_migrated
 from sinks.reading import READ, KafkaRecord
@@ -43,6 +45,7 @@ class Loader(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no
         self._where = settings.clickhouse()
         self._topics = {settings.topic(topic.name): topic for topic in READ}
         self._writer = Writer(self._where)
+        self._erasures = ErasureQueue(self._where, time.monotonic)
         self._held: list[KafkaRecord] = []
         self._held_bytes = 0
         self._ends: dict[TopicPartition, int] = {}  #: committed since the last assignment
@@ -91,6 +94,7 @@ class Loader(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no
                 # while the broker is down aiokafka cancels its own tasks and lets that out
                 with suppress(asyncio.CancelledError):
                     await client.stop()
+            await self._erasures.stop()
             self._writer.close()
 
     async def _load(self) -> None:
@@ -101,6 +105,7 @@ class Loader(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no
             if self._held and (clock() >= due or self._is_full()):
                 due = clock() + FLUSH_SECONDS
                 await self._flush()
+            self._erasures.work()
         await self._flush()
 
     async def _collect(self) -> None:
@@ -132,7 +137,9 @@ class Loader(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no
     async def _deliver(self, records: list[KafkaRecord]) -> bool:
         """Whether all effects of the records are durable. In threads, so that heartbeats go on."""
         known = [(self._topics[record.topic], record) for record in records]
-        inserts, rejected = await asyncio.to_thread(prepare, known)
+        if not await self._erasures.accept(known, self._give_up):
+            return False
+        inserts, rejected = await asyncio.to_thread(prepare, known, self._erasures.erased)
         for insert in inserts:
             if not await until_done(partial(asyncio.to_thread, self._writer.write, insert), self._give_up):
                 return False

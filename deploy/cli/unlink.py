@@ -1,0 +1,57 @@
+"""`touchline unlink`: withdraw the evidence that two identifiers are one person."""
+
+import logging
+import time
+from typing import Annotated
+
+import typer
+
+from deploy.cli.output import print_mapping
+from deploy.cli.times import moment
+from deploy.sources.corrections import identifier, publish_correction, withdrawal
+from schemas.errors import SettingsError
+from schemas.settings import Settings
+from streams.identity.load_policy import load
+
+
+def command(
+    one: Annotated[str, typer.Argument(help="An identifier as the source writes it.", metavar="TYPE:VALUE")],
+    other: Annotated[str, typer.Argument(help="The one it was seen with.", metavar="TYPE:VALUE")],
+    tenant: Annotated[str, typer.Option(help="Whose identifiers they are.")] = "default",
+    until: Annotated[
+        str | None, typer.Option(help="Up to this time: ISO, or like 2h ago; default: now.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the request as JSON.")] = False,
+) -> None:
+    """Withdraw what links two identifiers, observed and asserted; profiles that it held together split.
+
+    Only their own link is meant: `touchline explain` names the links that hold two identifiers together. Files that
+    are published again do not bring it back, later touchpoints with both do.
+
+    Example: touchline unlink customer_id:C100042 customer_id:C100777
+    """
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)
+    settings = Settings.from_env()
+    policy = load(settings.identity_policy, settings.pseudonym_secret(), settings.pseudonym_key_id)
+    first, second = identifier(one, tenant, policy), identifier(other, tenant, policy)
+    if first == second:
+        raise SettingsError(f"{one} and {other} are the same identifier: name two different ones")
+    request = withdrawal(tenant, first, second, _time(until))
+    publish_correction(request, settings)
+    print_mapping(
+        {
+            "request_id": request["event_id"],
+            "left": ":".join((request["left"]["type"], request["left"]["value"])),
+            "right": ":".join((request["right"]["type"], request["right"]["value"]))
+            if request["right"]
+            else None,
+            "until": request["occurred_at"],
+        },
+        as_json=as_json,
+        title="Withdrawn",
+    )
+
+
+def _time(until: str | None) -> int:
+    now = time.time()
+    return int(now * 1000) if until is None else moment(until, "--until", now)

@@ -7,7 +7,7 @@ from typing import Any, Final
 from clickhouse_driver import Client
 
 from schemas.errors import SinkError
-from schemas.records import Identifier, IdentityLink
+from schemas.records import Identifier, IdentityCorrection, IdentityLink
 from schemas.settings import ClickHouse
 from sinks.clickhouse import connect, translated
 
@@ -19,22 +19,22 @@ _QUESTION_BYTES: Final = 4 * 1024 * 1024
 
 _Node = tuple[str, str]
 
-#: Each side has its own condition, so that the left one uses the key and the right one its index.
+#: Each side has its own condition, so that the left one uses the key and the right one its index. Of a pair there are
+#: few rows, since stitch sends only evidence that is new.
 _LINKS: Final = """
-    SELECT left_type, left_value, right_type, right_value, kind,
-           tupleElement(earliest, 1), tupleElement(earliest, 2), tupleElement(earliest, 3)
-    FROM (
-        SELECT left_type, left_value, right_type, right_value, kind,
-               min((toUnixTimestamp64Milli(occurred_at), event_id, source)) AS earliest
-        FROM (
-            SELECT * FROM identity_links
-            WHERE tenant = %(tenant)s AND (left_type, left_value) IN %(nodes)s
-            UNION ALL
-            SELECT * FROM identity_links
-            WHERE tenant = %(tenant)s AND right_value IN %(values)s AND (right_type, right_value) IN %(nodes)s
-        )
-        GROUP BY left_type, left_value, right_type, right_value, kind
-    )
+    SELECT left_type, left_value, right_type, right_value, kind, toUnixTimestamp64Milli(occurred_at), event_id, source
+    FROM identity_links
+    WHERE tenant = %(tenant)s AND (left_type, left_value) IN %(nodes)s
+    UNION DISTINCT
+    SELECT left_type, left_value, right_type, right_value, kind, toUnixTimestamp64Milli(occurred_at), event_id, source
+    FROM identity_links
+    WHERE tenant = %(tenant)s AND right_value IN %(values)s AND (right_type, right_value) IN %(nodes)s
+"""
+_CORRECTIONS: Final = """
+    SELECT DISTINCT left_type, left_value, right_type, right_value, kind, toUnixTimestamp64Milli(occurred_at),
+        event_id, source
+    FROM identity_corrections
+    WHERE tenant = %(tenant)s AND (left_type, left_value) IN %(nodes)s
 """
 _ASSIGNMENTS: Final = """
     SELECT identifier_type, identifier_value, profile_id, contested_profile_id
@@ -43,12 +43,15 @@ _ASSIGNMENTS: Final = """
 """
 
 
-def links_around(where: ClickHouse, tenant: str, nodes: Iterable[_Node]) -> list[IdentityLink]:
-    """Every link of every identifier that links connect to `nodes`, the earliest event of each.
+def evidence_around(
+    where: ClickHouse, tenant: str, nodes: Iterable[_Node]
+) -> tuple[list[IdentityLink], list[IdentityCorrection]]:
+    """Every link of every identifier that links connect to `nodes`, and the corrections that may concern them.
 
     Raises SinkError beyond MAX_LINKS, UnavailableError or SettingsError if ClickHouse cannot be asked.
     """
-    found: dict[tuple[_Node, _Node, str], IdentityLink] = {}
+    links: list[IdentityLink] = []
+    seen: set[tuple[Any, ...]] = set()
     known = set(nodes)
     todo = sorted(known)
     client = connect(where, {"max_query_size": _QUESTION_BYTES})
@@ -56,18 +59,19 @@ def links_around(where: ClickHouse, tenant: str, nodes: Iterable[_Node]) -> list
         with translated(where):
             while todo:
                 fresh: set[_Node] = set()
-                for link in _links(client, tenant, todo):
-                    left = link["left"]["type"], link["left"]["value"]
-                    right = link["right"]["type"], link["right"]["value"]
-                    found[left, right, link["kind"]] = link
-                    fresh |= {left, right} - known
-                if len(found) > MAX_LINKS:
+                for row in _rows(client, _LINKS, tenant, todo):
+                    if row not in seen:
+                        seen.add(row)
+                        links.append(_link(tenant, *row))
+                        fresh |= {row[:2], row[2:4]} - known
+                if len(links) > MAX_LINKS:
                     raise SinkError(f"more than {MAX_LINKS} links are connected to these identifiers")
                 known |= fresh
                 todo = sorted(fresh)
+            cuts = [_correction(tenant, *row) for row in _rows(client, _CORRECTIONS, tenant, sorted(known))]
     finally:
         client.disconnect()
-    return list(found.values())
+    return links, cuts
 
 
 def owners(where: ClickHouse, tenant: str, nodes: Iterable[_Node]) -> dict[_Node, str]:
@@ -81,26 +85,30 @@ def owners(where: ClickHouse, tenant: str, nodes: Iterable[_Node]) -> dict[_Node
     return {(type_, value): contested or profile for type_, value, profile, contested in rows}
 
 
-def _links(client: Client, tenant: str, nodes: Iterable[_Node]) -> Iterator[IdentityLink]:
+def _rows(client: Client, sql: str, tenant: str, nodes: Iterable[_Node]) -> Iterator[tuple[Any, ...]]:
     remaining = iter(nodes)
     while some := tuple(islice(remaining, _AT_ONCE)):
         asked = {"tenant": tenant, "nodes": some, "values": tuple({value for _, value in some})}
-        yield from (_link(tenant, *row) for row in client.execute(_LINKS, asked))
+        yield from client.execute(sql, asked)
 
 
 def _link(
-    tenant: str,
-    left_type: str,
-    left_value: str,
-    right_type: str,
-    right_value: str,
-    kind: Any,
-    at: int,
-    event: str,
-    source: str,
-) -> IdentityLink:
+    tenant: str, left_type: str, left_value: str, right_type: str, right_value: str,
+    kind: Any, at: int, event_id: str, source: str,
+) -> IdentityLink:  # fmt: skip
     return IdentityLink(
         tenant=tenant, left=Identifier(type=left_type, value=left_value),
         right=Identifier(type=right_type, value=right_value),
-        occurred_at=at, kind=kind, event_id=event, source=source,
+        kind=kind, occurred_at=at, event_id=event_id, source=source,
+    )  # fmt: skip
+
+
+def _correction(
+    tenant: str, left_type: str, left_value: str, right_type: str, right_value: str,
+    kind: Any, at: int, event_id: str, source: str,
+) -> IdentityCorrection:  # fmt: skip
+    return IdentityCorrection(
+        tenant=tenant, left=Identifier(type=left_type, value=left_value),
+        right=Identifier(type=right_type, value=right_value) if right_type else None,
+        kind=kind, occurred_at=at, event_id=event_id, source=source,
     )  # fmt: skip

@@ -1,6 +1,6 @@
 """`touchline explain`: why two identifiers are one person, or which rule keeps them apart."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from typing import Annotated
 
 import typer
@@ -12,17 +12,18 @@ from deploy.sources.touchpoint_files import read_touchpoints
 from schemas.errors import ContractError, SettingsError
 from schemas.jsonform import to_ms
 from schemas.keys import NAME_PATTERN
-from schemas.records import Identifier, IdentityLink
+from schemas.records import Identifier, IdentityCorrection, IdentityLink
 from schemas.settings import Settings
 from schemas.touchpoints import check
-from sinks.evidence import links_around, owners
+from sinks.evidence import evidence_around, owners
+from streams.identity.corrections import Corrections
 from streams.identity.evidence import Node
 from streams.identity.explain import Explanation, explain
 from streams.identity.load_policy import load
 from streams.identity.policy import IdentityPolicy
 from streams.identity.prepare import prepare
 from streams.ownership import node_of
-from streams.stitch.stitching import links_of
+from streams.stitch.stitching import ERASURE_REQUESTED, erasures_of, links_of
 
 
 def command(
@@ -60,10 +61,10 @@ def command(
         raise SettingsError(f"{one} and {other} are the same identifier: name two different ones")
     first, second = asked
     if file:
-        links = list(_links_of_files(file, mapping, policy, tenant))
+        links, cuts = _evidence_of_files(file, mapping, policy, tenant)
     else:
-        links = links_around(settings.clickhouse(), tenant, asked)
-    answer = explain(tenant, policy, links, first, second, moment)
+        links, cuts = evidence_around(settings.clickhouse(), tenant, asked)
+    answer = explain(tenant, policy, links, first, second, moment, _corrections(cuts))
     if not file and moment is None:
         _compare(answer, owners(settings.clickhouse(), tenant, asked))
     if as_json:
@@ -90,9 +91,11 @@ def _node(text: str, policy: IdentityPolicy) -> Node:
     return node_of(usable[0])
 
 
-def _links_of_files(
+def _evidence_of_files(
     files: list[str], mapping: str | None, policy: IdentityPolicy, tenant: str
-) -> Iterator[IdentityLink]:
+) -> tuple[list[IdentityLink], list[IdentityCorrection]]:
+    links: list[IdentityLink] = []
+    corrections: list[IdentityCorrection] = []
     rejected = 0
     for sourced in read_touchpoints(files, load_mapping(mapping) if mapping else None):
         touchpoint = sourced.touchpoint
@@ -104,12 +107,26 @@ def _links_of_files(
                 _, prepared = prepare(touchpoint, policy)
             except ContractError:
                 rejected += 1
+                continue
+            if prepared["type"] == ERASURE_REQUESTED:
+                corrections += erasures_of(prepared)
             else:
-                yield from links_of(prepared, prepared["identifiers"])
+                links += links_of(prepared, prepared["identifiers"])
     if rejected:
         remarks.print(
             f"{rejected} lines left out: `touchline publish --dry-run` says what is wrong with them"
         )
+    return links, corrections
+
+
+def _corrections(records: Iterable[IdentityCorrection]) -> Corrections:
+    corrections = Corrections()
+    for record in records:
+        if record["right"] is None:
+            corrections.erase(node_of(record["left"]), record["occurred_at"])
+        else:
+            corrections.unlink((node_of(record["left"]), node_of(record["right"])), record["occurred_at"])
+    return corrections
 
 
 def _compare(answer: Explanation, stored: dict[Node, str]) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from streams.identity.corrections import UNLINKED
 from streams.identity.evidence import Node
 from streams.identity.explain import Explanation, Proof, Refusal, Side
 
@@ -72,6 +73,8 @@ def _because(refusal: Refusal, called: Callable[[Node], str]) -> str:
         return f"{refusal.rule}, a profile holds one at most, and this would bring together {values}"
     if rule == "limit":
         return f"{refusal.rule}, a profile would hold {len(refusal.values)} values: {values}"
+    if rule == UNLINKED:
+        return "unlink, the link was withdrawn"
     return (
         f"contested, {values} was shared by then (since {_iso(refusal.shared_since or 0)}) and links nothing"
     )

@@ -7,9 +7,10 @@ is remembered. So the answer needs nothing but the evidence, and holds as of any
 from collections.abc import Iterable
 from dataclasses import dataclass
 from heapq import heappop, heappush
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 from schemas.records import IdentityLink
+from streams.identity.corrections import UNLINKED, Corrections
 from streams.identity.evidence import Evidence, Item, Node, Pair, evidence_of, items, join
 from streams.identity.policy import IdentityPolicy
 from streams.identity.uniting import CONTESTED, Clusters
@@ -29,11 +30,15 @@ class Proof(NamedTuple):
     source: str
 
 
+#: (pair, asserted) → what shows it.
+_Proofs: TypeAlias = dict[tuple[Pair, bool], Proof]
+
+
 @dataclass(frozen=True, slots=True)
 class Refusal:
     """Why a link unites nothing."""
 
-    rule: str  #: `unique:<type>`, `limit:<type>` or `contested`
+    rule: str  #: `unique:<type>`, `limit:<type>`, `contested`, or `unlink`: the link was withdrawn
     #: unique, limit: the values that would have come together; contested: the identifiers that were shared by then
     values: tuple[Node, ...]
     shared_since: int | None = None  #: contested: the event time from which on the first of them was shared
@@ -93,13 +98,18 @@ def explain(
     one: Node,
     other: Node,
     at: int | None = None,
+    corrections: Corrections | None = None,
 ) -> Explanation:
     """What a tenant's links say about two different identifiers, as of event time `at` (UTC ms; None: all).
 
-    `links` must hold those of every identifier that links connect to either; more do no harm.
+    `links` must hold those of every identifier that links connect to either; more do no harm. Of what
+    `corrections` cut, withdrawn links are told as such and erased ones not at all.
     """
+    counting, withdrawn = _sorted_out(links, at, corrections or Corrections())
+    near = _around({one, other}, [*counting, *withdrawn])
     trial = _Trial(tenant, policy)
-    trial.decide(_around({one, other}, [link for link in links if at is None or link["occurred_at"] <= at]))
+    trial.decide({key: proof for key, proof in counting.items() if key[0][0] in near})
+    trial.withdraw({key: proof for key, proof in withdrawn.items() if key[0][0] in near})
     chain = trial.earliest_chain(one, other)
     sides = trial.side(one), trial.side(other)
     shared = [side.contested_from for side in sides if side.contested_from is not None]
@@ -109,25 +119,43 @@ def explain(
     return Explanation(tenant, at, *sides, steps, since, min(shared, default=None))
 
 
-def _around(nodes: set[Node], links: list[IdentityLink]) -> dict[tuple[Pair, bool], Proof]:
-    """The proofs of the links that are connected to one of the nodes."""
-    proofs: dict[tuple[Pair, bool], Proof] = {}
-    pairs_of: dict[Node, set[Pair]] = {}
+def _sorted_out(
+    links: Iterable[IdentityLink], at: int | None, corrections: Corrections
+) -> tuple[_Proofs, _Proofs]:
+    """The proofs that count, and those of links that were withdrawn."""
+    counting: _Proofs = {}
+    withdrawn: _Proofs = {}
     for link in links:
-        left, right, asserted = node_of(link["left"]), node_of(link["right"]), link["kind"] == "ASSERTED"
-        proof = Proof(left, right, link["occurred_at"], asserted, link["event_id"], link["source"])
+        left, right, time = node_of(link["left"]), node_of(link["right"]), link["occurred_at"]
+        if at is not None and time > at:
+            continue
+        cut = corrections.cut((left, right))
+        if cut is None or time > cut:
+            proofs = counting
+        elif any(time <= corrections.erased.get(node, time - 1) for node in (left, right)):
+            continue
+        else:
+            proofs = withdrawn
+        asserted = link["kind"] == "ASSERTED"
+        proof = Proof(left, right, time, asserted, link["event_id"], link["source"])
         known = proofs.setdefault(((left, right), asserted), proof)
         if proof[2:] < known[2:]:
             proofs[(left, right), asserted] = proof
-        pairs_of.setdefault(left, set()).add((left, right))
-        pairs_of.setdefault(right, set()).add((left, right))
+    return counting, withdrawn
+
+
+def _around(nodes: set[Node], links: Iterable[tuple[Pair, bool]]) -> set[Node]:
+    """The identifiers that links connect to one of the nodes, and these."""
+    neighbours: dict[Node, set[Node]] = {}
+    for (left, right), _ in links:
+        neighbours.setdefault(left, set()).add(right)
+        neighbours.setdefault(right, set()).add(left)
     found, todo = set(nodes), list(nodes)
     while todo:
-        for pair in pairs_of.get(todo.pop(), ()):
-            fresh = set(pair) - found
-            found |= fresh
-            todo += fresh
-    return {key: proof for key, proof in proofs.items() if key[0][0] in found}
+        fresh = neighbours.get(todo.pop(), set()) - found
+        found |= fresh
+        todo += fresh
+    return found
 
 
 class _Trial:
@@ -135,10 +163,10 @@ class _Trial:
 
     def __init__(self, tenant: str, policy: IdentityPolicy) -> None:
         self._clusters = Clusters(tenant, policy)
-        self._proofs: dict[tuple[Pair, bool], Proof] = {}
-        self._decided: list[tuple[Item, Refusal | None]] = []
+        self._proofs: _Proofs = {}
+        self._decided: list[tuple[Proof, Refusal | None]] = []
 
-    def decide(self, proofs: dict[tuple[Pair, bool], Proof]) -> None:
+    def decide(self, proofs: _Proofs) -> None:
         """Take in all evidence."""
         self._proofs = proofs
         known: dict[Pair, Evidence] = {}
@@ -147,7 +175,11 @@ class _Trial:
         for item in sorted(item for pair, evidence in known.items() for item in items(pair, evidence)):
             self._clusters.step(item)
             reason = self._clusters.refused.get(item)
-            self._decided.append((item, None if reason is None else self._refusal(item, reason)))
+            self._decided.append((self._proof(item), None if reason is None else self._refusal(item, reason)))
+
+    def withdraw(self, proofs: _Proofs) -> None:
+        """Take in links that count no more; they change nothing."""
+        self._decided += ((proof, Refusal(UNLINKED, ())) for proof in sorted(proofs.values()))
 
     def side(self, node: Node) -> Side:
         """Whose the identifier is in the end."""
@@ -168,10 +200,10 @@ class _Trial:
         if one not in clusters or clusters[one] is not clusters.get(other):
             return None
         group = {one: {one}, other: {other}}
-        for count, (item, refusal) in enumerate(self._decided, start=1):
+        for count, (proof, refusal) in enumerate(self._decided, start=1):
             if refusal is not None:
                 continue
-            left, right = (group.setdefault(node, {node}) for node in item[1])
+            left, right = (group.setdefault(node, {node}) for node in proof[:2])
             if left is right:
                 continue
             small, large = sorted((left, right), key=len)
@@ -179,7 +211,7 @@ class _Trial:
             for node in small:
                 group[node] = large
             if group[one] is group[other]:
-                return self._way(one, other, count), item[0]
+                return self._way(one, other, count), proof.occurred_at
         raise AssertionError("accepted links unite every cluster")
 
     def likeliest_way(self, one: Node, other: Node) -> tuple[Step, ...]:
@@ -189,7 +221,8 @@ class _Trial:
     def _way(self, one: Node, other: Node, count: int) -> tuple[Step, ...]:
         """Over the first `count` links."""
         best: dict[Pair, int] = {}  # pair → its first decision, or the one that accepted it
-        for number, ((_, pair, _), refusal) in enumerate(self._decided[:count]):
+        for number, (proof, refusal) in enumerate(self._decided[:count]):
+            pair = proof[:2]
             if pair not in best or (refusal is None and self._decided[best[pair]][1] is not None):
                 best[pair] = number
         edges: dict[Node, list[tuple[Node, int]]] = {}
@@ -217,8 +250,7 @@ class _Trial:
         node = other
         while node != one and node in came:
             before, number = came[node]
-            item, refusal = self._decided[number]
-            proof = self._proof(item)
+            proof, refusal = self._decided[number]
             steps.append(Step(proof._replace(left=before, right=node), refusal))
             node = before
         return tuple(reversed(steps))

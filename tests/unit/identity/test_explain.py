@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.records import Identifier, IdentityLink
+from streams.identity.corrections import Corrections
 from streams.identity.explain import Explanation, Step, explain
 from streams.identity.profile_id import Assignment, contested_profile, own_profile
 from streams.identity.resolution import resolve
@@ -174,6 +175,35 @@ def test_strangers_have_no_way_between_them():
     assert (answer.same, answer.steps, answer.one.linked) == (False, (), True)
 
 
+GOLDEN = [
+    link("customer_id:A", "email:a", 1),
+    link("customer_id:B", "email:b", 2),
+    link("customer_id:A", "customer_id:B", 3, asserted=True),
+]
+
+
+def test_a_golden_record_that_was_withdrawn_is_told_as_withdrawn():
+    corrections = Corrections(unlinked={GOLDEN[2][0]: 7})
+    answer = explain(TENANT, POLICY, records(GOLDEN), node("email:a"), node("email:b"), None, corrections)
+    assert not answer.same
+    assert told(answer.refusals) == ["customer_id:A=customer_id:B e2 unlink"]
+
+
+def test_evidence_after_a_withdrawal_counts_again():
+    links = [*GOLDEN, link("customer_id:A", "customer_id:B", 8, asserted=True)]
+    corrections = Corrections(unlinked={GOLDEN[2][0]: 7})
+    answer = explain(TENANT, POLICY, records(links), node("email:a"), node("email:b"), None, corrections)
+    assert (answer.same, answer.since, answer.refusals) == (True, 8, ())
+
+
+def test_erased_evidence_is_not_told_at_all():
+    corrections = Corrections(erased={node("email:a"): 7}, unlinked={GOLDEN[0][0]: 7})
+    answer = explain(
+        TENANT, POLICY, records(GOLDEN), node("email:a"), node("customer_id:A"), None, corrections
+    )
+    assert (answer.steps, answer.one.linked) == ((), False)
+
+
 pairs_of_nodes = st.lists(st.sampled_from(NODES), min_size=2, max_size=2, unique=True)
 
 
@@ -225,6 +255,25 @@ def test_an_explanation_is_the_same_in_every_order_and_from_both_sides(history, 
         len(answer.steps),
         len(answer.refusals),
     )
+
+
+cuts = st.dictionaries(st.sampled_from(NODES), st.integers(0, 9), max_size=3)
+
+
+@given(histories, pairs_of_nodes, cuts, st.data())
+def test_what_was_cut_decides_nothing(history, two, erased, data):
+    unlinked = data.draw(
+        st.dictionaries(st.sampled_from([pair for pair, _, _ in history]), st.integers(0, 9), max_size=3)
+    )
+    corrections = Corrections(erased=erased, unlinked=unlinked)
+    answer = explain(TENANT, POLICY, records(history), *two, None, corrections)
+    cut_at = {pair: corrections.cut(pair) for pair, _, _ in history}
+    left = [event for event in history if cut_at[event[0]] is None or event[1] > cut_at[event[0]]]
+    never = explain(TENANT, POLICY, records(left), *two)
+    assert (answer.one.owner, answer.other.owner) == (never.one.owner, never.other.owner)
+    assert (answer.since, answer.until) == (never.since, never.until)
+    if answer.since is not None:
+        assert [step.proof[:4] for step in answer.steps] == [step.proof[:4] for step in never.steps]
 
 
 def _united(history: list[Link], at: int, one: tuple[str, str], other: tuple[str, str]) -> bool:

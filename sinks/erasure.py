@@ -32,6 +32,7 @@ DELETED: Final = {
     "identity_links": f"""tenant = %(tenant)s AND {_UNTIL} AND (
         (left_type = %(type)s AND left_value = %(value)s) OR (right_type = %(type)s AND right_value = %(value)s))""",
     "identity_assignments": f"{_OWNED} AND version < %(version)s",
+    "identity_assignment_history": f"{_OWNED} AND version < %(version)s",
     "journey_states": f"""{_HELD} AND (profile_id, version) NOT IN (
         SELECT profile_id, max(version) FROM journey_states WHERE {_HELD} GROUP BY profile_id)""",  # noqa: S608
     "journey_signals": f"""{_HELD} AND signal_id IN (
@@ -113,7 +114,7 @@ class Erased:
                 if not self._gone(row, "left", row["occurred_at"])
                 and not self._gone(row, "right", row["occurred_at"])
             ]
-        if table == "identity_assignments":
+        if table in ("identity_assignments", "identity_assignment_history"):
             return [row for row in rows if row["is_deleted"] or not self._outdated(row)]
         return rows
 

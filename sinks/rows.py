@@ -91,6 +91,23 @@ def identity_link_row(record: Record, source: Source) -> Row:
     }
 
 
+def identity_correction_row(record: Record, source: Source) -> Row:
+    """IdentityCorrection → identity_corrections."""
+    right = record["right"]
+    return {
+        "tenant": record["tenant"],
+        "kind": record["kind"],
+        "left_type": record["left"]["type"],
+        "left_value": record["left"]["value"],
+        "right_type": right["type"] if right else "",
+        "right_value": right["value"] if right else "",
+        "occurred_at": moment(record["occurred_at"]),
+        "event_id": record["event_id"],
+        "source": record["source"],
+        **_origin(source),
+    }
+
+
 def assignment_row(record: Record, source: Source) -> Row:
     """IdentityAssignment → identity_assignments."""
     contested = record["contested_from"]
@@ -107,6 +124,11 @@ def assignment_row(record: Record, source: Source) -> Row:
         "is_deleted": 0,
         **_origin(source),
     }
+
+
+def history_row(row: Row, published_at: int) -> Row:
+    """A row of identity_assignments, a deleted one too, and when it was published → its history."""
+    return {**row, "published_at": moment(published_at)}
 
 
 def assignment_tombstone(key: str, version: int | None, source: Source) -> Row:
@@ -364,10 +386,14 @@ def _origin(source: Source) -> Row:
     }
 
 
+#: Table → the table that keeps every version of its rows, made by `history_row`.
+HISTORY_OF: Final = {"identity_assignments": "identity_assignment_history"}
+
 #: Record → table. Move and Transfer are messages between profiles: they are not stored.
 TABLES: Final = {
     "ResolvedTouchpoint": Table("touchpoints", touchpoint_row),
     "IdentityLink": Table("identity_links", identity_link_row),
+    "IdentityCorrection": Table("identity_corrections", identity_correction_row),
     "IdentityAssignment": Table("identity_assignments", assignment_row),
     "ProfileChanged": Table("profile_changes", profile_changed_row),
     "JourneyState": Table("journey_states", journey_row),

@@ -52,7 +52,8 @@ CREATE TABLE IF NOT EXISTS identity_links (
     source_topic LowCardinality(String),
     source_partition Int32,
     source_offset UInt64,
-    loaded_at DateTime64(3, 'UTC') DEFAULT now64(3)
+    loaded_at DateTime64(3, 'UTC') DEFAULT now64(3),
+    INDEX right_value right_value TYPE bloom_filter(0.01) GRANULARITY 1
 )
 ENGINE = ReplacingMergeTree(source_offset)
 ORDER BY (tenant, left_type, left_value, right_type, right_value, kind, occurred_at, event_id)

@@ -53,40 +53,47 @@ CREATE OR REPLACE VIEW identity_links_current AS
 SELECT l.* EXCEPT (source_topic, source_partition, source_offset, loaded_at)
 FROM identity_links AS l FINAL
 LEFT JOIN (
-    SELECT tenant, left_type, left_value, max(occurred_at) AS until
+    SELECT tenant AS of, left_type AS type, left_value AS value, max(occurred_at) AS until
     FROM identity_corrections WHERE kind = 'ERASE' GROUP BY tenant, left_type, left_value
-) AS one ON l.tenant = one.tenant AND l.left_type = one.left_type AND l.left_value = one.left_value
+) AS one ON l.tenant = one.of AND l.left_type = one.type AND l.left_value = one.value
 LEFT JOIN (
-    SELECT tenant, left_type, left_value, max(occurred_at) AS until
+    SELECT tenant AS of, left_type AS type, left_value AS value, max(occurred_at) AS until
     FROM identity_corrections WHERE kind = 'ERASE' GROUP BY tenant, left_type, left_value
-) AS other ON l.tenant = other.tenant AND l.right_type = other.left_type AND l.right_value = other.left_value
+) AS other ON l.tenant = other.of AND l.right_type = other.type AND l.right_value = other.value
 LEFT JOIN (
-    SELECT tenant, left_type, left_value, right_type, right_value, max(occurred_at) AS until
+    SELECT tenant AS of, left_type AS type_1, left_value AS value_1, right_type AS type_2, right_value AS value_2,
+        max(occurred_at) AS until
     FROM identity_corrections WHERE kind = 'UNLINK'
     GROUP BY tenant, left_type, left_value, right_type, right_value
-) AS pair ON l.tenant = pair.tenant AND l.left_type = pair.left_type AND l.left_value = pair.left_value
-    AND l.right_type = pair.right_type AND l.right_value = pair.right_value
-WHERE (one.left_type = '' OR l.occurred_at > one.until)
-    AND (other.left_type = '' OR l.occurred_at > other.until)
-    AND (pair.left_type = '' OR l.occurred_at > pair.until)
+) AS pair ON l.tenant = pair.of AND l.left_type = pair.type_1 AND l.left_value = pair.value_1
+    AND l.right_type = pair.type_2 AND l.right_value = pair.value_2
+WHERE (one.type = '' OR l.occurred_at > one.until)
+    AND (other.type = '' OR l.occurred_at > other.until)
+    AND (pair.type_1 = '' OR l.occurred_at > pair.until)
 COMMENT 'The evidence that counts: without what erasures and withdrawn links cut';
 
 CREATE OR REPLACE VIEW touchpoints_current AS
 SELECT
-    t.* EXCEPT (profile_id, assignment_version, version, source_topic, source_partition, source_offset, loaded_at),
+    t.* EXCEPT (
+        profile_id, assignment_version, version, source_topic, source_partition, source_offset, loaded_at,
+        later_profile_id, erasure_version
+    ),
     multiIf(
-        a.profile_id = '' AND t.assignment_version < toInt64(e.version) AND e.profile_id != '', e.profile_id,
+        a.profile_id = '' AND t.assignment_version < t.erasure_version, t.later_profile_id,
         a.profile_id = '' OR t.assignment_version > a.version, t.profile_id,
         t.occurred_at >= a.contested_from, a.contested_profile_id,
         a.profile_id
     ) AS profile_id
-FROM touchpoints AS t FINAL
+FROM (
+    SELECT t.*, e.profile_id AS later_profile_id, if(e.profile_id = '', -1, toInt64(e.version)) AS erasure_version
+    FROM touchpoints AS t FINAL
+    LEFT JOIN (
+        SELECT tenant, identifier_type, identifier_value, profile_id, erased_at, version FROM erasures FINAL
+    ) AS e USING (tenant, identifier_type, identifier_value)
+    WHERE e.profile_id = '' OR t.occurred_at > e.erased_at
+) AS t
 LEFT JOIN (
     SELECT tenant, identifier_type, identifier_value, profile_id, contested_from, contested_profile_id, version
     FROM identity_assignments FINAL
 ) AS a USING (tenant, identifier_type, identifier_value)
-LEFT JOIN (
-    SELECT tenant, identifier_type, identifier_value, profile_id, erased_at, version FROM erasures FINAL
-) AS e USING (tenant, identifier_type, identifier_value)
-WHERE e.profile_id = '' OR t.occurred_at > e.erased_at
 COMMENT 'Every touchpoint once that was not erased, with the profile that owns it now';

@@ -1,0 +1,200 @@
+"""Who is who in ClickHouse: now, at an instant, by way of the dictionary, and why."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from random import Random
+
+import pytest
+
+from deploy.sandbox import ClickHouseServer
+from schemas import topics
+from schemas.codec import encode
+from schemas.records import IdentityLink
+from sinks.evidence import evidence_around, owners
+from sinks.migrate import migrate
+from streams.identity.evidence import evidence_of, join
+from streams.identity.explain import explain
+from streams.identity.load_policy import load
+from streams.identity.prepare import prepare
+from streams.identity.resolution import resolve
+from streams.ownership import node_of
+from streams.stitch.stitching import links_of
+from tests.integration.test_tables import Store, database
+from tests.touchpoints import START, touchpoint
+from tests.unit.sinks.records import assignment, resolved_bytes
+
+pytestmark = pytest.mark.sandbox
+
+MINUTE = 60_000
+POLICY = load("", b"k" * 32, "k1")
+
+
+@pytest.fixture
+def store(clickhouse: ClickHouseServer) -> Iterator[Store]:
+    where = database(clickhouse)
+    migrate(where)
+    store = Store(where)
+    yield store
+    store.close()
+
+
+def assigned(store: Store, value: str, profile: str, version: int, minute: int, **fields: object) -> None:
+    record = encode("IdentityAssignment", assignment(value, profile, version, **fields))
+    store.load(topics.IDENTITY_ASSIGNMENTS, record, timestamp=START + minute * MINUTE)
+
+
+def at(store: Store, minute: int) -> list[tuple[object, ...]]:
+    instant = datetime.fromtimestamp(START / 1000 + minute * 60, UTC).strftime("%Y-%m-%d %H:%M:%S")
+    return store.query(
+        f"SELECT identifier_value, profile_id FROM identity_at(at = '{instant}') ORDER BY identifier_value"
+    )
+
+
+def test_who_was_who_is_known_for_every_instant(store: Store) -> None:
+    assigned(store, "a", "p1", 1, minute=1)
+    assigned(store, "b", "p1", 2, minute=2)
+    assigned(store, "a", "p2", 5, minute=5)
+    store.load(
+        topics.IDENTITY_ASSIGNMENTS, None, key=b"default/cookie:b", headers=(("version", b"7"),),
+        timestamp=START + 7 * MINUTE,
+    )  # fmt: skip
+
+    assert at(store, 0) == []
+    assert at(store, 1) == [("a", "p1")]
+    assert at(store, 4) == [("a", "p1"), ("b", "p1")]
+    assert at(store, 6) == [("a", "p2"), ("b", "p1")]
+    assert at(store, 8) == [("a", "p2")]
+    assert store.query("SELECT count() FROM identity_assignment_history") == [(4,)]
+    assert store.query("SELECT identifier_value, profile_id FROM identity_current") == [("a", "p2")]
+
+
+def test_a_decision_published_again_after_a_crash_counts_from_its_first_publication(store: Store) -> None:
+    assigned(store, "a", "p1", 1, minute=1)
+    assigned(store, "a", "p1", 1, minute=9)
+
+    store.query("OPTIMIZE TABLE identity_assignment_history FINAL")
+
+    assert at(store, 2) == [("a", "p1")]
+
+
+def test_the_dictionary_gives_every_touchpoint_the_owner_that_the_join_gives_it(store: Store) -> None:
+    random = Random(7)
+    events, assignments = [], []
+    for number in range(300):
+        events.append(
+            resolved_bytes(
+                f"e{number}", ids=[("cookie", f"c{random.randrange(40)}")], profile=f"stitched{number}",
+                version=random.choice([-1, random.randrange(50)]), minute=number,
+            )
+        )  # fmt: skip
+    for version in range(50):
+        contested = random.random() < 0.3
+        record = assignment(
+            f"c{random.randrange(40)}", f"p{random.randrange(9)}", version,
+            contested_from=START + 150 * MINUTE if contested else None,
+            contested_profile_id="shared" if contested else None,
+        )  # fmt: skip
+        assignments.append(encode("IdentityAssignment", record))
+    store.load(topics.JOURNEY_INPUTS, *events)
+    store.load(topics.IDENTITY_ASSIGNMENTS, *assignments)
+    store.load(topics.IDENTITY_ASSIGNMENTS, None, key=b"default/cookie:c3", headers=(("version", b"99"),))
+    store.query("SYSTEM RELOAD DICTIONARY identity_owners")
+
+    joined, looked_up = (
+        store.query(f"SELECT event_id, profile_id FROM {view} ORDER BY event_id")
+        for view in ("touchpoints_current", "touchpoints_current_fast")
+    )
+
+    assert looked_up == joined
+    assert {profile for _, profile in joined} >= {"shared", "p1"}
+
+
+def test_the_fast_view_has_the_columns_of_the_other(store: Store) -> None:
+    names = [
+        [name for name, *_ in store.query(f"DESCRIBE TABLE {view}")]
+        for view in ("touchpoints_current", "touchpoints_current_fast")
+    ]
+    assert names[0] == names[1]
+
+
+TABLET = [
+    touchpoint("v1", minute=0, ids=[("cookie", "tablet")]),
+    touchpoint("l1", minute=10, ids=[("cookie", "tablet"), ("customer_id", "A"), ("device_id", "d")]),
+    touchpoint("l1-again", minute=11, ids=[("cookie", "tablet"), ("customer_id", "A")]),
+    touchpoint("l2", minute=20, ids=[("cookie", "tablet"), ("customer_id", "B")]),
+    touchpoint("b", minute=30, ids=[("cookie", "tablet"), ("loyalty_id", "L")], source="till"),
+    touchpoint("z", minute=1, ids=[("cookie", "z"), ("loyalty_id", "Z")]),
+]
+
+
+def stored_tablet(store: Store) -> list[IdentityLink]:
+    """What stitch and identity publish of the touchpoints."""
+    links: list[IdentityLink] = []
+    for event in TABLET:
+        _, prepared = prepare(event, POLICY)
+        links += links_of(prepared, prepared["identifiers"])
+    store.load(topics.IDENTITY_LINKS, *[encode("IdentityLink", link) for link in links])
+    evidence: dict = {}
+    for link in links:
+        pair = node_of(link["left"]), node_of(link["right"])
+        evidence[pair] = join(evidence.get(pair), evidence_of(link["occurred_at"], asserted=False))
+    for version, (node, one) in enumerate(resolve("default", POLICY, evidence).items()):
+        record = assignment(
+            node[1], one.profile_id, version, identifier={"type": node[0], "value": node[1]},
+            contested_from=one.contested_from, contested_profile_id=one.contested_profile_id,
+        )  # fmt: skip
+        store.load(topics.IDENTITY_ASSIGNMENTS, encode("IdentityAssignment", record))
+    return links
+
+
+def test_the_evidence_says_what_each_link_does_and_by_which_event(store: Store) -> None:
+    stored_tablet(store)
+
+    found = store.query(
+        "SELECT left_value, right_value, event_id, source, outcome, types_of_both"
+        " FROM identity_evidence ORDER BY occurred_at, right_value"
+    )
+
+    assert found == [
+        ("z", "Z", "z", "test", "united", []),
+        ("tablet", "A", "l1", "test", "united", []),
+        ("A", "d", "l1", "test", "united", []),
+        ("tablet", "B", "l2", "test", "refused", ["customer_id"]),
+        ("tablet", "L", "b", "till", "contested", []),
+    ]
+
+
+def test_the_evidence_between_two_identifiers_is_that_of_their_profiles(store: Store) -> None:
+    stored_tablet(store)
+
+    found = store.query(
+        "SELECT event_id, outcome FROM"
+        " identity_evidence_between(tenant = 'default', one = 'device_id:d', other = 'customer_id:B')"
+    )
+
+    assert sorted(found) == [("l1", "united"), ("l1", "united"), ("l2", "refused")]
+
+
+def test_an_explanation_from_clickhouse_is_the_one_from_the_events(store: Store) -> None:
+    links = stored_tablet(store)
+    one, other = ("device_id", "d"), ("loyalty_id", "L")
+
+    around, _ = evidence_around(store.where, "default", [one, other])
+
+    assert explain("default", POLICY, around, one, other) == explain("default", POLICY, links, one, other)
+    assert {link["event_id"] for link in around} == {"l1", "l1-again", "l2", "b"}
+    assert owners(store.where, "default", [one, ("cookie", "nobody")]).keys() == {one}
+    assert evidence_around(store.where, "bank", [one]) == ([], [])
+
+
+def test_evidence_is_found_over_any_number_of_steps(store: Store) -> None:
+    chain = [touchpoint(f"e{n}", ids=[("device_id", f"{n}"), ("device_id", f"{n + 1}")]) for n in range(30)]
+    for event in chain:
+        store.load(
+            topics.IDENTITY_LINKS,
+            *[encode("IdentityLink", one) for one in links_of(event, event["identifiers"])],
+        )
+
+    links, _ = evidence_around(store.where, "default", [("device_id", "0")])
+
+    assert len(links) == 30

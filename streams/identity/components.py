@@ -1,41 +1,38 @@
 """Resolution, one piece of evidence at a time: always equal to the definition over all evidence so far.
 
 What a link does depends only on earlier links of its component: the identifiers connected by links, refused
-ones too. So three cases are cheap, and only the fourth decides a component anew:
+ones too. So three cases are cheap, and only the fourth decides links anew:
 
 1. a link with a contested identifier is refused, and that moves nothing;
-2. where every rule holds even for the whole, none could break on the way, so order cannot matter;
-3. a link newer than all others of its component is just the next step;
-4. anything else: take the component down and repeat its links in order.
+2. a link newer than all others of its component is just the next step;
+3. where both sides together obey every rule in the end, they did so all along, and order cannot matter to them;
+   nor to others, if every link refused at the two sides would have been refused for the same reason;
+4. anything else: take back what was decided since, and decide it again (`history`).
 
 Links refused because of a contested identifier connect no components: ten thousand callers who share the call
 centre's number stay ten thousand components. They are suspended, and join in again if the identifier is found
 to be contested only later.
+
+Case 4 may take a while in a large component, so it is written as generators that can rest between two links
+(`deciding`). Nothing may be asked in such a pause: the tenant's identities are half decided.
 """
 
+import sys
 from collections.abc import Iterable, Mapping
-from typing import Final
+from typing import Final, TypeVar
 
+from streams.identity.deciding import Deciding, Work
 from streams.identity.decisions import Decision, Journal
-from streams.identity.evidence import Evidence, Item, Node, Pair, evidence_of, items, join
+from streams.identity.evidence import Evidence, Item, Node, Pair, evidence_of, items, join, packed, unpacked
 from streams.identity.policy import IdentityPolicy
 from streams.identity.profile_id import Assignment
+from streams.identity.restoring import Restored
 from streams.identity.uniting import CONTESTED, Clusters
 
 __all__ = ["Decision", "TenantIdentities"]
 
-_BEFORE_ALL: Final[Item] = (-(1 << 62), (("", ""), ("", "")), False)
-
-
-class _Component:
-    """Identifiers connected by links that may influence one another."""
-
-    __slots__ = ("clusters", "links", "newest")
-
-    def __init__(self) -> None:
-        self.links: dict[Pair, Evidence] = {}
-        self.newest = _BEFORE_ALL
-        self.clusters = 1  #: how many; 1: no link inside was refused
+R = TypeVar("R")
+_LOOKED_AT: Final = 32  # members among which an identifier's own copy is looked for
 
 
 class TenantIdentities:
@@ -44,25 +41,33 @@ class TenantIdentities:
     def __init__(self, tenant: str, policy: IdentityPolicy) -> None:
         self.tenant = tenant
         self._clusters = Clusters(tenant, policy)
-        self._component_of: dict[Node, _Component] = {}
-        self._suspended: dict[Node, dict[Pair, Evidence]] = {}  # by the contested identifier
-        self._restored: dict[Pair, Evidence] = {}
+        self._deciding = Deciding(self._clusters)
+        self._restored = Restored()
 
     def restore(self, pair: Pair, evidence: Evidence) -> None:
-        """Take evidence from the changelog, in any order; it is resolved when somebody first asks."""
-        self._restored[pair] = join(self._restored.get(pair), evidence)
+        """Take evidence from the changelog, in any order; a component is resolved when somebody first asks."""
+        known = self._known(pair)
+        if join(known, evidence) != known:
+            resolved = any(node in self._clusters.cluster_of for node in pair)
+            self._restored.add(pair, evidence, meets_resolved=resolved)
 
     def observe(self, pair: Pair, occurred_at: int, asserted: bool) -> Decision | None:
         """Take in that an event at this time (UTC ms) links a pair.
 
         Returns None if that is known already. An empty decision is still new evidence, which must be kept.
         """
-        known = self.evidence(pair)
+        return _done(self.deciding(pair, occurred_at, asserted))
+
+    def deciding(self, pair: Pair, occurred_at: int, asserted: bool) -> Work[Decision | None]:
+        """`observe` as work that can rest."""
+        yield from self._settling(pair)
+        pair = self._own_copy(pair[0]), self._own_copy(pair[1])
+        known = self._known(pair)
         evidence = join(known, evidence_of(occurred_at, asserted=asserted))
         if evidence == known:
             return None
         journal = Journal()
-        self._take_in(pair, known, evidence, journal)
+        yield from self._taking_in(pair, known, evidence, journal)
         return journal.decision(self._clusters, "asserted" if asserted else "link", "order")
 
     def withdraw(self, pairs: Iterable[Pair], rule: str) -> Decision:
@@ -71,228 +76,104 @@ class TenantIdentities:
 
     def replace(self, evidence: Mapping[Pair, Evidence | None], rule: str) -> Decision:
         """Know other evidence of these pairs than was seen; None: none. `rule` names the reason in the decision."""
-        self._settle()
+        return _done(self.replacing(evidence, rule))
+
+    def replacing(self, evidence: Mapping[Pair, Evidence | None], rule: str) -> Work[Decision]:
+        """`replace` as work that can rest."""
+        yield from self._settling(node for pair in evidence for node in pair)
         links = {pair: left for pair, left in evidence.items() if left is not None}
         gone = [pair for pair, left in evidence.items() if left is None]
-        withdrawn = {pair for pair in gone if self._unsuspend(pair) is None and self._known(pair) is not None}
+        withdrawn = {
+            pair for pair in gone if not self._deciding.release(pair) and self._known(pair) is not None
+        }
         journal = Journal()
-        self._resolve(links, {node for pair in (*withdrawn, *links) for node in pair}, journal, withdrawn)
+        yield from self._deciding.resolving(
+            links, {node for pair in (*withdrawn, *links) for node in pair}, journal, withdrawn
+        )
         return journal.decision(self._clusters, rule, rule)
-
-    def pairs_of(self, node: Node) -> list[Pair]:
-        """The pairs with this identifier of which anything is known, sorted."""
-        self._settle()
-        component = self._component_of.get(node)
-        held = (*self._suspended.values(), component.links if component is not None else {})
-        return sorted({pair for links in held for pair in links if node in pair})
 
     def evidence(self, pair: Pair) -> Evidence | None:
         """What is known of a pair."""
-        self._settle()
+        _done(self._settling(pair))
         return self._known(pair)
+
+    def pairs_of(self, node: Node) -> list[Pair]:
+        """The pairs with this identifier of which anything is known, sorted."""
+        _done(self._settling((node,)))
+        component = self._deciding.component(node)
+        found = {pair for pair in component.links if node in pair} if component is not None else set()
+        return sorted({*found, *self._deciding.suspended.pairs_of(node)})
 
     def assignment(self, node: Node) -> Assignment:
         """Whose an identifier is; its own if it has no link."""
-        self._settle()
+        _done(self._settling((node,)))
         return self._clusters.assignment(node)
 
     def members(self, node: Node) -> list[Node]:
         """All identifiers of the profile that holds this one, sorted."""
-        self._settle()
+        _done(self._settling((node,)))
         cluster = self._clusters.cluster_of.get(node)
         return [node] if cluster is None else sorted(cluster.members)
 
     def refused(self) -> dict[Item, str]:
         """The refused links and why: `unique:<type>`, `limit:<type>` or `contested`."""
-        self._settle()
+        _done(self._settling(None))
         return dict(self._clusters.refused)
 
-    def _take_in(self, pair: Pair, known: Evidence | None, evidence: Evidence, journal: Journal) -> None:
+    def _taking_in(
+        self, pair: Pair, known: Evidence | None, evidence: Evidence, journal: Journal
+    ) -> Work[None]:
         before, now = items(pair, known), items(pair, evidence)
         if before == now:
-            self._component_of[pair[0]].links[pair] = evidence
+            self._deciding.connect(pair).links[pair] = evidence
             return
-        self._admit(pair, journal)
-        item = next(item for item in now if item not in before)
-        only_added = len(now) > len(before)
-        if evidence.asserted is None and self._contested_before(item) is not None:
-            self._unsuspend(pair)
-            self._suspend(item, evidence)
-        elif self._order_is_free(pair) or (
-            only_added and self._is_newest(item) and not self._is_suspended(pair)
-        ):
-            self._append(item, evidence, journal)
+        self._deciding.admit(pair, journal)
+        new = [item for item in now if item not in before]
+        gone = [item for item in before if item not in now]
+        suspended = self._deciding.release(pair)
+        if evidence.asserted is None and self._deciding.contested_before(new[0]) is not None:
+            self._deciding.suspend(new[0], evidence)
+        elif not suspended and not gone and self._deciding.is_newest(new[0]):
+            self._deciding.append(new[0], evidence, journal)
+        elif not suspended and self._deciding.is_free(new[0], gone):
+            self._deciding.accept(new[0], evidence, journal)
         else:
-            self._resolve({pair: evidence}, set(pair), journal)
-
-    def _admit(self, pair: Pair, journal: Journal | None) -> None:
-        for node in pair:
-            if node not in self._clusters.cluster_of:
-                newcomer = self._clusters.add(node)
-                if journal is not None:
-                    journal.newcomer(newcomer)
-
-    def _order_is_free(self, pair: Pair) -> bool:
-        for node in pair:
-            component = self._component_of.get(node)
-            if component is not None and component.clusters > 1:
-                return False
-        clusters = self._clusters.cluster_of
-        return self._clusters.obeys_every_rule(clusters[pair[0]], clusters[pair[1]])
-
-    def _is_newest(self, item: Item) -> bool:
-        components = (self._component_of.get(node) for node in item[1])
-        return all(component is None or item > component.newest for component in components)
-
-    def _append(self, item: Item, evidence: Evidence, journal: Journal | None) -> None:
-        """Take the next step of a component."""
-        clusters, pair = self._clusters, item[1]
-        component = self._connect(pair)
-        component.links[pair] = evidence
-        component.newest = max(component.newest, item)
-        reason = clusters.judge(item)
-        if reason is None:
-            sides = {clusters.cluster_of[pair[0]], clusters.cluster_of[pair[1]]}
-            survivor = clusters.survivor(item)
-            if journal is not None:
-                for side in sides:
-                    if side.profile_id != survivor[1]:
-                        journal.cluster(clusters, side)
-            component.clusters -= len(sides) - 1
-            clusters.unite(item, survivor)
-        else:
-            if journal is not None:
-                for node in clusters.shared(pair, reason):
-                    journal.identifier(clusters, node)
-            clusters.refuse(item, reason)
-
-    def _connect(self, pair: Pair) -> _Component:
-        """The component of both sides, made one: the smaller joins the larger."""
-        large, small = (self._component_of.get(node) or _Component() for node in pair)
-        if large is not small:
-            if len(large.links) < len(small.links):
-                large, small = small, large
-            for linked in small.links:
-                for node in linked:
-                    self._component_of[node] = large
-            for node in pair:
-                self._component_of[node] = large
-            large.links.update(small.links)
-            large.newest = max(large.newest, small.newest)
-            large.clusters += small.clusters
-        return large
-
-    def _resolve(
-        self,
-        links: dict[Pair, Evidence],
-        nodes: set[Node],
-        journal: Journal | None,
-        without: Iterable[Pair] = (),
-    ) -> None:
-        """Decide anew the components of `nodes`, taking `links` in with their new evidence.
-
-        If an identifier turns out to be contested later than thought, or not at all, the links that were
-        suspended because of it take part, with their components. The region only grows, so this ends.
-        """
-        links = dict(links)
-        while True:
-            contested = self._take_down(links, nodes, journal)
-            for pair in without:
-                links.pop(pair, None)
-            for item in sorted(item for pair, evidence in links.items() for item in items(pair, evidence)):
-                evidence = links[item[1]]
-                self._admit(item[1], None)
-                if evidence.asserted is None and self._contested_before(item) is not None:
-                    self._suspend(item, evidence)
-                else:
-                    self._append(item, evidence, None)
-            woken = self._woken(contested)
-            if not woken:
-                return
-            links |= woken
-            nodes.update(node for pair in woken for node in pair)
-
-    def _take_down(
-        self, links: dict[Pair, Evidence], nodes: set[Node], journal: Journal | None
-    ) -> dict[Node, Item]:
-        """Forget what was decided in the components of `nodes`; add all their links and identifiers to both.
-
-        Returns what was contested there, since which link.
-        """
-        clusters = self._clusters
-        for pair in links:
-            self._unsuspend(pair)
-        for component in {self._component_of[node] for node in nodes if node in self._component_of}:
-            for pair, evidence in component.links.items():
-                links.setdefault(pair, evidence)
-                nodes.update(pair)
-                for item in items(pair, evidence):
-                    clusters.refused.pop(item, None)
-        if journal is not None:
-            for node in nodes:
-                cluster = clusters.cluster_of.get(node)
-                if cluster is not None:
-                    journal.cluster(clusters, cluster)
-        contested = {node: clusters.contested.pop(node) for node in nodes if node in clusters.contested}
-        for node in nodes:
-            clusters.cluster_of.pop(node, None)
-            self._component_of.pop(node, None)
-        return contested
-
-    def _contested_before(self, item: Item) -> Node | None:
-        """The side of a link that was contested already when it happened."""
-        contested = self._clusters.contested
-        if contested:
-            for node in item[1]:
-                since = contested.get(node)
-                if since is not None and since < item:
-                    return node
-        return None
-
-    def _suspend(self, item: Item, evidence: Evidence) -> None:
-        node = self._contested_before(item)
-        assert node is not None
-        self._suspended.setdefault(node, {})[item[1]] = evidence
-        self._clusters.refuse(item, CONTESTED)
-
-    def _unsuspend(self, pair: Pair) -> Evidence | None:
-        for node in pair:
-            held = self._suspended.get(node)
-            if held is not None and (evidence := held.pop(pair, None)) is not None:
-                if not held:
-                    del self._suspended[node]
-                for item in items(pair, evidence):
-                    self._clusters.refused.pop(item, None)
-                return evidence
-        return None
-
-    def _is_suspended(self, pair: Pair) -> bool:
-        return any(pair in self._suspended.get(node, ()) for node in pair)
-
-    def _woken(self, contested: dict[Node, Item]) -> dict[Pair, Evidence]:
-        """The suspended links that happened before their identifier is contested as it now turns out."""
-        woken: dict[Pair, Evidence] = {}
-        for node, was in contested.items():
-            since = self._clusters.contested.get(node)
-            if since is not None and since <= was:
-                continue
-            for pair, evidence in self._suspended.get(node, {}).items():
-                if since is None or items(pair, evidence)[0] < since:
-                    woken[pair] = evidence
-        return woken
+            for item in gone:
+                if self._clusters.refused.get(item) == CONTESTED:
+                    del self._clusters.refused[item]
+            self._deciding.connect(pair).links[pair] = packed(evidence)
+            links = set(now if suspended else new)
+            yield from self._deciding.repeating(links, min((*links, *gone)), journal)
 
     def _known(self, pair: Pair) -> Evidence | None:
-        component = self._component_of.get(pair[0])
-        if component is not None and (evidence := component.links.get(pair)) is not None:
-            return evidence
-        for node in pair if self._suspended else ():
-            if (evidence := self._suspended.get(node, {}).get(pair)) is not None:
-                return evidence
-        return None
+        component = self._deciding.component(pair[0])
+        if component is not None and (known := component.links.get(pair)) is not None:
+            return unpacked(known)
+        return self._deciding.suspended.evidence(pair)
 
-    def _settle(self) -> None:
-        """Resolve what was restored and not looked at since."""
+    def _own_copy(self, node: Node) -> Node:
+        """An equal identifier that is kept already: events bring a new copy each time."""
+        cluster = self._clusters.cluster_of.get(node)
+        if cluster is None:
+            return sys.intern(node[0]), node[1]
+        try:
+            return cluster.members[cluster.members.index(node, 0, _LOOKED_AT)]
+        except ValueError:
+            return node
+
+    def _settling(self, nodes: Iterable[Node] | None) -> Work[None]:
+        """Resolve what was restored and is connected with these identifiers (None: all) and not resolved yet."""
         if self._restored:
-            links = {pair: join(self._known(pair), evidence) for pair, evidence in self._restored.items()}
-            self._restored = {}
-            self._resolve(links, {node for pair in links for node in pair}, None)
+            restored = self._restored.take(nodes)
+            links = {pair: join(self._known(pair), evidence) for pair, evidence in restored.items()}
+            yield from self._deciding.resolving(links, {node for pair in links for node in pair}, None)
+
+
+def _done(work: Work[R]) -> R:
+    """The result of work, without a rest."""
+    while True:
+        try:
+            next(work)
+        except StopIteration as end:
+            result: R = end.value
+            return result

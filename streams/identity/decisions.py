@@ -1,10 +1,11 @@
 """What one piece of evidence changed: whose identifiers are whose, which profiles merged and split."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from streams.identity.evidence import Node
+from streams.identity.evidence import Node, Pair
 from streams.identity.profile_id import Assignment
-from streams.identity.uniting import Cluster, Clusters
+from streams.identity.uniting import Cluster, Clusters, Undo
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,38 +22,63 @@ class Decision:
 
 
 class Journal:
-    """Remembers what stood before a decision, for just what it touches. The first note of a thing counts."""
+    """Remembers what stood before a decision, for just what it touches. The first note of a thing counts.
+
+    A large profile that takes a small one in, or loses one, costs the small one's size: what stays in its cluster
+    all the time is told by the cluster's name. So as long as an identifier is not noted itself, it is where it
+    was before, and that cluster was noted before it got another name.
+    """
 
     def __init__(self) -> None:
         self._before: dict[Node, Assignment | None] = {}
+        self._names: dict[Cluster, str] = {}  # cluster → its profile id
         self._anchors: dict[str, Node] = {}  # profile id → the identifier that it was named after
 
     def newcomer(self, cluster: Cluster) -> None:
         """Note the cluster of an identifier that has no link yet."""
-        self._before[cluster.anchor_node] = None
-        self._anchors[cluster.profile_id] = cluster.anchor_node
+        self._before[cluster.anchor] = None
+        self._anchors[cluster.profile_id] = cluster.anchor
 
-    def cluster(self, clusters: Clusters, cluster: Cluster) -> None:
-        """Note a cluster that may get another profile id, or fall apart."""
-        if cluster.anchor_node not in self._before:
-            self._anchors[cluster.profile_id] = cluster.anchor_node
-            for node in cluster.members:
-                self._before[node] = clusters.assignment(node)
+    def cluster(self, cluster: Cluster) -> None:
+        """Note a cluster that may get another name. One that was made since is none of ours."""
+        if cluster not in self._names and cluster.members[0] not in self._before:
+            self._names[cluster] = cluster.profile_id
+            self._anchors[cluster.profile_id] = cluster.anchor
 
-    def identifier(self, clusters: Clusters, node: Node) -> None:
-        """Note an identifier that may become contested."""
-        if node not in self._before:
-            self._before[node] = clusters.assignment(node)
+    def identifiers(self, clusters: Clusters, nodes: Iterable[Node]) -> None:
+        """Note identifiers that may go to another cluster or become contested."""
+        for node in nodes:
+            if node not in self._before:
+                cluster = clusters.cluster_of[node]
+                self.cluster(cluster)
+                before = clusters.assignment(node)
+                self._before[node] = before._replace(profile_id=self._names[cluster])
+
+    def uniting(self, clusters: Clusters, pair: Pair, name: str) -> None:
+        """Note what uniting two sides under this name will change."""
+        kept, absorbed = clusters.sides(pair)
+        if kept is not absorbed:
+            self.identifiers(clusters, absorbed.members)
+        if kept.profile_id != name:
+            self.cluster(kept)
+
+    def parting(self, clusters: Clusters, undo: Undo) -> None:
+        """Note what taking back a union will change."""
+        self.cluster(undo.kept)
+        if undo.absorbed is not None:
+            self.identifiers(clusters, undo.absorbed.members)
 
     def decision(self, clusters: Clusters, merge_rule: str, split_rule: str) -> Decision:
         """Compare what was noted with what stands now."""
+        self._note_renamed(clusters)
         changed = [
             (node, before, after)
-            for node, before in sorted(self._before.items(), key=lambda noted: noted[0])
+            for node, before in self._before.items()
             if (after := clusters.assignment(node)) != before
         ]
         if not changed:
             return Decision()
+        changed.sort(key=lambda change: change[0])
         survivor_of = self._gone(clusters)
         appeared = self._appeared(clusters, changed, survivor_of, split_rule)
         for (type_, _), before, after in changed:
@@ -66,6 +92,12 @@ class Journal:
             _grouped({gone: (survivor, merge_rule) for gone, survivor in survivor_of.items()}),
             _grouped(appeared),
         )
+
+    def _note_renamed(self, clusters: Clusters) -> None:
+        """Note the members of clusters that did get another name."""
+        for cluster, name in list(self._names.items()):
+            if cluster.profile_id != name:
+                self.identifiers(clusters, cluster.members)
 
     def _gone(self, clusters: Clusters) -> dict[str, str]:
         """Profile id that names nothing any more → the profile of the identifier it was named after.
@@ -102,7 +134,7 @@ class Journal:
         for node, _, after in changed:
             if after.profile_id not in anchors:
                 cluster = clusters.cluster_of.get(node)
-                anchors[after.profile_id] = node if cluster is None else cluster.anchor_node
+                anchors[after.profile_id] = node if cluster is None else cluster.anchor
         return anchors
 
 

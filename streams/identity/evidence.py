@@ -4,6 +4,7 @@ The state is a map pair → Evidence. Joining two such maps takes minima, so evi
 twice, or from any number of partitions (DESIGN.md section 4).
 """
 
+from collections.abc import Iterable
 from typing import NamedTuple, TypeAlias
 
 #: An identifier within its tenant: (type, prepared value).
@@ -33,6 +34,17 @@ def join(known: Evidence | None, new: Evidence) -> Evidence:
     return Evidence(_earlier(known.observed, new.observed), _earlier(known.asserted, new.asserted))
 
 
+def packed(evidence: Evidence) -> Evidence | int:
+    """The same in less memory: most pairs were only observed, and then the time says it all."""
+    observed, asserted = evidence
+    return observed if asserted is None and observed is not None else evidence
+
+
+def unpacked(evidence: Evidence | int) -> Evidence:
+    """The evidence that was packed."""
+    return Evidence(evidence, None) if isinstance(evidence, int) else evidence
+
+
 def items(pair: Pair, evidence: Evidence | None) -> list[Item]:
     """The links that a pair's evidence amounts to, in order.
 
@@ -47,6 +59,11 @@ def items(pair: Pair, evidence: Evidence | None) -> list[Item]:
     if observed is None or asserted <= observed:
         return [(asserted, pair, True)]
     return [(observed, pair, False), (asserted, pair, True)]
+
+
+def in_order(links: Iterable[tuple[Pair, Evidence]]) -> list[Item]:
+    """All links that the evidence amounts to, as they are decided."""
+    return sorted(item for pair, evidence in links for item in items(pair, evidence))
 
 
 def _earlier(one: int | None, other: int | None) -> int | None:

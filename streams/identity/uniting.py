@@ -4,7 +4,7 @@ The batch definition (`resolution`) takes this step over all links in order; the
 (`components`) takes the same step for a link that is the newest of its component.
 """
 
-from typing import Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from streams.identity.evidence import Item, Node, Pair
 from streams.identity.policy import IdentityPolicy
@@ -12,28 +12,45 @@ from streams.identity.profile_id import Assignment, contested_profile, own_profi
 
 #: (time of the first accepted link, -priority, type, value): the smallest member of a cluster is its anchor.
 AnchorKey: TypeAlias = tuple[int, int, str, str]
+#: Members per type, of the types that have a rule. Never changed in place: clusters share it.
+Counts: TypeAlias = dict[str, int]
 
 #: Reason of a refusal because one of the identifiers is contested.
 CONTESTED: Final = "contested"
 
 _NO_LINK_YET: Final = 1 << 62  # after every time
+_SHARED_COUNTS: Final = 32  # members up to which counts are shared: most people's are the same few
 
 
 class Cluster:
     """Identifiers that are one person."""
 
-    __slots__ = ("anchor", "counts", "members", "profile_id")
+    __slots__ = ("anchor", "component", "counts", "members", "profile_id", "since")
 
-    def __init__(self, member: Node, anchor: AnchorKey, profile_id: str, counts: dict[str, int]) -> None:
+    def __init__(self, member: Node, profile_id: str, counts: Counts) -> None:
         self.members = [member]
-        self.anchor = anchor
+        self.anchor = member  #: the member that gives the profile its id
+        self.since = _NO_LINK_YET  #: time of its first accepted link
         self.profile_id = profile_id
-        self.counts = counts  #: members per type, of the types that have a rule
+        self.counts = counts
+        self.component: Any = None  #: for `components`: the links that it may be influenced by
 
-    @property
-    def anchor_node(self) -> Node:
-        """The member that gives the profile its id."""
-        return self.anchor[2:]
+
+class Naming(NamedTuple):
+    """What a cluster is called."""
+
+    since: int
+    anchor: Node
+    profile_id: str
+
+
+class Undo(NamedTuple):
+    """What one accepted link changed, to be taken back in reverse order."""
+
+    kept: Cluster
+    absorbed: Cluster | None
+    naming: Naming
+    counts: Counts
 
 
 class Clusters:
@@ -48,6 +65,9 @@ class Clusters:
         self.cluster_of: dict[Node, Cluster] = {}
         self.contested: dict[Node, Item] = {}
         self.refused: dict[Item, str] = {}
+        #: the links refused by a rule, in the order in which they were decided, by either identifier
+        self.refused_at: dict[Node, list[Item]] = {}
+        self._counts: dict[tuple[tuple[str, int], ...], Counts] = {}
 
     def step(self, item: Item) -> None:
         """Decide the next link. It must come after every link decided so far that could matter to it."""
@@ -64,7 +84,7 @@ class Clusters:
         """Let an identifier in that has no link yet: a cluster of its own."""
         rule = self._rule(node[0])
         counts = {node[0]: 1} if rule.unique or rule.limit is not None else {}
-        cluster = Cluster(node, self._key(_NO_LINK_YET, node), own_profile(self.tenant, node), counts)
+        cluster = Cluster(node, own_profile(self.tenant, node), self._shared(counts))
         self.cluster_of[node] = cluster
         return cluster
 
@@ -98,39 +118,99 @@ class Clusters:
                 return False
         return True
 
-    def survivor(self, item: Item) -> tuple[AnchorKey, str]:
-        """Anchor and profile id of the two sides once united."""
+    def keeps_every_refusal(self, one: Cluster, other: Cluster) -> bool:
+        """Whether each link refused at the two stays refused, for the same reason, had they always been one.
+
+        They must obey every rule together. Their sides only gain members then, so a rule that was broken stays
+        broken; another one that comes first may be broken besides. Compared are the members they have in the
+        end, so False means only that it cannot be told from them.
+        """
+        if not self.refused_at:
+            return True
+        counts = one.counts if one is other else self._sum(one.counts, other.counts)
+        for cluster in (one,) if one is other else (one, other):
+            for node in self._refused_in(cluster):
+                for item in self.refused_at[node]:
+                    left, right = (self.cluster_of[side] for side in item[1])
+                    if not self._keeps_refusal(item, counts, right if left in (one, other) else left):
+                        return False
+        return True
+
+    def sides(self, pair: Pair) -> tuple[Cluster, Cluster]:
+        """The clusters of two identifiers, the larger first: it would absorb the other."""
+        one, other = self.cluster_of[pair[0]], self.cluster_of[pair[1]]
+        return (other, one) if len(one.members) < len(other.members) else (one, other)
+
+    def survivor(self, item: Item) -> Naming:
+        """What the two sides are called once united."""
         time, (left, right), _ = item
         one, other = self.cluster_of[left], self.cluster_of[right]
-        anchor = min(one.anchor, other.anchor, self._key(time, left), self._key(time, right))
-        if anchor is one.anchor:
-            return anchor, one.profile_id
-        if anchor is other.anchor:
-            return anchor, other.profile_id
+        older = one if one.since <= other.since else other
+        if older.since < time and (one is other or one.since != other.since):
+            return Naming(older.since, older.anchor, older.profile_id)
+        firsts = ((one.since, one.anchor), (other.since, other.anchor), (time, left), (time, right))
+        since, anchor = min(firsts, key=lambda first: self._key(*first))
         for cluster in (one, other):
-            if cluster.anchor_node == anchor[2:]:
-                return anchor, cluster.profile_id
-        return anchor, own_profile(self.tenant, anchor[2:])
+            if cluster.anchor == anchor:
+                return Naming(since, cluster.anchor, cluster.profile_id)
+        return Naming(since, anchor, own_profile(self.tenant, anchor))
 
-    def unite(self, item: Item, survivor: tuple[AnchorKey, str]) -> None:
-        """Accept a link: its two sides are one person. The smaller side's members move to the larger."""
-        _, (left, right), _ = item
-        kept, absorbed = self.cluster_of[left], self.cluster_of[right]
-        if len(kept.members) < len(absorbed.members):
-            kept, absorbed = absorbed, kept
+    def unite(self, item: Item, survivor: Naming) -> Undo | None:
+        """Accept a link: its two sides are one person. The smaller side's members move to the larger.
+
+        Returns how to take that back; None if it changed nothing.
+        """
+        kept, absorbed = self.sides(item[1])
+        if kept is absorbed and kept.since == survivor.since and kept.anchor == survivor.anchor:
+            return None
+        naming = Naming(kept.since, kept.anchor, kept.profile_id)
+        undo = Undo(kept, None if kept is absorbed else absorbed, naming, kept.counts)
         if kept is not absorbed:
             for node in absorbed.members:
                 self.cluster_of[node] = kept
             kept.members += absorbed.members
-            for type_, count in absorbed.counts.items():
-                kept.counts[type_] = kept.counts.get(type_, 0) + count
-        kept.anchor, kept.profile_id = survivor
+            kept.counts = self._sum(kept.counts, absorbed.counts)
+        kept.since, kept.anchor, kept.profile_id = survivor
+        return undo
+
+    def part(self, undo: Undo) -> None:
+        """Take back the newest `unite` of a cluster."""
+        kept, absorbed, naming, counts = undo
+        kept.counts = counts
+        kept.since, kept.anchor, kept.profile_id = naming
+        if absorbed is not None:
+            del kept.members[-len(absorbed.members) :]
+            for node in absorbed.members:
+                self.cluster_of[node] = absorbed
+            absorbed.component = kept.component
 
     def refuse(self, item: Item, reason: str) -> None:
         """Keep a link as refused; what it shows to be shared is contested from its time on."""
         self.refused[item] = reason
-        for node in self.shared(item[1], reason):
-            self.contested[node] = item
+        if reason != CONTESTED:
+            for node in item[1]:
+                self.refused_at.setdefault(node, []).append(item)
+            for node in self.shared(item[1], reason):
+                self.contested[node] = item
+
+    def readmit(self, item: Item) -> None:
+        """Take back the newest `refuse` of its two identifiers."""
+        reason = self.refused.pop(item)
+        if reason != CONTESTED:
+            for node in item[1]:
+                decided = self.refused_at[node]
+                assert decided[-1] == item
+                decided.pop()
+                if not decided:
+                    del self.refused_at[node]
+            for node in self.shared(item[1], reason):
+                del self.contested[node]
+
+    def forget(self, node: Node) -> None:
+        """Let go of an identifier, of its cluster and of the links that a rule refused at it."""
+        self.cluster_of.pop(node, None)
+        for item in self.refused_at.pop(node, ()):
+            self.refused.pop(item, None)
 
     def shared(self, pair: Pair, reason: str) -> list[Node]:
         """The identifiers that a refusal makes contested: the weaker, never one of a unique type."""
@@ -151,3 +231,33 @@ class Clusters:
 
     def _key(self, time: int, node: Node) -> AnchorKey:
         return (time, -self._rule(node[0]).priority, *node)
+
+    def _refused_in(self, cluster: Cluster) -> list[Node]:
+        """The members that a refused link names; found from the shorter of two lists."""
+        if len(cluster.members) <= len(self.refused_at):
+            return [node for node in cluster.members if node in self.refused_at]
+        return [node for node in self.refused_at if self.cluster_of[node] is cluster]
+
+    def _keeps_refusal(self, item: Item, counts: Counts, opposite: Cluster) -> bool:
+        kind, _, broken = self.refused[item].partition(":")
+        for type_ in counts.keys() & opposite.counts.keys():
+            rule = self._rule(type_)
+            if rule.unique and not item[2] and (kind == "limit" or type_ < broken):
+                return False
+            too_many = rule.limit is not None and counts[type_] + opposite.counts[type_] > rule.limit
+            if kind == "limit" and too_many and type_ < broken:
+                return False
+        return True
+
+    def _sum(self, one: Counts, other: Counts) -> Counts:
+        if not one or not other:
+            return one or other
+        total = dict(one)
+        for type_, count in other.items():
+            total[type_] = total.get(type_, 0) + count
+        return self._shared(total)
+
+    def _shared(self, counts: Counts) -> Counts:
+        if sum(counts.values()) > _SHARED_COUNTS:
+            return counts
+        return self._counts.setdefault(tuple(sorted(counts.items())), counts)

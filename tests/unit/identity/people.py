@@ -94,3 +94,18 @@ pairs = st.lists(st.sampled_from(NODES), min_size=2, max_size=2, unique=True).ma
 )
 event_links = st.tuples(pairs, st.integers(0, 9), st.sampled_from([False, False, False, False, True]))
 histories = st.lists(event_links, min_size=1, max_size=30)
+
+#: A larger world with longer histories: components have a past to take back, and people outside them.
+MANY_NODES = [
+    *(("customer_id", str(number)) for number in range(7)),
+    *(("email", str(number)) for number in range(7)),
+    *(("cookie", str(number)) for number in range(12)),
+    *(("device", str(number)) for number in range(5)),
+    *(("phone", str(number)) for number in range(2)),
+]
+many_pairs = st.lists(st.sampled_from(MANY_NODES), min_size=2, max_size=2, unique=True).map(
+    lambda two: tuple(sorted(two))
+)
+long_histories = st.lists(
+    st.tuples(many_pairs, st.integers(0, 99), st.sampled_from([False] * 9 + [True])), min_size=20, max_size=80
+)

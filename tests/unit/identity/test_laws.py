@@ -15,6 +15,7 @@ from tests.unit.identity.people import (
     evidence_map,
     groups,
     histories,
+    long_histories,
     observed,
     policy,
 )
@@ -59,6 +60,34 @@ def test_after_every_event_the_incremental_result_equals_the_definition(history)
         assert {pair: identities.evidence(pair) for pair in links} == links
         for node, assignment in expected.items():
             assert identities.members(node) == expected.profiles[assignment.profile_id]
+
+
+@settings(max_examples=60)
+@given(long_histories)
+def test_in_a_larger_world_too_the_incremental_result_equals_the_definition(history):
+    identities = TenantIdentities(TENANT, POLICY)
+    published: dict[tuple[str, str], Assignment] = {}
+    for seen, event in enumerate(history, start=1):
+        _publish(identities.observe(*event), published)
+        if seen % 5 == 0 or seen == len(history):
+            expected = resolve(TENANT, POLICY, evidence_map(history[:seen]))
+            assert published == dict(expected)
+            assert identities.refused() == expected.refused
+
+
+@settings(max_examples=60)
+@given(long_histories, st.data())
+def test_in_a_larger_world_too_forgetting_equals_never_having_seen(history, data):
+    forgotten = data.draw(st.sampled_from(history))[0][0]
+    identities = observed(history)
+    assert sorted(pair for pair in evidence_map(history) if forgotten in pair) == identities.pairs_of(
+        forgotten
+    )
+    identities.withdraw(identities.pairs_of(forgotten), "erasure")
+    never = [event for event in history if forgotten not in event[0]]
+    expected = resolve(TENANT, POLICY, evidence_map(never))
+    assert identities.refused() == expected.refused
+    assert {node: identities.assignment(node) for node in expected} == dict(expected)
 
 
 @given(histories, st.data())

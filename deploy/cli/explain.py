@@ -1,5 +1,6 @@
 """`touchline explain`: why two identifiers are one person, or which rule keeps them apart."""
 
+import time
 from collections.abc import Iterable
 from typing import Annotated
 
@@ -7,12 +8,12 @@ import typer
 
 from deploy.cli.explanation import document, plain, told
 from deploy.cli.output import print_json, remarks, say
+from deploy.cli.times import moment
+from deploy.sources.corrections import identifier
 from deploy.sources.mapping import load_mapping
 from deploy.sources.touchpoint_files import read_touchpoints
 from schemas.errors import ContractError, SettingsError
-from schemas.jsonform import to_ms
-from schemas.keys import NAME_PATTERN
-from schemas.records import Identifier, IdentityCorrection, IdentityLink
+from schemas.records import IdentityCorrection, IdentityLink
 from schemas.settings import Settings
 from schemas.touchpoints import check
 from sinks.evidence import evidence_around, owners
@@ -31,7 +32,7 @@ def command(
     other: Annotated[str, typer.Argument(help="Another one.", metavar="TYPE:VALUE")],
     tenant: Annotated[str, typer.Option(help="Whose identifiers they are.")] = "default",
     at: Annotated[
-        str | None, typer.Option(help="ISO time: as of the evidence up to then, by event time.")
+        str | None, typer.Option(help="As of the evidence up to this event time: ISO, or like 2h ago.")
     ] = None,
     file: Annotated[
         list[str] | None,
@@ -55,8 +56,8 @@ def command(
     policy = load(
         identity or settings.identity_policy, settings.pseudonym_secret(), settings.pseudonym_key_id
     ).for_tenant(tenant)
-    moment = None if at is None else _moment(at)
-    asked = {_node(text, policy): text for text in (one, other)}
+    instant = None if at is None else moment(at, "--at", time.time())
+    asked = {node_of(identifier(text, tenant, policy)): text for text in (one, other)}
     if len(asked) < 2:
         raise SettingsError(f"{one} and {other} are the same identifier: name two different ones")
     first, second = asked
@@ -64,31 +65,14 @@ def command(
         links, cuts = _evidence_of_files(file, mapping, policy, tenant)
     else:
         links, cuts = evidence_around(settings.clickhouse(), tenant, asked)
-    answer = explain(tenant, policy, links, first, second, moment, _corrections(cuts))
-    if not file and moment is None:
+    answer = explain(tenant, policy, links, first, second, instant, _corrections(cuts))
+    if not file and instant is None:
         _compare(answer, owners(settings.clickhouse(), tenant, asked))
     if as_json:
         print_json(document(answer, asked))
     else:
         for line in told(answer, asked):
             say(line)
-
-
-def _moment(at: str) -> int:
-    try:
-        return to_ms(at, "--at")
-    except ContractError as error:
-        raise SettingsError(str(error)) from error
-
-
-def _node(text: str, policy: IdentityPolicy) -> Node:
-    type_, colon, value = text.partition(":")
-    if not (colon and NAME_PATTERN.fullmatch(type_)):
-        raise SettingsError(f"{text!r} is no identifier: write TYPE:VALUE, like email:ann@shop.de")
-    usable = policy.usable([Identifier(type=type_, value=value)])
-    if not usable:
-        raise SettingsError(f"{text!r} is blocked by the policy: it stands for nobody and never links")
-    return node_of(usable[0])
 
 
 def _evidence_of_files(

@@ -90,7 +90,7 @@ def test_another_tenants_evidence_does_not_count() -> None:
         (("ck-1", "customer_id:A"), "'ck-1' is no identifier: write TYPE:VALUE"),
         (("cookie:null", "customer_id:A"), "'cookie:null' is blocked by the policy"),
         (("email:a@x.de", "email:A@x.de"), "are the same identifier: name two different ones"),
-        (("cookie:a", "cookie:b", "--at", "soon"), "--at is 'soon': write ISO 8601"),
+        (("cookie:a", "cookie:b", "--at", "soon"), "--at is 'soon': write an ISO time"),
     ],
 )
 def test_a_wrong_question_is_answered_with_the_fix(arguments: tuple[str, ...], says: str) -> None:

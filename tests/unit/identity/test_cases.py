@@ -5,7 +5,11 @@ from itertools import permutations
 import pytest
 
 from streams.identity.load_policy import load
+from streams.identity.prepare import prepare
+from streams.identity.publication import Cause, changes_of
 from streams.identity.resolution import contested_profile, resolve
+from streams.stitch.stitching import links_of
+from tests.touchpoints import touchpoint
 from tests.unit.identity.people import (
     TENANT,
     assignments,
@@ -177,6 +181,34 @@ def test_the_call_centres_own_number_on_ten_thousand_calls_makes_no_giant_profil
         ]
         assert identities.assignment(node("phone:call-centre")).contested_from == 1
         assert owner(identities, "customer_id:7", 99) == own("customer_id:7")
+
+
+def test_placeholders_on_a_thousand_visits_join_nobody():
+    rules = load("", b"k" * 32, "k1")
+    links = []
+    for number in range(1000):
+        ids = [
+            ("cookie", f"c{number}"),
+            ("email", "Anonymous@shop.de"),
+            ("user_id", "0"),
+            ("phone", "0000000"),
+        ]
+        _, prepared = prepare(touchpoint(f"e{number}", ids=ids), rules)
+        links += links_of(prepared, prepared["identifiers"])
+        assert prepared["identifiers"] == [{"type": "cookie", "value": f"c{number}"}]
+    assert links == []
+
+
+def test_the_merge_of_two_devices_is_published_once_and_names_survivor_loser_rule_and_event():
+    identities = observed([link("cookie:phone", "email:a", 1), link("cookie:laptop", "customer_id:A", 2)])
+    decision = identities.observe(*link("customer_id:A", "email:a", 5))
+    (change,) = changes_of(decision, Cause(TENANT, 77, "the-log-in", 5))
+    assert (change["kind"], change["profile_id"], change["others"]) == (
+        "MERGED",
+        own("cookie:phone"),
+        [own("cookie:laptop")],
+    )
+    assert (change["rule"], change["event_id"], change["occurred_at"]) == ("link", "the-log-in", 5)
 
 
 def test_a_limit_holds_even_against_an_assertion():

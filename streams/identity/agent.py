@@ -28,6 +28,7 @@ from streams.runtime.app import WorkerApp
 from streams.runtime.publisher import Outbox
 from streams.runtime.rejection import dead_letter
 from streams.runtime.state import ChangelogState
+from streams.runtime.turns import Turns
 
 
 class Identity:
@@ -35,6 +36,7 @@ class Identity:
 
     def __init__(self, app: WorkerApp, policy: IdentityPolicy) -> None:
         self._app = app
+        self._turns = Turns()
         self.state: ChangelogState[IdentityState] = ChangelogState(
             app, "identity", lambda _: IdentityState(policy)
         )
@@ -54,7 +56,7 @@ class Identity:
             outputs, changes = self._app.outbox(), self._app.outbox()
             for record in event.value:
                 try:
-                    self._resolve(record, state, outputs, changes)
+                    await self._resolve(record, state, outputs, changes)
                 except ContractError as error:
                     outputs.add(self._dead_letters, record.key or b"", dead_letter(record, error, "identity"))
             await self._app.publisher.publish(outputs)
@@ -62,22 +64,24 @@ class Identity:
                 self.state.written(partition, first, last)
             event.ack()
 
-    def _resolve(self, record: Any, state: IdentityState, outputs: Outbox, changes: Outbox) -> None:
+    async def _resolve(self, record: Any, state: IdentityState, outputs: Outbox, changes: Outbox) -> None:
         name, message = decode(record.value)
         if name == "IdentityLink":
-            self._link(message, record, state, outputs, changes)  # type: ignore[arg-type]
+            await self._link(message, record, state, outputs, changes)  # type: ignore[arg-type]
         elif name == "IdentityCorrection":
-            self._correct(message, record, state, outputs, changes)  # type: ignore[arg-type]
+            await self._correct(message, record, state, outputs, changes)  # type: ignore[arg-type]
         else:
             raise ContractError(Reason.UNDECODABLE, f"a {name} does not belong on identity-links")
 
-    def _link(
+    async def _link(
         self, link: IdentityLink, record: Any, state: IdentityState, outputs: Outbox, changes: Outbox
     ) -> None:
         identities = state.tenant(link["tenant"])
         cause = self._cause(link, record)
-        outcome = identities.observe(
-            pair_of(link), link["occurred_at"], link["kind"] == "ASSERTED", cause.version
+        outcome = await self._turns.do(
+            identities.observing(
+                pair_of(link), link["occurred_at"], link["kind"] == "ASSERTED", cause.version
+            )
         )
         if outcome is None:
             return
@@ -88,11 +92,13 @@ class Identity:
         marks = identities.corrections.marks
         for assignment in assignments_of(outcome.decision, cause, marks):
             self._publish_assignment(assignment, outputs)
+            await self._turns.rest()
         for move in moves_of(outcome.decision, cause, marks):
             outputs.add(self._inputs, profile_key(cause.tenant, move["profile_id"]), encode("Move", move))
+            await self._turns.rest()
         self._publish_changes(changes_of(outcome.decision, cause), outputs)
 
-    def _correct(
+    async def _correct(
         self,
         correction: IdentityCorrection,
         record: Any,
@@ -105,9 +111,9 @@ class Identity:
         until, erased = correction["occurred_at"], None
         if correction["kind"] == "ERASE":
             erased = node_of(correction["left"])
-            outcome: Outcome | None = identities.erase(erased, until, cause.version)
+            outcome: Outcome | None = await self._turns.do(identities.erasing(erased, until, cause.version))
         else:
-            outcome = identities.unlink(pair_of(correction), until, cause.version)
+            outcome = await self._turns.do(identities.unlinking(pair_of(correction), until, cause.version))
         if outcome is None:
             return
         self._publish_correction(outcome, state, cause, record, outputs, changes, erased)

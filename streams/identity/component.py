@@ -40,6 +40,7 @@ class Component:
         for pair in (*other.links, *other.departed):
             for node in pair:
                 clusters.cluster_of[node].component = self
+        other.history = None
         self.links.update(other.links)
         self.departed += other.departed
         self.newest = max(self.newest, other.newest)

@@ -19,9 +19,9 @@ Case 4 may take a while in a large component, so it is written as generators tha
 
 import sys
 from collections.abc import Iterable, Mapping
-from typing import Final, TypeVar
+from typing import Final
 
-from streams.identity.deciding import Deciding, Work
+from streams.identity.deciding import Deciding, Work, finished
 from streams.identity.decisions import Decision, Journal
 from streams.identity.evidence import Evidence, Item, Node, Pair, evidence_of, items, join, packed, unpacked
 from streams.identity.policy import IdentityPolicy
@@ -31,7 +31,6 @@ from streams.identity.uniting import CONTESTED, Clusters
 
 __all__ = ["Decision", "TenantIdentities"]
 
-R = TypeVar("R")
 _LOOKED_AT: Final = 32  # members among which an identifier's own copy is looked for
 
 
@@ -48,15 +47,14 @@ class TenantIdentities:
         """Take evidence from the changelog, in any order; a component is resolved when somebody first asks."""
         known = self._known(pair)
         if join(known, evidence) != known:
-            resolved = any(node in self._clusters.cluster_of for node in pair)
-            self._restored.add(pair, evidence, meets_resolved=resolved)
+            self._restored.add(pair, evidence, beside_resolved=bool(self._clusters.cluster_of))
 
     def observe(self, pair: Pair, occurred_at: int, asserted: bool) -> Decision | None:
         """Take in that an event at this time (UTC ms) links a pair.
 
         Returns None if that is known already. An empty decision is still new evidence, which must be kept.
         """
-        return _done(self.deciding(pair, occurred_at, asserted))
+        return finished(self.deciding(pair, occurred_at, asserted))
 
     def deciding(self, pair: Pair, occurred_at: int, asserted: bool) -> Work[Decision | None]:
         """`observe` as work that can rest."""
@@ -76,7 +74,7 @@ class TenantIdentities:
 
     def replace(self, evidence: Mapping[Pair, Evidence | None], rule: str) -> Decision:
         """Know other evidence of these pairs than was seen; None: none. `rule` names the reason in the decision."""
-        return _done(self.replacing(evidence, rule))
+        return finished(self.replacing(evidence, rule))
 
     def replacing(self, evidence: Mapping[Pair, Evidence | None], rule: str) -> Work[Decision]:
         """`replace` as work that can rest."""
@@ -94,30 +92,30 @@ class TenantIdentities:
 
     def evidence(self, pair: Pair) -> Evidence | None:
         """What is known of a pair."""
-        _done(self._settling(pair))
+        finished(self._settling(pair))
         return self._known(pair)
 
     def pairs_of(self, node: Node) -> list[Pair]:
         """The pairs with this identifier of which anything is known, sorted."""
-        _done(self._settling((node,)))
+        finished(self._settling((node,)))
         component = self._deciding.component(node)
         found = {pair for pair in component.links if node in pair} if component is not None else set()
         return sorted({*found, *self._deciding.suspended.pairs_of(node)})
 
     def assignment(self, node: Node) -> Assignment:
         """Whose an identifier is; its own if it has no link."""
-        _done(self._settling((node,)))
+        finished(self._settling((node,)))
         return self._clusters.assignment(node)
 
     def members(self, node: Node) -> list[Node]:
         """All identifiers of the profile that holds this one, sorted."""
-        _done(self._settling((node,)))
+        finished(self._settling((node,)))
         cluster = self._clusters.cluster_of.get(node)
         return [node] if cluster is None else sorted(cluster.members)
 
     def refused(self) -> dict[Item, str]:
         """The refused links and why: `unique:<type>`, `limit:<type>` or `contested`."""
-        _done(self._settling(None))
+        finished(self._settling(None))
         return dict(self._clusters.refused)
 
     def _taking_in(
@@ -167,13 +165,3 @@ class TenantIdentities:
             restored = self._restored.take(nodes)
             links = {pair: join(self._known(pair), evidence) for pair, evidence in restored.items()}
             yield from self._deciding.resolving(links, {node for pair in links for node in pair}, None)
-
-
-def _done(work: Work[R]) -> R:
-    """The result of work, without a rest."""
-    while True:
-        try:
-            next(work)
-        except StopIteration as end:
-            result: R = end.value
-            return result

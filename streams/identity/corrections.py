@@ -16,6 +16,7 @@ from typing import Final, NamedTuple
 
 from schemas.records import ProfileChangeKind
 from streams.identity.components import Decision, TenantIdentities
+from streams.identity.deciding import Work, finished
 from streams.identity.evidence import Evidence, Node, Pair
 from streams.identity.policy import IdentityPolicy
 from streams.identity.profile_id import Assignment, contested_profile, own_profile
@@ -111,27 +112,39 @@ class CorrectedIdentities:
 
     def observe(self, pair: Pair, occurred_at: int, asserted: bool, version: int) -> Outcome | None:
         """Take in evidence (event time in UTC ms). None if it changes nothing at all and need not be kept."""
+        return finished(self.observing(pair, occurred_at, asserted, version))
+
+    def observing(self, pair: Pair, occurred_at: int, asserted: bool, version: int) -> Work[Outcome | None]:
+        """`observe` as work that can rest."""
         cut = self.corrections.cut(pair)
         if cut is not None and occurred_at <= cut:
             # whoever sent this may hold back what came after the cut as nothing new
             marked = tuple(n for n in pair if self.corrections.mark(n, cut, version, again=False))
             return Outcome(marked=marked, counts=False) if marked else None
-        decision = self.identities.observe(pair, occurred_at, asserted)
+        decision = yield from self.identities.deciding(pair, occurred_at, asserted)
         return None if decision is None else Outcome(decision)
 
     def erase(self, node: Node, until: int, version: int) -> Outcome:
         """Forget what linked an identifier up to an event time; empty if that was forgotten before."""
+        return finished(self.erasing(node, until, version))
+
+    def erasing(self, node: Node, until: int, version: int) -> Work[Outcome]:
+        """`erase` as work that can rest."""
         if not self.corrections.erase(node, until):
             return Outcome()
         self.corrections.mark(node, until, version, again=True)
-        outcome = self._cut(self.identities.pairs_of(node), ERASURE, version)
+        outcome = yield from self._cutting(self.identities.pairs_of(node), ERASURE, version)
         return Outcome(outcome.decision, tuple(sorted({*outcome.marked, node})), outcome.withdrawn)
 
     def unlink(self, pair: Pair, until: int, version: int) -> Outcome | None:
         """Withdraw a pair's evidence up to an event time; None if that was withdrawn before."""
+        return finished(self.unlinking(pair, until, version))
+
+    def unlinking(self, pair: Pair, until: int, version: int) -> Work[Outcome | None]:
+        """`unlink` as work that can rest."""
         if not self.corrections.unlink(pair, until):
             return None
-        return self._cut([pair], UNLINKED, version)
+        return (yield from self._cutting([pair], UNLINKED, version))
 
     def assignment(self, node: Node) -> Assignment:
         """Whose an identifier is; its own if it has no link."""
@@ -145,7 +158,7 @@ class CorrectedIdentities:
         """What corrections did to an identifier's evidence; None: nothing."""
         return self.corrections.marks.get(node)
 
-    def _cut(self, pairs: list[Pair], rule: str, version: int) -> Outcome:
+    def _cutting(self, pairs: list[Pair], rule: str, version: int) -> Work[Outcome]:
         """Take out the evidence of pairs that counts no more."""
         withdrawn: dict[Pair, Evidence] = {}
         replaced: dict[Pair, Evidence | None] = {}
@@ -161,7 +174,7 @@ class CorrectedIdentities:
             for node in pair:
                 self.corrections.mark(node, cut, version, again=True)
                 marked.add(node)
-        decision = self.identities.replace(replaced, rule) if replaced else Decision()
+        decision = (yield from self.identities.replacing(replaced, rule)) if replaced else Decision()
         return Outcome(decision, tuple(sorted(marked)), tuple(withdrawn.items()))
 
 

@@ -201,6 +201,7 @@ class Deciding:
                 for item in items(pair, evidence):
                     if clusters.refused.get(item) == CONTESTED:
                         del clusters.refused[item]
+            component.history = None  # its clusters lead back to it
             departed += component.departed
             nodes.update(node for pair in component.departed for node in pair)
         if journal is not None:
@@ -245,6 +246,16 @@ class Deciding:
             if since is None or since > was:
                 woken.update(self.suspended.before(node, since))
         return woken
+
+
+def finished(work: Work[R]) -> R:
+    """The result of work, done without a rest."""
+    while True:
+        try:
+            next(work)
+        except StopIteration as end:
+            result: R = end.value
+            return result
 
 
 def rest(count: int) -> Iterator[None]:

@@ -15,17 +15,17 @@ class Restored:
     def __init__(self) -> None:
         self._links: dict[Pair, Evidence | int] = {}
         self._pairs_at: dict[Node, list[Pair]] = {}
-        self._meets_resolved = False
+        self._beside_resolved = False
 
     def __bool__(self) -> bool:
         return bool(self._links)
 
-    def add(self, pair: Pair, evidence: Evidence, *, meets_resolved: bool) -> None:
-        """Keep a link, in any order; `meets_resolved`: one of its identifiers has resolved links already.
+    def add(self, pair: Pair, evidence: Evidence, *, beside_resolved: bool) -> None:
+        """Keep a link, in any order; `beside_resolved`: others were resolved already.
 
-        Then taking out by components would not do: those links may be suspended ones, which lead to others.
+        Then taking out by components would not do: it may meet resolved links, and through suspended ones others.
         """
-        self._meets_resolved = self._meets_resolved or meets_resolved
+        self._beside_resolved = self._beside_resolved or beside_resolved
         known = self._links.get(pair)
         if known is None:
             pair = self._own_copy(pair[0]), self._own_copy(pair[1])
@@ -37,7 +37,7 @@ class Restored:
 
     def take(self, nodes: Iterable[Node] | None) -> dict[Pair, Evidence]:
         """Take out all links that are connected with these identifiers; None: all there are."""
-        todo = list(self._pairs_at) if nodes is None or self._meets_resolved else list(nodes)
+        todo = list(self._pairs_at) if nodes is None or self._beside_resolved else list(nodes)
         taken: dict[Pair, Evidence] = {}
         while todo:
             for pair in self._pairs_at.pop(todo.pop(), ()):
@@ -45,7 +45,7 @@ class Restored:
                     taken[pair] = unpacked(self._links.pop(pair))
                     todo += pair
         if not self._links:
-            self._meets_resolved = False
+            self._beside_resolved = False
         return taken
 
     def _own_copy(self, node: Node) -> Node:

@@ -168,6 +168,7 @@ class Clusters:
         if kept is not absorbed:
             for node in absorbed.members:
                 self.cluster_of[node] = kept
+            absorbed.component = None  # history may keep it: no circle of references to collect
             kept.members += absorbed.members
             kept.counts = self._sum(kept.counts, absorbed.counts)
         kept.since, kept.anchor, kept.profile_id = survivor

@@ -46,7 +46,7 @@ FROM identity_assignments FINAL
 WHERE is_deleted = 0
 COMMENT 'Whose each identifier is now, and the touchpoint that decided it; an identifier without a row is its own profile';
 
--- The map in memory: 187 bytes an identifier, loaded at first use. `touchline migrate` puts the user into the source.
+-- The map in memory: about 190 bytes an identifier, loaded at first use (1.3 million in 1.7 s), then once a minute. `touchline migrate` puts the user into the source.
 CREATE OR REPLACE DICTIONARY identity_owners (
     tenant String,
     identifier_type String,

@@ -13,6 +13,7 @@ from schemas import topics
 from schemas.errors import SettingsError, UnavailableError
 from schemas.settings import Settings
 from streams.runtime.fetches import FetchSchema, FetchTransport
+from streams.runtime.garbage import calm_down
 from streams.runtime.publisher import Outbox, Publisher
 
 
@@ -80,6 +81,7 @@ class WorkerApp(faust.App):  # type: ignore[misc]  # faust has no types for it
 
     async def on_start(self) -> None:
         """Connect the publisher and check the topics before anything is read."""
+        calm_down()
         try:
             await self.publisher.start()
         except (KafkaError, OSError) as error:

@@ -12,6 +12,7 @@ from faust.tables.table import Table
 from faust.types import TP
 
 from streams.runtime.fetches import FetchSchema
+from streams.runtime.garbage import keep_state
 
 
 class PartitionState(Protocol):
@@ -47,6 +48,7 @@ class ChangelogState(Table, Generic[S]):  # type: ignore[misc]  # faust has no t
         self._offsets: dict[int, int] = {}
         self._ours: set[int] = set()
         self._crash: asyncio.Future[None] | None = None
+        self._dropped = False  #: whether state was let go since the last recovery
         self.records_restored = 0
 
     def of(self, partition: int) -> S:
@@ -108,10 +110,13 @@ class ChangelogState(Table, Generic[S]):  # type: ignore[misc]  # faust has no t
         self._ours = {tp.partition for tp in assigned if tp.topic == self.topic_name}
         for partition in set(self._by_partition) - self._ours:
             del self._by_partition[partition]
+            self._dropped = True
             self._offsets.pop(partition, None)
 
     async def on_recovery_completed(self, active_tps: set[TP], standby_tps: set[TP]) -> None:  # noqa: ARG002
         """Let every partition finish its restoration."""
         for state in self._by_partition.values():
             state.restored()
+        keep_state(dropped=self._dropped)
+        self._dropped = False
         await self.call_recover_callbacks()

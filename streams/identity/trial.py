@@ -96,11 +96,20 @@ def _changes(parts_of: Mapping[ProfileKey, Counter[str]], apart: Outcome) -> lis
     """The profiles with several parts; `apart` is the outcome that keeps those parts apart."""
     rules = {tenant: _rules_between(resolution) for tenant, resolution in apart.resolutions.items()}
     changes = [
-        Change(tenant, whole, dict(parts.most_common()), _rules_of(parts, rules.get(tenant, {})))
+        Change(
+            tenant,
+            whole,
+            dict(sorted(parts.items(), key=_most_first)),
+            _rules_of(parts, rules.get(tenant, {})),
+        )
         for (tenant, whole), parts in parts_of.items()
         if len(parts) > 1
     ]
     return sorted(changes, key=lambda change: (-change.touchpoints, change.tenant, change.whole))
+
+
+def _most_first(part: tuple[str, int]) -> tuple[int, str]:
+    return -part[1], part[0]
 
 
 def _rules_between(resolution: Resolution) -> dict[str, dict[str, set[str]]]:

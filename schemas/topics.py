@@ -5,6 +5,10 @@ from typing import Final
 
 DAY_MS: Final = 24 * 60 * 60 * 1000
 
+#: Twice the contract's 1 MiB a record, so that the contract refuses a large record and the broker (whose default
+#: is 1 MiB) never does, nor the dead letter about it.
+MAX_MESSAGE_BYTES: Final = 2 * 1024 * 1024
+
 #: Kafka application id and consumer group of the workers; Faust names changelog topics after it.
 WORKER_GROUP: Final = "touchline-worker"
 LOADER_GROUP: Final = "touchline-loader"
@@ -29,9 +33,10 @@ class Topic:
 
     def config(self) -> dict[str, str]:
         """The topic's Kafka configuration."""
+        size = {"max.message.bytes": str(MAX_MESSAGE_BYTES)}
         if self.retention_ms is None:
-            return {"cleanup.policy": "compact"}
-        return {"cleanup.policy": "delete", "retention.ms": str(self.retention_ms)}
+            return {"cleanup.policy": "compact", **size}
+        return {"cleanup.policy": "delete", "retention.ms": str(self.retention_ms), **size}
 
 
 TOUCHPOINTS = Topic(

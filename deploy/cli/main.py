@@ -38,6 +38,8 @@ COMMANDS: Final = {
     "explain": "explain",
     "policy": "policy",
     "status": "status",
+    "dead-letters": "dead_letters",
+    "backfill": "backfill",
     "schemas": "schemas",
 }
 

@@ -1,0 +1,1 @@
+"""Read retained topics again: by moving a stopped group back, or by publishing touchpoints once more."""

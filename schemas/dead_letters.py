@@ -1,0 +1,58 @@
+"""The dead letter of a record that cannot be taken: one form for every processor."""
+
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Final, Protocol
+
+from schemas.codec import MAX_BYTES
+from schemas.errors import ContractError
+from schemas.records import DeadLetter, Header
+
+VERSION: Final = version("touchline")
+#: A letter is a record too, with the same limit: what leaves no room for the rest of it stays where it is.
+ENCLOSED_BYTES: Final = MAX_BYTES - 64 * 1024
+ERROR_CHARACTERS: Final = 1000
+#: How a letter without its original says so; `touchline dead-letters replay` then fetches it.
+NOT_ENCLOSED: Final = "too large to enclose"
+
+
+class Rejectable(Protocol):
+    """What is needed of a consumed record; `timestamp` in UTC milliseconds."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes]]
+
+
+def letter_of(record: Rejectable, error: ContractError, component: str) -> DeadLetter:
+    """The letter about a record that `component` rejected, with its original bytes if they fit."""
+    letter = DeadLetter(
+        reason=error.reason.value,
+        error=str(error)[:ERROR_CHARACTERS],
+        component=component,
+        component_version=VERSION,
+        topic=record.topic,
+        partition=record.partition,
+        offset=record.offset,
+        recorded_at=max(record.timestamp, 0),
+        key=record.key,
+        value=record.value,
+        headers=[Header(name=name, value=value) for name, value in record.headers or ()],
+    )
+    return bare(letter) if _size(record) > ENCLOSED_BYTES else letter
+
+
+def bare(letter: DeadLetter) -> DeadLetter:
+    """The letter without its original, saying where that is."""
+    where = f"{letter['topic']} partition {letter['partition']} offset {letter['offset']}"
+    error = f"{letter['error']} ({NOT_ENCLOSED}: its bytes are at {where})"
+    return {**letter, "error": error, "key": None, "value": None, "headers": []}
+
+
+def _size(record: Rejectable) -> int:
+    headers = sum(len(name) + len(value or b"") for name, value in record.headers or ())
+    return len(record.key or b"") + len(record.value or b"") + headers

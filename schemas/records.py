@@ -130,6 +130,18 @@ class Move(TypedDict):
     assignment: IdentityAssignment
 
 
+class FrozenSummary(TypedDict):
+    """An identifier's touchpoints beyond the horizon; fields are documented in FrozenSummary.avsc."""
+
+    identifier: Identifier
+    version: int
+    boundary_at: int
+    boundary_event_id: str
+    late: int
+    seen: bytes
+    folds: list[bytes]
+
+
 class Transfer(TypedDict):
     """An identifier's touchpoints between two profiles, on journey-inputs."""
 
@@ -137,6 +149,7 @@ class Transfer(TypedDict):
     from_profile_id: str
     assignment: IdentityAssignment
     touchpoints: list[Touchpoint]
+    frozen: FrozenSummary | None
 
 
 class Erase(TypedDict):
@@ -206,6 +219,13 @@ class RecentTouchpoint(TypedDict):
     type: str
 
 
+class LikelyNext(TypedDict):
+    """What a customer may do next."""
+
+    type: str
+    probability: float
+
+
 class JourneyState(TypedDict):
     """Where one person is in their journey; fields are documented in JourneyState.avsc."""
 
@@ -260,6 +280,9 @@ class JourneyState(TypedDict):
     marketing_last: MarketingTouch | None
     experiments: dict[str, str]
     recent: list[RecentTouchpoint]
+    likely_next: list[LikelyNext]
+    issue_risk: float | None
+    model_version: str | None
 
 
 class JourneySignal(TypedDict):

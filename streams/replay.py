@@ -2,24 +2,38 @@
 
 Every distributed run must end in the same profiles, states and hashes. Links are resolved by the batch
 definition, touchpoints are owned by the final resolution, and each timeline is folded once, in order.
+Erasures and withdrawn links hold from the beginning: what they cut was never there.
 """
 
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from schemas.catalogue import Catalogue
-from schemas.records import Identifier, JourneySignal, JourneyState, ProfileChanged, Touchpoint
-from streams.identity.components import TenantIdentities
+from schemas.records import (
+    AccountState,
+    Identifier,
+    IdentityCorrection,
+    JourneySignal,
+    JourneyState,
+    MemberSummary,
+    ProfileChanged,
+    Touchpoint,
+)
+from streams.accounts.contributions import account_of, combine, summary_of
+from streams.identity.corrections import CorrectedIdentities, Corrections
+from streams.identity.evidence import evidence_of
 from streams.identity.policy import IdentityPolicy
 from streams.identity.prepare import prepare
-from streams.identity.publication import Cause, changes_of
+from streams.identity.publication import Cause, changes_of, correction_of
 from streams.identity.resolution import Evidence, Pair, Resolution, join, own_profile, resolve
 from streams.journeys.fold import Fold
+from streams.journeys.frozen import fold_timeline
 from streams.journeys.rules import JourneyRules
 from streams.journeys.timeline import preferred
-from streams.ownership import node_of
-from streams.stitch.stitching import links_of
+from streams.ownership import node_of, pair_of
+from streams.stitch.stitching import ERASURE_REQUESTED, erasures_of, links_of
 
 
 @dataclass(slots=True)
@@ -39,38 +53,62 @@ class Replay:
     catalogue: Catalogue
     rules: JourneyRules
     _touchpoints: dict[tuple[str, str], tuple[Identifier, Touchpoint]] = field(default_factory=dict)
-    _links: dict[str, dict[Pair, Evidence]] = field(default_factory=lambda: defaultdict(dict))
-    _causes: dict[tuple[str, Pair, bool], tuple[int, str]] = field(default_factory=dict)
+    #: tenant → pair → (event time, asserted) → the smallest id of the events that show it
+    _links: dict[str, dict[Pair, dict[tuple[int, bool], str]]] = field(
+        default_factory=lambda: defaultdict(lambda: defaultdict(dict))
+    )
+    _requests: dict[tuple[int, str, int], IdentityCorrection] = field(default_factory=dict)
+    _corrections: dict[str, Corrections] = field(default_factory=lambda: defaultdict(Corrections))
     _resolutions: dict[str, Resolution] = field(default_factory=dict)
 
     def add(self, touchpoint: Touchpoint) -> None:
-        """Take one touchpoint. Raises ContractError if it has no usable identifier."""
+        """Take one touchpoint; an erasure_requested one erases. Raises ContractError if it has no usable identifier."""
         identifier, prepared = prepare(touchpoint, self.policy)
         tenant = prepared["tenant"]
+        if prepared["type"] == ERASURE_REQUESTED:
+            for correction in erasures_of(prepared):
+                self.correct(correction)
+            return
         for link in links_of(prepared, prepared["identifiers"]):
-            pair, asserted = (node_of(link["left"]), node_of(link["right"])), link["kind"] == "ASSERTED"
-            time = link["occurred_at"]
-            evidence = Evidence(observed=None if asserted else time, asserted=time if asserted else None)
-            links = self._links[tenant]
-            links[pair] = join(links.get(pair), evidence)
-            cause = time, link["event_id"]
-            self._causes[tenant, pair, asserted] = min(
-                cause, self._causes.get((tenant, pair, asserted), cause)
-            )
-        place = tenant, prepared["event_id"]
-        known = self._touchpoints.get(place)
+            times = self._links[tenant][pair_of(link)]
+            place = link["occurred_at"], link["kind"] == "ASSERTED"
+            times[place] = min(link["event_id"], times.get(place, link["event_id"]))
+        event = tenant, prepared["event_id"]
+        known = self._touchpoints.get(event)
         if known is None or preferred(prepared, known[1]) is prepared:
-            self._touchpoints[place] = identifier, prepared
+            self._touchpoints[event] = identifier, prepared
+
+    def correct(self, correction: IdentityCorrection) -> None:
+        """Take one correction, its identifiers prepared by the policy."""
+        corrections, until = self._corrections[correction["tenant"]], correction["occurred_at"]
+        if correction["kind"] == "ERASE":
+            corrections.erase(node_of(correction["left"]), until)
+        else:
+            corrections.unlink(pair_of(correction), until)
+        self._requests[until, correction["event_id"], len(self._requests)] = correction
 
     def owned(self) -> Iterator[Owned]:
-        """Every distinct touchpoint with its owner, in the order in which they were added."""
+        """Every distinct touchpoint that was not erased with its owner, in the order in which they were added."""
         for identifier, touchpoint in self._touchpoints.values():
+            erased_at = self._corrections[touchpoint["tenant"]].erased.get(node_of(identifier))
+            if erased_at is not None and touchpoint["occurred_at"] <= erased_at:
+                continue
             yield Owned(touchpoint, identifier, self._owner(identifier, touchpoint))
 
     def states(self) -> Iterator[JourneyState]:
         """Every profile's state, sorted by tenant and profile; versions are 0."""
         for tenant, profile_id, fold in self._folds():
             yield fold.state(tenant, profile_id, 0)
+
+    def accounts(self) -> Iterator[AccountState]:
+        """Every business account's state, sorted by tenant and account; versions are 0."""
+        accounts: dict[tuple[str, str], dict[str, MemberSummary]] = defaultdict(dict)
+        for state in self.states():
+            account_id = account_of(state)
+            if account_id is not None:
+                accounts[state["tenant"], account_id][state["profile_id"]] = summary_of(state)
+        for (tenant, account_id), members in sorted(accounts.items()):
+            yield combine(tenant, account_id, 0, members, self.rules.friction_half_life_ms)
 
     def signals(self, now: int) -> Iterator[JourneySignal]:
         """The signals that hold at `now` (UTC ms), sorted by tenant and profile."""
@@ -85,19 +123,44 @@ class Replay:
     def resolution(self, tenant: str) -> Resolution:
         """Whose a tenant's identifiers are, and which links were refused."""
         if tenant not in self._resolutions:
-            self._resolutions[tenant] = resolve(tenant, self.policy, self._links.get(tenant, {}))
+            self._resolutions[tenant] = resolve(tenant, self.policy, self._evidence(tenant))
         return self._resolutions[tenant]
 
     def changes(self) -> Iterator[ProfileChanged]:
-        """Merges and splits as they happen when the evidence arrives in event-time order."""
-        tenants: dict[str, TenantIdentities] = {}
-        items = sorted((time, pair, asserted, tenant, event_id)
-                       for (tenant, pair, asserted), (time, event_id) in self._causes.items())  # fmt: skip
-        for version, (time, pair, asserted, tenant, event_id) in enumerate(items):
-            identities = tenants.setdefault(tenant, TenantIdentities(tenant, self.policy))
-            decision = identities.observe(pair, time, asserted)
-            if decision is not None:
-                yield from changes_of(decision, Cause(tenant, version, event_id, time))
+        """Merges, splits and erasures as they happen when everything arrives in event-time order."""
+        tenants: dict[str, CorrectedIdentities] = {}
+        for version, (time, event_id, tenant, step) in enumerate(self._steps()):
+            identities = tenants.get(tenant)
+            if identities is None:
+                identities = tenants[tenant] = CorrectedIdentities(tenant, self.policy)
+            cause = Cause(tenant, version, event_id, time)
+            if isinstance(step, tuple):
+                outcome = identities.observe(*step, version)
+                if outcome is not None:
+                    yield from changes_of(outcome.decision, cause)
+                continue
+            erased = node_of(step["left"]) if step["kind"] == "ERASE" else None
+            if erased is not None:
+                outcome = identities.erase(erased, time, version)
+            else:
+                outcome = identities.unlink(pair_of(step), time, version)
+            if outcome is not None:
+                yield from correction_of(outcome, identities, cause, erased).changes
+
+    def _steps(self) -> Iterator[tuple[int, str, str, tuple[Pair, int, bool] | IdentityCorrection]]:
+        """Evidence and corrections (event time, event id, tenant, what) by time; evidence first, which it cuts."""
+        steps: list[tuple[tuple[Any, ...], str, str, tuple[Pair, int, bool] | IdentityCorrection]] = [
+            ((time, 0, pair, asserted), event_id, tenant, (pair, time, asserted))
+            for tenant, links in self._links.items()
+            for pair, times in links.items()
+            for (time, asserted), event_id in times.items()
+        ]
+        steps += [
+            ((time, 1, event_id, number), event_id, correction["tenant"], correction)
+            for (time, event_id, number), correction in self._requests.items()
+        ]
+        for place, event_id, tenant, step in sorted(steps, key=lambda step: (step[0], step[2])):
+            yield place[0], event_id, tenant, step
 
     def _owner(self, identifier: Identifier, touchpoint: Touchpoint) -> str:
         tenant = touchpoint["tenant"]
@@ -106,13 +169,21 @@ class Replay:
             return own_profile(tenant, node_of(identifier))
         return assignment.owner_at(touchpoint["occurred_at"])
 
+    def _evidence(self, tenant: str) -> dict[Pair, Evidence]:
+        """What counts of a tenant's evidence."""
+        counts: dict[Pair, Evidence] = {}
+        for pair, times in self._links.get(tenant, {}).items():
+            cut = self._corrections[tenant].cut(pair)
+            for time, asserted in times:
+                if cut is None or time > cut:
+                    counts[pair] = join(counts.get(pair), evidence_of(time, asserted=asserted))
+        return counts
+
     def _folds(self) -> Iterator[tuple[str, str, Fold]]:
         timelines: dict[tuple[str, str], list[Owned]] = defaultdict(list)
         for owned in self.owned():
             timelines[owned.touchpoint["tenant"], owned.profile_id].append(owned)
         for (tenant, profile_id), timeline in sorted(timelines.items()):
             timeline.sort(key=lambda item: (item.touchpoint["occurred_at"], item.touchpoint["event_id"]))
-            fold = Fold(self.catalogue, self.rules)
-            for owned in timeline:
-                fold.advance(owned.touchpoint, owned.identifier)
-            yield tenant, profile_id, fold
+            owned_by = [(node_of(owned.identifier), owned.touchpoint) for owned in timeline]
+            yield tenant, profile_id, fold_timeline(owned_by, self.catalogue, self.rules)

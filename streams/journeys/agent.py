@@ -4,29 +4,36 @@ Order of effects for a fetch: outputs, then changelog, then acknowledgement. Eac
 once a fetch. A repeated touchpoint republishes its profile: the crash may have come before the publication.
 """
 
+import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from itertools import islice
 from typing import Any, Final
 
 from schemas import topics
 from schemas.catalogue import Catalogue
 from schemas.codec import decode, encode
 from schemas.errors import ContractError, Reason
-from schemas.keys import profile_key
+from schemas.keys import account_key, profile_key, tenant_key
 from schemas.records import JourneySignal
+from streams.journeys.meaning import meanings_of
 from streams.journeys.partition import JourneyPartition
 from streams.journeys.publication import diff
+from streams.journeys.published import NEVER, Publication
 from streams.journeys.rules import JourneyRules
 from streams.journeys.timeline import Effects, Timeline
 from streams.runtime.app import WorkerApp
 from streams.runtime.publisher import Outbox
 from streams.runtime.rejection import dead_letter
 from streams.runtime.state import ChangelogState
+from streams.stitch.stitching import links_of
 
 #: Kafka header of a tombstone on journey-states: the version that it carries, in decimal.
 VERSION_HEADER: Final = "version"
 #: A partition without input for this long follows the clock instead of its events.
 IDLE_SECONDS: Final = 5.0
+#: Profiles whose deadlines one partition fires in one go; the others wait for the next second.
+DUE_AT_ONCE: Final = 1000
 
 
 class Journeys:
@@ -43,12 +50,18 @@ class Journeys:
         self._catalogue = catalogue
         self._rules = rules
         self._clock = clock
+        self._meanings = meanings_of(catalogue, rules).fingerprint
+        self._publishing = (
+            asyncio.Lock()
+        )  #: inputs and deadlines take turns: both go by what was published last
         self.state: ChangelogState[JourneyPartition] = ChangelogState(app, "journeys", JourneyPartition)
         app.tables.add(self.state)
         name = app.settings.topic
         self._inputs = name(topics.JOURNEY_INPUTS.name)
+        self._links = name(topics.IDENTITY_LINKS.name)
         self._states = name(topics.JOURNEY_STATES.name)
         self._signals = name(topics.JOURNEY_SIGNALS.name)
+        self._account_inputs = name(topics.ACCOUNT_INPUTS.name)
         self._dead_letters = name(topics.DEAD_LETTERS.name)
         app.fetch_agent(topics.JOURNEY_INPUTS, "journeys", self.inputs)
         app.timer(interval=1.0)(self.deadlines)
@@ -56,40 +69,55 @@ class Journeys:
     async def inputs(self, stream: Any) -> None:
         """Apply every fetch of journey-inputs."""
         async for event in stream.noack().events():
-            partition = self.state.of(event.message.partition)
-            outputs = self._app.outbox()
-            touched: dict[bytes, tuple[Timeline, Effects]] = {}
-            for record in event.value:
-                try:
-                    self._apply(record, partition, touched)
-                except ContractError as error:
-                    outputs.add(self._dead_letters, record.key or b"", dead_letter(record, error, "journeys"))
-            partition.last_input_at = self._clock()
-            for key, (timeline, effects) in touched.items():
-                self._publish_profile(key, timeline, effects, partition, outputs)
-            await self._app.publisher.publish(outputs)
-            await self._write_changelog(partition, touched)
-            event.ack()
+            async with self._publishing:
+                await self._take(event)
+
+    async def _take(self, event: Any) -> None:
+        partition = self.state.of(event.message.partition)
+        outputs = self._app.outbox()
+        touched: dict[bytes, tuple[Timeline, Effects]] = {}
+        for record in event.value:
+            try:
+                self._apply(record, partition, touched)
+            except ContractError as error:
+                outputs.add(self._dead_letters, record.key or b"", dead_letter(record, error, "journeys"))
+        partition.last_input_at = self._clock()
+        for key, (timeline, effects) in touched.items():
+            self._publish_profile(key, timeline, effects, partition, outputs)
+        await self._app.publisher.publish(outputs)
+        changes = [
+            change for key, (_, effects) in touched.items() for change in partition.changelog(key, effects)
+        ]
+        await self._write_changelog(partition, changes + [partition.publication(key) for key in touched])
+        event.ack()
 
     async def deadlines(self) -> None:
         """Raise the signals whose deadline has passed: by event time, or by the clock where nothing comes in."""
-        if self._app.rebalancing or self._app.in_recovery:
+        async with self._publishing:
+            for partition in self.state.all():
+                if not (self._app.rebalancing or self._app.in_recovery):
+                    await self._fire(partition, self._clock())
+
+    async def _fire(self, partition: JourneyPartition, clock: float) -> None:
+        if not partition.last_input_at:
+            partition.last_input_at = clock  # just recovered: what waits in Kafka may have come in time
+        now = partition.now(clock, idle=clock - partition.last_input_at > IDLE_SECONDS)
+        due = list(islice(partition.due(now), DUE_AT_ONCE))
+        if not due:
             return
-        clock = self._clock()
-        for partition in self.state.all():
-            now = partition.now(clock, idle=clock - partition.last_input_at > IDLE_SECONDS)
-            outputs = self._app.outbox()
-            for key in list(partition.due(now)):
-                timeline = partition.timelines[key]
-                self._publish_signals(key, timeline, now, outputs)
-                partition.schedule(key, timeline.fold(self._catalogue, self._rules).next_deadline(now))
-            await self._app.publisher.publish(outputs)
+        outputs = self._app.outbox()
+        for key in due:
+            timeline = partition.timelines[key]
+            self._recall(timeline, now)
+            self._publish_signals(key, timeline, partition, now, outputs, by_deadline=True)
+        await self._app.publisher.publish(outputs)
+        await self._write_changelog(partition, [partition.publication(key) for key in due])
 
     def _apply(
         self, record: Any, partition: JourneyPartition, touched: dict[bytes, tuple[Timeline, Effects]]
     ) -> None:
         name, message = decode(record.value)
-        if name not in ("ResolvedTouchpoint", "Move", "Transfer"):
+        if name not in topics.JOURNEY_INPUTS.values:
             raise ContractError(Reason.UNDECODABLE, f"a {name} does not belong on journey-inputs")
         tenant = (message["touchpoint"] if name == "ResolvedTouchpoint" else message["assignment"])["tenant"]
         key = profile_key(tenant, message["profile_id"])
@@ -98,27 +126,43 @@ class Journeys:
         else:
             timeline, effects = partition.timeline(key, tenant, message["profile_id"]), Effects()
             touched[key] = timeline, effects
-            if timeline.published is None:
+            if not timeline.settled:
                 self._resume(timeline, effects, partition)
         timeline.version = self._app.settings.version(record.offset)
+        partition.accounts.expect(key, timeline, message)
         if name == "ResolvedTouchpoint":
             partition.watermark = max(partition.watermark, message["touchpoint"]["occurred_at"])
             timeline.accept(message, record.value, effects)  # type: ignore[arg-type]
-        elif name == "Move":
+        elif name in ("Move", "Erase"):
             timeline.move(message["assignment"], effects)
         else:
             timeline.receive(message, effects)  # type: ignore[arg-type]
 
     def _resume(self, timeline: Timeline, effects: Effects, partition: JourneyPartition) -> None:
         """First input after a restart: what held before it may have to be retracted, what is not ours has to go."""
-        held = timeline.fold(self._catalogue, self._rules).signals(partition.now(self._clock(), idle=False))
-        timeline.published = {signal.signal_id: signal for signal in held}
-        timeline.unconfirmed = True
+        if not timeline.empty:
+            key = profile_key(timeline.tenant, timeline.profile_id)
+            partition.accounts.resume(key, timeline, timeline.state(self._catalogue, self._rules))
+        self._recall(timeline, partition.now(self._clock(), idle=False))
+        timeline.settled = True
         timeline.settle(effects)
+
+    def _recall(self, timeline: Timeline, now: int) -> None:
+        """After a restart: which signals subscribers know of, as far as that can be known."""
+        if timeline.published is not None:
+            return
+        last = timeline.last
+        confirmed = last is not None and last.meanings == self._meanings
+        held = timeline.fold(self._catalogue, self._rules).signals(last.now if last and confirmed else now)
+        timeline.published = {signal.signal_id: signal for signal in held}
+        timeline.unconfirmed = not confirmed
 
     def _publish_profile(
         self, key: bytes, timeline: Timeline, effects: Effects, partition: JourneyPartition, outputs: Outbox
     ) -> None:
+        for touchpoint in effects.evidence:
+            for link in links_of(touchpoint, touchpoint["identifiers"]):
+                outputs.add(self._links, tenant_key(timeline.tenant), encode("IdentityLink", link))
         for owner, value in effects.forwards:
             outputs.add(self._inputs, profile_key(timeline.tenant, owner), value)
         for transfer in effects.transfers:
@@ -127,33 +171,54 @@ class Journeys:
                 profile_key(timeline.tenant, transfer["profile_id"]),
                 encode("Transfer", transfer),
             )
-        if timeline.entries:
-            state = timeline.state(self._catalogue, self._rules)
-            outputs.add(self._states, key, encode("JourneyState", state))
+        timeline.freeze(self._catalogue, self._rules, effects)
+        state, encoded = None, b""
+        if not timeline.empty:
+            state, encoded = timeline.sealed(self._catalogue, self._rules)
+        for part in partition.accounts.tell(
+            key, timeline.tenant, timeline.profile_id, timeline.version, state
+        ):
+            account = account_key(part["tenant"], part["account_id"])
+            outputs.add(self._account_inputs, account, encode("AccountContribution", part))
+        if state is not None:
+            outputs.add(self._states, key, encoded)
             now = partition.now(self._clock(), idle=False)
-            self._publish_signals(key, timeline, now, outputs)
-            partition.schedule(key, timeline.fold(self._catalogue, self._rules).next_deadline(now))
+            self._publish_signals(key, timeline, partition, now, outputs)
         elif effects.emptied:
-            self._publish_signals(key, timeline, 0, outputs)
+            self._publish_signals(key, timeline, partition, 0, outputs)
             outputs.add(self._states, key, None, [(VERSION_HEADER, str(timeline.version).encode())])
 
-    def _publish_signals(self, key: bytes, timeline: Timeline, now: int, outputs: Outbox) -> None:
-        holding = timeline.fold(self._catalogue, self._rules).signals(now) if timeline.entries else []
+    def _publish_signals(
+        self, key: bytes, timeline: Timeline, partition: JourneyPartition, now: int, outputs: Outbox,
+        *, by_deadline: bool = False,
+    ) -> None:  # fmt: skip
+        if timeline.last is not None:
+            now = max(
+                now, timeline.last.now
+            )  # what the clock made due is not open again because events lag behind
+        fold = timeline.fold(self._catalogue, self._rules)
+        holding = [] if timeline.empty else fold.signals(now)
+        # a deadline that passes without an input tells more than that input did: it needs the next version
+        version = 2 * timeline.version + by_deadline
         for signal, status in diff(timeline, holding):
             record = JourneySignal(
                 tenant=timeline.tenant, profile_id=timeline.profile_id, signal_id=signal.signal_id, kind=signal.kind,
                 status=status, occurred_at=signal.occurred_at, rule=signal.rule, event_ids=list(signal.event_ids),
-                details=dict(signal.details), version=timeline.version,
+                details=dict(signal.details), version=version,
             )  # fmt: skip
             outputs.add(self._signals, key, encode("JourneySignal", record))
+        due = None if timeline.empty else fold.next_deadline(now)
+        partition.schedule(key, due)
+        timeline.last = None
+        if not timeline.empty:
+            timeline.last = Publication(timeline.version, now, NEVER if due is None else due, self._meanings)
 
     async def _write_changelog(
-        self, partition: JourneyPartition, touched: dict[bytes, tuple[Timeline, Effects]]
+        self, partition: JourneyPartition, records: Iterable[tuple[bytes, bytes | None]]
     ) -> None:
         changes = self._app.outbox()
         place = (self.state.topic_name, partition.number)
-        for key, (_, effects) in touched.items():
-            for record_key, value in partition.changelog(key, effects):
-                changes.add_at(place, record_key, value)
+        for key, value in records:
+            changes.add_at(place, key, value)
         for first, last in (await self._app.publisher.publish(changes)).values():
             self.state.written(partition.number, first, last)

@@ -174,6 +174,9 @@ class Fold:
             "marketing_last": last_touch,
             "experiments": {name: marked[2] for name, marked in sorted(facts.experiments.items())},
             "recent": list(self._recent),
+            "likely_next": [],  # predictions are made beside the fold
+            "issue_risk": None,
+            "model_version": None,
         }
         return state, seal(state)
 

@@ -1,6 +1,7 @@
 """What each touchpoint type means to the fold: the catalogue's entry and the rules that name it, looked up once."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from hashlib import blake2b
 from typing import Final, get_args
 
 from schemas.catalogue import UNKNOWN, Catalogue, Effect, Moment, TouchpointType
@@ -37,12 +38,12 @@ class Meaning:
 class Meanings:
     """The meaning of every touchpoint type under one catalogue and one set of rules."""
 
-    __slots__ = ("_by_type", "_unknown", "human_channels", "rules")
+    __slots__ = ("_by_type", "_unknown", "fingerprint", "human_channels")
 
     def __init__(self, catalogue: Catalogue, rules: JourneyRules) -> None:
         """Raises SettingsError when a rule names what the catalogue does not know."""
         _check(catalogue, rules)
-        self.rules = rules
+        self.fingerprint = _fingerprint(catalogue, rules)  #: 64 bits; equal ones give equal signals
         self.human_channels = catalogue.human_channels
         self._by_type = {name: _meaning(name, kind, rules) for name, kind in catalogue.types.items()}
         self._unknown = _meaning("", UNKNOWN, rules)
@@ -73,6 +74,16 @@ def _meaning(name: str, kind: TouchpointType, rules: JourneyRules) -> Meaning:
         meets=frozenset(rule.name for rule in rules.expectations if names & set(rule.met_by)),
         counts=tuple(rule for rule in rules.counts if names & set(rule.touchpoints)),
     )
+
+
+def _fingerprint(catalogue: Catalogue, rules: JourneyRules) -> int:
+    values = [(item.name, getattr(rules, item.name)) for item in fields(rules) if item.compare]
+    parts = (
+        sorted(catalogue.types.items()),
+        sorted(catalogue.human_channels),
+        [(name, sorted(value) if isinstance(value, frozenset) else value) for name, value in values],
+    )
+    return int.from_bytes(blake2b(repr(parts).encode(), digest_size=8).digest(), "big")
 
 
 def _check(catalogue: Catalogue, rules: JourneyRules) -> None:

@@ -6,10 +6,14 @@ from dataclasses import dataclass, field
 
 from schemas.codec import decode_as, encode
 from schemas.records import IdentityAssignment
+from streams.accounts.contributions import Told
+from streams.journeys.published import NEVER, Publication
 from streams.journeys.timeline import Effects, Timeline
 
 _ENTRY = b"/e/"
 _POINTER = b"/p/"
+_FROZEN = b"/f/"
+_PUBLICATION = b"/s/"
 
 
 @dataclass(slots=True)
@@ -20,7 +24,7 @@ class JourneyPartition:
     timelines: dict[bytes, Timeline] = field(default_factory=dict)
     watermark: int = 0  #: newest event time seen, ms
     last_input_at: float = 0.0  #: clock, seconds
-    _now: int = 0
+    accounts: Told = field(default_factory=Told)  #: what business accounts know of these profiles
     _deadlines: list[tuple[int, bytes]] = field(default_factory=list)
     _scheduled: dict[bytes, int] = field(default_factory=dict)
 
@@ -32,10 +36,9 @@ class JourneyPartition:
         return found
 
     def now(self, clock: float, *, idle: bool) -> int:
-        """The time that deadlines go by, ms: the newest event's, or the clock's when idle; it never goes back."""
+        """The time that deadlines go by, ms: the newest event's, or the clock's when nothing comes in."""
         clock_ms = int(clock * 1000)
-        self._now = max(self._now, clock_ms if idle else min(self.watermark, clock_ms))
-        return self._now
+        return clock_ms if idle else min(self.watermark, clock_ms)
 
     def schedule(self, key: bytes, due: int | None) -> None:
         """Note when a profile's next deadline falls due; None for never."""
@@ -54,11 +57,19 @@ class JourneyPartition:
                 yield key
 
     def changelog(self, key: bytes, effects: Effects) -> Iterator[tuple[bytes, bytes | None]]:
-        """The changelog records of a profile's changes; the order is free, their keys differ."""
+        """The changelog records of a profile's changes: summaries before the touchpoints that went into them."""
+        for (type_, name), frozen in effects.frozen.items():
+            value = None if frozen is None else encode("FrozenSummary", frozen.record())
+            yield key + _FROZEN + f"{type_}:{name}".encode(), value
         for event_id, value in effects.entries.items():
             yield key + _ENTRY + event_id.encode(), value
         for (type_, name), assignment in effects.pointers.items():
             yield key + _POINTER + f"{type_}:{name}".encode(), encode("IdentityAssignment", assignment)
+
+    def publication(self, key: bytes) -> tuple[bytes, bytes | None]:
+        """The changelog record of when a profile was published last; gone with the profile."""
+        last = self.timelines[key].last
+        return key + _PUBLICATION, None if last is None else last.encode()
 
     def restore(self, key: bytes, value: bytes | None) -> None:
         """Apply one changelog record."""
@@ -66,13 +77,24 @@ class JourneyPartition:
         timeline = self.timeline(tenant + b"/" + profile_id, tenant.decode(), profile_id.decode())
         if kind == b"e":
             timeline.restore_entry(rest.decode(), value)
+        elif kind == b"s":
+            if value is not None and (timeline.last is None or timeline.last <= Publication.decode(value)):
+                timeline.last = Publication.decode(value)
+        elif kind == b"f":
+            type_, _, name = rest.decode().partition(":")
+            timeline.restore_frozen((type_, name), value)
         elif value is not None:
             assignment: IdentityAssignment = decode_as("IdentityAssignment", value)  # type: ignore[assignment]
             timeline.restore_pointer(assignment)
 
     def restored(self) -> None:
-        """Continue where event time stood, and look at every profile's deadlines once."""
+        """Continue where time stood, with the deadlines that are still ahead."""
         for key, timeline in self.timelines.items():
+            timeline.restored()
             if timeline.order:
                 self.watermark = max(self.watermark, timeline.order[-1][0])
+            if timeline.last is not None:
+                timeline.version = timeline.last.version
+                self.schedule(key, None if timeline.last.due == NEVER else timeline.last.due)
+            elif timeline.order:
                 self.schedule(key, timeline.order[-1][0])

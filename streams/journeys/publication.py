@@ -10,7 +10,7 @@ from streams.journeys.timeline import Timeline
 def diff(timeline: Timeline, holding: list[Signal]) -> Iterator[tuple[Signal, SignalStatus]]:
     """Compare what holds now with what was published, and note it as published.
 
-    After a restart nobody knows whether the last publication got out, so the first one repeats what holds.
+    An unconfirmed timeline repeats all that holds: nobody knows what its subscribers have heard.
     """
     before = timeline.published or {}
     now = {signal.signal_id: signal for signal in holding}

@@ -3,19 +3,24 @@
 Touchpoints arrive in any order, more than once, and sometimes at a profile that no longer owns them. Three
 inputs change a timeline (DESIGN section 5): a resolved touchpoint, a Move (an identifier changed hands) and a
 Transfer (its touchpoints arrive). Each is a set union under versioned assignments, so repeating, delaying or
-reordering them changes nothing in the end.
+reordering them changes nothing in the end. An assignment may say that what its identifier did up to some time was
+erased (docs/erasure.md): such touchpoints are dropped wherever they turn up.
 """
 
-from bisect import insort
-from dataclasses import dataclass, field
+from bisect import bisect_left, bisect_right, insort
+from dataclasses import dataclass, field, replace
 
 from schemas.catalogue import Catalogue
 from schemas.codec import decode_as, encode, encode_resolved
+from schemas.errors import ContractError, Reason
 from schemas.records import IdentityAssignment, JourneyState, ResolvedTouchpoint, Touchpoint, Transfer
 from streams.journeys.fold import Fold
+from streams.journeys.frozen import Frozen, begin, how_many_freeze, join, nothing, read
+from streams.journeys.published import Publication
 from streams.journeys.rules import JourneyRules
 from streams.journeys.signals import Signal
-from streams.ownership import node_of, owner_at
+from streams.journeys.stamps import Stamp
+from streams.ownership import erased, node_of, owner_at, sent_again
 
 Node = tuple[str, str]
 
@@ -30,6 +35,11 @@ class Entry:
     version: int  #: of the assignment under which it is here
     value: bytes  #: the ResolvedTouchpoint
 
+    @property
+    def place(self) -> Stamp:
+        """Where it stands in the fold order."""
+        return self.occurred_at, self.event_id
+
 
 @dataclass(slots=True)
 class Effects:
@@ -39,6 +49,8 @@ class Effects:
     transfers: list[Transfer] = field(default_factory=list)
     entries: dict[str, bytes | None] = field(default_factory=dict)  #: changelog: event id → value or gone
     pointers: dict[Node, IdentityAssignment] = field(default_factory=dict)  #: changelog: newest assignments
+    frozen: dict[Node, Frozen | None] = field(default_factory=dict)  #: changelog: summaries; None is gone
+    evidence: list[Touchpoint] = field(default_factory=list)  #: whose links identity must see once more
     emptied: bool = False  #: the last touchpoint left
 
 
@@ -51,11 +63,15 @@ class Timeline:
     entries: dict[str, Entry] = field(default_factory=dict)
     order: list[tuple[int, str]] = field(default_factory=list)
     pointers: dict[Node, IdentityAssignment] = field(default_factory=dict)
+    places: dict[Node, list[Stamp]] = field(default_factory=dict)  #: `order` by owner
+    frozen: dict[Node, Frozen] = field(default_factory=dict)  #: what is beyond the horizon, by owner
     version: int = 0  #: of the newest input applied
     published: dict[str, Signal] | None = (
         None  #: signals that hold as far as subscribers know; None after a restart
     )
-    unconfirmed: bool = False  #: a restart came in between: subscribers may not have heard of them
+    unconfirmed: bool = False  #: nobody knows what subscribers have heard: tell them all that holds
+    last: Publication | None = None  #: when they were told last
+    settled: bool = False  #: the pointers have been applied since a restart
     _fold: Fold | None = None
     _folded: int = 0  #: how many of `order` the fold has seen
 
@@ -65,6 +81,10 @@ class Timeline:
         node = node_of(resolved["identifier"])
         version = resolved["version"]
         pointer = self.pointers.get(node)
+        if pointer is not None and erased(pointer, touchpoint["occurred_at"]):
+            return
+        if sent_again(pointer, version, touchpoint["occurred_at"]):
+            effects.evidence.append(touchpoint)
         if pointer is not None and pointer["version"] > version:
             version = pointer["version"]
             owner = owner_at(pointer, touchpoint["occurred_at"])
@@ -72,27 +92,43 @@ class Timeline:
             if owner != self.profile_id:
                 effects.forwards.append((owner, value))
                 return
-        self._insert(Entry(touchpoint["occurred_at"], touchpoint["event_id"], node, version, value), effects)
+        entry = Entry(touchpoint["occurred_at"], touchpoint["event_id"], node, version, value)
+        frozen = self.frozen.get(node)
+        if frozen is not None and entry.place <= frozen.boundary:
+            self._set_frozen(frozen.arrive_late(entry.event_id), effects)
+        else:
+            self._insert(entry, effects)
 
     def move(self, assignment: IdentityAssignment, effects: Effects) -> None:
         """Learn an assignment; transfer what the newest one known gives to others."""
         node = node_of(assignment["identifier"])
         known = self.pointers.get(node)
         if known is None or known["version"] < assignment["version"]:
+            self._send_again(node, known, assignment, effects)
             known = self.pointers[node] = effects.pointers[node] = assignment
         leaving: dict[str, list[Touchpoint]] = {}
         for entry in list(self.entries.values()):
-            if entry.node == node and entry.version <= known["version"]:
+            if entry.node != node:
+                continue
+            if erased(known, entry.occurred_at):
+                self._remove(entry, effects)
+            elif entry.version <= known["version"]:
                 owner = owner_at(known, entry.occurred_at)
                 if owner != self.profile_id:
                     leaving.setdefault(owner, []).append(_touchpoint(entry.value))
                     self._remove(entry, effects)
         for owner, touchpoints in leaving.items():
             effects.transfers += _transfers(self.profile_id, owner, known, touchpoints)
+        frozen = self.frozen.get(node)
+        if frozen is not None and (erased(known, frozen.first_seen) or frozen.version <= known["version"]):
+            self._pass_on(frozen, known, effects)
 
     def receive(self, transfer: Transfer, effects: Effects) -> None:
         """Take the touchpoints of a Transfer under the newer of its assignment and our own."""
         assignment = transfer["assignment"]
+        summary = None if transfer["frozen"] is None else read(transfer["frozen"])
+        if summary is not None and summary.node != node_of(assignment["identifier"]):
+            raise ContractError(Reason.INVALID, "the summary is another identifier's than the Transfer's")
         self.move(assignment, effects)
         for touchpoint in transfer["touchpoints"]:
             resolved = ResolvedTouchpoint(
@@ -100,6 +136,86 @@ class Timeline:
                 version=assignment["version"], touchpoint=touchpoint,
             )  # fmt: skip
             self.accept(resolved, encode("ResolvedTouchpoint", resolved), effects)
+        if summary is not None:
+            self._pass_on(summary, self.pointers[summary.node], effects)
+
+    def freeze(self, catalogue: Catalogue, rules: JourneyRules, effects: Effects) -> None:
+        """Sum up what is beyond the horizon; after all inputs of a fetch, before the state is taken."""
+        for node, places in list(self.places.items()):
+            count = how_many_freeze(places, rules)
+            if count:
+                self._freeze(node, places[:count], catalogue, rules, effects)
+
+    def _send_again(
+        self, node: Node, known: IdentityAssignment | None, newer: IdentityAssignment, effects: Effects
+    ) -> None:
+        """Ask for the evidence of touchpoints that were stitched before a correction that is news here."""
+        news, old = newer["correction"], None if known is None else known["correction"]
+        if news is None or (old is not None and old["version"] >= news["version"]):
+            return
+        effects.evidence += (
+            _touchpoint(entry.value)
+            for entry in self.entries.values()
+            if entry.node == node and sent_again(newer, entry.version, entry.occurred_at)
+        )
+
+    def _freeze(
+        self, node: Node, places: list[Stamp], catalogue: Catalogue, rules: JourneyRules, effects: Effects
+    ) -> None:
+        frozen = self.frozen.get(node, nothing(node))
+        fold = frozen.unfold(self.tenant, catalogue, rules)
+        entries = [self.entries[event_id] for _, event_id in places]
+        touchpoints = [_touchpoint(entry.value) for entry in entries]
+        for touchpoint in touchpoints:
+            fold.advance(touchpoint, {"type": node[0], "value": node[1]})
+        version = max(entry.version for entry in entries)
+        for entry in entries:
+            del self.entries[entry.event_id]
+            effects.entries[entry.event_id] = None
+        del self.places[node][: len(places)]
+        alone = self.places.keys() | self.frozen.keys() == {node}
+        if alone and self._fold is not None and self._folded >= len(places):
+            # its fold is what the new summary would grow into
+            self.order, self._folded = self.order[len(places) :], self._folded - len(places)
+        else:
+            gone = set(places)
+            self.order = [place for place in self.order if place not in gone]
+            self._fold = None
+        self._set_frozen(frozen.add(touchpoints, version, fold), effects)
+
+    def _pass_on(self, frozen: Frozen, known: IdentityAssignment, effects: Effects) -> None:
+        """Hand a summary to the owner that an assignment names, or keep it. A cut inside it cannot divide it."""
+        owner = owner_at(known, frozen.first_seen)
+        if not erased(known, frozen.first_seen) and owner == self.profile_id:
+            self._take(replace(frozen, version=known["version"]), effects)
+            return
+        if self.frozen.pop(frozen.node, None) is not None:
+            effects.frozen[frozen.node] = None
+            self._fold = None
+            effects.emptied = self.empty
+        if not erased(known, frozen.first_seen):
+            effects.transfers.append(
+                Transfer(
+                    profile_id=owner, from_profile_id=self.profile_id, assignment=known, touchpoints=[],
+                    frozen=frozen.record(),
+                )
+            )  # fmt: skip
+
+    def _take(self, frozen: Frozen, effects: Effects) -> None:
+        """Join a summary with what is here; what it makes late is in it already, or counts as late."""
+        known = self.frozen.get(frozen.node)
+        joined = frozen if known is None else join(known, frozen)
+        if joined == known:
+            return
+        self._fold = None
+        effects.emptied = False
+        for _, event_id in [place for place in self.places.get(frozen.node, ()) if place <= joined.boundary]:
+            joined = joined.arrive_late(event_id)
+            self._remove(self.entries[event_id], effects)
+        self._set_frozen(joined, effects)
+
+    def _set_frozen(self, frozen: Frozen, effects: Effects) -> None:
+        self.frozen[frozen.node] = effects.frozen[frozen.node] = frozen
 
     def settle(self, effects: Effects) -> None:
         """Apply every pointer again: after a restart, a zombie's late writes may have put entries back."""
@@ -122,6 +238,21 @@ class Timeline:
         )
         self._insert(entry, Effects())
 
+    def restore_frozen(self, node: Node, value: bytes | None) -> None:
+        """Apply a changelog record of a summary; a zombie's late write must not take anything away."""
+        if value is None:
+            self.frozen.pop(node, None)
+        else:
+            frozen, known = read(decode_as("FrozenSummary", value)), self.frozen.get(node)  # type: ignore[arg-type]
+            self.frozen[node] = frozen if known is None else join(known, frozen)
+        self._fold = None
+
+    def restored(self) -> None:
+        """After the changelog: a crash may have come after a summary and before its touchpoints were deleted."""
+        for node, frozen in self.frozen.items():
+            for _, event_id in [place for place in self.places.get(node, ()) if place <= frozen.boundary]:
+                self._remove(self.entries[event_id], Effects())
+
     def restore_pointer(self, assignment: IdentityAssignment) -> None:
         """Apply a changelog record of an assignment."""
         node = node_of(assignment["identifier"])
@@ -132,7 +263,7 @@ class Timeline:
     def fold(self, catalogue: Catalogue, rules: JourneyRules) -> Fold:
         """The fold over the whole timeline: what is new at the end is appended, anything else folds again."""
         if self._fold is None:
-            self._fold, self._folded = Fold(catalogue, rules), 0
+            self._fold, self._folded = self._begin(catalogue, rules)
         for _, event_id in self.order[self._folded :]:
             entry = self.entries[event_id]
             self._fold.advance(_touchpoint(entry.value), {"type": entry.node[0], "value": entry.node[1]})
@@ -141,7 +272,26 @@ class Timeline:
 
     def state(self, catalogue: Catalogue, rules: JourneyRules) -> JourneyState:
         """The journey state to publish."""
-        return self.fold(catalogue, rules).state(self.tenant, self.profile_id, self.version)
+        return self.sealed(catalogue, rules)[0]
+
+    def sealed(self, catalogue: Catalogue, rules: JourneyRules) -> tuple[JourneyState, bytes]:
+        """The journey state to publish, and its encoding."""
+        late = sum(frozen.late for frozen in self.frozen.values())
+        return self.fold(catalogue, rules).sealed(self.tenant, self.profile_id, self.version, late)
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing is left: no touchpoint and no summary."""
+        return not self.entries and not self.frozen
+
+    def _begin(self, catalogue: Catalogue, rules: JourneyRules) -> tuple[Fold, int]:
+        """The fold to start from, and how many of `order` are in it."""
+        if not self.frozen:
+            return Fold(catalogue, rules), 0
+        folds = {node: frozen.unfold(self.tenant, catalogue, rules) for node, frozen in self.frozen.items()}
+        older = bisect_right(self.order, max(frozen.boundary for frozen in self.frozen.values()))
+        entries = [self.entries[event_id] for _, event_id in self.order[:older]]
+        return begin(folds, ((e.node, _touchpoint(e.value)) for e in entries), catalogue, rules), older
 
     def _insert(self, entry: Entry, effects: Effects) -> None:
         known = self.entries.get(entry.event_id)
@@ -149,22 +299,29 @@ class Timeline:
             if known.value == entry.value or not _supersedes(entry, known):
                 return
             self._remove(known, effects)
-        place = (entry.occurred_at, entry.event_id)
+        place = entry.place
         if self.order and place < self.order[-1]:
             insort(self.order, place)
             self._fold = None
         else:
             self.order.append(place)
+            if any(place <= frozen.boundary for frozen in self.frozen.values()):
+                self._fold = None
+        insort(self.places.setdefault(entry.node, []), place)
         self.entries[entry.event_id] = entry
         effects.entries[entry.event_id] = entry.value
         effects.emptied = False
 
     def _remove(self, entry: Entry, effects: Effects) -> None:
         del self.entries[entry.event_id]
-        self.order.remove((entry.occurred_at, entry.event_id))
+        del self.order[bisect_left(self.order, entry.place)]
+        places = self.places[entry.node]
+        del places[bisect_left(places, entry.place)]
+        if not places:
+            del self.places[entry.node]
         self._fold = None
         effects.entries[entry.event_id] = None
-        effects.emptied = not self.entries
+        effects.emptied = self.empty
 
 
 #: Touchpoints in one Transfer: far below the broker's record limit at the usual few hundred bytes each.
@@ -183,7 +340,13 @@ def _transfers(
         size += length
         if size > TRANSFER_BYTES or len(transfers[-1]["touchpoints"]) >= TRANSFER_TOUCHPOINTS:
             transfers.append(
-                Transfer(profile_id=owner, from_profile_id=sender, assignment=assignment, touchpoints=[])
+                Transfer(
+                    profile_id=owner,
+                    from_profile_id=sender,
+                    assignment=assignment,
+                    touchpoints=[],
+                    frozen=None,
+                )
             )
             size = length
         transfers[-1]["touchpoints"].append(touchpoint)

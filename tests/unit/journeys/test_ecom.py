@@ -4,13 +4,16 @@ import csv
 import gzip
 from collections import Counter
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
+from random import Random
 
 import pytest
 
 from schemas.records import Touchpoint
 from streams.journeys.fold import Fold
-from tests.unit.journeys.builders import CATALOGUE, RULES, in_order, touchpoint
+from tests.unit.journeys.builders import CATALOGUE, RULES, fold, in_order, touchpoint
+from tests.unit.journeys.journeys_of import fed
 
 LOG = Path("/work/shared/data/ecom.csv.gz")
 
@@ -36,6 +39,18 @@ def test_the_ecom_log_has_3605_sessions_and_743_abandoned_carts_of_1213() -> Non
     }
 
 
+@pytest.mark.skipif(not LOG.exists(), reason="the ecom log is not on this machine")
+@pytest.mark.parametrize("seed", [1, 2])
+def test_the_ecom_log_shuffled_delayed_and_doubled_gives_every_state_of_the_log_in_order(seed: int) -> None:
+    random = Random(seed)
+    for journey in _journeys().values():
+        arriving = [*journey, *random.choices(journey, k=len(journey))]
+        random.shuffle(arriving)
+        timeline = fed(arriving, RULES, every=random.randint(1, 300))
+        assert timeline.state(CATALOGUE, RULES) == fold(*journey).state("default", "p1", 0)
+
+
+@cache
 def _journeys() -> dict[str, list[Touchpoint]]:
     with gzip.open(LOG, "rt", encoding="utf-8", newline="") as lines:
         rows = list(csv.DictReader(lines))

@@ -1,50 +1,14 @@
 """Laws of the fold, for any journey that hypothesis thinks of."""
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.codec import decode_as, encode
 from schemas.records import Touchpoint
 from streams.journeys.fold import Fold
 from streams.journeys.state_hash import state_hash
-from tests.unit.journeys.builders import CATALOGUE, DAY, RULES, in_order, state, touchpoint
-
-#: The machine may be busy: a law is about values, never about time.
-law = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-
-TYPES = [*CATALOGUE.types, "unheard_of"]
-
-
-@st.composite
-def touchpoints(draw: st.DrawFn) -> Touchpoint:
-    minute = draw(st.one_of(st.integers(0, 120), st.integers(0, 60 * 24 * 40)))
-    score = st.builds(
-        lambda kind, value: {"kind": kind, "value": value},
-        st.sampled_from(["NPS", "CSAT", "CES"]),
-        st.integers(1, 5),
-    )
-    names = st.sampled_from(["a", "b"])
-    money = draw(st.none() | st.integers(-(2**63), 2**63 - 1))
-    return touchpoint(
-        draw(st.sampled_from(TYPES)),
-        minute,
-        event_id=draw(st.text("abc", min_size=1, max_size=4)),
-        channel=draw(st.sampled_from(["web", "app", "chat", "phone", "hologram"])),
-        identifiers=[{"type": "cookie", "value": draw(names)}],
-        account_id=draw(st.none() | names),
-        session_id=draw(st.none() | names),
-        issue_id=draw(st.none() | names),
-        campaign=draw(st.none() | names),
-        amount_minor=money,
-        currency=None if money is None else draw(st.sampled_from(["EUR", "USD"])),
-        sentiment=draw(st.none() | st.floats(-1, 1)),
-        score=draw(st.none() | score),
-        consent=draw(st.dictionaries(names, st.sampled_from(["GRANTED", "DENIED", "REVOKED"]), max_size=2)),
-        experiments=draw(st.dictionaries(names, names, max_size=2)),
-    )
-
-
-journeys = st.lists(touchpoints(), min_size=1, max_size=30, unique_by=lambda item: item["event_id"])
+from tests.unit.journeys.builders import CATALOGUE, DAY, RULES, in_order, state
+from tests.unit.journeys.journeys_of import journeys, law
 
 
 @law

@@ -1,0 +1,224 @@
+"""Frozen summaries: an identifier's oldest touchpoints, summed up when they lie beyond the horizon.
+
+The unit that freezes is the unit that moves: one identifier. What of it is frozen depends on its own touchpoints
+alone, in whole blocks of the oldest, so merges and splits find the same summaries that a replay finds, and arriving
+within the horizon in whatever order changes nothing. A profile's fold begins with the summaries of its identifiers
+and goes on over what is kept one by one.
+"""
+
+import re
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from hashlib import blake2b
+from typing import Any, Final
+
+from schemas.catalogue import Catalogue
+from schemas.codec import decode_as, encode
+from schemas.errors import ContractError, Reason
+from schemas.records import FrozenSummary, Identifier, Touchpoint
+from streams.journeys.fold import Fold
+from streams.journeys.rules import JourneyRules
+from streams.journeys.stamps import Stamp
+from streams.ownership import NO_VERSION
+
+Node = tuple[str, str]
+
+#: Touchpoints freeze in blocks: one summary is written for so many.
+BLOCK: Final = 128
+#: Size of the filter of known event ids. At 10,000 ids one late touchpoint in 20 is taken for a known one and not
+#: counted as late; a known one is never counted.
+SEEN_BYTES: Final = 8192
+
+
+@dataclass(frozen=True, slots=True)
+class Frozen:
+    """One identifier's summary; a value, replaced as a whole."""
+
+    node: Node
+    version: int  #: of the assignment under which it is here
+    boundary: Stamp  #: place of the newest touchpoint in it
+    late: int
+    seen: bytes
+    folds: tuple[bytes, ...]  #: encoded FoldSummaries, one after the other in time; mostly one
+    first_seen: int
+    touchpoints: int
+
+    def add(self, touchpoints: Sequence[Touchpoint], version: int, fold: Fold) -> "Frozen":
+        """With newer touchpoints, whose fold is given, in it."""
+        seen = bytearray(self.seen)
+        for touchpoint in touchpoints:
+            _see(seen, touchpoint["event_id"])
+        newest = touchpoints[-1]
+        summary = fold.dump()
+        return replace(
+            self, version=max(self.version, version), boundary=(newest["occurred_at"], newest["event_id"]),
+            seen=bytes(seen), folds=(encode("FoldSummary", summary),), first_seen=summary["first_seen"],
+            touchpoints=summary["touchpoints"],
+        )  # fmt: skip
+
+    def arrive_late(self, event_id: str) -> "Frozen":
+        """After a touchpoint from beyond the boundary: counted, unless it is in here or was counted already."""
+        if knows(self.seen, event_id):
+            return self
+        seen = bytearray(self.seen)
+        _see(seen, event_id)
+        return replace(self, late=self.late + 1, seen=bytes(seen))
+
+    def unfold(self, tenant: str, catalogue: Catalogue, rules: JourneyRules) -> Fold:
+        """The fold over its touchpoints, ready to go on."""
+        fold = Fold(catalogue, rules)
+        for number, part in enumerate(self.folds):
+            loaded = Fold.load(decode_as("FoldSummary", part), tenant, catalogue, rules)
+            if number:
+                fold.absorb(loaded)
+            else:
+                fold = loaded
+        return fold
+
+    def record(self) -> FrozenSummary:
+        """As FrozenSummary.avsc has it."""
+        return {
+            "identifier": {"type": self.node[0], "value": self.node[1]},
+            "version": self.version,
+            "boundary_at": self.boundary[0],
+            "boundary_event_id": self.boundary[1],
+            "late": self.late,
+            "seen": self.seen,
+            "folds": list(self.folds),
+        }
+
+
+def nothing(node: Node) -> Frozen:
+    """The summary of no touchpoints."""
+    return Frozen(node, NO_VERSION, (-(2**63), ""), 0, bytes(SEEN_BYTES), (), 0, 0)
+
+
+def read(record: FrozenSummary) -> Frozen:
+    """Back from `Frozen.record`. Raises ContractError for a summary that nothing could go on from."""
+    size = len(record["seen"])
+    if not 1 <= size <= SEEN_BYTES or size & (size - 1):
+        raise ContractError(Reason.INVALID, f"a filter of {size} bytes: a power of two up to {SEEN_BYTES} is")
+    parts = [decode_as("FoldSummary", part) for part in record["folds"]]
+    if not parts or not all(_sound(part) for part in parts):
+        raise ContractError(
+            Reason.INVALID, "a frozen summary that no fold wrote: it speaks of what is not in it"
+        )
+    return Frozen(
+        node=(record["identifier"]["type"], record["identifier"]["value"]),
+        version=record["version"],
+        boundary=(record["boundary_at"], record["boundary_event_id"]),
+        late=record["late"],
+        seen=record["seen"],
+        folds=tuple(record["folds"]),
+        first_seen=parts[0]["first_seen"],
+        touchpoints=sum(part["touchpoints"] for part in parts),
+    )
+
+
+def join(one: Frozen, other: Frozen) -> Frozen:
+    """Two summaries of one identifier: one after the other (after a contested cut that was taken back) add up.
+
+    Of two that overlap, the larger stays: it is the same one, later. Joining one twice changes nothing.
+    """
+    first, second = sorted((one, other), key=lambda item: (item.first_seen, item.boundary))
+    version, seen = max(one.version, other.version), _either(one.seen, other.seen)
+    if first.boundary[0] < second.first_seen:
+        return replace(
+            second, folds=first.folds + second.folds, first_seen=first.first_seen, version=version, seen=seen,
+            touchpoints=first.touchpoints + second.touchpoints, late=first.late + second.late,
+        )  # fmt: skip
+    larger = max(one, other, key=lambda item: (item.touchpoints, item.boundary, item.folds))
+    return replace(larger, late=max(one.late, other.late), version=version, seen=seen)
+
+
+def how_many_freeze(places: Sequence[Stamp], rules: JourneyRules) -> int:
+    """How many of an identifier's touchpoints, in order, are beyond the horizon: whole blocks of the oldest.
+
+    Those that are neither among the newest of it nor younger than its newest less the days; and those beyond the most
+    that are kept at all. It only grows when touchpoints are added, and what is left never freezes again.
+    """
+    spare = len(places) - rules.horizon_touchpoints
+    if spare < BLOCK:
+        return 0
+    old = bisect_left(places, (places[-1][0] - rules.horizon_ms, ""))
+    return max(min(spare, old), len(places) - rules.horizon_most, 0) // BLOCK * BLOCK
+
+
+def knows(seen: bytes, event_id: str) -> bool:
+    """Whether an event id is probably in a filter; one that is, always is."""
+    return all(seen[bit >> 3] & 1 << (bit & 7) for bit in _bits(event_id, len(seen)))
+
+
+def begin(
+    summaries: Mapping[Node, Fold],
+    older: Iterable[tuple[Node, Touchpoint]],
+    catalogue: Catalogue,
+    rules: JourneyRules,
+) -> Fold:
+    """The fold with which a profile's fold begins: its summaries, identifier by identifier.
+
+    `older` are the touchpoints of other identifiers that are not newer than the newest boundary: they cannot follow
+    the summaries in order, so each joins its own identifier's.
+    """
+    folds = dict(summaries)
+    for node, touchpoint in older:
+        if node not in folds:
+            folds[node] = Fold(catalogue, rules)
+        folds[node].advance(touchpoint, Identifier(type=node[0], value=node[1]))
+    ordered = [fold for _, fold in sorted(folds.items())]
+    for fold in ordered[1:]:
+        ordered[0].absorb(fold)
+    return ordered[0]
+
+
+def fold_timeline(
+    timeline: Sequence[tuple[Node, Touchpoint]], catalogue: Catalogue, rules: JourneyRules
+) -> Fold:
+    """The fold over a profile's whole timeline, in order, as if it had arrived in order: what replay does."""
+    places: dict[Node, list[Stamp]] = {}
+    for node, touchpoint in timeline:
+        places.setdefault(node, []).append((touchpoint["occurred_at"], touchpoint["event_id"]))
+    counts = {node: how_many_freeze(stamps, rules) for node, stamps in places.items()}
+    boundary = max((places[node][count - 1] for node, count in counts.items() if count), default=None)
+    start = 0
+    fold = Fold(catalogue, rules)
+    if boundary is not None:
+        start = bisect_right(
+            timeline, boundary, key=lambda item: (item[1]["occurred_at"], item[1]["event_id"])
+        )
+        fold = begin({}, timeline[:start], catalogue, rules)
+    for node, touchpoint in timeline[start:]:
+        fold.advance(touchpoint, Identifier(type=node[0], value=node[1]))
+    return fold
+
+
+def _sound(summary: dict[str, Any]) -> bool:
+    """Whether a summary's parts agree: Avro has checked their types, not that sessions named by number are there."""
+    sessions = [summary["latest_session"], summary["unnamed_session"]]
+    sessions += [
+        item["session"] for name in ("named_sessions", "expectations", "issues") for item in summary[name]
+    ]
+    pool = len(summary["session_pool"])
+    digits = all(re.fullmatch(r"-?[0-9]{1,30}", total) for total in summary["revenue"].values())
+    known = all(number is None or 0 <= number < pool for number in sessions)
+    return summary["touchpoints"] > 0 and bool(summary["owners"]) and known and digits
+
+
+def _bits(event_id: str, size: int) -> Iterable[int]:
+    digest = blake2b(event_id.encode(), digest_size=16).digest()
+    return (int.from_bytes(digest[part : part + 4], "big") % (8 * size) for part in (0, 4, 8, 12))
+
+
+def _see(seen: bytearray, event_id: str) -> None:
+    for bit in _bits(event_id, len(seen)):
+        seen[bit >> 3] |= 1 << (bit & 7)
+
+
+def _either(one: bytes, other: bytes) -> bytes:
+    """The union of two filters; the larger is folded onto the smaller, as their bits are numbered modulo."""
+    while len(one) != len(other):
+        one, other = sorted((one, other), key=len)
+        half = len(other) // 2
+        other = _either(other[:half], other[half:])
+    return (int.from_bytes(one, "big") | int.from_bytes(other, "big")).to_bytes(len(one), "big")

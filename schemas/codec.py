@@ -6,6 +6,7 @@ fingerprint says which record it is, so a topic may carry several and needs no r
 
 from collections.abc import Callable, Mapping
 from io import BytesIO
+from struct import pack
 from typing import Any, Final
 
 from fastavro import parse_schema, schemaless_reader, schemaless_writer
@@ -117,6 +118,11 @@ def string_bytes(text: str) -> bytes:
     """Avro's string: its length in bytes, then UTF-8."""
     raw = text.encode()
     return long_bytes(len(raw)) + raw
+
+
+def double_bytes(number: float) -> bytes:
+    """Avro's double: 8 bytes, little-endian."""
+    return pack("<d", number)
 
 
 def long_bytes(number: int) -> bytes:

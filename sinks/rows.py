@@ -244,6 +244,9 @@ def journey_row(record: Record, source: Source) -> Row:
         "recent": [
             (r["event_id"], moment(r["occurred_at"]), r["channel"], r["type"]) for r in record["recent"]
         ],
+        "likely_next": [(n["type"], n["probability"]) for n in record["likely_next"]],
+        "issue_risk": record["issue_risk"],
+        "model_version": record["model_version"] or "",
         "version": _version(record["version"]),
         "is_deleted": 0,
         **_origin(source),

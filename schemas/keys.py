@@ -1,7 +1,7 @@
 """Kafka keys and partitions: the same for every producer, so that related records meet on one worker.
 
-A key reads `tenant/type:value`, `tenant/profile` or `tenant`. Partitions are Kafka's default for keyed
-records (murmur2 of the key, sign bit cleared, modulo the partition count), so any standard client agrees.
+A key reads `tenant/type:value`, `tenant/profile`, `tenant/account` or `tenant`. Partitions are Kafka's default for
+keyed records (murmur2 of the key, sign bit cleared, modulo the partition count), so any standard client agrees.
 """
 
 import re
@@ -23,6 +23,11 @@ def identifier_key(tenant: str, identifier: Identifier) -> bytes:
 def profile_key(tenant: str, profile_id: str) -> bytes:
     """Key of profile-changes, journey-inputs, journey-states and journey-signals."""
     return f"{tenant}/{profile_id}".encode()
+
+
+def account_key(tenant: str, account_id: str) -> bytes:
+    """Key of account-inputs and account-states."""
+    return f"{tenant}/{account_id}".encode()
 
 
 def tenant_key(tenant: str) -> bytes:

@@ -44,8 +44,9 @@ TOUCHPOINTS = Topic(
     ("sources", "stitch"), ("stitch",), 7 * DAY_MS, public=True,
 )  # fmt: skip
 IDENTITY_LINKS = Topic(
-    "identity-links", "tenant", ("IdentityLink",), ("stitch",), ("identity", "loader"), 30 * DAY_MS
-)
+    "identity-links", "tenant", ("IdentityLink", "IdentityCorrection"),
+    ("stitch", "journeys", "operator"), ("identity", "loader"), 30 * DAY_MS,
+)  # fmt: skip
 IDENTITY_ASSIGNMENTS = Topic(
     "identity-assignments", "tenant/identifier", ("IdentityAssignment",),
     ("identity",), ("stitch", "loader", "subscribers"), public=True,
@@ -55,7 +56,7 @@ PROFILE_CHANGES = Topic(
     ("identity",), ("loader", "subscribers"), 30 * DAY_MS, public=True,
 )  # fmt: skip
 JOURNEY_INPUTS = Topic(
-    "journey-inputs", "tenant/profile", ("ResolvedTouchpoint", "Move", "Transfer"),
+    "journey-inputs", "tenant/profile", ("ResolvedTouchpoint", "Move", "Transfer", "Erase"),
     ("stitch", "identity", "journeys"), ("journeys", "loader"), 7 * DAY_MS,
 )  # fmt: skip
 JOURNEY_STATES = Topic(
@@ -70,9 +71,16 @@ JOURNEY_SIGNALS = Topic(
     "journey-signals", "tenant/profile", ("JourneySignal",),
     ("journeys",), ("loader", "subscribers"), 30 * DAY_MS, public=True,
 )  # fmt: skip
+ACCOUNT_INPUTS = Topic(
+    "account-inputs", "tenant/account", ("AccountContribution",), ("journeys",), ("accounts",), 7 * DAY_MS
+)
+ACCOUNT_STATES = Topic(
+    "account-states", "tenant/account", ("AccountState",),
+    ("accounts",), ("loader", "subscribers"), public=True,
+)  # fmt: skip
 DEAD_LETTERS = Topic(
     "dead-letters", "the original key", ("DeadLetter",),
-    ("stitch", "identity", "journeys", "loader"), ("loader", "operator"), 30 * DAY_MS,
+    ("stitch", "identity", "journeys", "accounts", "loader"), ("loader", "operator"), 30 * DAY_MS,
 )  # fmt: skip
 
 #: Private to the worker: the state of each agent, replayed when a partition changes hands.
@@ -81,11 +89,16 @@ STITCH_CHANGELOG = Topic(
     ("IdentityAssignment", "IdentityLink"), ("stitch",), ("stitch",),
 )  # fmt: skip
 IDENTITY_CHANGELOG = Topic(
-    f"{WORKER_GROUP}-identity-changelog", "the pair", ("IdentityLink",), ("identity",), ("identity",)
-)
+    f"{WORKER_GROUP}-identity-changelog", "the pair, or what was corrected",
+    ("IdentityLink", "IdentityCorrection", "IdentityAssignment"), ("identity",), ("identity",),
+)  # fmt: skip
 JOURNEYS_CHANGELOG = Topic(
     f"{WORKER_GROUP}-journeys-changelog", "tenant/profile and event or identifier",
     ("ResolvedTouchpoint", "IdentityAssignment"), ("journeys",), ("journeys",),
+)  # fmt: skip
+ACCOUNTS_CHANGELOG = Topic(
+    f"{WORKER_GROUP}-accounts-changelog", "tenant/profile/account",
+    ("AccountContribution",), ("accounts",), ("accounts",),
 )  # fmt: skip
 
 PUBLIC_PATH: Final = (
@@ -96,7 +109,9 @@ PUBLIC_PATH: Final = (
     JOURNEY_INPUTS,
     JOURNEY_STATES,
     JOURNEY_SIGNALS,
+    ACCOUNT_INPUTS,
+    ACCOUNT_STATES,
     DEAD_LETTERS,
 )
-CHANGELOGS: Final = (STITCH_CHANGELOG, IDENTITY_CHANGELOG, JOURNEYS_CHANGELOG)
+CHANGELOGS: Final = (STITCH_CHANGELOG, IDENTITY_CHANGELOG, JOURNEYS_CHANGELOG, ACCOUNTS_CHANGELOG)
 ALL: Final = (*PUBLIC_PATH, *CHANGELOGS)

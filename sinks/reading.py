@@ -8,7 +8,7 @@ from schemas.codec import decode, name_of
 from schemas.errors import ContractError, Reason
 from schemas.records import Record
 from schemas.topics import Topic
-from sinks.rows import TABLES, Row, Source, assignment_tombstone, journey_tombstone
+from sinks.rows import TABLES, Row, Source, account_tombstone, assignment_tombstone, journey_tombstone
 
 #: Header of a tombstone that carries the version of the deletion, in decimal digits.
 VERSION_HEADER: Final = "version"
@@ -22,6 +22,7 @@ _MESSAGES: Final = frozenset(topics.JOURNEY_INPUTS.values) - TABLES.keys()
 _TOMBSTONES: Final = {
     topics.IDENTITY_ASSIGNMENTS.name: ("identity_assignments", assignment_tombstone),
     topics.JOURNEY_STATES.name: ("journey_states", journey_tombstone),
+    topics.ACCOUNT_STATES.name: ("account_states", account_tombstone),
 }
 
 

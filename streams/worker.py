@@ -1,19 +1,16 @@
-"""The worker process: policy, catalogue and rules read once, the three agents wired into one application."""
-
-import logging
-from typing import Final
+"""The worker process: policy, catalogue and rules read once, the agents wired into one application."""
 
 from schemas.catalogue import Catalogue
 from schemas.confluent import RegistryClient
 from schemas.settings import Settings
+from streams.accounts.agent import Accounts
 from streams.identity.agent import Identity
 from streams.identity.load_policy import load as load_policy
 from streams.journeys.agent import Journeys
 from streams.journeys.rules import JourneyRules
+from streams.process import WorkerProcess
 from streams.runtime.app import WorkerApp
 from streams.stitch.agent import Stitch
-
-log: Final = logging.getLogger("touchline.worker")
 
 
 def build(settings: Settings) -> WorkerApp:
@@ -26,11 +23,12 @@ def build(settings: Settings) -> WorkerApp:
     Stitch(app, policy, registry)
     Identity(app, policy)
     Journeys(app, catalogue, rules)
+    Accounts(app, rules)
     return app
 
 
-def run(settings: Settings, *, loglevel: str = "WARNING") -> None:
-    """Run a worker until SIGTERM or SIGINT, or until it crashes (exit code 1: start it again)."""
+def run(settings: Settings) -> None:
+    """Run a worker until SIGTERM or SIGINT. Raises TouchlineError when it cannot go on: start it again."""
     app = build(settings)
     app.finalize()
-    app.Worker(loglevel=loglevel, quiet=True, redirect_stdouts=False).execute_from_commandline()
+    WorkerProcess(app).execute()

@@ -23,7 +23,7 @@ from streams.replay import Replay
 
 def command(
     files: Annotated[list[str], typer.Argument(help="JSON Lines or CSV files; - for standard input.")],
-    out: Annotated[Path, typer.Option(help="Directory for the four result files.")],
+    out: Annotated[Path, typer.Option(help="Directory for the five result files.")],
     mapping: Annotated[str | None, typer.Option(help="TOML file saying which CSV column is what.")] = None,
     identity: Annotated[
         str | None, typer.Option(help="identity.toml to try; default: the configured one.")
@@ -36,8 +36,8 @@ def command(
 ) -> int:
     """Resolve identities and fold journeys over files, in this process, without Kafka or ClickHouse.
 
-    Writes assignments.jsonl, states.jsonl, signals.jsonl and changes.jsonl. Every live run over the same
-    events ends in the same profiles and state hashes.
+    Writes assignments.jsonl, states.jsonl, accounts.jsonl, signals.jsonl and changes.jsonl. Every live run
+    over the same events ends in the same profiles and state hashes.
 
     Example: touchline replay events.jsonl --out result --identity stricter.toml
     """
@@ -69,7 +69,7 @@ def command(
 
 
 def write(replay: Replay, out: Path, now: int) -> dict[str, int]:
-    """Write the four result files; return how many lines each has. `now`: UTC ms, for deadlines."""
+    """Write the five result files; return how many lines each has. `now`: UTC ms, for deadlines."""
     out.mkdir(parents=True, exist_ok=True)
     assignments = (
         {"tenant": o.touchpoint["tenant"], "event_id": o.touchpoint["event_id"], "profile_id": o.profile_id}
@@ -78,6 +78,7 @@ def write(replay: Replay, out: Path, now: int) -> dict[str, int]:
     return {
         "touchpoints": _lines(out / "assignments.jsonl", assignments),
         "profiles": _lines(out / "states.jsonl", replay.states()),
+        "accounts": _lines(out / "accounts.jsonl", replay.accounts()),
         "signals": _lines(out / "signals.jsonl", replay.signals(now)),
         "changes": _lines(out / "changes.jsonl", replay.changes()),
     }

@@ -18,7 +18,7 @@ from schemas.settings import Settings
 from schemas.topics import ALL, LOADER_GROUP, WORKER_GROUP, Topic
 
 _TIMEOUT_MS: Final = int(TIMEOUT_SECONDS * 1000)
-_AGENTS: Final = {"stitch", "identity", "journeys"}
+_AGENTS: Final = {"stitch", "identity", "journeys", "accounts"}
 
 
 @dataclass(frozen=True)

@@ -66,5 +66,5 @@ def test_every_topic_that_a_process_reads_is_counted_for_its_group() -> None:
             continue
         assert (topic in readers[LOADER_GROUP]) == ("loader" in topic.read_by)
         assert (topic in readers[WORKER_GROUP]) == bool(
-            {"stitch", "identity", "journeys"} & set(topic.read_by)
+            {"stitch", "identity", "journeys", "accounts"} & set(topic.read_by)
         )

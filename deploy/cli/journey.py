@@ -1,0 +1,60 @@
+"""`touchline journey`: one person's journey on one screen."""
+
+import sys
+import time
+from typing import Annotated, Final
+
+import typer
+
+from deploy.cli.output import console, print_json
+from deploy.cli.times import moment
+from deploy.journey.context import context
+from deploy.journey.document import document
+from deploy.journey.hints import hints
+from deploy.journey.lanes import ASCII, UNICODE
+from deploy.journey.lookup import look_up
+from deploy.journey.screen import screen
+from schemas.catalogue import Catalogue
+from schemas.settings import Settings
+from streams.identity.load_policy import load
+from streams.journeys.rules import JourneyRules
+
+_ASCII_LIKENESS: Final = str.maketrans({"\N{NO-BREAK SPACE}": " ", "→": ">", "…": "."})
+
+
+def command(
+    who: Annotated[
+        str, typer.Argument(help="An identifier as the person says it, or profile:ID.", metavar="TYPE:VALUE")
+    ],
+    tenant: Annotated[str, typer.Option(help="Whose customer it is.")] = "default",
+    at: Annotated[
+        str | None, typer.Option(help="ISO time to count ages from, or 2h for two hours ago; default: now.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Show what somebody on the phone needs to know: who, where in the journey, open issues, what went wrong.
+
+    The identifier is normalised and pseudonymised by the configured policy, then looked up in ClickHouse.
+    Times are UTC. Exit code 1 if nobody is known by it.
+
+    Example: touchline journey phone:+4915110000012
+    """
+    settings = Settings.from_env()
+    policy = load(settings.identity_policy, settings.pseudonym_secret(), settings.pseudonym_key_id)
+    clock = time.time()
+    now = int(clock * 1000) if at is None else moment(at, "--at", clock)
+    facts = look_up(settings.clickhouse(), policy.for_tenant(tenant), tenant, who, now)
+    catalogue = Catalogue.load(settings.catalogue)
+    found = context(facts, catalogue, JourneyRules.load(settings.journey_rules).session_gap_ms, now)
+    if as_json:
+        print_json(document(found, hints(found)))
+    else:
+        plain = not console.encoding.startswith("utf")
+        with console.capture() as printed:
+            console.print(screen(found, hints(found), catalogue, console.width, ASCII if plain else UNICODE))
+        sys.stdout.write(in_ascii(printed.get()) if plain else printed.get())
+
+
+def in_ascii(text: str) -> str:
+    """For terminals that know no more: what has no likeness becomes a question mark."""
+    return text.translate(_ASCII_LIKENESS).encode("ascii", "replace").decode()

@@ -7,6 +7,7 @@ sum of the newest contribution of each profile, so repeating, delaying or reorde
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from heapq import nsmallest
 from math import fsum
 from typing import Any, Final, TypeGuard
 
@@ -190,11 +191,12 @@ def combine(
     friction_half_life: int,
 ) -> AccountState:
     """The state of an account with these members (profile id → summary), of which there is at least one."""
-    last_touch = max((_touch(*member) for member in members.items()), key=_newest)
+    last_touch = _last_touch(members)
     as_of = last_touch["occurred_at"]
     frictions = [
         member["friction"] * 0.5 ** ((as_of - member["as_of"]) / friction_half_life)
         for member in members.values()
+        if member["friction"]
     ]
     sentiments = [m["sentiment"] for m in members.values() if m["sentiment"] is not None]
     issues = _issues(members)
@@ -205,8 +207,11 @@ def combine(
         "state_hash": "",
         "as_of": as_of,
         "members": len(members),
-        "member_ids": sorted(members, key=lambda profile_id: (-members[profile_id]["as_of"], profile_id))[
-            :MAX_MEMBER_IDS
+        "member_ids": [
+            profile_id
+            for _, profile_id in nsmallest(
+                MAX_MEMBER_IDS, ((-member["as_of"], profile_id) for profile_id, member in members.items())
+            )
         ],
         "stages": dict(sorted(Counter(member["stage"] for member in members.values()).items())),
         "touchpoints": sum(member["touchpoints"] for member in members.values()),
@@ -215,8 +220,8 @@ def combine(
         "issues_solved": sum(member["issues_solved"] for member in members.values()),
         # fsum rounds once, at the end: the order of the members does not show
         "sentiment": round(fsum(sentiments) / len(sentiments), 6) + 0.0 if sentiments else None,
-        "friction_mean": round(fsum(frictions) / len(frictions), 6),
-        "friction_max": round(max(frictions), 6),
+        "friction_mean": round(fsum(frictions) / len(members), 6),
+        "friction_max": round(max(frictions, default=0.0), 6),
         "orders": sum(member["orders"] for member in members.values()),
         "revenue": _revenue(members),
         "last_touch": last_touch,
@@ -225,12 +230,12 @@ def combine(
     return state
 
 
-def _touch(profile_id: str, member: MemberSummary) -> AccountTouch:
-    return {**member["last_touch"], "profile_id": profile_id}
-
-
-def _newest(touch: AccountTouch) -> tuple[int, str, str]:
-    return touch["occurred_at"], touch["event_id"], touch["profile_id"]
+def _last_touch(members: Mapping[str, MemberSummary]) -> AccountTouch:
+    _, _, profile_id = max(
+        (member["last_touch"]["occurred_at"], member["last_touch"]["event_id"], profile_id)
+        for profile_id, member in members.items()
+    )
+    return {**members[profile_id]["last_touch"], "profile_id": profile_id}
 
 
 def _revenue(members: Mapping[str, MemberSummary]) -> dict[str, int]:
@@ -244,7 +249,7 @@ def _revenue(members: Mapping[str, MemberSummary]) -> dict[str, int]:
 def _issues(members: Mapping[str, MemberSummary]) -> list[AccountIssue]:
     """The members' open cases, those with one id taken together, the oldest first."""
     found: dict[str, AccountIssue] = {}
-    for profile_id, member in sorted(members.items()):
+    for profile_id, member in sorted(item for item in members.items() if item[1]["open_issues"]):
         for issue in member["open_issues"]:
             known = found.get(issue["issue_id"])
             if known is None:

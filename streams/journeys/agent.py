@@ -18,6 +18,7 @@ from schemas.keys import account_key, profile_key, tenant_key
 from schemas.records import JourneySignal
 from streams.journeys.meaning import meanings_of
 from streams.journeys.partition import JourneyPartition
+from streams.journeys.predictions import Predictions
 from streams.journeys.publication import diff
 from streams.journeys.published import NEVER, Publication
 from streams.journeys.rules import JourneyRules
@@ -54,7 +55,7 @@ class Journeys:
         self._publishing = (
             asyncio.Lock()
         )  #: inputs and deadlines take turns: both go by what was published last
-        self.state: ChangelogState[JourneyPartition] = ChangelogState(app, "journeys", JourneyPartition)
+        self.state: ChangelogState[JourneyPartition] = ChangelogState(app, "journeys", self._partition)
         app.tables.add(self.state)
         name = app.settings.topic
         self._inputs = name(topics.JOURNEY_INPUTS.name)
@@ -65,6 +66,12 @@ class Journeys:
         self._dead_letters = name(topics.DEAD_LETTERS.name)
         app.fetch_agent(topics.JOURNEY_INPUTS, "journeys", self.inputs)
         app.timer(interval=1.0)(self.deadlines)
+
+    def _partition(self, number: int) -> JourneyPartition:
+        on = self._rules.predict_next or self._rules.predict_risk
+        return JourneyPartition(
+            number, predictions=Predictions(self._catalogue, self._rules, number) if on else None
+        )
 
     async def inputs(self, stream: Any) -> None:
         """Apply every fetch of journey-inputs."""
@@ -88,7 +95,10 @@ class Journeys:
         changes = [
             change for key, (_, effects) in touched.items() for change in partition.changelog(key, effects)
         ]
-        await self._write_changelog(partition, changes + [partition.publication(key) for key in touched])
+        changes += (partition.publication(key) for key in touched)
+        if partition.predictions is not None:
+            changes += partition.predictions.changelog()
+        await self._write_changelog(partition, changes)
         event.ack()
 
     async def deadlines(self) -> None:
@@ -132,8 +142,14 @@ class Journeys:
         partition.accounts.expect(key, timeline, message)
         if name == "ResolvedTouchpoint":
             partition.watermark = max(partition.watermark, message["touchpoint"]["occurred_at"])
+            new = message["touchpoint"]["event_id"] not in timeline.entries
             timeline.accept(message, record.value, effects)  # type: ignore[arg-type]
-        elif name in ("Move", "Erase"):
+            if partition.predictions is not None and new:
+                partition.predictions.arrived(key, timeline, message["touchpoint"], self._clock())
+            return
+        if partition.predictions is not None:
+            partition.predictions.forget(key)
+        if name in ("Move", "Erase"):
             timeline.move(message["assignment"], effects)
         else:
             timeline.receive(message, effects)  # type: ignore[arg-type]
@@ -181,6 +197,8 @@ class Journeys:
             account = account_key(part["tenant"], part["account_id"])
             outputs.add(self._account_inputs, account, encode("AccountContribution", part))
         if state is not None:
+            if partition.predictions is not None:
+                encoded = partition.predictions.attach(encoded, key, timeline)
             outputs.add(self._states, key, encoded)
             now = partition.now(self._clock(), idle=False)
             self._publish_signals(key, timeline, partition, now, outputs)

@@ -1,6 +1,5 @@
 """Channels: how often each was used, how it went there, and how somebody changes from one to another."""
 
-from collections import deque
 from typing import Any, Final
 
 from schemas.records import ChannelUse
@@ -23,7 +22,7 @@ class Channels:
         self._uses: dict[str, ChannelUse] = {}
         self._last: Marked | None = None  #: of the newest inbound touchpoint
         self.switches = 0
-        self._switched: deque[Stamp] = deque(maxlen=rules.hopping_switches)
+        self._switched: list[Stamp] = []  #: the newest
         self._hopped_at: int | None = None
 
     @property
@@ -45,6 +44,8 @@ class Channels:
             if last is not None and last[2] != channel:
                 self.switches += 1
                 self._switched.append((at, event_id))
+                if len(self._switched) > self._rules.hopping_switches:
+                    del self._switched[0]
                 self._notice_hopping(channel, at, event_id)
 
     def outcome(self, channel: str, *, good: bool) -> None:
@@ -97,7 +98,7 @@ class Channels:
                 mine[count] += use[count]
         self._last = last_of(self._last, other._last)
         self.switches += other.switches
-        self._switched = deque(sorted((*self._switched, *other._switched)), maxlen=self._switched.maxlen)
+        self._switched = sorted(self._switched + other._switched)[-self._rules.hopping_switches :]
         self._hopped_at = max(
             (at for at in (self._hopped_at, other._hopped_at) if at is not None), default=None
         )

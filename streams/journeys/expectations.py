@@ -1,6 +1,5 @@
 """Expectations: what should follow a cart, a checkout, a quote or what the user's rules say, and until when."""
 
-from collections import deque
 from typing import Any, Final
 
 from schemas import records
@@ -87,7 +86,7 @@ class Expectations:
 
     def __init__(self, rules: JourneyRules) -> None:
         self._gap = rules.session_gap_ms
-        self._newest: deque[Expectation] = deque()
+        self._newest: list[Expectation] = []
         self._met_before = 0  #: carts that were met and are not among the newest any more
         self.carts = 0  #: expectations of an order after a cart
 
@@ -166,10 +165,10 @@ class Expectations:
         self.carts += other.carts
         self._met_before += other._met_before
         both = (*self._newest, *other._newest)
-        self._newest = deque(sorted(both, key=lambda item: (item.opened_at, item.event_id, item.kind)))
+        self._newest = sorted(both, key=lambda item: (item.opened_at, item.event_id, item.kind))
         self._bound()
 
     def _bound(self) -> None:
         while len(self._newest) > MAX_EXPECTATIONS:
-            oldest = self._newest.popleft()
+            oldest = self._newest.pop(0)
             self._met_before += oldest.kind == CART and oldest.status(0) == "MET"

@@ -57,7 +57,7 @@ class Fold:
         self._expectations = Expectations(rules)
         self._channels = Channels(rules, book)
         self._friction = DecayedSum(rules.friction_half_life_ms)
-        self._friction_causes: deque[Stamp] = deque(maxlen=FRICTION_CAUSES)
+        self._friction_causes: tuple[Stamp, ...] = ()
         self._effort = Effort(rules)
         self._sentiment = DecayedMean(rules.sentiment_half_life_ms)
         self._sentiment_now = DecayedMean(rules.trend_half_life_ms)
@@ -67,7 +67,7 @@ class Fold:
         self._consent = Consent(book)
         self._marketing = Marketing(rules)
         self._counts = Counts(book)
-        self._recent: deque[RecentTouchpoint] = deque(maxlen=RECENT)
+        self._recent: deque[tuple[int, str, str, str]] = deque(maxlen=RECENT)
 
     def advance(self, touchpoint: Touchpoint, owner: Identifier) -> None:
         """Take the next touchpoint, which `owner` owns: O(1)."""
@@ -78,7 +78,7 @@ class Fold:
         meaning = self._meaning(name)
         self._own((owner["type"], owner["value"]), at, event_id, touchpoint["tenant"])
         self._facts.note(touchpoint, meaning, at, event_id)
-        self._recent.append({"event_id": event_id, "occurred_at": at, "channel": channel, "type": name})
+        self._recent.append((at, event_id, channel, name))
         if meaning.stage is not None:
             self._stages.touch(meaning.stage, at, event_id)
         session = None
@@ -173,7 +173,7 @@ class Fold:
             "marketing_first": first_touch,
             "marketing_last": last_touch,
             "experiments": {name: marked[2] for name, marked in sorted(facts.experiments.items())},
-            "recent": list(self._recent),
+            "recent": self._recent_records(),
             "likely_next": [],  # predictions are made beside the fold
             "issue_risk": None,
             "model_version": None,
@@ -223,7 +223,7 @@ class Fold:
             "marketing": self._marketing.dump(),
             "counts": self._counts.dump(),
             "moments": self._book.dump(),
-            "recent": list(self._recent),
+            "recent": self._recent_records(),
             "session_pool": pool.dump(),
         }
 
@@ -242,7 +242,7 @@ class Fold:
         fold._expectations.load(record, pool)
         fold._issues.load(record, pool)
         fold._friction.load(record["friction"])
-        fold._friction_causes.extend((item["at"], item["event_id"]) for item in record["friction_causes"])
+        fold._friction_causes = tuple((item["at"], item["event_id"]) for item in record["friction_causes"])
         fold._effort.load(record["effort"])
         fold._sentiment.load(record["sentiment"])
         fold._sentiment_now.load(record["sentiment_now"])
@@ -251,7 +251,10 @@ class Fold:
         fold._consent.load(record["consent"])
         fold._marketing.load(record["marketing"])
         fold._counts.load(record["counts"], rules.counts)
-        fold._recent.extend(record["recent"])
+        fold._recent.extend(
+            (item["occurred_at"], item["event_id"], item["channel"], item["type"])
+            for item in record["recent"]
+        )
         return fold
 
     def absorb(self, other: "Fold") -> None:
@@ -277,7 +280,7 @@ class Fold:
         self._issues.absorb(other._issues)
         self._friction.absorb(other._friction)
         causes = sorted((*self._friction_causes, *other._friction_causes))
-        self._friction_causes = deque(causes, maxlen=FRICTION_CAUSES)
+        self._friction_causes = tuple(causes[-FRICTION_CAUSES:])
         self._effort.absorb(other._effort)
         self._sentiment.absorb(other._sentiment)
         self._sentiment_now.absorb(other._sentiment_now)
@@ -285,9 +288,7 @@ class Fold:
         self._consent.absorb(other._consent)
         self._marketing.absorb(other._marketing)
         self._counts.absorb(other._counts)
-        recent = sorted(
-            (*self._recent, *other._recent), key=lambda item: (item["occurred_at"], item["event_id"])
-        )
+        recent = sorted((*self._recent, *other._recent))
         self._recent = deque(recent, maxlen=RECENT)
 
     def _own(self, node: tuple[str, str], at: int, event_id: str, tenant: str) -> None:
@@ -305,7 +306,7 @@ class Fold:
     def _suffer(self, meaning: Meaning, at: int, event_id: str) -> None:
         self._effort.add(meaning.points, at)
         before, after = self._friction.add(meaning.friction, at)
-        self._friction_causes.append((at, event_id))
+        self._friction_causes = (*self._friction_causes[1 - FRICTION_CAUSES :], (at, event_id))
         if before < self._rules.friction_spike <= after:
             causes = tuple(cause for _, cause in self._friction_causes)
             self._book.remember("friction_spike", at, causes, {"friction": f"{after:.2f}"})
@@ -353,6 +354,12 @@ class Fold:
         if sentiment is None or now is None or self._sentiments < 2:
             return None
         return _rounded(now - sentiment)
+
+    def _recent_records(self) -> list[RecentTouchpoint]:
+        return [
+            {"event_id": event_id, "occurred_at": at, "channel": channel, "type": name}
+            for at, event_id, channel, name in self._recent
+        ]
 
     def _expected(self, as_of: int) -> list[Any]:
         found = self._expectations.records(as_of) + self._issues.expectations(as_of)

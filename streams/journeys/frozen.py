@@ -14,7 +14,7 @@ from hashlib import blake2b
 from typing import Any, Final
 
 from schemas.catalogue import Catalogue
-from schemas.codec import decode_as, encode
+from schemas.codec import decode_as, decode_own, encode, header
 from schemas.errors import ContractError, Reason
 from schemas.records import FrozenSummary, Identifier, Touchpoint
 from streams.journeys.fold import Fold
@@ -69,7 +69,7 @@ class Frozen:
         """The fold over its touchpoints, ready to go on."""
         fold = Fold(catalogue, rules)
         for number, part in enumerate(self.folds):
-            loaded = Fold.load(decode_as("FoldSummary", part), tenant, catalogue, rules)
+            loaded = Fold.load(decode_own("FoldSummary", part), tenant, catalogue, rules)
             if number:
                 fold.absorb(loaded)
             else:
@@ -110,7 +110,11 @@ def read(record: FrozenSummary) -> Frozen:
         boundary=(record["boundary_at"], record["boundary_event_id"]),
         late=record["late"],
         seen=record["seen"],
-        folds=tuple(record["folds"]),
+        # an older version's are written anew: `unfold` reads the current schema only
+        folds=tuple(
+            raw if raw.startswith(header("FoldSummary")) else encode("FoldSummary", part)
+            for raw, part in zip(record["folds"], parts, strict=True)
+        ),
         first_seen=parts[0]["first_seen"],
         touchpoints=sum(part["touchpoints"] for part in parts),
     )

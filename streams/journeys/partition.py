@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from schemas.codec import decode_as, encode
 from schemas.records import IdentityAssignment
 from streams.accounts.contributions import Told
+from streams.journeys.predictions import MODEL_KIND, Predictions
 from streams.journeys.published import NEVER, Publication
 from streams.journeys.timeline import Effects, Timeline
 
@@ -25,6 +26,7 @@ class JourneyPartition:
     watermark: int = 0  #: newest event time seen, ms
     last_input_at: float = 0.0  #: clock, seconds
     accounts: Told = field(default_factory=Told)  #: what business accounts know of these profiles
+    predictions: Predictions | None = None  #: None when they are switched off
     _deadlines: list[tuple[int, bytes]] = field(default_factory=list)
     _scheduled: dict[bytes, int] = field(default_factory=dict)
 
@@ -74,6 +76,10 @@ class JourneyPartition:
     def restore(self, key: bytes, value: bytes | None) -> None:
         """Apply one changelog record."""
         tenant, profile_id, kind, rest = key.split(b"/", 3)
+        if kind == MODEL_KIND:
+            if self.predictions is not None and value is not None:
+                self.predictions.restore(tenant.decode(), value)
+            return
         timeline = self.timeline(tenant + b"/" + profile_id, tenant.decode(), profile_id.decode())
         if kind == b"e":
             timeline.restore_entry(rest.decode(), value)

@@ -1,6 +1,5 @@
 """Signals: what a service may act on now, with ids that depend only on what they are about."""
 
-from collections import deque
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID, uuid5
@@ -54,7 +53,7 @@ class SignalBook:
 
     def __init__(self, rules: JourneyRules) -> None:
         self._words = rules.words
-        self._moments: deque[Signal] = deque(maxlen=MAX_MOMENTS)
+        self._moments: list[Signal] = []
         self.tenant = ""
 
     def make(
@@ -73,6 +72,8 @@ class SignalBook:
     def keep(self, signal: Signal) -> None:
         """Keep a signal that is already made."""
         self._moments.append(signal)
+        if len(self._moments) > MAX_MOMENTS:
+            del self._moments[0]
 
     def moments(self) -> list[Signal]:
         """The remembered ones, oldest first."""
@@ -89,4 +90,4 @@ class SignalBook:
     def absorb(self, other: "SignalBook") -> None:
         """Take the moments of another identifier's summary."""
         both = {signal.signal_id: signal for signal in (*self._moments, *other._moments)}
-        self._moments = deque(sorted(both.values(), key=Signal.order), maxlen=MAX_MOMENTS)
+        self._moments = sorted(both.values(), key=Signal.order)[-MAX_MOMENTS:]

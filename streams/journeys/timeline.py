@@ -9,9 +9,10 @@ erased (docs/erasure.md): such touchpoints are dropped wherever they turn up.
 
 from bisect import bisect_left, bisect_right, insort
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 from schemas.catalogue import Catalogue
-from schemas.codec import decode_as, encode, encode_resolved
+from schemas.codec import decode_as, decode_own, encode, encode_resolved
 from schemas.errors import ContractError, Reason
 from schemas.records import IdentityAssignment, JourneyState, ResolvedTouchpoint, Touchpoint, Transfer
 from streams.journeys.fold import Fold
@@ -39,6 +40,10 @@ class Entry:
     def place(self) -> Stamp:
         """Where it stands in the fold order."""
         return self.occurred_at, self.event_id
+
+
+#: Who comes too late by fewer touchpoints than this need not wait for a fold from the beginning, the second time.
+REST: Final = 32
 
 
 @dataclass(slots=True)
@@ -74,6 +79,7 @@ class Timeline:
     settled: bool = False  #: the pointers have been applied since a restart
     _fold: Fold | None = None
     _folded: int = 0  #: how many of `order` the fold has seen
+    _rest: tuple[int, bytes] | None = None  #: a fold over the first so many of `order`, written down
 
     def accept(self, resolved: ResolvedTouchpoint, value: bytes, effects: Effects) -> None:
         """Take a touchpoint, or forward it when a newer assignment than its own names another owner."""
@@ -96,8 +102,9 @@ class Timeline:
         frozen = self.frozen.get(node)
         if frozen is not None and entry.place <= frozen.boundary:
             self._set_frozen(frozen.arrive_late(entry.event_id), effects)
-        else:
-            self._insert(entry, effects)
+        elif self._insert(entry, effects) and self._fold is not None and self._folded == len(self.order) - 1:
+            self._fold.advance(touchpoint, resolved["identifier"])  # while it is at hand, decoded
+            self._folded += 1
 
     def move(self, assignment: IdentityAssignment, effects: Effects) -> None:
         """Learn an assignment; transfer what the newest one known gives to others."""
@@ -106,7 +113,7 @@ class Timeline:
         if known is None or known["version"] < assignment["version"]:
             self._send_again(node, known, assignment, effects)
             known = self.pointers[node] = effects.pointers[node] = assignment
-        leaving: dict[str, list[Touchpoint]] = {}
+        leaving: dict[str, list[Entry]] = {}
         for entry in list(self.entries.values()):
             if entry.node != node:
                 continue
@@ -115,10 +122,10 @@ class Timeline:
             elif entry.version <= known["version"]:
                 owner = owner_at(known, entry.occurred_at)
                 if owner != self.profile_id:
-                    leaving.setdefault(owner, []).append(_touchpoint(entry.value))
+                    leaving.setdefault(owner, []).append(entry)
                     self._remove(entry, effects)
-        for owner, touchpoints in leaving.items():
-            effects.transfers += _transfers(self.profile_id, owner, known, touchpoints)
+        for owner, entries in leaving.items():
+            effects.transfers += _transfers(self.profile_id, owner, known, entries)
         frozen = self.frozen.get(node)
         if frozen is not None and (erased(known, frozen.first_seen) or frozen.version <= known["version"]):
             self._pass_on(frozen, known, effects)
@@ -176,11 +183,11 @@ class Timeline:
         alone = self.places.keys() | self.frozen.keys() == {node}
         if alone and self._fold is not None and self._folded >= len(places):
             # its fold is what the new summary would grow into
-            self.order, self._folded = self.order[len(places) :], self._folded - len(places)
+            self.order, self._folded, self._rest = self.order[len(places) :], self._folded - len(places), None
         else:
             gone = set(places)
             self.order = [place for place in self.order if place not in gone]
-            self._fold = None
+            self._unfold()
         self._set_frozen(frozen.add(touchpoints, version, fold), effects)
 
     def _pass_on(self, frozen: Frozen, known: IdentityAssignment, effects: Effects) -> None:
@@ -191,7 +198,7 @@ class Timeline:
             return
         if self.frozen.pop(frozen.node, None) is not None:
             effects.frozen[frozen.node] = None
-            self._fold = None
+            self._unfold()
             effects.emptied = self.empty
         if not erased(known, frozen.first_seen):
             effects.transfers.append(
@@ -207,7 +214,7 @@ class Timeline:
         joined = frozen if known is None else join(known, frozen)
         if joined == known:
             return
-        self._fold = None
+        self._unfold()
         effects.emptied = False
         for _, event_id in [place for place in self.places.get(frozen.node, ()) if place <= joined.boundary]:
             joined = joined.arrive_late(event_id)
@@ -245,7 +252,7 @@ class Timeline:
         else:
             frozen, known = read(decode_as("FrozenSummary", value)), self.frozen.get(node)  # type: ignore[arg-type]
             self.frozen[node] = frozen if known is None else join(known, frozen)
-        self._fold = None
+        self._unfold()
 
     def restored(self) -> None:
         """After the changelog: a crash may have come after a summary and before its touchpoints were deleted."""
@@ -262,13 +269,23 @@ class Timeline:
 
     def fold(self, catalogue: Catalogue, rules: JourneyRules) -> Fold:
         """The fold over the whole timeline: what is new at the end is appended, anything else folds again."""
-        if self._fold is None:
-            self._fold, self._folded = self._begin(catalogue, rules)
-        for _, event_id in self.order[self._folded :]:
-            entry = self.entries[event_id]
-            self._fold.advance(_touchpoint(entry.value), {"type": entry.node[0], "value": entry.node[1]})
+        fold, resting = self._fold, len(self.order)
+        if fold is None:
+            if self._rest is not None:
+                self._folded = self._rest[0]
+                fold = Fold.load(decode_own("FoldSummary", self._rest[1]), self.tenant, catalogue, rules)
+            else:
+                fold, self._folded = self._begin(catalogue, rules)
+            if len(self.order) - self._folded > 2 * REST:
+                resting -= REST
+            self._fold = fold
+        for index in range(self._folded, len(self.order)):
+            if index == resting:
+                self._rest = index, encode("FoldSummary", fold.dump())
+            entry = self.entries[self.order[index][1]]
+            fold.advance(_touchpoint(entry.value), {"type": entry.node[0], "value": entry.node[1]})
         self._folded = len(self.order)
-        return self._fold
+        return fold
 
     def state(self, catalogue: Catalogue, rules: JourneyRules) -> JourneyState:
         """The journey state to publish."""
@@ -293,35 +310,45 @@ class Timeline:
         entries = [self.entries[event_id] for _, event_id in self.order[:older]]
         return begin(folds, ((e.node, _touchpoint(e.value)) for e in entries), catalogue, rules), older
 
-    def _insert(self, entry: Entry, effects: Effects) -> None:
+    def _insert(self, entry: Entry, effects: Effects) -> bool:
+        """Put an entry in its place; False if it is there already, or what is there is preferred."""
         known = self.entries.get(entry.event_id)
         if known is not None:
             if known.value == entry.value or not _supersedes(entry, known):
-                return
+                return False
             self._remove(known, effects)
         place = entry.place
         if self.order and place < self.order[-1]:
-            insort(self.order, place)
-            self._fold = None
+            index = bisect_left(self.order, place)
+            self.order.insert(index, place)
+            self._unfold(index)
         else:
             self.order.append(place)
             if any(place <= frozen.boundary for frozen in self.frozen.values()):
-                self._fold = None
+                self._unfold()
         insort(self.places.setdefault(entry.node, []), place)
         self.entries[entry.event_id] = entry
         effects.entries[entry.event_id] = entry.value
         effects.emptied = False
+        return True
 
     def _remove(self, entry: Entry, effects: Effects) -> None:
         del self.entries[entry.event_id]
-        del self.order[bisect_left(self.order, entry.place)]
+        index = bisect_left(self.order, entry.place)
+        del self.order[index]
         places = self.places[entry.node]
         del places[bisect_left(places, entry.place)]
         if not places:
             del self.places[entry.node]
-        self._fold = None
+        self._unfold(index)
         effects.entries[entry.event_id] = None
         effects.emptied = self.empty
+
+    def _unfold(self, index: int = 0) -> None:
+        """Forget the fold from a place in `order` on."""
+        self._fold = None
+        if self._rest is not None and index < self._rest[0]:
+            self._rest = None
 
 
 #: Touchpoints in one Transfer: far below the broker's record limit at the usual few hundred bytes each.
@@ -330,13 +357,13 @@ TRANSFER_BYTES = 512 * 1024
 
 
 def _transfers(
-    sender: str, owner: str, assignment: IdentityAssignment, touchpoints: list[Touchpoint]
+    sender: str, owner: str, assignment: IdentityAssignment, entries: list[Entry]
 ) -> list[Transfer]:
     """Cut touchpoints into Transfers that fit a record."""
     transfers: list[Transfer] = []
     size = TRANSFER_BYTES
-    for touchpoint in sorted(touchpoints, key=lambda item: (item["occurred_at"], item["event_id"])):
-        length = len(encode("Touchpoint", touchpoint))
+    for entry in sorted(entries, key=lambda item: item.place):
+        length = len(entry.value)
         size += length
         if size > TRANSFER_BYTES or len(transfers[-1]["touchpoints"]) >= TRANSFER_TOUCHPOINTS:
             transfers.append(
@@ -349,7 +376,7 @@ def _transfers(
                 )
             )
             size = length
-        transfers[-1]["touchpoints"].append(touchpoint)
+        transfers[-1]["touchpoints"].append(_touchpoint(entry.value))
     return transfers
 
 

@@ -28,6 +28,7 @@ NAMES = (
     "Erase",
     "JourneyState",
     "JourneySignal",
+    "PredictionModel",
     "AccountContribution",
     "AccountState",
     "DeadLetter",

@@ -42,6 +42,7 @@ _THRESHOLDS: Final = {
     ("effort", "channel_switch"): _Threshold("effort_channel_switch", 1000, least=0),
     ("preferred_channel", "bad_friction"): _Threshold("bad_friction", least=0.1, most=10),
     ("marketing", "window_days"): _Threshold("marketing_days", most=366, whole=True),
+    ("prediction", "half_life_days"): _Threshold("prediction_half_life_ms", _DAY, least=7),
     ("signals", "detractor", "at_most"): _Threshold("detractor_at_most", least=0, most=10),
     ("signals", "friction_spike", "at_least"): _Threshold("friction_spike", least=0.1),
     ("signals", "sentiment_drop", "below"): _Threshold("sentiment_below", least=-1, most=1),
@@ -51,6 +52,9 @@ _THRESHOLDS: Final = {
     ("signals", "channel_hopping", "within_hours"): _Threshold("hopping_window_ms", _HOUR),
     ("signals", "issue_overdue", "hours"): _Threshold("issue_overdue_ms", _HOUR),
 }
+
+#: What may be predicted: the entry of [prediction] and the field it sets.
+_PREDICTIONS: Final = {"likely_next": "predict_next", "issue_risk": "predict_risk"}
 
 #: The built-in kinds of signals; rules of the user's own add theirs.
 KINDS: Final = (
@@ -88,6 +92,7 @@ class JourneyRules:
     effort_channel_switch: int
     bad_friction: float
     marketing_days: int
+    prediction_half_life_ms: int
     detractor_at_most: float
     friction_spike: float
     sentiment_below: float
@@ -96,6 +101,8 @@ class JourneyRules:
     hopping_switches: int
     hopping_window_ms: int
     issue_overdue_ms: int
+    predict_next: bool = False
+    predict_risk: bool = False
     expectations: tuple[ExpectationRule, ...] = ()
     counts: tuple[CountRule, ...] = ()
     enabled: frozenset[str] = frozenset(KINDS)  #: kinds of signals to raise
@@ -129,6 +136,7 @@ class JourneyRules:
         off = {keys[1] for keys, value in values.items() if keys[-1] == "enabled" and not value}
         expectations, counts = expectations_of(values, given, text, origin), counts_of(values, text, origin)
         kinds = {rule.signal for rule in expectations} | {rule.name for rule in counts}
+        numbers |= {field: values["prediction", name] for name, field in _PREDICTIONS.items()}
         return cls(
             **numbers, expectations=expectations, counts=counts, enabled=frozenset(KINDS) - off | kinds - off
         )
@@ -147,7 +155,8 @@ _BUILT_IN_VALUES: Final = _flat(parse_toml(BUILT_IN.read_text(encoding="utf-8"),
 
 def _check(keys: tuple[str, ...], value: object, text: str, origin: str) -> None:
     where = place(text, origin, *keys)
-    if len(keys) == 3 and keys[0] == "signals" and keys[1] in KINDS and keys[2] == "enabled":
+    switch = len(keys) == 3 and keys[0] == "signals" and keys[1] in KINDS and keys[2] == "enabled"
+    if switch or (len(keys) == 2 and keys[0] == "prediction" and keys[1] in _PREDICTIONS):
         if not isinstance(value, bool):
             raise SettingsError(f"{where} is {value!r}: use true or false")
         return

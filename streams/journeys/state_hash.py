@@ -8,7 +8,7 @@ from schemas.codec import HEADER_BYTES, double_bytes, encode, long_bytes, string
 from schemas.records import LikelyNext
 
 #: The last fields of a journey state, as they are hashed: what is predicted depends on the order of arrival.
-UNPREDICTED: Final = {"likely_next": [], "issue_risk": None, "model_version": None}
+UNPREDICTED: Final[dict[str, Any]] = {"likely_next": [], "issue_risk": None, "model_version": None}
 _UNPREDICTED_BYTES: Final = bytes(len(UNPREDICTED))  #: an empty array and two nulls
 
 

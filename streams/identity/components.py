@@ -21,13 +21,14 @@ import sys
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from streams.identity.deciding import Deciding, Work, finished
+from streams.identity.deciding import Deciding
 from streams.identity.decisions import Decision, Journal
 from streams.identity.evidence import Evidence, Item, Node, Pair, evidence_of, items, join, packed, unpacked
 from streams.identity.policy import IdentityPolicy
 from streams.identity.profile_id import Assignment
 from streams.identity.restoring import Restored
 from streams.identity.uniting import CONTESTED, Clusters
+from streams.identity.work import Work, finished
 
 __all__ = ["Decision", "TenantIdentities"]
 
@@ -66,7 +67,7 @@ class TenantIdentities:
             return None
         journal = Journal()
         yield from self._taking_in(pair, known, evidence, journal)
-        return journal.decision(self._clusters, "asserted" if asserted else "link", "order")
+        return (yield from journal.decision(self._clusters, "asserted" if asserted else "link", "order"))
 
     def withdraw(self, pairs: Iterable[Pair], rule: str) -> Decision:
         """Forget the evidence of pairs, as if never seen. `rule` names the reason in the decision."""
@@ -88,7 +89,7 @@ class TenantIdentities:
         yield from self._deciding.resolving(
             links, {node for pair in (*withdrawn, *links) for node in pair}, journal, withdrawn
         )
-        return journal.decision(self._clusters, rule, rule)
+        return (yield from journal.decision(self._clusters, rule, rule))
 
     def evidence(self, pair: Pair) -> Evidence | None:
         """What is known of a pair."""
@@ -140,7 +141,7 @@ class TenantIdentities:
                 if self._clusters.refused.get(item) == CONTESTED:
                     del self._clusters.refused[item]
             self._deciding.connect(pair).links[pair] = packed(evidence)
-            links = set(now if suspended else new)
+            links = now if suspended else new
             yield from self._deciding.repeating(links, min((*links, *gone)), journal)
 
     def _known(self, pair: Pair) -> Evidence | None:

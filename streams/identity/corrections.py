@@ -16,10 +16,10 @@ from typing import Final, NamedTuple
 
 from schemas.records import ProfileChangeKind
 from streams.identity.components import Decision, TenantIdentities
-from streams.identity.deciding import Work, finished
 from streams.identity.evidence import Evidence, Node, Pair
 from streams.identity.policy import IdentityPolicy
 from streams.identity.profile_id import Assignment, contested_profile, own_profile
+from streams.identity.work import Work, finished
 
 #: Rules of the profile changes that corrections cause.
 ERASURE: Final = "erasure"

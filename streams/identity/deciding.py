@@ -4,8 +4,7 @@ What may take a while in a large component is written as work that rests after s
 components are half decided, so nobody may ask about them.
 """
 
-from collections.abc import Generator, Iterable, Iterator, Mapping
-from typing import Final, TypeAlias, TypeVar
+from collections.abc import Iterable, Mapping
 
 from streams.identity.component import Component
 from streams.identity.decisions import Journal
@@ -13,12 +12,7 @@ from streams.identity.evidence import Evidence, Item, Node, Pair, in_order, item
 from streams.identity.history import BEFORE_ALL, History
 from streams.identity.suspended import Suspended
 from streams.identity.uniting import CONTESTED, Clusters
-
-R = TypeVar("R")
-#: Rests now and then; its result is what it returns.
-Work: TypeAlias = Generator[None, None, R]
-
-_STRIDE: Final = 64  # links between two rests
+from streams.identity.work import Work, rest
 
 
 class Deciding:
@@ -103,13 +97,13 @@ class Deciding:
             large.join(small, self.clusters)
         return large
 
-    def repeating(self, links: set[Item], since: Item, journal: Journal | None) -> Work[None]:
+    def repeating(self, links: list[Item], since: Item, journal: Journal | None) -> Work[None]:
         """Decide again what comes after `since` in the component of `links`, and these for the first time.
 
         If an identifier turns out to be contested later than thought, or not at all, the links that were
         suspended because of it take part, with their components. Each round gets further than the last.
         """
-        (pair, *_) = (item[1] for item in links)
+        pair = links[0][1]
         while True:
             component = self.component(pair[0])
             assert component is not None
@@ -119,10 +113,14 @@ class Deciding:
                 yield from self.resolving({}, set(pair), journal)
                 return
             contested: dict[Node, Item] = {}
+            again: list[Item] = []
             for item in history.rewind(stay, self.clusters, journal, contested):
-                links.add(item)
-                yield from rest(len(links))
-            for count, item in enumerate(sorted(links)):
+                yield from rest(len(again))
+                again.append(item)
+            again.reverse()  # nearly in order, so that sorting takes next to nothing
+            again += links
+            again.sort()
+            for count, item in enumerate(again):
                 yield from rest(count)
                 known = component.links.get(item[1])
                 evidence = None if known is None else unpacked(known)
@@ -137,11 +135,11 @@ class Deciding:
             woken = self._woken(contested)
             if not woken:
                 break
-            links = set()
+            links = []
             for other, evidence in woken.items():
                 self.release(other)
                 self.connect(other).links[other] = packed(evidence)
-                links.update(items(other, evidence))
+                links += items(other, evidence)
             since = min(links)
         if len(component.departed) > len(component.links):
             yield from self.resolving({}, set(pair), journal)
@@ -177,7 +175,8 @@ class Deciding:
                 break
             region |= woken
             nodes.update(node for pair in woken for node in pair)
-        for node in nodes:
+        for count, node in enumerate(nodes):
+            yield from rest(count)
             component = self.component(node)
             if component is not None and component.history is not None and not component.history.refusals:
                 component.history = None
@@ -204,11 +203,15 @@ class Deciding:
             component.history = None  # its clusters lead back to it
             departed += component.departed
             nodes.update(node for pair in component.departed for node in pair)
-        if journal is not None:
-            journal.identifiers(clusters, (node for node in nodes if node in clusters.cluster_of))
-        contested = {node: clusters.contested.pop(node) for node in nodes if node in clusters.contested}
+        contested: dict[Node, Item] = {}
+        for count, node in enumerate(nodes if journal is not None else ()):
+            yield from rest(count)
+            if journal is not None and node in clusters.cluster_of:
+                journal.identifiers(clusters, (node,))
         for count, node in enumerate(nodes):
             yield from rest(count)
+            if node in clusters.contested:
+                contested[node] = clusters.contested.pop(node)
             clusters.forget(node)
         return contested
 
@@ -246,19 +249,3 @@ class Deciding:
             if since is None or since > was:
                 woken.update(self.suspended.before(node, since))
         return woken
-
-
-def finished(work: Work[R]) -> R:
-    """The result of work, done without a rest."""
-    while True:
-        try:
-            next(work)
-        except StopIteration as end:
-            result: R = end.value
-            return result
-
-
-def rest(count: int) -> Iterator[None]:
-    """Rest now and then."""
-    if count % _STRIDE == 0:
-        yield

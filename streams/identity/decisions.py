@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from streams.identity.evidence import Node, Pair
 from streams.identity.profile_id import Assignment
 from streams.identity.uniting import Cluster, Clusters, Undo
+from streams.identity.work import Work, rest
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +69,19 @@ class Journal:
         if undo.absorbed is not None:
             self.identifiers(clusters, undo.absorbed.members)
 
-    def decision(self, clusters: Clusters, merge_rule: str, split_rule: str) -> Decision:
+    def decision(self, clusters: Clusters, merge_rule: str, split_rule: str) -> Work[Decision]:
         """Compare what was noted with what stands now."""
-        self._note_renamed(clusters)
-        changed = [
-            (node, before, after)
-            for node, before in self._before.items()
-            if (after := clusters.assignment(node)) != before
-        ]
+        for cluster, name in list(self._names.items()):
+            if cluster.profile_id != name:
+                for count, node in enumerate(cluster.members):
+                    yield from rest(count + 1)
+                    self.identifiers(clusters, (node,))
+        changed: list[tuple[Node, Assignment | None, Assignment]] = []
+        for count, (node, before) in enumerate(self._before.items(), start=1):
+            yield from rest(count)
+            after = clusters.assignment(node)
+            if after != before:
+                changed.append((node, before, after))
         if not changed:
             return Decision()
         changed.sort(key=lambda change: change[0])
@@ -92,12 +98,6 @@ class Journal:
             _grouped({gone: (survivor, merge_rule) for gone, survivor in survivor_of.items()}),
             _grouped(appeared),
         )
-
-    def _note_renamed(self, clusters: Clusters) -> None:
-        """Note the members of clusters that did get another name."""
-        for cluster, name in list(self._names.items()):
-            if cluster.profile_id != name:
-                self.identifiers(clusters, cluster.members)
 
     def _gone(self, clusters: Clusters) -> dict[str, str]:
         """Profile id that names nothing any more → the profile of the identifier it was named after.

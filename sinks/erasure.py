@@ -214,7 +214,10 @@ def receipt_of(where: ClickHouse, tenant: str, request_id: str) -> list[Receipt]
             " FROM erasure_receipts FINAL WHERE tenant = %(tenant)s AND request_id = %(request)s",
             {"tenant": tenant, "request": request_id},
         )
-    return [Receipt(*row[:5], bool(row[5]), row[6]) for row in rows]
+    return [
+        Receipt(request, kind, value, erased_at, deleted, bool(done), recorded_at)
+        for request, kind, value, erased_at, deleted, done, recorded_at in rows
+    ]
 
 
 @contextmanager

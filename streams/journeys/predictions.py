@@ -154,11 +154,13 @@ class Predictions:
         self._trails.pop(key, None)
 
     def attach(self, sealed: bytes, key: bytes, timeline: Timeline) -> bytes:
-        """The sealed state of the journey `key`, encoded, with what is predicted."""
+        """The sealed state of the journey `key`, encoded, with what is predicted, if enough is learnt."""
+        model = self.model(timeline.tenant)
+        if not model.renewed:
+            return sealed
         trail = self._trails.get(key)
         if trail is None:
             trail = self._keep(key, self._read(timeline))
-        model = self.model(timeline.tenant)
         return predicting(
             sealed,
             model.likely_next(trail.place) if self._rules.predict_next else [],

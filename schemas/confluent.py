@@ -25,11 +25,18 @@ class RegistryClient:
             raise SettingsError(f"TOUCHLINE_REGISTRY_URL is {url!r}: it must begin with http:// or https://")
         self._url = url.rstrip("/")
         self._schemas: dict[int, dict[str, Any]] = {}
+        self._refused: dict[int, tuple[Reason, str]] = {}
 
     def lookup(self, schema_id: int) -> dict[str, Any]:
         """Return the schema with this id, fetching it the first time. Blocks for at most TIMEOUT_SECONDS."""
+        if schema_id in self._refused:
+            raise ContractError(*self._refused[schema_id])
         if schema_id not in self._schemas:
-            self._schemas[schema_id] = self._fetch(schema_id)
+            try:
+                self._schemas[schema_id] = self._fetch(schema_id)
+            except ContractError as error:
+                self._refused[schema_id] = error.reason, str(error)
+                raise
         return self._schemas[schema_id]
 
     def _fetch(self, schema_id: int) -> dict[str, Any]:

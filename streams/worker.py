@@ -18,7 +18,7 @@ def build(settings: Settings) -> WorkerApp:
     policy = load_policy(settings.identity_policy, settings.pseudonym_secret(), settings.pseudonym_key_id)
     catalogue = Catalogue.load(settings.catalogue)
     rules = JourneyRules.load(settings.journey_rules)
-    registry = RegistryClient(settings.registry_url).lookup if settings.registry_url else None
+    registry = RegistryClient(settings.registry_url) if settings.registry_url else None
     app = WorkerApp(settings)
     Stitch(app, policy, registry)
     Identity(app, policy)

@@ -57,7 +57,7 @@ class Identity:
             for record in event.value:
                 try:
                     await self._resolve(record, state, outputs, changes)
-                except ContractError as error:
+                except Exception as error:  # noqa: BLE001 (dead_letter tells bugs from poison)
                     outputs.add(self._dead_letters, record.key or b"", dead_letter(record, error, "identity"))
             await self._app.publisher.publish(outputs)
             for first, last in (await self._app.publisher.publish(changes)).values():

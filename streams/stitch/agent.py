@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from schemas import topics
 from schemas.codec import decode, decode_as, encode, encode_resolved, header
+from schemas.confluent import RegistryClient
 from schemas.errors import ContractError, Reason
 from schemas.keys import identifier_key, partition_of, profile_key, tenant_key
 from schemas.records import IdentityAssignment, Touchpoint
@@ -20,6 +21,7 @@ from streams.runtime.app import WorkerApp
 from streams.runtime.publisher import Outbox
 from streams.runtime.rejection import dead_letter
 from streams.runtime.state import ChangelogState
+from streams.stitch.foreign import look_up_ahead
 from streams.stitch.stitching import ERASURE_REQUESTED, StitchState, erasures_of, links_of
 
 #: Marks a touchpoint that stitch already sent to its identifier's partition: it is never sent on again.
@@ -30,10 +32,12 @@ _CURRENT_TOUCHPOINT: Final = header("Touchpoint")
 class Stitch:
     """Wires the pure stitching to topics and state."""
 
-    def __init__(self, app: WorkerApp, policy: IdentityPolicy, schema_by_id: Any = None) -> None:
+    def __init__(
+        self, app: WorkerApp, policy: IdentityPolicy, registry: RegistryClient | None = None
+    ) -> None:
         self._app = app
         self._policy = policy
-        self._schema_by_id = schema_by_id
+        self._registry = registry
         self.state: ChangelogState[StitchState] = ChangelogState(app, "stitch", lambda _: StitchState())
         app.tables.add(self.state)
         name = app.settings.topic
@@ -50,10 +54,12 @@ class Stitch:
             partition = event.message.partition
             state = self.state.of(partition)
             outputs, changes = self._app.outbox(), self._app.outbox()
+            if self._registry is not None:
+                await look_up_ahead(self._registry, event.value)
             for record in event.value:
                 try:
                     self._stitch(record, state, outputs, changes)
-                except ContractError as error:
+                except Exception as error:  # noqa: BLE001 (dead_letter tells bugs from poison)
                     outputs.add(self._dead_letters, record.key or b"", dead_letter(record, error, "stitch"))
             await self._publish(partition, outputs, changes)
             event.ack()
@@ -63,16 +69,22 @@ class Stitch:
         async for event in stream.noack().events():
             partition = event.message.partition
             state = self.state.of(partition)
-            changes = self._app.outbox()
-            self._learn(event.value, state, changes, partition)
-            await self._publish(partition, self._app.outbox(), changes)
+            outputs, changes = self._app.outbox(), self._app.outbox()
+            self._learn(event.value, state, partition, outputs, changes)
+            await self._publish(partition, outputs, changes)
             event.ack()
 
-    def _learn(self, records: list[Any], state: StitchState, changes: Outbox, partition: int) -> None:
+    def _learn(
+        self, records: list[Any], state: StitchState, partition: int, outputs: Outbox, changes: Outbox
+    ) -> None:
         place = self.state.topic_name, partition
         learned: list[IdentityAssignment] = []
         for record in records:
-            assignment = _assignment(record)
+            try:
+                assignment = _assignment(record)
+            except ContractError as error:
+                outputs.add(self._dead_letters, record.key or b"", dead_letter(record, error, "stitch"))
+                continue
             if assignment is None:
                 state.unassign(record.key)
                 changes.add_at(place, record.key, None)
@@ -115,7 +127,7 @@ class Stitch:
         )
 
     def _read(self, record: Any) -> tuple[Touchpoint, bytes]:
-        name, touchpoint = decode(record.value, self._schema_by_id)
+        name, touchpoint = decode(record.value, self._registry.lookup if self._registry else None)
         if name != "Touchpoint":
             raise ContractError(Reason.UNDECODABLE, f"expected a Touchpoint, found a {name}")
         check(touchpoint)  # type: ignore[arg-type]

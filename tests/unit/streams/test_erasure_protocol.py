@@ -112,7 +112,7 @@ class World:
         log = self.assignments[partition]
         fetch = [log.pop(0) for _ in range(self.random.randint(1, len(log)))]
         changes = APP.outbox()
-        STITCH._learn(fetch, self.stitches[partition], changes, partition)
+        STITCH._learn(fetch, self.stitches[partition], partition, APP.outbox(), changes)
         self.route("stitch", APP.outbox(), changes)
 
     def resolve(self) -> None:

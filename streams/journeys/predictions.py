@@ -23,9 +23,9 @@ MODEL_KIND: Final = b"m"
 #: The form of the model: the first part of its version.
 FORM: Final = 1
 LIKELY: Final = 3  #: types that a state names
-#: Journeys whose standing is remembered, about 1 KiB each; that of another is read from its timeline again ...
-MAX_TRAILS: Final = 100_000
-#: ... that is, from the newest touchpoints of it.
+#: Journeys whose standing is remembered, 0.4 KiB each, up to 4 with issue_risk; that of another is read again from ...
+MAX_TRAILS: Final = 50_000
+#: ... the newest touchpoints on its timeline.
 LOOK_BACK: Final = 64
 #: A touchpoint further in the future than that teaches nothing: it would outweigh all others for years.
 AHEAD_MS: Final = 86_400_000

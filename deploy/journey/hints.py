@@ -28,8 +28,8 @@ class Hint:
 
 
 def hints(context: Context) -> list[Hint]:
-    """The likeliest wishes, likeliest first."""
-    return list(_predicted(context) or _by_rule(context))[:HINTS]
+    """The likeliest wishes: what is open with this person first, then what people like them do next."""
+    return [*_by_rule(context), *_predicted(context)][:HINTS]
 
 
 def _predicted(context: Context) -> list[Hint]:

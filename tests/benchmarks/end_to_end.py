@@ -57,7 +57,9 @@ def main(
         typer.echo(json.dumps(results))
         return
     rows = [[figure, *(result[figure] for result in results)] for figure in results[0]]
-    print_table(["", *(str(result["broker"]) for result in results)], rows[1:], title=f"{events:,} simulated events")
+    print_table(
+        ["", *(str(result["broker"]) for result in results)], rows[1:], title=f"{events:,} simulated events"
+    )
 
 
 def _measure(

@@ -38,14 +38,16 @@ def test_a_cart_that_is_still_open_and_one_left_long_ago() -> None:
     assert wishes(issues=(), promises=(old,), touches=()) == []
 
 
-def test_a_prediction_of_the_journey_state_takes_the_place_of_the_rules() -> None:
+def test_what_is_open_with_this_person_stands_before_what_people_like_them_do_next() -> None:
     predicted = state(likely_next=[("support_call", 0.5), ("order_placed", 0.25)])
+    rules = hints(known())
     found = hints(known(state=predicted))
 
-    assert [(hint.wish, hint.probability) for hint in found] == [
+    assert found[: len(rules)] == rules
+    assert [(hint.wish, hint.probability) for hint in found[len(rules) :]] == [
         ("support_call", 0.5),
         ("order_placed", 0.25),
-    ]
+    ][: 3 - len(rules)]
 
 
 def test_what_they_tried_is_of_the_last_day_of_their_own_time_however_long_ago_that_is() -> None:

@@ -153,7 +153,11 @@ def test_a_state_survives_the_codec() -> None:
 
 def test_the_hash_covers_every_field_but_version_and_predictions() -> None:
     found = state(*JOURNEY)
-    predicted = {"likely_next": [{"type": "home", "probability": 1.0}], "issue_risk": 0.5, "model_version": "1"}
+    predicted = {
+        "likely_next": [{"type": "home", "probability": 1.0}],
+        "issue_risk": 0.5,
+        "model_version": "1",
+    }
     assert state_hash(found | {"version": 8, **predicted}) == found["state_hash"]
     other = state(
         touchpoint("purchase", 9999, session_id="s2", account_id="bolt", score=CES, **SOLVED), *MORE

@@ -55,7 +55,7 @@ class Accounts:
                 self._publish(key, account, outputs)
             await self._app.publisher.publish(outputs)
             for first, last in (await self._app.publisher.publish(changes)).values():
-                self.state.written(partition.number, first, last)
+                self.state.written(partition.number, partition, first, last)
             event.ack()
 
     def _publish(self, key: bytes, account: Account, outputs: Outbox) -> None:

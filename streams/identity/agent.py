@@ -61,7 +61,7 @@ class Identity:
                     outputs.add(self._dead_letters, record.key or b"", dead_letter(record, error, "identity"))
             await self._app.publisher.publish(outputs)
             for first, last in (await self._app.publisher.publish(changes)).values():
-                self.state.written(partition, first, last)
+                self.state.written(partition, state, first, last)
             event.ack()
 
     async def _resolve(self, record: Any, state: IdentityState, outputs: Outbox, changes: Outbox) -> None:

@@ -86,7 +86,7 @@ class Journeys:
         for record in event.value:
             try:
                 self._apply(record, partition, touched)
-            except ContractError as error:
+            except Exception as error:  # noqa: BLE001 (dead_letter tells bugs from poison)
                 outputs.add(self._dead_letters, record.key or b"", dead_letter(record, error, "journeys"))
         partition.last_input_at = self._clock()
         for key, (timeline, effects) in touched.items():
@@ -239,4 +239,4 @@ class Journeys:
         for key, value in records:
             changes.add_at(place, key, value)
         for first, last in (await self._app.publisher.publish(changes)).values():
-            self.state.written(partition.number, first, last)
+            self.state.written(partition.number, partition, first, last)

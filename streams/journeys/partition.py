@@ -81,6 +81,7 @@ class JourneyPartition:
                 self.predictions.restore(tenant.decode(), value)
             return
         timeline = self.timeline(tenant + b"/" + profile_id, tenant.decode(), profile_id.decode())
+        timeline.settled = False  # also when it was: a zombie may have written what has left it since
         if kind == b"e":
             timeline.restore_entry(rest.decode(), value)
         elif kind == b"s":

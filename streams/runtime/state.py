@@ -67,13 +67,15 @@ class ChangelogState(Table, Generic[S]):  # type: ignore[misc]  # faust has no t
         """The changelog topic's name."""
         return str(self.changelog_topic.get_topic_name())
 
-    def written(self, partition: int, first: int, last: int) -> None:
-        """Note our own changelog records: they need not be read back.
+    def written(self, partition: int, state: S, first: int, last: int) -> None:
+        """Note our own changelog records of changes to `state`: they need not be read back.
 
         Only a range that follows what is known counts. A gap means that somebody else wrote in between
-        (a worker that lost the partition and did not know yet): the next recovery reads that.
+        (a worker that lost the partition and did not know yet): the next recovery reads that. And only the
+        state that is there now counts: a fetch that was under way when the partition went, and perhaps came
+        back, has changed one that is forgotten.
         """
-        if first == self._offsets.get(partition, -1) + 1:
+        if self._by_partition.get(partition) is state and first == self._offsets.get(partition, -1) + 1:
             self._offsets[partition] = last
 
     def persisted_offset(self, tp: TP) -> int | None:
@@ -111,7 +113,8 @@ class ChangelogState(Table, Generic[S]):  # type: ignore[misc]  # faust has no t
         for partition in set(self._by_partition) - self._ours:
             del self._by_partition[partition]
             self._dropped = True
-            self._offsets.pop(partition, None)
+        for partition in set(self._offsets) - self._ours:
+            del self._offsets[partition]
 
     async def on_recovery_completed(self, active_tps: set[TP], standby_tps: set[TP]) -> None:  # noqa: ARG002
         """Let every partition finish its restoration."""

@@ -61,7 +61,7 @@ class Stitch:
                     self._stitch(record, state, outputs, changes)
                 except Exception as error:  # noqa: BLE001 (dead_letter tells bugs from poison)
                     outputs.add(self._dead_letters, record.key or b"", dead_letter(record, error, "stitch"))
-            await self._publish(partition, outputs, changes)
+            await self._publish(partition, state, outputs, changes)
             event.ack()
 
     async def assignments(self, stream: Any) -> None:
@@ -71,7 +71,7 @@ class Stitch:
             state = self.state.of(partition)
             outputs, changes = self._app.outbox(), self._app.outbox()
             self._learn(event.value, state, partition, outputs, changes)
-            await self._publish(partition, outputs, changes)
+            await self._publish(partition, state, outputs, changes)
             event.ack()
 
     def _learn(
@@ -137,11 +137,11 @@ class Stitch:
         home = partition_of(key, self._app.topic_partitions[self._touchpoints])
         return home != record.partition and all(name != ROUTED_HEADER for name, _ in record.headers or ())
 
-    async def _publish(self, partition: int, outputs: Outbox, changes: Outbox) -> None:
+    async def _publish(self, partition: int, state: StitchState, outputs: Outbox, changes: Outbox) -> None:
         await self._app.publisher.publish(outputs)
         ends = await self._app.publisher.publish(changes)
         for first, last in ends.values():
-            self.state.written(partition, first, last)
+            self.state.written(partition, state, first, last)
 
 
 def _assignment(record: Any) -> IdentityAssignment | None:

@@ -1,0 +1,50 @@
+"""Thousands of schedules: `python -m tests.simulation --schedules 5000`, with control arms by --control."""
+
+import argparse
+import sys
+import time
+
+from tests.simulation.schedules import drawn, judge, shrunk
+from tests.simulation.worker import Without
+
+
+def main() -> int:
+    """Exit code 1 if a schedule fails (0 with --control if one does)."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--schedules", type=int, default=2_000)
+    parser.add_argument("--seed", type=int, default=1, help="of the first one; the others count up")
+    parser.add_argument(
+        "--control", action="store_true", help="switch each protection off and count what fails"
+    )
+    arguments = parser.parse_args()
+    seeds = range(arguments.seed, arguments.seed + arguments.schedules)
+    if arguments.control:
+        return _controls(seeds)
+    started = time.perf_counter()
+    steps = 0
+    for seed in seeds:
+        failure = judge(drawn(seed))
+        if failure is not None:
+            print(f"seed {seed} fails; shrinking")
+            print(shrunk(failure))
+            return 1
+        steps += len(drawn(seed).choices)
+    seconds = time.perf_counter() - started
+    print(
+        f"{len(seeds):,} schedules (seeds {seeds[0]} to {seeds[-1]}) end as the definition says, in {seconds:.0f} s"
+    )
+    return 0
+
+
+def _controls(seeds: range) -> int:
+    toothless = 0
+    for without in Without:
+        if without is not Without.NOTHING:
+            failed = sum(judge(drawn(seed), without) is not None for seed in seeds)
+            print(f"{without.value}: {failed:,} of {len(seeds):,} schedules fail")
+            toothless += not failed
+    return 1 if toothless else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

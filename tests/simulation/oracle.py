@@ -1,0 +1,119 @@
+"""What must hold at the end of every run, whatever happened on the way."""
+
+from collections import defaultdict
+from zlib import crc32
+
+from schemas import topics
+from schemas.codec import decode
+from schemas.keys import account_key, identifier_key, profile_key
+from schemas.records import Touchpoint
+from streams.journeys.agent import VERSION_HEADER
+from streams.journeys.timeline import Effects
+from streams.ownership import owner_at
+from streams.replay import Replay
+from tests.simulation.kafka import Kafka
+from tests.simulation.worker import CATALOGUE, POLICY, RULES, Worker
+from tests.simulation.world import World
+
+Held = dict[str, set[str]]  #: profile → event ids
+
+
+def problems(world: World, events: tuple[Touchpoint | None, ...]) -> list[str]:
+    """How a finished run differs from the definition: empty if it is right. Ends with a restart of everything."""
+    replay = Replay(POLICY, CATALOGUE, RULES)
+    for event in events:
+        if event is not None:
+            replay.add(event)
+    owners = {owned.touchpoint["event_id"]: owned.profile_id for owned in replay.owned()}
+    kafka, found = world.kafka, []
+
+    def compare(what: str, got: object, expected: object) -> None:
+        if got != expected:
+            found.append(f"{what}: {got!r}, but should be {expected!r}")
+
+    compare("uncommitted", uncommitted(kafka), {})
+    compare("dead letters", dead_letters(kafka), sum(event is None for event in events) > 0)
+    compare("touchpoints in ClickHouse", owned_rows(kafka), owners)
+    expected: Held = defaultdict(set)
+    for event_id, owner in owners.items():
+        expected[owner].add(event_id)
+    compare("timelines", held(world.workers), dict(expected))
+    hashes = {profile_key(s["tenant"], s["profile_id"]): s["state_hash"] for s in replay.states()}
+    compare("journeys", newest(kafka, topics.JOURNEY_STATES.name, "state_hash"), hashes)
+    accounts = {account_key(a["tenant"], a["account_id"]): a["members"] for a in replay.accounts()}
+    compare("accounts", newest(kafka, topics.ACCOUNT_STATES.name, "members"), accounts)
+    compare("timelines after a restart", held([world.restart()]), dict(expected))
+    return found
+
+
+def uncommitted(kafka: Kafka) -> dict[str, int]:
+    """Partitions with records that no group has committed."""
+    read = {
+        topic.name
+        for topic in topics.ALL
+        if set(topic.read_by) & {"stitch", "identity", "journeys", "accounts"}
+    }
+    return {
+        f"{topic}/{partition}": log.end - kafka.committed.get((topic, partition), 0)
+        for (topic, partition), log in kafka.logs.items()
+        if topic in read
+        and not topic.endswith("-changelog")
+        and log.end != kafka.committed.get((topic, partition), 0)
+    }
+
+
+def dead_letters(kafka: Kafka) -> bool:
+    """Whether there are any."""
+    return bool(kafka.topic(topics.DEAD_LETTERS.name))
+
+
+def owned_rows(kafka: Kafka) -> dict[str, str]:
+    """Event id → owner, as the view touchpoints_current shows it."""
+    assignments: dict[bytes, dict] = {}
+    for record in kafka.topic(topics.IDENTITY_ASSIGNMENTS.name):
+        if record.value is not None:
+            assignment = decode(record.value)[1]
+            known = assignments.get(record.key)
+            if known is None or known["version"] <= assignment["version"]:
+                assignments[record.key] = assignment
+    rows: dict[str, tuple[tuple[int, int], str]] = {}
+    for record in kafka.topic(topics.JOURNEY_INPUTS.name):
+        name, resolved = decode(record.value)
+        if name != "ResolvedTouchpoint":
+            continue
+        touchpoint = resolved["touchpoint"]
+        assignment = assignments.get(identifier_key(touchpoint["tenant"], resolved["identifier"]))
+        owner = resolved["profile_id"]
+        if assignment is not None and assignment["version"] >= resolved["version"]:
+            owner = owner_at(assignment, touchpoint["occurred_at"])
+        version = resolved["version"], crc32(record.value)
+        if touchpoint["event_id"] not in rows or rows[touchpoint["event_id"]][0] < version:
+            rows[touchpoint["event_id"]] = version, owner
+    return {event_id: owner for event_id, (_, owner) in rows.items()}
+
+
+def held(workers: list[Worker]) -> Held:
+    """Which profile holds which touchpoints, once the pointers that it knows have been applied."""
+    found: Held = {}
+    for worker in workers:
+        for partition in worker.journeys.state.all():
+            for timeline in partition.timelines.values():
+                timeline.settle(Effects())
+                if timeline.entries:
+                    found[timeline.profile_id] = set(timeline.entries)
+    return found
+
+
+def newest(kafka: Kafka, topic: str, field: str) -> dict[bytes, object]:
+    """A field of the record with the highest version of each key, tombstones left out: what a subscriber holds."""
+    versions: dict[bytes, int] = {}
+    values: dict[bytes, object] = {}
+    for record in kafka.topic(topic):
+        if record.value is None:
+            version, value = int(dict(record.headers)[VERSION_HEADER]), None
+        else:
+            body = decode(record.value)[1]
+            version, value = body["version"], body[field]
+        if version >= versions.get(record.key, -1):
+            versions[record.key], values[record.key] = version, value
+    return {key: value for key, value in values.items() if value is not None}

@@ -1,0 +1,301 @@
+"""One worker: the real agents as coroutines that stop at every publication, and what Faust does around them."""
+
+from collections import deque
+from collections.abc import Awaitable, Generator
+from enum import Enum
+from functools import cache
+from types import SimpleNamespace
+from typing import Any
+from unittest import mock
+
+import faust
+from faust.types import TP
+
+from schemas import topics
+from schemas.catalogue import Catalogue
+from schemas.settings import Settings
+from streams.accounts.agent import Accounts
+from streams.identity.agent import Identity
+from streams.identity.load_policy import load
+from streams.journeys.agent import Journeys
+from streams.journeys.rules import JourneyRules
+from streams.runtime import state as table
+from streams.runtime.ledger import Fetch, Ledger
+from streams.runtime.publisher import Outbox
+from streams.stitch.agent import Stitch
+from tests.simulation.kafka import Kafka, Place
+
+POLICY = load("", b"a secret of more than thirty-two characters", "k1")
+CATALOGUE = Catalogue.load("")
+RULES = JourneyRules.load("")
+SETTINGS = Settings()
+BUFFERED = 4  #: fetches that wait for an agent, as stream_buffer_maxsize
+CLOCK_SECONDS = 1_800_000_000.0
+
+
+class Without(Enum):
+    """A protection that is switched off, to show that the oracle would notice."""
+
+    NOTHING = "nothing"
+    COMMIT_RULE = "stock Faust's commit rule: an offset counts as done once something after it was read"
+    EFFECT_ORDER = "the changelog before the outputs"
+    LATE_ACK = "acknowledged before the effects"
+
+
+class StockLedger(Ledger[Place]):
+    """Stock Faust: the gap between two fetches, which is all but the last record of one, counts as acknowledged."""
+
+    def committable(self, partition: Place) -> int | None:
+        fetches = self._fetches.get(partition)
+        done = [fetch for fetch in fetches or () if fetch.done]
+        if not done or fetches is None:
+            return None
+        last = fetches[-1].last_offset + 1
+        fetches.clear()
+        return last
+
+
+class Waiting:
+    """What a coroutine stops at: the next event (None), or an outbox on its way."""
+
+    def __init__(self, outbox: Outbox | None) -> None:
+        self.outbox = outbox
+
+    def __await__(self) -> Generator["Waiting", Any, Any]:
+        return (yield self)
+
+
+class Stream:
+    """What an agent reads."""
+
+    def noack(self) -> "Stream":
+        return self
+
+    def events(self) -> "Stream":
+        return self
+
+    def __aiter__(self) -> "Stream":
+        return self
+
+    def __anext__(self) -> Awaitable[Any]:
+        return Waiting(None)
+
+
+class Event:
+    """A fetch on its way through an agent."""
+
+    def __init__(self, records: list[Any], fetch: Fetch) -> None:
+        last = records[-1]
+        self.message = SimpleNamespace(partition=last.partition, offset=last.offset)
+        self.value = records
+        self.fetch = fetch
+
+    def ack(self) -> None:
+        self.fetch.done = True
+
+
+class Task:
+    """One agent, or one run of a timer."""
+
+    def __init__(self, name: str, topic: str | None, coroutine: Any) -> None:
+        self.name = name
+        self.topic = topic
+        self.queue: deque[Event] = deque()
+        self.ended = False
+        self._coroutine = coroutine
+        self.waiting = Waiting(None)
+        self.resume(None)
+
+    @property
+    def ready(self) -> bool:
+        """Whether it can go on."""
+        return not self.ended and (self.waiting.outbox is not None or bool(self.queue))
+
+    @property
+    def busy(self) -> bool:
+        """Whether it is in the middle of an event."""
+        return not self.ended and self.waiting.outbox is not None
+
+    def resume(self, value: Any) -> None:
+        """Let it go on to its next stop."""
+        try:
+            stop = self._coroutine.send(value)
+            while stop is None:  # it let other agents have a turn
+                stop = self._coroutine.send(None)
+            self.waiting = stop
+        except StopIteration:
+            self.ended = True
+
+    def close(self) -> None:
+        self._coroutine.close()
+
+
+@cache
+def faust_app() -> faust.App:
+    """For the tables, which ask it for names and settings."""
+    return faust.App(topics.WORKER_GROUP, store="memory://", web_enabled=False)
+
+
+class App:
+    """What the agents need of a WorkerApp."""
+
+    rebalancing = in_recovery = False
+
+    def __init__(self, kafka: Kafka, without: Without) -> None:
+        self.settings = SETTINGS
+        self.publisher = self.tables = self
+        self.topic_partitions = {topic.name: kafka.partitions for topic in topics.ALL}
+        self.states: list[Any] = []
+        self.agents: list[tuple[str, str, Any]] = []
+        self.timers: list[Any] = []
+        self._held: Outbox | None = None
+        self._without = without
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(faust_app(), name)
+
+    def add(self, table: Any) -> None:
+        self.states.append(table)
+
+    def fetch_agent(self, topic: topics.Topic, name: str, process: Any) -> None:
+        self.agents.append((name, topic.name, process))
+
+    def timer(self, interval: float) -> Any:
+        assert interval > 0
+        return self.timers.append
+
+    def outbox(self) -> Outbox:
+        return Outbox(self.topic_partitions)
+
+    async def publish(self, outbox: Outbox) -> dict[Place, tuple[int, int]]:
+        """Stop until the world lets the outbox out."""
+        if self._without is not Without.EFFECT_ORDER:
+            return await _out(outbox)
+        if self._held is None:
+            # outputs: hold them back until the changelog is out, which the same agent hands over next
+            self._held = outbox
+            return {}
+        outputs, self._held = self._held, None
+        ends = await _out(outbox)
+        await _out(outputs)
+        return ends
+
+
+async def _out(outbox: Outbox) -> dict[Place, tuple[int, int]]:
+    if not outbox.records:
+        return {}
+    ends: dict[Place, tuple[int, int]] = await Waiting(outbox)
+    return ends
+
+
+class Worker:
+    """A process: its agents, its state, its ledger, its positions."""
+
+    def __init__(self, name: str, kafka: Kafka, without: Without) -> None:
+        self.name = name
+        self.kafka = kafka
+        self.generation = -1
+        self.paused = False
+        self.owned: set[int] = set()
+        self.position: dict[Place, int] = {}
+        self.ledger: Ledger[Place] = StockLedger() if without is Without.COMMIT_RULE else Ledger()
+        self._without = without
+        self.app = App(kafka, without)
+        app: Any = self.app
+        Stitch(app, POLICY)
+        Identity(app, POLICY)
+        self.journeys = Journeys(app, CATALOGUE, RULES, clock=lambda: CLOCK_SECONDS)
+        Accounts(app, RULES)
+        self.tasks = [Task(name, topic, process(Stream())) for name, topic, process in self.app.agents]
+        self.timer: Task | None = None
+
+    def all_tasks(self) -> list[Task]:
+        return [*self.tasks, *([self.timer] if self.timer is not None and not self.timer.ended else [])]
+
+    def ready(self) -> list[Task]:
+        """The tasks that can go on. While deadlines are under way the journeys agent takes no new event."""
+        timed = self.timer is not None and self.timer.busy
+        return [
+            task
+            for task in self.all_tasks()
+            if task.ready and (task.busy or not (timed and task.name == "journeys"))
+        ]
+
+    def can_fetch(self) -> list[tuple[Task, Place]]:
+        """Where there is something to read, and room for it."""
+        return [
+            (task, (task.topic, partition))
+            for task in self.tasks
+            if task.topic is not None and len(task.queue) < BUFFERED
+            for partition in sorted(self.owned)
+            if self.position.get((task.topic, partition), 0) < self.kafka.log((task.topic, partition)).end
+        ]
+
+    def fetch(self, task: Task, place: Place, count: int) -> int:
+        """Read some records into an agent's queue; returns how many."""
+        records = self.kafka.read(place, self.position.get(place, 0), count)
+        if not records:
+            self.position[place] = self.kafka.log(place).end
+            return 0
+        self.position[place] = records[-1].offset + 1
+        fetch = self.ledger.open(place, records[-1].offset)
+        fetch.done = self._without is Without.LATE_ACK
+        task.queue.append(Event(list(records), fetch))
+        return len(records)
+
+    def start_timer(self) -> bool:
+        """Let the deadlines run, unless they do or the journeys agent is at work (they exclude each other)."""
+        agent = next(task for task in self.tasks if task.name == "journeys")
+        if agent.busy or (self.timer is not None and not self.timer.ended):
+            return False
+        self.timer = Task("deadlines", None, self.journeys.deadlines())
+        return self.timer.busy
+
+    def commit(self, generation: int) -> dict[Place, int]:
+        """Commit what is done; the group refuses those of an earlier generation. Returns what was committed."""
+        places = [(topic, partition) for _, topic, _ in self.app.agents for partition in self.owned]
+        ends = {place: end for place in places if (end := self.ledger.committable(place)) is not None}
+        if generation != self.generation:
+            return {}
+        self.kafka.committed.update(ends)
+        return ends
+
+    def rebalance(self, generation: int, owned: set[int]) -> None:
+        """Take part in a rebalance: what was read and not begun is dropped and read again, state is recovered."""
+        self.generation, self.owned = generation, owned
+        self.ledger.forget()
+        self.position = {
+            (topic, partition): self.kafka.committed.get((topic, partition), 0)
+            for _, topic, _ in self.app.agents
+            for partition in owned
+        }
+        for task in self.tasks:
+            task.queue.clear()
+        # collecting the garbage of a whole interpreter takes longer than everything else here
+        with mock.patch.object(table, "keep_state"):
+            for state in self.app.states:
+                self._recover(state)
+
+    def _recover(self, state: Any) -> None:
+        parts = {TP(state.topic_name, partition) for partition in self.owned}
+        _finish(state.on_rebalance(parts, set(), set()))
+        for part in parts:
+            read = state.persisted_offset(part)
+            records = self.kafka.read(tuple(part), 0 if read is None else read + 1, 1 << 30)
+            if records:
+                message = SimpleNamespace(partition=part.partition, offset=records[-1].offset)
+                state.apply_changelog_batch([SimpleNamespace(message=message, value=records)])
+        _finish(state.on_recovery_completed(parts, set()))
+
+    def crash(self) -> None:
+        """Forget everything."""
+        for task in self.all_tasks():
+            task.close()
+
+
+def _finish(coroutine: Any) -> None:
+    try:
+        coroutine.send(None)
+    except StopIteration:
+        return
+    raise AssertionError("it waits for something")

@@ -32,7 +32,7 @@ up: install ## Start the sandbox in the foreground: broker, ClickHouse, worker, 
 
 test: install ## Everything that must hold: lint, types, contracts, unit and integration tests
 	$(MAKE) --no-print-directory check
-	$(BIN)/pytest
+	$(BIN)/pytest -n 3 --dist worksteal
 
 unit: install ## The tests that start no process
 	$(BIN)/pytest tests/unit

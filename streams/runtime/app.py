@@ -1,7 +1,8 @@
 """The Faust application: one consumer group, one publisher, settings that the guarantees rest on."""
 
 import asyncio
-from typing import Any
+from functools import wraps
+from typing import Any, Final
 
 import faust
 import faust.streams
@@ -14,7 +15,11 @@ from schemas.errors import SettingsError, UnavailableError
 from schemas.settings import Settings
 from streams.runtime.fetches import FetchSchema, FetchTransport
 from streams.runtime.garbage import calm_down
+from streams.runtime.in_hand import InHand
 from streams.runtime.publisher import Outbox, Publisher
+
+#: How long a stop waits for the fetches that agents have in hand; the rest of the ten seconds is for the commit.
+DRAIN_SECONDS: Final = 5.0
 
 
 class WorkerApp(faust.App):  # type: ignore[misc]  # faust has no types for it
@@ -32,6 +37,7 @@ class WorkerApp(faust.App):  # type: ignore[misc]  # faust has no types for it
             settings.brokers, client_id="touchline-worker", idempotent=bool(settings.idempotent_producer)
         )
         self.topic_partitions: dict[str, int] = {}
+        self._in_hand = InHand()
         super().__init__(
             settings.topic(topics.WORKER_GROUP),
             broker=[f"kafka://{server.strip()}" for server in settings.brokers.split(",")],
@@ -68,12 +74,17 @@ class WorkerApp(faust.App):  # type: ignore[misc]  # faust has no types for it
 
     def fetch_agent(self, topic: topics.Topic, name: str, process: AgentFun) -> None:
         """Run `process` over a topic's fetches, one at a time; whatever it raises stops the worker."""
+
+        @wraps(process)
+        async def agent(stream: Any) -> None:
+            await process(self._in_hand.watch(stream))
+
         self.agent(
             self.hot_topic(topic),
             name=f"{self.conf.id}.{name}",
             concurrency=1,
             supervisor_strategy=CrashingSupervisor,
-        )(process)
+        )(agent)
 
     def outbox(self) -> Outbox:
         """A new, empty outbox."""
@@ -91,9 +102,13 @@ class WorkerApp(faust.App):  # type: ignore[misc]  # faust has no types for it
         await self._check_topics()
         await super().on_start()
 
-    async def on_stop(self) -> None:
-        """Stop reading first, then close the publisher."""
-        await super().on_stop()
+    async def _consumer_wait_empty(self, consumer: Any, logger: Any) -> None:  # noqa: ARG002 (Faust's signature)
+        """Once reading has stopped: let agents finish what they have in hand, to be committed before we go."""
+        if self.should_stop and not self.crash_reason:
+            await self._in_hand.finished(DRAIN_SECONDS)
+
+    async def on_shutdown(self) -> None:
+        """Last of all, after the agents: close the publisher."""
         await self.publisher.stop()
 
     async def _check_topics(self) -> None:

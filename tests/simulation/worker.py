@@ -37,13 +37,13 @@ class Without(Enum):
     """A protection that is switched off, to show that the oracle would notice."""
 
     NOTHING = "nothing"
-    COMMIT_RULE = "stock Faust's commit rule: an offset counts as done once something after it was read"
-    EFFECT_ORDER = "the changelog before the outputs"
-    LATE_ACK = "acknowledged before the effects"
+    COMMIT_RULE = "the ledger: a commit is how far was read, as Kafka's auto-commit has it"
+    EFFECT_ORDER = "outputs first: the changelog goes before them"
+    LATE_ACK = "acknowledging after the effects"
 
 
-class StockLedger(Ledger[Place]):
-    """Stock Faust: the gap between two fetches, which is all but the last record of one, counts as acknowledged."""
+class AutoCommit(Ledger[Place]):
+    """Once something is done, everything that was read is."""
 
     def committable(self, partition: Place) -> int | None:
         fetches = self._fetches.get(partition)
@@ -198,7 +198,7 @@ class Worker:
         self.paused = False
         self.owned: set[int] = set()
         self.position: dict[Place, int] = {}
-        self.ledger: Ledger[Place] = StockLedger() if without is Without.COMMIT_RULE else Ledger()
+        self.ledger: Ledger[Place] = AutoCommit() if without is Without.COMMIT_RULE else Ledger()
         self._without = without
         self.app = App(kafka, without)
         app: Any = self.app

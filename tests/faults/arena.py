@@ -1,0 +1,349 @@
+"""Where faults are played: shared servers behind proxies, and a trial with its own topics, tables and processes."""
+
+import os
+import sys
+import tempfile
+import threading
+import time
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from kafka import KafkaProducer
+
+from deploy.sandbox import ClickHouseServer, Process
+from deploy.sandbox.ports import free_port
+from deploy.sandbox.topics import create_topics
+from deploy.simulation.population import Population, simulate
+from deploy.sources.publisher import message
+from schemas.keys import partition_of
+from schemas.records import Touchpoint
+from schemas.settings import Settings
+from schemas.topics import TOUCHPOINTS
+from sinks.migrate import migrate
+from streams.identity.load_policy import load
+from tests.faults.kafka import TwoDoorKafka
+from tests.faults.proxy import Proxy
+from tests.integration.parts import TOUCHLINE, Deployment
+from tests.touchpoints import START, touchpoint
+
+PARTITIONS = 4
+SESSION_SECONDS = 6.0
+PATIENCE = 120.0
+#: Between the death of a process and its next start: `touchline up` waits a second the first time, then longer.
+PAUSE_SECONDS = 0.5
+#: Events published a second while a fault is played: well below what one worker takes.
+RATE = 400.0
+POISON = b"\xc3\x01 not a touchpoint"
+
+
+@dataclass
+class Arena:
+    """One Kafka, one ClickHouse and the proxies in front of them, for all trials of a session."""
+
+    folder: Path
+    kafka: TwoDoorKafka
+    clickhouse: ClickHouseServer
+    kafka_proxy: Proxy
+    clickhouse_proxy: Proxy
+
+    def calm(self) -> None:
+        """Everything runs and forwards."""
+        self.kafka_proxy.calm()
+        self.clickhouse_proxy.calm()
+        for part in (self.kafka, self.clickhouse):
+            if part.process is None or not part.process.alive:
+                part.start()
+
+
+@contextmanager
+def arena() -> Iterator[Arena]:
+    """Start the servers."""
+    folder = Path(tempfile.mkdtemp(prefix="touchline-faults-"))
+    clickhouse = ClickHouseServer(folder / "clickhouse", folder)
+    with Proxy(free_port()) as kafka_proxy, Proxy(clickhouse.port) as clickhouse_proxy:
+        kafka = TwoDoorKafka(folder / "kafka", folder, kafka_proxy)
+        try:
+            kafka.start()
+            clickhouse.start()
+            yield Arena(folder, kafka, clickhouse, kafka_proxy, clickhouse_proxy)
+        finally:
+            kafka.stop()
+            clickhouse.stop()
+
+
+@dataclass
+class Trial:
+    """One fault, once: a deployment under load, a supervisor for its processes, what was published, what was seen."""
+
+    arena: Arena
+    live: Deployment
+    random: Random
+    events: list[Touchpoint]
+    control: bool = False
+    long: bool = False  #: outages as long as the fault list says, not only long enough
+    poison: int = 0  #: records that cannot be read, published so far
+    recoveries: list[float] = field(default_factory=list)  #: seconds
+    notes: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)  #: what a fault found wrong besides the oracle
+    restarts: int = 0
+    crashes: Counter[str] = field(default_factory=Counter)  #: what processes said that ended by themselves
+    resting: set[str] = field(default_factory=set)  #: names of processes that are down on purpose
+    _died: dict[str, float] = field(default_factory=dict)
+    _feeder: threading.Thread | None = None
+    _stop: threading.Event = field(default_factory=threading.Event)
+    _feed_error: BaseException | None = None
+    _probes: int = 0
+
+    # processes
+
+    def children(self) -> list[Process]:
+        """Workers and loaders."""
+        return [*self.live.workers, *([self.live.loader] if self.live.loader is not None else [])]
+
+    def tend(self) -> None:
+        """Start again what died, as the supervisor of `touchline up` does."""
+        now = time.monotonic()
+        for child in self.children():
+            if child.alive or child.name in self.resting:
+                self._died.pop(child.name, None)
+            elif child.name not in self._died:
+                self._died[child.name] = now
+                if child.returncode == 1:
+                    self.crashes[child.log_tail(1)] += 1
+            elif now - self._died[child.name] >= PAUSE_SECONDS:
+                child.start()
+                self.restarts += 1
+
+    def sleep(self, seconds: float) -> None:
+        """Wait, and tend meanwhile."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            self.tend()
+            time.sleep(0.05)
+
+    def wait(self, condition: Callable[[], object], what: str, timeout: float = PATIENCE) -> None:
+        """Wait for a condition, and tend meanwhile."""
+        until = time.monotonic() + timeout
+        while not condition():
+            assert time.monotonic() < until, f"{what} not within {timeout:.0f} s\n{self.live.log_tails()}"
+            self.tend()
+            time.sleep(0.05)
+
+    def victim(self) -> Process:
+        """One of the workers that run."""
+        running = [worker for worker in self.live.workers if worker.alive]
+        return self.random.choice(running)
+
+    # events
+
+    def feed(
+        self, events: list[Touchpoint] | None = None, *, rate: float | None = RATE, poison: float = 0.0
+    ) -> None:
+        """Publish events in the background; `poison` is the share of records that cannot be read among them."""
+        self.join()
+        self._stop.clear()
+        chosen = self.events if events is None else events
+        self._feeder = threading.Thread(target=self._feed, args=(chosen, rate, poison), daemon=True)
+        self._feeder.start()
+
+    def join(self) -> None:
+        """Wait until everything is published."""
+        if self._feeder is not None:
+            self.wait(lambda: self._feeder is None or not self._feeder.is_alive(), "feeding", 300)
+            self._feeder = None
+        if self._feed_error is not None:
+            raise self._feed_error
+
+    @property
+    def feeding(self) -> bool:
+        """Whether events are still being published."""
+        return self._feeder is not None and self._feeder.is_alive()
+
+    def _feed(self, events: list[Touchpoint], rate: float | None, poison: float) -> None:
+        try:
+            with self.producer() as send:
+                started = time.monotonic()
+                for number, event in enumerate(events):
+                    if self._stop.is_set():
+                        return
+                    if rate is not None and (ahead := started + number / rate - time.monotonic()) > 0.01:
+                        time.sleep(ahead)
+                    if poison and self.random.random() < poison:
+                        send(None)
+                    send(event)
+        except BaseException as error:  # noqa: BLE001 (told by join)
+            self._feed_error = error
+
+    @contextmanager
+    def producer(self) -> Iterator[Callable[[Touchpoint | None], None]]:
+        """What publishes a touchpoint, or for None a record that cannot be read; the end waits for confirmations."""
+        settings = self.live.settings
+        policy = load("", settings.pseudonym_secret(), settings.pseudonym_key_id)
+        topic = settings.topic(TOUCHPOINTS.name)
+        # it outlives every outage of a trial: what is published counts once it is confirmed
+        producer = KafkaProducer(
+            bootstrap_servers=settings.brokers, acks="all", enable_idempotence=True, linger_ms=5,
+            delivery_timeout_ms=600_000, request_timeout_ms=10_000, max_block_ms=300_000,
+        )  # fmt: skip
+        futures: list[Any] = []
+
+        def send(event: Touchpoint | None) -> None:
+            if event is None:
+                self.poison += 1
+                futures.append(producer.send(topic, key=b"poison", value=POISON))
+            else:
+                key, value = message(event, policy)
+                futures.append(
+                    producer.send(
+                        topic, key=key, value=value, partition=partition_of(key, settings.partitions)
+                    )
+                )
+
+        try:
+            yield send
+            for future in futures:
+                future.get(600)
+        finally:
+            producer.close(timeout=5)
+
+    def recovered(self, since: float | None = None, timeout: float = PATIENCE) -> float:
+        """Publish a touchpoint for every partition now; note how long from `since` until ClickHouse shows them all."""
+        since = time.monotonic() if since is None else since
+        probes = [self._probe(partition) for partition in range(PARTITIONS)]
+        self.events += probes
+        with self.producer() as send:
+            for probe in probes:
+                send(probe)
+        wanted = ", ".join(f"'{probe['event_id']}'" for probe in probes)
+        sql = f"SELECT count() FROM touchpoints FINAL WHERE event_id IN ({wanted})"
+        self.wait(lambda: self._count(sql) == len(probes), "recovery", timeout)
+        seconds = time.monotonic() - since
+        self.recoveries.append(seconds)
+        return seconds
+
+    def _probe(self, partition: int) -> Touchpoint:
+        while True:
+            self._probes += 1
+            cookie = f"probe-{self._probes}"
+            if partition_of(f"default/cookie:{cookie}".encode(), PARTITIONS) == partition:
+                return touchpoint(cookie, occurred_at=START + self._probes, ids=[("cookie", cookie)])
+
+    def _count(self, sql: str) -> int:
+        try:
+            return int(self.live.query(sql)[0][0])
+        except Exception:  # noqa: BLE001 (ClickHouse is down: that is what the fault is about)
+            return -1
+
+    def rows(self) -> int:
+        """Rows of touchpoints, superseded ones included; -1 while ClickHouse is down."""
+        return self._count("SELECT count() FROM touchpoints")
+
+    def wait_loading(self) -> None:
+        """Until rows come in: everybody is at work."""
+        before = max(self.rows(), 0)
+        self.wait(lambda: self.rows() > before, "work")
+
+    def wait_idle(self, timeout: float = 180.0) -> None:
+        """Until everything is published, processed, loaded and committed."""
+        self.join()
+        quiet: list[float] = []
+
+        def idle() -> bool:
+            backlogs = self.live.look().backlogs
+            if backlogs is None or not all(b.idle for group in backlogs.values() for b in group):
+                quiet.clear()
+                return False
+            quiet.append(time.monotonic())
+            return quiet[-1] - quiet[0] >= 1.5
+
+        self.wait(idle, "idleness", timeout)
+
+    def memory(self) -> dict[str, int]:
+        """Resident memory of each process, MiB."""
+        found = {}
+        for child in self.children():
+            if child.alive:
+                status = Path(f"/proc/{child.pid}/status").read_text()
+                found[child.name] = int(status.split("VmRSS:")[1].split()[0]) // 1024
+        return found
+
+    def close(self) -> None:
+        """End everything."""
+        self._stop.set()
+        self.arena.calm()
+        self.live.close()
+
+
+class FaultDeployment(Deployment):
+    """Its processes reach the servers through the proxies; the harness takes the straight way."""
+
+    def __init__(
+        self, settings: Settings, logs: Path, inner: Settings, worker: list[str], loader: list[str]
+    ) -> None:
+        super().__init__(settings, logs)
+        self._inner = inner
+        self._commands = {"worker": worker, "load": loader}
+
+    def _process(self, name: str, command: str) -> Process:
+        env = {**self._inner.to_env(), "TOUCHLINE_FAULT_DIR": str(self.logs)}
+        return Process(name, self._commands[command], self.logs / f"{name}.log", env)
+
+
+@contextmanager
+def trial(
+    where: Arena,
+    seed: int,
+    events: int,
+    *,
+    workers: int = 2,
+    worker: str = "",
+    loader: str = "",
+    control: bool = False,
+    long: bool = False,
+) -> Iterator[Trial]:
+    """A deployment of its own; `worker` and `loader` name variants to run in place of the real ones."""
+    name = uuid.uuid4().hex[:10]
+    settings = Settings(
+        brokers=where.kafka.address,
+        clickhouse_url=where.clickhouse.url_of(f"fault_{name}"),
+        topic_prefix=f"{name}.",
+        partitions=PARTITIONS,
+        session_timeout=SESSION_SECONDS,
+        pseudonym_key="0123456789abcdef" * 4,
+    )
+    inner = replace(
+        settings,
+        brokers=where.kafka.proxied,
+        clickhouse_url=f"clickhouse://127.0.0.1:{where.clickhouse_proxy.port}/fault_{name}",
+    )
+    logs = where.folder / name
+    logs.mkdir()
+    where.calm()
+    create_topics(settings)
+    migrate(settings.clickhouse())
+    variant = [sys.executable, "-m", "tests.faults.variants"]
+    live = FaultDeployment(
+        settings, logs, inner,
+        [*variant, worker] if worker else [*TOUCHLINE, "worker"],
+        [*variant, loader] if loader else [*TOUCHLINE, "load"],
+    )  # fmt: skip
+    population = Population(people=max(events // 15, 10), events=events, seed=seed)
+    running = Trial(where, live, Random(seed), list(simulate(population)), control=control, long=long)
+    try:
+        for _ in range(workers):
+            live.start_worker()
+        live.start_loader()
+        yield running
+    finally:
+        running.close()
+
+
+def cwd_is_the_checkout() -> bool:
+    """Variants are started as a module: that works from the checkout only."""
+    return Path("tests/faults/variants.py").exists() and os.access("tests/faults", os.R_OK)

@@ -1,0 +1,89 @@
+"""Apache Kafka with a second door that leads through a proxy, and what an operator can do to its topics."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from kafka import KafkaAdminClient, KafkaProducer
+from kafka.admin import ConfigResource, ConfigResourceType
+
+from deploy.sandbox.brokers import KafkaBroker
+from deploy.sandbox.ports import LOOPBACK
+from schemas.settings import Settings
+from tests.faults.proxy import Proxy
+
+
+class TwoDoorKafka(KafkaBroker):
+    """`address` is the straight way in; whoever comes by `proxied` is led through the proxy for everything."""
+
+    def __init__(self, data_dir: Path, log_dir: Path, proxy: Proxy) -> None:
+        super().__init__(data_dir, log_dir)
+        self._proxy = proxy
+
+    @property
+    def proxied(self) -> str:
+        return f"{LOOPBACK}:{self._proxy.port}"
+
+    def _prepare(self) -> list[str]:
+        command = super()._prepare()
+        path = self.data_dir / "server.properties"
+        text = path.read_text()
+        text = text.replace(
+            "listeners=PLAINTEXT://", f"listeners=PROXIED://{LOOPBACK}:{self._proxy.target},PLAINTEXT://"
+        )
+        text = text.replace(
+            "advertised.listeners=PROXIED://" + f"{LOOPBACK}:{self._proxy.target},",
+            f"advertised.listeners=PROXIED://{self.proxied},",
+        )
+        text = text.replace("protocol.map=", "protocol.map=PROXIED:PLAINTEXT,")
+        text += "\ninter.broker.listener.name=PLAINTEXT\n"
+        path.write_text(text)
+        return command
+
+
+@contextmanager
+def configured(settings: Settings, topic: str, **configs: str) -> Iterator[None]:
+    """Give a topic other settings (underscores for dots) for a while."""
+    named = {name.replace("_", "."): value for name, value in configs.items()}
+    set_config(settings, topic, named)
+    try:
+        yield
+    finally:
+        set_config(settings, topic, None, list(named))
+
+
+def set_config(
+    settings: Settings, topic: str, values: dict[str, str] | None, names: list[str] | None = None
+) -> None:
+    """Set a topic's settings, or take those named back to their defaults."""
+    client = KafkaAdminClient(bootstrap_servers=settings.brokers)
+    try:
+        name = settings.topic(topic)
+        if values is not None:
+            client.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, values)])
+        else:
+            client.reset_configs([ConfigResource(ConfigResourceType.TOPIC, name, names)])
+    finally:
+        client.close()
+
+
+def recreate(settings: Settings, topics: list[str]) -> None:
+    """Delete topics with everything in them; whoever calls creates them anew."""
+    client = KafkaAdminClient(bootstrap_servers=settings.brokers)
+    try:
+        names = [settings.topic(topic) for topic in topics]
+        client.delete_topics(names, timeout_ms=10_000)
+        deadline = time.monotonic() + 20
+        while set(names) & set(client.list_topics()):
+            assert time.monotonic() < deadline, "topics are not deleted"
+            time.sleep(0.1)
+    finally:
+        client.close()
+
+
+def produce(settings: Settings, topic: str, partition: int, key: bytes | None, value: bytes | None) -> None:
+    """Append one record to a partition."""
+    producer = KafkaProducer(bootstrap_servers=settings.brokers, acks="all")
+    producer.send(settings.topic(topic), key=key, value=value, partition=partition).get(20)
+    producer.close()

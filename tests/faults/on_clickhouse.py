@@ -1,0 +1,121 @@
+"""Faults of ClickHouse, of the way there, and of the loader."""
+
+import time
+
+from tests.faults.arena import Trial
+
+
+def killed_before_commit(trial: Trial) -> None:
+    """2: kill -9 between the rows and the commit, four times. Needs the variant that kills itself."""
+    lives = [trial.live.logs / f"life-{number}" for number in range(4)]
+    for life in lives:
+        life.touch()
+    trial.feed()
+    trial.wait(lambda: not any(life.exists() for life in lives), "four deaths of the loader")
+    trial.recovered()
+
+
+def down(trial: Trial) -> None:
+    """10: ClickHouse is killed and comes back after a minute."""
+    trial.feed()
+    trial.wait_loading()
+    trial.arena.clickhouse.kill()
+    trial.sleep(60 if trial.long else 12)
+    trial.arena.clickhouse.start()
+    trial.recovered()
+    if "holding the data back" not in _log(trial):
+        trial.problems.append("the loader's log does not say that it waits")
+
+
+def down_past_the_poll_interval(trial: Trial) -> None:
+    """11: down for longer than the loader may go without polling. Needs the variant with a short interval."""
+    _outage(trial, 15)
+
+
+def down_and_rebalance(trial: Trial) -> None:
+    """12: during an outage a second loader joins and the first is killed."""
+    trial.feed()
+    trial.wait_loading()
+    trial.arena.clickhouse_proxy.refuse()
+    first = trial.live.loader
+    assert first is not None
+    trial.wait(lambda: "holding the data back" in _log(trial), "the loader notices")
+    second = trial.live._process("loader-2", "load")
+    try:
+        second.start()
+        trial.wait(lambda: "holding the data back" in second.log_tail(50), "the second loader notices")
+        trial.resting.add(first.name)
+        first.kill()
+        trial.arena.clickhouse_proxy.calm()
+        trial.recovered()
+        trial.resting.clear()
+        trial.sleep(1)
+    finally:
+        second.stop()
+    trial.recovered()
+
+
+def cut_in_an_insert(trial: Trial) -> None:
+    """13: the connection is cut after some bytes of an insert, six times."""
+    trial.feed()
+    trial.wait_loading()
+    proxy = trial.arena.clickhouse_proxy
+    for _ in range(6):
+        proxy.cut_after(trial.random.randint(1, 60_000))
+        trial.wait(lambda: not proxy.cut_is_due or not trial.feeding, "an insert")
+    proxy.calm()
+    trial.recovered()
+
+
+def answer_lost(trial: Trial) -> None:
+    """14: the server has applied an insert, its answer never arrives, four times."""
+    trial.feed()
+    trial.wait_loading()
+    proxy = trial.arena.clickhouse_proxy
+    for _ in range(4):
+        before = trial.rows()
+        proxy.swallow_answers()
+        trial.wait(lambda: trial.rows() > before or not trial.feeding, "an insert")  # noqa: B023 (waited for here)
+        proxy.cut()
+        proxy.calm()
+        trial.sleep(trial.random.uniform(0.3, 1.0))
+    trial.recovered()
+
+
+def refusing(trial: Trial) -> None:
+    """15: the table takes nothing: too many parts, then a disk that is full, then a broken constraint."""
+    trial.feed()
+    trial.wait_loading()
+    query = trial.live.query
+    too_many, disk = "parts_to_throw_insert", "min_free_disk_bytes_to_perform_insert"
+    refusals = (
+        (
+            f"MODIFY SETTING {too_many} = 1, parts_to_delay_insert = 1",
+            f"RESET SETTING {too_many}, parts_to_delay_insert",
+        ),
+        (f"MODIFY SETTING {disk} = 1000000000000000", f"RESET SETTING {disk}"),
+        ("ADD CONSTRAINT refused CHECK 1 = 0", "DROP CONSTRAINT refused"),
+    )
+    for refuse, accept in refusals:
+        query("SYSTEM STOP MERGES touchpoints")
+        query(f"ALTER TABLE touchpoints {refuse}")
+        seen = _log(trial).count("holding the data back")
+        trial.wait(lambda: _log(trial).count("holding the data back") > seen, f"a refusal: {refuse}", 30)  # noqa: B023
+        trial.sleep(2)
+        query(f"ALTER TABLE touchpoints {accept}")
+        query("SYSTEM START MERGES touchpoints")
+        trial.recovered()
+
+
+def _outage(trial: Trial, seconds: float) -> None:
+    trial.feed()
+    trial.wait_loading()
+    trial.arena.clickhouse_proxy.refuse()
+    trial.sleep(seconds)
+    trial.arena.clickhouse_proxy.calm()
+    trial.recovered(time.monotonic())
+
+
+def _log(trial: Trial) -> str:
+    assert trial.live.loader is not None
+    return trial.live.loader.log_tail(1000)

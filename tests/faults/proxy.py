@@ -1,0 +1,158 @@
+"""A TCP proxy that can refuse, cut, stall and delay, and swallow a server's answers; in a thread of its own."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from types import TracebackType
+from typing import Any
+
+from deploy.sandbox.ports import LOOPBACK, free_port
+
+CHUNK = 64 * 1024
+
+
+class Proxy:
+    """Forwards a local port to 127.0.0.1:`target`. Its methods may be called from any thread."""
+
+    def __init__(self, target: int = 0, port: int = 0) -> None:
+        self.target = target
+        self.port = port or free_port()
+        self._open = True
+        self._flowing: asyncio.Event
+        self._delay = 0.0
+        self._swallowing = False
+        self._cut_after: int | None = None
+        self._links: set[asyncio.StreamWriter] = set()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._server: asyncio.Server | None = None
+        self._ready = threading.Event()
+
+    def __enter__(self) -> "Proxy":
+        self._thread.start()
+        assert self._ready.wait(10)
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(10)
+
+    def calm(self) -> None:
+        """Forward everything at once again."""
+        self._call(self._calm)
+
+    def refuse(self) -> None:
+        """Cut what is connected, and every new connection as soon as it is made."""
+        self._call(self._refuse)
+
+    def cut(self) -> None:
+        """End the connections that are open; new ones are let through."""
+        self._call(self._cut)
+
+    def stall(self) -> None:
+        """Keep connections open and forward nothing."""
+        self._call(self._flowing.clear)
+
+    def delay(self, seconds: float) -> None:
+        """Hold every answer back for so long."""
+        self._call(lambda: setattr(self, "_delay", seconds))
+
+    def swallow_answers(self) -> None:
+        """Let requests through and their answers disappear, until `calm` or `cut`."""
+        self._call(lambda: setattr(self, "_swallowing", True))
+
+    def cut_after(self, size: int) -> None:
+        """Cut everything once the clients have sent so many more bytes."""
+        self._call(lambda: setattr(self, "_cut_after", size))
+
+    @property
+    def cut_is_due(self) -> bool:
+        """Whether a `cut_after` has not happened yet."""
+        return self._cut_after is not None
+
+    def _call(self, action: Callable[[], object]) -> None:
+        done = threading.Event()
+
+        def act() -> None:
+            action()
+            done.set()
+
+        self._loop.call_soon_threadsafe(act)
+        assert done.wait(10)
+
+    def _calm(self) -> None:
+        self._open, self._delay, self._swallowing, self._cut_after = True, 0.0, False, None
+        self._flowing.set()
+
+    def _refuse(self) -> None:
+        self._open = False
+        self._cut()
+
+    def _cut(self) -> None:
+        for link in list(self._links):
+            link.transport.abort()
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        self._flowing = asyncio.Event()
+        self._flowing.set()
+        self._loop.run_until_complete(self._listen())
+        self._ready.set()
+        self._loop.run_forever()
+        self._cut()
+        if self._server is not None:
+            self._server.close()
+        pending = asyncio.all_tasks(self._loop)
+        for task in pending:
+            task.cancel()
+        self._loop.run_until_complete(asyncio.gather(*pending, return_exceptions=True))
+        self._loop.close()
+
+    async def _listen(self) -> None:
+        self._server = await asyncio.start_server(self._connect, LOOPBACK, self.port, limit=CHUNK)
+
+    async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if not self._open:
+            writer.transport.abort()
+            return
+        try:
+            server_reader, server_writer = await asyncio.open_connection(LOOPBACK, self.target, limit=CHUNK)
+        except OSError:
+            writer.transport.abort()
+            return
+        self._links |= {writer, server_writer}
+        pumps: list[Coroutine[Any, Any, None]] = [
+            self._requests(reader, server_writer), self._answers(server_reader, writer)
+        ]  # fmt: skip
+        try:
+            await asyncio.gather(*pumps)
+        finally:
+            self._links -= {writer, server_writer}
+
+    async def _requests(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            while data := await source.read(CHUNK):
+                await self._flowing.wait()
+                if self._cut_after is not None:
+                    if len(data) >= self._cut_after:
+                        sink.write(data[: self._cut_after])
+                        await sink.drain()
+                        self._cut_after = None
+                        self._cut()
+                        return
+                    self._cut_after -= len(data)
+                sink.write(data)
+                await sink.drain()
+        sink.transport.abort()
+
+    async def _answers(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            while data := await source.read(CHUNK):
+                await self._flowing.wait()
+                if self._delay:
+                    await asyncio.sleep(self._delay)
+                if not self._swallowing:
+                    sink.write(data)
+                    await sink.drain()
+        sink.transport.abort()

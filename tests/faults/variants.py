@@ -1,0 +1,107 @@
+"""Workers and loaders with a protection taken out, or with a weakness put in. For the fault suite only.
+
+`python -m tests.faults.variants NAME` starts the process that production would start, after changing one thing.
+Whatever a variant needs to know comes from the environment variable TOUCHLINE_FAULT_DIR.
+"""
+
+import asyncio
+import os
+import signal
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import sinks.inserts
+import sinks.loader
+from deploy.cli import load, worker
+from schemas.errors import TouchlineError
+from sinks.loader import Loader
+from streams.runtime.fetches import FetchConsumer, FetchTransport
+from streams.stitch.agent import Stitch
+
+DIR = Path(os.environ.get("TOUCHLINE_FAULT_DIR", "."))
+
+
+class AckFirst(FetchConsumer):  # type: ignore[misc]
+    """Without: acknowledge after the effects."""
+
+    def _to_fetch(self, tp: Any, records: list[Any], generation: int) -> Any:
+        message = super()._to_fetch(tp, records, generation)
+        message.fetch.done = True
+        self._acked[tp]
+        return message
+
+
+def worker_acks_first() -> None:
+    FetchTransport.Consumer = AckFirst
+    worker.command()
+
+
+def worker_slow_first() -> None:
+    _slow_first()
+    worker.command()
+
+
+def worker_slow_first_acks_first() -> None:
+    _slow_first()
+    worker_acks_first()
+
+
+def _slow_first() -> None:
+    """With: once, a fetch of touchpoints takes three seconds, while later ones are read; a file says that it began."""
+    publish = Stitch._publish
+
+    async def slow(self: Stitch, partition: int, state: Any, outputs: Any, changes: Any) -> None:
+        begun = DIR / "slow"
+        if outputs.records and not begun.exists():
+            begun.touch()
+            await asyncio.sleep(3)
+        await publish(self, partition, state, outputs, changes)
+
+    Stitch._publish = slow  # type: ignore[method-assign]
+
+
+def loader_dies_before_commit() -> None:
+    """With: kill -9 between the rows and the commit, once for each file `life-*`."""
+    commit = Loader._commit
+
+    def die_once() -> None:
+        for life in DIR.glob("life-*"):
+            life.unlink()
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    async def die(self: Loader, records: Any) -> None:
+        die_once()
+        await commit(self, records)
+
+    Loader._commit = die  # type: ignore[method-assign]
+    load.command()
+
+
+def loader_short_poll() -> None:
+    """With: a poll interval of five seconds in place of a day."""
+    sinks.loader.MAX_POLL_MS = 5000  # type: ignore[misc]
+    load.command()
+
+
+def loader_gives_up() -> None:
+    """Without: patience. An insert that fails counts as done."""
+
+    async def once(action: Any, _: Any) -> bool:
+        with suppress(TouchlineError):
+            await action()
+        return True
+
+    sinks.loader.until_done = once  # type: ignore[assignment]
+    load.command()
+
+
+def loader_without_token() -> None:
+    """Without: deduplication of a retried insert."""
+    sinks.inserts.SETTINGS["insert_deduplicate"] = 0  # type: ignore[index]
+    load.command()
+
+
+if __name__ == "__main__":
+    globals()[sys.argv[1]]()

@@ -16,6 +16,7 @@ from deploy.sandbox import kafka_jars
 from deploy.sandbox.ports import free_port
 from deploy.sandbox.status import snapshot
 from schemas.settings import Settings
+from schemas.topics import ALL
 from tests.integration.parts import TOUCHLINE
 from tests.integration.processes import children_of, wait_gone, wait_until
 
@@ -130,7 +131,7 @@ def test_data_keeps_kafka_clickhouse_and_the_key_between_runs(tmp_path: Path) ->
         pytest.skip("Apache Kafka needs java and mvn on PATH")
     data = tmp_path / "data"
     keys = []
-    for said in (("11 created", "migrations applied"), ("all there", "up to date")):
+    for said in ((f"{len(ALL)} created", "migrations applied"), ("all there", "up to date")):
         with up(tmp_path, "--broker", "kafka", "--data", str(data), "--workers", "0") as running:
             assert all(words in running.err.read_text() for words in said)
             settings = running.settings()

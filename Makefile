@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 TOUCHLINE := $(BIN)/touchline
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up test unit integration lint types check bench clean
+.PHONY: help install demo up test unit integration lint types check bench faults simulation clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*?## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -53,6 +53,12 @@ check: lint types ## Lint, types and the compatibility of contracts
 
 bench: install ## End-to-end speed on the sandbox and on Apache Kafka (some minutes)
 	$(BIN)/python -m tests.benchmarks.end_to_end
+
+faults: install ## The fault suite: real processes, kill -9, SIGSTOP, cut connections (many minutes)
+	$(BIN)/python -m tests.faults
+
+simulation: install ## Thousands of schedules of crashes and rebalances in simulated time
+	$(BIN)/python -m tests.simulation --schedules 2000 --seed 1
 
 clean: ## Remove what was installed and cached
 	rm -rf $(VENV) node_modules .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info

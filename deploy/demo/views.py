@@ -15,7 +15,8 @@ from schemas.topics import LOADER_GROUP, WORKER_GROUP
 Ask = Callable[[str], Sequence[tuple[Any, ...]]]
 
 _JOURNEYS: Final = """
-SELECT count(), sum(touchpoints), sum(channel_switches), sum(handoffs), ifNotFinite(round(avg(friction), 2), 0), sum(orders),
+SELECT count(), sum(touchpoints), sum(channel_switches), sum(handoffs), ifNotFinite(round(avg(friction), 2), 0),
+       sum(orders),
        sum(carts), sum(carts) - sum(carts_met), countIf(length(open_issues.issue_id) > 0)
 FROM journeys"""
 _STAGES: Final = (

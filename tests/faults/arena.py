@@ -262,7 +262,10 @@ class Trial:
             quiet.append(time.monotonic())
             return quiet[-1] - quiet[0] >= 1.5
 
-        self.wait(idle, "idleness", timeout)
+        try:
+            self.wait(idle, "idleness", timeout)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.live.look().to_dict()}") from error
 
     def memory(self) -> dict[str, int]:
         """Resident memory of each process, MiB."""

@@ -1,0 +1,103 @@
+"""The Kafka Streams peer (Java 17): built once by Maven into the user's cache, started by the contract of the peers.
+
+What it is: Kafka Streams of the broker's own version, its defaults (at least once, commits every 30 s, 10 MB of record
+cache, one stream thread) and an optimised topology; state in memory, restored from changelogs (PEER_STORE=rocksdb asks
+for RocksDB, which is slower here); Avro readers that skip the fields they do not need; RowBinary inserts over HTTP, one
+batch under way while the next one is collected, all of them in ClickHouse before offsets are committed.
+
+Its record cache coalesces: a profile's state is published when it leaves the cache or at a commit, not with every event.
+"""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+from typing import Any, Final
+
+from fastavro import schemaless_reader
+from fastavro.schema import load_schema
+
+from deploy.sandbox.kafka_jars import FETCH_SECONDS, require_programs
+from schemas.codec import HEADER_BYTES
+from schemas.errors import UnavailableError
+
+FOLDER: Final = Path(__file__).with_suffix("")
+CONTRACTS: Final = Path(__file__).parents[3] / "schemas" / "avro"
+#: What touchpoints are written with; on the class path, so that Avro reads them with any schema of fewer fields.
+WRITERS: Final = ("Identifier.avsc", "Touchpoint.avsc")
+
+#: G1 is what a server gets by default (from two cores and 2 GB). PEER_JAVA_OPTIONS goes after these and wins.
+JAVA_OPTIONS: Final = ("-Xmx1g", "-XX:+UseG1GC", "-Dorg.apache.avro.specific.use_custom_coders=true")
+
+_STATE: Final = load_schema(FOLDER / "src" / "main" / "avro" / "JourneyCore.avsc")
+
+
+def command(folder: Path) -> list[str]:
+    """The command that starts the peer, which is built if need be. `folder` takes the JVM's own files.
+
+    Raises UnavailableError if Java or Maven are missing, or Maven cannot provide what the build needs.
+    """
+    built = build()
+    more = os.environ.get("PEER_JAVA_OPTIONS", "").split()
+    own = f"-Djava.io.tmpdir={folder}"  # RocksDB unpacks its library there
+    return ["java", *JAVA_OPTIONS, own, *more, "-cp", f"{built}/classes:{built}/jars/*", "touchline.peer.Main"]
+
+
+def decode_state(value: bytes) -> dict[str, Any]:
+    """A record of the peer's states topic, by the fields of JourneyCore.avsc."""
+    return schemaless_reader(BytesIO(value[HEADER_BYTES:]), _STATE, None)
+
+
+def build() -> Path:
+    """The folder of classes and jars, built the first time. Raises UnavailableError."""
+    require_programs()
+    target = _target()
+    if target.is_dir():
+        return target
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
+        project = Path(scratch) / "project"
+        shutil.copytree(FOLDER, project, ignore=shutil.ignore_patterns("target"))
+        for name in WRITERS:
+            shutil.copy(CONTRACTS / name, project / "src" / "main" / "resources")
+        built = project / "target"
+        _maven(project, built / "jars")
+        # renaming is atomic: a second process that built at the same time wins or loses whole
+        if not target.is_dir():
+            built.rename(target)
+    return target
+
+
+def _maven(project: Path, jars: Path) -> None:
+    command = ["mvn", "-q", "-B", "compile", "dependency:copy-dependencies", "-DincludeScope=runtime"]
+    try:
+        subprocess.run(
+            [*command, f"-DoutputDirectory={jars}"],
+            cwd=project,
+            check=True,
+            capture_output=True,
+            timeout=FETCH_SECONDS,
+        )
+    except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
+        output = (error.stdout or b"").decode(errors="replace").strip().splitlines()
+        reason = output[0] if output else str(error)
+        raise UnavailableError(f"Maven could not build the Kafka Streams peer: {reason}") from error
+
+
+def _target() -> Path:
+    """Where the build is or will be: other sources get another folder."""
+    mark = hashlib.sha256()
+    for file in _sources():
+        mark.update(file.name.encode() + b"\0" + file.read_bytes())
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return cache / "touchline" / f"kafka-streams-{mark.hexdigest()[:12]}"
+
+
+def _sources() -> Iterator[Path]:
+    yield from (CONTRACTS / name for name in WRITERS)
+    yield FOLDER / "pom.xml"
+    yield from sorted(file for file in (FOLDER / "src").rglob("*") if file.is_file())

@@ -1,1 +1,1 @@
-"""Touchline beside what a user would pick instead: the same events, the same answers, one machine, one after the other."""
+"""Touchline beside what a user would pick instead: same events, same answers, one machine, one after the other."""

@@ -7,16 +7,18 @@ A peer is one process with one worker, started with
 - PEER_CLICKHOUSE_HTTP    host:port of its HTTP interface
 - PEER_DATABASE           ClickHouse database
 - PEER_PREFIX             of its topics, tables (with _ for -) and consumer groups, like "peer-faust-"
-- PEER_CATALOGUE          JSON file {"types": {type: {"stage": str|null, "friction": number, "order": bool, "internal": bool}}}
+- PEER_CATALOGUE          JSON file: {"types": {type: {"stage": str|null, "friction": number, "order": bool,
+                          "internal": bool}}}
 - PEER_FOLDER             folder for its state
 - PEER_INSERT             0: do everything but the inserts
 
-It reads `peer-touchpoints` (Avro single objects keyed by cookie), sends each touchpoint on to `PREFIXresolved` keyed by its
-profile, publishes the profile's state to `PREFIXstates` (JSON, keyed by profile), and inserts one row per touchpoint into
-`PREFIXtouchpoints` and one per published state into `PREFIXstates`.
+It reads `peer-touchpoints` (Avro single objects keyed by cookie), sends each touchpoint on to `PREFIXresolved` keyed by
+its profile, publishes the profile's state to `PREFIXstates` (JSON or Avro, keyed by profile), and inserts one row per
+touchpoint into `PREFIXtouchpoints` and one per published state into `PREFIXstates`.
 
-Fairness: a peer starts on empty topics. First it gets warm-up events, which are not measured (JIT, caches, connections);
-once its answers to them are complete the others are published, all at once, and its CPU time from there on counts.
+Fairness: a peer starts on empty topics. First it gets warm-up events, which are not measured (JIT, caches,
+connections); once its answers to them are complete the others are published, all at once, and its CPU time from
+there on counts.
 """
 
 import os

@@ -18,6 +18,12 @@ MAX_CAUSES: Final = 5
 MAX_CHANNELS: Final = 50
 CASE: Final = "case"
 
+#: What a summary keeps of an issue as it stands; its set, its causes and its session are written otherwise.
+_DUMPED: Final = (
+    "contacts", "due_at", "event_id", "first_contact", "human", "issue_id", "last_channel", "last_contact_at",
+    "opened_at", "separate_contacts", "solved_at",
+)  # fmt: skip
+
 
 class Issue:
     """One case, from its first touchpoint on."""
@@ -86,7 +92,7 @@ class Issue:
 
     def dump(self, pool: SessionPool) -> dict[str, Any]:
         """As FrozenSummary.avsc holds it."""
-        record = {name: getattr(self, name) for name in self.__slots__ if name != "_signal"}
+        record = {name: getattr(self, name) for name in _DUMPED}
         return record | {
             "channels": sorted(self.channels), "causes": list(self.causes), "session": pool.number(self.session)
         }  # fmt: skip
@@ -95,8 +101,8 @@ class Issue:
     def load(cls, record: dict[str, Any], pool: list[Session]) -> "Issue":
         """Back from `dump`."""
         issue = cls(record["issue_id"], record["opened_at"], record["event_id"], 0)
-        for name, value in record.items():
-            setattr(issue, name, value)
+        for name in _DUMPED:
+            setattr(issue, name, record[name])
         issue.channels, issue.causes = set(record["channels"]), tuple(record["causes"])
         issue.session = None if record["session"] is None else pool[record["session"]]
         return issue

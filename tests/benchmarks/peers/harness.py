@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
@@ -75,19 +76,19 @@ def _systems(plan: Plan, lab: Lab, number: int) -> list[System]:
         try:
             make = _PEERS[name]
             found += [make(lab, number, insert) for insert in ((True, False) if plan.dry else (True,))]
-        except (UnavailableError, ImportError) as error:
+        except UnavailableError as error:
             remarks.print(f"{name} is left out: {error}")
     return found
 
 
 def _faust(lab: Lab, number: int, insert: bool) -> Peer:
-    arguments = ("worker", "--loglevel", "warning", "--loop", "uvloop")
-    return Peer(lab, "faust", number, python("plain_faust", *arguments), insert=insert)
+    command = python("plain_faust", "--loop", "uvloop", "worker", "--loglevel", "warn")
+    return Peer(lab, "faust", number, command, insert=insert)
 
 
 def _quix(lab: Lab, number: int, insert: bool) -> Peer:
-    import quixstreams  # noqa: F401 (it comes with the extra `bench`)
-
+    if find_spec("quixstreams") is None:
+        raise UnavailableError("install it with `pip install -e '.[bench]'`")
     return Peer(lab, "quix", number, python("quix"), insert=insert)
 
 

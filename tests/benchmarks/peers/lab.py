@@ -26,6 +26,8 @@ from tests.benchmarks.peers.workload import cookie_of
 PARTITIONS: Final = 4
 DATABASE: Final = "peers"
 BATCH_BYTES: Final = 256 * 1024
+#: Between the moment when the controller says that a new partition has a leader, and the leader's knowing it.
+LEADER_SECONDS: Final = 1.0
 
 #: Key and value.
 Message = tuple[bytes, bytes]
@@ -94,6 +96,7 @@ class Lab:
                 {name: {"num_partitions": PARTITIONS, "replication_factor": 1} for name in names}
             )
             admin.wait_for_topics(list(names))
+            time.sleep(LEADER_SECONDS)
         finally:
             admin.close()
 

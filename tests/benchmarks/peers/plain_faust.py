@@ -4,7 +4,7 @@ Topics with a custom codec for Avro and JSON for the rest (userguide/models), ta
 `at_least_once`, topics between the steps (userguide/streams), inserts of `take()`n batches. What its documentation
 recommends for speed is on: orjson (it is used when it is installed), uvloop, and raw dictionaries in place of Records.
 
-Run: by the harness, by the contract of contract.py, with the arguments `worker --loglevel warning --loop uvloop`.
+Run: by the harness, by the contract of contract.py, with the arguments `--loop uvloop worker --loglevel warn`.
 """
 
 import asyncio

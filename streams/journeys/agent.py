@@ -91,6 +91,8 @@ class Journeys:
         partition.last_input_at = self._clock()
         for key, (timeline, effects) in touched.items():
             self._publish_profile(key, timeline, effects, partition, outputs)
+        if not await self._intend(partition):
+            return
         await self._app.publisher.publish(outputs)
         changes = [
             change for key, (_, effects) in touched.items() for change in partition.changelog(key, effects)
@@ -98,6 +100,7 @@ class Journeys:
         changes += (partition.publication(key) for key in touched)
         if partition.predictions is not None:
             changes += partition.predictions.changelog()
+        changes += partition.intentions.done()
         await self._write_changelog(partition, changes)
         event.ack()
 
@@ -120,8 +123,11 @@ class Journeys:
             timeline = partition.timelines[key]
             self._recall(timeline, now)
             self._publish_signals(key, timeline, partition, now, outputs, by_deadline=True)
+        if not await self._intend(partition):
+            return
         await self._app.publisher.publish(outputs)
-        await self._write_changelog(partition, [partition.publication(key) for key in due])
+        told = [partition.publication(key) for key in due]
+        await self._write_changelog(partition, [*told, *partition.intentions.done()])
 
     def _apply(
         self, record: Any, partition: JourneyPartition, touched: dict[bytes, tuple[Timeline, Effects]]
@@ -202,7 +208,7 @@ class Journeys:
             outputs.add(self._states, key, encoded)
             now = partition.now(self._clock(), idle=False)
             self._publish_signals(key, timeline, partition, now, outputs)
-        elif effects.emptied:
+        elif effects.emptied or partition.intentions.ripe(key, 2 * timeline.version):
             self._publish_signals(key, timeline, partition, 0, outputs)
             outputs.add(self._states, key, None, [(VERSION_HEADER, str(timeline.version).encode())])
 
@@ -214,22 +220,40 @@ class Journeys:
             now = max(
                 now, timeline.last.now
             )  # what the clock made due is not open again because events lag behind
+        now = partition.intentions.now(key, now)
         fold = timeline.fold(self._catalogue, self._rules)
         holding = [] if timeline.empty else fold.signals(now)
         # a deadline that passes without an input tells more than that input did: it needs the next version
         version = 2 * timeline.version + by_deadline
-        for signal, status in diff(timeline, holding):
+        # what was never published has applied nothing yet that could contradict its first input
+        decides = -1 if by_deadline and timeline.last is None else version
+        perhaps = list(partition.intentions.settle(key, decides))
+        for signal, status in diff(timeline, holding, perhaps):
             record = JourneySignal(
                 tenant=timeline.tenant, profile_id=timeline.profile_id, signal_id=signal.signal_id, kind=signal.kind,
                 status=status, occurred_at=signal.occurred_at, rule=signal.rule, event_ids=list(signal.event_ids),
                 details=dict(signal.details), version=version,
             )  # fmt: skip
-            outputs.add(self._signals, key, encode("JourneySignal", record))
+            encoded = encode("JourneySignal", record)
+            outputs.add(self._signals, key, encoded)
+            if status == "RAISED":
+                partition.intentions.raising(key, version, now, encoded)
         due = None if timeline.empty else fold.next_deadline(now)
         partition.schedule(key, due)
         timeline.last = None
         if not timeline.empty:
             timeline.last = Publication(timeline.version, now, NEVER if due is None else due, self._meanings)
+
+    async def _intend(self, partition: JourneyPartition) -> bool:
+        """Write ahead what is about to be raised; False if the partition has gone meanwhile, and nothing may be.
+
+        Its new owner may have read the changelog before this was in it, and would not know what to retract.
+        """
+        ahead = partition.intentions.ahead()
+        if not ahead:
+            return True
+        await self._write_changelog(partition, ahead)
+        return self.state.holds(partition.number, partition)
 
     async def _write_changelog(
         self, partition: JourneyPartition, records: Iterable[tuple[bytes, bytes | None]]

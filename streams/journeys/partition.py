@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from schemas.codec import decode_as, encode
 from schemas.records import IdentityAssignment
 from streams.accounts.contributions import Told
+from streams.journeys.intentions import Intentions
 from streams.journeys.predictions import MODEL_KIND, Predictions
 from streams.journeys.published import NEVER, Publication
 from streams.journeys.timeline import Effects, Timeline
@@ -15,6 +16,8 @@ _ENTRY = b"/e/"
 _POINTER = b"/p/"
 _FROZEN = b"/f/"
 _PUBLICATION = b"/s/"
+#: A deadline that has passed at any time.
+LONG_DUE = -(2**63)
 
 
 @dataclass(slots=True)
@@ -27,6 +30,7 @@ class JourneyPartition:
     last_input_at: float = 0.0  #: clock, seconds
     accounts: Told = field(default_factory=Told)  #: what business accounts know of these profiles
     predictions: Predictions | None = None  #: None when they are switched off
+    intentions: Intentions = field(default_factory=Intentions)
     _deadlines: list[tuple[int, bytes]] = field(default_factory=list)
     _scheduled: dict[bytes, int] = field(default_factory=dict)
 
@@ -87,6 +91,11 @@ class JourneyPartition:
         elif kind == b"s":
             if value is not None and (timeline.last is None or timeline.last <= Publication.decode(value)):
                 timeline.last = Publication.decode(value)
+        elif kind == b"i":
+            # who wrote late that it is settled knows that it went out; once we have asked the timeline what was
+            # heard, only this still tells
+            if value is not None or timeline.published is None:
+                self.intentions.restore(tenant + b"/" + profile_id, int(rest), value)
         elif kind == b"f":
             type_, _, name = rest.decode().partition(":")
             timeline.restore_frozen((type_, name), value)
@@ -105,3 +114,8 @@ class JourneyPartition:
                 self.schedule(key, None if timeline.last.due == NEVER else timeline.last.due)
             elif timeline.order:
                 self.schedule(key, timeline.order[-1][0])
+        for key in self.intentions.profiles():
+            # other inputs than those that raised it may have been applied since: nobody should wait for one more
+            timeline = self.timelines[key]
+            if timeline.last is not None and self.intentions.ripe(key, 2 * timeline.version + 1):
+                self.schedule(key, LONG_DUE)

@@ -58,6 +58,10 @@ class ChangelogState(Table, Generic[S]):  # type: ignore[misc]  # faust has no t
             state = self._by_partition[partition] = self._new(partition)
         return state
 
+    def holds(self, partition: int, state: S) -> bool:
+        """Whether this is still the state of the partition: a rebalance may have taken it while somebody waited."""
+        return self._by_partition.get(partition) is state
+
     def all(self) -> Iterable[S]:
         """The states of all partitions that this worker owns."""
         return list(self._by_partition.values())
@@ -75,7 +79,7 @@ class ChangelogState(Table, Generic[S]):  # type: ignore[misc]  # faust has no t
         state that is there now counts: a fetch that was under way when the partition went, and perhaps came
         back, has changed one that is forgotten.
         """
-        if self._by_partition.get(partition) is state and first == self._offsets.get(partition, -1) + 1:
+        if self.holds(partition, state) and first == self._offsets.get(partition, -1) + 1:
             self._offsets[partition] = last
 
     def persisted_offset(self, tp: TP) -> int | None:

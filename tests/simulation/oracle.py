@@ -8,7 +8,8 @@ from schemas.codec import decode
 from schemas.keys import account_key, identifier_key, profile_key
 from schemas.records import Touchpoint
 from streams.journeys.agent import VERSION_HEADER
-from streams.journeys.timeline import Effects
+from streams.journeys.fold import Fold
+from streams.journeys.timeline import Effects, Timeline
 from streams.ownership import owner_at
 from streams.replay import Replay
 from tests.simulation.kafka import Kafka
@@ -16,6 +17,7 @@ from tests.simulation.worker import CATALOGUE, POLICY, RULES, Worker
 from tests.simulation.world import World
 
 Held = dict[str, set[str]]  #: profile → event ids
+Signals = set[tuple[str, str, str]]  #: profile, kind, signal id
 
 
 def problems(world: World, events: tuple[Touchpoint | None, ...]) -> list[str]:
@@ -42,6 +44,7 @@ def problems(world: World, events: tuple[Touchpoint | None, ...]) -> list[str]:
     compare("journeys", newest(kafka, topics.JOURNEY_STATES.name, "state_hash"), hashes)
     accounts = {account_key(a["tenant"], a["account_id"]): a["members"] for a in replay.accounts()}
     compare("accounts", newest(kafka, topics.ACCOUNT_STATES.name, "members"), accounts)
+    compare("signals", raised(kafka), holding(world.workers))
     compare("timelines after a restart", held([world.restart()]), dict(expected))
     return found
 
@@ -102,6 +105,39 @@ def held(workers: list[Worker]) -> Held:
                 if timeline.entries:
                     found[timeline.profile_id] = set(timeline.entries)
     return found
+
+
+def raised(kafka: Kafka) -> Signals:
+    """The signals that a subscriber has to act on: the record with the highest version of each says RAISED."""
+    newest: dict[tuple[str, str, str], tuple[int, bool]] = {}
+    for record in kafka.topic(topics.JOURNEY_SIGNALS.name):
+        signal = decode(record.value)[1]
+        about = signal["profile_id"], signal["kind"], signal["signal_id"]
+        if signal["version"] >= newest.get(about, (-1, False))[0]:
+            newest[about] = signal["version"], signal["status"] == "RAISED"
+    return {about for about, (_, up) in newest.items() if up}
+
+
+def holding(workers: list[Worker]) -> Signals:
+    """The signals that hold: by a fold of each timeline from its beginning, at the time it was published last."""
+    return {
+        (timeline.profile_id, signal.kind, signal.signal_id)
+        for worker in workers
+        for partition in worker.journeys.state.all()
+        for timeline in partition.timelines.values()
+        if timeline.entries and timeline.last is not None
+        for signal in folded(timeline).signals(timeline.last.now)
+    }
+
+
+def folded(timeline: Timeline) -> Fold:
+    """A fold that nobody has used before."""
+    fold = Fold(CATALOGUE, RULES)
+    for _, event_id in timeline.order:
+        entry = timeline.entries[event_id]
+        touchpoint = decode(entry.value)[1]["touchpoint"]
+        fold.advance(touchpoint, {"type": entry.node[0], "value": entry.node[1]})
+    return fold
 
 
 def newest(kafka: Kafka, topic: str, field: str) -> dict[bytes, object]:

@@ -1,6 +1,6 @@
 """Runs by seed: draw a plan, run it, judge it, and cut a plan that fails down to what it takes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
 from schemas.records import Touchpoint
@@ -41,7 +41,8 @@ def drawn(seed: int) -> Plan:
     events: list[Touchpoint | None] = [_event(number, random) for number in range(random.randint(2, 9))]
     if random.random() < 0.2:
         events.insert(random.randint(0, len(events)), None)
-    return Plan(tuple(events), tuple(random.randrange(1 << 16) for _ in range(random.randint(40, CHOICES))))
+    choices = tuple(random.randrange(1 << 16) for _ in range(random.randint(40, CHOICES)))
+    return Plan(tuple(events), choices, ticking=seed % 2 == 1)
 
 
 def judge(plan: Plan, without: Without = Without.NOTHING) -> Failure | None:
@@ -75,13 +76,13 @@ def shrunk(failure: Failure, without: Without = Without.NOTHING, tries: int = 3_
 
 def _smaller(plan: Plan, size: int):
     for number in range(len(plan.events)):
-        yield Plan(plan.events[:number] + plan.events[number + 1 :], plan.choices)
+        yield replace(plan, events=plan.events[:number] + plan.events[number + 1 :])
     for start in range(0, len(plan.choices), size):
-        yield Plan(plan.events, plan.choices[:start] + plan.choices[start + size :])
+        yield replace(plan, choices=plan.choices[:start] + plan.choices[start + size :])
     if size == 1:
         for number, choice in enumerate(plan.choices):
             if choice:
-                yield Plan(plan.events, (*plan.choices[:number], 0, *plan.choices[number + 1 :]))
+                yield replace(plan, choices=(*plan.choices[:number], 0, *plan.choices[number + 1 :]))
 
 
 def _event(number: int, random: Random) -> Touchpoint:

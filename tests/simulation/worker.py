@@ -1,7 +1,7 @@
 """One worker: the real agents as coroutines that stop at every publication, and what Faust does around them."""
 
 from collections import deque
-from collections.abc import Awaitable, Generator
+from collections.abc import Awaitable, Callable, Generator
 from enum import Enum
 from functools import cache
 from types import SimpleNamespace
@@ -18,6 +18,7 @@ from streams.accounts.agent import Accounts
 from streams.identity.agent import Identity
 from streams.identity.load_policy import load
 from streams.journeys.agent import Journeys
+from streams.journeys.intentions import INTENTION
 from streams.journeys.rules import JourneyRules
 from streams.runtime import state as table
 from streams.runtime.ledger import Fetch, Ledger
@@ -40,6 +41,7 @@ class Without(Enum):
     COMMIT_RULE = "the ledger: a commit is how far was read, as Kafka's auto-commit has it"
     EFFECT_ORDER = "outputs first: the changelog goes before them"
     LATE_ACK = "acknowledging after the effects"
+    INTENTIONS = "writing ahead which signals are about to be raised"
 
 
 class AutoCommit(Ledger[Place]):
@@ -169,6 +171,8 @@ class App:
 
     async def publish(self, outbox: Outbox) -> dict[Place, tuple[int, int]]:
         """Stop until the world lets the outbox out."""
+        if self._without is Without.INTENTIONS:
+            outbox = _without_intentions(outbox)
         if self._without is not Without.EFFECT_ORDER:
             return await _out(outbox)
         if self._held is None:
@@ -181,6 +185,15 @@ class App:
         return ends
 
 
+def _without_intentions(outbox: Outbox) -> Outbox:
+    left = Outbox(outbox.partitions)
+    for place, records in outbox.records.items():
+        for key, value, headers in records:
+            if place[0] != topics.JOURNEYS_CHANGELOG.name or INTENTION not in (key or b""):
+                left.add_at(place, key, value, headers)
+    return left
+
+
 async def _out(outbox: Outbox) -> dict[Place, tuple[int, int]]:
     if not outbox.records:
         return {}
@@ -191,7 +204,7 @@ async def _out(outbox: Outbox) -> dict[Place, tuple[int, int]]:
 class Worker:
     """A process: its agents, its state, its ledger, its positions."""
 
-    def __init__(self, name: str, kafka: Kafka, without: Without) -> None:
+    def __init__(self, name: str, kafka: Kafka, without: Without, clock: Callable[[], float]) -> None:
         self.name = name
         self.kafka = kafka
         self.generation = -1
@@ -204,7 +217,7 @@ class Worker:
         app: Any = self.app
         Stitch(app, POLICY)
         Identity(app, POLICY)
-        self.journeys = Journeys(app, CATALOGUE, RULES, clock=lambda: CLOCK_SECONDS)
+        self.journeys = Journeys(app, CATALOGUE, RULES, clock=clock)
         Accounts(app, RULES)
         self.tasks = [Task(name, topic, process(Stream())) for name, topic, process in self.app.agents]
         self.timer: Task | None = None

@@ -8,8 +8,9 @@ from schemas.codec import encode
 from schemas.keys import identifier_key, partition_of
 from schemas.records import Touchpoint
 from streams.identity.prepare import prepare
+from streams.journeys.agent import IDLE_SECONDS
 from tests.simulation.kafka import Kafka, Place
-from tests.simulation.worker import POLICY, Task, Without, Worker
+from tests.simulation.worker import CLOCK_SECONDS, POLICY, Task, Without, Worker
 
 PARTITIONS = 2
 MOST_WORKERS = 3
@@ -27,6 +28,7 @@ class Plan:
 
     events: tuple[Touchpoint | None, ...]  #: None is a record that cannot be read
     choices: tuple[int, ...]
+    ticking: bool = False  #: the clock goes on, a second a record; else it stands still and events decide
 
 
 class World:
@@ -35,6 +37,8 @@ class World:
     def __init__(self, plan: Plan, without: Without = Without.NOTHING) -> None:
         self._choices = iter(plan.choices)
         self._without = without
+        self._ticking = plan.ticking
+        self.idle_seconds = 0.0
         self._waiting = list(plan.events)
         self._sent: list[tuple[Place, bytes, bytes]] = []
         self.kafka = Kafka(PARTITIONS)
@@ -210,7 +214,7 @@ class World:
 
     def _start_worker(self) -> None:
         self.started += 1
-        self.workers.append(Worker(f"w{self.started}", self.kafka, self._without))
+        self.workers.append(Worker(f"w{self.started}", self.kafka, self._without, self._clock))
         self._say(f"w{self.started} starts")
 
     def _rebalance(self, shift: int) -> None:
@@ -234,7 +238,7 @@ class World:
             self.kafka.append(place, key, value)
         self._rebalance(0)
         for _ in range(ROUNDS):
-            if not self._round():
+            if not (self._round() or self._deadlines()):
                 return
         raise AssertionError("messages go round in circles")
 
@@ -249,6 +253,15 @@ class World:
                 self._go_on(worker, ready[0])
             worker.commit(self.generation)
         return active
+
+    def _deadlines(self) -> bool:
+        """Whose deadlines have passed hears of it; False if there is nobody."""
+        self.idle_seconds += 2 * IDLE_SECONDS * self._ticking
+        began = [worker.start_timer() for worker in self.workers]
+        return any(began)
+
+    def _clock(self) -> float:
+        return CLOCK_SECONDS + (self.kafka.now + self.idle_seconds) * self._ticking
 
     def restart(self) -> Worker:
         """Everybody is killed; one new worker recovers everything from the changelogs."""

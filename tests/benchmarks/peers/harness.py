@@ -82,7 +82,7 @@ def _systems(plan: Plan, lab: Lab, number: int) -> list[System]:
 
 
 def _faust(lab: Lab, number: int, insert: bool) -> Peer:
-    command = python("plain_faust", "--loop", "uvloop", "worker", "--loglevel", "warn")
+    command = python("plain_faust", "--loop", "uvloop", "worker", "--loglevel", "info")
     return Peer(lab, "faust", number, command, insert=insert)
 
 

@@ -1,6 +1,7 @@
 """The Faust application: one consumer group, one publisher, settings that the guarantees rest on."""
 
 import asyncio
+from collections.abc import Callable
 from functools import wraps
 from typing import Any, Final
 
@@ -20,6 +21,8 @@ from streams.runtime.publisher import Outbox, Publisher
 
 #: How long a stop waits for the fetches that agents have in hand; the rest of the ten seconds is for the commit.
 DRAIN_SECONDS: Final = 5.0
+#: How often `until` looks whether what it waits for has come.
+LOOK_SECONDS: Final = 0.005
 
 
 class WorkerApp(faust.App):  # type: ignore[misc]  # faust has no types for it
@@ -85,6 +88,12 @@ class WorkerApp(faust.App):  # type: ignore[misc]  # faust has no types for it
             concurrency=1,
             supervisor_strategy=CrashingSupervisor,
         )(agent)
+
+    async def until(self, condition: Callable[[], bool], seconds: float) -> None:
+        """Let other agents work until something holds that they bring about, but no longer than so many seconds."""
+        deadline = asyncio.get_running_loop().time() + seconds
+        while not condition() and asyncio.get_running_loop().time() < deadline:  # noqa: ASYNC110 (what it looks at is no event)
+            await asyncio.sleep(LOOK_SECONDS)
 
     def outbox(self) -> Outbox:
         """A new, empty outbox."""

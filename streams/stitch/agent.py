@@ -2,8 +2,12 @@
 
 Order of effects for a fetch: outputs, then changelog, then acknowledgement. A crash in between repeats the
 fetch, and every output is idempotent; a link is noted as sent only after the broker has it.
+
+A fetch that brings the first evidence of an identifier sends its links, waits a moment for what identity decides, and
+then stitches: so a newcomer's touchpoints go to the profile that keeps them, not to one that is merged at once.
 """
 
+from dataclasses import dataclass
 from typing import Any, Final
 
 from schemas import topics
@@ -11,7 +15,7 @@ from schemas.codec import decode, decode_as, encode, encode_resolved, header
 from schemas.confluent import RegistryClient
 from schemas.errors import ContractError, Reason
 from schemas.keys import identifier_key, partition_of, profile_key, tenant_key
-from schemas.records import IdentityAssignment, Touchpoint
+from schemas.records import Identifier, IdentityAssignment, Touchpoint
 from schemas.touchpoints import check
 from streams.identity.evidence import Node
 from streams.identity.policy import IdentityPolicy
@@ -27,6 +31,19 @@ from streams.stitch.stitching import ERASURE_REQUESTED, StitchState, erasures_of
 #: Marks a touchpoint that stitch already sent to its identifier's partition: it is never sent on again.
 ROUTED_HEADER: Final = "touchline-routed"
 _CURRENT_TOUCHPOINT: Final = header("Touchpoint")
+#: So long a fetch waits for decisions on its newcomers. What is decided later costs a Move, nothing else.
+DECISION_SECONDS: Final = 0.25
+
+
+@dataclass(slots=True)
+class _Placed:
+    """A touchpoint that is where it belongs, ready to be sent to its owner."""
+
+    key: bytes  #: of its strongest identifier
+    identifier: Identifier
+    tenant: str
+    occurred_at: int
+    value: bytes
 
 
 class Stitch:
@@ -56,11 +73,18 @@ class Stitch:
             outputs, changes = self._app.outbox(), self._app.outbox()
             if self._registry is not None:
                 await look_up_ahead(self._registry, event.value)
+            placed: list[_Placed] = []
+            newcomers: set[bytes] = set()
             for record in event.value:
                 try:
-                    self._stitch(record, state, outputs, changes)
+                    self._place(record, state, outputs, changes, placed, newcomers)
                 except Exception as error:  # noqa: BLE001 (dead_letter tells bugs from poison)
                     outputs.add(self._dead_letters, record.key or b"", dead_letter(record, error, "stitch"))
+            if newcomers:
+                await self._publish(partition, state, outputs, changes)
+                outputs, changes = self._app.outbox(), self._app.outbox()
+                await self._app.until(lambda: state.knows_all(newcomers), DECISION_SECONDS)  # noqa: B023 (awaited here)
+            self._stitch(placed, state, outputs)
             await self._publish(partition, state, outputs, changes)
             event.ack()
 
@@ -96,7 +120,11 @@ class Stitch:
             key = identifier_key(assignment["tenant"], assignment["identifier"])
             changes.add_at(place, key, encode("IdentityAssignment", assignment))
 
-    def _stitch(self, record: Any, state: StitchState, outputs: Outbox, changes: Outbox) -> None:
+    def _place(
+        self, record: Any, state: StitchState, outputs: Outbox, changes: Outbox, placed: list[_Placed],
+        newcomers: set[bytes],
+    ) -> None:  # fmt: skip
+        """Read one record, send its new evidence, and keep it for stitching if it is on the right partition."""
         touchpoint, value = self._read(record)
         identifier, prepared = prepare(touchpoint, self._policy)
         if prepared is not touchpoint or value[:10] != _CURRENT_TOUCHPOINT:
@@ -110,21 +138,31 @@ class Stitch:
         if self._misplaced(record, key):
             outputs.add(self._touchpoints, key, value, [(ROUTED_HEADER, b"1")])
             return
-        owner = state.owner(tenant, identifier, prepared["occurred_at"])
-        if owner is None:
-            return  # erased: an old file that is published again brings nobody back
+        occurred_at = prepared["occurred_at"]
+        if state.erased(key, occurred_at):
+            return  # an old file that is published again brings nobody back
         for link in links_of(prepared, prepared["identifiers"]):
             evidence = state.learn(link, identifier)
             if evidence is not None:
                 encoded = encode("IdentityLink", link)
                 outputs.add(self._links, tenant_key(tenant), encoded)
                 changes.add_at((self.state.topic_name, record.partition), evidence, encoded)
-        profile_id, version = owner
-        outputs.add(
-            self._inputs,
-            profile_key(tenant, profile_id),
-            encode_resolved(identifier, profile_id, version, value),
-        )
+                if key not in state.assignments:
+                    newcomers.add(key)
+        placed.append(_Placed(key, identifier, tenant, occurred_at, value))
+
+    def _stitch(self, placed: list[_Placed], state: StitchState, outputs: Outbox) -> None:
+        """Send touchpoints to their owners."""
+        for one in placed:
+            owner = state.owner(one.key, one.tenant, one.identifier, one.occurred_at)
+            if owner is None:
+                continue  # erased while it waited
+            profile_id, version = owner
+            outputs.add(
+                self._inputs,
+                profile_key(one.tenant, profile_id),
+                encode_resolved(one.identifier, profile_id, version, one.value),
+            )
 
     def _read(self, record: Any) -> tuple[Touchpoint, bytes]:
         name, touchpoint = decode(record.value, self._registry.lookup if self._registry else None)

@@ -70,9 +70,23 @@ class StitchState:
     #: link key and interval between cuts → earliest event time sent on
     evidence: dict[bytes, int] = field(default_factory=dict)
 
-    def owner(self, tenant: str, identifier: Identifier, occurred_at: int) -> tuple[str, int] | None:
-        """Return the owning profile and the version of the assignment that says so; None for what was erased."""
-        assignment = self.assignments.get(identifier_key(tenant, identifier))
+    def knows_all(self, keys: Iterable[bytes]) -> bool:
+        """Whether something was decided about each of these identifiers."""
+        return all(key in self.assignments for key in keys)
+
+    def erased(self, key: bytes, occurred_at: int) -> bool:
+        """Whether what the identifier did at that time was erased."""
+        assignment = self.assignments.get(key)
+        return assignment is not None and erased(assignment, occurred_at)
+
+    def owner(
+        self, key: bytes, tenant: str, identifier: Identifier, occurred_at: int
+    ) -> tuple[str, int] | None:
+        """Return the owning profile and the version of the assignment that says so; None for what was erased.
+
+        `key`: the identifier's.
+        """
+        assignment = self.assignments.get(key)
         if assignment is None:
             return own_profile(tenant, node_of(identifier)), NO_VERSION
         if erased(assignment, occurred_at):

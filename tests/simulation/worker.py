@@ -169,6 +169,9 @@ class App:
     def outbox(self) -> Outbox:
         return Outbox(self.topic_partitions)
 
+    async def until(self, condition: Any, seconds: float) -> None:
+        """Nothing comes in time here: what is decided later has to move."""
+
     async def publish(self, outbox: Outbox) -> dict[Place, tuple[int, int]]:
         """Stop until the world lets the outbox out."""
         if self._without is Without.INTENTIONS:

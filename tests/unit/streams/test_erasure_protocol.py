@@ -103,7 +103,9 @@ class World:
         record = self.draw(self.touchpoints)
         record.partition = partition_of(record.key, PARTITIONS)
         outputs, changes = APP.outbox(), APP.outbox()
-        STITCH._stitch(record, self.stitches[record.partition], outputs, changes)
+        placed: list[object] = []
+        STITCH._place(record, self.stitches[record.partition], outputs, changes, placed, set())
+        STITCH._stitch(placed, self.stitches[record.partition], outputs)
         self.route("stitch", outputs, changes)
 
     def learn(self) -> None:

@@ -147,7 +147,9 @@ def test_stitch_knows_the_owners(sample: Sample) -> None:
         identifier, touchpoint = prepare(decode(record.value)[1], sample.policy)  # type: ignore[arg-type]
         if touchpoint["type"] != ERASURE_REQUESTED:
             tenant, at = touchpoint["tenant"], touchpoint["occurred_at"]
-            profile_id, version = states[record.partition].owner(tenant, identifier, at) or (None, NO_VERSION)
+            profile_id, version = states[record.partition].owner(
+                identifier_key(tenant, identifier), tenant, identifier, at
+            ) or (None, NO_VERSION)
             assert profile_id == owners.get((tenant, touchpoint["event_id"])), touchpoint["event_id"]
             versions.add(version)
     assert len(versions) > 10

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from functools import wraps
+from functools import cached_property, wraps
 from typing import Any, Final
 
 import faust
@@ -15,6 +15,7 @@ from schemas import topics
 from schemas.errors import SettingsError, UnavailableError
 from schemas.settings import Settings
 from streams.runtime.fetches import FetchSchema, FetchTransport
+from streams.runtime.flow import SteadyFlow
 from streams.runtime.garbage import calm_down
 from streams.runtime.in_hand import InHand
 from streams.runtime.publisher import Outbox, Publisher
@@ -65,6 +66,11 @@ class WorkerApp(faust.App):  # type: ignore[misc]  # faust has no types for it
 
     def _create_directories(self) -> None:
         """State lives in changelogs and in memory: nothing is kept on this machine's disk."""
+
+    @cached_property
+    def flow_control(self) -> SteadyFlow:
+        """What lets fetches through to the agents."""
+        return SteadyFlow(loop=self.loop)
 
     def _new_transport(self) -> Any:
         return FetchTransport(self.conf.broker_consumer, self)

@@ -1,0 +1,41 @@
+"""What agents were handed is theirs: the end of a recovery must not take it back."""
+
+from mode.utils.queues import FlowControlQueue
+
+from schemas.settings import Settings
+from streams.runtime.app import WorkerApp
+from streams.runtime.flow import SteadyFlow
+
+
+def queue_of(flow: SteadyFlow) -> FlowControlQueue:
+    return FlowControlQueue(flow_control=flow, clear_on_resume=True)
+
+
+def test_resuming_a_flow_a_second_time_throws_nothing_away() -> None:
+    flow = SteadyFlow()
+    queue = queue_of(flow)
+    flow.resume()
+    queue.put_nowait("a fetch that was read after the seek to what is committed")
+
+    flow.resume()
+
+    assert queue.qsize() == 1
+
+
+def test_after_a_suspension_queues_begin_empty() -> None:
+    flow = SteadyFlow()
+    queue = queue_of(flow)
+    flow.resume()
+    queue.put_nowait("a fetch of an earlier assignment")
+    flow.suspend()
+
+    flow.resume()
+
+    assert flow.is_active()
+    assert queue.qsize() == 0
+
+
+def test_workers_have_such_a_flow() -> None:
+    app = WorkerApp(Settings())
+    assert isinstance(app.flow_control, SteadyFlow)
+    assert app.FlowControlQueue()._flow_control is app.flow_control

@@ -16,7 +16,9 @@ from schemas.errors import ContractError, Reason
 from schemas.records import AvroSchema, Identifier, Record
 from schemas.registry import WriterSchema, current, fingerprint_of, writers
 
-MAX_BYTES: Final = 1024 * 1024  #: of one record's value
+MAX_BYTES: Final = 1024 * 1024  #: of one touchpoint's value, as a source publishes it
+#: Of what Touchline makes of touchpoints: the brokers' limit (topics.MAX_MESSAGE_BYTES) with room for key and framing.
+MAX_OWN_BYTES: Final = 2 * 1024 * 1024 - 16 * 1024
 MARKER: Final = b"\xc3\x01"
 HEADER_BYTES: Final = 10
 CONFLUENT_HEADER_BYTES: Final = 5  #: 00 and the schema id, big-endian
@@ -94,11 +96,11 @@ def decode(data: bytes | None, schema_by_id: SchemaById | None = None) -> tuple[
     """Decode a single object, or a Confluent-framed Touchpoint if `schema_by_id` is given.
 
     Returns the record's name and the record as the current schema describes it. Raises ContractError, and
-    only that, for whatever bytes: reason TOO_LARGE over MAX_BYTES or the contract's counts, else UNDECODABLE.
+    only that, for whatever bytes: reason TOO_LARGE over the limits above or the contract's counts, else UNDECODABLE.
     """
     if data is None:
         raise ContractError(Reason.UNDECODABLE, "the record has no value")
-    if len(data) > MAX_BYTES:
+    if len(data) > MAX_BYTES and (len(data) > MAX_OWN_BYTES or _is_foreign(data)):
         raise ContractError(Reason.TOO_LARGE, f"the record has {len(data)} bytes, the limit is {MAX_BYTES}")
     if data[:1] == b"\x00" and schema_by_id is not None:
         return "Touchpoint", _decode_confluent(data, schema_by_id)
@@ -150,6 +152,11 @@ def _writer(data: bytes) -> WriterSchema:
     if writer is None:
         raise ContractError(Reason.UNDECODABLE, f"unknown schema fingerprint {data[2:HEADER_BYTES].hex()}")
     return writer
+
+
+def _is_foreign(data: bytes) -> bool:
+    """Whether a record comes from a source, as far as its first bytes say."""
+    return data[:2] != MARKER or _writer(data).name == "Touchpoint"
 
 
 def foreign_schema(schema: AvroSchema) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The rules that a decoded touchpoint must keep: what Avro cannot say."""
 
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Final
 
@@ -10,11 +11,23 @@ from schemas.records import Identifier, Score, Touchpoint
 MAX_IDENTIFIERS: Final = 32
 MAX_IDENTIFIER_CHARACTERS: Final = 200
 MAX_ATTRIBUTES: Final = 128  #: also of experiments and of consent purposes
+#: In bytes of UTF-8: what a journey keeps of these bounds its state (tests/unit/journeys/test_bounds.py).
+MAX_CHANNEL_BYTES: Final = 64
+MAX_NAME_BYTES: Final = 128  #: source, type, experiments and their variants, consent purposes
+MAX_ID_BYTES: Final = 200  #: event_id, account_id, session_id, issue_id, campaign; attribute names
+MAX_VALUE_BYTES: Final = 8192  #: an attribute's value
 MAX_FUTURE_MS: Final = 24 * 60 * 60 * 1000  #: how far a source's clock may be ahead of ours
 
 #: UTC milliseconds that ClickHouse's DateTime64 holds at every precision: 1900-01-01 to 2262-01-01.
 EARLIEST_MS: Final = -2_208_988_800_000
 LATEST_MS: Final = 9_214_646_400_000
+
+_REQUIRED: Final = {
+    "event_id": MAX_ID_BYTES, "type": MAX_NAME_BYTES, "source": MAX_NAME_BYTES, "channel": MAX_CHANNEL_BYTES,
+}  # fmt: skip
+_OPTIONAL: Final = ("account_id", "session_id", "issue_id", "campaign")
+#: Characters of an id that are within its limit in any case: a character takes up to four bytes.
+_SHORT_ID: Final = MAX_ID_BYTES // 4
 
 #: Survey kind → lowest and highest answer.
 SCORE_RANGE: Final = {"NPS": (0, 10), "CSAT": (1, 5), "CES": (1, 7)}
@@ -37,9 +50,14 @@ def check(touchpoint: Touchpoint) -> None:
             raise _identifier_error(identifier)
     if not _is_name(touchpoint["tenant"]):
         raise _invalid(f"tenant is {touchpoint['tenant'][:80]!r}: use 1 to 64 of A-Z a-z 0-9 _ . -")
-    if not (touchpoint["event_id"] and touchpoint["type"] and touchpoint["source"] and touchpoint["channel"]):
+    event_id, name = touchpoint["event_id"], touchpoint["type"]
+    source, channel = touchpoint["source"], touchpoint["channel"]
+    if not (event_id and name and source and channel):
         empty = next(name for name in ("event_id", "type", "source", "channel") if not touchpoint[name])
         raise _invalid(f"{empty} is empty")
+    texts = event_id + name + source + channel
+    if len(texts) > MAX_CHANNEL_BYTES or not texts.isascii():  # else none of them is beyond its limit
+        _check_lengths(touchpoint, _REQUIRED)
     occurred_at, received_at = touchpoint["occurred_at"], touchpoint["received_at"]
     if not (EARLIEST_MS <= occurred_at <= LATEST_MS and EARLIEST_MS <= received_at <= LATEST_MS):
         raise _invalid(f"occurred_at {occurred_at} or received_at {received_at} is not between 1900 and 2262")
@@ -52,13 +70,22 @@ def check(touchpoint: Touchpoint) -> None:
         or len(touchpoint["consent"]) > MAX_ATTRIBUTES
     ):
         raise _too_large(f"more than {MAX_ATTRIBUTES} attributes, experiments or consents")
+    if touchpoint["attributes"]:
+        _check_map("attributes", touchpoint["attributes"], MAX_ID_BYTES, MAX_VALUE_BYTES)
+    if touchpoint["experiments"]:
+        _check_map("experiments", touchpoint["experiments"], MAX_NAME_BYTES, MAX_NAME_BYTES)
+    if touchpoint["consent"]:
+        _check_map("consent", touchpoint["consent"], MAX_NAME_BYTES, MAX_NAME_BYTES)
     _check_optional(touchpoint)
 
 
 def _check_optional(touchpoint: Touchpoint) -> None:
-    for name in ("account_id", "session_id", "issue_id", "campaign"):
-        if touchpoint[name] == "":
-            raise _invalid(f"{name} is empty: leave it out")
+    for name in _OPTIONAL:
+        text = touchpoint[name]
+        if text is not None and not 0 < len(text) <= _SHORT_ID:
+            if not text:
+                raise _invalid(f"{name} is empty: leave it out")
+            _check_lengths(touchpoint, {name: MAX_ID_BYTES})
     currency = touchpoint["currency"]
     if currency is not None and not (len(currency) == 3 and currency.isascii() and currency.isupper()):
         raise _invalid(f"currency is {currency[:80]!r}: use three capitals (ISO 4217), like EUR")
@@ -70,6 +97,27 @@ def _check_optional(touchpoint: Touchpoint) -> None:
     score = touchpoint["score"]
     if score is not None:
         _check_score(score)
+
+
+def _check_lengths(touchpoint: Touchpoint, limits: Mapping[str, int]) -> None:
+    for name, limit in limits.items():
+        size = _bytes_of(touchpoint[name])  # type: ignore[literal-required]
+        if size > limit:
+            raise _too_large(f"{name} has {size} bytes, the limit is {limit}")
+
+
+def _check_map(name: str, entries: Mapping[str, str], key_limit: int, value_limit: int) -> None:
+    # a character takes up to four bytes: what is short enough in characters need not be encoded
+    if 4 * max(map(len, entries)) > key_limit or 4 * max(map(len, entries.values())) > value_limit:
+        for key, value in entries.items():
+            if _bytes_of(key) > key_limit:
+                raise _too_large(f"a name in {name} has {_bytes_of(key)} bytes, the limit is {key_limit}")
+            if _bytes_of(value) > value_limit:
+                raise _too_large(f"{name} {key!r} has {_bytes_of(value)} bytes, the limit is {value_limit}")
+
+
+def _bytes_of(text: str) -> int:
+    return len(text.encode("utf-8", "surrogatepass"))  # what cannot be encoded is refused where it is
 
 
 def _check_score(score: Score) -> None:

@@ -9,6 +9,8 @@ from streams.journeys.signals import SignalBook
 from streams.journeys.stamps import Marked, Stamp, dump_marked, last_of, load_marked
 
 _NEVER: Final = -(2**63)
+#: Switches that a signal names as its cause, however many the rules ask for.
+MAX_CAUSES: Final = 5
 
 
 class Channels:
@@ -115,6 +117,6 @@ class Channels:
             return
         if self._hopped_at is None or at - self._hopped_at > window:
             self._hopped_at = at
-            causes = tuple(cause for _, cause in switched)
+            causes = tuple(cause for _, cause in switched[-MAX_CAUSES:])
             about = f"{event_id}/switches"
             self._book.keep(self._book.make("channel_hopping", at, causes, {"channel": channel}, about))

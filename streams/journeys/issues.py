@@ -14,8 +14,8 @@ from streams.journeys.windows import Effort
 MAX_ISSUES: Final = 100
 #: Contacts that a signal names as its cause.
 MAX_CAUSES: Final = 5
-#: Channels of one issue that are remembered.
-MAX_CHANNELS: Final = 50
+#: Channels of one issue that are remembered: with MAX_ISSUES they are most of what a summary can weigh.
+MAX_CHANNELS: Final = 12
 CASE: Final = "case"
 
 #: What a summary keeps of an issue as it stands; its set, its causes and its session are written otherwise.

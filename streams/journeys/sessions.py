@@ -1,9 +1,12 @@
 """Sessions: visits and conversations, found in inbound touchpoints that come in time order."""
 
-from typing import Any
+from typing import Any, Final
 
 from schemas import records
 from streams.journeys.rules import JourneyRules
+
+#: Sessions that sources named and that something may still join; of more than anybody has the oldest go.
+MAX_NAMED: Final = 128
 
 
 class Session:
@@ -128,13 +131,14 @@ class Sessions:
         self.latest = _later(self.latest, other.latest)
         self._unnamed = _later(self._unnamed, other._unnamed)
         both = other._named | self._named
-        self._named = dict(sorted(both.items(), key=lambda item: (item[1].started_at, item[0])))
+        newest = sorted(both.items(), key=lambda item: (item[1].started_at, item[0]))[-MAX_NAMED:]
+        self._named = dict(newest)
 
     def _begin(self, at: int, source: str, session_id: str) -> Session:
         named = self._named
         while named:
             oldest = next(iter(named))
-            if at - named[oldest].started_at <= self._cap:
+            if at - named[oldest].started_at <= self._cap and len(named) < MAX_NAMED:
                 break
             del named[oldest]
         # one that begins anew after the cap goes to the end

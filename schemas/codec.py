@@ -5,6 +5,7 @@ fingerprint says which record it is, so a topic may carry several and needs no r
 """
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from io import BytesIO
 from struct import pack
 from typing import Any, Final
@@ -49,6 +50,8 @@ _CURRENT = {name: _parse(schema) for name, schema in current().items()}
 _HEADERS = {name: MARKER + fingerprint_of(schema) for name, schema in current().items()}
 _WRITERS = writers()
 _PARSED = {mark: _parse(writer.schema) for mark, writer in _WRITERS.items()}
+
+_SHORT: Final = tuple(bytes((2 * number,)) for number in range(64))  #: how small numbers are written
 
 #: Confluent schema id → the schema registered under it, as `foreign_schema` returns it. Raises ContractError.
 SchemaById = Callable[[int], dict[str, Any]]
@@ -121,6 +124,17 @@ def decode_own(name: str, data: bytes) -> Record:
     return schemaless_reader(BytesIO(memoryview(data)[HEADER_BYTES:]), _CURRENT[name], None)  # type: ignore[no-any-return]
 
 
+def decode_item(name: str, field: str, data: bytes) -> Record:
+    """Decode one bare item of an array field of record `name`, that this process wrote."""
+    return schemaless_reader(BytesIO(data), _item_schema(name, field), None)  # type: ignore[no-any-return]
+
+
+@cache
+def _item_schema(name: str, field: str) -> AvroSchema:
+    fields = {part["name"]: part["type"] for part in _plain(current()[name])["fields"]}
+    return parse_schema(fields[field]["items"], named_schemas={})
+
+
 def string_bytes(text: str) -> bytes:
     """Avro's string: its length in bytes, then UTF-8."""
     raw = text.encode()
@@ -134,6 +148,8 @@ def double_bytes(number: float) -> bytes:
 
 def long_bytes(number: int) -> bytes:
     """Avro's long: zigzag, then 7 bits a byte, least significant first."""
+    if 0 <= number < 64:
+        return _SHORT[number]
     rest = (number << 1) ^ (number >> 63)
     encoded = bytearray()
     while rest > 0x7F:

@@ -1,10 +1,9 @@
 """The journey fold: a profile's touchpoints, in order, into its state. Pure; it runs for every event."""
 
-from collections import deque
 from typing import Any, Final
 
 from schemas.catalogue import Catalogue
-from schemas.records import Identifier, JourneyState, RecentTouchpoint, Touchpoint
+from schemas.records import Identifier, JourneyState, Touchpoint
 from streams.journeys.bounded import MAX_NAMES
 from streams.journeys.channels import Channels
 from streams.journeys.consent import Consent
@@ -14,6 +13,7 @@ from streams.journeys.expectations import MAX_EXPECTATIONS, Expectations
 from streams.journeys.facts import Facts
 from streams.journeys.issues import Issues
 from streams.journeys.meaning import Meaning, meanings_of
+from streams.journeys.recent import Recent
 from streams.journeys.rules import JourneyRules
 from streams.journeys.sessions import Session, SessionPool, Sessions
 from streams.journeys.signals import Signal, SignalBook
@@ -22,7 +22,6 @@ from streams.journeys.stamps import Stamp
 from streams.journeys.state_hash import seal
 from streams.journeys.windows import Effort, Marketing
 
-RECENT: Final = 20  #: touchpoints that the state shows
 #: Causes that a friction spike names.
 FRICTION_CAUSES: Final = 5
 #: From which answer on a survey says that it went well, and up to which that it went badly: the two best and the worst
@@ -67,7 +66,7 @@ class Fold:
         self._consent = Consent(book)
         self._marketing = Marketing(rules)
         self._counts = Counts(book)
-        self._recent: deque[tuple[int, str, str, str]] = deque(maxlen=RECENT)
+        self._recent = Recent()
 
     def advance(self, touchpoint: Touchpoint, owner: Identifier) -> None:
         """Take the next touchpoint, which `owner` owns: O(1)."""
@@ -78,7 +77,7 @@ class Fold:
         meaning = self._meaning(name)
         self._own((owner["type"], owner["value"]), at, event_id, touchpoint["tenant"])
         self._facts.note(touchpoint, meaning, at, event_id)
-        self._recent.append((at, event_id, channel, name))
+        self._recent.add(at, event_id, channel, name)
         if meaning.stage is not None:
             self._stages.touch(meaning.stage, at, event_id)
         session = None
@@ -109,10 +108,15 @@ class Fold:
 
     def state(self, tenant: str, profile_id: str, version: int, late: int = 0) -> JourneyState:
         """The journey state as of the newest touchpoint; there must have been one."""
-        return self.sealed(tenant, profile_id, version, late)[0]
+        state, _ = self.sealed(tenant, profile_id, version, late)
+        state["recent"] = self._recent.records()
+        return state
 
     def sealed(self, tenant: str, profile_id: str, version: int, late: int = 0) -> tuple[JourneyState, bytes]:
-        """The journey state, and its encoding: to hash it is to encode it, so that is done once."""
+        """The journey state and its encoding: to hash it is to encode it, so that is done once.
+
+        The state's `recent` is left out, unless somebody acts for an account: only accounts look at it.
+        """
         facts = self._facts
         as_of = facts.as_of
         sentiment = self._sentiment.value()
@@ -173,12 +177,15 @@ class Fold:
             "marketing_first": first_touch,
             "marketing_last": last_touch,
             "experiments": {name: marked[2] for name, marked in sorted(facts.experiments.items())},
-            "recent": self._recent_records(),
+            "recent": [],  # they are encoded already
             "likely_next": [],  # predictions are made beside the fold
             "issue_risk": None,
             "model_version": None,
         }
-        return state, seal(state)
+        sealed = seal(state, complete=self._recent.into)
+        if facts.account is not None:
+            state["recent"] = self._recent.records()
+        return state, sealed
 
     def signals(self, now: int) -> list[Signal]:
         """Every signal that holds at `now` (UTC ms, event time or clock), by time, kind and id.
@@ -223,7 +230,7 @@ class Fold:
             "marketing": self._marketing.dump(),
             "counts": self._counts.dump(),
             "moments": self._book.dump(),
-            "recent": self._recent_records(),
+            "recent": self._recent.records(),
             "session_pool": pool.dump(),
         }
 
@@ -251,10 +258,7 @@ class Fold:
         fold._consent.load(record["consent"])
         fold._marketing.load(record["marketing"])
         fold._counts.load(record["counts"], rules.counts)
-        fold._recent.extend(
-            (item["occurred_at"], item["event_id"], item["channel"], item["type"])
-            for item in record["recent"]
-        )
+        fold._recent.load(record["recent"])
         return fold
 
     def absorb(self, other: "Fold") -> None:
@@ -288,8 +292,7 @@ class Fold:
         self._consent.absorb(other._consent)
         self._marketing.absorb(other._marketing)
         self._counts.absorb(other._counts)
-        recent = sorted((*self._recent, *other._recent))
-        self._recent = deque(recent, maxlen=RECENT)
+        self._recent.absorb(other._recent)
 
     def _own(self, node: tuple[str, str], at: int, event_id: str, tenant: str) -> None:
         owners = self._facts.owners
@@ -354,12 +357,6 @@ class Fold:
         if sentiment is None or now is None or self._sentiments < 2:
             return None
         return _rounded(now - sentiment)
-
-    def _recent_records(self) -> list[RecentTouchpoint]:
-        return [
-            {"event_id": event_id, "occurred_at": at, "channel": channel, "type": name}
-            for at, event_id, channel, name in self._recent
-        ]
 
     def _expected(self, as_of: int) -> list[Any]:
         found = self._expectations.records(as_of) + self._issues.expectations(as_of)

@@ -1,6 +1,6 @@
 """The fingerprint of a journey's or an account's state: equal states, equal hashes, on every machine."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from hashlib import blake2b
 from typing import Any, Final
 
@@ -12,8 +12,8 @@ UNPREDICTED: Final[dict[str, Any]] = {"likely_next": [], "issue_risk": None, "mo
 _UNPREDICTED_BYTES: Final = bytes(len(UNPREDICTED))  #: an empty array and two nulls
 
 
-def seal(state: Any, schema: str = "JourneyState") -> bytes:
-    """Set a state's `state_hash` and return the state encoded.
+def seal(state: Any, schema: str = "JourneyState", complete: Callable[[bytes], bytes] | None = None) -> bytes:
+    """Set a state's `state_hash` and return the state encoded. `complete` puts in what is encoded already.
 
     Hashed (hex BLAKE2b-128) is the Avro datum of the state with version 0, an empty hash and sorted maps, in
     which Avro leaves no freedom. The state's maps must be sorted already, its first fields be the
@@ -22,6 +22,8 @@ def seal(state: Any, schema: str = "JourneyState") -> bytes:
     version = state["version"]
     state["version"], state["state_hash"] = 0, ""
     bare = encode(schema, state)
+    if complete is not None:
+        bare = complete(bare)
     digest = blake2b(memoryview(bare)[HEADER_BYTES:], digest_size=16).hexdigest()
     state["version"], state["state_hash"] = version, digest
     key = "profile_id" if schema == "JourneyState" else "account_id"

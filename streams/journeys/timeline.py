@@ -289,12 +289,15 @@ class Timeline:
 
     def state(self, catalogue: Catalogue, rules: JourneyRules) -> JourneyState:
         """The journey state to publish."""
-        return self.sealed(catalogue, rules)[0]
+        return self.fold(catalogue, rules).state(self.tenant, self.profile_id, self.version, self._late)
 
     def sealed(self, catalogue: Catalogue, rules: JourneyRules) -> tuple[JourneyState, bytes]:
-        """The journey state to publish, and its encoding."""
-        late = sum(frozen.late for frozen in self.frozen.values())
-        return self.fold(catalogue, rules).sealed(self.tenant, self.profile_id, self.version, late)
+        """The journey state to publish, as `Fold.sealed` gives it, and its encoding."""
+        return self.fold(catalogue, rules).sealed(self.tenant, self.profile_id, self.version, self._late)
+
+    @property
+    def _late(self) -> int:
+        return sum(frozen.late for frozen in self.frozen.values())
 
     @property
     def empty(self) -> bool:

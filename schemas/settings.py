@@ -10,6 +10,8 @@ from urllib.parse import unquote, urlsplit
 
 from schemas.errors import SettingsError
 
+#: TOUCHLINE_EPOCH stays below this: a version has the epoch above 48 bits of offset, a signal's is twice that.
+EPOCHS: Final = 1 << 14
 _SQL_NAME: Final = re.compile(r"[A-Za-z_]\w{0,63}")
 _TOPIC_PREFIX: Final = re.compile(r"[A-Za-z0-9_-]{0,40}\.?")
 
@@ -132,6 +134,10 @@ class Settings:
                 raise SettingsError(
                     f"TOUCHLINE_{name.upper()} is {getattr(self, name)}: it must be at least {least}"
                 )
+        if self.epoch >= EPOCHS:
+            raise SettingsError(
+                f"TOUCHLINE_EPOCH is {self.epoch}: it must be below {EPOCHS:,} for versions to fit 64 bits"
+            )
         if self.session_timeout < 1:
             raise SettingsError(
                 "TOUCHLINE_SESSION_TIMEOUT is below 1 second: brokers refuse that; use 6 or more"

@@ -7,6 +7,7 @@ from kafka import KafkaProducer
 
 from deploy.cli.dead_letters import Store, list_letters, replay, show
 from schemas.codec import encode
+from schemas.dead_letters import VERSION
 from schemas.keys import identifier_key
 from schemas.topics import TOUCHPOINTS
 from tests.integration.commands import answer
@@ -45,6 +46,13 @@ def test_dead_letters_are_listed_shown_mended_and_sent_through_again(
         assert stored["letters"] == 2
         assert stored["counts"] == listed["counts"]
         assert answer(live, list_letters, since="2100-01-01")["letters"] == 0
+        kinds = live.query("SELECT reason, component_version, letters, newest_place FROM dead_letter_kinds")
+        assert sorted(kinds) == [
+            (one["reason"], VERSION, 1, one["place"])
+            for one in sorted(listed["newest"], key=lambda one: one["reason"])
+        ]
+        headers = live.query("SELECT DISTINCT key, headers FROM dead_letters FINAL")
+        assert headers == [("default/customer_id:1", [("trace", "t1")])]
 
         place = next(one["place"] for one in listed["newest"] if one["reason"] == "INVALID")
         shown = answer(live, show, which=place)

@@ -1,0 +1,207 @@
+"""What an event costs a worker as it knows more people and as their timelines grow, what a profile weighs and how
+long its recovery takes. The real agents in process, without a broker: `python -m tests.benchmarks.growth --json`
+
+- profiles: CPU per event (known people, drawn at random) with 10 thousand to 3 million profiles in the state. Everybody
+  has come once before; three of five with a customer id, which identity has linked to their cookie;
+- timelines: CPU per event of 1,000 people as each has 10, 100, ... touchpoints, a quarter of an hour apart;
+- memory: resident bytes per profile with 10 touchpoints, of visitors (a cookie) and of customers (and a customer id,
+  with what stitch and identity know of it); Python itself and the code are not counted;
+- recovery: CPU seconds per million profiles with 10 touchpoints from compacted changelogs.
+
+Each in a process of its own. Kafka's and aiokafka's share of a worker's CPU is not in here: see end_to_end and peers.
+"""
+
+import asyncio
+import gc
+import json
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+from random import Random
+from typing import Annotated, Final
+
+import typer
+
+from deploy.cli.output import print_table, remarks
+from deploy.sources.publisher import message
+from schemas.keys import partition_of
+from schemas.topics import TOUCHPOINTS
+from tests.benchmarks.in_process import PARTITIONS, InProcess, Place, touchpoint_of
+from tests.simulation.worker import POLICY
+
+START_MS: Final = 1_767_225_600_000  #: 2026-01-01T00:00:00Z
+MINUTE: Final = 60_000
+TOUCHPOINTS_EACH: Final = 10
+TIMELINES: Final = 1_000
+CHUNK: Final = 20_000  #: events encoded and fed at once
+WINDOWS: Final = 3  #: of which the cheapest counts
+ROUNDS: Final = 3  #: touchpoints of everybody in one window
+TYPES: Final = {
+    "home": 5, "product_view": 9, "search": 5, "add_to_cart": 2, "purchase": 1, "support_chat": 1, "error_page": 1,
+}  # fmt: skip
+CUSTOMERS: Final = 3, 5  #: of five people three are customers
+
+#: Place, key, value.
+Message = tuple[Place, bytes, bytes]
+#: What was measured, how much, in which unit.
+Figure = tuple[str, float, str]
+
+
+class Source:
+    """Touchpoints of numbered people in the order of time, encoded."""
+
+    def __init__(self, step_ms: float, customers: Callable[[int], bool] | None = None) -> None:
+        self._random = Random(1)
+        self._made = 0
+        self._step = step_ms
+        self._customer = customers or (lambda profile: profile % CUSTOMERS[1] < CUSTOMERS[0])
+
+    def of(self, profiles: Iterator[int]) -> list[Message]:
+        """One touchpoint of each of these people."""
+        kinds = self._random.choices(list(TYPES), list(TYPES.values()), k=CHUNK)
+        return [self._one(profile, kinds[index % CHUNK]) for index, profile in enumerate(profiles)]
+
+    def drawn(self, count: int, among: int) -> list[Message]:
+        """So many touchpoints of people drawn at random."""
+        return self.of(self._random.randrange(among) for _ in range(count))
+
+    def _one(self, profile: int, kind: str) -> Message:
+        at = START_MS + int(self._made * self._step)
+        self._made += 1
+        event = touchpoint_of(self._made, profile, at, kind, customer=self._customer(profile))
+        key, value = message(event, POLICY)
+        return (TOUCHPOINTS.name, partition_of(key, PARTITIONS)), key, value
+
+
+async def profiles(sizes: list[int]) -> list[Figure]:
+    """CPU per event as profiles become more."""
+    worker, source, known = InProcess(), Source(step_ms=100), 0
+    figures = []
+    for size in sorted(sizes):
+        for start in range(known, size, CHUNK):
+            await worker.feed(source.of(iter(range(start, min(start + CHUNK, size)))))
+        known = size
+        gc.freeze()  # as a worker has it that was started with this state
+        windows = (source.drawn(CHUNK // 2, size) for _ in range(WINDOWS))
+        figures.append((f"{size:,} profiles", await _cost(worker, windows), "µs/event"))
+        remarks.print(*figures[-1])
+    await worker.close()
+    return figures
+
+
+async def timelines(lengths: list[int]) -> list[Figure]:
+    """CPU per event as timelines grow."""
+    worker, source, have = InProcess(), Source(step_ms=15 * MINUTE / TIMELINES), 0
+    figures = []
+    for length in sorted(lengths):
+        for _ in range(have, length):
+            await worker.feed(source.of(iter(range(TIMELINES))))
+        have = length + WINDOWS * ROUNDS
+        windows = (
+            [one for _ in range(ROUNDS) for one in source.of(iter(range(TIMELINES)))] for _ in range(WINDOWS)
+        )
+        figures.append((f"timelines of {length:,}", await _cost(worker, windows), "µs/event"))
+        remarks.print(*figures[-1])
+    await worker.close()
+    return figures
+
+
+async def memory(people: int) -> list[Figure]:
+    """Resident bytes per profile."""
+    figures = []
+    for what, customer in (("a visitor", False), ("a customer", True)):
+        worker, source = InProcess(), Source(step_ms=100, customers=lambda _, customer=customer: customer)
+        # everything that is made once, and the heap's slack, before
+        await worker.feed(source.of(iter(range(1 << 30, (1 << 30) + 2_000))))
+        before = _resident()
+        await _fill(worker, source, people)
+        gc.collect()
+        weight = (_resident() - before) / people
+        figures.append((f"{what} with {TOUCHPOINTS_EACH} touchpoints", weight, "bytes"))
+        remarks.print(*figures[-1])
+        await worker.close()
+        del worker
+    return figures
+
+
+async def recovery(people: int) -> list[Figure]:
+    """CPU seconds of recovery."""
+    worker, source = InProcess(keep=True), Source(step_ms=100)
+    await _fill(worker, source, people)
+    await worker.close()
+    changelogs, again = worker.changelogs, InProcess()
+    gc.freeze()
+    started = time.process_time()
+    records = await again.restore(changelogs)
+    spent = time.process_time() - started
+    await again.close()
+    size = sum(
+        len(key or b"") + len(value or b"") for kept in changelogs.values() for key, value in kept.items()
+    )
+    return [
+        ("recovery", spent / people * 1e6, "CPU s per million profiles"),
+        ("recovery", spent / records * 1e6, "µs per changelog record"),
+        ("changelogs", size / people, "bytes per profile"),
+    ]
+
+
+async def _fill(worker: InProcess, source: Source, people: int) -> None:
+    """Everybody comes ten times; a few thousand come together, as a fetch would have them."""
+    for start in range(0, people, CHUNK // 4):
+        for _ in range(TOUCHPOINTS_EACH):
+            await worker.feed(source.of(iter(range(start, min(start + CHUNK // 4, people)))))
+
+
+async def _cost(worker: InProcess, windows: Iterable[list[Message]]) -> float:
+    """Microseconds of CPU per event, in the best of some windows: other work on the machine only ever adds."""
+    best = float("inf")
+    for events in windows:
+        started = time.process_time()
+        await worker.feed(events)
+        best = min(best, (time.process_time() - started) / len(events) * 1e6)
+    return best
+
+
+def _resident() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+_MEASURES: Final = {"profiles": profiles, "timelines": timelines, "memory": memory, "recovery": recovery}
+
+
+def _measure(name: str, argument: object) -> list[Figure]:
+    return asyncio.run(_MEASURES[name](argument))  # type: ignore[operator]
+
+
+def main(
+    sizes: Annotated[str, typer.Option(help="Profiles; 3 million take some 10 GB.")] = "10000,100000,1000000",
+    lengths: Annotated[str, typer.Option(help="Touchpoints of a timeline.")] = "10,50,100,250,500,1000",
+    people: Annotated[int, typer.Option(help="Profiles for memory and recovery.")] = 20_000,
+    only: Annotated[str, typer.Option(help="Which measures.")] = ",".join(_MEASURES),
+    as_json: Annotated[bool, typer.Option("--json")] = False,
+) -> None:
+    """Measure and print a table, or JSON."""
+    arguments: dict[str, object] = {
+        "profiles": [int(size) for size in sizes.split(",")],
+        "timelines": [int(length) for length in lengths.split(",")],
+        "memory": people,
+        "recovery": people,
+    }
+    figures: list[Figure] = []
+    for name in only.split(","):
+        remarks.print(_MEASURES[name].__doc__ or "")
+        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+            figures += pool.submit(_measure, name, arguments[name]).result()
+    if as_json:
+        typer.echo(
+            json.dumps([dict(zip(("what", "value", "unit"), figure, strict=True)) for figure in figures])
+        )
+        return
+    print_table(("measured", "value"), [(what, f"{value:,.1f} {unit}") for what, value, unit in figures])
+
+
+if __name__ == "__main__":
+    typer.run(main)

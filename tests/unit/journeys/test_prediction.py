@@ -329,7 +329,8 @@ def test_predictions_are_spliced_in_as_the_codec_would_encode_them(
     issue_risk: float | None,
     version: str,
 ) -> None:
-    state, sealed = fold(*busy(3)).sealed("default", "p1", 9)
+    folded = fold(*busy(3))
+    state, (_, sealed) = folded.state("default", "p1", 9), folded.sealed("default", "p1", 9)
     predicted = {"likely_next": likely_next, "issue_risk": issue_risk, "model_version": version}
     value = predicting(sealed, likely_next, issue_risk, version)
     assert decode_as("JourneyState", value) == {**state, **predicted}

@@ -8,14 +8,12 @@ from pathlib import Path
 from typing import Final
 
 from deploy.cli.output import remarks
-from deploy.sandbox import Process
 from schemas.errors import UnavailableError
 from schemas.records import Touchpoint
 from streams.identity.load_policy import load
 from tests.benchmarks.peers.lab import Lab, encoded
 from tests.benchmarks.peers.systems import Limit, Peer, System, Touchline, python
 from tests.benchmarks.peers.workload import touchpoints
-from tests.benchmarks.processes import cpu_seconds, peak_mib
 
 SYSTEMS: Final = ("touchline", "faust", "quix", "kafka-streams", "limit")
 #: A process has settled when it takes less than this share of a core.
@@ -41,7 +39,7 @@ class Cost:
 
     system: str
     events: int
-    cpu_seconds: dict[str, float]  #: by process
+    cpu_seconds: dict[str, float]  #: by process, or by part of one
     wall_seconds: float
     peak_mib: dict[str, int]  #: by process
 
@@ -103,6 +101,7 @@ def _kafka_streams(lab: Lab, number: int, insert: bool) -> Peer:
         kafka_streams.command,
         insert=insert,
         decode=kafka_streams.decode_state,
+        compiling=kafka_streams.compiling_seconds,
     )
 
 
@@ -126,36 +125,31 @@ def _measure(system: System, events: list[Touchpoint], warm_up: int) -> Cost:
         remarks.print(f"{system.name}: warming up")
         lab.publish(system.topic, messages[:warm_up], lambda: None)
         system.wait(warm_up)
-        _settle(system.processes)
+        _settle(system)
         remarks.print(f"{system.name}: measuring")
         before: dict[str, float] = {}
         started = 0.0
 
         def note() -> None:
             nonlocal started
-            before.update(_cpu(system.processes))
+            before.update(system.cpu())
             started = time.monotonic()
 
         lab.publish(system.topic, messages[warm_up:], note)
         ended = system.wait(len(events))
-        after = _cpu(system.processes)
-        peaks = {part: peak_mib(process.pid) for part, process in system.processes.items()}
+        after, peaks = system.cpu(), system.peak()
         system.check(events, lab.catalogue)
     spent = {part: round(after[part] - before[part], 2) for part in after}
     return Cost(system.name, len(events) - warm_up, spent, round(ended - started, 2), peaks)
 
 
-def _cpu(processes: dict[str, Process]) -> dict[str, float]:
-    return {part: cpu_seconds(process.pid) for part, process in processes.items()}
-
-
-def _settle(processes: dict[str, Process]) -> None:
+def _settle(system: System) -> None:
     """Wait until nothing is left to do of what came before; a system that is never idle is not waited for."""
     deadline = time.monotonic() + SETTLE_SECONDS
-    last = sum(_cpu(processes).values())
+    last = sum(system.cpu().values())
     while time.monotonic() < deadline:
         time.sleep(1)
-        now = sum(_cpu(processes).values())
+        now = sum(system.cpu().values())
         if now - last < IDLE_SHARE:
             return
         last = now

@@ -62,7 +62,7 @@ class Lab:
         self.meanings = folder / "catalogue.json"
 
     def __enter__(self) -> "Lab":
-        self.meanings.write_text(json.dumps(_meanings(self.catalogue)))
+        self.meanings.write_text(json.dumps(meanings_of(self.catalogue)))
         self.clickhouse.start()
         try:
             self.broker.start()
@@ -146,7 +146,8 @@ class LastValues:
         self._consumer.close()
 
 
-def _meanings(catalogue: Catalogue) -> dict[str, object]:
+def meanings_of(catalogue: Catalogue) -> dict[str, object]:
+    """What PEER_CATALOGUE holds."""
     return {
         "types": {
             name: {

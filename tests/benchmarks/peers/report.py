@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.benchmarks.peers.harness import Cost
+from tests.benchmarks.peers.systems import COMPILER
 
 
 @dataclass(frozen=True)
@@ -45,11 +46,12 @@ def lines(costs: Iterable[Cost]) -> list[Line]:
 
 
 def _line(what: str, runs: list[Cost], parts: list[str]) -> Line:
+    whole = set(parts) == set(runs[0].cpu_seconds)
     spent = [sum(run.cpu_seconds[part] for part in parts) / run.events * 1e6 for run in runs]
     return Line(
         what, statistics.median(spent), (min(spent), max(spent)),
         statistics.median(run.events / run.wall_seconds for run in runs),
-        max(sum(run.peak_mib[part] for part in parts) for run in runs),
+        max(sum(mib for part, mib in run.peak_mib.items() if part in parts or whole) for run in runs),
     )  # fmt: skip
 
 
@@ -70,7 +72,12 @@ def ratio(line: Line, by_name: dict[str, Line]) -> float | None:
     """How many times as many events Touchline takes in the same CPU time; None for Touchline itself."""
     dry = line.what.endswith("without inserts")
     own = by_name.get("touchline worker" if dry else "touchline")
-    if own is None or line.what.startswith("touchline") or not own.cpu_per_million:
+    if (
+        own is None
+        or line.what.startswith("touchline")
+        or line.what.endswith(COMPILER)
+        or not own.cpu_per_million
+    ):
         return None
     return line.cpu_per_million / own.cpu_per_million
 
@@ -103,7 +110,11 @@ def plot(found: list[Line], file: Path, title: str) -> None:
     mpl.use("Agg")
     from matplotlib import pyplot as plt
 
-    shown = [line for line in reversed(found) if line.what not in ("touchline worker", "touchline loader")]
+    shown = [
+        line
+        for line in reversed(found)
+        if line.what not in ("touchline worker", "touchline loader", f"kafka-streams {COMPILER}")
+    ]
     figure, axes = plt.subplots(figsize=(8, 0.5 * len(shown) + 1.4))
     bars = axes.barh(
         [line.what for line in shown],

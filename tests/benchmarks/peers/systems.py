@@ -19,11 +19,14 @@ from schemas.topics import JOURNEY_STATES, TOUCHPOINTS
 from tests.benchmarks.peers.answers import Answer, check, check_count, expected, of_state
 from tests.benchmarks.peers.contract import INPUT
 from tests.benchmarks.peers.lab import DATABASE, PARTITIONS, Encoded, Lab, LastValues, Message, connected
+from tests.benchmarks.processes import cpu_seconds, peak_mib
 from tests.integration.parts import IDLE_SECONDS, Deployment, deployment
 
 #: How long a system may take; the slowest need a minute for 50,000 events.
 PATIENCE_SECONDS: Final = 1_800.0
 LOOK_SECONDS: Final = 0.25
+#: The part of a process that compiles it just in time.
+COMPILER: Final = "compiler"
 
 
 class System(ABC):
@@ -49,6 +52,14 @@ class System(ABC):
     @abstractmethod
     def wait(self, events: int) -> float:
         """Wait until its answers to so many events are complete; returns since when, on the monotonic clock."""
+
+    def cpu(self) -> dict[str, float]:
+        """CPU seconds so far, by process or by part of one."""
+        return {part: cpu_seconds(process.pid) for part, process in self.processes.items()}
+
+    def peak(self) -> dict[str, int]:
+        """The most memory so far in MiB, by process."""
+        return {part: peak_mib(process.pid) for part, process in self.processes.items()}
 
     @abstractmethod
     def check(self, events: list[Touchpoint], catalogue: Catalogue) -> None:
@@ -117,13 +128,14 @@ class Peer(System):
 
     def __init__(
         self, lab: Lab, name: str, run: int, command: Callable[[Path], list[str]], *, insert: bool = True,
-        decode: Callable[[bytes], Any] = json.loads,
+        decode: Callable[[bytes], Any] = json.loads, compiling: Callable[[int], float] | None = None,
     ) -> None:  # fmt: skip
         super().__init__(lab)
         self.name = name if insert else f"{name} without inserts"
         self._insert = insert
         self._command = command
         self._decode = decode
+        self._compiling = compiling
         self._prefix = f"peer-{name}-{run}-" if insert else f"peer-{name}-{run}-dry-"
         self._seen: dict[str, int] = {}
 
@@ -152,6 +164,14 @@ class Peer(System):
 
     def message(self, event: Encoded) -> Message:
         return event.cookie, event.value
+
+    def cpu(self) -> dict[str, float]:
+        spent = super().cpu()
+        if self._compiling is None:
+            return spent
+        # what a short run spends on just-in-time compilation costs a long one nothing: shown apart
+        compiling = self._compiling(self.processes["peer"].pid)
+        return {"code": spent["peer"] - compiling, COMPILER: compiling}
 
     def wait(self, events: int) -> float:
         complete = self._inserted if self._insert else self._published
@@ -222,8 +242,8 @@ def python(module: str, *arguments: str) -> Callable[[Path], list[str]]:
 
 
 def _profile(state: dict[str, Any]) -> str:
-    """The customer if there is one, else the cookie: customer_id sorts after cookie and before nothing else."""
-    identifiers = {one["type"]: one["value"] for one in state["identifiers"]}
+    """The customer if there is one, else the cookie."""
+    identifiers: dict[str, str] = {one["type"]: one["value"] for one in state["identifiers"]}
     return identifiers.get("customer_id") or identifiers["cookie"]
 
 

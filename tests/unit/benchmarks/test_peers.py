@@ -1,0 +1,58 @@
+"""The peers benchmark is fair only if its workload has one right answer and its checks notice a wrong one."""
+
+import json
+from collections import defaultdict
+from dataclasses import replace
+
+import pytest
+
+from schemas.catalogue import Catalogue
+from tests.benchmarks.peers.answers import WrongAnswerError, check, expected, of_state
+from tests.benchmarks.peers.core import Meanings, advance
+from tests.benchmarks.peers.lab import meanings_of
+from tests.benchmarks.peers.workload import cookie_of, profile_of, touchpoints
+
+EVENTS = touchpoints(2_000, 100)
+CATALOGUE = Catalogue.load()
+
+
+def test_the_workload_is_as_long_as_asked_in_order_and_without_repeats():
+    places = [(event["occurred_at"], event["event_id"]) for event in EVENTS]
+    assert len(EVENTS) == 2_000
+    assert places == sorted(set(places))
+
+
+def test_the_same_arguments_give_the_same_events():
+    assert touchpoints(2_000, 100) == EVENTS
+
+
+def test_a_cookie_is_one_profile_from_its_first_touchpoint_on():
+    profiles = defaultdict(set)
+    for event in EVENTS:
+        profiles[cookie_of(event)].add(profile_of(event))
+    assert all(len(found) == 1 for found in profiles.values())
+    owners = [profile for found in profiles.values() for profile in found]
+    assert len(owners) == len(set(owners))
+
+
+def test_the_peers_state_gives_the_right_answers(tmp_path):
+    catalogue = tmp_path / "catalogue.json"
+    catalogue.write_text(json.dumps(meanings_of(CATALOGUE)))
+    meanings, states = Meanings(catalogue), {}
+    for event in EVENTS:
+        profile = profile_of(event)
+        states[profile] = json.loads(json.dumps(advance(states.get(profile), event, meanings)))
+    found = {profile: of_state(state) for profile, state in states.items()}
+    check("the peers' state", found, expected(EVENTS, CATALOGUE, net=False))
+
+
+def test_a_wrong_a_missing_and_an_invented_profile_are_noticed():
+    right = expected(EVENTS, CATALOGUE, net=False)
+    profile, answer = next(iter(right.items()))
+    for wrong in (
+        right | {profile: replace(answer, orders=answer.orders + 1)},
+        {name: one for name, one in right.items() if name != profile},
+        right | {"nobody": answer},
+    ):
+        with pytest.raises(WrongAnswerError, match="1 of"):
+            check("a peer", wrong, right)

@@ -39,6 +39,11 @@ class World:
         self._without = without
         self._ticking = plan.ticking
         self.idle_seconds = 0.0
+        #: Partitions whose journeys changelog somebody wrote to since the last rebalance.
+        self._successor_wrote: set[int] = set()
+        #: A zombie wrote to one before its successor did, which has read it already: docs/delivery.md says what then
+        #: is not promised.
+        self.unnoticed_zombie = False
         self._waiting = list(plan.events)
         self._sent: list[tuple[Place, bytes, bytes]] = []
         self.kafka = Kafka(PARTITIONS)
@@ -125,10 +130,18 @@ class World:
             outbox = task.waiting.outbox
             ends: dict[Place, tuple[int, int]] = {}
             for place, records in outbox.records.items():
+                self._notice(worker, place)
                 offsets = [self.kafka.append(place, *record) for record in records]
                 ends[place] = offsets[0], offsets[-1]
             self._say(f"{worker.name} {task.name} publishes {_described(ends)}")
             task.resume(ends)
+
+    def _notice(self, worker: Worker, place: Place) -> None:
+        if place[0] == topics.JOURNEYS_CHANGELOG.name:
+            if worker.generation == self.generation:
+                self._successor_wrote.add(place[1])
+            elif place[1] not in self._successor_wrote:
+                self.unnoticed_zombie = True
 
     def _commit(self) -> None:
         awake = self._awake()
@@ -224,6 +237,7 @@ class World:
         for member in members:
             member.commit(self.generation)
         self.generation += 1
+        self._successor_wrote = set()
         owners = {partition: members[(partition + shift) % len(members)] for partition in range(PARTITIONS)}
         for member in members:
             member.rebalance(self.generation, {p for p, owner in owners.items() if owner is member})

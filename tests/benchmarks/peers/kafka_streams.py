@@ -1,11 +1,12 @@
 """The Kafka Streams peer (Java 17): built once by Maven into the user's cache, started by the contract of the peers.
 
 What it is: Kafka Streams of the broker's own version, its defaults (at least once, commits every 30 s, 10 MB of record
-cache, one stream thread) and an optimised topology; state in memory, restored from changelogs (PEER_STORE=rocksdb asks
-for RocksDB, which is slower here); Avro readers that skip the fields they do not need; RowBinary inserts over HTTP, one
-batch under way while the next one is collected, all of them in ClickHouse before offsets are committed.
+cache, one stream thread), an optimised topology and batches of 128 KB; state in memory, restored from changelogs
+(PEER_STORE=rocksdb asks for RocksDB, which is slower here); Avro readers that skip the fields they do not need;
+RowBinary inserts over HTTP, one batch under way while the next one is collected, all of them in ClickHouse before
+offsets are committed.
 
-Its record cache coalesces: a profile's state is published when it leaves the cache or at a commit, not with every event.
+Its record cache coalesces: a profile's state is published when it leaves the cache or at a commit, not per event.
 """
 
 import hashlib
@@ -30,8 +31,8 @@ CONTRACTS: Final = Path(__file__).parents[3] / "schemas" / "avro"
 #: What touchpoints are written with; on the class path, so that Avro reads them with any schema of fewer fields.
 WRITERS: Final = ("Identifier.avsc", "Touchpoint.avsc")
 
-#: G1 is what a server gets by default (from two cores and 2 GB). PEER_JAVA_OPTIONS goes after these and wins.
-JAVA_OPTIONS: Final = ("-Xmx1g", "-XX:+UseG1GC", "-Dorg.apache.avro.specific.use_custom_coders=true")
+#: The collector is the JVM's choice: G1 from two cores and 2 GB on. PEER_JAVA_OPTIONS goes after these and wins.
+JAVA_OPTIONS: Final = ("-Xmx1g", "-Dorg.apache.avro.specific.use_custom_coders=true")
 
 _STATE: Final = load_schema(FOLDER / "src" / "main" / "avro" / "JourneyCore.avsc")
 
@@ -44,12 +45,32 @@ def command(folder: Path) -> list[str]:
     built = build()
     more = os.environ.get("PEER_JAVA_OPTIONS", "").split()
     own = f"-Djava.io.tmpdir={folder}"  # RocksDB unpacks its library there
-    return ["java", *JAVA_OPTIONS, own, *more, "-cp", f"{built}/classes:{built}/jars/*", "touchline.peer.Main"]
+    return [
+        "java",
+        *JAVA_OPTIONS,
+        own,
+        *more,
+        "-cp",
+        f"{built}/classes:{built}/jars/*",
+        "touchline.peer.Main",
+    ]
 
 
 def decode_state(value: bytes) -> dict[str, Any]:
     """A record of the peer's states topic, by the fields of JourneyCore.avsc."""
-    return schemaless_reader(BytesIO(value[HEADER_BYTES:]), _STATE, None)
+    state: Any = schemaless_reader(BytesIO(value[HEADER_BYTES:]), _STATE, None)
+    return dict(state)
+
+
+def compiling_seconds(pid: int) -> float:
+    """CPU seconds that the JVM's compilers took so far (Linux): half a short run's cost, nothing in a long one."""
+    total = 0
+    for stat in Path(f"/proc/{pid}/task").glob("*/stat"):
+        name, _, fields = stat.read_text().partition("(")[2].rpartition(")")
+        if name.startswith(("C1 Compiler", "C2 Compiler")):
+            user, system = fields.split()[11:13]
+            total += int(user) + int(system)
+    return total / os.sysconf("SC_CLK_TCK")
 
 
 def build() -> Path:

@@ -65,7 +65,7 @@ final class Pipeline {
             .to(settings.topic("states"), Produced.with(text, journeys));
     }
 
-    /** In memory unless asked otherwise: twice as fast, and as safe, since both are restored from their changelog. */
+    /** In memory unless asked otherwise: the faster one, and as safe, since both are restored from their changelog. */
     private KeyValueBytesStoreSupplier store(String name) {
         return settings.rocksDb() ? Stores.persistentKeyValueStore(name) : Stores.inMemoryKeyValueStore(name);
     }

@@ -4,6 +4,7 @@ import java.nio.file.Path;
 import java.util.Map;
 import java.util.Properties;
 import org.apache.kafka.clients.consumer.ConsumerConfig;
+import org.apache.kafka.clients.producer.ProducerConfig;
 import org.apache.kafka.streams.StreamsConfig;
 
 /** What the harness says in PEER_* variables, and Kafka Streams' settings that follow from it. */
@@ -12,6 +13,7 @@ record Settings(
         boolean insert, boolean rocksDb) {
 
     static final String TOUCHPOINTS = "peer-touchpoints";
+    private static final int BATCH_BYTES = 128 * 1024;
 
     static Settings fromEnvironment() {
         return new Settings(
@@ -38,8 +40,8 @@ record Settings(
     }
 
     /**
-     * The defaults (at least once, a commit every 30 s, 10 MB of record cache, one thread), but for what the
-     * documentation recommends to everybody: an optimised topology.
+     * The defaults (at least once, a commit every 30 s, 10 MB of record cache, one thread), but for what is
+     * recommended for throughput: an optimised topology and larger batches.
      */
     Properties streams() {
         Properties properties = new Properties();
@@ -49,6 +51,7 @@ record Settings(
             StreamsConfig.STATE_DIR_CONFIG, folder.toString(),
             StreamsConfig.NUM_STREAM_THREADS_CONFIG, 1,
             StreamsConfig.TOPOLOGY_OPTIMIZATION_CONFIG, StreamsConfig.OPTIMIZE,
+            StreamsConfig.producerPrefix(ProducerConfig.BATCH_SIZE_CONFIG), BATCH_BYTES,
             StreamsConfig.consumerPrefix(ConsumerConfig.AUTO_OFFSET_RESET_CONFIG), "earliest"));
         return properties;
     }

@@ -13,6 +13,7 @@ from typing import Any, Final
 from fastavro import parse_schema, schemaless_reader, schemaless_writer
 
 from schemas.bounds import check_bounds, check_schema
+from schemas.compiled import reader, writer
 from schemas.errors import ContractError, Reason
 from schemas.records import AvroSchema, Identifier, Record
 from schemas.registry import WriterSchema, current, fingerprint_of, writers
@@ -47,6 +48,8 @@ def _plain(schema: AvroSchema) -> AvroSchema:
 
 
 _CURRENT = {name: _parse(schema) for name, schema in current().items()}
+_READ = {name: reader(_plain(schema)) for name, schema in current().items()}
+_WRITE = {name: writer(_plain(schema)) for name, schema in current().items()}
 _HEADERS = {name: MARKER + fingerprint_of(schema) for name, schema in current().items()}
 _WRITERS = writers()
 _PARSED = {mark: _parse(writer.schema) for mark, writer in _WRITERS.items()}
@@ -59,9 +62,12 @@ SchemaById = Callable[[int], dict[str, Any]]
 
 def encode(name: str, record: Mapping[str, Any]) -> bytes:
     """Encode a record of schema `name`. Raises ContractError (INVALID) if it does not fit the schema."""
-    buffer = BytesIO()
-    buffer.write(_HEADERS[name])
+    write = _WRITE[name]
     try:
+        if write is not None:
+            return _HEADERS[name] + write(record)
+        buffer = BytesIO()
+        buffer.write(_HEADERS[name])
         schemaless_writer(buffer, _CURRENT[name], record)
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
         raise ContractError(Reason.INVALID, f"not a {name}: {error}") from error
@@ -121,6 +127,9 @@ def decode_as(name: str, data: bytes | None) -> Record:
 
 def decode_own(name: str, data: bytes) -> Record:
     """Decode a `name` that this process wrote or has decoded before: without the checks against hostile bytes."""
+    read = _READ[name]
+    if read is not None:
+        return read(data[HEADER_BYTES:])
     return schemaless_reader(BytesIO(memoryview(data)[HEADER_BYTES:]), _CURRENT[name], None)  # type: ignore[no-any-return]
 
 
@@ -206,11 +215,14 @@ def _decode_confluent(data: bytes, schema_by_id: SchemaById) -> Record:
 def _read(name: str, parsed: AvroSchema, data: bytes, start: int) -> Record:
     if len(data) > UNWALKED_BYTES:
         check_bounds(parsed, data, start)
+    is_current = parsed is _PARSED.get(_HEADERS[name][2:])
+    read = _READ[name]
     buffer = BytesIO(data)
-    buffer.seek(start)
-    reader_schema = None if parsed is _PARSED.get(_HEADERS[name][2:]) else _CURRENT[name]
     try:
-        record = schemaless_reader(buffer, parsed, reader_schema)
+        if is_current and read is not None:
+            return read(data[start:])
+        buffer.seek(start)
+        record = schemaless_reader(buffer, parsed, None if is_current else _CURRENT[name])
     except Exception as error:
         # fastavro raises a dozen types for hostile bytes; every one of them means the same here
         raise ContractError(Reason.UNDECODABLE, f"not a {name}: {type(error).__name__}: {error}") from error

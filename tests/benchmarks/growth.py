@@ -3,7 +3,7 @@ long its recovery takes. The real agents in process, without a broker: `python -
 
 - profiles: CPU per event (known people, drawn at random) with 10 thousand to 3 million profiles in the state. Everybody
   has come once before; three of five with a customer id, which identity has linked to their cookie;
-- timelines: CPU per event of 1,000 people as each has 10, 100, ... touchpoints, a quarter of an hour apart;
+- timelines: CPU per event of 2,000 people as each has 10, 100, ... touchpoints, a quarter of an hour apart;
 - memory: resident bytes per profile with 10 touchpoints, of visitors (a cookie) and of customers (and a customer id,
   with what stitch and identity know of it); Python itself and the code are not counted;
 - recovery: CPU seconds per million profiles with 10 touchpoints from compacted changelogs.
@@ -35,10 +35,9 @@ from tests.simulation.worker import POLICY
 START_MS: Final = 1_767_225_600_000  #: 2026-01-01T00:00:00Z
 MINUTE: Final = 60_000
 TOUCHPOINTS_EACH: Final = 10
-TIMELINES: Final = 1_000
+TIMELINES: Final = 2_000
 CHUNK: Final = 20_000  #: events encoded and fed at once
 WINDOWS: Final = 3  #: of which the cheapest counts
-ROUNDS: Final = 3  #: touchpoints of everybody in one window
 TYPES: Final = {
     "home": 5, "product_view": 9, "search": 5, "add_to_cart": 2, "purchase": 1, "support_chat": 1, "error_page": 1,
 }  # fmt: skip
@@ -99,10 +98,8 @@ async def timelines(lengths: list[int]) -> list[Figure]:
     for length in sorted(lengths):
         for _ in range(have, length):
             await worker.feed(source.of(iter(range(TIMELINES))))
-        have = length + WINDOWS * ROUNDS
-        windows = (
-            [one for _ in range(ROUNDS) for one in source.of(iter(range(TIMELINES)))] for _ in range(WINDOWS)
-        )
+        have = length + WINDOWS
+        windows = (source.of(iter(range(TIMELINES))) for _ in range(WINDOWS))
         figures.append((f"timelines of {length:,}", await _cost(worker, windows), "µs/event"))
         remarks.print(*figures[-1])
     await worker.close()

@@ -150,6 +150,23 @@ def string_bytes(text: str) -> bytes:
     return long_bytes(len(raw)) + raw
 
 
+def take_long(data: bytes, at: int) -> tuple[int, int]:
+    """The long that begins at a place, and where it ends. Raises IndexError where the bytes do."""
+    rest = shift = 0
+    while (byte := data[at]) & 0x80:
+        rest |= (byte & 0x7F) << shift
+        shift += 7
+        at += 1
+    rest |= byte << shift
+    return (rest >> 1) ^ -(rest & 1), at + 1
+
+
+def skip_string(data: bytes, at: int) -> int:
+    """Where the string that begins at a place ends. Raises IndexError."""
+    length, start = take_long(data, at)
+    return start + length
+
+
 def double_bytes(number: float) -> bytes:
     """Avro's double: 8 bytes, little-endian."""
     return pack("<d", number)

@@ -15,6 +15,7 @@ from sinks.clickhouse import connect, translated
 from sinks.erasure import Erased
 from sinks.reading import KafkaRecord, read
 from sinks.rows import HISTORY_OF, Row, history_row
+from sinks.superseded import without_superseded
 
 #: Rows of one insert: it stays one block, hence atomic in each partition (RELIABILITY.md, "Loader").
 MAX_ROWS: Final = 100_000
@@ -50,9 +51,9 @@ def prepare(
     records: Iterable[tuple[Topic, KafkaRecord]], erased: Erased | None = None
 ) -> tuple[list[Insert], list[Rejected]]:
     """What a batch of records (at most MAX_ROWS) becomes; nothing of what was erased."""
-    rows: dict[tuple[str, ...], list[Row]] = defaultdict(list)
+    rows: dict[tuple[str, int], list[Row]] = defaultdict(list)
     rejected = []
-    for topic, record in records:
+    for topic, record in without_superseded(records):
         try:
             found = read(topic, record)
         except ContractError as error:
@@ -60,11 +61,12 @@ def prepare(
         else:
             if found is not None:
                 table, row = found
-                rows[(table, *row)].append(row)
+                # a tombstone's row has fewer columns, and goes into a block of its own
+                rows[table, len(row)].append(row)
                 if table in HISTORY_OF:
-                    rows[(HISTORY_OF[table], *row)].append(history_row(row, record.timestamp))
+                    rows[HISTORY_OF[table], len(row)].append(history_row(row, record.timestamp))
     left = [
-        (table, alike if erased is None else erased.left(table, alike)) for (table, *_), alike in rows.items()
+        (table, alike if erased is None else erased.left(table, alike)) for (table, _), alike in rows.items()
     ]
     return [_insert(table, alike) for table, alike in left if alike], rejected
 

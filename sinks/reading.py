@@ -73,15 +73,20 @@ def _decoded(topic: Topic, value: bytes | None) -> tuple[str, Record]:
 
 def _tombstone(topic: Topic, record: KafkaRecord) -> tuple[str, Row]:
     table, row = _TOMBSTONES[topic.name]
-    version = next((value for name, value in record.headers if name == VERSION_HEADER), b"")
     source = Source(record.topic, record.partition, record.offset, b"")
     try:
         key = (record.key or b"").decode()
-        return table, row(key, int(version) if version.isdigit() and len(version) < 20 else None, source)
+        return table, row(key, tombstone_version(record), source)
     except ValueError as error:
         raise ContractError(
             Reason.INVALID, f"a tombstone on {topic.name} that names nothing: {error}"
         ) from error
+
+
+def tombstone_version(record: KafkaRecord) -> int | None:
+    """The version that a tombstone carries; None if it carries none."""
+    version = next((value for name, value in record.headers if name == VERSION_HEADER), b"")
+    return int(version) if version.isdigit() and len(version) < 20 else None
 
 
 def _unreadable(record: KafkaRecord, error: ContractError) -> Record:

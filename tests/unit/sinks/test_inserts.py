@@ -22,7 +22,7 @@ def test_a_batch_becomes_one_insert_a_table_and_the_rejected_stay_apart() -> Non
 def test_tombstones_go_into_an_insert_of_their_own_because_they_know_fewer_columns() -> None:
     batch = [
         (topics.JOURNEY_STATES, Consumed(encode("JourneyState", journey("p1", 1)))),
-        (topics.JOURNEY_STATES, Consumed(None)),
+        (topics.JOURNEY_STATES, Consumed(None, key=b"default/p2")),
     ]
 
     inserts, _ = prepare(batch)

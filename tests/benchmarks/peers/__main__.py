@@ -47,6 +47,7 @@ def main(
     found = lines(costs)
     title = f"{events:,} events of {people:,} people, CPU time after {warm_up:,} to warm up"
     print_table(COLUMNS, rows(found), title=title)
+    remarks.print("touchline: how many times as many events it takes in the same CPU time")
     if json_file is not None:
         about = {"title": title, "machine": f"{platform.machine()}, Python {platform.python_version()}"}
         json_file.write_text(json.dumps(to_json(found, costs, about), indent=1))

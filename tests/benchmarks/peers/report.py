@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.benchmarks.peers.harness import Cost
-from tests.benchmarks.peers.systems import COMPILER
+from tests.benchmarks.peers.systems import COMPILER, DRY
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def rows(found: list[Line]) -> list[list[str]]:
 
 def ratio(line: Line, by_name: dict[str, Line]) -> float | None:
     """How many times as many events Touchline takes in the same CPU time; None for Touchline itself."""
-    dry = line.what.endswith("without inserts")
+    dry = DRY in line.what
     own = by_name.get("touchline worker" if dry else "touchline")
     if (
         own is None
@@ -110,11 +110,7 @@ def plot(found: list[Line], file: Path, title: str) -> None:
     mpl.use("Agg")
     from matplotlib import pyplot as plt
 
-    shown = [
-        line
-        for line in reversed(found)
-        if line.what not in ("touchline worker", "touchline loader", f"kafka-streams {COMPILER}")
-    ]
+    shown = [line for line in reversed(found) if _drawn(line.what)]
     figure, axes = plt.subplots(figsize=(8, 0.5 * len(shown) + 1.4))
     bars = axes.barh(
         [line.what for line in shown],
@@ -129,3 +125,8 @@ def plot(found: list[Line], file: Path, title: str) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     figure.tight_layout()
     figure.savefig(file, dpi=150)
+
+
+def _drawn(what: str) -> bool:
+    """Whether a line is a whole system that inserts, or the compiled code of one."""
+    return not (DRY in what or what.endswith(COMPILER) or what in ("touchline worker", "touchline loader"))

@@ -9,7 +9,9 @@ import pytest
 from schemas.catalogue import Catalogue
 from tests.benchmarks.peers.answers import WrongAnswerError, check, expected, of_state
 from tests.benchmarks.peers.core import Meanings, advance
+from tests.benchmarks.peers.harness import Cost
 from tests.benchmarks.peers.lab import meanings_of
+from tests.benchmarks.peers.report import lines, ratio
 from tests.benchmarks.peers.workload import cookie_of, profile_of, touchpoints
 
 EVENTS = touchpoints(2_000, 100)
@@ -56,3 +58,16 @@ def test_a_wrong_a_missing_and_an_invented_profile_are_noticed():
     ):
         with pytest.raises(WrongAnswerError, match="1 of"):
             check("a peer", wrong, right)
+
+
+def test_a_peer_that_inserts_is_compared_with_worker_and_loader_and_one_that_does_not_with_the_worker():
+    costs = [
+        Cost("touchline", 100, {"worker": 2.0, "loader": 1.0}, 1.0, {"worker": 10, "loader": 5}),
+        Cost("quix", 100, {"peer": 6.0}, 1.0, {"peer": 20}),
+        Cost("quix, no inserts", 100, {"peer": 5.0}, 1.0, {"peer": 20}),
+    ]
+    by_name = {line.what: line for line in lines(costs)}
+    assert ratio(by_name["quix"], by_name) == 2.0
+    assert ratio(by_name["quix, no inserts"], by_name) == 2.5
+    assert ratio(by_name["touchline"], by_name) is None
+    assert by_name["touchline"].peak_mib == 15

@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -49,6 +50,7 @@ def place(text: str, origin: str, *keys: str) -> str:
     return f"{origin}, line {line}: {'.'.join(keys)}"
 
 
+@lru_cache(maxsize=4096)  # an entry is looked for in every line, and every entry of a file may be looked for
 def _keys(dotted: str) -> tuple[str, ...]:
     """The parts of a dotted key: `types."a b".limit` has three."""
     try:

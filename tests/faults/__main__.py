@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from tests.faults.arena import arena, cwd_is_the_checkout
+from tests.faults.arena import Scale, arena, cwd_is_the_checkout
 from tests.faults.catalogue import BY_NUMBER, FAULTS
 from tests.faults.report import markdown, show
 from tests.faults.suite import Outcome, play
@@ -27,6 +27,7 @@ def main() -> int:
     parser.add_argument("--repeat", type=int, default=1, help="repetitions, with seeds that count up")
     parser.add_argument("--events", type=int, default=0, help="in place of each fault's own number")
     parser.add_argument("--long", action="store_true", help="outages of minutes and a soak of ten minutes")
+    parser.add_argument("--short", action="store_true", help="each fault as `make test` plays it")
     parser.add_argument("--no-control", action="store_true", help="leave the control arms out")
     parser.add_argument("--json", type=Path, help="write all outcomes to this file")
     parser.add_argument("--markdown", type=Path, help="write the table to this file")
@@ -37,6 +38,7 @@ def main() -> int:
     seed = random.randrange(1, 1_000_000) if arguments.seed is None else arguments.seed
     console.print(f"seed {seed}")
     chosen = [BY_NUMBER[number] for number in arguments.fault or [fault.number for fault in FAULTS]]
+    scale = Scale.LONG if arguments.long else Scale.SHORT if arguments.short else Scale.USUAL
     outcomes: list[Outcome] = []
     with arena() as where:
         for fault in chosen:
@@ -49,7 +51,7 @@ def main() -> int:
                         fault,
                         seed + repetition,
                         control=control,
-                        long=arguments.long,
+                        scale=scale,
                         events=arguments.events,
                     )
                     outcomes.append(outcome)

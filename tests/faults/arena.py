@@ -10,36 +10,50 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from enum import IntEnum
+from functools import cached_property
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, TypeVar
 
 from kafka import KafkaProducer
 
 from deploy.sandbox import ClickHouseServer, Process
+from deploy.sandbox.offsets import Backlogs
 from deploy.sandbox.ports import free_port
 from deploy.sandbox.topics import create_topics
 from deploy.simulation.population import Population, simulate
 from deploy.sources.publisher import message
+from schemas.errors import UnavailableError
 from schemas.keys import partition_of
 from schemas.records import Touchpoint
 from schemas.settings import Settings
-from schemas.topics import TOUCHPOINTS
+from schemas.topics import ALL, TOUCHPOINTS
 from sinks.migrate import migrate
 from streams.identity.load_policy import load
-from tests.faults.kafka import TwoDoorKafka
+from streams.identity.policy import IdentityPolicy
+from tests.faults.kafka import TwoDoorKafka, delete_topics
 from tests.faults.proxy import Proxy
 from tests.integration.parts import TOUCHLINE, Deployment
 from tests.touchpoints import START, touchpoint
 
-PARTITIONS = 4
-SESSION_SECONDS = 6.0
 PATIENCE = 120.0
 #: Between the death of a process and its next start: `touchline up` waits a second the first time, then longer.
 PAUSE_SECONDS = 0.5
-#: Events published a second while a fault is played: well below what one worker takes.
-RATE = 400.0
+#: What `Trial.resting` calls the server that is shared.
+CLICKHOUSE = "clickhouse"
+#: Between two looks at what is waited for: a look asks Kafka or ClickHouse, which have other things to do.
+LOOK_SECONDS = 0.2
+Of = TypeVar("Of")
 POISON = b"\xc3\x01 not a touchpoint"
+
+
+class Scale(IntEnum):
+    """How much of a fault is played."""
+
+    SHORT = 0  #: once, as briefly as shows it: for every run of the tests
+    USUAL = 1
+    LONG = 2  #: outages as long as the fault list says, not only long enough
 
 
 @dataclass
@@ -82,23 +96,43 @@ class Trial:
     """One fault, once: a deployment under load, a supervisor for its processes, what was published, what was seen."""
 
     arena: Arena
-    live: Deployment
+    live: "FaultDeployment"
     random: Random
     events: list[Touchpoint]
     control: bool = False
-    long: bool = False  #: outages as long as the fault list says, not only long enough
+    scale: Scale = Scale.USUAL
     poison: int = 0  #: records that cannot be read, published so far
     recoveries: list[float] = field(default_factory=list)  #: seconds
     notes: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)  #: what a fault found wrong besides the oracle
     restarts: int = 0
     crashes: Counter[str] = field(default_factory=Counter)  #: what processes said that ended by themselves
-    resting: set[str] = field(default_factory=set)  #: names of processes that are down on purpose
+    #: names of processes that are down on purpose; `CLICKHOUSE` is one
+    resting: set[str] = field(default_factory=set)
     _died: dict[str, float] = field(default_factory=dict)
     _feeder: threading.Thread | None = None
     _stop: threading.Event = field(default_factory=threading.Event)
     _feed_error: BaseException | None = None
     _probes: int = 0
+
+    def of(self, short: Of, usual: Of, long: Of | None = None) -> Of:
+        """What the scale says; `long` is as usual unless it is given."""
+        return (short, usual, usual if long is None else long)[self.scale]
+
+    @cached_property
+    def _policy(self) -> IdentityPolicy:
+        settings = self.live.settings
+        return load("", settings.pseudonym_secret(), settings.pseudonym_key_id)
+
+    @property
+    def session(self) -> float:
+        """Seconds without a heartbeat after which the broker takes a worker for dead."""
+        return self.live.settings.session_timeout
+
+    @property
+    def rate(self) -> float:
+        """Events published a second while a fault is played: well below what one worker takes."""
+        return self.of(150.0, 400.0)
 
     # processes
 
@@ -108,6 +142,7 @@ class Trial:
 
     def tend(self) -> None:
         """Start again what died, as the supervisor of `touchline up` does."""
+        self._tend_clickhouse()
         now = time.monotonic()
         for child in self.children():
             if child.alive or child.name in self.resting:
@@ -119,6 +154,13 @@ class Trial:
             elif now - self._died[child.name] >= PAUSE_SECONDS:
                 child.start()
                 self.restarts += 1
+
+    def _tend_clickhouse(self) -> None:
+        """libchdb, which stands in for ClickHouse, may abort when a connection is cut while it is greeted."""
+        server = self.arena.clickhouse
+        if CLICKHOUSE not in self.resting and server.process is not None and not server.process.alive:
+            self.notes.append(f"ClickHouse {server.process.ending()} by itself")
+            server.start()
 
     def sleep(self, seconds: float) -> None:
         """Wait, and tend meanwhile."""
@@ -133,7 +175,7 @@ class Trial:
         while not condition():
             assert time.monotonic() < until, f"{what} not within {timeout:.0f} s\n{self.live.log_tails()}"
             self.tend()
-            time.sleep(0.05)
+            time.sleep(LOOK_SECONDS)
 
     def victim(self) -> Process:
         """One of the workers that run."""
@@ -143,12 +185,20 @@ class Trial:
     # events
 
     def feed(
-        self, events: list[Touchpoint] | None = None, *, rate: float | None = RATE, poison: float = 0.0
-    ) -> None:
-        """Publish events in the background; `poison` is the share of records that cannot be read among them."""
+        self, events: list[Touchpoint] | None = None, *, rate: float | None = None, poison: float = 0.0,
+        cold: bool = False,
+    ) -> None:  # fmt: skip
+        """Publish events in the background; `poison` is the share of records that cannot be read among them.
+
+        First everybody must be at work, so that a fault meets it under load; unless it is about the start: `cold`,
+        then everything is published at once.
+        """
         self.join()
+        if not (cold or self._probes):
+            self._show_probes()
         self._stop.clear()
         chosen = self.events if events is None else events
+        rate = None if cold else rate or self.rate
         self._feeder = threading.Thread(target=self._feed, args=(chosen, rate, poison), daemon=True)
         self._feeder.start()
 
@@ -183,8 +233,7 @@ class Trial:
     @contextmanager
     def producer(self) -> Iterator[Callable[[Touchpoint | None], None]]:
         """What publishes a touchpoint, or for None a record that cannot be read; the end waits for confirmations."""
-        settings = self.live.settings
-        policy = load("", settings.pseudonym_secret(), settings.pseudonym_key_id)
+        settings, policy = self.live.settings, self._policy
         topic = settings.topic(TOUCHPOINTS.name)
         # it outlives every outage of a trial: what is published counts once it is confirmed
         producer = KafkaProducer(
@@ -215,23 +264,31 @@ class Trial:
     def recovered(self, since: float | None = None, timeout: float = PATIENCE) -> float:
         """Publish a touchpoint for every partition now; note how long from `since` until ClickHouse shows them all."""
         since = time.monotonic() if since is None else since
-        probes = [self._probe(partition) for partition in range(PARTITIONS)]
+        self._show_probes(timeout)
+        seconds = time.monotonic() - since
+        self.recoveries.append(seconds)
+        return seconds
+
+    def send_probes(self) -> list[Touchpoint]:
+        """Publish a touchpoint for every partition."""
+        probes = [self._probe(partition) for partition in range(self.live.settings.partitions)]
         self.events += probes
         with self.producer() as send:
             for probe in probes:
                 send(probe)
+        return probes
+
+    def _show_probes(self, timeout: float = PATIENCE) -> None:
+        probes = self.send_probes()
         wanted = ", ".join(f"'{probe['event_id']}'" for probe in probes)
         sql = f"SELECT count() FROM touchpoints FINAL WHERE event_id IN ({wanted})"
         self.wait(lambda: self._count(sql) == len(probes), "recovery", timeout)
-        seconds = time.monotonic() - since
-        self.recoveries.append(seconds)
-        return seconds
 
     def _probe(self, partition: int) -> Touchpoint:
         while True:
             self._probes += 1
             cookie = f"probe-{self._probes}"
-            if partition_of(f"default/cookie:{cookie}".encode(), PARTITIONS) == partition:
+            if partition_of(f"default/cookie:{cookie}".encode(), self.live.settings.partitions) == partition:
                 return touchpoint(cookie, occurred_at=START + self._probes, ids=[("cookie", cookie)])
 
     def _count(self, sql: str) -> int:
@@ -255,7 +312,7 @@ class Trial:
         quiet: list[float] = []
 
         def idle() -> bool:
-            backlogs = self.live.look().backlogs
+            backlogs = self.live.backlogs()
             if backlogs is None or not all(b.idle for group in backlogs.values() for b in group):
                 quiet.clear()
                 return False
@@ -277,10 +334,12 @@ class Trial:
         return found
 
     def close(self) -> None:
-        """End everything."""
+        """End everything, and leave nothing that a server that is started again would have to recover."""
         self._stop.set()
         self.arena.calm()
         self.live.close()
+        delete_topics(self.live.settings, [topic.name for topic in ALL])
+        self.live.query(f"DROP DATABASE {self.live.settings.clickhouse().database}")
 
 
 class FaultDeployment(Deployment):
@@ -292,6 +351,19 @@ class FaultDeployment(Deployment):
         super().__init__(settings, logs)
         self._inner = inner
         self._commands = {"worker": worker, "load": loader}
+
+    def backlogs(self) -> Backlogs | None:
+        """How far each group is behind; None while the broker does not say."""
+        try:
+            return self._observer.backlogs()
+        except UnavailableError:
+            return None
+
+    def close(self) -> None:
+        """End all processes; nobody waits for what they would still commit."""
+        for child in self._children():
+            child.kill()
+        super().close()
 
     def _process(self, name: str, command: str) -> Process:
         env = {**self._inner.to_env(), "TOUCHLINE_FAULT_DIR": str(self.logs)}
@@ -308,16 +380,16 @@ def trial(
     worker: str = "",
     loader: str = "",
     control: bool = False,
-    long: bool = False,
+    scale: Scale = Scale.USUAL,
 ) -> Iterator[Trial]:
     """A deployment of its own; `worker` and `loader` name variants to run in place of the real ones."""
-    name = uuid.uuid4().hex[:10]
+    name, short = uuid.uuid4().hex[:10], scale is Scale.SHORT
     settings = Settings(
         brokers=where.kafka.address,
         clickhouse_url=where.clickhouse.url_of(f"fault_{name}"),
         topic_prefix=f"{name}.",
-        partitions=PARTITIONS,
-        session_timeout=SESSION_SECONDS,
+        partitions=2 if short else 4,
+        session_timeout=3.0 if short else 6.0,
         pseudonym_key="0123456789abcdef" * 4,
     )
     inner = replace(
@@ -337,7 +409,7 @@ def trial(
         [*variant, loader] if loader else [*TOUCHLINE, "load"],
     )  # fmt: skip
     population = Population(people=max(events // 15, 10), events=events, seed=seed)
-    running = Trial(where, live, Random(seed), list(simulate(population)), control=control, long=long)
+    running = Trial(where, live, Random(seed), list(simulate(population)), control=control, scale=scale)
     try:
         for _ in range(workers):
             live.start_worker()

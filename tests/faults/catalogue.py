@@ -26,6 +26,7 @@ class Fault:
     play: Callable[[Trial], None]
     events: int = 4_000
     workers: int = 2
+    short_workers: int = 1  #: in the short form: as few as show it
     worker: str = ""  #: variants that put a weakness in, protections untouched
     loader: str = ""
     control: Control | None = None
@@ -42,7 +43,7 @@ FAULTS = (
     Fault(3, "kill -9 in a slow first batch", on_workers.kill_in_a_slow_first_batch,
           workers=1, worker="worker_slow_first",
           control=Control(ACKS_FIRST, worker="worker_slow_first_acks_first")),
-    Fault(4, "SIGSTOP past the session, SIGCONT", on_workers.zombie, events=6_000),
+    Fault(4, "SIGSTOP past the session, SIGCONT", on_workers.zombie, events=6_000, short_workers=2),
     Fault(5, "rebalance storm, 1 to 4 workers", on_workers.storm, events=10_000,
           control=Control(ACKS_FIRST, worker="worker_acks_first")),
     Fault(6, "SIGTERM under load", on_workers.sigterm_under_load, events=10_000),
@@ -59,9 +60,9 @@ FAULTS = (
           control=Control("deduplication token and FINAL", loader="loader_without_token", raw=True)),
     Fault(15, "too many parts, disk full, constraint", on_clickhouse.refusing, events=8_000),
     Fault(16, "poison records, 1% and 100%", on_kafka.poisoned),
-    Fault(17, "dead-letters topic unavailable", on_kafka.dead_letters_unavailable),
+    Fault(17, "dead-letters topic takes nothing", on_kafka.dead_letters_refused),
     Fault(18, "changelog stale, wiped, corrupt", on_state.stale_corrupt_wiped),
-    Fault(19, "failed output and changelog sends", on_kafka.failing_sends, events=8_000),
+    Fault(19, "output and changelog sends refused", on_kafka.failing_sends, events=8_000),
     Fault(20, "soak with compaction", soak.soak, events=12_000),
     Fault(21, "way to the broker stalls", on_kafka.stalled, events=6_000),
 )  # fmt: skip

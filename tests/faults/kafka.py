@@ -1,7 +1,7 @@
 """Apache Kafka with a second door that leads through a proxy, and what an operator can do to its topics."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -38,6 +38,8 @@ class TwoDoorKafka(KafkaBroker):
         )
         text = text.replace("protocol.map=", "protocol.map=PROXIED:PLAINTEXT,")
         text += "\ninter.broker.listener.name=PLAINTEXT\n"
+        # short forms do not wait six seconds for a dead worker
+        text += "group.min.session.timeout.ms=1000\n"
         path.write_text(text)
         return command
 
@@ -46,30 +48,42 @@ class TwoDoorKafka(KafkaBroker):
 def configured(settings: Settings, topic: str, **configs: str) -> Iterator[None]:
     """Give a topic other settings (underscores for dots) for a while."""
     named = {name.replace("_", "."): value for name, value in configs.items()}
-    set_config(settings, topic, named)
+    before = set_config(settings, topic, named)
     try:
         yield
     finally:
-        set_config(settings, topic, None, list(named))
+        set_config(settings, topic, {name: before.get(name) for name in named})
 
 
-def set_config(
-    settings: Settings, topic: str, values: dict[str, str] | None, names: list[str] | None = None
-) -> None:
-    """Set a topic's settings, or take those named back to their defaults."""
+def set_config(settings: Settings, topic: str, values: Mapping[str, str | None]) -> dict[str, str]:
+    """Change a topic's settings (None: the default), and return what was set; afterwards the broker goes by them."""
     client = KafkaAdminClient(bootstrap_servers=settings.brokers)
     try:
         name = settings.topic(topic)
-        if values is not None:
-            client.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, values)])
-        else:
-            client.reset_configs([ConfigResource(ConfigResourceType.TOPIC, name, names)])
+        before = _configs(client, name)
+        given = {key: value for key, value in values.items() if value is not None}
+        if given:
+            client.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, given)])
+        if values.keys() - given:
+            client.reset_configs([ConfigResource(ConfigResourceType.TOPIC, name, [*(values.keys() - given)])])
+        wanted = {**{key: value for key, value in before.items() if key not in values}, **given}
+        deadline = time.monotonic() + 20
+        while _configs(client, name) != wanted:
+            assert time.monotonic() < deadline, f"{name} does not take {dict(values)}"
+            time.sleep(0.05)
+        return before
     finally:
         client.close()
 
 
-def recreate(settings: Settings, topics: list[str]) -> None:
-    """Delete topics with everything in them; whoever calls creates them anew."""
+def _configs(client: KafkaAdminClient, name: str) -> dict[str, str]:
+    """What is set for a topic, as the broker has it now."""
+    described = client.describe_configs([ConfigResource(ConfigResourceType.TOPIC, name)])
+    return {key: found["value"] for key, found in described["topic"][name].items()}
+
+
+def delete_topics(settings: Settings, topics: list[str]) -> None:
+    """Delete topics with everything in them."""
     client = KafkaAdminClient(bootstrap_servers=settings.brokers)
     try:
         names = [settings.topic(topic) for topic in topics]

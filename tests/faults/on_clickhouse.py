@@ -2,26 +2,29 @@
 
 import time
 
-from tests.faults.arena import Trial
+from tests.faults.arena import CLICKHOUSE, Trial
 
 
 def killed_before_commit(trial: Trial) -> None:
     """2: kill -9 between the rows and the commit, four times. Needs the variant that kills itself."""
-    lives = [trial.live.logs / f"life-{number}" for number in range(4)]
-    for life in lives:
-        life.touch()
     trial.feed()
-    trial.wait(lambda: not any(life.exists() for life in lives), "four deaths of the loader")
-    trial.recovered()
+    for number in range(trial.of(2, 4)):
+        life = trial.live.logs / f"life-{number}"
+        life.touch()
+        trial.recovered()
+        if life.exists():
+            trial.problems.append("the loader did not die")
 
 
 def down(trial: Trial) -> None:
     """10: ClickHouse is killed and comes back after a minute."""
     trial.feed()
     trial.wait_loading()
+    trial.resting.add(CLICKHOUSE)
     trial.arena.clickhouse.kill()
-    trial.sleep(60 if trial.long else 12)
+    trial.sleep(trial.of(3, 12, 60))
     trial.arena.clickhouse.start()
+    trial.resting.clear()
     trial.recovered()
     if "holding the data back" not in _log(trial):
         trial.problems.append("the loader's log does not say that it waits")
@@ -29,7 +32,7 @@ def down(trial: Trial) -> None:
 
 def down_past_the_poll_interval(trial: Trial) -> None:
     """11: down for longer than the loader may go without polling. Needs the variant with a short interval."""
-    _outage(trial, 15)
+    _outage(trial, trial.of(7, 15))
 
 
 def down_and_rebalance(trial: Trial) -> None:
@@ -60,8 +63,8 @@ def cut_in_an_insert(trial: Trial) -> None:
     trial.feed()
     trial.wait_loading()
     proxy = trial.arena.clickhouse_proxy
-    for _ in range(6):
-        proxy.cut_after(trial.random.randint(1, 60_000))
+    for _ in range(trial.of(2, 6)):
+        proxy.cut_after(trial.random.randint(1, trial.of(10_000, 60_000)))
         trial.wait(lambda: not proxy.cut_is_due or not trial.feeding, "an insert")
     proxy.calm()
     trial.recovered()
@@ -72,7 +75,7 @@ def answer_lost(trial: Trial) -> None:
     trial.feed()
     trial.wait_loading()
     proxy = trial.arena.clickhouse_proxy
-    for _ in range(4):
+    for _ in range(trial.of(2, 4)):
         before = trial.rows()
         proxy.swallow_answers()
         trial.wait(lambda: trial.rows() > before or not trial.feeding, "an insert")  # noqa: B023 (waited for here)
@@ -100,8 +103,9 @@ def refusing(trial: Trial) -> None:
         query("SYSTEM STOP MERGES touchpoints")
         query(f"ALTER TABLE touchpoints {refuse}")
         seen = _log(trial).count("holding the data back")
+        trial.send_probes()
         trial.wait(lambda: _log(trial).count("holding the data back") > seen, f"a refusal: {refuse}", 30)  # noqa: B023
-        trial.sleep(2)
+        trial.sleep(trial.of(0.2, 2))
         query(f"ALTER TABLE touchpoints {accept}")
         query("SYSTEM START MERGES touchpoints")
         trial.recovered()

@@ -8,7 +8,7 @@ from deploy.sandbox.topics import create_topics
 from schemas import topics
 from schemas.errors import TouchlineError
 from tests.faults.arena import Trial
-from tests.faults.kafka import produce, recreate
+from tests.faults.kafka import delete_topics, produce
 
 
 def stale_corrupt_wiped(trial: Trial) -> None:
@@ -17,9 +17,8 @@ def stale_corrupt_wiped(trial: Trial) -> None:
     trial.feed(trial.events[:half])
     trial.wait_idle()
     _stale(trial)
-    _wiped(trial)
     trial.feed(trial.events[half:])
-    trial.recovered()
+    _wiped(trial)
     trial.wait_idle()
     _corrupt(trial)
 
@@ -39,7 +38,7 @@ def _wiped(trial: Trial) -> None:
     """The changelogs are gone; `touchline backfill` reads again what built them."""
     settings = trial.live.settings
     _stop_all(trial)
-    recreate(settings, [topic.name for topic in topics.CHANGELOGS])
+    delete_topics(settings, [topic.name for topic in topics.CHANGELOGS])
     create_topics(settings)
     moves = plan(settings, 0, {topics.WORKER_GROUP}, set())
     deadline = time.monotonic() + 20
@@ -71,7 +70,7 @@ def _corrupt(trial: Trial) -> None:
 
 
 def _committed(trial: Trial) -> list[int]:
-    backlogs = trial.live.look().backlogs or {}
+    backlogs = trial.live.backlogs() or {}
     return [backlog.done for backlog in backlogs.get(topics.WORKER_GROUP, [])]
 
 

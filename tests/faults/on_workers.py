@@ -3,7 +3,7 @@
 import signal
 import time
 
-from tests.faults.arena import SESSION_SECONDS, Trial
+from tests.faults.arena import Trial
 
 STOP_LIMIT = 10.0  #: seconds that a worker may take to go when asked
 
@@ -12,7 +12,7 @@ def kill_at_random(trial: Trial) -> None:
     """1: kill -9 a worker, three times."""
     trial.feed()
     trial.wait_loading()
-    for _ in range(3):
+    for _ in range(trial.of(1, 3)):
         trial.sleep(trial.random.uniform(0.5, 2.0))
         trial.victim().kill()
         trial.recovered()
@@ -20,7 +20,7 @@ def kill_at_random(trial: Trial) -> None:
 
 def kill_in_a_slow_first_batch(trial: Trial) -> None:
     """3: kill -9 while the first fetch is slow and later ones wait behind it. Needs a slow-first variant."""
-    trial.feed(rate=None)
+    trial.feed(cold=True)
     marker = trial.live.logs / "slow"
     trial.wait(marker.exists, "a slow fetch")
     # longer than a commit interval: what may be committed is committed
@@ -40,20 +40,21 @@ def zombie(trial: Trial) -> None:
     victim.signal(signal.SIGSTOP)
     # fail-over: the others show what is published while it is stopped
     trial.recovered(stopped_at)
-    trial.sleep(max(0.0, stopped_at + SESSION_SECONDS + 2 - time.monotonic()))
+    trial.sleep(max(0.0, stopped_at + trial.session + 2 - time.monotonic()))
     victim.signal(signal.SIGCONT)
     trial.recovered()
 
 
 def storm(trial: Trial) -> None:
     """5: one worker, four workers, one worker, again and again while events flow."""
-    trial.feed(rate=600)
+    trial.feed(rate=trial.of(200, 600))
     trial.wait_loading()
-    while len(trial.live.workers) < 4:
+    most = trial.of(3, 4)
+    while len(trial.live.workers) < most:
         trial.live.start_worker()
-    for _ in range(3):
+    for _ in range(trial.of(1, 3)):
         trial.sleep(trial.random.uniform(1, 3))
-        goers = trial.random.sample(trial.live.workers, 3)
+        goers = trial.random.sample(trial.live.workers, most - 1)
         for worker in goers:
             trial.resting.add(worker.name)
             worker.signal(signal.SIGTERM)
@@ -69,9 +70,9 @@ def sigterm_under_load(trial: Trial) -> None:
     trial.feed()
     trial.wait_loading()
     slowest = 0.0
-    for _ in range(3):
+    for turn in range(trial.of(1, 3)):
         # a process that has not come so far as to handle signals dies of the first one
-        trial.sleep(trial.random.uniform(5, 7))
+        trial.sleep(trial.random.uniform(5, 7) if turn else 0.5)
         victim = trial.victim()
         trial.resting.add(victim.name)
         asked_at = time.monotonic()

@@ -51,7 +51,7 @@ def judge(trial: Trial) -> Verdict:
     ((final, distinct),) = query("SELECT count(), uniqExact(tenant, event_id) FROM touchpoints FINAL")
     ((shown,),) = query("SELECT count() FROM touchpoints_current")
     ((letters,),) = query("SELECT count() FROM dead_letters FINAL WHERE component = 'stitch'")
-    backlogs = trial.live.look().backlogs or {}
+    backlogs = trial.live.backlogs() or {}
     return Verdict(
         published=len(owners),
         lost=len(owners.keys() - live_owners.keys()) + max(trial.poison - letters, 0),

@@ -4,11 +4,8 @@ import signal
 import time
 
 from schemas import topics
-from tests.faults.arena import SESSION_SECONDS, Trial
+from tests.faults.arena import CLICKHOUSE, Trial
 from tests.faults.kafka import set_config
-
-SECONDS = 60.0
-LONG_SECONDS = 600.0
 
 
 def soak(trial: Trial) -> None:
@@ -18,7 +15,7 @@ def soak(trial: Trial) -> None:
             trial.live.settings, topic.name,
             {"segment.ms": "1000", "min.cleanable.dirty.ratio": "0.01", "delete.retention.ms": "1000"},
         )  # fmt: skip
-    duration = LONG_SECONDS if trial.long else SECONDS
+    duration = trial.of(12.0, 60.0, 600.0)
     trial.feed(rate=len(trial.events) / duration)
     trial.wait_loading()
     faults = (
@@ -55,7 +52,7 @@ def _kill_loader(trial: Trial) -> None:
 def _freeze(trial: Trial) -> None:
     victim = trial.victim()
     victim.signal(signal.SIGSTOP)
-    trial.sleep(SESSION_SECONDS + 2)
+    trial.sleep(trial.session + 2)
     victim.signal(signal.SIGCONT)
 
 
@@ -77,9 +74,11 @@ def _restart_kafka(trial: Trial) -> None:
 
 
 def _restart_clickhouse(trial: Trial) -> None:
+    trial.resting.add(CLICKHOUSE)
     trial.arena.clickhouse.kill()
     trial.sleep(2)
     trial.arena.clickhouse.start()
+    trial.resting.discard(CLICKHOUSE)
 
 
 def _delay(trial: Trial) -> None:

@@ -4,9 +4,12 @@ from dataclasses import asdict, dataclass, field
 from time import monotonic
 from typing import Any
 
-from tests.faults.arena import Arena, trial
+from tests.faults.arena import Arena, Scale, trial
 from tests.faults.catalogue import Fault
 from tests.faults.oracle import Verdict, judge
+
+#: Published in a short form.
+SHORT_EVENTS = 500
 
 
 @dataclass(frozen=True)
@@ -45,16 +48,24 @@ class Outcome:
 
 
 def play(
-    arena: Arena, fault: Fault, seed: int, *, control: bool = False, long: bool = False, events: int = 0
+    arena: Arena,
+    fault: Fault,
+    seed: int,
+    *,
+    control: bool = False,
+    scale: Scale = Scale.USUAL,
+    events: int = 0,
 ) -> Outcome:
     """One trial of a fault, or of its control arm."""
     arm = fault.control if control else None
     started = monotonic()
     verdict = None
+    short = scale is Scale.SHORT
     with trial(
-        arena, seed, events or fault.events, workers=fault.workers,
+        arena, seed, events or (SHORT_EVENTS if short else fault.events),
+        workers=fault.short_workers if short else fault.workers,
         worker=(arm and arm.worker) or fault.worker, loader=(arm and arm.loader) or fault.loader,
-        control=control, long=long,
+        control=control, scale=scale,
     ) as running:  # fmt: skip
         try:
             fault.play(running)

@@ -1,4 +1,4 @@
-"""The loader on a real broker and a real ClickHouse: whatever fails, nothing is lost or shows twice."""
+"""The loader on a real broker and a real ClickHouse. What happens when they fail: tests/faults/on_clickhouse.py."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -13,7 +13,6 @@ from deploy.sandbox import Broker, ClickHouseServer
 from schemas import topics
 from schemas.codec import encode, header
 from schemas.topics import Topic
-from tests.integration.gate import Gate
 from tests.integration.parts import Deployment, deployment
 from tests.integration.processes import wait_until
 from tests.unit.sinks.records import assignment, journey, resolved_bytes, signal
@@ -58,10 +57,6 @@ def wait_loaded(live: Deployment) -> None:
 
     for _ in range(2):
         wait_until(loaded)
-
-
-def url_through(gate: Gate) -> str:
-    return f"clickhouse://127.0.0.1:{gate.port}/test_gate_{gate.port}"
 
 
 def raw(live: Deployment) -> int:
@@ -136,18 +131,6 @@ def test_a_tombstone_removes_the_journey_and_a_newer_state_brings_it_back(
         assert live.query("SELECT version FROM journeys") == [(12,)]
 
 
-def test_kill_9_in_the_middle_of_a_load_loses_nothing(broker: Broker, clickhouse: ClickHouseServer) -> None:
-    with deployment(broker, clickhouse, workers=0, loader=False) as live:
-        send(live, topics.JOURNEY_INPUTS, touchpoints(MANY))
-        loader = live.start_loader()
-        wait_until(lambda: raw(live) > 0)
-        loader.kill()
-
-        live.start_loader()
-        wait_loaded(live)
-        assert_each_once(live, MANY)
-
-
 @pytest.mark.kafka
 def test_sigterm_commits_what_was_loaded_so_that_a_restart_repeats_nothing(
     kafka: Broker, clickhouse: ClickHouseServer
@@ -162,63 +145,6 @@ def test_sigterm_commits_what_was_loaded_so_that_a_restart_repeats_nothing(
         wait_loaded(live)
         assert_each_once(live, MANY)
         assert raw(live) == MANY
-
-
-@pytest.mark.kafka
-def test_an_outage_of_clickhouse_is_waited_out(kafka: Broker, clickhouse: ClickHouseServer) -> None:
-    with Gate(clickhouse.port) as gate:
-        url = url_through(gate)
-        with deployment(kafka, clickhouse, workers=0, loader=False, clickhouse_url=url) as live:
-            gate.shut()
-            loader = live.start_loader()
-            send(live, topics.JOURNEY_INPUTS, touchpoints(MANY))
-            wait_until(lambda: "holding the data back" in loader.log_tail(50))
-
-            gate.open()
-            for _ in range(3):
-                before = raw(live)
-                wait_until(lambda seen=before: raw(live) > seen or raw(live) >= MANY)
-                gate.cut()
-
-            wait_loaded(live)
-            assert_each_once(live, MANY)
-            assert live.query("SELECT count() FROM dead_letters") == [(0,)]
-
-
-@pytest.mark.kafka
-def test_a_rebalance_during_an_outage_and_the_death_of_a_loader_lose_nothing(
-    kafka: Broker, clickhouse: ClickHouseServer
-) -> None:
-    with (
-        Gate(clickhouse.port) as gate,
-        deployment(kafka, clickhouse, workers=0, clickhouse_url=url_through(gate)) as live,
-        twin_of(live) as second,
-    ):
-        assert live.loader is not None
-        send(live, topics.JOURNEY_INPUTS, touchpoints(MANY))
-        wait_until(lambda: raw(live) > 0)
-        gate.shut()
-        send(live, topics.JOURNEY_INPUTS, touchpoints(2 * MANY))
-        wait_until(lambda: "holding the data back" in live.loader.log_tail(50))
-
-        newcomer = second.start_loader()
-        wait_until(lambda: "holding the data back" in newcomer.log_tail(50))
-        gate.open()
-        live.loader.kill()
-
-        wait_loaded(second)
-        assert_each_once(live, 2 * MANY)
-
-
-@contextmanager
-def twin_of(live: Deployment) -> Iterator[Deployment]:
-    """The same settings, for a second loader."""
-    twin = Deployment(live.settings, live.logs / "twin")
-    twin.logs.mkdir()
-    try:
-        yield twin
-    finally:
-        twin.close()
 
 
 def test_a_loader_without_topics_says_what_to_run(tansu: Broker, clickhouse: ClickHouseServer) -> None:

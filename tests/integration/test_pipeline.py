@@ -1,4 +1,4 @@
-"""The whole path on real parts: whatever the order, the number of workers and the crashes, live equals replay."""
+"""The whole path on real parts: whatever the order and the number of workers, live equals replay."""
 
 import json
 import subprocess
@@ -117,33 +117,6 @@ def test_a_simulated_population_equals_replay(broker, clickhouse, tmp_path, work
         assert len({o.profile_id for o in replay.owned()}) < len(events)
         assert next(replay.changes(), None) is not None
         assert_live_equals(replay, live)
-
-
-def test_a_worker_killed_in_the_middle_and_started_again_changes_nothing(
-    broker, clickhouse, tmp_path
-) -> None:
-    events = simulated(people=300, events=8_000, seed=3)
-    with deployment(broker, clickhouse, log_dir=tmp_path) as live:
-        send(events[:4_000], live)
-        wait_for_states(live)
-        live.workers[0].kill()
-        send(events[4_000:], live)
-        live.workers[0].start()
-        live.wait_idle()
-
-        assert_live_equals(replayed(events, live), live)
-
-
-def test_a_second_worker_takes_half_the_partitions_while_events_flow(broker, clickhouse, tmp_path) -> None:
-    events = simulated(people=300, events=8_000, seed=4)
-    with deployment(broker, clickhouse, log_dir=tmp_path) as live:
-        send(events[:4_000], live)
-        wait_for_states(live)
-        live.start_worker()
-        send(events[4_000:], live)
-        live.wait_idle()
-
-        assert_live_equals(replayed(events, live), live)
 
 
 def wait_for_states(live: Deployment) -> None:

@@ -1,0 +1,40 @@
+"""Every fault of the suite, once and briefly; `make faults` plays them in full, with their control arms."""
+
+import logging
+from collections.abc import Iterator
+
+import pytest
+
+from deploy.sandbox import kafka_jars
+from tests.faults.arena import Arena, Scale, arena
+from tests.faults.catalogue import FAULTS, Fault
+from tests.faults.suite import play
+
+pytestmark = [
+    pytest.mark.sandbox,
+    pytest.mark.kafka,
+    # kafka-python leaves sockets open when the broker under it is killed
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
+
+@pytest.fixture(scope="module")
+def where() -> Iterator[Arena]:
+    """A Kafka and a ClickHouse that may be broken, for all faults of this process."""
+    missing = kafka_jars.missing_programs()
+    if missing:
+        pytest.skip(f"Apache Kafka needs {' and '.join(missing)} on PATH")
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)
+    with arena() as found:
+        yield found
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: f"{fault.number}-{fault.title}")
+def test_a_fault_leaves_no_trace(where: Arena, fault: Fault) -> None:
+    outcome = play(where, fault, fault.number, scale=Scale.SHORT)
+
+    assert outcome.good, (
+        f"{outcome.verdict}\n{outcome.problems}\n{outcome.crashes}\n"
+        f"repeat: python -m tests.faults --short --fault {fault.number} --seed {outcome.seed} --no-control"
+    )

@@ -34,6 +34,7 @@ class WorkerProcess(Worker):  # type: ignore[misc]  # faust has no types for it
     def __init__(self, app: Any) -> None:
         super().__init__(app, quiet=True, redirect_stdouts=False, override_logging=False)
         self.spinner = None
+        self._app = app
         for handler in logging.getLogger().handlers:
             handler.addFilter(_without_known_traceback)
         self._deadline: threading.Timer | None = None
@@ -72,8 +73,8 @@ class WorkerProcess(Worker):  # type: ignore[misc]  # faust has no types for it
         self._end_soon()
         try:
             self.stop_and_shutdown()
-        except Exception as error:  # noqa: BLE001 (the reason of a crash; what made it start to end counts more)
-            failure = failure or error
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 (what made it start to end counts more)
+            failure = failure or self._app.first_reason or error
         if failure is not None:
             raise failure
 

@@ -41,6 +41,7 @@ class WorkerApp(faust.App):  # type: ignore[misc]  # faust has no types for it
             settings.brokers, client_id="touchline-worker", idempotent=bool(settings.idempotent_producer)
         )
         self.topic_partitions: dict[str, int] = {}
+        self.first_reason: BaseException | None = None  #: why the worker crashed
         self._in_hand = InHand()
         super().__init__(
             settings.topic(topics.WORKER_GROUP),
@@ -104,6 +105,11 @@ class WorkerApp(faust.App):  # type: ignore[misc]  # faust has no types for it
     def outbox(self) -> Outbox:
         """A new, empty outbox."""
         return Outbox(self.topic_partitions)
+
+    async def crash(self, reason: BaseException) -> None:
+        """Stop because of `reason`; what it makes others stop for comes later and says less."""
+        self.first_reason = self.first_reason or reason
+        await super().crash(reason)
 
     async def on_start(self) -> None:
         """Connect the publisher and check the topics before anything is read."""

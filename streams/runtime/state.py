@@ -11,6 +11,7 @@ from typing import Any, Final, Generic, Protocol, TypeVar
 from faust.tables.table import Table
 from faust.types import TP
 
+from schemas.errors import TouchlineError
 from streams.runtime.fetches import FetchSchema
 from streams.runtime.garbage import keep_state
 
@@ -88,19 +89,24 @@ class ChangelogState(Table, Generic[S]):  # type: ignore[misc]  # faust has no t
 
     def apply_changelog_batch(self, batch: Iterable[Any]) -> None:
         """Apply fetches of the changelog. A failure crashes the worker: Faust would log it and go on."""
-        try:
-            for event in batch:
-                if event.message.partition not in self._ours:
-                    continue  # collected before a rebalance took the partition away
-                state = self.of(event.message.partition)
-                for record in event.value:
+        for event in batch:
+            partition = event.message.partition
+            if partition not in self._ours:
+                continue  # collected before a rebalance took the partition away
+            state = self.of(partition)
+            for record in event.value:
+                try:
                     state.restore(record.key, record.value)
-                self.records_restored += len(event.value)
-                self._offsets[event.message.partition] = event.message.offset
-        except Exception as error:
-            self.log.exception("the changelog of %s cannot be applied", self.name)
-            self._crash = asyncio.ensure_future(self.app.crash(error))
-            raise
+                except Exception as error:
+                    where = f"{self.topic_name}, partition {partition}, offset {record.offset}"
+                    unusable = TouchlineError(
+                        f"the changelog record at {where} is no use ({error}): it is damaged or of a newer release;"
+                        " start that release, or empty the changelogs and read again with `touchline backfill`"
+                    )
+                    self._crash = asyncio.ensure_future(self.app.crash(unusable))
+                    raise unusable from error
+            self.records_restored += len(event.value)
+            self._offsets[partition] = event.message.offset
 
     async def on_changelog_event(self, event: Any) -> None:
         """Faust's hook for single records; fetches are applied as batches."""

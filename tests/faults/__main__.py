@@ -20,15 +20,19 @@ console = Console(width=200, highlight=False)
 def main() -> int:
     """Parse, play, report."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
-    parser.add_argument(
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument(
         "--fault", type=int, action="append", choices=sorted(BY_NUMBER), help="only this one; repeatable"
     )
+    which.add_argument("--all", action="store_true", help="every fault: the default")
     parser.add_argument("--seed", type=int, help="of the first repetition; default: drawn, and printed")
     parser.add_argument("--repeat", type=int, default=1, help="repetitions, with seeds that count up")
     parser.add_argument("--events", type=int, default=0, help="in place of each fault's own number")
     parser.add_argument("--long", action="store_true", help="outages of minutes and a soak of ten minutes")
     parser.add_argument("--short", action="store_true", help="each fault as `make test` plays it")
-    parser.add_argument("--no-control", action="store_true", help="leave the control arms out")
+    arms = parser.add_mutually_exclusive_group()
+    arms.add_argument("--no-control", action="store_true", help="leave the control arms out")
+    arms.add_argument("--control", action="store_true", help="only the control arms")
     parser.add_argument("--json", type=Path, help="write all outcomes to this file")
     parser.add_argument("--markdown", type=Path, help="write the table to this file")
     arguments = parser.parse_args()
@@ -45,6 +49,8 @@ def main() -> int:
             for repetition in range(arguments.repeat):
                 for control in (False, True):
                     if control and (fault.control is None or arguments.no_control):
+                        continue
+                    if arguments.control and not control:
                         continue
                     outcome = play(
                         where,
@@ -63,9 +69,10 @@ def main() -> int:
         arguments.markdown.write_text(markdown(outcomes) + "\n")
     bad = [outcome for outcome in outcomes if not outcome.good]
     for outcome in bad:
-        arm = " --control" if outcome.control else ""
+        arm = " --control" if outcome.control else " --no-control"
+        size = ("--short ", "", "--long ")[scale]
         console.print(
-            f"not as it should be: python -m tests.faults --fault {outcome.fault} --seed {outcome.seed}{arm}"
+            f"not as it should be: python -m tests.faults {size}--fault {outcome.fault} --seed {outcome.seed}{arm}"
         )
     return 1 if bad else 0
 

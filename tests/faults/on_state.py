@@ -66,7 +66,9 @@ def _corrupt(trial: Trial) -> None:
         trial.problems.append(f"on a corrupt changelog the worker {worker.ending()}")
     if _committed(trial) != committed:
         trial.problems.append("a worker went on with a part of its state")
-    trial.notes.append(f"on a corrupt changelog: {worker.log_tail(1)[:120]}")
+    said = worker.log_tail(1)
+    if "the changelog record at" not in said:
+        trial.problems.append(f"on a corrupt changelog the worker says: {said}")
 
 
 def _committed(trial: Trial) -> list[int]:

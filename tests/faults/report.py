@@ -11,13 +11,13 @@ from tests.faults.suite import Outcome
 
 COLUMNS = (
     "fault", "", "events", "runs", "seeds", "lost", "visible duplicates", "wrong", "raw duplicates", "restarts",
-    "recovery p50", "p99", "control: without", "harmed",
+    "recovery p50", "p99", "control: without", "harmed", "a run takes",
 )  # fmt: skip
 
 
 def rows(outcomes: Iterable[Outcome]) -> list[tuple[str, ...]]:
     """One row a fault; its control arm beside it."""
-    found = []
+    found: list[tuple[str, ...]] = []
     ordered = sorted(outcomes, key=lambda outcome: outcome.fault)
     for number, group in groupby(ordered, key=lambda outcome: outcome.fault):
         both = list(group)
@@ -34,6 +34,7 @@ def rows(outcomes: Iterable[Outcome]) -> list[tuple[str, ...]]:
                 str(sum(v.raw_duplicates for v in verdicts)), str(sum(o.restarts for o in runs)),
                 _quantile(recoveries, 50), _quantile(recoveries, 99), controls[0].control if controls else "",
                 f"{sum(o.harmed for o in controls)} of {len(controls)}" if controls else "",
+                f"{sum(o.seconds for o in both) / len(both):.0f} s",
             )
         )  # fmt: skip
     return found

@@ -102,6 +102,7 @@ class Journeys:
             changes += partition.predictions.changelog()
         changes += partition.intentions.done()
         await self._write_changelog(partition, changes)
+        partition.timelines.cool()
         event.ack()
 
     async def deadlines(self) -> None:
@@ -128,6 +129,7 @@ class Journeys:
         await self._app.publisher.publish(outputs)
         told = [partition.publication(key) for key in due]
         await self._write_changelog(partition, [*told, *partition.intentions.done()])
+        partition.timelines.cool()
 
     def _apply(
         self, record: Any, partition: JourneyPartition, touched: dict[bytes, tuple[Timeline, Effects]]

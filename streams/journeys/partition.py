@@ -11,6 +11,7 @@ from streams.journeys.intentions import Intentions
 from streams.journeys.predictions import MODEL_KIND, Predictions
 from streams.journeys.published import NEVER, Publication
 from streams.journeys.timeline import Effects, Timeline
+from streams.journeys.timelines import Timelines
 
 _ENTRY = b"/e/"
 _POINTER = b"/p/"
@@ -25,7 +26,7 @@ class JourneyPartition:
     """What the journeys agent keeps for one partition. A timeline's key is `tenant/profile`."""
 
     number: int
-    timelines: dict[bytes, Timeline] = field(default_factory=dict)
+    timelines: Timelines = field(default_factory=Timelines)
     watermark: int = 0  #: newest event time seen, ms
     last_input_at: float = 0.0  #: clock, seconds
     accounts: Told = field(default_factory=Told)  #: what business accounts know of these profiles
@@ -84,36 +85,43 @@ class JourneyPartition:
             if self.predictions is not None and value is not None:
                 self.predictions.restore(tenant.decode(), value)
             return
-        timeline = self.timeline(tenant + b"/" + profile_id, tenant.decode(), profile_id.decode())
+        profile = tenant + b"/" + profile_id
+        timeline = self.timeline(profile, tenant.decode(), profile_id.decode())
         timeline.settled = False  # also when it was: a zombie may have written what has left it since
         if kind == b"e":
             timeline.restore_entry(rest.decode(), value)
+            if timeline.order:
+                self.watermark = max(self.watermark, timeline.order[-1][0])
+                if timeline.last is None and profile not in self._scheduled:
+                    self.schedule(profile, timeline.order[-1][0])
         elif kind == b"s":
-            if value is not None and (timeline.last is None or timeline.last <= Publication.decode(value)):
-                timeline.last = Publication.decode(value)
+            self._restore_publication(profile, timeline, value)
         elif kind == b"i":
             # who wrote late that it is settled knows that it went out; once we have asked the timeline what was
             # heard, only this still tells
             if value is not None or timeline.published is None:
-                self.intentions.restore(tenant + b"/" + profile_id, int(rest), value)
+                self.intentions.restore(profile, int(rest), value)
         elif kind == b"f":
             type_, _, name = rest.decode().partition(":")
             timeline.restore_frozen((type_, name), value)
         elif value is not None:
             assignment: IdentityAssignment = decode_as("IdentityAssignment", value)  # type: ignore[assignment]
             timeline.restore_pointer(assignment)
+        if self.timelines.crowded:
+            self.timelines.cool()
+
+    def _restore_publication(self, profile: bytes, timeline: Timeline, value: bytes | None) -> None:
+        if value is None:
+            self.schedule(profile, None)
+            return
+        last = Publication.decode(value)
+        if timeline.last is None or timeline.last <= last:
+            timeline.last, timeline.version = last, last.version
+            self.schedule(profile, None if last.due == NEVER else last.due)
 
     def restored(self) -> None:
         """Continue where time stood, with the deadlines that are still ahead."""
-        for key, timeline in self.timelines.items():
-            timeline.restored()
-            if timeline.order:
-                self.watermark = max(self.watermark, timeline.order[-1][0])
-            if timeline.last is not None:
-                timeline.version = timeline.last.version
-                self.schedule(key, None if timeline.last.due == NEVER else timeline.last.due)
-            elif timeline.order:
-                self.schedule(key, timeline.order[-1][0])
+        self.timelines.cool()
         for key in self.intentions.profiles():
             # other inputs than those that raised it may have been applied since: nobody should wait for one more
             timeline = self.timelines[key]

@@ -49,10 +49,10 @@ def signal_id(tenant: str, kind: str, event_id: str) -> str:
 class SignalBook:
     """Makes the signals of one journey, and remembers those that became true at one moment and stay so."""
 
-    __slots__ = ("_moments", "_words", "tenant")
+    __slots__ = ("_moments", "_rules", "tenant")
 
     def __init__(self, rules: JourneyRules) -> None:
-        self._words = rules.words
+        self._rules = rules
         self._moments: list[Signal] = []
         self.tenant = ""
 
@@ -62,7 +62,7 @@ class SignalBook:
         """A signal about the touchpoint `about`, by default the last of those that caused it."""
         about = about or event_ids[-1]
         # a frozen expectation may belong to a rule that is no more
-        rule = self._words.get(kind, kind)
+        rule = self._rules.words.get(kind, kind)
         return Signal(kind, signal_id(self.tenant, kind, about), at, rule, event_ids, details)
 
     def remember(self, kind: str, at: int, event_ids: tuple[str, ...], details: dict[str, str]) -> None:

@@ -243,22 +243,23 @@ class Timeline:
             resolved["version"],
             value,
         )
-        self._insert(entry, Effects())
+        frozen = self.frozen.get(entry.node)
+        if frozen is None or entry.place > frozen.boundary:
+            self._insert(entry, Effects())
 
     def restore_frozen(self, node: Node, value: bytes | None) -> None:
-        """Apply a changelog record of a summary; a zombie's late write must not take anything away."""
+        """Apply a changelog record of a summary; a zombie's late write must not take anything away.
+
+        A crash may have come after a summary and before its touchpoints were deleted: they go here.
+        """
         if value is None:
             self.frozen.pop(node, None)
         else:
             frozen, known = read(decode_as("FrozenSummary", value)), self.frozen.get(node)  # type: ignore[arg-type]
-            self.frozen[node] = frozen if known is None else join(known, frozen)
-        self._unfold()
-
-    def restored(self) -> None:
-        """After the changelog: a crash may have come after a summary and before its touchpoints were deleted."""
-        for node, frozen in self.frozen.items():
+            frozen = self.frozen[node] = frozen if known is None else join(known, frozen)
             for _, event_id in [place for place in self.places.get(node, ()) if place <= frozen.boundary]:
                 self._remove(self.entries[event_id], Effects())
+        self._unfold()
 
     def restore_pointer(self, assignment: IdentityAssignment) -> None:
         """Apply a changelog record of an assignment."""
@@ -298,6 +299,10 @@ class Timeline:
     @property
     def _late(self) -> int:
         return sum(frozen.late for frozen in self.frozen.values())
+
+    def forget_fold(self) -> None:
+        """Let go of what follows from the touchpoints."""
+        self._fold, self._folded = None, 0
 
     @property
     def empty(self) -> bool:

@@ -207,7 +207,6 @@ def test_a_restart_in_the_middle_of_freezing_loses_and_doubles_nothing() -> None
                 recovered.restore_frozen(name, value)
             else:
                 recovered.restore_entry(name, value)
-        recovered.restored()
         for item in journey:  # Kafka delivers again what was not acknowledged
             give(recovered, item)
             recovered.freeze(CATALOGUE, RULES, Effects())

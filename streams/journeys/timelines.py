@@ -1,0 +1,67 @@
+"""The timelines of one partition: those in use as objects, all others packed."""
+
+from collections import OrderedDict
+from collections.abc import Iterator, MutableMapping
+from typing import Final
+
+from streams.journeys.packing import LEAST_SAMPLES, Packer
+from streams.journeys.timeline import Timeline
+
+#: Timelines that a partition keeps as objects: as many as one fetch may touch.
+WARM: Final = 2_000
+
+#: Dictionaries are learnt once a process: partitions come and go.
+PACKER: Final = Packer()
+
+
+class Timelines(MutableMapping[bytes, Timeline]):
+    """Key to timeline. What is handed out may be changed until the next `cool`, which packs those not used lately."""
+
+    def __init__(self, warm: int = WARM, packer: Packer = PACKER) -> None:
+        self._limit = warm
+        self._packer = packer
+        self._warm: OrderedDict[bytes, Timeline] = OrderedDict()  #: the one used last is last
+        self._packed: dict[bytes, bytes] = {}
+
+    def __getitem__(self, key: bytes) -> Timeline:
+        timeline = self._warm.get(key)
+        if timeline is None:
+            timeline = self._warm[key] = self._packer.unpack(self._packed.pop(key))
+        else:
+            self._warm.move_to_end(key)
+        return timeline
+
+    def __setitem__(self, key: bytes, timeline: Timeline) -> None:
+        self._packed.pop(key, None)
+        self._warm[key] = timeline
+
+    def __delitem__(self, key: bytes) -> None:
+        if self._packed.pop(key, None) is None:
+            del self._warm[key]
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._warm or key in self._packed
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter([*self._packed, *self._warm])
+
+    def __len__(self) -> int:
+        return len(self._warm) + len(self._packed)
+
+    @property
+    def crowded(self) -> bool:
+        """Whether twice as many are at hand as should be."""
+        return len(self._warm) > 2 * self._limit
+
+    def cool(self) -> None:
+        """Pack what was not used lately, beyond the number to be kept at hand."""
+        surplus = len(self._warm) - self._limit
+        if surplus <= 0:
+            return
+        if not self._packer.ready:
+            if surplus < LEAST_SAMPLES:
+                return
+            self._packer.learn(list(self._warm.values())[:surplus])
+        for _ in range(surplus):
+            key, timeline = self._warm.popitem(last=False)
+            self._packed[key] = self._packer.pack(timeline)

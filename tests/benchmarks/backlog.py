@@ -1,12 +1,13 @@
 """What a backlog costs a worker in memory: `python -m tests.benchmarks.backlog --json`
 
-For each backlog: everything is published first, then one worker drains it (its peak), and a second one that recovers
-the same state and takes a few events more (what the state takes). What the first had beyond that is for the work
-itself: stream buffers, fetches, outboxes. It must not grow with the backlog.
+The same events twice: all of them published before a worker starts, and in small portions, each after the one before
+was done. Both workers end with the same state; what the first one's peak has beyond the second's is the backlog's:
+stream buffers, fetches, outboxes. It must not grow with the backlog.
 """
 
 import json
 import tempfile
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -17,15 +18,15 @@ from deploy.sandbox import Broker, ClickHouseServer, KafkaBroker, TansuBroker
 from deploy.simulation.population import Population, simulate
 from deploy.sources.publisher import publish
 from streams.identity.load_policy import load
-from tests.benchmarks.processes import peak_mib, resident_mib
+from tests.benchmarks.processes import peak_mib
 from tests.integration.parts import Deployment, deployment
 
-FIGURES: Final = ("events", "worker peak MiB", "with the state alone MiB", "for the work MiB")
-AFTERWARDS: Final = 200  #: events that the second worker takes
+FIGURES: Final = ("events", "peak MiB, all at once", "peak MiB, in portions", "for the backlog MiB")
 
 
 def main(
     backlogs: Annotated[str, typer.Option(help="Events.")] = "50000,200000",
+    portion: Annotated[int, typer.Option(help="Events published at a time, to compare with.")] = 5_000,
     broker: Annotated[str, typer.Option(help="sandbox or kafka.")] = "kafka",
     as_json: Annotated[bool, typer.Option("--json")] = False,
 ) -> None:
@@ -39,9 +40,12 @@ def main(
         server.start()
         try:
             for size in (int(one) for one in backlogs.split(",")):
-                with deployment(server, clickhouse, workers=0, loader=False, log_dir=folder) as live:
-                    rows.append(_measure(live, size))
-                remarks.print(*zip(FIGURES, rows[-1], strict=True))
+                peaks = []
+                for each in (size, portion):
+                    with deployment(server, clickhouse, workers=0, loader=False, log_dir=folder) as live:
+                        peaks.append(_peak(live, size, each))
+                    remarks.print(f"{size:,} events, {each:,} at a time: {peaks[-1]:,} MiB")
+                rows.append((size, *peaks, peaks[0] - peaks[1]))
         finally:
             server.stop()
             clickhouse.stop()
@@ -51,19 +55,17 @@ def main(
     print_table(FIGURES, [tuple(f"{figure:,}" for figure in row) for row in rows])
 
 
-def _measure(live: Deployment, size: int) -> tuple[int, int, int, int]:
+def _peak(live: Deployment, size: int, portion: int) -> int:
     settings = live.settings
     policy = load("", settings.pseudonym_secret(), settings.pseudonym_key_id)
-    publish(simulate(Population(people=size // 20, events=size, seed=1)), settings, policy)
-    first = live.start_worker()
-    live.wait_idle(timeout=1200)
-    peak = peak_mib(first.pid)
-    first.stop(timeout=10)
-    publish(simulate(Population(people=10, events=AFTERWARDS, seed=2)), settings, policy)
-    second = live.start_worker()
-    live.wait_idle(timeout=600)
-    state = resident_mib(second.pid)
-    return size, peak, state, peak - state
+    events = iter(simulate(Population(people=size // 20, events=size, seed=1)))
+    publish(islice(events, portion), settings, policy)
+    worker = live.start_worker()
+    live.wait_idle(timeout=1800)
+    for _ in range(portion, size, portion):
+        publish(islice(events, portion), settings, policy)
+        live.wait_idle(timeout=600)
+    return peak_mib(worker.pid)
 
 
 if __name__ == "__main__":

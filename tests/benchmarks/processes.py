@@ -12,16 +12,7 @@ def cpu_seconds(pid: int) -> float:
 
 def peak_mib(pid: int) -> int:
     """The most memory a process had resident."""
-    return _status_mib(pid, "VmHWM")
-
-
-def resident_mib(pid: int) -> int:
-    """The memory that a process has resident now."""
-    return _status_mib(pid, "VmRSS")
-
-
-def _status_mib(pid: int, field: str) -> int:
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith(field):
+        if line.startswith("VmHWM"):
             return int(line.split()[1]) // 1024
     return 0

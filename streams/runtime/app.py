@@ -1,7 +1,7 @@
 """The Faust application: one consumer group, one publisher, settings that the guarantees rest on."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from functools import cached_property, wraps
 from typing import Any, Final
 
@@ -22,6 +22,8 @@ from streams.runtime.publisher import Outbox, Publisher
 
 #: How long a stop waits for the fetches that agents have in hand; the rest of the ten seconds is for the commit.
 DRAIN_SECONDS: Final = 5.0
+#: Pieces of work that may be under way beside their agents.
+WORK_BESIDE: Final = 16
 #: How often `until` looks whether what it waits for has come.
 LOOK_SECONDS: Final = 0.005
 
@@ -43,6 +45,9 @@ class WorkerApp(faust.App):  # type: ignore[misc]  # faust has no types for it
         self.topic_partitions: dict[str, int] = {}
         self.first_reason: BaseException | None = None  #: why the worker crashed
         self._in_hand = InHand()
+        self._beside = asyncio.Semaphore(WORK_BESIDE)
+        self._working: set[asyncio.Task[None]] = set()
+        self._crash: asyncio.Future[None] | None = None
         super().__init__(
             settings.topic(topics.WORKER_GROUP),
             broker=[f"kafka://{server.strip()}" for server in settings.brokers.split(",")],
@@ -102,6 +107,22 @@ class WorkerApp(faust.App):  # type: ignore[misc]  # faust has no types for it
         while not condition() and asyncio.get_running_loop().time() < deadline:  # noqa: ASYNC110 (what it looks at is no event)
             await asyncio.sleep(LOOK_SECONDS)
 
+    async def meanwhile(self, work: Coroutine[Any, Any, None]) -> None:
+        """Let work go on beside its agent, which takes its next fetch. Whatever it raises stops the worker.
+
+        Only so much may be under way: beyond that the agent waits for its turn.
+        """
+        await self._beside.acquire()
+        task = asyncio.create_task(work)
+        self._working.add(task)
+        task.add_done_callback(self._worked)
+
+    def _worked(self, task: asyncio.Task[None]) -> None:
+        self._working.discard(task)
+        self._beside.release()
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._crash = asyncio.ensure_future(self.crash(error))
+
     def outbox(self) -> Outbox:
         """A new, empty outbox."""
         return Outbox(self.topic_partitions)
@@ -127,6 +148,8 @@ class WorkerApp(faust.App):  # type: ignore[misc]  # faust has no types for it
         """Once reading has stopped: let agents finish what they have in hand, to be committed before we go."""
         if self.should_stop and not self.crash_reason:
             await self._in_hand.finished(DRAIN_SECONDS)
+            if self._working:
+                await asyncio.wait(self._working, timeout=DRAIN_SECONDS / 5)
 
     async def on_shutdown(self) -> None:
         """Last of all, after the agents: close the publisher."""

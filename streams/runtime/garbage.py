@@ -9,8 +9,8 @@ import gc
 from typing import Final
 
 #: Young objects are looked through after so many more were made than freed; ten such looks later those that
-#: survived once, and a thousand of those later (100 million objects) everything that is not frozen.
-THRESHOLDS: Final = (10_000, 10, 1_000)
+#: survived once, and a thousand of those later (half a billion objects) everything that is not frozen.
+THRESHOLDS: Final = (50_000, 10, 1_000)
 
 
 def calm_down() -> None:

@@ -3,10 +3,11 @@
 Order of effects for a fetch: outputs, then changelog, then acknowledgement. A crash in between repeats the
 fetch, and every output is idempotent; a link is noted as sent only after the broker has it.
 
-A fetch that brings the first evidence of an identifier sends its links, waits a moment for what identity decides, and
-then stitches: so a newcomer's touchpoints go to the profile that keeps them, not to one that is merged at once.
+Touchpoints that bring the first evidence of their identifier wait a moment for what identity decides: so they go to
+the profile that keeps them, not to one that is merged at once. Nothing else waits for them.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -31,7 +32,7 @@ from streams.stitch.stitching import ERASURE_REQUESTED, StitchState, erasures_of
 #: Marks a touchpoint that stitch already sent to its identifier's partition: it is never sent on again.
 ROUTED_HEADER: Final = "touchline-routed"
 _CURRENT_TOUCHPOINT: Final = header("Touchpoint")
-#: So long a fetch waits for decisions on its newcomers. What is decided later costs a Move, nothing else.
+#: So long newcomers wait for decisions on them. What is decided later costs a Move, nothing else.
 DECISION_SECONDS: Final = 0.25
 
 
@@ -80,13 +81,23 @@ class Stitch:
                     self._place(record, state, outputs, changes, placed, newcomers)
                 except Exception as error:  # noqa: BLE001 (dead_letter tells bugs from poison)
                     outputs.add(self._dead_letters, record.key or b"", dead_letter(record, error, "stitch"))
-            if newcomers:
-                await self._publish(partition, state, outputs, changes)
-                outputs, changes = self._app.outbox(), self._app.outbox()
-                await self._app.until(lambda: state.knows_all(newcomers), DECISION_SECONDS)  # noqa: B023 (awaited here)
-            self._stitch(placed, state, outputs)
+            waiting = [one for one in placed if one.key in newcomers]
+            self._stitch((one for one in placed if one.key not in newcomers), state, outputs)
             await self._publish(partition, state, outputs, changes)
-            event.ack()
+            if waiting:
+                await self._app.meanwhile(self._stitch_newcomers(event, state, waiting, newcomers))
+            else:
+                event.ack()
+
+    async def _stitch_newcomers(
+        self, event: Any, state: StitchState, waiting: list[_Placed], newcomers: set[bytes]
+    ) -> None:
+        """Finish a fetch when its newcomers' owners are known, or when that takes too long."""
+        await self._app.until(lambda: state.knows_all(newcomers), DECISION_SECONDS)
+        outputs = self._app.outbox()
+        self._stitch(waiting, state, outputs)
+        await self._app.publisher.publish(outputs)
+        event.ack()
 
     async def assignments(self, stream: Any) -> None:
         """Learn every fetch of identity-assignments."""
@@ -151,7 +162,7 @@ class Stitch:
                     newcomers.add(key)
         placed.append(_Placed(key, identifier, tenant, occurred_at, value))
 
-    def _stitch(self, placed: list[_Placed], state: StitchState, outputs: Outbox) -> None:
+    def _stitch(self, placed: Iterable[_Placed], state: StitchState, outputs: Outbox) -> None:
         """Send touchpoints to their owners."""
         for one in placed:
             owner = state.owner(one.key, one.tenant, one.identifier, one.occurred_at)

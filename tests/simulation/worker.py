@@ -172,6 +172,9 @@ class App:
     async def until(self, condition: Any, seconds: float) -> None:
         """Nothing comes in time here: what is decided later has to move."""
 
+    async def meanwhile(self, work: Any) -> None:
+        await work
+
     async def publish(self, outbox: Outbox) -> dict[Place, tuple[int, int]]:
         """Stop until the world lets the outbox out."""
         if self._without is Without.INTENTIONS:

@@ -186,6 +186,9 @@ class InProcess:
         while not condition() and asyncio.get_running_loop().time() < deadline:  # noqa: ASYNC110 (as WorkerApp does)
             await asyncio.sleep(LOOK_SECONDS)
 
+    async def meanwhile(self, work: Any) -> None:
+        await work
+
     async def publish(self, outbox: Outbox) -> dict[Place, tuple[int, int]]:
         return {place: self._append(place, records) for place, records in outbox.records.items() if records}
 

@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 TOUCHLINE := $(BIN)/touchline
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up test unit integration lint types check bench faults simulation clean
+.PHONY: help install demo up test unit integration lint types check bench instructions faults simulation clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*?## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -53,6 +53,9 @@ check: lint types ## Lint, types and the compatibility of contracts
 
 bench: install ## End-to-end speed on the sandbox and on Apache Kafka (some minutes)
 	$(BIN)/python -m tests.benchmarks.end_to_end
+
+instructions: install ## Instructions per event under valgrind, against the accepted figure (two minutes)
+	$(BIN)/python -m tests.benchmarks.instructions
 
 faults: install ## The fault suite: real processes, kill -9, SIGSTOP, cut connections (many minutes)
 	$(BIN)/python -m tests.faults

@@ -47,7 +47,7 @@ class WorkerApp(faust.App):  # type: ignore[misc]  # faust has no types for it
         self._in_hand = InHand()
         self._beside = asyncio.Semaphore(WORK_BESIDE)
         self._working: set[asyncio.Task[None]] = set()
-        self._crash: asyncio.Future[None] | None = None
+        self._crashing: asyncio.Future[None] | None = None
         super().__init__(
             settings.topic(topics.WORKER_GROUP),
             broker=[f"kafka://{server.strip()}" for server in settings.brokers.split(",")],
@@ -121,7 +121,7 @@ class WorkerApp(faust.App):  # type: ignore[misc]  # faust has no types for it
         self._working.discard(task)
         self._beside.release()
         if not task.cancelled() and (error := task.exception()) is not None:
-            self._crash = asyncio.ensure_future(self.crash(error))
+            self._crashing = asyncio.ensure_future(self.crash(error))
 
     def outbox(self) -> Outbox:
         """A new, empty outbox."""

@@ -48,7 +48,7 @@ class ChangelogState(Table, Generic[S]):  # type: ignore[misc]  # faust has no t
         self._by_partition: dict[int, S] = {}
         self._offsets: dict[int, int] = {}
         self._ours: set[int] = set()
-        self._crash: asyncio.Future[None] | None = None
+        self._crashing: asyncio.Future[None] | None = None
         self._dropped = False  #: whether state was let go since the last recovery
         self.records_restored = 0
 
@@ -103,7 +103,7 @@ class ChangelogState(Table, Generic[S]):  # type: ignore[misc]  # faust has no t
                         f"the changelog record at {where} is no use ({error}): it is damaged or of a newer release;"
                         " start that release, or empty the changelogs and read again with `touchline backfill`"
                     )
-                    self._crash = asyncio.ensure_future(self.app.crash(unusable))
+                    self._crashing = asyncio.ensure_future(self.app.crash(unusable))
                     raise unusable from error
             self.records_restored += len(event.value)
             self._offsets[partition] = event.message.offset

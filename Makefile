@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 TOUCHLINE := $(BIN)/touchline
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up test unit integration lint types check bench instructions faults simulation clean
+.PHONY: help install demo up test unit integration lint types check bench bench-peers bench-growth instructions faults simulation clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*?## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -53,6 +53,13 @@ check: lint types ## Lint, types and the compatibility of contracts
 
 bench: install ## End-to-end speed on the sandbox and on Apache Kafka (some minutes)
 	$(BIN)/python -m tests.benchmarks.end_to_end
+
+bench-peers: install ## The same work in plain Faust, Quix Streams, Kafka Streams and the limit, side by side (five minutes)
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[fast,sandbox,dev,bench]'
+	$(BIN)/python -m tests.benchmarks.peers --events 60000 --people 4000 --warm-up 30000
+
+bench-growth: install ## Cost, memory and recovery as profiles and timelines grow (many minutes)
+	$(BIN)/python -m tests.benchmarks.growth
 
 instructions: install ## Instructions per event under valgrind, against the accepted figure (two minutes)
 	$(BIN)/python -m tests.benchmarks.instructions

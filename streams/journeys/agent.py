@@ -6,6 +6,7 @@ once a fetch. A repeated touchpoint republishes its profile: the crash may have 
 
 import asyncio
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from itertools import islice
 from typing import Any, Final
@@ -52,9 +53,8 @@ class Journeys:
         self._rules = rules
         self._clock = clock
         self._meanings = meanings_of(catalogue, rules).fingerprint
-        self._publishing = (
-            asyncio.Lock()
-        )  #: inputs and deadlines take turns: both go by what was published last
+        #: by partition: inputs and deadlines take turns, since both go by what was published last
+        self._publishing: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
         self.state: ChangelogState[JourneyPartition] = ChangelogState(app, "journeys", self._partition)
         app.tables.add(self.state)
         name = app.settings.topic
@@ -76,7 +76,7 @@ class Journeys:
     async def inputs(self, stream: Any) -> None:
         """Apply every fetch of journey-inputs."""
         async for event in stream.noack().events():
-            async with self._publishing:
+            async with self._publishing[event.message.partition]:
                 await self._take(event)
 
     async def _take(self, event: Any) -> None:
@@ -107,9 +107,10 @@ class Journeys:
 
     async def deadlines(self) -> None:
         """Raise the signals whose deadline has passed: by event time, or by the clock where nothing comes in."""
-        async with self._publishing:
-            for partition in self.state.all():
-                if not (self._app.rebalancing or self._app.in_recovery):
+        for partition in self.state.all():
+            async with self._publishing[partition.number]:
+                ours = self.state.holds(partition.number, partition)
+                if ours and not (self._app.rebalancing or self._app.in_recovery):
                     await self._fire(partition, self._clock())
 
     async def _fire(self, partition: JourneyPartition, clock: float) -> None:

@@ -18,6 +18,7 @@ from streams.runtime.fetches import FetchSchema, FetchTransport
 from streams.runtime.flow import SteadyFlow
 from streams.runtime.garbage import calm_down
 from streams.runtime.in_hand import InHand
+from streams.runtime.lanes import run_lanes
 from streams.runtime.publisher import Outbox, Publisher
 
 #: How long a stop waits for the fetches that agents have in hand; the rest of the ten seconds is for the commit.
@@ -88,11 +89,14 @@ class WorkerApp(faust.App):  # type: ignore[misc]  # faust has no types for it
         )
 
     def fetch_agent(self, topic: topics.Topic, name: str, process: AgentFun) -> None:
-        """Run `process` over a topic's fetches, one at a time; whatever it raises stops the worker."""
+        """Run `process` over a topic's fetches, in a lane for each partition; whatever it raises stops the worker."""
+
+        async def in_lane(lane: Any) -> None:
+            await process(self._in_hand.watch(lane))
 
         @wraps(process)
         async def agent(stream: Any) -> None:
-            await process(self._in_hand.watch(stream))
+            await run_lanes(stream, in_lane, self._is_current)
 
         self.agent(
             self.hot_topic(topic),
@@ -100,6 +104,9 @@ class WorkerApp(faust.App):  # type: ignore[misc]  # faust has no types for it
             concurrency=1,
             supervisor_strategy=CrashingSupervisor,
         )(agent)
+
+    def _is_current(self, event: Any) -> bool:
+        return bool(event.message.generation_id == self.consumer_generation_id)
 
     async def until(self, condition: Callable[[], bool], seconds: float) -> None:
         """Let other agents work until something holds that they bring about, but no longer than so many seconds."""

@@ -29,6 +29,7 @@ from deploy.cli.output import print_table, remarks
 from deploy.sources.publisher import message
 from schemas.keys import partition_of
 from schemas.topics import TOUCHPOINTS
+from streams.journeys.timelines import WARM
 from tests.benchmarks.in_process import PARTITIONS, InProcess, Place, touchpoint_of
 from tests.simulation.worker import POLICY
 
@@ -107,14 +108,15 @@ async def timelines(lengths: list[int]) -> list[Figure]:
 
 
 async def memory(people: int) -> list[Figure]:
-    """Resident bytes per profile."""
+    """Resident bytes per profile, of those beyond the number that is kept as objects."""
     figures = []
     for what, customer in (("a visitor", False), ("a customer", True)):
         worker, source = InProcess(), Source(step_ms=100, customers=lambda _, customer=customer: customer)
-        # everything that is made once, and the heap's slack, before
-        await worker.feed(source.of(iter(range(1 << 30, (1 << 30) + 2_000))))
+        # everything that is made once, and as many timelines as are kept as objects, before
+        await _fill(worker, source, range(1 << 30, (1 << 30) + WARM * PARTITIONS * 5 // 4))
+        gc.collect()
         before = _resident()
-        await _fill(worker, source, people)
+        await _fill(worker, source, range(people))
         gc.collect()
         weight = (_resident() - before) / people
         figures.append((f"{what} with {TOUCHPOINTS_EACH} touchpoints", weight, "bytes"))
@@ -127,7 +129,7 @@ async def memory(people: int) -> list[Figure]:
 async def recovery(people: int) -> list[Figure]:
     """CPU seconds of recovery."""
     worker, source = InProcess(keep=True), Source(step_ms=100)
-    await _fill(worker, source, people)
+    await _fill(worker, source, range(people))
     await worker.close()
     changelogs, again = worker.changelogs, InProcess()
     gc.freeze()
@@ -145,11 +147,11 @@ async def recovery(people: int) -> list[Figure]:
     ]
 
 
-async def _fill(worker: InProcess, source: Source, people: int) -> None:
+async def _fill(worker: InProcess, source: Source, people: range) -> None:
     """Everybody comes ten times; a few thousand come together, as a fetch would have them."""
-    for start in range(0, people, CHUNK // 4):
+    for start in range(0, len(people), CHUNK // 4):
         for _ in range(TOUCHPOINTS_EACH):
-            await worker.feed(source.of(iter(range(start, min(start + CHUNK // 4, people)))))
+            await worker.feed(source.of(iter(people[start : start + CHUNK // 4])))
 
 
 async def _cost(worker: InProcess, windows: Iterable[list[Message]]) -> float:

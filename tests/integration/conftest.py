@@ -1,10 +1,17 @@
 """The real parts that tests share: one of each for the whole session."""
 
+import signal
 from collections.abc import Iterator
 
 import pytest
 
 from deploy.sandbox import Broker, ClickHouseServer, KafkaBroker, TansuBroker, kafka_jars
+
+
+def pytest_configure() -> None:
+    """Ctrl-C reaches what tests start, even if this run was started in the background, where shells ignore it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,9 @@ the reading half: agents write the changelog themselves, through the publisher, 
 """
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterable
+from time import monotonic
 from typing import Any, Final, Generic, Protocol, TypeVar
 
 from faust.tables.table import Table
@@ -31,6 +33,10 @@ S = TypeVar("S", bound=PartitionState)
 #: Fetches that Faust collects before it applies them. Not 1: to Faust that means that a table wants to go on
 #: reading its changelog after recovery, and it would apply old records over newer state.
 RECOVERY_BUFFER: Final = 4
+#: How often a long recovery says how far it is.
+PROGRESS_SECONDS: Final = 5.0
+
+log: Final = logging.getLogger("touchline.worker")
 
 
 class ChangelogState(Table, Generic[S]):  # type: ignore[misc]  # faust has no types for it
@@ -51,6 +57,7 @@ class ChangelogState(Table, Generic[S]):  # type: ignore[misc]  # faust has no t
         self._crashing: asyncio.Future[None] | None = None
         self._dropped = False  #: whether state was let go since the last recovery
         self.records_restored = 0
+        self._said_at = monotonic()  #: when progress was reported
 
     def of(self, partition: int) -> S:
         """The state of one partition, empty if nothing is known of it yet."""
@@ -107,6 +114,9 @@ class ChangelogState(Table, Generic[S]):  # type: ignore[misc]  # faust has no t
                     raise unusable from error
             self.records_restored += len(event.value)
             self._offsets[partition] = event.message.offset
+        if self.records_restored and monotonic() - self._said_at > PROGRESS_SECONDS:
+            self._said_at = monotonic()
+            log.warning("restoring %s: %s changelog records so far", self.name, f"{self.records_restored:,}")
 
     async def on_changelog_event(self, event: Any) -> None:
         """Faust's hook for single records; fetches are applied as batches."""
@@ -127,9 +137,16 @@ class ChangelogState(Table, Generic[S]):  # type: ignore[misc]  # faust has no t
             del self._offsets[partition]
 
     async def on_recovery_completed(self, active_tps: set[TP], standby_tps: set[TP]) -> None:  # noqa: ARG002
-        """Let every partition finish its restoration."""
-        for state in self._by_partition.values():
-            state.restored()
+        """Let every partition finish its restoration. A failure crashes the worker: Faust would not look at it."""
+        try:
+            for state in self._by_partition.values():
+                state.restored()
+        except Exception as error:
+            self._crashing = asyncio.ensure_future(self.app.crash(error))
+            raise
+        if self.records_restored:
+            log.info("restored %s: %s changelog records", self.name, f"{self.records_restored:,}")
+            self.records_restored = 0
         keep_state(dropped=self._dropped)
         self._dropped = False
         await self.call_recover_callbacks()

@@ -133,9 +133,9 @@ def test_what_breaks_the_contract_is_counted_and_the_rest_is_sent(
 
 
 def test_the_largest_record_is_taken(settings: Settings, policy: IdentityPolicy) -> None:
-    noise = os.urandom(500_000).hex()
-    assert publish([touchpoint(attributes={"a": noise})], settings, policy).sent == 1
-    assert consumed(settings, 1)[0][2]["attributes"]["a"] == noise
+    noise = {f"a{number}": os.urandom(4096).hex() for number in range(122)}
+    assert publish([touchpoint(attributes=noise)], settings, policy).sent == 1
+    assert consumed(settings, 1)[0][2]["attributes"] == noise
 
 
 def test_memory_stays_bounded_by_waiting_for_confirmations(

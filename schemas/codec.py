@@ -10,10 +10,10 @@ from io import BytesIO
 from struct import pack
 from typing import Any, Final
 
-from fastavro import parse_schema, schemaless_reader, schemaless_writer
+from fastavro import parse_schema, schemaless_reader
 
 from schemas.bounds import check_bounds, check_schema
-from schemas.compiled import reader, writer
+from schemas.datum import Read, physical, reader, writer
 from schemas.errors import ContractError, Reason
 from schemas.records import AvroSchema, Identifier, Record
 from schemas.registry import WriterSchema, current, fingerprint_of, writers
@@ -29,27 +29,12 @@ UNWALKED_BYTES: Final = 4096
 
 
 def _parse(schema: AvroSchema) -> AvroSchema:
-    """A schema ready for fastavro, without logical types: times stay integers, as records.py promises."""
-    return parse_schema(_plain(schema), named_schemas={})
-
-
-def _plain(schema: AvroSchema) -> AvroSchema:
-    if isinstance(schema, list):
-        return [_plain(branch) for branch in schema]
-    if not isinstance(schema, dict):
-        return schema
-    result = {key: value for key, value in schema.items() if key != "logicalType"}
-    for inner in ("type", "items", "values"):
-        if inner in result:
-            result[inner] = _plain(result[inner])
-    if "fields" in result:
-        result["fields"] = [{**field, "type": _plain(field["type"])} for field in result["fields"]]
-    return result
+    return parse_schema(physical(schema), named_schemas={})
 
 
 _CURRENT = {name: _parse(schema) for name, schema in current().items()}
-_READ = {name: reader(_plain(schema)) for name, schema in current().items()}
-_WRITE = {name: writer(_plain(schema)) for name, schema in current().items()}
+_READ = {name: reader(schema) for name, schema in current().items()}
+_WRITE = {name: writer(schema) for name, schema in current().items()}
 _HEADERS = {name: MARKER + fingerprint_of(schema) for name, schema in current().items()}
 _WRITERS = writers()
 _PARSED = {mark: _parse(writer.schema) for mark, writer in _WRITERS.items()}
@@ -62,16 +47,10 @@ SchemaById = Callable[[int], dict[str, Any]]
 
 def encode(name: str, record: Mapping[str, Any]) -> bytes:
     """Encode a record of schema `name`. Raises ContractError (INVALID) if it does not fit the schema."""
-    write = _WRITE[name]
     try:
-        if write is not None:
-            return _HEADERS[name] + write(record)
-        buffer = BytesIO()
-        buffer.write(_HEADERS[name])
-        schemaless_writer(buffer, _CURRENT[name], record)
+        return _HEADERS[name] + _WRITE[name](record)
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
         raise ContractError(Reason.INVALID, f"not a {name}: {error}") from error
-    return buffer.getvalue()
 
 
 def encode_resolved(identifier: Identifier, profile_id: str, version: int, touchpoint: bytes) -> bytes:
@@ -127,21 +106,18 @@ def decode_as(name: str, data: bytes | None) -> Record:
 
 def decode_own(name: str, data: bytes) -> Record:
     """Decode a `name` that this process wrote or has decoded before: without the checks against hostile bytes."""
-    read = _READ[name]
-    if read is not None:
-        return read(data[HEADER_BYTES:])
-    return schemaless_reader(BytesIO(memoryview(data)[HEADER_BYTES:]), _CURRENT[name], None)  # type: ignore[no-any-return]
+    return _READ[name](data[HEADER_BYTES:])
 
 
 def decode_item(name: str, field: str, data: bytes) -> Record:
     """Decode one bare item of an array field of record `name`, that this process wrote."""
-    return schemaless_reader(BytesIO(data), _item_schema(name, field), None)  # type: ignore[no-any-return]
+    return _item_reader(name, field)(data)
 
 
 @cache
-def _item_schema(name: str, field: str) -> AvroSchema:
-    fields = {part["name"]: part["type"] for part in _plain(current()[name])["fields"]}
-    return parse_schema(fields[field]["items"], named_schemas={})
+def _item_reader(name: str, field: str) -> Read:
+    fields = {part["name"]: part["type"] for part in current()[name]["fields"]}
+    return reader(fields[field]["items"])
 
 
 def string_bytes(text: str) -> bytes:
@@ -232,16 +208,14 @@ def _decode_confluent(data: bytes, schema_by_id: SchemaById) -> Record:
 def _read(name: str, parsed: AvroSchema, data: bytes, start: int) -> Record:
     if len(data) > UNWALKED_BYTES:
         check_bounds(parsed, data, start)
-    is_current = parsed is _PARSED.get(_HEADERS[name][2:])
-    read = _READ[name]
-    buffer = BytesIO(data)
     try:
-        if is_current and read is not None:
-            return read(data[start:])
+        if parsed is _PARSED.get(_HEADERS[name][2:]):
+            return _READ[name](data[start:])
+        buffer = BytesIO(data)
         buffer.seek(start)
-        record = schemaless_reader(buffer, parsed, None if is_current else _CURRENT[name])
+        record = schemaless_reader(buffer, parsed, _CURRENT[name])
     except Exception as error:
-        # fastavro raises a dozen types for hostile bytes; every one of them means the same here
+        # either library raises a dozen types for hostile bytes; every one of them means the same here
         raise ContractError(Reason.UNDECODABLE, f"not a {name}: {type(error).__name__}: {error}") from error
     if buffer.tell() != len(data):
         raise ContractError(

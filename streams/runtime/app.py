@@ -91,12 +91,9 @@ class WorkerApp(faust.App):  # type: ignore[misc]  # faust has no types for it
     def fetch_agent(self, topic: topics.Topic, name: str, process: AgentFun) -> None:
         """Run `process` over a topic's fetches, in a lane for each partition; whatever it raises stops the worker."""
 
-        async def in_lane(lane: Any) -> None:
-            await process(self._in_hand.watch(lane))
-
         @wraps(process)
         async def agent(stream: Any) -> None:
-            await run_lanes(stream, in_lane, self._is_current)
+            await run_lanes(stream, lambda lane: process(self._in_hand.watch(lane)), self._is_current)
 
         self.agent(
             self.hot_topic(topic),

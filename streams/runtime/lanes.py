@@ -5,7 +5,7 @@ would wait for all others' acknowledgements, at each stage of an event's path.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 
 
@@ -33,7 +33,7 @@ class Lane:
 
 
 async def run_lanes(
-    stream: Any, process: Callable[[Lane], Awaitable[None]], is_current: Callable[[Any], bool]
+    stream: Any, process: Callable[[Lane], Coroutine[Any, Any, None]], is_current: Callable[[Any], bool]
 ) -> None:
     """Spread a stream's fetches over lanes and run `process` on each. What one raises ends all, and is raised."""
     lanes: dict[int, Lane] = {}
@@ -44,11 +44,7 @@ async def run_lanes(
                 lane = lanes.get(partition)
                 if lane is None:
                     lane = lanes[partition] = Lane(is_current)
-                    running.create_task(_run(process, lane))
+                    running.create_task(process(lane))
                 await lane.put(event)
     except BaseExceptionGroup as group:
         raise group.exceptions[0] from None
-
-
-async def _run(process: Callable[[Lane], Awaitable[None]], lane: Lane) -> None:
-    await process(lane)

@@ -18,13 +18,15 @@ from streams.runtime.fetches import FetchSchema, FetchTransport
 from streams.runtime.flow import SteadyFlow
 from streams.runtime.garbage import calm_down
 from streams.runtime.in_hand import InHand
-from streams.runtime.lanes import run_lanes
+from streams.runtime.lanes import Lanes
 from streams.runtime.publisher import Outbox, Publisher
 
 #: How long a stop waits for the fetches that agents have in hand; the rest of the ten seconds is for the commit.
 DRAIN_SECONDS: Final = 5.0
 #: Pieces of work that may be under way beside their agents.
 WORK_BESIDE: Final = 16
+#: Fetches between the consumer and the lanes, which take them at once: never so many that Faust would stop reading.
+STREAM_BUFFER: Final = 256
 #: How often `until` looks whether what it waits for has come.
 LOOK_SECONDS: Final = 0.005
 
@@ -45,6 +47,7 @@ class WorkerApp(faust.App):  # type: ignore[misc]  # faust has no types for it
         )
         self.topic_partitions: dict[str, int] = {}
         self.first_reason: BaseException | None = None  #: why the worker crashed
+        self.lanes = Lanes(self._is_current)
         self._in_hand = InHand()
         self._beside = asyncio.Semaphore(WORK_BESIDE)
         self._working: set[asyncio.Task[None]] = set()
@@ -64,7 +67,7 @@ class WorkerApp(faust.App):  # type: ignore[misc]  # faust has no types for it
             broker_commit_interval=0.5,
             broker_max_poll_records=2000,
             consumer_max_fetch_size=1024 * 1024,
-            stream_buffer_maxsize=4,
+            stream_buffer_maxsize=STREAM_BUFFER,
             stream_wait_empty=False,
             stream_publish_on_commit=False,
             stream_recovery_delay=0.0,
@@ -93,7 +96,7 @@ class WorkerApp(faust.App):  # type: ignore[misc]  # faust has no types for it
 
         @wraps(process)
         async def agent(stream: Any) -> None:
-            await run_lanes(stream, lambda lane: process(self._in_hand.watch(lane)), self._is_current)
+            await self.lanes.run(stream, lambda lane: process(self._in_hand.watch(lane)))
 
         self.agent(
             self.hot_topic(topic),

@@ -4,6 +4,7 @@ A fetch is a list of records with one acknowledgement. Faust keeps the group, th
 flow control; this module replaces how records become messages and how acknowledgements become commits.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable
 from contextlib import suppress
 from typing import Any, Final
@@ -16,6 +17,13 @@ from faust.types.tuples import ConsumerMessage, Message
 
 from streams.runtime.ledger import Fetch, Ledger
 from streams.runtime.log_ends import log_ends
+
+#: So long a broker may keep a fetch that it has nothing for.
+FETCH_WAIT_MS: Final = 100
+#: So long aiokafka asks for nothing more while something of the last fetch is left.
+FETCH_BACKOFF_SECONDS: Final = 0.01
+#: How long reading waits for records of other partitions while some are left out, because enough of them is waiting.
+FULL_SECONDS: Final = 0.02
 
 _SPENT: Final = Fetch(-1, done=True)
 
@@ -39,6 +47,25 @@ class FetchSchema(Schema):  # type: ignore[misc]
         return decode
 
 
+class FetchThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
+    """The thread that reads, which does not keep what is there waiting for what is not.
+
+    aiokafka asks each broker for one fetch at a time. What it has read and nobody took yet stays out of the next one,
+    and has to wait until that is answered: Faust allows 1.5 s. And while something is left to take, aiokafka does not
+    ask for anything for 0.1 s. Neither library has a setting for it.
+    """
+
+    def _create_worker_consumer(self, transport: Any) -> Any:
+        consumer = super()._create_worker_consumer(transport)
+        consumer._fetch_max_wait_ms = FETCH_WAIT_MS
+        return consumer
+
+    async def on_start(self) -> None:
+        """Connect."""
+        await super().on_start()
+        self._consumer._fetcher._prefetch_backoff = FETCH_BACKOFF_SECONDS
+
+
 class FetchConsumer(driver.Consumer):  # type: ignore[misc]
     """Reads fetches, keeps the ledger, commits before it gives partitions away."""
 
@@ -46,6 +73,9 @@ class FetchConsumer(driver.Consumer):  # type: ignore[misc]
         super().__init__(*args, **kwargs)
         self._ledger: Ledger[TP] = Ledger()
         self._seeks = 0  #: a fetch that was read before a seek must not be handed on after it
+
+    def _new_consumer_thread(self) -> Any:
+        return FetchThread(self, loop=self.loop, beacon=self.beacon)
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Message]]:  # noqa: ASYNC109 (Faust's)
         """Yield one message for each partition that the broker returned records of."""
@@ -65,6 +95,16 @@ class FetchConsumer(driver.Consumer):  # type: ignore[misc]
             if fetched:
                 self.app.monitor.track_tp_end_offset(tp, self.highwater(tp))
                 yield tp, self._to_fetch(tp, fetched, generation)
+
+    async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:  # noqa: ASYNC109 (Faust's)
+        full = self.app.lanes.full()
+        if not full or active_partitions is None:
+            return await super()._getmany(active_partitions, timeout)
+        left = active_partitions - full
+        if not left:
+            await asyncio.sleep(FULL_SECONDS)
+            return {}  # aiokafka would take no partitions for all of them
+        return await super()._getmany(left, min(timeout, FULL_SECONDS))
 
     def _to_fetch(self, tp: TP, records: list[Any], generation: int) -> FetchMessage:
         last = records[-1]

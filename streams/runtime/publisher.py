@@ -44,16 +44,39 @@ class Outbox:
         self.records[place].append((key, value, headers))
 
 
+@dataclass(slots=True, eq=False)
+class _Part:
+    """The records of one outbox for one place, and which offsets they got."""
+
+    records: list[OutgoingRecord]
+    done: asyncio.Future[tuple[int, int]]  #: the first and last offset
+    _first: int = -1
+    _acknowledged: int = 0
+
+    def acknowledge(self, offset: int, count: int) -> None:
+        """Note that the next `count` records got the offsets from `offset` on."""
+        if self._first < 0:
+            self._first = offset
+        self._acknowledged += count
+        if self._acknowledged == len(self.records) and not self.done.done():
+            self.done.set_result((self._first, offset + count - 1))
+
+
 class Publisher:
-    """An idempotent producer that publishes outboxes."""
+    """An idempotent producer that publishes outboxes.
+
+    What comes for a place while a batch is on its way there goes together into the next one, whoever it is from: a
+    broker under load answers slowly, and callers that took turns would wait for each other's answers. Records of one
+    caller keep their order, as long as it awaits one outbox before it publishes the next.
+    """
 
     def __init__(self, brokers: str, client_id: str, *, idempotent: bool) -> None:
         self._brokers = brokers
         self._client_id = client_id
         self._idempotent = idempotent
         self._producer: AIOKafkaProducer | None = None
-        # one outbox after the other, so that a key's records keep their order across outboxes
-        self._turn = asyncio.Lock()
+        self._waiting: dict[Place, list[_Part]] = {}  #: of the places that are being served
+        self._serving: set[asyncio.Task[None]] = set()
         self._complained = False
 
     async def start(self) -> None:
@@ -80,24 +103,19 @@ class Publisher:
 
         Raises aiokafka.errors.KafkaError when the broker does not take a record.
         """
-        sent: list[tuple[Place, int, asyncio.Future[Any]]] = []
+        if not outbox.records:
+            return {}
         waiting = asyncio.get_running_loop().call_later(PATIENCE_SECONDS, self._complain)
         try:
-            async with self._turn:
-                for place, records in outbox.records.items():
-                    await self._send(place, records, sent)
-            acknowledged = await asyncio.gather(*(future for _, _, future in sent))
+            offsets = await asyncio.gather(
+                *(self._queue(place, records) for place, records in outbox.records.items())
+            )
         finally:
             waiting.cancel()
-        if self._complained and sent:
+        if self._complained:
             self._complained = False
             log.warning("Kafka takes records again: going on")
-        ends: dict[Place, tuple[int, int]] = {}
-        for (place, count, _), metadata in zip(sent, acknowledged, strict=True):
-            first = metadata.offset
-            before = ends.get(place)
-            ends[place] = (first if before is None else before[0], first + count - 1)
-        return ends
+        return dict(zip(outbox.records, offsets, strict=True))
 
     def _complain(self) -> None:
         if not self._complained:
@@ -107,24 +125,54 @@ class Publisher:
                 self._brokers, PATIENCE_SECONDS,
             )  # fmt: skip
 
-    async def _send(
-        self, place: Place, records: list[OutgoingRecord], sent: list[tuple[Place, int, asyncio.Future[Any]]]
-    ) -> None:
+    def _queue(self, place: Place, records: list[OutgoingRecord]) -> asyncio.Future[tuple[int, int]]:
+        part = _Part(records, asyncio.get_running_loop().create_future())
+        waiting = self._waiting.get(place)
+        if waiting is None:
+            self._waiting[place] = [part]
+            serving = asyncio.create_task(self._serve(place))
+            self._serving.add(serving)
+            serving.add_done_callback(self._serving.discard)
+        else:
+            waiting.append(part)
+        return part.done
+
+    async def _serve(self, place: Place) -> None:
+        """Send what waits for a place until nothing does."""
+        while parts := self._waiting[place]:
+            self._waiting[place] = []
+            # whoever was cancelled before has lost its partition: nothing of it may come after
+            parts = [part for part in parts if not part.done.done()]
+            try:
+                await self._send(place, parts)
+            except BaseException as error:
+                for part in (*parts, *self._waiting[place]):
+                    if not part.done.done():
+                        part.done.set_exception(error)
+                del self._waiting[place]
+                if not isinstance(error, Exception):
+                    raise
+                return
+        del self._waiting[place]
+
+    async def _send(self, place: Place, parts: list[_Part]) -> None:
+        """Send parts as few batches, one after the other, and resolve each part when the broker has all of it."""
         producer = self._producer
         assert producer is not None
         topic, partition = place
-        batch = producer.create_batch()
-        for key, value, headers in records:
-            if batch.append(key=key, value=value, timestamp=None, headers=headers) is None:
-                sent.append(
-                    (
-                        place,
-                        batch.record_count(),
-                        await producer.send_batch(batch, topic, partition=partition),
-                    )
-                )
-                batch = producer.create_batch()
-                batch.append(key=key, value=value, timestamp=None, headers=headers)
-        sent.append(
-            (place, batch.record_count(), await producer.send_batch(batch, topic, partition=partition))
-        )
+        sent: list[tuple[asyncio.Future[Any], defaultdict[_Part, int]]] = []
+        batch, held = producer.create_batch(), defaultdict[_Part, int](int)
+        for part in parts:
+            for key, value, headers in part.records:
+                if batch.append(key=key, value=value, timestamp=None, headers=headers) is None:
+                    sent.append((await producer.send_batch(batch, topic, partition=partition), held))
+                    batch, held = producer.create_batch(), defaultdict[_Part, int](int)
+                    batch.append(key=key, value=value, timestamp=None, headers=headers)
+                held[part] += 1
+        if held:
+            sent.append((await producer.send_batch(batch, topic, partition=partition), held))
+        for acknowledged, held in sent:
+            offset = (await acknowledged).offset
+            for part, count in held.items():
+                part.acknowledge(offset, count)
+                offset += count

@@ -1,94 +1,167 @@
-"""Fetches of one partition come in order, those of others do not wait for them."""
+"""Fetches of one partition come in order, those of others do not wait for them, and what waits is taken together."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from types import SimpleNamespace
+from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 
 import pytest
+from faust.types import TP
 
-from streams.runtime.lanes import Lane, run_lanes
+from streams.runtime.lanes import LANE_RECORDS, Lane, Lanes
+
+
+class Message:
+    def __init__(self, partition: int, generation: int) -> None:
+        self.tp = TP("topic", partition)
+        self.partition = partition
+        self.generation_id = generation
+
+
+class Fetch:
+    """A Faust event whose value are records."""
+
+    def __init__(self, partition: int, *records: int, generation: int = 1) -> None:
+        self.message = Message(partition, generation)
+        self.value = list(records)
+        self.acknowledged = False
+
+    def ack(self) -> None:
+        self.acknowledged = True
 
 
 class Stream:
-    def __init__(self, *events: Any) -> None:
+    """Hands fetches on one by one, and then nothing more."""
+
+    def __init__(self, *events: Fetch) -> None:
         self._events = events
 
     def noack(self) -> "Stream":
         return self
 
-    async def events(self) -> AsyncIterator[Any]:
+    async def events(self) -> AsyncIterator[Fetch]:
         for event in self._events:
             yield event
         await asyncio.Event().wait()
 
 
-def fetch(partition: int, number: int, generation: int = 1) -> Any:
-    return SimpleNamespace(
-        message=SimpleNamespace(partition=partition, generation_id=generation), value=number
-    )
-
-
-def is_current(event: Any) -> bool:
+def is_current(event: Fetch) -> bool:
     return event.message.generation_id == 1
 
 
-async def until_cancelled(work: Any, enough: asyncio.Event) -> None:
-    task = asyncio.create_task(work)
-    await asyncio.wait(
-        {task, asyncio.create_task(enough.wait())}, return_when=asyncio.FIRST_COMPLETED, timeout=20
-    )
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
+async def until(condition: Callable[[], bool]) -> None:
+    while not condition():  # noqa: ASYNC110 (what it waits for is no event)
+        await asyncio.sleep(0)
+
+
+def play(
+    process: Callable[[Lane, asyncio.Event], Coroutine[Any, Any, None]],
+    *events: Fetch,
+    lanes: Lanes | None = None,
+) -> None:
+    """Run lanes over the events until `process` sets its event."""
+
+    async def until_enough() -> None:
+        enough = asyncio.Event()
+        running = asyncio.create_task(
+            (lanes or Lanes(is_current)).run(Stream(*events), lambda lane: process(lane, enough))
+        )
+        seen = asyncio.create_task(enough.wait())
+        await asyncio.wait({running, seen}, return_when=asyncio.FIRST_COMPLETED, timeout=20)
+        seen.cancel()
+        if not running.done():
+            running.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await running
+        else:
+            running.result()
+        assert enough.is_set()
+
+    asyncio.run(until_enough())
 
 
 def test_a_partition_that_waits_holds_up_no_other_and_keeps_its_order() -> None:
-    async def play() -> None:
-        seen: list[tuple[int, int]] = []
-        first_goes_on, all_seen = asyncio.Event(), asyncio.Event()
+    seen: list[tuple[int, int]] = []
 
-        async def process(lane: Lane) -> None:
-            async for event in lane.events():
-                if (event.message.partition, event.value) == (0, 0):
-                    await first_goes_on.wait()
-                seen.append((event.message.partition, event.value))
-                if seen[-1] == (1, 1):
-                    first_goes_on.set()
-                if len(seen) == 4:
-                    all_seen.set()
+    async def process(lane: Lane, enough: asyncio.Event) -> None:
+        async for event in lane.events():
+            if event.message.partition == 0:
+                await until(lambda: (1, 11) in seen)
+            seen.extend((event.message.partition, record) for record in event.value)
+            if len(seen) == 4:
+                enough.set()
 
-        stream = Stream(fetch(0, 0), fetch(0, 1), fetch(1, 0), fetch(1, 1))
-        await until_cancelled(run_lanes(stream, process, is_current), all_seen)
-        assert seen == [(1, 0), (1, 1), (0, 0), (0, 1)]
+    play(process, Fetch(0, 0), Fetch(0, 1), Fetch(1, 10), Fetch(1, 11))
+    assert seen == [(1, 10), (1, 11), (0, 0), (0, 1)]
 
-    asyncio.run(play())
+
+def test_what_waits_is_taken_together_and_acknowledged_together() -> None:
+    fetches = [Fetch(0, 1), Fetch(0, 2, 3), Fetch(0, 4)]
+    taken: list[list[int]] = []
+
+    async def process(lane: Lane, enough: asyncio.Event) -> None:
+        await until(lambda: lane.records >= 4)
+        async for event in lane.events():
+            taken.append(event.value)
+            assert not any(fetch.acknowledged for fetch in fetches)
+            event.ack()
+            enough.set()
+
+    play(process, *fetches)
+    assert taken == [[1, 2, 3, 4]]
+    assert all(fetch.acknowledged for fetch in fetches)
+
+
+def test_no_more_is_taken_together_than_a_lane_hands_over_at_once() -> None:
+    half = LANE_RECORDS // 2
+    taken: list[int] = []
+
+    async def process(lane: Lane, enough: asyncio.Event) -> None:
+        await until(lambda: lane.records >= 5 * half)
+        async for event in lane.events():
+            taken.append(len(event.value))
+            if sum(taken) == 5 * half:
+                enough.set()
+
+    play(process, *(Fetch(0, *range(half)) for _ in range(5)))
+    assert taken == [2 * half, 2 * half, half]
+
+
+def test_a_partition_is_full_while_as_much_waits_as_can_be_taken_at_once() -> None:
+    lanes = Lanes(is_current)
+    full: list[set[TP]] = []
+
+    async def process(lane: Lane, enough: asyncio.Event) -> None:
+        await until(lambda: lane.records >= LANE_RECORDS)
+        full.append(lanes.full())
+        async for _ in lane.events():
+            full.append(lanes.full())
+            enough.set()
+
+    play(process, Fetch(0, *range(LANE_RECORDS - 1)), Fetch(0, 1), lanes=lanes)
+    assert full == [{TP("topic", 0)}, set()]
+    assert lanes.full() == set()
 
 
 def test_what_was_read_before_a_rebalance_is_left_to_its_next_owner() -> None:
-    async def play() -> None:
-        seen: list[int] = []
-        done = asyncio.Event()
+    old = Fetch(0, 1, generation=0)
+    seen: list[int] = []
 
-        async def process(lane: Lane) -> None:
-            async for event in lane.events():
-                seen.append(event.value)
-                if event.value == 3:
-                    done.set()
+    async def process(lane: Lane, enough: asyncio.Event) -> None:
+        async for event in lane.events():
+            seen.extend(event.value)
+            event.ack()
+            if 3 in seen:
+                enough.set()
 
-        stream = Stream(fetch(0, 1, generation=0), fetch(0, 2), fetch(0, 3))
-        await until_cancelled(run_lanes(stream, process, is_current), done)
-        assert seen == [2, 3]
-
-    asyncio.run(play())
+    play(process, old, Fetch(0, 2), Fetch(0, 3))
+    assert seen == [2, 3]
+    assert not old.acknowledged
 
 
 def test_what_one_lane_raises_ends_all_and_is_raised_as_it_was() -> None:
-    async def play() -> None:
-        async def process(lane: Lane) -> None:
-            async for event in lane.events():
-                raise KeyError(event.value)
-
-        await run_lanes(Stream(fetch(0, 1), fetch(1, 2)), process, is_current)
+    async def process(lane: Lane, enough: asyncio.Event) -> None:
+        async for event in lane.events():
+            raise KeyError(event.value[0])
 
     with pytest.raises(KeyError):
-        asyncio.run(play())
+        play(process, Fetch(0, 1), Fetch(1, 2))

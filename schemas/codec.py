@@ -13,7 +13,7 @@ from typing import Any, Final
 from fastavro import parse_schema, schemaless_reader
 
 from schemas.bounds import check_bounds, check_schema
-from schemas.datum import Read, physical, reader, writer
+from schemas.datum import Read, beginning, physical, reader, writer
 from schemas.errors import ContractError, Reason
 from schemas.records import AvroSchema, Identifier, Record
 from schemas.registry import WriterSchema, current, fingerprint_of, writers
@@ -38,6 +38,8 @@ _WRITE = {name: writer(schema) for name, schema in current().items()}
 _HEADERS = {name: MARKER + fingerprint_of(schema) for name, schema in current().items()}
 _WRITERS = writers()
 _PARSED = {mark: _parse(writer.schema) for mark, writer in _WRITERS.items()}
+
+_WHOSE = beginning(current()["ResolvedTouchpoint"], "touchpoint", "identifiers")
 
 _SHORT: Final = tuple(bytes((2 * number,)) for number in range(64))  #: how small numbers are written
 
@@ -107,6 +109,20 @@ def decode_as(name: str, data: bytes | None) -> Record:
 def decode_own(name: str, data: bytes) -> Record:
     """Decode a `name` that this process wrote or has decoded before: without the checks against hostile bytes."""
     return _READ[name](data[HEADER_BYTES:])
+
+
+def identifiers_of(data: bytes) -> tuple[str, list[Identifier]]:
+    """Tenant and identifiers of a current ResolvedTouchpoint, the owner first, without decoding the rest.
+
+    Raises ContractError (UNDECODABLE); what follows the identifiers is not looked at.
+    """
+    try:
+        record = _WHOSE(data[HEADER_BYTES:])
+    except Exception as error:
+        # as in _read
+        raise ContractError(Reason.UNDECODABLE, f"not a ResolvedTouchpoint: {error}") from error
+    touchpoint = record["touchpoint"]
+    return touchpoint["tenant"], [record["identifier"], *touchpoint["identifiers"]]
 
 
 def decode_item(name: str, field: str, data: bytes) -> Record:

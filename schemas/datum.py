@@ -66,6 +66,27 @@ def reader(schema: AvroSchema) -> Read:
     return read
 
 
+def beginning(schema: AvroSchema, *path: str) -> Read:
+    """Decodes the first fields of a datum, to the one that a path of names leads to, and ignores what follows.
+
+    What is no such datum makes either library raise one of a dozen types.
+    """
+    first = physical(_until(schema, path))
+    if cavro is not None:
+        decode: Read = cavro.Schema(first, options=_options()).binary_decode
+        return decode
+    parsed = parse_schema(first, named_schemas={})
+    return lambda datum: schemaless_reader(BytesIO(datum), parsed, None)  # type: ignore[no-any-return]
+
+
+def _until(schema: AvroSchema, path: tuple[str, ...]) -> AvroSchema:
+    names = [field["name"] for field in schema["fields"]]
+    *before, last = schema["fields"][: names.index(path[0]) + 1]
+    if path[1:]:
+        last = {**last, "type": _until(last["type"], path[1:])}
+    return {**schema, "fields": [*before, last]}
+
+
 def writer(schema: AvroSchema) -> Write:
     """Encodes a datum.
 

@@ -15,13 +15,8 @@ CONNECT_SECONDS: Final = 5
 ANSWER_SECONDS: Final = 60
 
 #: Errors that only the user can mend; every other error of the server is worth a retry.
-_REFUSED: Final = {
-    192,
-    193,
-    194,
-    497,
-    516,
-}  # unknown user, wrong or missing password, access denied, authentication
+NOT_AUTHENTICATED: Final = {192, 193, 194, 516}  # unknown user, wrong or missing password, authentication
+_REFUSED: Final = {*NOT_AUTHENTICATED, 497}  # access denied
 _NOT_MIGRATED: Final = {
     16,
     36,
@@ -61,21 +56,25 @@ def translated(where: ClickHouse) -> Iterator[None]:
     try:
         yield
     except errors.ServerException as error:
-        if error.code in _REFUSED:
-            raise SettingsError(
-                f"{address(where)} refuses user {where.user!r}: "
-                "check user, password and rights of TOUCHLINE_CLICKHOUSE_URL"
-            ) from error
-        if error.code in _NOT_MIGRATED:
-            raise SettingsError(
-                f"{address(where)} lacks tables of database {where.database!r}: "
-                f"run `touchline migrate` ({reason(error)})"
-            ) from error
-        raise SinkError(f"{address(where)} cannot do it now: {reason(error)}") from error
+        raise meaning(where, error.code, reason(error)) from error
     except (errors.Error, OSError, EOFError) as error:
         raise UnavailableError(
             f"{address(where)} does not answer: start it, or set TOUCHLINE_CLICKHOUSE_URL"
         ) from error
+
+
+def meaning(where: ClickHouse, code: int, reason: str) -> SettingsError | SinkError:
+    """What an error of the server means, by its code."""
+    if code in _REFUSED:
+        return SettingsError(
+            f"{address(where)} refuses user {where.user!r}: "
+            "check user, password and rights of TOUCHLINE_CLICKHOUSE_URL"
+        )
+    if code in _NOT_MIGRATED:
+        return SettingsError(
+            f"{address(where)} lacks tables of database {where.database!r}: run `touchline migrate` ({reason})"
+        )
+    return SinkError(f"{address(where)} cannot do it now: {reason}")
 
 
 def reason(error: errors.ServerException) -> str:

@@ -14,6 +14,8 @@ from typing import Any, Final
 
 from clickhouse_driver import Client
 
+from schemas.codec import identifiers_of
+from schemas.errors import ContractError
 from schemas.records import Erase
 from schemas.settings import ClickHouse
 from sinks.clickhouse import connect, translated
@@ -98,6 +100,16 @@ class Erased:
         """Note an erased identifier."""
         known = self._known.get((tenant, kind, value), (erased_at, version))
         self._known[tenant, kind, value] = max(known[0], erased_at), max(known[1], version)
+
+    def concerns(self, value: bytes) -> bool:
+        """Whether a ResolvedTouchpoint has to do with an erased identifier, or cannot be read."""
+        if not self._known:
+            return False
+        try:
+            tenant, identifiers = identifiers_of(value)
+        except ContractError:
+            return True
+        return any((tenant, one["type"], one["value"]) in self._known for one in identifiers)
 
     def left(self, table: str, rows: list[Row]) -> list[Row]:
         """The rows of a table that may be written, without the erased identifiers that they carry."""

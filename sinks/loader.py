@@ -20,7 +20,9 @@ from schemas.settings import Settings
 from sinks import metrics
 from sinks.clickhouse import address
 from sinks.dead_letters import send
+from sinks.direct import Known, choose
 from sinks.erasure_queue import ErasureQueue
+from sinks.http_writer import HttpWriter, RefusedError
 from sinks.inserts import Rejected, Writer, prepare
 from sinks.migrate import check_migrated
 from sinks.reading import READ, KafkaRecord
@@ -45,6 +47,7 @@ class Loader(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no
         self._where = settings.clickhouse()
         self._topics = {settings.topic(topic.name): topic for topic in READ}
         self._writer = Writer(self._where)
+        self._direct = HttpWriter(self._where) if self._where.http_port else None
         self._erasures = ErasureQueue(self._where, time.monotonic)
         self._held: list[KafkaRecord] = []
         self._held_bytes = 0
@@ -96,6 +99,8 @@ class Loader(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no
                     await client.stop()
             await self._erasures.stop()
             self._writer.close()
+            if self._direct is not None:
+                self._direct.close()
 
     async def _load(self) -> None:
         clock = asyncio.get_running_loop().time
@@ -139,12 +144,32 @@ class Loader(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no
         known = [(self._topics[record.topic], record) for record in records]
         if not await self._erasures.accept(known, self._give_up):
             return False
+        if self._direct is not None:
+            left = await self._deliver_directly(self._direct, known)
+            if left is None:
+                return False
+            known = left
         inserts, rejected = await asyncio.to_thread(prepare, known, self._erasures.erased)
         for insert in inserts:
             if not await until_done(partial(asyncio.to_thread, self._writer.write, insert), self._give_up):
                 return False
             metrics.ROWS_LOADED.labels(insert.table).inc(insert.rows)
         return await self._send_dead_letters(rejected)
+
+    async def _deliver_directly(self, writer: HttpWriter, records: list[Known]) -> list[Known] | None:
+        """Let ClickHouse read what it can itself. Returns the other records; None if it was given up."""
+        inserts, left = await asyncio.to_thread(choose, records, self._erasures.erased)
+        for insert in inserts:
+            try:
+                if not await until_done(partial(asyncio.to_thread, writer.write, insert), self._give_up):
+                    return None
+            except RefusedError as error:
+                _log.warning("%s; its %d records are loaded one by one", error, len(insert.records))
+                metrics.REFUSED_FILES.labels(insert.table).inc()
+                left.extend(insert.records)
+            else:
+                metrics.ROWS_LOADED.labels(insert.table).inc(len(insert.records))
+        return left
 
     async def _send_dead_letters(self, rejected: list[Rejected]) -> bool:
         topic = self._settings.topic(topics.DEAD_LETTERS.name)

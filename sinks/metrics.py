@@ -5,6 +5,9 @@ from prometheus_client import Counter, Gauge, Histogram
 #: Rows that ClickHouse has acknowledged, by table.
 ROWS_LOADED = Counter("touchline_loader_rows", "Rows acknowledged by ClickHouse", ["table"])
 
+#: Batches that ClickHouse did not take as Avro, by table: a record in them is bad, or its version or rights do not do.
+REFUSED_FILES = Counter("touchline_loader_refused_files", "Batches loaded row by row after all", ["table"])
+
 #: Records sent to dead-letters by the loader, by reason.
 DEAD_LETTERS = Counter("touchline_loader_dead_letters", "Records sent to dead-letters", ["reason"])
 

@@ -50,7 +50,7 @@ class ClickHouseServer:
 
     def url_of(self, database: str) -> str:
         """Its URL with another database."""
-        return f"clickhouse://{LOOPBACK}:{self.port}/{database}"
+        return f"clickhouse://{LOOPBACK}:{self.port}/{database}?http_port={self.http_port}"
 
     def start(self) -> None:
         """Start it and wait until it answers. Raises UnavailableError."""

@@ -19,8 +19,9 @@ TOPIC: Final = "topic"
 
 
 def _moment(time: str) -> str:
-    """As rows.moment."""
-    return f"fromUnixTimestamp64Milli(least(greatest({time}, {EARLIEST}), {LATEST}), 'UTC')"
+    """As rows.moment. NULL stays NULL, which least and greatest would pass over."""
+    clamped = f"multiIf({time} < {EARLIEST}, {EARLIEST}, {time} > {LATEST}, {LATEST}, {time})"
+    return f"fromUnixTimestamp64Milli({clamped}, 'UTC')"
 
 
 def _symbol(record: str, enum: str, number: str) -> str:
@@ -41,11 +42,6 @@ def _tuples(of: str, *parts: str) -> str:
 
 def _same(*names: str) -> dict[str, str]:
     return {name: f"`{name}`" for name in names}
-
-
-def _version(version: str) -> str:
-    """As rows._version."""
-    return f"toUInt64(greatest({version}, 0))"
 
 
 _ORIGIN: Final = {
@@ -82,7 +78,7 @@ _TOUCHPOINT: Final = {
     "experiments": "`touchpoint.experiments`",
     "link": _symbol(_T, "LinkKind", "`touchpoint.link`"),
     "attributes": "`touchpoint.attributes`",
-    "version": f"bitShiftLeft(toUInt128(greatest(toInt128(`version`) + 1, 0)), 32) + {_CHECKSUM}",
+    "version": f"bitShiftLeft(if(`version` < 0, toUInt128(0), toUInt128(`version`) + 1), 32) + {_CHECKSUM}",
     **_ORIGIN,
 }
 
@@ -144,7 +140,7 @@ _JOURNEY: Final = {
     "likely_next": "likely_next",
     "issue_risk": "`issue_risk.double`",
     "model_version": "`model_version.string`",
-    "version": _version("`version`"),
+    "version": "if(`version` < 0, 0, toUInt64(`version`))",
     "is_deleted": "0",
     **_ORIGIN,
 }  # fmt: skip

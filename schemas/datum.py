@@ -76,7 +76,7 @@ def beginning(schema: AvroSchema, *path: str) -> Read:
         decode: Read = cavro.Schema(first, options=_options()).binary_decode
         return decode
     parsed = parse_schema(first, named_schemas={})
-    return lambda datum: schemaless_reader(BytesIO(datum), parsed, None)  # type: ignore[no-any-return]
+    return lambda datum: schemaless_reader(BytesIO(datum), parsed, None)
 
 
 def _until(schema: AvroSchema, path: tuple[str, ...]) -> AvroSchema:

@@ -43,7 +43,9 @@ def wire(schema: AvroSchema) -> AvroSchema:
     return _without_enums(physical(schema), enums)
 
 
-def _columns(path: str, schema: AvroSchema, names: dict[str, Any], *, nullable: bool = False) -> Iterator[Column]:
+def _columns(
+    path: str, schema: AvroSchema, names: dict[str, Any], *, nullable: bool = False
+) -> Iterator[Column]:
     schema = names.get(schema, schema) if isinstance(schema, str) else schema
     kind = _kind(schema)
     if kind == "record":
@@ -52,7 +54,13 @@ def _columns(path: str, schema: AvroSchema, names: dict[str, Any], *, nullable: 
             yield from _columns(inner, field["type"], names, nullable=nullable)
     elif kind == "union":
         branch = _not_null(schema, names)
-        name = branch["name"] if _kind(branch) == "record" else "int" if _kind(branch) == "enum" else _kind(branch)
+        name = (
+            branch["name"]
+            if _kind(branch) == "record"
+            else "int"
+            if _kind(branch) == "enum"
+            else _kind(branch)
+        )
         yield from _columns(f"{path}.{name}", branch, names, nullable=True)
     else:
         # ClickHouse fills in '' for a text that is not there, and NULL for a number
@@ -129,7 +137,11 @@ def _named(schema: AvroSchema) -> dict[str, Any]:
     elif isinstance(schema, dict):
         if "name" in schema:
             found[f"touchline.{schema['name']}"] = schema
-        for inner in (*(field["type"] for field in schema.get("fields", ())), schema.get("items"), schema.get("values")):
+        for inner in (
+            *(field["type"] for field in schema.get("fields", ())),
+            schema.get("items"),
+            schema.get("values"),
+        ):
             found |= _named(inner)
         found |= _named(schema["type"])
     return found
@@ -148,6 +160,7 @@ def _without_enums(schema: AvroSchema, enums: set[str]) -> AvroSchema:
             result[inner] = _without_enums(result[inner], enums)
     if "fields" in result:
         result["fields"] = [
-            {"name": field["name"], "type": _without_enums(field["type"], enums)} for field in result["fields"]
+            {"name": field["name"], "type": _without_enums(field["type"], enums)}
+            for field in result["fields"]
         ]
     return result

@@ -65,9 +65,13 @@ def choose(
         name, head = _READ.get(topic.name, ("", b""))
         value = record.value
         # Longer ones the codec walks first, to count their items (schemas/bounds.py).
-        if not name or value is None or len(value) > UNWALKED_BYTES or not value.startswith(head):
-            rest.append(known)
-        elif erased is not None and name == "ResolvedTouchpoint" and erased.concerns(value):
+        if (
+            not name
+            or value is None
+            or len(value) > UNWALKED_BYTES
+            or not value.startswith(head)
+            or (erased is not None and name == "ResolvedTouchpoint" and erased.concerns(value))
+        ):
             rest.append(known)
         else:
             chosen[name, record.topic].append(known)

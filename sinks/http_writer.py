@@ -85,7 +85,10 @@ class HttpWriter:
             "insert_deduplication_token": insert.token,
             **SETTINGS,
         }
-        headers = {"X-ClickHouse-User": self._where.user.encode(), "X-ClickHouse-Key": self._where.password.encode()}
+        headers = {
+            "X-ClickHouse-User": self._where.user.encode(),
+            "X-ClickHouse-Key": self._where.password.encode(),
+        }
         self._connection.request("POST", f"/?{urlencode(asked)}", insert.file, headers)
         response = self._connection.getresponse()
         return response, response.read()
@@ -107,7 +110,9 @@ class HttpWriter:
         code = response.headers.get("X-ClickHouse-Exception-Code", "")
         if not code.isdecimal():
             if response.status >= 500:
-                return UnavailableError(f"{self._address} cannot be reached: something answers {response.status} for it")
+                return UnavailableError(
+                    f"{self._address} cannot be reached: something answers {response.status} for it"
+                )
             return SettingsError(
                 f"what answers at {self._where.host}:{self._where.http_port} is not ClickHouse:"
                 " check http_port in TOUCHLINE_CLICKHOUSE_URL"

@@ -80,7 +80,8 @@ def arena() -> Iterator[Arena]:
     """Start the servers."""
     folder = Path(tempfile.mkdtemp(prefix="touchline-faults-"))
     clickhouse = ClickHouseServer(folder / "clickhouse", folder)
-    with Proxy(free_port()) as kafka_proxy, Proxy(clickhouse.port) as clickhouse_proxy:
+    before_clickhouse = Proxy(clickhouse.port, second_target=clickhouse.http_port)
+    with Proxy(free_port()) as kafka_proxy, before_clickhouse as clickhouse_proxy:
         kafka = TwoDoorKafka(folder / "kafka", folder, kafka_proxy)
         try:
             kafka.start()
@@ -392,10 +393,11 @@ def trial(
         session_timeout=3.0 if short else 6.0,
         pseudonym_key="0123456789abcdef" * 4,
     )
+    proxy = where.clickhouse_proxy
     inner = replace(
         settings,
         brokers=where.kafka.proxied,
-        clickhouse_url=f"clickhouse://127.0.0.1:{where.clickhouse_proxy.port}/fault_{name}",
+        clickhouse_url=f"clickhouse://127.0.0.1:{proxy.port}/fault_{name}?http_port={proxy.second_port}",
     )
     logs = where.folder / name
     logs.mkdir()

@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from functools import partial
 from types import TracebackType
 from typing import Any
 
@@ -13,11 +14,16 @@ CHUNK = 64 * 1024
 
 
 class Proxy:
-    """Forwards a local port to 127.0.0.1:`target`. Its methods may be called from any thread."""
+    """Forwards a local port to 127.0.0.1:`target`, and another to its second port, if it has one.
 
-    def __init__(self, target: int = 0, port: int = 0) -> None:
+    Its methods may be called from any thread.
+    """
+
+    def __init__(self, target: int = 0, port: int = 0, second_target: int = 0) -> None:
         self.target = target
         self.port = port or free_port()
+        self.second_target = second_target
+        self.second_port = free_port() if second_target else 0
         self._open = True
         self._flowing: asyncio.Event
         self._delay = 0.0
@@ -26,7 +32,7 @@ class Proxy:
         self._links: set[asyncio.StreamWriter] = set()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, daemon=True)
-        self._server: asyncio.Server | None = None
+        self._servers: list[asyncio.Server] = []
         self._ready = threading.Event()
 
     def __enter__(self) -> "Proxy":
@@ -101,8 +107,8 @@ class Proxy:
         self._ready.set()
         self._loop.run_forever()
         self._cut()
-        if self._server is not None:
-            self._server.close()
+        for server in self._servers:
+            server.close()
         pending = asyncio.all_tasks(self._loop)
         for task in pending:
             task.cancel()
@@ -110,14 +116,17 @@ class Proxy:
         self._loop.close()
 
     async def _listen(self) -> None:
-        self._server = await asyncio.start_server(self._connect, LOOPBACK, self.port, limit=CHUNK)
+        for port, target in ((self.port, self.target), (self.second_port, self.second_target)):
+            if port:
+                connect = partial(self._connect, target)
+                self._servers.append(await asyncio.start_server(connect, LOOPBACK, port, limit=CHUNK))
 
-    async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _connect(self, target: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if not self._open:
             writer.transport.abort()
             return
         try:
-            server_reader, server_writer = await asyncio.open_connection(LOOPBACK, self.target, limit=CHUNK)
+            server_reader, server_writer = await asyncio.open_connection(LOOPBACK, target, limit=CHUNK)
         except OSError:
             writer.transport.abort()
             return

@@ -9,13 +9,16 @@ import os
 import signal
 import sys
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import sinks.http_writer
 import sinks.inserts
 import sinks.loader
 from deploy.cli import load, worker
 from schemas.errors import TouchlineError
+from sinks.direct import choose
 from sinks.loader import Loader
 from streams.runtime.fetches import FetchConsumer, FetchTransport
 from streams.stitch.agent import Stitch
@@ -85,6 +88,12 @@ def loader_short_poll() -> None:
     load.command()
 
 
+def loader_direct() -> None:
+    """With: every record that ClickHouse can read itself goes to it as Avro, in small batches too."""
+    sinks.loader.choose = partial(choose, least=1)  # type: ignore[assignment]
+    load.command()
+
+
 def loader_gives_up() -> None:
     """Without: patience. An insert that fails counts as done."""
 
@@ -94,13 +103,14 @@ def loader_gives_up() -> None:
         return True
 
     sinks.loader.until_done = once  # type: ignore[assignment]
-    load.command()
+    loader_direct()
 
 
 def loader_without_token() -> None:
     """Without: deduplication of a retried insert."""
     sinks.inserts.SETTINGS["insert_deduplicate"] = 0  # type: ignore[index]
-    load.command()
+    sinks.http_writer.SETTINGS["insert_deduplicate"] = 0  # type: ignore[index]
+    loader_direct()
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from schemas.topics import Topic
 from sinks.direct import DirectInsert, choose
 from sinks.erasure import Erased
 from sinks.http_writer import HttpWriter, RefusedError
-from sinks.inserts import Writer, prepare
+from sinks.inserts import prepare
 from sinks.migrate import migrate
 from sinks.rows import TABLES
 from tests.integration.parts import deployment
@@ -118,7 +118,10 @@ def at_times(at: int) -> Record:
 
     def moved(value: Any, name: str = "") -> Any:
         if isinstance(value, dict):
-            return {key: moved(inner, "at" if name in ("stages", "components") else key) for key, inner in value.items()}
+            return {
+                key: moved(inner, "at" if name in ("stages", "components") else key)
+                for key, inner in value.items()
+            }
         if isinstance(value, list):
             return [moved(inner) for inner in value]
         timely = name.endswith(("at", "_of", "_seen", "_since")) and isinstance(value, int)
@@ -142,7 +145,7 @@ def test_a_simulated_population_becomes_the_same_rows(both: Both) -> None:
 @pytest.mark.parametrize("name", TOPIC_OF)
 def test_what_the_codec_refuses_is_refused_and_what_it_takes_is_the_same(both: Both, name: str) -> None:
     """Bytes changed at random: one of a file's records is another than it was, or none at all."""
-    dice = random.Random(11)  # noqa: S311
+    dice = random.Random(11)
     whole = encode(name, example(name))
     accepted = refused = 0
     for _ in range(150):
@@ -168,7 +171,9 @@ def test_a_length_that_nobody_has_memory_for_is_refused_and_the_server_goes_on(b
     head = header("ResolvedTouchpoint")
     for length in (b"\xfe\xff\xff\xff\x0f", b"\xfe" + b"\xff" * 8 + b"\x01", b"\xff" * 9 + b"\x01"):
         with pytest.raises(RefusedError):
-            both.write(direct(consumed(topics.JOURNEY_INPUTS, [resolved_bytes("e1"), head + length + b"abc"])))
+            both.write(
+                direct(consumed(topics.JOURNEY_INPUTS, [resolved_bytes("e1"), head + length + b"abc"]))
+            )
     both.write(direct(consumed(topics.JOURNEY_INPUTS, [resolved_bytes("e1")])))
     assert len(both.taken("ResolvedTouchpoint")) == 1
 

@@ -22,9 +22,9 @@ def test_keeping_data_needs_a_broker_that_keeps_it(tmp_path: Path) -> None:
 
 
 def test_the_sandbox_points_its_processes_at_its_own_parts(tmp_path: Path) -> None:
-    made = stack(tmp_path, kafka_port=19092, clickhouse_port=19000)
+    made = stack(tmp_path, kafka_port=19092, clickhouse_port=19000, clickhouse_http_port=18123)
     assert made.settings.brokers == "127.0.0.1:19092"
-    assert made.settings.clickhouse_url == "clickhouse://127.0.0.1:19000/touchline"
+    assert made.settings.clickhouse_url == "clickhouse://127.0.0.1:19000/touchline?http_port=18123"
     assert made.settings.session_timeout == 6.0
 
 

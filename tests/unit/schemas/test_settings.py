@@ -3,7 +3,7 @@
 import pytest
 
 from schemas.errors import SettingsError
-from schemas.settings import EPOCHS, Settings
+from schemas.settings import EPOCHS, ClickHouse, Settings
 
 
 def test_the_last_epoch_leaves_room_for_every_version() -> None:
@@ -15,3 +15,18 @@ def test_the_last_epoch_leaves_room_for_every_version() -> None:
 def test_an_epoch_whose_versions_do_not_fit_is_refused(epoch: str) -> None:
     with pytest.raises(SettingsError, match=r"TOUCHLINE_EPOCH is .*: it must be (at least 0|below 16,384)"):
         Settings.from_env({"TOUCHLINE_EPOCH": epoch})
+
+
+def test_clickhouses_http_port_comes_with_its_url() -> None:
+    url = "clickhouses://me:p%40ss@db.local/shop?http_port=8443"
+
+    assert ClickHouse.from_url(url) == ClickHouse("db.local", 9440, "me", "p@ss", "shop", True, 8443)
+    assert ClickHouse.from_url("clickhouse://db.local").http_port == 0
+
+
+@pytest.mark.parametrize(
+    "query", ["http_port=", "http_port=http", "http_port=65536", "http_prot=8123", "secure=1"]
+)
+def test_what_stands_after_the_urls_question_mark_is_checked(query: str) -> None:
+    with pytest.raises(SettingsError, match="http_port"):
+        ClickHouse.from_url(f"clickhouse://db.local/shop?{query}")

@@ -4,7 +4,7 @@ Its reader finds a field by its path, `session.Session.started_at`: through reco
 a union by its branch's, where it also checks that there is such a branch. What it would take and the codec refuses is
 left to checks: text that is not UTF-8, an enum's number beyond its symbols (the file declares enums as the integers
 that they are on the wire, since the reader looks symbols up unchecked), a map that names a key twice, of which the
-codec keeps the last.
+codec keeps the last. One difference is left: within the records of an array a branch that does not exist is null.
 """
 
 from collections.abc import Iterable, Iterator

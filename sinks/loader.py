@@ -35,6 +35,9 @@ FLUSH_SECONDS: Final = 0.2  #: between two flushes: ClickHouse dislikes many sma
 MAX_POLL_MS: Final = 24 * 60 * 60 * 1000
 #: What a broker may send ahead while a flush is waiting: it bounds memory during an outage.
 FETCH_BYTES: Final = 16 * 1024 * 1024
+#: After ClickHouse refused a file: meanwhile rows, so that neither a source of bad records nor a server that cannot
+#: read Avro at all costs everything twice.
+REFUSED_SECONDS: Final = 10.0
 
 _log = logging.getLogger("touchline.loader")
 
@@ -48,6 +51,7 @@ class Loader(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no
         self._topics = {settings.topic(topic.name): topic for topic in READ}
         self._writer = Writer(self._where)
         self._direct = HttpWriter(self._where) if self._where.http_port else None
+        self._direct_from = 0.0  #: on the monotonic clock: not before that
         self._erasures = ErasureQueue(self._where, time.monotonic)
         self._held: list[KafkaRecord] = []
         self._held_bytes = 0
@@ -144,7 +148,7 @@ class Loader(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no
         known = [(self._topics[record.topic], record) for record in records]
         if not await self._erasures.accept(known, self._give_up):
             return False
-        if self._direct is not None:
+        if self._direct is not None and time.monotonic() >= self._direct_from:
             left = await self._deliver_directly(self._direct, known)
             if left is None:
                 return False
@@ -164,8 +168,9 @@ class Loader(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no
                 if not await until_done(partial(asyncio.to_thread, writer.write, insert), self._give_up):
                     return None
             except RefusedError as error:
-                _log.warning("%s; its %d records are loaded one by one", error, len(insert.records))
+                _log.warning("%s; for %.0f s records are loaded as rows", error, REFUSED_SECONDS)
                 metrics.REFUSED_FILES.labels(insert.table).inc()
+                self._direct_from = time.monotonic() + REFUSED_SECONDS
                 left.extend(insert.records)
             else:
                 metrics.ROWS_LOADED.labels(insert.table).inc(len(insert.records))

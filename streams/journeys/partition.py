@@ -87,6 +87,7 @@ class JourneyPartition:
             return
         profile = tenant + b"/" + profile_id
         timeline = self.timeline(profile, tenant.decode(), profile_id.decode())
+        timeline.trail = None
         timeline.settled = False  # also when it was: a zombie may have written what has left it since
         if kind == b"e":
             timeline.restore_entry(rest.decode(), value)
@@ -99,7 +100,7 @@ class JourneyPartition:
         elif kind == b"i":
             # who wrote late that it is settled knows that it went out; once we have asked the timeline what was
             # heard, only this still tells
-            if value is not None or timeline.published is None:
+            if value is not None or not timeline.recalled:
                 self.intentions.restore(profile, int(rest), value)
         elif kind == b"f":
             type_, _, name = rest.decode().partition(":")

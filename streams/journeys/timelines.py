@@ -26,7 +26,7 @@ class Timelines(MutableMapping[bytes, Timeline]):
     def __getitem__(self, key: bytes) -> Timeline:
         timeline = self._warm.get(key)
         if timeline is None:
-            timeline = self._warm[key] = self._packer.unpack(self._packed.pop(key))
+            timeline = self._warm[key] = self._packer.unpack(key, self._packed.pop(key))
         else:
             self._warm.move_to_end(key)
         return timeline

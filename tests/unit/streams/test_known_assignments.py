@@ -25,7 +25,8 @@ corrections = st.builds(
 def assignment(profile_id: str, **fields: Any) -> IdentityAssignment:
     """An assignment of the cookie."""
     return IdentityAssignment(
-        tenant="shop", identifier={"type": NODE[0], "value": NODE[1]}, profile_id=profile_id, event_id="e1", occurred_at=5,
+        tenant="shop", identifier={"type": NODE[0], "value": NODE[1]}, profile_id=profile_id,
+        event_id="e1", occurred_at=5,
         **({"contested_from": None, "contested_profile_id": None, "version": 7 << 48, "correction": None} | fields),
     )  # fmt: skip
 

@@ -19,6 +19,8 @@ _FROZEN = b"/f/"
 _PUBLICATION = b"/s/"
 #: A deadline that has passed at any time.
 LONG_DUE = -(2**63)
+#: Deadlines that hold no more and are kept beside as many as hold, until they pass: a queue has no way to take one out.
+SPARE_DEADLINES = 1_000
 
 
 @dataclass(slots=True)
@@ -52,8 +54,12 @@ class JourneyPartition:
         if due is None:
             self._scheduled.pop(key, None)
         elif self._scheduled.get(key) != due:
+            self._scheduled.pop(key, None)  # a dict would keep the key that it has, beside the timeline's
             self._scheduled[key] = due
             heapq.heappush(self._deadlines, (due, key))
+            if len(self._deadlines) > 2 * len(self._scheduled) + SPARE_DEADLINES:
+                self._deadlines = [(due, key) for key, due in self._scheduled.items()]
+                heapq.heapify(self._deadlines)
 
     def due(self, now: int) -> Iterator[bytes]:
         """The profiles whose deadline has passed, each once."""

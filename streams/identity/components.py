@@ -23,7 +23,7 @@ from typing import Final
 
 from streams.identity.deciding import Deciding
 from streams.identity.decisions import Decision, Journal
-from streams.identity.evidence import Evidence, Item, Node, Pair, evidence_of, items, join, packed, unpacked
+from streams.identity.evidence import Evidence, Item, Node, Pair, evidence_of, items, join
 from streams.identity.policy import IdentityPolicy
 from streams.identity.profile_id import Assignment
 from streams.identity.restoring import Restored
@@ -100,7 +100,7 @@ class TenantIdentities:
         """The pairs with this identifier of which anything is known, sorted."""
         finished(self._settling((node,)))
         component = self._deciding.component(node)
-        found = {pair for pair in component.links if node in pair} if component is not None else set()
+        found = {pair for pair, _ in component.links() if node in pair} if component is not None else set()
         return sorted({*found, *self._deciding.suspended.pairs_of(node)})
 
     def assignment(self, node: Node) -> Assignment:
@@ -124,7 +124,7 @@ class TenantIdentities:
     ) -> Work[None]:
         before, now = items(pair, known), items(pair, evidence)
         if before == now:
-            self._deciding.connect(pair).links[pair] = evidence
+            self._deciding.connect(pair).keep(pair, evidence)
             return
         self._deciding.admit(pair, journal)
         new = [item for item in now if item not in before]
@@ -140,14 +140,14 @@ class TenantIdentities:
             for item in gone:
                 if self._clusters.refused.get(item) == CONTESTED:
                     del self._clusters.refused[item]
-            self._deciding.connect(pair).links[pair] = packed(evidence)
+            self._deciding.connect(pair).keep(pair, evidence)
             links = now if suspended else new
             yield from self._deciding.repeating(links, min((*links, *gone)), journal)
 
     def _known(self, pair: Pair) -> Evidence | None:
         component = self._deciding.component(pair[0])
-        if component is not None and (known := component.links.get(pair)) is not None:
-            return unpacked(known)
+        if component is not None and (known := component.evidence(pair)) is not None:
+            return known
         return self._deciding.suspended.evidence(pair)
 
     def _own_copy(self, node: Node) -> Node:

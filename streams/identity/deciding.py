@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 
 from streams.identity.component import Component
 from streams.identity.decisions import Journal
-from streams.identity.evidence import Evidence, Item, Node, Pair, in_order, items, packed, unpacked
+from streams.identity.evidence import Evidence, Item, Node, Pair, in_order, items
 from streams.identity.history import BEFORE_ALL, History
 from streams.identity.suspended import Suspended
 from streams.identity.uniting import CONTESTED, Clusters
@@ -70,7 +70,7 @@ class Deciding:
         component = self.connect(pair)
         survivor = clusters.survivor(item)
         if journal is not None:
-            journal.uniting(clusters, pair, survivor.profile_id)
+            journal.uniting(clusters, pair, survivor.anchor)
         undo = clusters.unite(item, survivor)
         if component.history is not None:
             component.history.append(item, undo, refused=False)
@@ -92,7 +92,7 @@ class Deciding:
             one.component = other.component = joint
             return joint
         if large is not small:
-            if len(large.links) < len(small.links):
+            if large.size < small.size:
                 large, small = small, large
             large.join(small, self.clusters)
         return large
@@ -122,13 +122,11 @@ class Deciding:
             again.sort()
             for count, item in enumerate(again):
                 yield from rest(count)
-                known = component.links.get(item[1])
-                evidence = None if known is None else unpacked(known)
+                evidence = component.evidence(item[1])
                 if evidence is None or item not in items(item[1], evidence):
                     continue  # earlier evidence took its place
                 if evidence.asserted is None and self.contested_before(item) is not None:
-                    del component.links[item[1]]
-                    component.departed.append(item[1])
+                    component.depart(item[1])
                     self.suspend(item, evidence)
                 else:
                     self.append(item, evidence, journal)
@@ -138,10 +136,10 @@ class Deciding:
             links = []
             for other, evidence in woken.items():
                 self.release(other)
-                self.connect(other).links[other] = packed(evidence)
+                self.connect(other).keep(other, evidence)
                 links += items(other, evidence)
             since = min(links)
-        if len(component.departed) > len(component.links):
+        if len(component.departed) > component.size:
             yield from self.resolving({}, set(pair), journal)
 
     def resolving(
@@ -192,9 +190,8 @@ class Deciding:
         for pair in links:
             self.release(pair)
         for component in {found for node in nodes if (found := self.component(node)) is not None}:
-            for count, (pair, known) in enumerate(component.links.items()):
+            for count, (pair, evidence) in enumerate(component.links()):
                 yield from rest(count)
-                evidence = unpacked(known)
                 links.setdefault(pair, evidence)
                 nodes.update(pair)
                 for item in items(pair, evidence):

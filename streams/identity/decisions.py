@@ -55,12 +55,12 @@ class Journal:
                 before = clusters.assignment(node)
                 self._before[node] = before._replace(profile_id=self._names[cluster])
 
-    def uniting(self, clusters: Clusters, pair: Pair, name: str) -> None:
-        """Note what uniting two sides under this name will change."""
+    def uniting(self, clusters: Clusters, pair: Pair, anchor: Node) -> None:
+        """Note what uniting two sides under this identifier's name will change."""
         kept, absorbed = clusters.sides(pair)
         if kept is not absorbed:
             self.identifiers(clusters, absorbed.members)
-        if kept.profile_id != name:
+        if kept.anchor != anchor:
             self.cluster(kept)
 
     def parting(self, clusters: Clusters, undo: Undo) -> None:

@@ -33,7 +33,7 @@ class Assignment(NamedTuple):
 
 def own_profile(tenant: str, node: Node) -> str:
     """The profile of an identifier without links, and of every profile whose anchor it is."""
-    return _uuid5(f"{tenant}\x1f{node[0]}\x1f{node[1]}")
+    return uuid5_text(_NAMESPACE_BYTES, f"{tenant}\x1f{node[0]}\x1f{node[1]}")
 
 
 def contested_profile(tenant: str, node: Node) -> str:
@@ -42,11 +42,11 @@ def contested_profile(tenant: str, node: Node) -> str:
     Free of that time, so that earlier evidence does not rename it. Prepared values hold no control characters
     (`normalise.clean`), so no identifier's own profile has this name.
     """
-    return _uuid5(f"{tenant}\x1f{node[0]}\x1f{node[1]}\x1fcontested")
+    return uuid5_text(_NAMESPACE_BYTES, f"{tenant}\x1f{node[0]}\x1f{node[1]}\x1fcontested")
 
 
-def _uuid5(name: str) -> str:
-    """`str(uuid.uuid5(NAMESPACE, name))` (RFC 9562), four times as fast: every identifier needs one."""
-    digits = sha1(_NAMESPACE_BYTES + name.encode(), usedforsecurity=False).hexdigest()
+def uuid5_text(namespace: bytes, name: str) -> str:
+    """`str(uuid.uuid5(namespace, name))` (RFC 9562), four times as fast: identifiers and signals need one."""
+    digits = sha1(namespace + name.encode(), usedforsecurity=False).hexdigest()
     variant = _VARIANT[digits[16]]
     return f"{digits[:8]}-{digits[8:12]}-5{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:32]}"

@@ -4,6 +4,7 @@ The batch definition (`resolution`) takes this step over all links in order; the
 (`components`) takes the same step for a link that is the newest of its component.
 """
 
+from functools import lru_cache
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from streams.identity.evidence import Item, Node, Pair
@@ -21,19 +22,27 @@ CONTESTED: Final = "contested"
 _NO_LINK_YET: Final = 1 << 62  # after every time
 _SHARED_COUNTS: Final = 32  # members up to which counts are shared: most people's are the same few
 
+#: A decision asks several times for the few profiles that it is about.
+_profile_of: Final = lru_cache(maxsize=256)(own_profile)
+
 
 class Cluster:
     """Identifiers that are one person."""
 
-    __slots__ = ("anchor", "component", "counts", "members", "profile_id", "since")
+    __slots__ = ("anchor", "component", "counts", "members", "since", "tenant")
 
-    def __init__(self, member: Node, profile_id: str, counts: Counts) -> None:
+    def __init__(self, tenant: str, member: Node, counts: Counts) -> None:
+        self.tenant = tenant
         self.members = [member]
         self.anchor = member  #: the member that gives the profile its id
         self.since = _NO_LINK_YET  #: time of its first accepted link
-        self.profile_id = profile_id
         self.counts = counts
         self.component: Any = None  #: for `components`: the links that it may be influenced by
+
+    @property
+    def profile_id(self) -> str:
+        """The id of the profile: worked out each time, for it would be a tenth of what a person takes."""
+        return _profile_of(self.tenant, self.anchor)
 
 
 class Naming(NamedTuple):
@@ -41,7 +50,6 @@ class Naming(NamedTuple):
 
     since: int
     anchor: Node
-    profile_id: str
 
 
 class Undo(NamedTuple):
@@ -84,7 +92,7 @@ class Clusters:
         """Let an identifier in that has no link yet: a cluster of its own."""
         rule = self._rule(node[0])
         counts = {node[0]: 1} if rule.unique or rule.limit is not None else {}
-        cluster = Cluster(node, own_profile(self.tenant, node), self._shared(counts))
+        cluster = Cluster(self.tenant, node, self._shared(counts))
         self.cluster_of[node] = cluster
         return cluster
 
@@ -147,13 +155,13 @@ class Clusters:
         one, other = self.cluster_of[left], self.cluster_of[right]
         older = one if one.since <= other.since else other
         if older.since < time and (one is other or one.since != other.since):
-            return Naming(older.since, older.anchor, older.profile_id)
+            return Naming(older.since, older.anchor)
         firsts = ((one.since, one.anchor), (other.since, other.anchor), (time, left), (time, right))
         since, anchor = min(firsts, key=lambda first: self._key(*first))
         for cluster in (one, other):
             if cluster.anchor == anchor:
-                return Naming(since, cluster.anchor, cluster.profile_id)
-        return Naming(since, anchor, own_profile(self.tenant, anchor))
+                return Naming(since, cluster.anchor)  # the copy that is kept already
+        return Naming(since, anchor)
 
     def unite(self, item: Item, survivor: Naming) -> Undo | None:
         """Accept a link: its two sides are one person. The smaller side's members move to the larger.
@@ -163,7 +171,7 @@ class Clusters:
         kept, absorbed = self.sides(item[1])
         if kept is absorbed and kept.since == survivor.since and kept.anchor == survivor.anchor:
             return None
-        naming = Naming(kept.since, kept.anchor, kept.profile_id)
+        naming = Naming(kept.since, kept.anchor)
         undo = Undo(kept, None if kept is absorbed else absorbed, naming, kept.counts)
         if kept is not absorbed:
             for node in absorbed.members:
@@ -171,14 +179,14 @@ class Clusters:
             absorbed.component = None  # history may keep it: no circle of references to collect
             kept.members += absorbed.members
             kept.counts = self._sum(kept.counts, absorbed.counts)
-        kept.since, kept.anchor, kept.profile_id = survivor
+        kept.since, kept.anchor = survivor
         return undo
 
     def part(self, undo: Undo) -> None:
         """Take back the newest `unite` of a cluster."""
         kept, absorbed, naming, counts = undo
         kept.counts = counts
-        kept.since, kept.anchor, kept.profile_id = naming
+        kept.since, kept.anchor = naming
         if absorbed is not None:
             del kept.members[-len(absorbed.members) :]
             for node in absorbed.members:

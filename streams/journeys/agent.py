@@ -147,6 +147,8 @@ class Journeys:
             touched[key] = timeline, effects
             if not timeline.settled:
                 self._resume(timeline, effects, partition)
+            elif timeline.published is None:
+                self._recall(timeline, partition.now(self._clock(), idle=False))
         timeline.version = self._app.settings.version(record.offset)
         partition.accounts.expect(key, timeline, message)
         if name == "ResolvedTouchpoint":
@@ -154,10 +156,9 @@ class Journeys:
             new = message["touchpoint"]["event_id"] not in timeline.entries
             timeline.accept(message, record.value, effects)  # type: ignore[arg-type]
             if partition.predictions is not None and new:
-                partition.predictions.arrived(key, timeline, message["touchpoint"], self._clock())
+                partition.predictions.arrived(timeline, message["touchpoint"], self._clock())
             return
-        if partition.predictions is not None:
-            partition.predictions.forget(key)
+        timeline.trail = None  # to be read again
         if name in ("Move", "Erase"):
             timeline.move(message["assignment"], effects)
         else:
@@ -173,9 +174,10 @@ class Journeys:
         timeline.settle(effects)
 
     def _recall(self, timeline: Timeline, now: int) -> None:
-        """After a restart: which signals subscribers know of, as far as that can be known."""
+        """Which signals subscribers know of: after a restart as far as that can be known, when unpacked exactly."""
         if timeline.published is not None:
             return
+        timeline.recalled = True
         last = timeline.last
         confirmed = last is not None and last.meanings == self._meanings
         held = timeline.fold(self._catalogue, self._rules).signals(last.now if last and confirmed else now)
@@ -207,7 +209,7 @@ class Journeys:
             outputs.add(self._account_inputs, account, encode("AccountContribution", part))
         if state is not None:
             if partition.predictions is not None:
-                encoded = partition.predictions.attach(encoded, key, timeline)
+                encoded = partition.predictions.attach(encoded, timeline)
             outputs.add(self._states, key, encoded)
             now = partition.now(self._clock(), idle=False)
             self._publish_signals(key, timeline, partition, now, outputs)

@@ -19,6 +19,8 @@ _FROZEN = b"/f/"
 _PUBLICATION = b"/s/"
 #: A deadline that has passed at any time.
 LONG_DUE = -(2**63)
+#: Deadlines that hold no more and are kept beside as many as hold, until they pass: a queue has no way to take one out.
+SPARE_DEADLINES = 1_000
 
 
 @dataclass(slots=True)
@@ -52,8 +54,12 @@ class JourneyPartition:
         if due is None:
             self._scheduled.pop(key, None)
         elif self._scheduled.get(key) != due:
+            self._scheduled.pop(key, None)  # a dict would keep the key that it has, beside the timeline's
             self._scheduled[key] = due
             heapq.heappush(self._deadlines, (due, key))
+            if len(self._deadlines) > 2 * len(self._scheduled) + SPARE_DEADLINES:
+                self._deadlines = [(due, key) for key, due in self._scheduled.items()]
+                heapq.heapify(self._deadlines)
 
     def due(self, now: int) -> Iterator[bytes]:
         """The profiles whose deadline has passed, each once."""
@@ -87,6 +93,7 @@ class JourneyPartition:
             return
         profile = tenant + b"/" + profile_id
         timeline = self.timeline(profile, tenant.decode(), profile_id.decode())
+        timeline.trail = None
         timeline.settled = False  # also when it was: a zombie may have written what has left it since
         if kind == b"e":
             timeline.restore_entry(rest.decode(), value)
@@ -99,7 +106,7 @@ class JourneyPartition:
         elif kind == b"i":
             # who wrote late that it is settled knows that it went out; once we have asked the timeline what was
             # heard, only this still tells
-            if value is not None or timeline.published is None:
+            if value is not None or not timeline.recalled:
                 self.intentions.restore(profile, int(rest), value)
         elif kind == b"f":
             type_, _, name = rest.decode().partition(":")

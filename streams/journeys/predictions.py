@@ -23,9 +23,7 @@ MODEL_KIND: Final = b"m"
 #: The form of the model: the first part of its version.
 FORM: Final = 1
 LIKELY: Final = 3  #: types that a state names
-#: Journeys whose standing is remembered, 0.4 KiB each, up to 4 with issue_risk; that of another is read again from ...
-MAX_TRAILS: Final = 50_000
-#: ... the newest touchpoints on its timeline.
+#: Where a journey stands is read from so many of its newest touchpoints when it is not known any more.
 LOOK_BACK: Final = 64
 #: A touchpoint further in the future than that teaches nothing: it would outweigh all others for years.
 AHEAD_MS: Final = 86_400_000
@@ -115,7 +113,6 @@ class Predictions:
         self._rules = rules
         self._partition = partition
         self._models: dict[str, Model] = {}
-        self._trails: dict[bytes, Trail] = {}
         self._due: set[str] = set()  #: tenants whose model is to be renewed
 
     def model(self, tenant: str) -> Model:
@@ -125,17 +122,17 @@ class Predictions:
             found = self._models[tenant] = Model(self._rules.prediction_half_life_ms)
         return found
 
-    def arrived(self, key: bytes, timeline: Timeline, touchpoint: Touchpoint, clock: float) -> None:
-        """A touchpoint came in for the journey `key` and was not on its timeline before. `clock`: seconds."""
+    def arrived(self, timeline: Timeline, touchpoint: Touchpoint, clock: float) -> None:
+        """A touchpoint came in and was not on its timeline before. `clock`: seconds."""
         if touchpoint["event_id"] not in timeline.entries:
             return  # forwarded, late beyond the horizon, or erased
         stamp = at, _ = touchpoint["occurred_at"], touchpoint["event_id"]
-        trail = self._trails.pop(key, None)
+        trail, timeline.trail = timeline.trail, None
         if stamp != timeline.order[-1] or (trail is not None and stamp <= trail.last):
             return  # late: the journey has to be read again
         if trail is None:
             trail = self._read(timeline, but=1)
-        self._keep(key, trail)
+        timeline.trail = trail
         if at > clock * 1000 + AHEAD_MS:
             trail.advance(touchpoint, self._catalogue)
             return
@@ -149,18 +146,14 @@ class Predictions:
         if model.count():
             self._due.add(timeline.tenant)
 
-    def forget(self, key: bytes) -> None:
-        """The journey `key` changed otherwise, or is gone: read it again when it is needed."""
-        self._trails.pop(key, None)
-
-    def attach(self, sealed: bytes, key: bytes, timeline: Timeline) -> bytes:
-        """The sealed state of the journey `key`, encoded, with what is predicted, if enough is learnt."""
+    def attach(self, sealed: bytes, timeline: Timeline) -> bytes:
+        """The sealed state of a journey, encoded, with what is predicted, if enough is learnt."""
         model = self.model(timeline.tenant)
         if not model.renewed:
             return sealed
-        trail = self._trails.get(key)
+        trail = timeline.trail
         if trail is None:
-            trail = self._keep(key, self._read(timeline))
+            trail = timeline.trail = self._read(timeline)
         return predicting(
             sealed,
             model.likely_next(trail.place) if self._rules.predict_next else [],
@@ -188,11 +181,4 @@ class Predictions:
         for _, event_id in timeline.order[max(0, end - LOOK_BACK) : end]:
             resolved = decode_as("ResolvedTouchpoint", timeline.entries[event_id].value)
             trail.advance(resolved["touchpoint"], self._catalogue)
-        return trail
-
-    def _keep(self, key: bytes, trail: Trail) -> Trail:
-        """Remember it, the last in line to be let go."""
-        if len(self._trails) >= MAX_TRAILS:
-            del self._trails[next(iter(self._trails))]
-        self._trails[key] = trail
         return trail

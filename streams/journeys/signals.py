@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass
 from typing import Any, Final
-from uuid import UUID, uuid5
+from uuid import UUID
 
+from streams.identity.profile_id import uuid5_text
 from streams.journeys.rules import JourneyRules
 
 #: Namespace of signal ids: UUIDv5 of the DNS namespace and "signals.touchline".
 NAMESPACE: Final = UUID("2cfe3f78-feb2-5635-a689-3da7a1e90c51")
+_NAMESPACE_BYTES: Final = NAMESPACE.bytes
 
 #: Moments that one journey remembers; the oldest is let go (and so retracted) beyond that.
 MAX_MOMENTS: Final = 50
@@ -43,7 +45,7 @@ class Signal:
 
 def signal_id(tenant: str, kind: str, event_id: str) -> str:
     """UUIDv5 of the kind and the touchpoint it is about: the same whichever profile holds that."""
-    return str(uuid5(NAMESPACE, f"{tenant}/{kind}/{event_id}"))
+    return uuid5_text(_NAMESPACE_BYTES, f"{tenant}/{kind}/{event_id}")
 
 
 class SignalBook:

@@ -21,6 +21,7 @@ from streams.journeys.published import Publication
 from streams.journeys.rules import JourneyRules
 from streams.journeys.signals import Signal
 from streams.journeys.stamps import Stamp
+from streams.journeys.trail import Trail
 from streams.ownership import erased, node_of, owner_at, sent_again
 
 Node = tuple[str, str]
@@ -71,12 +72,15 @@ class Timeline:
     places: dict[Node, list[Stamp]] = field(default_factory=dict)  #: `order` by owner
     frozen: dict[Node, Frozen] = field(default_factory=dict)  #: what is beyond the horizon, by owner
     version: int = 0  #: of the newest input applied
-    published: dict[str, Signal] | None = (
-        None  #: signals that hold as far as subscribers know; None after a restart
-    )
+    #: signals that hold as far as subscribers know; None: to be worked out, after a restart or when nobody asked lately
+    published: dict[str, Signal] | None = None
+    recalled: bool = False  #: that was worked out since a restart
     unconfirmed: bool = False  #: nobody knows what subscribers have heard: tell them all that holds
     last: Publication | None = None  #: when they were told last
     settled: bool = False  #: the pointers have been applied since a restart
+    trail: Trail | None = (
+        None  #: for predictions, where the journey stands; None: to be read from its touchpoints
+    )
     _fold: Fold | None = None
     _folded: int = 0  #: how many of `order` the fold has seen
     _rest: tuple[int, bytes] | None = None  #: a fold over the first so many of `order`, written down
@@ -300,9 +304,28 @@ class Timeline:
     def _late(self) -> int:
         return sum(frozen.late for frozen in self.frozen.values())
 
-    def forget_fold(self) -> None:
-        """Let go of what follows from the touchpoints."""
-        self._fold, self._folded = None, 0
+    def put(self, entries: list[Entry]) -> None:
+        """Fill an empty timeline with touchpoints that were on it before."""
+        entries.sort(key=lambda entry: entry.place)
+        for entry in entries:
+            place = entry.place
+            self.entries[entry.event_id] = entry
+            self.order.append(place)
+            self.places.setdefault(entry.node, []).append(place)
+
+    def folded(self) -> tuple[Fold, int] | None:
+        """The fold as far as it goes, for `resume_fold`."""
+        return None if self._fold is None else (self._fold, self._folded)
+
+    def rest(self) -> tuple[int, bytes] | None:
+        """A fold that was written down, for `resume_fold`."""
+        return self._rest
+
+    def resume_fold(self, folded: tuple[Fold, int] | None, rest: tuple[int, bytes] | None) -> None:
+        """Go on with what `folded` and `rest` gave for these touchpoints."""
+        self._rest = rest
+        if folded is not None:
+            self._fold, self._folded = folded
 
     @property
     def empty(self) -> bool:

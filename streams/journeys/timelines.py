@@ -1,7 +1,7 @@
 """The timelines of one partition: those in use as objects, all others packed."""
 
-from collections import OrderedDict
 from collections.abc import Iterator, MutableMapping
+from itertools import islice
 from typing import Final
 
 from streams.journeys.packing import LEAST_SAMPLES, Packer
@@ -20,15 +20,15 @@ class Timelines(MutableMapping[bytes, Timeline]):
     def __init__(self, warm: int = WARM, packer: Packer = PACKER) -> None:
         self._limit = warm
         self._packer = packer
-        self._warm: OrderedDict[bytes, Timeline] = OrderedDict()  #: the one used last is last
+        self._warm: dict[bytes, Timeline] = {}  #: the one used last is last
         self._packed: dict[bytes, bytes] = {}
 
     def __getitem__(self, key: bytes) -> Timeline:
-        timeline = self._warm.get(key)
+        timeline = self._warm.pop(key, None)
         if timeline is None:
-            timeline = self._warm[key] = self._packer.unpack(self._packed.pop(key))
-        else:
-            self._warm.move_to_end(key)
+            timeline = self._packer.unpack(key, self._packed.pop(key))
+        # as the last, and under this copy of the key: deadlines that are set now will hold it too
+        self._warm[key] = timeline
         return timeline
 
     def __setitem__(self, key: bytes, timeline: Timeline) -> None:
@@ -62,6 +62,5 @@ class Timelines(MutableMapping[bytes, Timeline]):
             if surplus < LEAST_SAMPLES:
                 return
             self._packer.learn(list(self._warm.values())[:surplus])
-        for _ in range(surplus):
-            key, timeline = self._warm.popitem(last=False)
-            self._packed[key] = self._packer.pack(timeline)
+        for key in list(islice(self._warm, surplus)):
+            self._packed[key] = self._packer.pack(self._warm.pop(key))

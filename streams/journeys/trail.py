@@ -1,7 +1,7 @@
 """What the predictions look back at on one journey: where it stands, and what of it waits for an outcome."""
 
 from collections import deque
-from typing import Final
+from typing import Any, Final
 
 from schemas.catalogue import Catalogue
 from schemas.records import Touchpoint
@@ -33,6 +33,22 @@ class Trail:
         self._acts: list[Place] = []  #: since the customer last did something
         #: since the last service contact
         self._risks: deque[tuple[int, Standing]] | None = deque() if with_risk else None
+
+    def dump(self) -> tuple[Any, ...]:
+        """Everything, in numbers, strings, lists and dicts: for `load`."""
+        risks = None if self._risks is None else [(at, tuple(standing)) for at, standing in self._risks]
+        friction = self._friction.dump()
+        return self.last, self.stage, self.type, friction, self._issues, self._acts, risks
+
+    @classmethod
+    def load(cls, dumped: tuple[Any, ...]) -> "Trail":
+        """Back from `dump`."""
+        trail = cls(with_risk=False)
+        trail.last, trail.stage, trail.type, friction, trail._issues, trail._acts, risks = dumped
+        trail._friction.load(friction)
+        if risks is not None:
+            trail._risks = deque((at, Standing(*standing)) for at, standing in risks)
+        return trail
 
     @property
     def place(self) -> Place:

@@ -23,7 +23,8 @@ from schemas.records import (
 )
 from streams.identity.evidence import Node, Pair
 from streams.identity.resolution import own_profile
-from streams.ownership import NO_VERSION, erased, node_of, owner_at
+from streams.ownership import NO_VERSION, node_of
+from streams.stitch.known import Known, correction_of, known_of, owner_of, version_of, was_erased
 
 #: The type of a touchpoint that asks for the erasure of the identifiers that it carries.
 ERASURE_REQUESTED: Final = "erasure_requested"
@@ -66,7 +67,7 @@ def evidence_key(tenant: str, pair: Pair, kind: LinkKind) -> bytes:
 class StitchState:
     """What stitch knows of one partition's identifiers: their newest assignments and the evidence sent on."""
 
-    assignments: dict[bytes, IdentityAssignment] = field(default_factory=dict)
+    assignments: dict[bytes, Known] = field(default_factory=dict)
     #: link key and interval between cuts → earliest event time sent on
     evidence: dict[bytes, int] = field(default_factory=dict)
 
@@ -76,8 +77,7 @@ class StitchState:
 
     def erased(self, key: bytes, occurred_at: int) -> bool:
         """Whether what the identifier did at that time was erased."""
-        assignment = self.assignments.get(key)
-        return assignment is not None and erased(assignment, occurred_at)
+        return was_erased(self.assignments.get(key), occurred_at)
 
     def owner(
         self, key: bytes, tenant: str, identifier: Identifier, occurred_at: int
@@ -86,12 +86,12 @@ class StitchState:
 
         `key`: the identifier's.
         """
-        assignment = self.assignments.get(key)
-        if assignment is None:
+        known = self.assignments.get(key)
+        if known is None:
             return own_profile(tenant, node_of(identifier)), NO_VERSION
-        if erased(assignment, occurred_at):
+        if was_erased(known, occurred_at):
             return None
-        return owner_at(assignment, occurred_at), assignment["version"]
+        return owner_of(known, tenant, node_of(identifier), occurred_at), version_of(known)
 
     def learn(self, link: IdentityLink, owner: Identifier) -> bytes | None:
         """Note a link of a touchpoint that `owner` owns; return its key if it is new evidence, else None."""
@@ -104,8 +104,7 @@ class StitchState:
 
     def _interval(self, link: IdentityLink, owner: Identifier) -> bytes:
         """Between which cuts of the owner's evidence a link lies; empty before the first."""
-        assignment = self.assignments.get(identifier_key(link["tenant"], owner))
-        correction = None if assignment is None else assignment["correction"]
+        correction = correction_of(self.assignments.get(identifier_key(link["tenant"], owner)))
         cuts_before = 0 if correction is None else bisect_left(correction["cuts"], link["occurred_at"])
         if correction is None or cuts_before == 0:
             return b""
@@ -129,9 +128,9 @@ class StitchState:
     def assign(self, key: bytes, assignment: IdentityAssignment) -> bool:
         """Note an assignment; return whether it is newer than the one known."""
         known = self.assignments.get(key)
-        if known is not None and known["version"] >= assignment["version"]:
+        if known is not None and version_of(known) >= assignment["version"]:
             return False
-        self.assignments[key] = assignment
+        self.assignments[key] = known_of(assignment)
         return True
 
     def unassign(self, key: bytes) -> None:

@@ -4,8 +4,8 @@ long its recovery takes. The real agents in process, without a broker: `python -
 - profiles: CPU per event (known people, drawn at random) with 10 thousand to 3 million profiles in the state. Everybody
   has come once before; three of five with a customer id, which identity has linked to their cookie;
 - timelines: CPU per event of 2,000 people as each has 10, 100, ... touchpoints, a quarter of an hour apart;
-- memory: resident bytes per profile with 10 touchpoints, of visitors (a cookie) and of customers (and a customer id,
-  with what stitch and identity know of it); Python itself and the code are not counted;
+- visitors, customers: resident bytes per profile with 10 touchpoints, of people with a cookie, and with a customer id
+  too (and what stitch and identity know of it); Python, the code, and what does not grow for ever are not counted;
 - recovery: CPU seconds per million profiles with 10 touchpoints from compacted changelogs.
 
 Each in a process of its own. Kafka's and aiokafka's share of a worker's CPU is not in here: see end_to_end and peers.
@@ -39,6 +39,7 @@ TOUCHPOINTS_EACH: Final = 10
 TIMELINES: Final = 2_000
 CHUNK: Final = 20_000  #: events encoded and fed at once
 WINDOWS: Final = 3  #: of which the cheapest counts
+CACHED: Final = 40_000  #: people after whom every bounded cache is full
 TYPES: Final = {
     "home": 5, "product_view": 9, "search": 5, "add_to_cart": 2, "purchase": 1, "support_chat": 1, "error_page": 1,
 }  # fmt: skip
@@ -88,6 +89,8 @@ async def profiles(sizes: list[int]) -> list[Figure]:
         windows = (source.drawn(CHUNK // 2, size) for _ in range(WINDOWS))
         figures.append((f"{size:,} profiles", await _cost(worker, windows), "µs/event"))
         remarks.print(*figures[-1])
+        figures.append((f"{size:,} profiles, all in all", _resident() / 2**20, "MiB resident"))
+        remarks.print(*figures[-1])
     await worker.close()
     return figures
 
@@ -107,23 +110,14 @@ async def timelines(lengths: list[int]) -> list[Figure]:
     return figures
 
 
-async def memory(people: int) -> list[Figure]:
-    """Resident bytes per profile, of those beyond the number that is kept as objects."""
-    figures = []
-    for what, customer in (("a visitor", False), ("a customer", True)):
-        worker, source = InProcess(), Source(step_ms=100, customers=lambda _, customer=customer: customer)
-        # everything that is made once, and as many timelines as are kept as objects, before
-        await _fill(worker, source, range(1 << 30, (1 << 30) + WARM * PARTITIONS * 5 // 4))
-        gc.collect()
-        before = _resident()
-        await _fill(worker, source, range(people))
-        gc.collect()
-        weight = (_resident() - before) / people
-        figures.append((f"{what} with {TOUCHPOINTS_EACH} touchpoints", weight, "bytes"))
-        remarks.print(*figures[-1])
-        await worker.close()
-        del worker
-    return figures
+async def visitors(people: int) -> list[Figure]:
+    """Resident bytes per visitor."""
+    return [("a visitor", await _weight(people, customer=False), "bytes")]
+
+
+async def customers(people: int) -> list[Figure]:
+    """Resident bytes per customer."""
+    return [("a customer", await _weight(people, customer=True), "bytes")]
 
 
 async def recovery(people: int) -> list[Figure]:
@@ -147,6 +141,21 @@ async def recovery(people: int) -> list[Figure]:
     ]
 
 
+async def _weight(people: int, *, customer: bool) -> float:
+    """Resident bytes per profile, of those beyond the number that is kept as objects."""
+    worker, source = InProcess(), Source(step_ms=100, customers=lambda _: customer)
+    # everything that is made once, and as many timelines as are kept as objects, before
+    await worker.feed(source.of(iter(range(2 << 30, (2 << 30) + CACHED))))
+    await _fill(worker, source, range(1 << 30, (1 << 30) + WARM * PARTITIONS * 5 // 4))
+    gc.collect()
+    before = _resident()
+    await _fill(worker, source, range(people))
+    gc.collect()
+    weight = (_resident() - before) / people
+    await worker.close()
+    return weight
+
+
 async def _fill(worker: InProcess, source: Source, people: range) -> None:
     """Everybody comes ten times; a few thousand come together, as a fetch would have them."""
     for start in range(0, len(people), CHUNK // 4):
@@ -168,7 +177,13 @@ def _resident() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
-_MEASURES: Final = {"profiles": profiles, "timelines": timelines, "memory": memory, "recovery": recovery}
+_MEASURES: Final = {
+    "profiles": profiles,
+    "timelines": timelines,
+    "visitors": visitors,
+    "customers": customers,
+    "recovery": recovery,
+}
 
 
 def _measure(name: str, argument: object) -> list[Figure]:
@@ -176,7 +191,9 @@ def _measure(name: str, argument: object) -> list[Figure]:
 
 
 def main(
-    sizes: Annotated[str, typer.Option(help="Profiles; 3 million take some 10 GB.")] = "10000,100000,1000000",
+    sizes: Annotated[
+        str, typer.Option(help="Profiles; 3 million may take 5 GB and 40 minutes: extrapolated.")
+    ] = "10000,100000,1000000",
     lengths: Annotated[str, typer.Option(help="Touchpoints of a timeline.")] = "10,50,100,250,500,1000",
     people: Annotated[int, typer.Option(help="Profiles for memory and recovery.")] = 20_000,
     only: Annotated[str, typer.Option(help="Which measures.")] = ",".join(_MEASURES),
@@ -186,7 +203,8 @@ def main(
     arguments: dict[str, object] = {
         "profiles": [int(size) for size in sizes.split(",")],
         "timelines": [int(length) for length in lengths.split(",")],
-        "memory": people,
+        "visitors": people,
+        "customers": people,
         "recovery": people,
     }
     figures: list[Figure] = []

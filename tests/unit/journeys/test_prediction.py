@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from schemas.codec import decode_as, encode
 from schemas.errors import SettingsError
 from schemas.records import Touchpoint
-from streams.journeys import predictions
 from streams.journeys.partition import JourneyPartition
 from streams.journeys.predictions import LEAST_RENEWAL, Model, Predictions
 from streams.journeys.risk import Risk, Standing
@@ -263,14 +262,14 @@ def take(place: JourneyPartition, journey: Sequence[Touchpoint], key: bytes = KE
         new = item["event_id"] not in timeline.entries
         timeline.accept(resolved, encode("ResolvedTouchpoint", resolved), Effects())  # type: ignore[arg-type]
         if place.predictions is not None and new:
-            place.predictions.arrived(key, timeline, item, CLOCK)
+            place.predictions.arrived(timeline, item, CLOCK)
 
 
 def published(place: JourneyPartition, key: bytes = KEY) -> dict[str, object]:
     timeline = place.timelines[key]
     _, sealed = timeline.sealed(CATALOGUE, RULES)
     if place.predictions is not None:
-        sealed = place.predictions.attach(sealed, key, timeline)
+        sealed = place.predictions.attach(sealed, timeline)
     return decode_as("JourneyState", sealed)
 
 
@@ -390,15 +389,12 @@ def test_switched_off_a_restart_passes_over_the_models() -> None:
     assert not after.timelines
 
 
-def test_a_journey_that_was_let_go_or_moved_is_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(predictions, "MAX_TRAILS", 1)
+def test_where_a_journey_stands_is_read_again_when_it_is_not_known_any_more() -> None:
     place = partition(ON)
     take(place, busy())
     list(place.predictions.changelog())  # type: ignore[union-attr]
     expected = published(place)
-    take(place, busy(1, start=5), b"default/p2")
-    assert published(place) == expected
-    place.predictions.forget(KEY)  # type: ignore[union-attr]
+    place.timelines[KEY].trail = None
     assert published(place) == expected
 
 

@@ -32,6 +32,7 @@ from streams.journeys.predictions import Predictions
 from streams.journeys.timeline import Effects
 from streams.ownership import NO_VERSION, node_of
 from streams.runtime.state import PartitionState
+from streams.stitch.known import correction_of
 from streams.stitch.stitching import ERASURE_REQUESTED, StitchState, links_of
 from tests.upgrade.stored import Sample, samples
 
@@ -166,7 +167,7 @@ def test_stitch_does_not_send_again_what_it_has_sent(sample: Sample) -> None:
         for link in links_of(touchpoint, touchpoint["identifiers"]):
             ends = (identifier_key(link["tenant"], end) for end in (link["left"], link["right"]))
             held = [state.assignments[end] for end in ends if end in state.assignments]
-            if not any(assignment["correction"] for assignment in held):
+            if not any(correction_of(known) for known in held):
                 assert state.learn(link, identifier) is None, touchpoint["event_id"]
                 sent += 1
     assert sent > 50

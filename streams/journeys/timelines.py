@@ -17,9 +17,9 @@ PACKER: Final = Packer()
 class Timelines(MutableMapping[bytes, Timeline]):
     """Key to timeline. What is handed out may be changed until the next `cool`, which packs those not used lately."""
 
-    def __init__(self, warm: int = WARM, packer: Packer = PACKER) -> None:
-        self._limit = warm
-        self._packer = packer
+    def __init__(self, warm: int | None = None, packer: Packer | None = None) -> None:
+        self._limit = WARM if warm is None else warm
+        self._packer = packer or PACKER
         self._warm: dict[bytes, Timeline] = {}  #: the one used last is last
         self._packed: dict[bytes, bytes] = {}
 

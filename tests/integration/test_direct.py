@@ -95,7 +95,7 @@ def test_the_committed_example_becomes_the_same_row(both: Both, name: str) -> No
 
 @pytest.mark.parametrize("name", TOPIC_OF)
 def test_whatever_the_codec_accepts_becomes_the_same_rows(both: Both, name: str) -> None:
-    @settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=25, derandomize=True, suppress_health_check=list(HealthCheck))
     @given(st.lists(fitting(current()[name], {}), min_size=1, max_size=8))
     def alike(records: list[Any]) -> None:
         both.assert_alike(name, [encode(name, record) for record in records])

@@ -130,7 +130,7 @@ def fitting(schema: Any, names: dict[str, Any]) -> st.SearchStrategy[Any]:
 
 @pytest.mark.parametrize("name", TABLES)
 def test_whatever_the_codec_accepts_clickhouse_accepts(store: Store, name: str) -> None:
-    @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=15, suppress_health_check=list(HealthCheck))
     @given(st.lists(fitting(current()[name], {}), min_size=1, max_size=4))
     def accepted(records: list[Any]) -> None:
         store.load(TOPIC_OF[name], *[encode(name, record) for record in records])

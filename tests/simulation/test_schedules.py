@@ -3,10 +3,15 @@
 `python -m tests.simulation --schedules 5000` tries more; a schedule that fails is cut down and told step by step.
 """
 
+from unittest import mock
+
 import pytest
 
+from streams.journeys import timelines
+from streams.journeys.packing import Packer
 from tests.simulation.schedules import drawn, judge, shrunk
-from tests.simulation.worker import Without
+from tests.simulation.worker import RULES, Without
+from tests.unit.journeys.journeys_of import fed, long_journey
 
 #: Schedules that once ended wrong: 1142 left a ghost of a journey, 9134 lost a changelog record of identity.
 ONCE_WRONG = (1142, 9134)
@@ -17,6 +22,26 @@ def test_every_schedule_ends_as_the_definition_says(first: int) -> None:
     for seed in (*range(first, first + 40), *(ONCE_WRONG if first == 0 else ())):
         failure = judge(drawn(seed))
         assert failure is None, f"seed {seed}\n{shrunk(failure, tries=300)}"
+
+
+def test_it_makes_no_difference_that_every_timeline_is_packed_between_two_uses(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(timelines, "WARM", 0)
+    monkeypatch.setattr(timelines, "PACKER", packer())
+    unpacked = mock.Mock(side_effect=timelines.PACKER.unpack)
+    monkeypatch.setattr(timelines.PACKER, "unpack", unpacked)
+    for seed in range(100):
+        failure = judge(drawn(seed))
+        assert failure is None, f"seed {seed}\n{shrunk(failure, tries=300)}"
+    assert unpacked.call_count > 100
+
+
+def packer() -> Packer:
+    """One that has learnt."""
+    found = Packer()
+    found.learn([fed(long_journey(seed, 8), RULES) for seed in range(80)])
+    return found
 
 
 @pytest.mark.parametrize("without", [arm for arm in Without if arm is not Without.NOTHING])

@@ -1,0 +1,10 @@
+"""Property tests judge what is true, not how fast a machine finds out; in CI they try the same examples each time."""
+
+import os
+
+from hypothesis import HealthCheck, settings
+
+settings.register_profile(
+    "touchline", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize="CI" in os.environ
+)
+settings.load_profile("touchline")

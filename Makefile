@@ -56,7 +56,7 @@ bench: install ## End-to-end speed on the sandbox and on Apache Kafka (some minu
 
 bench-peers: install ## The same work in plain Faust, Quix Streams, Kafka Streams and the limit, side by side (five minutes)
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[fast,sandbox,dev,bench]'
-	$(BIN)/python -m tests.benchmarks.peers --events 60000 --people 4000 --warm-up 30000
+	$(BIN)/python -m tests.benchmarks.peers --events 60000 --people 4000 --warm-up 30000 --json docs/peers.json --plot docs/peers.svg
 
 bench-growth: install ## Cost, memory and recovery as profiles and timelines grow (many minutes)
 	$(BIN)/python -m tests.benchmarks.growth

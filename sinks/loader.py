@@ -30,7 +30,8 @@ from sinks.retry import until_done
 
 BATCH_ROWS: Final = 20_000  #: records of one flush; well below inserts.MAX_ROWS, to bound memory
 BATCH_BYTES: Final = 32 * 1024 * 1024  #: of record values in one flush
-FLUSH_SECONDS: Final = 0.2  #: between two flushes: ClickHouse dislikes many small inserts
+FLUSH_SECONDS: Final = 0.5  #: between two flushes: each costs ClickHouse a part a table, and with it merges
+IDLE_SECONDS: Final = 0.1  #: how long one look for records waits for some: a stop waits as long
 #: An outage of ClickHouse must not cost us the partitions, however long: the heartbeat goes on meanwhile.
 MAX_POLL_MS: Final = 24 * 60 * 60 * 1000
 #: What a broker may send ahead while a flush is waiting: it bounds memory during an outage.
@@ -110,16 +111,18 @@ class Loader(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no
         clock = asyncio.get_running_loop().time
         due = clock()
         while not self._stopping.is_set():
-            await self._collect()
+            await self._collect(due - clock())
             if self._held and (clock() >= due or self._is_full()):
                 due = clock() + FLUSH_SECONDS
                 await self._flush()
             self._erasures.work()
         await self._flush()
 
-    async def _collect(self) -> None:
+    async def _collect(self, left: float) -> None:
+        """Add what there is; `left`: seconds to the next flush of what is held."""
         room = BATCH_ROWS - len(self._held)
-        fetched = await self._consumer.getmany(timeout_ms=int(FLUSH_SECONDS * 1000 / 4), max_records=room)
+        wait = min(max(left, 0.0), IDLE_SECONDS) if self._held else IDLE_SECONDS
+        fetched = await self._consumer.getmany(timeout_ms=int(wait * 1000), max_records=room)
         for records in fetched.values():
             self._held.extend(records)
             self._held_bytes += sum(len(record.value or b"") for record in records)

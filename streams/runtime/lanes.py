@@ -14,6 +14,8 @@ from faust.types import TP
 
 #: Records that a lane hands to its agent together, and that may wait in it before no more of its partition are read.
 LANE_RECORDS: Final = 2000
+#: Bytes of records that may wait in a lane before no more of its partition are read.
+LANE_BYTES: Final = 1024 * 1024
 
 
 class Fetches:
@@ -38,12 +40,19 @@ class Lane:
         self._waiting: deque[Any] = deque()
         self._there = asyncio.Event()
         self.records = 0  #: that wait
+        self._bytes = 0  #: of these records
 
     def put(self, event: Any) -> None:
         """Append a fetch."""
         self._waiting.append(event)
         self.records += len(event.value)
+        self._bytes += _bytes_of(event)
         self._there.set()
+
+    @property
+    def full(self) -> bool:
+        """Whether enough is waiting."""
+        return self.records >= LANE_RECORDS or self._bytes >= LANE_BYTES
 
     def noack(self) -> "Lane":
         """Nothing is acknowledged by itself anyway."""
@@ -63,6 +72,7 @@ class Lane:
         while self._waiting and (not taken or records + len(self._waiting[0].value) <= LANE_RECORDS):
             event = self._waiting.popleft()
             self.records -= len(event.value)
+            self._bytes -= _bytes_of(event)
             if self._is_current(event):
                 taken.append(event)
                 records += len(event.value)
@@ -80,7 +90,7 @@ class Lanes:
 
     def full(self) -> set[TP]:
         """The partitions of which enough is waiting."""
-        return {tp for tp, lane in self._lanes.items() if lane.records >= LANE_RECORDS}
+        return {tp for tp, lane in self._lanes.items() if lane.full}
 
     async def run(self, stream: Any, process: Callable[[Lane], Coroutine[Any, Any, None]]) -> None:
         """Spread a stream's fetches over lanes and run `process` on each. What one raises ends all, and is raised."""
@@ -99,3 +109,7 @@ class Lanes:
         finally:
             for tp in mine:
                 del self._lanes[tp]
+
+
+def _bytes_of(event: Any) -> int:
+    return sum(len(record.value or b"") for record in event.value)

@@ -2,12 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from faust.types import TP
 
-from streams.runtime.lanes import LANE_RECORDS, Lane, Lanes
+from streams.runtime.lanes import LANE_BYTES, LANE_RECORDS, Lane, Lanes
 
 
 class Message:
@@ -17,12 +17,17 @@ class Message:
         self.generation_id = generation
 
 
+class Record(NamedTuple):
+    number: int
+    value: bytes | None = None
+
+
 class Fetch:
     """A Faust event whose value are records."""
 
-    def __init__(self, partition: int, *records: int, generation: int = 1) -> None:
+    def __init__(self, partition: int, *numbers: int, generation: int = 1, size: int = 0) -> None:
         self.message = Message(partition, generation)
-        self.value = list(records)
+        self.value = [Record(number, bytes(size)) for number in numbers]
         self.acknowledged = False
 
     def ack(self) -> None:
@@ -86,7 +91,7 @@ def test_a_partition_that_waits_holds_up_no_other_and_keeps_its_order() -> None:
         async for event in lane.events():
             if event.message.partition == 0:
                 await until(lambda: (1, 11) in seen)
-            seen.extend((event.message.partition, record) for record in event.value)
+            seen.extend((event.message.partition, record.number) for record in event.value)
             if len(seen) == 4:
                 enough.set()
 
@@ -101,7 +106,7 @@ def test_what_waits_is_taken_together_and_acknowledged_together() -> None:
     async def process(lane: Lane, enough: asyncio.Event) -> None:
         await until(lambda: lane.records >= 4)
         async for event in lane.events():
-            taken.append(event.value)
+            taken.append([record.number for record in event.value])
             assert not any(fetch.acknowledged for fetch in fetches)
             event.ack()
             enough.set()
@@ -142,13 +147,28 @@ def test_a_partition_is_full_while_as_much_waits_as_can_be_taken_at_once() -> No
     assert lanes.full() == set()
 
 
+def test_a_partition_is_full_while_a_mebibyte_waits() -> None:
+    lanes = Lanes(is_current)
+    full: list[set[TP]] = []
+
+    async def process(lane: Lane, enough: asyncio.Event) -> None:
+        await until(lambda: lane.records == 2)
+        full.append(lanes.full())
+        async for _ in lane.events():
+            full.append(lanes.full())
+            enough.set()
+
+    play(process, Fetch(0, 1, size=LANE_BYTES - 1), Fetch(0, 2, size=1), lanes=lanes)
+    assert full == [{TP("topic", 0)}, set()]
+
+
 def test_what_was_read_before_a_rebalance_is_left_to_its_next_owner() -> None:
     old = Fetch(0, 1, generation=0)
     seen: list[int] = []
 
     async def process(lane: Lane, enough: asyncio.Event) -> None:
         async for event in lane.events():
-            seen.extend(event.value)
+            seen.extend(record.number for record in event.value)
             event.ack()
             if 3 in seen:
                 enough.set()
@@ -161,7 +181,7 @@ def test_what_was_read_before_a_rebalance_is_left_to_its_next_owner() -> None:
 def test_what_one_lane_raises_ends_all_and_is_raised_as_it_was() -> None:
     async def process(lane: Lane, enough: asyncio.Event) -> None:
         async for event in lane.events():
-            raise KeyError(event.value[0])
+            raise KeyError(event.value[0].number)
 
     with pytest.raises(KeyError):
         play(process, Fetch(0, 1), Fetch(1, 2))

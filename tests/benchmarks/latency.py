@@ -11,14 +11,13 @@ import time
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from aiokafka import AIOKafkaConsumer
-
 from deploy.sources.publisher import message
 from schemas.keys import partition_of
 from schemas.records import Touchpoint
-from schemas.topics import JOURNEY_STATES, TOUCHPOINTS
+from schemas.topics import TOUCHPOINTS
 from streams.identity.policy import IdentityPolicy
 from tests.benchmarks.prepared_load import Load, Message, producer
+from tests.benchmarks.states import published_states
 from tests.integration.parts import Deployment
 from tests.touchpoints import touchpoint
 
@@ -120,21 +119,10 @@ def _probe(number: int) -> Touchpoint:
 
 
 async def _watch_states(live: Deployment, probes: Probes) -> None:
-    consumer = AIOKafkaConsumer(
-        live.settings.topic(JOURNEY_STATES.name), bootstrap_servers=live.settings.brokers,
-        auto_offset_reset="earliest", fetch_max_wait_ms=10,
-    )  # fmt: skip
-    await consumer.start()
-    try:
-        while True:
-            for records in (await consumer.getmany(timeout_ms=20)).values():
-                now = time.monotonic()
-                for record in records:
-                    start = (record.value or b"").find(b"probe-")
-                    if start >= 0:
-                        probes.states.setdefault(record.value[start : start + 12].decode(), now)
-    finally:
-        await consumer.stop()
+    async for now, record in published_states(live):
+        start = (record.value or b"").find(b"probe-")
+        if start >= 0:
+            probes.states.setdefault(record.value[start : start + 12].decode(), now)
 
 
 def _watch_rows(live: Deployment, probes: Probes, stop: threading.Event) -> None:

@@ -26,7 +26,6 @@ from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
-from aiokafka import AIOKafkaConsumer
 
 from deploy.cli.output import print_table, remarks
 from deploy.sandbox import Broker, ClickHouseServer, KafkaBroker, TansuBroker
@@ -35,11 +34,12 @@ from deploy.sources.publisher import message, publish
 from schemas.codec import decode_as
 from schemas.keys import partition_of, profile_key
 from schemas.records import Touchpoint
-from schemas.topics import JOURNEY_STATES, TOUCHPOINTS, WORKER_GROUP
+from schemas.topics import TOUCHPOINTS, WORKER_GROUP
 from streams.identity.load_policy import load
 from streams.identity.policy import IdentityPolicy
 from streams.identity.profile_id import own_profile
 from tests.benchmarks.prepared_load import Load, prepared, producer
+from tests.benchmarks.states import published_states
 from tests.integration.parts import Deployment, deployment
 from tests.touchpoints import touchpoint
 
@@ -197,23 +197,12 @@ async def _publish_merges(live: Deployment, policy: IdentityPolicy, probes: list
 async def _watch_states(live: Deployment, probes: list[Probe]) -> None:
     """Note when the merged state of each probe is on journey-states."""
     awaited = {profile_key(TENANT, probe.profile_id): probe for probe in probes}
-    consumer = AIOKafkaConsumer(
-        live.settings.topic(JOURNEY_STATES.name), bootstrap_servers=live.settings.brokers,
-        auto_offset_reset="earliest", fetch_max_wait_ms=10,
-    )  # fmt: skip
-    await consumer.start()
-    try:
-        while True:
-            for records in (await consumer.getmany(timeout_ms=20)).values():
-                now = time.monotonic()
-                for record in records:
-                    probe = awaited.get(record.key)
-                    if probe is not None and record.value is not None and not probe.state_at:
-                        state: Any = decode_as("JourneyState", record.value)
-                        if state["touchpoints"] == TOUCHPOINTS_TOGETHER:
-                            probe.state_at = now
-    finally:
-        await consumer.stop()
+    async for now, record in published_states(live):
+        probe = awaited.get(record.key)
+        if probe is not None and record.value is not None and not probe.state_at:
+            state: Any = decode_as("JourneyState", record.value)
+            if state["touchpoints"] == TOUCHPOINTS_TOGETHER:
+                probe.state_at = now
 
 
 class RowWatch:

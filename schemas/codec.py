@@ -108,7 +108,9 @@ def decode_as(name: str, data: bytes | None) -> Record:
 
 def decode_own(name: str, data: bytes) -> Record:
     """Decode a `name` that this process wrote or has decoded before: without the checks against hostile bytes."""
-    return _READ[name](data[HEADER_BYTES:])
+    if data.startswith(_HEADERS[name]):
+        return _READ[name](data[HEADER_BYTES:])
+    return decode_as(name, data)  # an earlier release wrote it
 
 
 def identifiers_of(data: bytes) -> tuple[str, list[Identifier]]:
@@ -139,7 +141,8 @@ def _item_reader(name: str, field: str) -> Read:
 def string_bytes(text: str) -> bytes:
     """Avro's string: its length in bytes, then UTF-8."""
     raw = text.encode()
-    return long_bytes(len(raw)) + raw
+    length = len(raw)
+    return (_SHORT[length] if length < 64 else long_bytes(length)) + raw
 
 
 def take_long(data: bytes, at: int) -> tuple[int, int]:

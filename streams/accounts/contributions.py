@@ -141,7 +141,7 @@ class Told:
 def _held(timeline: Timeline) -> Iterator[str | None]:
     """The accounts that a timeline's touchpoints name."""
     for entry in timeline.entries.values():
-        yield decode_as("ResolvedTouchpoint", entry.value)["touchpoint"]["account_id"]
+        yield entry.touchpoint()["account_id"]
     for frozen in timeline.frozen.values():
         yield from map(_frozen_account, frozen.folds)
 

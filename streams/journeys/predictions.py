@@ -179,6 +179,5 @@ class Predictions:
         trail = Trail(with_risk=self._rules.predict_risk)
         end = len(timeline.order) - but
         for _, event_id in timeline.order[max(0, end - LOOK_BACK) : end]:
-            resolved = decode_as("ResolvedTouchpoint", timeline.entries[event_id].value)
-            trail.advance(resolved["touchpoint"], self._catalogue)
+            trail.advance(timeline.entries[event_id].touchpoint(), self._catalogue)
         return trail

@@ -42,6 +42,10 @@ class Entry:
         """Where it stands in the fold order."""
         return self.occurred_at, self.event_id
 
+    def touchpoint(self) -> Touchpoint:
+        """The touchpoint, decoded."""
+        return decode_own("ResolvedTouchpoint", self.value)["touchpoint"]  # type: ignore[no-any-return]
+
 
 #: Who comes too late by fewer touchpoints than this need not wait for a fold from the beginning, the second time.
 REST: Final = 32
@@ -165,7 +169,7 @@ class Timeline:
         if news is None or (old is not None and old["version"] >= news["version"]):
             return
         effects.evidence += (
-            _touchpoint(entry.value)
+            entry.touchpoint()
             for entry in self.entries.values()
             if entry.node == node and sent_again(newer, entry.version, entry.occurred_at)
         )
@@ -176,7 +180,7 @@ class Timeline:
         frozen = self.frozen.get(node, nothing(node))
         fold = frozen.unfold(self.tenant, catalogue, rules)
         entries = [self.entries[event_id] for _, event_id in places]
-        touchpoints = [_touchpoint(entry.value) for entry in entries]
+        touchpoints = [entry.touchpoint() for entry in entries]
         for touchpoint in touchpoints:
             fold.advance(touchpoint, {"type": node[0], "value": node[1]})
         version = max(entry.version for entry in entries)
@@ -288,7 +292,7 @@ class Timeline:
             if index == resting:
                 self._rest = index, encode("FoldSummary", fold.dump())
             entry = self.entries[self.order[index][1]]
-            fold.advance(_touchpoint(entry.value), {"type": entry.node[0], "value": entry.node[1]})
+            fold.advance(entry.touchpoint(), {"type": entry.node[0], "value": entry.node[1]})
         self._folded = len(self.order)
         return fold
 
@@ -339,7 +343,7 @@ class Timeline:
         folds = {node: frozen.unfold(self.tenant, catalogue, rules) for node, frozen in self.frozen.items()}
         older = bisect_right(self.order, max(frozen.boundary for frozen in self.frozen.values()))
         entries = [self.entries[event_id] for _, event_id in self.order[:older]]
-        return begin(folds, ((e.node, _touchpoint(e.value)) for e in entries), catalogue, rules), older
+        return begin(folds, ((e.node, e.touchpoint()) for e in entries), catalogue, rules), older
 
     def _insert(self, entry: Entry, effects: Effects) -> bool:
         """Put an entry in its place; False if it is there already, or what is there is preferred."""
@@ -407,12 +411,8 @@ def _transfers(
                 )
             )
             size = length
-        transfers[-1]["touchpoints"].append(_touchpoint(entry.value))
+        transfers[-1]["touchpoints"].append(entry.touchpoint())
     return transfers
-
-
-def _touchpoint(value: bytes) -> Touchpoint:
-    return decode_as("ResolvedTouchpoint", value)["touchpoint"]  # type: ignore[no-any-return]
 
 
 def preferred(one: Touchpoint, other: Touchpoint) -> Touchpoint:
@@ -425,7 +425,7 @@ def preferred(one: Touchpoint, other: Touchpoint) -> Touchpoint:
 
 def _supersedes(entry: Entry, known: Entry) -> bool:
     """Whether an entry replaces one with the same event id: other content that is preferred, or a newer version."""
-    new, old = _touchpoint(entry.value), _touchpoint(known.value)
+    new, old = entry.touchpoint(), known.touchpoint()
     if new != old:
         return preferred(new, old) is new
     return entry.version > known.version

@@ -75,11 +75,13 @@ def test_nothing_is_lost_that_does_not_follow_from_the_touchpoints(packer: Packe
     assert found == timeline
 
 
-def test_what_was_published_is_worked_out_again_unless_nothing_is_left(packer: Packer) -> None:
+def test_what_was_published_is_worked_out_again_unless_it_is_nothing(packer: Packer) -> None:
     timeline = made_of(long_journey(5, 8))
+    assert packer.unpack(KEY, packer.pack(timeline)).published is None
     timeline.recalled, timeline.published = True, {}
     assert packer.unpack(KEY, packer.pack(timeline)).published == {}
     timeline.last = Publication(1, NOW, NOW, 0)
+    assert packer.unpack(KEY, packer.pack(timeline)).published == {}
     timeline.published = {signal.signal_id: signal for signal in timeline.fold(CATALOGUE, RULES).signals(NOW)}
     found = packer.unpack(KEY, packer.pack(timeline))
     assert (found.published, found.recalled) == (None, True)
@@ -99,7 +101,7 @@ def test_a_long_one_keeps_its_fold(packer: Packer, monkeypatch: pytest.MonkeyPat
     whole, packed = made_of(journey), made_of(journey)
     packed.fold(CATALOGUE, RULES)
     packed = packer.unpack(KEY, packer.pack(packed))
-    monkeypatch.setattr("streams.journeys.timeline._touchpoint", None)  # nothing is read again
+    monkeypatch.setattr("streams.journeys.timeline.Entry.touchpoint", None)  # nothing is read again
     folded = packed.fold(CATALOGUE, RULES)
     monkeypatch.undo()
     assert folded.dump() == whole.fold(CATALOGUE, RULES).dump()

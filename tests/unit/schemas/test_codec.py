@@ -13,7 +13,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import schemas.codec as codec
-from schemas.codec import HEADER_BYTES, MARKER, MAX_BYTES, decode, decode_as, encode, encode_resolved, name_of
+from schemas.codec import (
+    HEADER_BYTES,
+    MARKER,
+    MAX_BYTES,
+    decode,
+    decode_as,
+    decode_own,
+    encode,
+    encode_resolved,
+    name_of,
+)
 from schemas.errors import ContractError, Reason
 from schemas.registry import NAMES, WriterSchema, current, fingerprint_of
 from tests.touchpoints import touchpoint
@@ -97,6 +107,7 @@ def test_a_record_of_an_older_version_is_read_as_the_current_one_describes_it(
     written = touchpoint(campaign="gone", attributes={"a": "b"})
     schemaless_writer(buffer, codec._parse(old), written)
     assert decode(buffer.getvalue()) == ("Touchpoint", {**written, "campaign": None})
+    assert decode_own("Touchpoint", buffer.getvalue()) == {**written, "campaign": None}
 
 
 @pytest.mark.parametrize("name", NAMES)

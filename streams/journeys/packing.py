@@ -78,14 +78,13 @@ class Packer:
 def _written(timeline: Timeline) -> bytes:
     last, trail = timeline.last, timeline.trail
     groups, others = _touchpoints(timeline)
-    # what was published follows from the touchpoints and from when that was, and mostly it is nothing
+    # what was published follows from the touchpoints and from when that was
     published = None if last is not None else timeline.published
-    quiet = timeline.published == {}
     fold = timeline.folded() if len(timeline.order) > FOLDED_AGAIN else None
     rare = (timeline.frozen, published, fold) if timeline.frozen or published or fold else None
     return marshal.dumps(
         (
-            timeline.version, timeline.unconfirmed, timeline.settled, timeline.recalled, quiet,
+            timeline.version, timeline.unconfirmed, timeline.settled, timeline.recalled,
             None if last is None else (last.version, last.now, last.due, last.meanings),
             list(timeline.pointers.values()), groups, others, timeline.rest(),
             None if trail is None else trail.dump(), None if rare is None else _pickled(rare),
@@ -96,14 +95,14 @@ def _written(timeline: Timeline) -> bytes:
 
 def _read(tenant: str, profile_id: str, written: bytes) -> Timeline:
     (
-        version, unconfirmed, settled, recalled, quiet, last, pointers, groups, others, rest, trail, rare,
+        version, unconfirmed, settled, recalled, last, pointers, groups, others, rest, trail, rare,
     ) = marshal.loads(written)  # noqa: S302 (our own, from memory)  # fmt: skip
     timeline = Timeline(tenant, profile_id)
     timeline.version, timeline.unconfirmed = version, unconfirmed
     timeline.settled, timeline.recalled = settled, recalled
     if last is not None:
         timeline.last = Publication(*last)
-    if quiet:
+    elif recalled:
         timeline.published = {}
     timeline.pointers = {node_of(pointer["identifier"]): pointer for pointer in pointers}
     timeline.put([*_entries(tenant, profile_id, groups), *(Entry(*other) for other in others)])

@@ -10,10 +10,10 @@ from io import BytesIO
 from struct import pack
 from typing import Any, Final
 
-from fastavro import parse_schema, schemaless_reader
+from fastavro import schemaless_reader
 
 from schemas.bounds import check_bounds, check_schema
-from schemas.datum import Read, beginning, physical, reader, writer
+from schemas.datum import Read, beginning, parsed, reader, writer
 from schemas.errors import ContractError, Reason
 from schemas.records import AvroSchema, Identifier, Record
 from schemas.registry import WriterSchema, current, fingerprint_of, writers
@@ -28,16 +28,12 @@ CONFLUENT_HEADER_BYTES: Final = 5  #: 00 and the schema id, big-endian
 UNWALKED_BYTES: Final = 4096
 
 
-def _parse(schema: AvroSchema) -> AvroSchema:
-    return parse_schema(physical(schema), named_schemas={})
-
-
-_CURRENT = {name: _parse(schema) for name, schema in current().items()}
+_CURRENT = {name: parsed(schema) for name, schema in current().items()}
 _READ = {name: reader(schema) for name, schema in current().items()}
 _WRITE = {name: writer(schema) for name, schema in current().items()}
 _HEADERS = {name: MARKER + fingerprint_of(schema) for name, schema in current().items()}
 _WRITERS = writers()
-_PARSED = {mark: _parse(writer.schema) for mark, writer in _WRITERS.items()}
+_PARSED = {mark: parsed(writer.schema) for mark, writer in _WRITERS.items()}
 
 _WHOSE = beginning(current()["ResolvedTouchpoint"], "touchpoint", "identifiers")
 
@@ -211,7 +207,7 @@ def foreign_schema(schema: AvroSchema) -> dict[str, Any]:
                 Reason.UNDECODABLE, f"{field['name']} is registered as {unit}, not timestamp-millis"
             )
     try:
-        return dict(_parse(schema))
+        return dict(parsed(schema))
     except Exception as error:
         # fastavro raises a dozen types for what is not Avro; every one of them means the same here
         raise ContractError(Reason.UNDECODABLE, f"the registered schema is not Avro: {error}") from error

@@ -41,6 +41,11 @@ def physical(schema: AvroSchema) -> AvroSchema:
     return result
 
 
+def parsed(schema: AvroSchema) -> AvroSchema:
+    """A schema as fastavro reads and writes by it. Raises what fastavro raises for what is not Avro."""
+    return parse_schema(physical(schema), named_schemas={})
+
+
 def reader(schema: AvroSchema) -> Read:
     """Decodes a whole datum.
 
@@ -71,12 +76,12 @@ def beginning(schema: AvroSchema, *path: str) -> Read:
 
     What is no such datum makes either library raise one of a dozen types.
     """
-    first = physical(_until(schema, path))
+    first = _until(schema, path)
     if cavro is not None:
-        decode: Read = cavro.Schema(first, options=_options()).binary_decode
+        decode: Read = cavro.Schema(physical(first), options=_options()).binary_decode
         return decode
-    parsed = parse_schema(first, named_schemas={})
-    return lambda datum: schemaless_reader(BytesIO(datum), parsed, None)
+    known = parsed(first)
+    return lambda datum: schemaless_reader(BytesIO(datum), known, None)
 
 
 def _until(schema: AvroSchema, path: tuple[str, ...]) -> AvroSchema:
@@ -103,11 +108,11 @@ def _options() -> Any:
 
 
 def _fastavro_reader(schema: AvroSchema) -> Read:
-    parsed = parse_schema(physical(schema), named_schemas={})
+    known = parsed(schema)
 
     def read(datum: bytes) -> Record:
         buffer = BytesIO(datum)
-        record: Record = schemaless_reader(buffer, parsed, None)
+        record: Record = schemaless_reader(buffer, known, None)
         if buffer.tell() != len(datum):
             raise ValueError(_NOT_WHOLE)
         return record
@@ -116,11 +121,11 @@ def _fastavro_reader(schema: AvroSchema) -> Read:
 
 
 def _fastavro_writer(schema: AvroSchema) -> Write:
-    parsed = parse_schema(physical(schema), named_schemas={})
+    known = parsed(schema)
 
     def write(record: Mapping[str, Any]) -> bytes:
         buffer = BytesIO()
-        schemaless_writer(buffer, parsed, record)
+        schemaless_writer(buffer, known, record)
         return buffer.getvalue()
 
     return write

@@ -1,10 +1,10 @@
 """The dead letter of a record that cannot be taken: one form for every processor."""
 
-from collections.abc import Sequence
 from importlib.metadata import version
-from typing import Final, Protocol
+from typing import Final
 
 from schemas.codec import MAX_BYTES
+from schemas.consumed import KafkaRecord
 from schemas.errors import ContractError
 from schemas.records import DeadLetter, Header
 
@@ -16,19 +16,7 @@ ERROR_CHARACTERS: Final = 1000
 NOT_ENCLOSED: Final = "too large to enclose"
 
 
-class Rejectable(Protocol):
-    """What is needed of a consumed record; `timestamp` in UTC milliseconds."""
-
-    topic: str
-    partition: int
-    offset: int
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
-    headers: Sequence[tuple[str, bytes]]
-
-
-def letter_of(record: Rejectable, error: ContractError, component: str) -> DeadLetter:
+def letter_of(record: KafkaRecord, error: ContractError, component: str) -> DeadLetter:
     """The letter about a record that `component` rejected, with its original bytes if they fit."""
     letter = DeadLetter(
         reason=error.reason.value,
@@ -53,6 +41,6 @@ def bare(letter: DeadLetter) -> DeadLetter:
     return {**letter, "error": error, "key": None, "value": None, "headers": []}
 
 
-def _size(record: Rejectable) -> int:
+def _size(record: KafkaRecord) -> int:
     headers = sum(len(name) + len(value or b"") for name, value in record.headers or ())
     return len(record.key or b"") + len(record.value or b"") + headers

@@ -14,12 +14,12 @@ from zlib import crc32
 
 from schemas import topics
 from schemas.codec import UNWALKED_BYTES, header
+from schemas.consumed import KafkaRecord
 from schemas.registry import current
 from schemas.topics import Topic
 from sinks.avro_input import wire
 from sinks.container import Container, Item
 from sinks.erasure import Erased
-from sinks.reading import KafkaRecord
 from sinks.rows import TABLES
 from sinks.superseded import without_superseded
 

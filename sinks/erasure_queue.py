@@ -8,11 +8,11 @@ from typing import Final
 
 from schemas import topics
 from schemas.codec import decode_as, header
+from schemas.consumed import KafkaRecord
 from schemas.errors import ContractError, SinkError, UnavailableError
 from schemas.settings import ClickHouse
 from schemas.topics import Topic
 from sinks.erasure import Erased, Eraser, Erasure
-from sinks.reading import KafkaRecord
 from sinks.retry import until_done
 
 SETTLE_SECONDS: Final = (

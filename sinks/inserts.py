@@ -8,12 +8,13 @@ from uuid import uuid4
 
 from clickhouse_driver import Client
 
+from schemas.consumed import KafkaRecord
 from schemas.errors import ContractError
 from schemas.settings import ClickHouse
 from schemas.topics import Topic
 from sinks.clickhouse import connect, translated
 from sinks.erasure import Erased
-from sinks.reading import KafkaRecord, read
+from sinks.reading import read
 from sinks.rows import HISTORY_OF, Row, history_row
 from sinks.superseded import without_superseded
 

@@ -15,6 +15,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListen
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 
 from schemas import topics
+from schemas.consumed import KafkaRecord
 from schemas.errors import UnavailableError
 from schemas.settings import Settings
 from sinks import metrics
@@ -25,7 +26,7 @@ from sinks.erasure_queue import ErasureQueue
 from sinks.http_writer import HttpWriter, RefusedError
 from sinks.inserts import Rejected, Writer, prepare
 from sinks.migrate import check_migrated
-from sinks.reading import READ, KafkaRecord
+from sinks.reading import READ
 from sinks.retry import until_done
 
 BATCH_ROWS: Final = 20_000  #: records of one flush; well below inserts.MAX_ROWS, to bound memory

@@ -1,10 +1,10 @@
 """One Kafka record to the row it means: decode it, skip it, or say why it cannot be taken."""
 
-from collections.abc import Sequence
-from typing import Final, Protocol
+from typing import Final
 
 from schemas import topics
 from schemas.codec import decode, name_of
+from schemas.consumed import KafkaRecord
 from schemas.errors import ContractError, Reason
 from schemas.records import Record
 from schemas.topics import Topic
@@ -24,18 +24,6 @@ _TOMBSTONES: Final = {
     topics.JOURNEY_STATES.name: ("journey_states", journey_tombstone),
     topics.ACCOUNT_STATES.name: ("account_states", account_tombstone),
 }
-
-
-class KafkaRecord(Protocol):
-    """What the loader needs of a consumed record; `timestamp` in UTC milliseconds."""
-
-    topic: str
-    partition: int
-    offset: int
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
-    headers: Sequence[tuple[str, bytes]]
 
 
 def read(topic: Topic, record: KafkaRecord) -> tuple[str, Row] | None:

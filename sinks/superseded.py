@@ -9,8 +9,9 @@ from typing import Final
 
 from schemas import topics
 from schemas.codec import HEADER_BYTES, header, skip_string, take_long
+from schemas.consumed import KafkaRecord
 from schemas.topics import Topic
-from sinks.reading import KafkaRecord, tombstone_version
+from sinks.reading import tombstone_version
 from sinks.rows import UNVERSIONED
 
 #: Topics of states, each published whole and with its version as the third field, after two texts.

@@ -5,12 +5,10 @@ from typing import Any, Final
 from schemas.records import ChannelUse
 from streams.journeys.bounded import put
 from streams.journeys.rules import JourneyRules
-from streams.journeys.signals import SignalBook
+from streams.journeys.signals import MAX_CAUSES, SignalBook
 from streams.journeys.stamps import Marked, Stamp, dump_marked, last_of, load_marked
 
 _NEVER: Final = -(2**63)
-#: Switches that a signal names as its cause, however many the rules ask for.
-MAX_CAUSES: Final = 5
 
 
 class Channels:

@@ -1,14 +1,11 @@
 """Counts: rules of the user's own, met when so many touchpoints of some types came within a window."""
 
 from collections import deque
-from typing import Any, Final
+from typing import Any
 
 from streams.journeys.custom_rules import CountRule
-from streams.journeys.signals import SignalBook
+from streams.journeys.signals import MAX_CAUSES, SignalBook
 from streams.journeys.stamps import Stamp, dump_marked
-
-#: Touchpoints that the signal of a count names as its cause: the newest.
-MAX_CAUSES: Final = 5
 
 
 class Counts:

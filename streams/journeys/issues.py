@@ -7,13 +7,11 @@ from schemas.catalogue import Effect
 from streams.journeys.channels import Channels
 from streams.journeys.rules import JourneyRules
 from streams.journeys.sessions import Session, SessionPool
-from streams.journeys.signals import Signal, SignalBook
+from streams.journeys.signals import MAX_CAUSES, Signal, SignalBook
 from streams.journeys.windows import Effort
 
 #: Issues that one journey remembers, open and solved each; the oldest are let go beyond that.
 MAX_ISSUES: Final = 100
-#: Contacts that a signal names as its cause.
-MAX_CAUSES: Final = 5
 #: Channels of one issue that are remembered: with MAX_ISSUES they are most of what a summary can weigh.
 MAX_CHANNELS: Final = 12
 CASE: Final = "case"

@@ -13,6 +13,8 @@ _NAMESPACE_BYTES: Final = NAMESPACE.bytes
 
 #: Moments that one journey remembers; the oldest is let go (and so retracted) beyond that.
 MAX_MOMENTS: Final = 50
+#: Touchpoints that a signal names as its cause.
+MAX_CAUSES: Final = 5
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,10 +14,11 @@ from typing import Annotated, Final
 import typer
 
 from deploy.cli.output import print_table, remarks
-from deploy.sandbox import Broker, ClickHouseServer, KafkaBroker, TansuBroker
+from deploy.sandbox import ClickHouseServer
 from deploy.simulation.population import Population, simulate
 from deploy.sources.publisher import publish
 from streams.identity.load_policy import load
+from tests.benchmarks.brokers import BROKERS
 from tests.benchmarks.processes import peak_mib
 from tests.integration.parts import Deployment, deployment
 
@@ -27,7 +28,7 @@ FIGURES: Final = ("events", "peak MiB, all at once", "peak MiB, in portions", "f
 def main(
     backlogs: Annotated[str, typer.Option(help="Events.")] = "50000,200000",
     portion: Annotated[int, typer.Option(help="Events published at a time, to compare with.")] = 5_000,
-    broker: Annotated[str, typer.Option(help="sandbox or kafka.")] = "kafka",
+    sandbox: Annotated[bool, typer.Option(help="On the sandbox's broker instead of Kafka.")] = False,
     as_json: Annotated[bool, typer.Option("--json")] = False,
 ) -> None:
     """Measure and print a table, or JSON."""
@@ -36,7 +37,7 @@ def main(
         folder = Path(name)
         clickhouse = ClickHouseServer(folder / "clickhouse", folder)
         clickhouse.start()
-        server: Broker = TansuBroker(folder) if broker == "sandbox" else KafkaBroker(folder / "data", folder)
+        server = BROKERS["sandbox" if sandbox else "kafka"](folder)
         server.start()
         try:
             for size in (int(one) for one in backlogs.split(",")):

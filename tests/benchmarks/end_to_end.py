@@ -18,18 +18,18 @@ from typing import Annotated, Any, Final
 import typer
 
 from deploy.cli.output import print_table, remarks
-from deploy.sandbox import Broker, ClickHouseServer, KafkaBroker, TansuBroker
+from deploy.sandbox import ClickHouseServer
 from deploy.simulation.population import Population, simulate
 from deploy.sources.publisher import publish
 from schemas.topics import WORKER_GROUP
 from streams.identity.load_policy import load
 from streams.identity.policy import IdentityPolicy
 from tests.benchmarks import latency
+from tests.benchmarks.brokers import BROKERS, OneOrBoth
 from tests.benchmarks.prepared_load import prepared
 from tests.benchmarks.processes import cpu_seconds, peak_mib
 from tests.integration.parts import Deployment, deployment
 
-BROKERS: Final = ("sandbox", "kafka")
 WORKERS: Final = (1, 2)
 SHARES: Final = (25, 50, 75)  #: percent of the maximum
 
@@ -37,7 +37,7 @@ SHARES: Final = (25, 50, 75)  #: percent of the maximum
 def main(
     events: Annotated[int, typer.Option(help="Events of the backlog.")] = 60_000,
     probes: Annotated[int, typer.Option(help="Latency probes at each share of the maximum.")] = 1_000,
-    broker: Annotated[str, typer.Option(help="sandbox, kafka or both.")] = "both",
+    broker: Annotated[OneOrBoth, typer.Option(help="Which.")] = OneOrBoth.BOTH,
     as_json: Annotated[bool, typer.Option("--json")] = False,
 ) -> None:
     """Measure the whole path and print a table, or JSON."""
@@ -46,7 +46,7 @@ def main(
         clickhouse = ClickHouseServer(Path(folder) / "clickhouse", Path(folder))
         clickhouse.start()
         try:
-            for name in BROKERS if broker == "both" else (broker,):
+            for name in broker.names:
                 results[name] = _measure(name, Path(folder) / name, clickhouse, events, probes)
         finally:
             clickhouse.stop()
@@ -71,7 +71,7 @@ def _measure(
     name: str, folder: Path, clickhouse: ClickHouseServer, events: int, probes: int
 ) -> dict[str, dict[str, Any]]:
     folder.mkdir()
-    broker: Broker = TansuBroker(folder) if name == "sandbox" else KafkaBroker(folder / "data", folder)
+    broker = BROKERS[name](folder)
     broker.start()
     result: dict[str, dict[str, Any]] = {}
     try:

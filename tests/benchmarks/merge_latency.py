@@ -28,7 +28,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from deploy.cli.output import print_table, remarks
-from deploy.sandbox import Broker, ClickHouseServer, KafkaBroker, TansuBroker
+from deploy.sandbox import ClickHouseServer
 from deploy.simulation.population import DEFAULT_START_MS
 from deploy.sources.publisher import message, publish
 from schemas.codec import decode_as
@@ -38,6 +38,7 @@ from schemas.topics import TOUCHPOINTS, WORKER_GROUP
 from streams.identity.load_policy import load
 from streams.identity.policy import IdentityPolicy
 from streams.identity.profile_id import own_profile
+from tests.benchmarks.brokers import BROKERS, OneOrBoth
 from tests.benchmarks.prepared_load import Load, prepared, producer
 from tests.benchmarks.states import published_states
 from tests.integration.parts import Deployment, deployment
@@ -52,20 +53,20 @@ TOUCHPOINTS_TOGETHER: Final = 7
 
 
 def main(
-    broker: Annotated[str, typer.Option(help="sandbox, kafka or both.")] = "both",
+    broker: Annotated[OneOrBoth, typer.Option(help="Which.")] = OneOrBoth.BOTH,
     rate: Annotated[float, typer.Option(help="Events a second beside the merges.")] = 5_000,
     seconds: Annotated[float, typer.Option(help="How long to measure.")] = 30,
     workers: Annotated[int, typer.Option(help="Workers.")] = 1,
     as_json: Annotated[bool, typer.Option("--json")] = False,
 ) -> None:
     """Measure and print a table, or JSON."""
-    names = ("sandbox", "kafka") if broker == "both" else (broker,)
     with tempfile.TemporaryDirectory(prefix="touchline-bench-") as folder:
         clickhouse = ClickHouseServer(Path(folder) / "clickhouse", Path(folder))
         clickhouse.start()
         try:
             results = [
-                _measure(name, Path(folder) / name, clickhouse, rate, seconds, workers) for name in names
+                _measure(name, Path(folder) / name, clickhouse, rate, seconds, workers)
+                for name in broker.names
             ]
         finally:
             clickhouse.stop()
@@ -80,7 +81,7 @@ def _measure(
     name: str, folder: Path, clickhouse: ClickHouseServer, rate: float, seconds: float, workers: int
 ) -> dict[str, Any]:
     folder.mkdir()
-    broker: Broker = TansuBroker(folder) if name == "sandbox" else KafkaBroker(folder / "data", folder)
+    broker = BROKERS[name](folder)
     broker.start()
     try:
         with deployment(broker, clickhouse, workers, log_dir=folder) as live:

@@ -24,6 +24,7 @@ from schemas.codec import (
     encode_resolved,
     name_of,
 )
+from schemas.datum import parsed
 from schemas.errors import ContractError, Reason
 from schemas.registry import NAMES, WriterSchema, current, fingerprint_of
 from tests.touchpoints import touchpoint
@@ -101,11 +102,11 @@ def test_a_record_of_an_older_version_is_read_as_the_current_one_describes_it(
     old["fields"] = [field for field in old["fields"] if field["name"] not in ("experiments", "campaign")]
     mark = fingerprint_of(old)
     monkeypatch.setitem(codec._WRITERS, mark, WriterSchema("Touchpoint", mark, old))
-    monkeypatch.setitem(codec._PARSED, mark, codec._parse(old))
+    monkeypatch.setitem(codec._PARSED, mark, parsed(old))
     buffer = BytesIO(MARKER + mark)
     buffer.seek(0, 2)
     written = touchpoint(campaign="gone", attributes={"a": "b"})
-    schemaless_writer(buffer, codec._parse(old), written)
+    schemaless_writer(buffer, parsed(old), written)
     assert decode(buffer.getvalue()) == ("Touchpoint", {**written, "campaign": None})
     assert decode_own("Touchpoint", buffer.getvalue()) == {**written, "campaign": None}
 

@@ -177,7 +177,21 @@ class Predictions:
     def _read(self, timeline: Timeline, but: int = 0) -> Trail:
         """Where a journey stands by its timeline, but for the last so many touchpoints."""
         trail = Trail(with_risk=self._rules.predict_risk)
-        end = len(timeline.order) - but
-        for _, event_id in timeline.order[max(0, end - LOOK_BACK) : end]:
-            trail.advance(timeline.entries[event_id].touchpoint(), self._catalogue)
+        for touchpoint in reversed(list(self._back(timeline, but))):
+            trail.advance(touchpoint, self._catalogue)
         return trail
+
+    def _back(self, timeline: Timeline, but: int) -> Iterator[Touchpoint]:
+        """The newest touchpoints, newest first, as far as they tell where a journey stands.
+
+        What the customer does next depends on what they did last and on the stage then; the risk, on more.
+        """
+        acted = False
+        end = len(timeline.order) - but
+        for _, event_id in reversed(timeline.order[max(0, end - LOOK_BACK) : end]):
+            touchpoint = timeline.entries[event_id].touchpoint()
+            yield touchpoint
+            kind = self._catalogue.type(touchpoint["type"])
+            acted = acted or kind.direction == "inbound"
+            if acted and kind.stage is not None and not self._rules.predict_risk:
+                return

@@ -398,6 +398,28 @@ def test_where_a_journey_stands_is_read_again_when_it_is_not_known_any_more() ->
     assert published(place) == expected
 
 
+TYPES = st.sampled_from(
+    ["home", "search", "support_reply", "issue_solved", "purchase", "unheard of", "email_sent"]
+)
+
+
+@law
+@given(st.lists(TYPES, min_size=1, max_size=MAX_WAITING + 10), st.integers(0, 3))
+def test_without_the_risk_it_is_read_only_as_far_back_as_it_matters(kinds: list[str], late: int) -> None:
+    journey = [touchpoint(kind, n * 60, event_id=f"e{n:03}") for n, kind in enumerate(kinds)]
+    place = partition(replace(ON, predict_risk=False))
+    take(place, busy(), b"default/p2")  # enough to predict
+    list(place.predictions.changelog())  # type: ignore[union-attr]
+    take(place, [*journey[late:], *journey[:late]])
+    place.timelines[KEY].trail = None
+    published(place)
+    read, whole = place.timelines[KEY].trail, Trail(with_risk=False)
+    for item in journey:
+        whole.advance(item, CATALOGUE)
+    assert read is not None
+    assert (read.last, read.place, read._acts) == (whole.last, whole.place, whole._acts)
+
+
 def test_a_model_is_written_down_ever_less_often() -> None:
     model = Model(HALF_LIFE)
     renewals = 0

@@ -399,7 +399,7 @@ def test_where_a_journey_stands_is_read_again_when_it_is_not_known_any_more() ->
 
 
 TYPES = st.sampled_from(
-    ["home", "search", "support_reply", "issue_solved", "purchase", "unheard of", "email_sent"]
+    ["home", "search", "support_reply", "issue_solved", "purchase", "unheard of", "quote_sent"]
 )
 
 

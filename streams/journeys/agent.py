@@ -25,7 +25,7 @@ from streams.journeys.published import NEVER, Publication
 from streams.journeys.rules import JourneyRules
 from streams.journeys.timeline import Effects, Timeline
 from streams.runtime.app import WorkerApp
-from streams.runtime.publisher import Outbox
+from streams.runtime.publisher import Outbox, Place
 from streams.runtime.rejection import dead_letter
 from streams.runtime.state import ChangelogState
 from streams.stitch.stitching import links_of
@@ -81,7 +81,7 @@ class Journeys:
 
     async def _take(self, event: Any) -> None:
         partition = self.state.of(event.message.partition)
-        outputs = self._app.outbox()
+        outputs, signals = self._app.outbox(), self._app.outbox()
         touched: dict[bytes, tuple[Timeline, Effects]] = {}
         for record in event.value:
             try:
@@ -90,10 +90,9 @@ class Journeys:
                 outputs.add(self._dead_letters, record.key or b"", dead_letter(record, error, "journeys"))
         partition.last_input_at = self._clock()
         for key, (timeline, effects) in touched.items():
-            self._publish_profile(key, timeline, effects, partition, outputs)
-        if not await self._intend(partition):
+            self._publish_profile(key, timeline, effects, partition, outputs, signals)
+        if not await self._publish(partition, outputs, signals):
             return
-        await self._app.publisher.publish(outputs)
         changes = [
             change for key, (_, effects) in touched.items() for change in partition.changelog(key, effects)
         ]
@@ -120,14 +119,13 @@ class Journeys:
         due = list(islice(partition.due(now), DUE_AT_ONCE))
         if not due:
             return
-        outputs = self._app.outbox()
+        signals = self._app.outbox()
         for key in due:
             timeline = partition.timelines[key]
             self._recall(timeline, now)
-            self._publish_signals(key, timeline, partition, now, outputs, by_deadline=True)
-        if not await self._intend(partition):
+            self._publish_signals(key, timeline, partition, now, signals, by_deadline=True)
+        if not await self._publish(partition, self._app.outbox(), signals):
             return
-        await self._app.publisher.publish(outputs)
         told = [partition.publication(key) for key in due]
         await self._write_changelog(partition, [*told, *partition.intentions.done()])
         partition.timelines.cool()
@@ -185,8 +183,9 @@ class Journeys:
         timeline.unconfirmed = not confirmed
 
     def _publish_profile(
-        self, key: bytes, timeline: Timeline, effects: Effects, partition: JourneyPartition, outputs: Outbox
-    ) -> None:
+        self, key: bytes, timeline: Timeline, effects: Effects, partition: JourneyPartition, outputs: Outbox,
+        signals: Outbox,
+    ) -> None:  # fmt: skip
         for touchpoint in effects.evidence:
             for link in links_of(touchpoint, touchpoint["identifiers"]):
                 outputs.add(self._links, tenant_key(timeline.tenant), encode("IdentityLink", link))
@@ -212,13 +211,13 @@ class Journeys:
                 encoded = partition.predictions.attach(encoded, timeline)
             outputs.add(self._states, key, encoded)
             now = partition.now(self._clock(), idle=False)
-            self._publish_signals(key, timeline, partition, now, outputs)
+            self._publish_signals(key, timeline, partition, now, signals)
         elif effects.emptied or partition.intentions.ripe(key, 2 * timeline.version):
-            self._publish_signals(key, timeline, partition, 0, outputs)
+            self._publish_signals(key, timeline, partition, 0, signals)
             outputs.add(self._states, key, None, [(VERSION_HEADER, str(timeline.version).encode())])
 
     def _publish_signals(
-        self, key: bytes, timeline: Timeline, partition: JourneyPartition, now: int, outputs: Outbox,
+        self, key: bytes, timeline: Timeline, partition: JourneyPartition, now: int, signals: Outbox,
         *, by_deadline: bool = False,
     ) -> None:  # fmt: skip
         if timeline.last is not None:
@@ -240,7 +239,7 @@ class Journeys:
                 details=dict(signal.details), version=version,
             )  # fmt: skip
             encoded = encode("JourneySignal", record)
-            outputs.add(self._signals, key, encoded)
+            signals.add(self._signals, key, encoded)
             if status == "RAISED":
                 partition.intentions.raising(key, version, now, encoded)
         due = None if timeline.empty else fold.next_deadline(now)
@@ -249,23 +248,40 @@ class Journeys:
         if not timeline.empty:
             timeline.last = Publication(timeline.version, now, NEVER if due is None else due, self._meanings)
 
-    async def _intend(self, partition: JourneyPartition) -> bool:
-        """Write ahead what is about to be raised; False if the partition has gone meanwhile, and nothing may be.
+    async def _publish(self, partition: JourneyPartition, outputs: Outbox, signals: Outbox) -> bool:
+        """Publish, but signals only after what they raise is written ahead. Everything else need not wait for that.
 
-        Its new owner may have read the changelog before this was in it, and would not know what to retract.
+        False if the partition has gone meanwhile, and nothing may be raised: its new owner may have read the changelog
+        before this was in it, and would not know what to retract.
         """
         ahead = partition.intentions.ahead()
         if not ahead:
+            outputs.add_all(signals)
+            await self._app.publisher.publish(outputs)
             return True
-        await self._write_changelog(partition, ahead)
-        return self.state.holds(partition.number, partition)
+        place = self._changelog_of(partition)
+        for key, value in ahead:
+            outputs.add_at(place, key, value)
+        self._written(partition, await self._app.publisher.publish(outputs))
+        if not self.state.holds(partition.number, partition):
+            return False
+        await self._app.publisher.publish(signals)
+        return True
+
+    def _changelog_of(self, partition: JourneyPartition) -> Place:
+        return self.state.topic_name, partition.number
 
     async def _write_changelog(
         self, partition: JourneyPartition, records: Iterable[tuple[bytes, bytes | None]]
     ) -> None:
         changes = self._app.outbox()
-        place = (self.state.topic_name, partition.number)
+        place = self._changelog_of(partition)
         for key, value in records:
             changes.add_at(place, key, value)
-        for first, last in (await self._app.publisher.publish(changes)).values():
-            self.state.written(partition.number, partition, first, last)
+        self._written(partition, await self._app.publisher.publish(changes))
+
+    def _written(self, partition: JourneyPartition, ends: dict[Place, tuple[int, int]]) -> None:
+        """Note what of a publication is in the changelog."""
+        place = self._changelog_of(partition)
+        if place in ends:
+            self.state.written(partition.number, partition, *ends[place])

@@ -43,6 +43,11 @@ class Outbox:
         """Add a record on a given partition (changelogs follow their source's partition)."""
         self.records[place].append((key, value, headers))
 
+    def add_all(self, other: "Outbox") -> None:
+        """Add what another outbox has, behind what is here."""
+        for place, records in other.records.items():
+            self.records[place] += records
+
 
 @dataclass(slots=True, eq=False)
 class _Part:

@@ -97,7 +97,7 @@ class Event:
 
 
 class Task:
-    """One agent, or one run of a timer."""
+    """One agent, one run of a timer, or work beside an agent."""
 
     def __init__(self, name: str, topic: str | None, coroutine: Any) -> None:
         self.name = name
@@ -150,6 +150,7 @@ class App:
         self.states: list[Any] = []
         self.agents: list[tuple[str, str, Any]] = []
         self.timers: list[Any] = []
+        self.beside: list[Task] = []  #: what goes on beside the agents
         self._held: Outbox | None = None
         self._without = without
 
@@ -173,7 +174,7 @@ class App:
         """Nothing comes in time here: what is decided later has to move."""
 
     async def meanwhile(self, work: Any) -> None:
-        await work
+        self.beside = [*(task for task in self.beside if not task.ended), Task("beside", None, work)]
 
     async def publish(self, outbox: Outbox) -> dict[Place, tuple[int, int]]:
         """Stop until the world lets the outbox out."""
@@ -229,7 +230,8 @@ class Worker:
         self.timer: Task | None = None
 
     def all_tasks(self) -> list[Task]:
-        return [*self.tasks, *([self.timer] if self.timer is not None and not self.timer.ended else [])]
+        timer = [] if self.timer is None else [self.timer]
+        return [*self.tasks, *(task for task in (*timer, *self.app.beside) if not task.ended)]
 
     def ready(self) -> list[Task]:
         """The tasks that can go on. While deadlines are under way the journeys agent takes no new event."""

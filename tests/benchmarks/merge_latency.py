@@ -227,9 +227,11 @@ class RowWatch:
             "SELECT DISTINCT profile_id FROM journey_states WHERE tenant = %(tenant)s AND profile_id IN %(ids)s"
             " AND touchpoints = %(together)s"
         )
+        known = None
         while not self._stop.wait(POLL_SECONDS):
             awaited = [id_ for id_, probe in self._probes.items() if probe.sent_at and not probe.row_at]
-            if awaited:
+            # how many rows there are ClickHouse knows without looking at them
+            if awaited and known != (known := client.execute("SELECT count() FROM journey_states")):
                 values = {"tenant": TENANT, "ids": awaited, "together": TOUCHPOINTS_TOGETHER}
                 found = client.execute(query, values)
                 now = time.monotonic()

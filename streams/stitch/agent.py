@@ -4,8 +4,7 @@ Order of effects for a fetch: outputs, then changelog, then acknowledgement. A c
 fetch, and every output is idempotent; a link is noted as sent only after the broker has it.
 
 Touchpoints that bring the first evidence of their identifier wait a moment for what identity decides: so they go to
-the profile that keeps them, not to one that is merged at once. Nothing else waits for them, nor for the changelog: the
-next fetch is taken as soon as a fetch's outputs are out.
+the profile that keeps them, not to one that is merged at once. Nothing else waits for them.
 """
 
 from collections.abc import Iterable
@@ -84,22 +83,20 @@ class Stitch:
                     outputs.add(self._dead_letters, record.key or b"", dead_letter(record, error, "stitch"))
             waiting = [one for one in placed if one.key in newcomers]
             self._stitch((one for one in placed if one.key not in newcomers), state, outputs)
-            await self._app.publisher.publish(outputs)
-            if changes.records or waiting:
-                await self._app.meanwhile(self._finish(event, state, changes, waiting, newcomers))
+            await self._publish(partition, state, outputs, changes)
+            if waiting:
+                await self._app.meanwhile(self._stitch_newcomers(event, state, waiting, newcomers))
             else:
                 event.ack()
 
-    async def _finish(
-        self, event: Any, state: StitchState, changes: Outbox, waiting: list[_Placed], newcomers: set[bytes]
+    async def _stitch_newcomers(
+        self, event: Any, state: StitchState, waiting: list[_Placed], newcomers: set[bytes]
     ) -> None:
-        """Write down what a fetch changed; stitch its newcomers when their owners are known, or it takes too long."""
-        await self._write(event.message.partition, state, changes)
-        if waiting:
-            await self._app.until(lambda: state.knows_all(newcomers), DECISION_SECONDS)
-            outputs = self._app.outbox()
-            self._stitch(waiting, state, outputs)
-            await self._app.publisher.publish(outputs)
+        """Finish a fetch when its newcomers' owners are known, or when that takes too long."""
+        await self._app.until(lambda: state.knows_all(newcomers), DECISION_SECONDS)
+        outputs = self._app.outbox()
+        self._stitch(waiting, state, outputs)
+        await self._app.publisher.publish(outputs)
         event.ack()
 
     async def assignments(self, stream: Any) -> None:
@@ -109,8 +106,7 @@ class Stitch:
             state = self.state.of(partition)
             outputs, changes = self._app.outbox(), self._app.outbox()
             self._learn(event.value, state, partition, outputs, changes)
-            await self._app.publisher.publish(outputs)
-            await self._write(partition, state, changes)
+            await self._publish(partition, state, outputs, changes)
             event.ack()
 
     def _learn(
@@ -190,7 +186,8 @@ class Stitch:
         home = partition_of(key, self._app.topic_partitions[self._touchpoints])
         return home != record.partition and all(name != ROUTED_HEADER for name, _ in record.headers or ())
 
-    async def _write(self, partition: int, state: StitchState, changes: Outbox) -> None:
+    async def _publish(self, partition: int, state: StitchState, outputs: Outbox, changes: Outbox) -> None:
+        await self._app.publisher.publish(outputs)
         ends = await self._app.publisher.publish(changes)
         for first, last in ends.values():
             self.state.written(partition, state, first, last)

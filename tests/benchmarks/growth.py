@@ -192,7 +192,7 @@ def _measure(name: str, argument: object) -> list[Figure]:
 
 def main(
     sizes: Annotated[
-        str, typer.Option(help="Profiles; 3 million may take 5 GB and 40 minutes: extrapolated.")
+        str, typer.Option(help="Profiles; 3 million take 5 GB and 35 minutes.")
     ] = "10000,100000,1000000",
     lengths: Annotated[str, typer.Option(help="Touchpoints of a timeline.")] = "10,50,100,250,500,1000",
     people: Annotated[int, typer.Option(help="Profiles for memory and recovery.")] = 20_000,

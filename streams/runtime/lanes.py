@@ -37,16 +37,17 @@ class Lane:
 
     def __init__(self, is_current: Callable[[Any], bool]) -> None:
         self._is_current = is_current
-        self._waiting: deque[Any] = deque()
+        self._waiting: deque[tuple[Any, int]] = deque()  #: fetches and their bytes
         self._there = asyncio.Event()
         self.records = 0  #: that wait
         self._bytes = 0  #: of these records
 
     def put(self, event: Any) -> None:
         """Append a fetch."""
-        self._waiting.append(event)
+        size = sum(len(record.value or b"") for record in event.value)
+        self._waiting.append((event, size))
         self.records += len(event.value)
-        self._bytes += _bytes_of(event)
+        self._bytes += size
         self._there.set()
 
     @property
@@ -69,10 +70,10 @@ class Lane:
     def _take(self) -> list[Any]:
         taken: list[Any] = []
         records = 0
-        while self._waiting and (not taken or records + len(self._waiting[0].value) <= LANE_RECORDS):
-            event = self._waiting.popleft()
+        while self._waiting and (not taken or records + len(self._waiting[0][0].value) <= LANE_RECORDS):
+            event, size = self._waiting.popleft()
             self.records -= len(event.value)
-            self._bytes -= _bytes_of(event)
+            self._bytes -= size
             if self._is_current(event):
                 taken.append(event)
                 records += len(event.value)
@@ -109,7 +110,3 @@ class Lanes:
         finally:
             for tp in mine:
                 del self._lanes[tp]
-
-
-def _bytes_of(event: Any) -> int:
-    return sum(len(record.value or b"") for record in event.value)

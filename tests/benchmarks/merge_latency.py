@@ -39,6 +39,7 @@ from streams.identity.load_policy import load
 from streams.identity.policy import IdentityPolicy
 from streams.identity.profile_id import own_profile
 from tests.benchmarks.brokers import BROKERS, OneOrBoth
+from tests.benchmarks.new_rows import new_rows
 from tests.benchmarks.prepared_load import Load, prepared, producer
 from tests.benchmarks.states import published_states
 from tests.integration.parts import Deployment, deployment
@@ -227,11 +228,9 @@ class RowWatch:
             "SELECT DISTINCT profile_id FROM journey_states WHERE tenant = %(tenant)s AND profile_id IN %(ids)s"
             " AND touchpoints = %(together)s"
         )
-        known = None
-        while not self._stop.wait(POLL_SECONDS):
+        for _ in new_rows(client, "journey_states", self._stop, POLL_SECONDS):
             awaited = [id_ for id_, probe in self._probes.items() if probe.sent_at and not probe.row_at]
-            # how many rows there are ClickHouse knows without looking at them
-            if awaited and known != (known := client.execute("SELECT count() FROM journey_states")):
+            if awaited:
                 values = {"tenant": TENANT, "ids": awaited, "together": TOUCHPOINTS_TOGETHER}
                 found = client.execute(query, values)
                 now = time.monotonic()

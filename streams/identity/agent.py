@@ -25,9 +25,8 @@ from streams.identity.state import (
 )
 from streams.ownership import ASSIGNMENT_HEADER, VERSION_HEADER, node_of, pair_of
 from streams.runtime.app import WorkerApp
-from streams.runtime.publisher import Outbox
-from streams.runtime.rejection import dead_letter
 from streams.runtime.state import ChangelogState
+from streams.runtime.transaction import FetchTransaction
 from streams.runtime.turns import Turns
 
 
@@ -45,38 +44,30 @@ class Identity:
         self._assignments = name(topics.IDENTITY_ASSIGNMENTS.name)
         self._changes = name(topics.PROFILE_CHANGES.name)
         self._inputs = name(topics.JOURNEY_INPUTS.name)
-        self._dead_letters = name(topics.DEAD_LETTERS.name)
         app.fetch_agent(topics.IDENTITY_LINKS, "identity", self.links)
 
     async def links(self, stream: Any) -> None:
         """Resolve every fetch of evidence."""
         async for event in stream.noack().events():
-            partition = event.message.partition
-            state = self.state.of(partition)
-            outputs, changes = self._app.outbox(), self._app.outbox()
-            for record in event.value:
-                try:
-                    await self._resolve(record, state, outputs, changes)
-                except Exception as error:  # noqa: BLE001 (dead_letter tells bugs from poison)
-                    outputs.add(self._dead_letters, record.key or b"", dead_letter(record, error, "identity"))
-            await self._app.publisher.publish(outputs)
-            for first, last in (await self._app.publisher.publish(changes)).values():
-                self.state.written(partition, state, first, last)
-            event.ack()
+            async with FetchTransaction(
+                self._app, self.state, event.message.partition, "identity", event
+            ) as fetch:
+                for record in event.value:
+                    with fetch.dead_letter(record):
+                        await self.resolve(record, fetch)
 
-    async def _resolve(self, record: Any, state: IdentityState, outputs: Outbox, changes: Outbox) -> None:
+    async def resolve(self, record: Any, fetch: FetchTransaction[IdentityState]) -> None:
+        """Decide on one link or correction. Raises ContractError for anything else."""
         name, message = decode(record.value)
         if name == "IdentityLink":
-            await self._link(message, record, state, outputs, changes)  # type: ignore[arg-type]
+            await self._link(message, record, fetch)  # type: ignore[arg-type]
         elif name == "IdentityCorrection":
-            await self._correct(message, record, state, outputs, changes)  # type: ignore[arg-type]
+            await self._correct(message, record, fetch)  # type: ignore[arg-type]
         else:
             raise ContractError(Reason.UNDECODABLE, f"a {name} does not belong on identity-links")
 
-    async def _link(
-        self, link: IdentityLink, record: Any, state: IdentityState, outputs: Outbox, changes: Outbox
-    ) -> None:
-        identities = state.tenant(link["tenant"])
+    async def _link(self, link: IdentityLink, record: Any, fetch: FetchTransaction[IdentityState]) -> None:
+        identities = fetch.state.tenant(link["tenant"])
         cause = self._cause(link, record)
         outcome = await self._turns.do(
             identities.observing(
@@ -86,27 +77,22 @@ class Identity:
         if outcome is None:
             return
         if not outcome.counts:
-            self._publish_correction(outcome, state, cause, record, outputs, changes)
+            self._publish_correction(outcome, cause, fetch)
             return
-        changes.add_at((self.state.topic_name, record.partition), *link_change(link, record.value))
+        fetch.write(*link_change(link, record.value))
         marks = identities.corrections.marks
         for assignment in assignments_of(outcome.decision, cause, marks):
-            self._publish_assignment(assignment, outputs)
+            self._publish_assignment(assignment, fetch)
             await self._turns.rest()
         for move in moves_of(outcome.decision, cause, marks):
-            outputs.add(self._inputs, profile_key(cause.tenant, move["profile_id"]), encode("Move", move))
+            fetch.publish(self._inputs, profile_key(cause.tenant, move["profile_id"]), encode("Move", move))
             await self._turns.rest()
-        self._publish_changes(changes_of(outcome.decision, cause), outputs)
+        self._publish_changes(changes_of(outcome.decision, cause), fetch)
 
     async def _correct(
-        self,
-        correction: IdentityCorrection,
-        record: Any,
-        state: IdentityState,
-        outputs: Outbox,
-        changes: Outbox,
+        self, correction: IdentityCorrection, record: Any, fetch: FetchTransaction[IdentityState]
     ) -> None:
-        identities = state.tenant(correction["tenant"])
+        identities = fetch.state.tenant(correction["tenant"])
         cause = self._cause(correction, record)
         until, erased = correction["occurred_at"], None
         if correction["kind"] == "ERASE":
@@ -116,51 +102,51 @@ class Identity:
             outcome = await self._turns.do(identities.unlinking(pair_of(correction), until, cause.version))
         if outcome is None:
             return
-        self._publish_correction(outcome, state, cause, record, outputs, changes, erased)
+        self._publish_correction(outcome, cause, fetch, erased)
         if erased is None or erased in outcome.marked:
-            place = self.state.topic_name, record.partition
-            changes.add_at(place, *correction_change(correction, record.value))
+            fetch.write(*correction_change(correction, record.value))
 
     def _publish_correction(
         self,
         outcome: Outcome,
-        state: IdentityState,
         cause: Cause,
-        record: Any,
-        outputs: Outbox,
-        changes: Outbox,
+        fetch: FetchTransaction[IdentityState],
         erased: Node | None = None,
     ) -> None:
-        tenant, place = cause.tenant, (self.state.topic_name, record.partition)
-        told = correction_of(outcome, state.tenant(tenant), cause, erased)
+        tenant = cause.tenant
+        told = correction_of(outcome, fetch.state.tenant(tenant), cause, erased)
         for assignment, gone in told.assignments:
-            self._publish_assignment(assignment, outputs, gone=gone)
+            self._publish_assignment(assignment, fetch, gone=gone)
             if node_of(assignment["identifier"]) in outcome.marked:
-                changes.add_at(place, *mark_change(assignment, encode("IdentityAssignment", assignment)))
+                fetch.write(*mark_change(assignment, encode("IdentityAssignment", assignment)))
         for move in told.moves:
-            outputs.add(self._inputs, profile_key(tenant, move["profile_id"]), encode("Move", move))
+            fetch.publish(self._inputs, profile_key(tenant, move["profile_id"]), encode("Move", move))
         for erase in told.erases:
-            outputs.add(self._inputs, profile_key(tenant, erase["profile_id"]), encode("Erase", erase))
-        self._publish_changes(told.changes, outputs)
+            fetch.publish(self._inputs, profile_key(tenant, erase["profile_id"]), encode("Erase", erase))
+        self._publish_changes(told.changes, fetch)
         for key, value in withdrawn_changes(tenant, outcome):
-            changes.add_at(place, key, value)
+            fetch.write(key, value)
 
     def _publish_assignment(
-        self, assignment: IdentityAssignment, outputs: Outbox, *, gone: bool = False
+        self, assignment: IdentityAssignment, fetch: FetchTransaction[IdentityState], *, gone: bool = False
     ) -> None:
         """An erased identifier leaves a tombstone, whose headers tell stitch what the assignment would have said."""
         key = identifier_key(assignment["tenant"], assignment["identifier"])
         value = encode("IdentityAssignment", assignment)
         if gone:
             version = str(assignment["version"]).encode()
-            outputs.add(self._assignments, key, None, [(VERSION_HEADER, version), (ASSIGNMENT_HEADER, value)])
+            fetch.publish(
+                self._assignments, key, None, [(VERSION_HEADER, version), (ASSIGNMENT_HEADER, value)]
+            )
         else:
-            outputs.add(self._assignments, key, value)
+            fetch.publish(self._assignments, key, value)
 
-    def _publish_changes(self, profile_changes: Iterable[ProfileChanged], outputs: Outbox) -> None:
+    def _publish_changes(
+        self, profile_changes: Iterable[ProfileChanged], fetch: FetchTransaction[IdentityState]
+    ) -> None:
         for change in profile_changes:
             key = profile_key(change["tenant"], change["profile_id"])
-            outputs.add(self._changes, key, encode("ProfileChanged", change))
+            fetch.publish(self._changes, key, encode("ProfileChanged", change))
 
     def _cause(self, message: IdentityLink | IdentityCorrection, record: Any) -> Cause:
         version = self._app.settings.version(record.offset)

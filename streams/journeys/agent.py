@@ -1,13 +1,13 @@
 """The journeys agent: journey-inputs → journey-states, journey-signals, and Transfers to other profiles.
 
-Order of effects for a fetch: outputs, then changelog, then acknowledgement. Each changed profile is published
-once a fetch. A repeated touchpoint republishes its profile: the crash may have come before the publication.
+Each changed profile is published once a fetch (streams/runtime/transaction.py). A repeated touchpoint republishes its
+profile: the crash may have come before the publication.
 """
 
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any, Final
 
@@ -25,9 +25,8 @@ from streams.journeys.published import NEVER, Publication
 from streams.journeys.rules import JourneyRules
 from streams.journeys.timeline import Effects, Timeline
 from streams.runtime.app import WorkerApp
-from streams.runtime.publisher import Outbox, Place
-from streams.runtime.rejection import dead_letter
 from streams.runtime.state import ChangelogState
+from streams.runtime.transaction import FetchTransaction
 from streams.stitch.stitching import links_of
 
 #: Kafka header of a tombstone on journey-states: the version that it carries, in decimal.
@@ -63,7 +62,6 @@ class Journeys:
         self._states = name(topics.JOURNEY_STATES.name)
         self._signals = name(topics.JOURNEY_SIGNALS.name)
         self._account_inputs = name(topics.ACCOUNT_INPUTS.name)
-        self._dead_letters = name(topics.DEAD_LETTERS.name)
         app.fetch_agent(topics.JOURNEY_INPUTS, "journeys", self.inputs)
         app.timer(interval=1.0)(self.deadlines)
 
@@ -77,32 +75,36 @@ class Journeys:
         """Apply every fetch of journey-inputs."""
         async for event in stream.noack().events():
             async with self._publishing[event.message.partition]:
-                await self._take(event)
+                await self.take(event)
 
-    async def _take(self, event: Any) -> None:
-        partition = self.state.of(event.message.partition)
-        outputs, signals = self._app.outbox(), self._app.outbox()
-        touched: dict[bytes, tuple[Timeline, Effects]] = {}
-        for record in event.value:
-            try:
-                self._apply(record, partition, touched)
-            except Exception as error:  # noqa: BLE001 (dead_letter tells bugs from poison)
-                outputs.add(self._dead_letters, record.key or b"", dead_letter(record, error, "journeys"))
-        partition.last_input_at = self._clock()
-        for key, (timeline, effects) in touched.items():
-            self._publish_profile(key, timeline, effects, partition, outputs, signals)
-        if not await self._publish(partition, outputs, signals):
-            return
-        changes = [
-            change for key, (_, effects) in touched.items() for change in partition.changelog(key, effects)
-        ]
-        changes += (partition.publication(key) for key in touched)
-        if partition.predictions is not None:
-            changes += partition.predictions.changelog()
-        changes += partition.intentions.done()
-        await self._write_changelog(partition, changes)
+    async def take(self, event: Any) -> None:
+        """Apply one fetch."""
+        async with self._transaction(event.message.partition, event) as fetch:
+            partition = fetch.state
+            touched: dict[bytes, tuple[Timeline, Effects]] = {}
+            for record in event.value:
+                with fetch.dead_letter(record):
+                    self._apply(record, partition, touched)
+            partition.last_input_at = self._clock()
+            for key, (timeline, effects) in touched.items():
+                self._publish_profile(key, timeline, effects, fetch)
+            fetch.ahead = partition.intentions.ahead()
+            fetch.write_after_outputs(lambda: self._changes(partition, touched))
         partition.timelines.cool()
-        event.ack()
+
+    def _transaction(self, partition: int, event: Any = None) -> FetchTransaction[JourneyPartition]:
+        return FetchTransaction(self._app, self.state, partition, "journeys", event)
+
+    @staticmethod
+    def _changes(
+        partition: JourneyPartition, touched: dict[bytes, tuple[Timeline, Effects]]
+    ) -> Iterator[tuple[bytes, bytes | None]]:
+        for key, (_, effects) in touched.items():
+            yield from partition.changelog(key, effects)
+        yield from map(partition.publication, touched)
+        if partition.predictions is not None:
+            yield from partition.predictions.changelog()
+        yield from partition.intentions.done()
 
     async def deadlines(self) -> None:
         """Raise the signals whose deadline has passed: by event time, or by the clock where nothing comes in."""
@@ -119,15 +121,15 @@ class Journeys:
         due = list(islice(partition.due(now), DUE_AT_ONCE))
         if not due:
             return
-        signals = self._app.outbox()
-        for key in due:
-            timeline = partition.timelines[key]
-            self._recall(timeline, now)
-            self._publish_signals(key, timeline, partition, now, signals, by_deadline=True)
-        if not await self._publish(partition, self._app.outbox(), signals):
-            return
-        told = [partition.publication(key) for key in due]
-        await self._write_changelog(partition, [*told, *partition.intentions.done()])
+        async with self._transaction(partition.number) as fetch:
+            for key in due:
+                timeline = partition.timelines[key]
+                self._recall(timeline, now)
+                self._publish_signals(key, timeline, fetch, now, by_deadline=True)
+            fetch.ahead = partition.intentions.ahead()
+            fetch.write_after_outputs(
+                lambda: [*map(partition.publication, due), *partition.intentions.done()]
+            )
         partition.timelines.cool()
 
     def _apply(
@@ -183,16 +185,16 @@ class Journeys:
         timeline.unconfirmed = not confirmed
 
     def _publish_profile(
-        self, key: bytes, timeline: Timeline, effects: Effects, partition: JourneyPartition, outputs: Outbox,
-        signals: Outbox,
-    ) -> None:  # fmt: skip
+        self, key: bytes, timeline: Timeline, effects: Effects, fetch: FetchTransaction[JourneyPartition]
+    ) -> None:
+        partition = fetch.state
         for touchpoint in effects.evidence:
             for link in links_of(touchpoint, touchpoint["identifiers"]):
-                outputs.add(self._links, tenant_key(timeline.tenant), encode("IdentityLink", link))
+                fetch.publish(self._links, tenant_key(timeline.tenant), encode("IdentityLink", link))
         for owner, value in effects.forwards:
-            outputs.add(self._inputs, profile_key(timeline.tenant, owner), value)
+            fetch.publish(self._inputs, profile_key(timeline.tenant, owner), value)
         for transfer in effects.transfers:
-            outputs.add(
+            fetch.publish(
                 self._inputs,
                 profile_key(timeline.tenant, transfer["profile_id"]),
                 encode("Transfer", transfer),
@@ -205,21 +207,22 @@ class Journeys:
             key, timeline.tenant, timeline.profile_id, timeline.version, state
         ):
             account = account_key(part["tenant"], part["account_id"])
-            outputs.add(self._account_inputs, account, encode("AccountContribution", part))
+            fetch.publish(self._account_inputs, account, encode("AccountContribution", part))
         if state is not None:
             if partition.predictions is not None:
                 encoded = partition.predictions.attach(encoded, timeline)
-            outputs.add(self._states, key, encoded)
+            fetch.publish(self._states, key, encoded)
             now = partition.now(self._clock(), idle=False)
-            self._publish_signals(key, timeline, partition, now, signals)
+            self._publish_signals(key, timeline, fetch, now)
         elif effects.emptied or partition.intentions.ripe(key, 2 * timeline.version):
-            self._publish_signals(key, timeline, partition, 0, signals)
-            outputs.add(self._states, key, None, [(VERSION_HEADER, str(timeline.version).encode())])
+            self._publish_signals(key, timeline, fetch, 0)
+            fetch.publish(self._states, key, None, [(VERSION_HEADER, str(timeline.version).encode())])
 
     def _publish_signals(
-        self, key: bytes, timeline: Timeline, partition: JourneyPartition, now: int, signals: Outbox,
+        self, key: bytes, timeline: Timeline, fetch: FetchTransaction[JourneyPartition], now: int,
         *, by_deadline: bool = False,
     ) -> None:  # fmt: skip
+        partition = fetch.state
         if timeline.last is not None:
             now = max(
                 now, timeline.last.now
@@ -239,7 +242,7 @@ class Journeys:
                 details=dict(signal.details), version=version,
             )  # fmt: skip
             encoded = encode("JourneySignal", record)
-            signals.add(self._signals, key, encoded)
+            fetch.announced.add(self._signals, key, encoded)
             if status == "RAISED":
                 partition.intentions.raising(key, version, now, encoded)
         due = None if timeline.empty else fold.next_deadline(now)
@@ -247,41 +250,3 @@ class Journeys:
         timeline.last = None
         if not timeline.empty:
             timeline.last = Publication(timeline.version, now, NEVER if due is None else due, self._meanings)
-
-    async def _publish(self, partition: JourneyPartition, outputs: Outbox, signals: Outbox) -> bool:
-        """Publish, but signals only after what they raise is written ahead. Everything else need not wait for that.
-
-        False if the partition has gone meanwhile, and nothing may be raised: its new owner may have read the changelog
-        before this was in it, and would not know what to retract.
-        """
-        ahead = partition.intentions.ahead()
-        if not ahead:
-            outputs.add_all(signals)
-            await self._app.publisher.publish(outputs)
-            return True
-        place = self._changelog_of(partition)
-        for key, value in ahead:
-            outputs.add_at(place, key, value)
-        self._written(partition, await self._app.publisher.publish(outputs))
-        if not self.state.holds(partition.number, partition):
-            return False
-        await self._app.publisher.publish(signals)
-        return True
-
-    def _changelog_of(self, partition: JourneyPartition) -> Place:
-        return self.state.topic_name, partition.number
-
-    async def _write_changelog(
-        self, partition: JourneyPartition, records: Iterable[tuple[bytes, bytes | None]]
-    ) -> None:
-        changes = self._app.outbox()
-        place = self._changelog_of(partition)
-        for key, value in records:
-            changes.add_at(place, key, value)
-        self._written(partition, await self._app.publisher.publish(changes))
-
-    def _written(self, partition: JourneyPartition, ends: dict[Place, tuple[int, int]]) -> None:
-        """Note what of a publication is in the changelog."""
-        place = self._changelog_of(partition)
-        if place in ends:
-            self.state.written(partition.number, partition, *ends[place])

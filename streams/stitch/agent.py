@@ -1,7 +1,6 @@
 """The stitch agent: touchpoints → journey-inputs and identity-links; identity-assignments → what it knows.
 
-Order of effects for a fetch: outputs, then changelog, then acknowledgement. A crash in between repeats the
-fetch, and every output is idempotent; a link is noted as sent only after the broker has it.
+A link is noted as sent only after the broker has it (streams/runtime/transaction.py).
 
 Touchpoints that bring the first evidence of their identifier wait a moment for what identity decides: so they go to
 the profile that keeps them, not to one that is merged at once. Nothing else waits for them.
@@ -9,6 +8,7 @@ the profile that keeps them, not to one that is merged at once. Nothing else wai
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from schemas import topics
@@ -24,8 +24,8 @@ from streams.identity.prepare import prepare
 from streams.ownership import ASSIGNMENT_HEADER, node_of
 from streams.runtime.app import WorkerApp
 from streams.runtime.publisher import Outbox
-from streams.runtime.rejection import dead_letter
 from streams.runtime.state import ChangelogState
+from streams.runtime.transaction import FetchTransaction
 from streams.stitch.foreign import look_up_ahead
 from streams.stitch.stitching import ERASURE_REQUESTED, StitchState, erasures_of, links_of
 
@@ -62,80 +62,67 @@ class Stitch:
         self._touchpoints = name(topics.TOUCHPOINTS.name)
         self._links = name(topics.IDENTITY_LINKS.name)
         self._inputs = name(topics.JOURNEY_INPUTS.name)
-        self._dead_letters = name(topics.DEAD_LETTERS.name)
         app.fetch_agent(topics.TOUCHPOINTS, "stitch", self.touchpoints)
         app.fetch_agent(topics.IDENTITY_ASSIGNMENTS, "stitch-assignments", self.assignments)
 
     async def touchpoints(self, stream: Any) -> None:
         """Stitch every fetch of touchpoints."""
         async for event in stream.noack().events():
-            partition = event.message.partition
-            state = self.state.of(partition)
-            outputs, changes = self._app.outbox(), self._app.outbox()
             if self._registry is not None:
                 await look_up_ahead(self._registry, event.value)
-            placed: list[_Placed] = []
-            newcomers: set[bytes] = set()
-            for record in event.value:
-                try:
-                    self._place(record, state, outputs, changes, placed, newcomers)
-                except Exception as error:  # noqa: BLE001 (dead_letter tells bugs from poison)
-                    outputs.add(self._dead_letters, record.key or b"", dead_letter(record, error, "stitch"))
-            waiting = [one for one in placed if one.key in newcomers]
-            self._stitch((one for one in placed if one.key not in newcomers), state, outputs)
-            await self._publish(partition, state, outputs, changes)
-            if waiting:
-                await self._app.meanwhile(self._stitch_newcomers(event, state, waiting, newcomers))
-            else:
-                event.ack()
+            async with self._transaction(event) as fetch:
+                placed: list[_Placed] = []
+                newcomers: set[bytes] = set()
+                for record in event.value:
+                    with fetch.dead_letter(record):
+                        one = self.place(record, fetch, newcomers)
+                        if one is not None:
+                            placed.append(one)
+                self.stitch((one for one in placed if one.key not in newcomers), fetch.state, fetch.outputs)
+                waiting = [one for one in placed if one.key in newcomers]
+                if waiting:
+                    fetch.finish_late(partial(self._stitch_newcomers, fetch.state, waiting, newcomers))
+
+    def _transaction(self, event: Any) -> FetchTransaction[StitchState]:
+        return FetchTransaction(self._app, self.state, event.message.partition, "stitch", event)
 
     async def _stitch_newcomers(
-        self, event: Any, state: StitchState, waiting: list[_Placed], newcomers: set[bytes]
+        self, state: StitchState, waiting: list[_Placed], newcomers: set[bytes], outputs: Outbox
     ) -> None:
-        """Finish a fetch when its newcomers' owners are known, or when that takes too long."""
+        """Stitch newcomers when their owners are known, or when that takes too long."""
         await self._app.until(lambda: state.knows_all(newcomers), DECISION_SECONDS)
-        outputs = self._app.outbox()
-        self._stitch(waiting, state, outputs)
-        await self._app.publisher.publish(outputs)
-        event.ack()
+        self.stitch(waiting, state, outputs)
 
     async def assignments(self, stream: Any) -> None:
         """Learn every fetch of identity-assignments."""
         async for event in stream.noack().events():
-            partition = event.message.partition
-            state = self.state.of(partition)
-            outputs, changes = self._app.outbox(), self._app.outbox()
-            self._learn(event.value, state, partition, outputs, changes)
-            await self._publish(partition, state, outputs, changes)
-            event.ack()
+            async with self._transaction(event) as fetch:
+                self.learn(event.value, fetch)
 
-    def _learn(
-        self, records: list[Any], state: StitchState, partition: int, outputs: Outbox, changes: Outbox
-    ) -> None:
-        place = self.state.topic_name, partition
+    def learn(self, records: list[Any], fetch: FetchTransaction[StitchState]) -> None:
+        """Note assignments, and forget the evidence that their corrections cut."""
         learned: list[IdentityAssignment] = []
         for record in records:
-            try:
+            with fetch.dead_letter(record):
                 assignment = _assignment(record)
-            except ContractError as error:
-                outputs.add(self._dead_letters, record.key or b"", dead_letter(record, error, "stitch"))
-                continue
-            if assignment is None:
-                state.unassign(record.key)
-                changes.add_at(place, record.key, None)
-            elif state.assign(record.key, assignment):
-                learned.append(assignment)
-        for key in state.forget_evidence(_corrected(learned)):
-            changes.add_at(place, key, None)
+                if assignment is None:
+                    fetch.state.unassign(record.key)
+                    fetch.write(record.key, None)
+                elif fetch.state.assign(record.key, assignment):
+                    learned.append(assignment)
+        for key in fetch.state.forget_evidence(_corrected(learned)):
+            fetch.write(key, None)
         for assignment in learned:
             key = identifier_key(assignment["tenant"], assignment["identifier"])
-            changes.add_at(place, key, encode("IdentityAssignment", assignment))
+            fetch.write(key, encode("IdentityAssignment", assignment))
 
-    def _place(
-        self, record: Any, state: StitchState, outputs: Outbox, changes: Outbox, placed: list[_Placed],
-        newcomers: set[bytes],
-    ) -> None:  # fmt: skip
-        """Read one record, send its new evidence, and keep it for stitching if it is on the right partition."""
+    def place(
+        self, record: Any, fetch: FetchTransaction[StitchState], newcomers: set[bytes]
+    ) -> _Placed | None:
+        """Read one record and send its new evidence. Returns what is to be stitched; None if nothing is.
+
+        Adds to `newcomers` the key of an identifier whose first evidence this is. Raises ContractError.
+        """
         touchpoint, value = self._read(record)
         identifier, prepared = prepare(touchpoint, self._policy)
         if prepared is not touchpoint or value[:10] != _CURRENT_TOUCHPOINT:
@@ -143,26 +130,26 @@ class Stitch:
         tenant = prepared["tenant"]
         if prepared["type"] == ERASURE_REQUESTED:
             for correction in erasures_of(prepared):
-                outputs.add(self._links, tenant_key(tenant), encode("IdentityCorrection", correction))
-            return
+                fetch.publish(self._links, tenant_key(tenant), encode("IdentityCorrection", correction))
+            return None
         key = identifier_key(tenant, identifier)
         if self._misplaced(record, key):
-            outputs.add(self._touchpoints, key, value, [(ROUTED_HEADER, b"1")])
-            return
+            fetch.publish(self._touchpoints, key, value, [(ROUTED_HEADER, b"1")])
+            return None
         occurred_at = prepared["occurred_at"]
-        if state.erased(key, occurred_at):
-            return  # an old file that is published again brings nobody back
+        if fetch.state.erased(key, occurred_at):
+            return None  # an old file that is published again brings nobody back
         for link in links_of(prepared, prepared["identifiers"]):
-            evidence = state.learn(link, identifier)
+            evidence = fetch.state.learn(link, identifier)
             if evidence is not None:
                 encoded = encode("IdentityLink", link)
-                outputs.add(self._links, tenant_key(tenant), encoded)
-                changes.add_at((self.state.topic_name, record.partition), evidence, encoded)
-                if key not in state.assignments:
+                fetch.publish(self._links, tenant_key(tenant), encoded)
+                fetch.write(evidence, encoded)
+                if key not in fetch.state.assignments:
                     newcomers.add(key)
-        placed.append(_Placed(key, identifier, tenant, occurred_at, value))
+        return _Placed(key, identifier, tenant, occurred_at, value)
 
-    def _stitch(self, placed: Iterable[_Placed], state: StitchState, outputs: Outbox) -> None:
+    def stitch(self, placed: Iterable[_Placed], state: StitchState, outputs: Outbox) -> None:
         """Send touchpoints to their owners."""
         for one in placed:
             owner = state.owner(one.key, one.tenant, one.identifier, one.occurred_at)
@@ -185,12 +172,6 @@ class Stitch:
     def _misplaced(self, record: Any, key: bytes) -> bool:
         home = partition_of(key, self._app.topic_partitions[self._touchpoints])
         return home != record.partition and all(name != ROUTED_HEADER for name, _ in record.headers or ())
-
-    async def _publish(self, partition: int, state: StitchState, outputs: Outbox, changes: Outbox) -> None:
-        await self._app.publisher.publish(outputs)
-        ends = await self._app.publisher.publish(changes)
-        for first, last in ends.values():
-            self.state.written(partition, state, first, last)
 
 
 def _assignment(record: Any) -> IdentityAssignment | None:

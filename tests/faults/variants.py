@@ -21,7 +21,8 @@ from schemas.errors import TouchlineError
 from sinks.direct import choose
 from sinks.loader import Loader
 from streams.runtime.fetches import FetchConsumer, FetchTransport
-from streams.stitch.agent import Stitch
+from streams.runtime.transaction import FetchTransaction
+from streams.stitch.stitching import StitchState
 
 DIR = Path(os.environ.get("TOUCHLINE_FAULT_DIR", "."))
 
@@ -53,16 +54,16 @@ def worker_slow_first_acks_first() -> None:
 
 def _slow_first() -> None:
     """With: once, a fetch of touchpoints takes three seconds, while later ones are read; a file says that it began."""
-    publish = Stitch._publish
+    leave = FetchTransaction.__aexit__
 
-    async def slow(self: Stitch, partition: int, state: Any, outputs: Any, changes: Any) -> None:
+    async def slow(self: FetchTransaction[Any], *error: Any) -> None:
         begun = DIR / "slow"
-        if outputs.records and not begun.exists():
+        if isinstance(self.state, StitchState) and self.outputs.records and not begun.exists():
             begun.touch()
             await asyncio.sleep(3)
-        await publish(self, partition, state, outputs, changes)
+        await leave(self, *error)
 
-    Stitch._publish = slow  # type: ignore[method-assign]
+    FetchTransaction.__aexit__ = slow  # type: ignore[method-assign]
 
 
 def loader_dies_before_commit() -> None:

@@ -65,7 +65,7 @@ class Worker:
             for number, item in enumerate(items)
         ]
         event = SimpleNamespace(message=SimpleNamespace(partition=0), value=records, ack=lambda: None)
-        asyncio.run(self.journeys._take(event))
+        asyncio.run(self.journeys.take(event))
 
     def tick(self, seconds: float = 1) -> None:
         self.clock += seconds * 1000

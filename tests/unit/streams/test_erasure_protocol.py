@@ -26,8 +26,10 @@ from streams.identity.state import IdentityState
 from streams.journeys.timeline import Effects, Timeline
 from streams.replay import Replay
 from streams.runtime.app import WorkerApp
+from streams.runtime.transaction import FetchTransaction
 from streams.stitch.agent import Stitch
 from streams.stitch.stitching import StitchState, links_of
+from tests.support.transactions import transaction_over
 from tests.touchpoints import START, touchpoint
 
 POLICY = load("", b"a secret of more than thirty-two characters", "k1")
@@ -102,27 +104,26 @@ class World:
     def stitch(self) -> None:
         record = self.draw(self.touchpoints)
         record.partition = partition_of(record.key, PARTITIONS)
-        outputs, changes = APP.outbox(), APP.outbox()
-        placed: list[object] = []
-        STITCH._place(record, self.stitches[record.partition], outputs, changes, placed, set())
-        STITCH._stitch(placed, self.stitches[record.partition], outputs)
-        self.route("stitch", outputs, changes)
+        fetch = transaction_over(APP, self.stitches[record.partition], record.partition)
+        placed = STITCH.place(record, fetch, set())
+        STITCH.stitch([placed] if placed else [], fetch.state, fetch.outputs)
+        self.route("stitch", fetch)
 
     def learn(self) -> None:
         """Stitch reads some fetch of identity-assignments."""
         partition = self.random.choice([number for number, log in self.assignments.items() if log])
         log = self.assignments[partition]
-        fetch = [log.pop(0) for _ in range(self.random.randint(1, len(log)))]
-        changes = APP.outbox()
-        STITCH._learn(fetch, self.stitches[partition], partition, APP.outbox(), changes)
-        self.route("stitch", APP.outbox(), changes)
+        records = [log.pop(0) for _ in range(self.random.randint(1, len(log)))]
+        fetch = transaction_over(APP, self.stitches[partition], partition)
+        STITCH.learn(records, fetch)
+        self.route("stitch", fetch)
 
     def resolve(self) -> None:
         record = self.draw(self.links)
         record.offset, self.offset = self.offset, self.offset + 1
-        outputs, changes = APP.outbox(), APP.outbox()
-        at_once(IDENTITY._resolve(record, self.identity, outputs, changes))
-        self.route("identity", outputs, changes)
+        fetch = transaction_over(APP, self.identity)
+        at_once(IDENTITY.resolve(record, fetch))
+        self.route("identity", fetch)
 
     def deliver(self) -> None:
         profile_id, value = self.draw(self.inputs)
@@ -141,8 +142,8 @@ class World:
         self.inputs += effects.forwards
         self.inputs += [(one["profile_id"], encode("Transfer", one)) for one in effects.transfers]
 
-    def route(self, agent: str, outputs: Any, changes: Any) -> None:
-        for (topic, partition), records in outputs.records.items():
+    def route(self, agent: str, fetch: FetchTransaction[Any]) -> None:
+        for (topic, partition), records in fetch.outputs.records.items():
             for key, value, headers in records:
                 if topic == topics.IDENTITY_LINKS.name:
                     self.links_published += 1
@@ -156,7 +157,7 @@ class World:
                     self.changes.append(decode(value)[1])
                 else:
                     raise AssertionError(topic)
-        for (_, partition), records in changes.records.items():
+        for (_, partition), records in fetch.changes.records.items():
             where = partition if agent == "stitch" else 0
             self.changelogs[agent, where] += [Record(key, value) for key, value, _ in records]
 

@@ -2,16 +2,13 @@
 
 from typing import Final
 
-from schemas import topics
+from schemas import headers, topics
 from schemas.codec import decode, name_of
 from schemas.consumed import KafkaRecord
 from schemas.errors import ContractError, Reason
 from schemas.records import Record
 from schemas.topics import Topic
 from sinks.rows import TABLES, Row, Source, account_tombstone, assignment_tombstone, journey_tombstone
-
-#: Header of a tombstone that carries the version of the deletion, in decimal digits.
-VERSION_HEADER: Final = "version"
 
 #: The topics that the loader reads.
 READ: Final = tuple(topic for topic in topics.PUBLIC_PATH if "loader" in topic.read_by)
@@ -73,7 +70,7 @@ def _tombstone(topic: Topic, record: KafkaRecord) -> tuple[str, Row]:
 
 def tombstone_version(record: KafkaRecord) -> int | None:
     """The version that a tombstone carries; None if it carries none."""
-    version = next((value for name, value in record.headers if name == VERSION_HEADER), b"")
+    version = next((value for name, value in record.headers if name == headers.VERSION), b"")
     return int(version) if version.isdigit() and len(version) < 20 else None
 
 

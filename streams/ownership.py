@@ -1,16 +1,10 @@
 """Whose a touchpoint is: the one rule that stitch, journeys and replay share."""
 
-from typing import Final
-
 from schemas.errors import ContractError, Reason
 from schemas.records import Identifier, IdentityAssignment, IdentityCorrection, IdentityLink
 
 #: Version that a touchpoint carries when no assignment of its identifier is known.
 NO_VERSION = -1
-#: Kafka header of a tombstone: the version that it carries, in decimal.
-VERSION_HEADER: Final = "version"
-#: Kafka header of a tombstone on identity-assignments: the IdentityAssignment of the erased identifier.
-ASSIGNMENT_HEADER: Final = "assignment"
 
 
 def owner_at(assignment: IdentityAssignment, occurred_at: int) -> str:

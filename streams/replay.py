@@ -21,19 +21,21 @@ from schemas.records import (
     ProfileChanged,
     Touchpoint,
 )
-from streams.accounts.contributions import account_of, combine, summary_of
+from streams.accounts.contributions import combine
 from streams.identity.corrections import CorrectedIdentities, Corrections
 from streams.identity.evidence import evidence_of
+from streams.identity.links import links_of
 from streams.identity.policy import IdentityPolicy
 from streams.identity.prepare import prepare
 from streams.identity.publication import Cause, changes_of, correction_of
 from streams.identity.resolution import Evidence, Pair, Resolution, join, own_profile, resolve
 from streams.journeys.fold import Fold
 from streams.journeys.frozen import fold_timeline
+from streams.journeys.memberships import account_of, summary_of
 from streams.journeys.rules import JourneyRules
 from streams.journeys.timeline import preferred
 from streams.ownership import node_of, pair_of
-from streams.stitch.stitching import ERASURE_REQUESTED, erasures_of, links_of
+from streams.stitch.stitching import ERASURE_REQUESTED, erasures_of
 
 
 @dataclass(slots=True)

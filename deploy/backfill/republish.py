@@ -6,9 +6,9 @@ first time changes nothing the second.
 
 from collections.abc import Iterator
 
-from deploy.dead_letters.letters import REPLAYED_HEADER
 from deploy.dead_letters.reading import records
 from deploy.dead_letters.replaying import Outgoing
+from schemas import headers
 from schemas.settings import Settings
 from schemas.topics import TOUCHPOINTS
 
@@ -19,7 +19,7 @@ def again(settings: Settings, since: int, until: int) -> Iterator[Outgoing]:
     Raises UnavailableError and SettingsError as `records` does.
     """
     for record in records(settings, settings.topic(TOUCHPOINTS.name)):
-        repeated = any(name == REPLAYED_HEADER for name, _ in record.headers)
+        repeated = any(name == headers.REPLAYED for name, _ in record.headers)
         if since <= record.timestamp < until and not repeated:
             place = f"{record.topic}/{record.partition}/{record.offset}".encode()
             yield Outgoing(
@@ -27,5 +27,5 @@ def again(settings: Settings, since: int, until: int) -> Iterator[Outgoing]:
                 record.partition,
                 record.key,
                 record.value,
-                [*record.headers, (REPLAYED_HEADER, place)],
+                [*record.headers, (headers.REPLAYED, place)],
             )

@@ -20,11 +20,12 @@ from sinks.evidence import evidence_around, owners
 from streams.identity.corrections import Corrections
 from streams.identity.evidence import Node
 from streams.identity.explain import Explanation, explain
+from streams.identity.links import links_of
 from streams.identity.load_policy import load
 from streams.identity.policy import IdentityPolicy
 from streams.identity.prepare import prepare
 from streams.ownership import node_of
-from streams.stitch.stitching import ERASURE_REQUESTED, erasures_of, links_of
+from streams.stitch.stitching import ERASURE_REQUESTED, erasures_of
 
 
 def command(

@@ -6,12 +6,10 @@ from dataclasses import dataclass, field
 from heapq import nlargest
 from typing import Final
 
+from schemas import headers
 from schemas.codec import decode_as
 from schemas.errors import ContractError, Reason
 from schemas.records import DeadLetter
-
-#: Header of a record that was sent again: the place where it first failed, topic/partition/offset.
-REPLAYED_HEADER: Final = "touchline-replayed"
 
 #: The reasons that can be asked for.
 REASONS: Final = tuple(reason.value for reason in Reason)
@@ -36,7 +34,7 @@ class Letter:
     def first_place(self) -> str:
         """Where the record first failed: its own place, or the one it was replayed from."""
         for header in self.body["headers"]:
-            if header["name"] == REPLAYED_HEADER and header["value"]:
+            if header["name"] == headers.REPLAYED and header["value"]:
                 return header["value"].decode(errors="replace")
         return self.place
 

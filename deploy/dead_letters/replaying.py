@@ -13,8 +13,9 @@ from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
 from deploy.dead_letters.fix import Fix
-from deploy.dead_letters.letters import REPLAYED_HEADER, Letter
+from deploy.dead_letters.letters import Letter
 from deploy.sandbox.kafka_client import TIMEOUT_SECONDS, broken, require_broker
+from schemas import headers
 from schemas.codec import SchemaById, decode, encode
 from schemas.dead_letters import NOT_ENCLOSED
 from schemas.errors import ContractError, UnavailableError
@@ -25,8 +26,8 @@ from schemas.touchpoints import check
 
 _FLUSH_EVERY: Final = 1000
 _FLUSH_SECONDS: Final = 60.0
-#: Stitch's mark of a touchpoint that it sent to its identifier's partition; one that is mended may belong elsewhere.
-ROUTED_HEADER: Final = "touchline-routed"
+#: A mended touchpoint may belong to another partition than the one that stitch routed it to.
+_REPLACED: Final = (headers.REPLAYED, headers.ROUTED)
 
 
 class NotReplayableError(Exception):
@@ -98,13 +99,11 @@ class Replay:
             value = self._touchpoint(value)
         elif self._fix is not None:
             raise NotReplayableError("a fix can mend touchpoints only")
-        headers = [
-            (header["name"], header["value"])
-            for header in body["headers"]
-            if header["name"] not in (REPLAYED_HEADER, ROUTED_HEADER)
+        kept = [
+            (header["name"], header["value"]) for header in body["headers"] if header["name"] not in _REPLACED
         ]
-        headers.append((REPLAYED_HEADER, letter.first_place.encode()))
-        return Outgoing(body["topic"], body["partition"], body["key"], value, headers)
+        sent = [*kept, (headers.REPLAYED, letter.first_place.encode())]
+        return Outgoing(body["topic"], body["partition"], body["key"], value, sent)
 
     def _topic(self, letter: Letter) -> Topic:
         topic = self._topics.get(letter.body["topic"])

@@ -6,13 +6,12 @@ publication of something else.
 
 from typing import Any
 
-from schemas import topics
+from schemas import headers, topics
 from schemas.codec import decode_as, encode
 from schemas.keys import account_key
 from schemas.records import AccountContribution
 from streams.accounts.contributions import Account
 from streams.accounts.partition import AccountPartition, changelog_record
-from streams.journeys.agent import VERSION_HEADER
 from streams.journeys.rules import JourneyRules
 from streams.runtime.app import WorkerApp
 from streams.runtime.state import ChangelogState
@@ -57,6 +56,6 @@ class Accounts:
     def _publish(self, key: bytes, account: Account, fetch: FetchTransaction[AccountPartition]) -> None:
         state = account.state(self._half_life)
         if state is None:
-            fetch.publish(self._states, key, None, [(VERSION_HEADER, str(account.version).encode())])
+            fetch.publish(self._states, key, None, [(headers.VERSION, str(account.version).encode())])
         else:
             fetch.publish(self._states, key, encode("AccountState", state))

@@ -7,7 +7,7 @@ sequence whatever its boundaries: a version is the offset of the link or correct
 from collections.abc import Iterable
 from typing import Any
 
-from schemas import topics
+from schemas import headers, topics
 from schemas.codec import decode, encode
 from schemas.errors import ContractError, Reason
 from schemas.keys import identifier_key, profile_key
@@ -23,7 +23,7 @@ from streams.identity.state import (
     mark_change,
     withdrawn_changes,
 )
-from streams.ownership import ASSIGNMENT_HEADER, VERSION_HEADER, node_of, pair_of
+from streams.ownership import node_of, pair_of
 from streams.runtime.app import WorkerApp
 from streams.runtime.state import ChangelogState
 from streams.runtime.transaction import FetchTransaction
@@ -136,7 +136,7 @@ class Identity:
         if gone:
             version = str(assignment["version"]).encode()
             fetch.publish(
-                self._assignments, key, None, [(VERSION_HEADER, version), (ASSIGNMENT_HEADER, value)]
+                self._assignments, key, None, [(headers.VERSION, version), (headers.ASSIGNMENT, value)]
             )
         else:
             fetch.publish(self._assignments, key, value)

@@ -13,9 +13,9 @@ from schemas.keys import identifier_key
 from schemas.records import IdentityAssignment, IdentityCorrection, IdentityLink
 from streams.identity.corrections import CorrectedIdentities, Mark, Outcome
 from streams.identity.evidence import Pair, evidence_of
+from streams.identity.links import evidence_key, link_key
 from streams.identity.policy import IdentityPolicy
 from streams.ownership import node_of, pair_of
-from streams.stitch.stitching import evidence_key, link_key
 
 #: Changelog records: key, value, None to delete.
 Change = tuple[bytes, bytes | None]

@@ -11,12 +11,13 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any, Final
 
-from schemas import topics
+from schemas import headers, topics
 from schemas.catalogue import Catalogue
 from schemas.codec import decode, encode
 from schemas.errors import ContractError, Reason
 from schemas.keys import account_key, profile_key, tenant_key
 from schemas.records import JourneySignal
+from streams.identity.links import links_of
 from streams.journeys.meaning import meanings_of
 from streams.journeys.partition import JourneyPartition
 from streams.journeys.predictions import Predictions
@@ -27,10 +28,7 @@ from streams.journeys.timeline import Effects, Timeline
 from streams.runtime.app import WorkerApp
 from streams.runtime.state import ChangelogState
 from streams.runtime.transaction import FetchTransaction
-from streams.stitch.stitching import links_of
 
-#: Kafka header of a tombstone on journey-states: the version that it carries, in decimal.
-VERSION_HEADER: Final = "version"
 #: A partition without input for this long follows the clock instead of its events.
 IDLE_SECONDS: Final = 5.0
 #: Profiles whose deadlines one partition fires in one go; the others wait for the next second.
@@ -216,7 +214,7 @@ class Journeys:
             self._publish_signals(key, timeline, fetch, now)
         elif effects.emptied or partition.intentions.ripe(key, 2 * timeline.version):
             self._publish_signals(key, timeline, fetch, 0)
-            fetch.publish(self._states, key, None, [(VERSION_HEADER, str(timeline.version).encode())])
+            fetch.publish(self._states, key, None, [(headers.VERSION, str(timeline.version).encode())])
 
     def _publish_signals(
         self, key: bytes, timeline: Timeline, fetch: FetchTransaction[JourneyPartition], now: int,

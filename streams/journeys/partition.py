@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 from schemas.codec import decode_as, encode
 from schemas.records import IdentityAssignment
-from streams.accounts.contributions import Told
 from streams.journeys.intentions import Intentions
+from streams.journeys.memberships import Memberships
 from streams.journeys.predictions import MODEL_KIND, Predictions
 from streams.journeys.published import NEVER, Publication
 from streams.journeys.timeline import Effects, Timeline
@@ -31,7 +31,7 @@ class JourneyPartition:
     timelines: Timelines = field(default_factory=Timelines)
     watermark: int = 0  #: newest event time seen, ms
     last_input_at: float = 0.0  #: clock, seconds
-    accounts: Told = field(default_factory=Told)  #: what business accounts know of these profiles
+    accounts: Memberships = field(default_factory=Memberships)  #: in business accounts
     predictions: Predictions | None = None  #: None when they are switched off
     intentions: Intentions = field(default_factory=Intentions)
     _deadlines: list[tuple[int, bytes]] = field(default_factory=list)

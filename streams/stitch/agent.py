@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
-from schemas import topics
+from schemas import headers, topics
 from schemas.codec import decode, decode_as, encode, encode_resolved, header
 from schemas.confluent import RegistryClient
 from schemas.errors import ContractError, Reason
@@ -19,18 +19,17 @@ from schemas.keys import identifier_key, partition_of, profile_key, tenant_key
 from schemas.records import Identifier, IdentityAssignment, Touchpoint
 from schemas.touchpoints import check
 from streams.identity.evidence import Node
+from streams.identity.links import links_of
 from streams.identity.policy import IdentityPolicy
 from streams.identity.prepare import prepare
-from streams.ownership import ASSIGNMENT_HEADER, node_of
+from streams.ownership import node_of
 from streams.runtime.app import WorkerApp
 from streams.runtime.publisher import Outbox
 from streams.runtime.state import ChangelogState
 from streams.runtime.transaction import FetchTransaction
 from streams.stitch.foreign import look_up_ahead
-from streams.stitch.stitching import ERASURE_REQUESTED, StitchState, erasures_of, links_of
+from streams.stitch.stitching import ERASURE_REQUESTED, StitchState, erasures_of
 
-#: Marks a touchpoint that stitch already sent to its identifier's partition: it is never sent on again.
-ROUTED_HEADER: Final = "touchline-routed"
 _CURRENT_TOUCHPOINT: Final = header("Touchpoint")
 #: So long newcomers wait for decisions on them. What is decided later costs a Move, nothing else.
 DECISION_SECONDS: Final = 0.25
@@ -134,7 +133,7 @@ class Stitch:
             return None
         key = identifier_key(tenant, identifier)
         if self._misplaced(record, key):
-            fetch.publish(self._touchpoints, key, value, [(ROUTED_HEADER, b"1")])
+            fetch.publish(self._touchpoints, key, value, [(headers.ROUTED, b"1")])
             return None
         occurred_at = prepared["occurred_at"]
         if fetch.state.erased(key, occurred_at):
@@ -171,14 +170,14 @@ class Stitch:
 
     def _misplaced(self, record: Any, key: bytes) -> bool:
         home = partition_of(key, self._app.topic_partitions[self._touchpoints])
-        return home != record.partition and all(name != ROUTED_HEADER for name, _ in record.headers or ())
+        return home != record.partition and all(name != headers.ROUTED for name, _ in record.headers or ())
 
 
 def _assignment(record: Any) -> IdentityAssignment | None:
     """What a record of identity-assignments says; an erased identifier's tombstone says it in a header."""
     value = record.value
     if value is None:
-        value = next((value for name, value in record.headers or () if name == ASSIGNMENT_HEADER), None)
+        value = next((value for name, value in record.headers or () if name == headers.ASSIGNMENT), None)
     return None if value is None else decode_as("IdentityAssignment", value)  # type: ignore[return-value]
 
 

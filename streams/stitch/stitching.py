@@ -18,10 +18,10 @@ from schemas.records import (
     IdentityAssignment,
     IdentityCorrection,
     IdentityLink,
-    LinkKind,
     Touchpoint,
 )
-from streams.identity.evidence import Node, Pair
+from streams.identity.evidence import Node
+from streams.identity.links import link_key
 from streams.identity.resolution import own_profile
 from streams.ownership import NO_VERSION, node_of
 from streams.stitch.known import Known, correction_of, known_of, owner_of, version_of, was_erased
@@ -33,17 +33,6 @@ ERASURE_REQUESTED: Final = "erasure_requested"
 _NEEDLES: Final = 4
 
 
-def links_of(touchpoint: Touchpoint, usable: list[Identifier]) -> Iterator[IdentityLink]:
-    """The evidence a touchpoint carries: its strongest identifier with each of the others."""
-    strongest = usable[0]
-    for other in usable[1:]:
-        left, right = sorted((strongest, other), key=node_of)
-        yield IdentityLink(
-            tenant=touchpoint["tenant"], left=left, right=right, occurred_at=touchpoint["occurred_at"],
-            kind=touchpoint["link"], event_id=touchpoint["event_id"], source=touchpoint["source"],
-        )  # fmt: skip
-
-
 def erasures_of(touchpoint: Touchpoint) -> Iterator[IdentityCorrection]:
     """What an erasure_requested touchpoint asks for: one erasure for each identifier, up to its event time."""
     for identifier in touchpoint["identifiers"]:
@@ -51,16 +40,6 @@ def erasures_of(touchpoint: Touchpoint) -> Iterator[IdentityCorrection]:
             tenant=touchpoint["tenant"], kind="ERASE", left=identifier, right=None,
             occurred_at=touchpoint["occurred_at"], event_id=touchpoint["event_id"], source=touchpoint["source"],
         )  # fmt: skip
-
-
-def link_key(link: IdentityLink) -> bytes:
-    """Changelog key of a piece of evidence; `~` cannot begin a tenant, so it never meets an identifier's key."""
-    return evidence_key(link["tenant"], (node_of(link["left"]), node_of(link["right"])), link["kind"])
-
-
-def evidence_key(tenant: str, pair: Pair, kind: LinkKind) -> bytes:
-    """Changelog key of a pair's evidence of one kind."""
-    return "\x1f".join((f"~{tenant}", *pair[0], *pair[1], kind)).encode()
 
 
 @dataclass(slots=True)

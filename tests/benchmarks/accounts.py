@@ -7,8 +7,9 @@ import time
 from collections.abc import Callable
 
 from schemas.codec import encode
-from streams.accounts.contributions import Account, Told
+from streams.accounts.contributions import Account
 from streams.accounts.partition import AccountPartition
+from streams.journeys.memberships import Memberships
 from streams.journeys.timeline import Timeline
 from tests.unit.journeys.builders import RULES, state, touchpoint
 
@@ -24,7 +25,7 @@ def microseconds(work: Callable[[], object], times: int) -> float:
 def main() -> None:
     """Print the table."""
     event = touchpoint("issue_opened", issue_id="case-1", account_id="A", sentiment=0.1)
-    journey, timeline, told = state(event), Timeline("t", "p"), Told()
+    journey, timeline, told = state(event), Timeline("t", "p"), Memberships()
     plain = state(touchpoint("product_view"))
     message = {"touchpoint": event}
 

@@ -28,11 +28,11 @@ from deploy.cli.output import print_table, remarks
 from schemas.codec import encode
 from schemas.records import Identifier, IdentityLink
 from streams.identity.components import TenantIdentities
+from streams.identity.links import link_key
 from streams.identity.load_policy import load
 from streams.identity.state import IdentityState
 from streams.runtime.garbage import calm_down, keep_state
 from streams.runtime.turns import TURN_SECONDS
-from streams.stitch.stitching import link_key
 from tests.benchmarks.identity_histories import (
     START,
     Link,

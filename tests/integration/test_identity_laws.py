@@ -14,12 +14,12 @@ from schemas.codec import decode_as
 from schemas.records import Touchpoint
 from schemas.topics import IDENTITY_ASSIGNMENTS
 from streams.identity.evidence import Node, evidence_of, join
+from streams.identity.links import links_of
 from streams.identity.load_policy import load
 from streams.identity.prepare import prepare
 from streams.identity.profile_id import Assignment
 from streams.identity.resolution import resolve
 from streams.ownership import node_of, pair_of
-from streams.stitch.stitching import links_of
 from tests.integration.parts import Deployment, deployment
 from tests.integration.test_pipeline import assert_live_equals, replayed, send
 from tests.touchpoints import START, touchpoint

@@ -14,11 +14,11 @@ from sinks.evidence import evidence_around, owners
 from sinks.migrate import migrate
 from streams.identity.evidence import evidence_of, join
 from streams.identity.explain import explain
+from streams.identity.links import links_of
 from streams.identity.load_policy import load
 from streams.identity.prepare import prepare
 from streams.identity.resolution import resolve
 from streams.ownership import node_of
-from streams.stitch.stitching import links_of
 from tests.integration.test_tables import Store, database
 from tests.touchpoints import START, touchpoint
 from tests.unit.sinks.records import assignment, resolved_bytes

@@ -3,11 +3,10 @@
 from collections import defaultdict
 from zlib import crc32
 
-from schemas import topics
+from schemas import headers, topics
 from schemas.codec import decode
 from schemas.keys import account_key, identifier_key, profile_key
 from schemas.records import Touchpoint
-from streams.journeys.agent import VERSION_HEADER
 from streams.journeys.fold import Fold
 from streams.journeys.timeline import Effects, Timeline
 from streams.ownership import owner_at
@@ -147,7 +146,7 @@ def newest(kafka: Kafka, topic: str, field: str) -> dict[bytes, object]:
     values: dict[bytes, object] = {}
     for record in kafka.topic(topic):
         if record.value is None:
-            version, value = int(dict(record.headers)[VERSION_HEADER]), None
+            version, value = int(dict(record.headers)[headers.VERSION]), None
         else:
             body = decode(record.value)[1]
             version, value = body["version"], body[field]

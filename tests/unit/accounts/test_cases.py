@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from schemas.records import AccountState, MemberSummary, Touchpoint
-from streams.accounts.contributions import Told, combine, summary_of
+from streams.accounts.contributions import combine
 from streams.identity.load_policy import load
+from streams.journeys.memberships import Memberships, summary_of
 from streams.journeys.timeline import Timeline
 from streams.replay import Replay
 from tests.touchpoints import touchpoint
@@ -109,7 +110,9 @@ def test_old_anger_fades_until_the_newest_touchpoint_of_a_colleague() -> None:
     assert (found["default", "A"]["friction_max"], found["default", "A"]["friction_mean"]) == (1.0, 0.5)
 
 
-def told(book: Told, version: int, account_id: str | None, minute: float = 0) -> list[tuple[str, bool]]:
+def told(
+    book: Memberships, version: int, account_id: str | None, minute: float = 0
+) -> list[tuple[str, bool]]:
     journey = state(touchpoint("e1", minute=minute, account_id=account_id))
     return [
         (item["account_id"], item["summary"] is not None)
@@ -118,7 +121,7 @@ def told(book: Told, version: int, account_id: str | None, minute: float = 0) ->
 
 
 def test_an_account_hears_of_its_members_and_once_of_those_that_left() -> None:
-    book = Told()
+    book = Memberships()
 
     assert told(book, 1, "A") == [("A", True)]
     assert told(book, 2, "A", minute=1) == [("A", True)]
@@ -128,7 +131,7 @@ def test_an_account_hears_of_its_members_and_once_of_those_that_left() -> None:
 
 
 def test_an_account_that_a_profile_passed_through_within_one_fetch_hears_that_it_left() -> None:
-    book, timeline = Told(), Timeline("t", "p")
+    book, timeline = Memberships(), Timeline("t", "p")
     for account_id in ("A", None, "B"):
         book.expect(b"k", timeline, {"touchpoint": touchpoint("e1", account_id=account_id)})
 
@@ -137,7 +140,7 @@ def test_an_account_that_a_profile_passed_through_within_one_fetch_hears_that_it
 
 def test_after_a_restart_the_account_hears_again_and_one_that_was_left_hears_that() -> None:
     journey = state(touchpoint("e1", account_id="A"))
-    same, moved, gone = Told(), Told(), Told()
+    same, moved, gone = Memberships(), Memberships(), Memberships()
     for book in (same, moved, gone):
         book.resume(b"k", Timeline("t", "p"), journey)
 
@@ -148,7 +151,7 @@ def test_after_a_restart_the_account_hears_again_and_one_that_was_left_hears_tha
 
 @pytest.mark.parametrize("account_id", [None, "x" * 201])
 def test_a_profile_without_an_account_or_with_nonsense_for_one_says_nothing(account_id: str | None) -> None:
-    assert told(Told(), 1, account_id) == []
+    assert told(Memberships(), 1, account_id) == []
 
 
 def test_a_giant_account_has_a_state_of_bounded_size() -> None:

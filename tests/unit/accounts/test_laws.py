@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from schemas.codec import encode
 from schemas.records import AccountContribution, AccountState, MemberSummary
-from streams.accounts.contributions import Account, Told, account_of, combine, summary_of
+from streams.accounts.contributions import Account, combine
 from streams.accounts.partition import AccountPartition, changelog_record
+from streams.journeys.memberships import Memberships, account_of, summary_of
 from streams.journeys.timeline import Effects, Timeline
 from tests.unit.journeys.builders import CATALOGUE, HOUR, RULES, touchpoint
 
@@ -92,7 +93,7 @@ class World:
         self.timelines: dict[str, Timeline] = {}
         self.changelog: dict[str, dict[str, bytes]] = defaultdict(dict)
         self.pointers: dict[str, dict[Any, Any]] = defaultdict(dict)
-        self.told = Told()
+        self.told = Memberships()
         self.bag: list[AccountContribution] = []
         self.accounts: dict[str, Account] = {}
 
@@ -161,7 +162,7 @@ class World:
                 self.pointers[profile][node] = assignment
 
     def restart(self) -> None:
-        self.told = Told()
+        self.told = Memberships()
         self.timelines = {}
         for profile in {*self.changelog, *self.pointers}:
             timeline = self.timelines[profile] = Timeline("default", profile)

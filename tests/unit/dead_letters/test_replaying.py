@@ -1,13 +1,13 @@
 from typing import Any
 
 from deploy.dead_letters.fix import Fix, parse_fix
-from deploy.dead_letters.letters import REPLAYED_HEADER, Letter, Wanted, read_letter, summarise
-from deploy.dead_letters.replaying import ROUTED_HEADER, Outgoing, Replay
+from deploy.dead_letters.letters import Letter, Wanted, read_letter, summarise
+from deploy.dead_letters.replaying import Outgoing, Replay
+from schemas import headers
 from schemas.codec import decode, encode
 from schemas.dead_letters import NOT_ENCLOSED
 from schemas.records import DeadLetter, Header
 from schemas.settings import Settings
-from streams.stitch import agent as stitch
 from tests.touchpoints import touchpoint
 
 SETTINGS = Settings(topic_prefix="test.")
@@ -38,13 +38,13 @@ def test_a_letter_goes_back_as_it_was_with_a_header_that_says_from_where() -> No
 
     assert sent == Outgoing(
         "test.touchpoints", 3, b"k", b"bytes",
-        [("trace", b"1"), ("empty", None), (REPLAYED_HEADER, b"test.touchpoints/3/7")],
+        [("trace", b"1"), ("empty", None), (headers.REPLAYED, b"test.touchpoints/3/7")],
     )  # fmt: skip
     assert (run.done.sent, run.done.fails_again) == (1, 1)
 
 
 def test_a_record_with_several_letters_goes_back_once() -> None:
-    again = letter(9, headers=[Header(name=REPLAYED_HEADER, value=b"test.touchpoints/3/7")])
+    again = letter(9, headers=[Header(name=headers.REPLAYED, value=b"test.touchpoints/3/7")])
     run, sent = replay(letter(7), letter(7, component="loader"), again)
 
     assert len(sent) == 1
@@ -52,9 +52,9 @@ def test_a_record_with_several_letters_goes_back_once() -> None:
 
 
 def test_a_record_replayed_again_keeps_the_place_of_its_first_failure() -> None:
-    _, (sent,) = replay(letter(9, headers=[Header(name=REPLAYED_HEADER, value=b"test.touchpoints/3/7")]))
+    _, (sent,) = replay(letter(9, headers=[Header(name=headers.REPLAYED, value=b"test.touchpoints/3/7")]))
 
-    assert sent.headers == [(REPLAYED_HEADER, b"test.touchpoints/3/7")]
+    assert sent.headers == [(headers.REPLAYED, b"test.touchpoints/3/7")]
 
 
 def test_what_may_not_or_cannot_go_back_is_skipped_with_its_reason() -> None:
@@ -82,23 +82,19 @@ def test_a_fix_mends_touchpoints_and_leaves_the_rest() -> None:
     broken = encode("Touchpoint", touchpoint(amount_minor=5))
     fix = parse_fix('[set]\ncurrency = "EUR"', "fix.toml")
     run, (sent,) = replay(
-        letter(1, value=broken, headers=[Header(name=ROUTED_HEADER, value=b"1")]),
+        letter(1, value=broken, headers=[Header(name=headers.ROUTED, value=b"1")]),
         letter(2, topic="test.journey-inputs"), letter(3),
         letter(4, value=encode("Touchpoint", touchpoint(sentiment=5.0))), fix=fix,
     )  # fmt: skip
 
     assert decode(sent.value)[1]["currency"] == "EUR"
-    assert [name for name, _ in sent.headers] == [REPLAYED_HEADER]
+    assert [name for name, _ in sent.headers] == [headers.REPLAYED]
     assert (run.done.sent, run.done.fixed) == (1, 1)
     assert run.done.skipped == {
         "a fix can mend touchpoints only": 1,
         "the fix does not mend it: UNDECODABLE": 1,
         "the fix does not mend it: INVALID": 1,
     }
-
-
-def test_the_mark_of_a_routed_touchpoint_is_the_one_that_stitch_sets() -> None:
-    assert ROUTED_HEADER == stitch.ROUTED_HEADER
 
 
 def test_letters_are_counted_by_kind_and_the_newest_come_first() -> None:

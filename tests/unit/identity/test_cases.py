@@ -4,11 +4,11 @@ from itertools import permutations
 
 import pytest
 
+from streams.identity.links import links_of
 from streams.identity.load_policy import load
 from streams.identity.prepare import prepare
 from streams.identity.publication import Cause, changes_of
 from streams.identity.resolution import contested_profile, resolve
-from streams.stitch.stitching import links_of
 from tests.touchpoints import touchpoint
 from tests.unit.identity.people import (
     TENANT,

@@ -20,6 +20,7 @@ from schemas.keys import identifier_key, partition_of, tenant_key
 from schemas.records import IdentityCorrection, Touchpoint
 from schemas.settings import Settings
 from streams.identity.agent import Identity
+from streams.identity.links import links_of
 from streams.identity.load_policy import load
 from streams.identity.prepare import prepare
 from streams.identity.state import IdentityState
@@ -28,7 +29,7 @@ from streams.replay import Replay
 from streams.runtime.app import WorkerApp
 from streams.runtime.transaction import FetchTransaction
 from streams.stitch.agent import Stitch
-from streams.stitch.stitching import StitchState, links_of
+from streams.stitch.stitching import StitchState
 from tests.support.transactions import transaction_over
 from tests.touchpoints import START, touchpoint
 

@@ -14,13 +14,13 @@ from schemas.codec import decode_as, encode_resolved
 from schemas.codec import encode as encode_record
 from schemas.records import IdentityAssignment, Touchpoint
 from streams.identity.components import TenantIdentities
+from streams.identity.links import links_of
 from streams.identity.load_policy import load
 from streams.identity.prepare import prepare
 from streams.identity.publication import Cause, assignments_of, moves_of
 from streams.identity.resolution import own_profile
 from streams.journeys.timeline import Effects, Timeline
 from streams.ownership import NO_VERSION, node_of, owner_at
-from streams.stitch.stitching import links_of
 from tests.touchpoints import touchpoint
 
 POLICY = load("", b"a secret of more than thirty-two characters", "k1")

@@ -25,6 +25,7 @@ from schemas.topics import (
     Topic,
 )
 from streams.accounts.partition import AccountPartition
+from streams.identity.links import links_of
 from streams.identity.prepare import prepare
 from streams.identity.state import IdentityState
 from streams.journeys.partition import JourneyPartition
@@ -33,7 +34,7 @@ from streams.journeys.timeline import Effects
 from streams.ownership import NO_VERSION, node_of
 from streams.runtime.state import PartitionState
 from streams.stitch.known import correction_of
-from streams.stitch.stitching import ERASURE_REQUESTED, StitchState, links_of
+from streams.stitch.stitching import ERASURE_REQUESTED, StitchState
 from tests.upgrade.stored import Sample, samples
 
 SAMPLES = samples()

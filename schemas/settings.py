@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -12,7 +13,12 @@ from schemas.errors import SettingsError
 
 #: TOUCHLINE_EPOCH stays below this: a version has the epoch above 48 bits of offset, a signal's is twice that.
 EPOCHS: Final = 1 << 14
+_PREFIX: Final = "TOUCHLINE_"
+#: Variables that are no setting of a deployment: the sandbox reads where its ClickHouse library is.
+SANDBOX_VARIABLES: Final = ("TOUCHLINE_LIBCHDB",)
 _SQL_NAME: Final = re.compile(r"[A-Za-z_]\w{0,63}")
+_HOST_AND_PORT: Final = re.compile(r"\S+:\d{1,5}")
+LONGEST_SESSION: Final = 1800.0  #: seconds: group.max.session.timeout.ms of Kafka, by default
 _TOPIC_PREFIX: Final = re.compile(r"[A-Za-z0-9_-]{0,40}\.?")
 
 
@@ -86,8 +92,12 @@ class Settings:
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> "Settings":
-        """Read and check all settings. Raises SettingsError naming the variable and the fix."""
+        """Read and check all settings. Raises SettingsError naming the variable and the fix.
+
+        An unknown variable that begins with TOUCHLINE_ is refused: a misspelt setting would be ignored.
+        """
         env = os.environ if environ is None else environ
+        _refuse_unknown(env, [item.metadata["variable"] for item in fields(cls)])
         values: dict[str, Any] = {}
         for item in fields(cls):
             variable = item.metadata["variable"]
@@ -135,13 +145,25 @@ class Settings:
                 raise SettingsError(
                     f"TOUCHLINE_{name.upper()} is {getattr(self, name)}: it must be at least {least}"
                 )
+        if self.metrics_port >= 1 << 16:
+            raise SettingsError(f"TOUCHLINE_METRICS_PORT is {self.metrics_port}: ports end at 65535")
+        if self.idempotent_producer not in (0, 1):
+            raise SettingsError(
+                f"TOUCHLINE_IDEMPOTENT_PRODUCER is {self.idempotent_producer}: it must be 0 or 1"
+            )
+        for address in self.brokers.split(","):
+            if not _HOST_AND_PORT.fullmatch(address.strip()):
+                raise SettingsError(
+                    f"TOUCHLINE_KAFKA_BROKERS has {address.strip()!r}: each address must read host:port"
+                )
         if self.epoch >= EPOCHS:
             raise SettingsError(
                 f"TOUCHLINE_EPOCH is {self.epoch}: it must be below {EPOCHS:,} for versions to fit 64 bits"
             )
-        if self.session_timeout < 1:
+        if not 1 <= self.session_timeout <= LONGEST_SESSION:
             raise SettingsError(
-                "TOUCHLINE_SESSION_TIMEOUT is below 1 second: brokers refuse that; use 6 or more"
+                f"TOUCHLINE_SESSION_TIMEOUT is {self.session_timeout}: brokers refuse less than 1 second and more"
+                f" than {LONGEST_SESSION:,.0f}; use 6 or more"
             )
         self.clickhouse()
 
@@ -187,6 +209,20 @@ class ClickHouse:
             host=parts.hostname, port=port or (9440 if secure else 9000), user=unquote(parts.username or "default"),
             password=unquote(parts.password or ""), database=database, secure=secure, http_port=int(http_port),
         )  # fmt: skip
+
+
+def _refuse_unknown(env: Mapping[str, str], settings: list[str]) -> None:
+    known = [*settings, *SANDBOX_VARIABLES]
+    unknown = sorted(name for name in env if name.startswith(_PREFIX) and name not in known)
+    if not unknown:
+        return
+    # all begin alike: only what follows tells how near two are
+    endings = [name.removeprefix(_PREFIX) for name in known]
+    near = get_close_matches(unknown[0].removeprefix(_PREFIX), endings, n=1)
+    advice = (
+        f"did you mean {_PREFIX}{near[0]}?" if near else f"unset it; the settings are {', '.join(settings)}"
+    )
+    raise SettingsError(f"{unknown[0]} is not a setting of Touchline: {advice}")
 
 
 def _parse(variable: str, text: str, default: Any) -> Any:

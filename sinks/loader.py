@@ -238,4 +238,5 @@ class Loader(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no
     async def _check_topics(self) -> None:
         missing = sorted(self._topics.keys() - await self._consumer.topics())
         if missing:
-            raise UnavailableError(f"Kafka has no topic {missing[0]}: run `touchline topics`")
+            more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+            raise UnavailableError(f"Kafka has no topic {missing[0]}{more}: run `touchline topics`")

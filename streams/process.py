@@ -9,6 +9,7 @@ import logging
 import os
 import sys
 import threading
+from importlib.metadata import version
 from typing import Any, Final
 
 from aiokafka.errors import KafkaError
@@ -41,8 +42,13 @@ class WorkerProcess(Worker):  # type: ignore[misc]  # faust has no types for it
 
     def execute(self) -> None:
         """Run. Raises TouchlineError, UnavailableError if the broker failed us; of a bug the log has the traceback."""
+        log.info(
+            "touchline %s: a worker of group %s starts on Kafka at %s",
+            version("touchline"), self._app.conf.id, self._app.settings.brokers,
+        )  # fmt: skip
         try:
             self._run()
+            log.info("stopped: what was processed is committed")
         except TouchlineError:
             raise
         except OPERATIONAL as error:

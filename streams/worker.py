@@ -10,6 +10,7 @@ from streams.journeys.agent import Journeys
 from streams.journeys.rules import JourneyRules
 from streams.process import WorkerProcess
 from streams.runtime.app import WorkerApp
+from streams.runtime.lifecycle import announce
 from streams.stitch.agent import Stitch
 
 
@@ -30,5 +31,6 @@ def build(settings: Settings) -> WorkerApp:
 def run(settings: Settings) -> None:
     """Run a worker until SIGTERM or SIGINT. Raises TouchlineError when it cannot go on: start it again."""
     app = build(settings)
+    announce(app)
     app.finalize()
     WorkerProcess(app).execute()

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from deploy.cli.output import print_json, print_mapping, print_table, say
+from deploy.cli.output import counted, print_json, print_mapping, print_table, say
 from deploy.cli.times import moment
 from deploy.dead_letters.fix import load_fix
 from deploy.dead_letters.letters import REASONS, Letter, Summary, Wanted, summarise
@@ -77,7 +77,7 @@ def list_letters(
             for number, one in enumerate(summary.newest, start=1)
         ],
     )
-    say(f"{sum(summary.counts.values()):,} dead letters")
+    say(counted(sum(summary.counts.values()), "dead letter"))
 
 
 @command.command("show")

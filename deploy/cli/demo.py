@@ -18,6 +18,7 @@ from deploy.cli.output import console, remarks, say
 from deploy.demo import views
 from deploy.sandbox.stack import SANDBOX, Plan, Stack
 from deploy.sandbox.status import Observer, Status
+from deploy.simulation.people import PEOPLE, SEEDS
 from deploy.simulation.population import Population, simulate
 from deploy.sources.publisher import publish
 from schemas.errors import TouchlineError
@@ -31,10 +32,10 @@ PATIENCE_SECONDS: Final = 120.0  #: for the last events to arrive, once all are 
 
 
 def command(
-    people: Annotated[int, typer.Option(help="Simulated people.", min=1)] = 800,
+    people: Annotated[int, typer.Option(help="Simulated people.", min=1, max=PEOPLE)] = 800,
     events: Annotated[int, typer.Option(help="Touchpoints to publish.", min=1)] = 20_000,
     rate: Annotated[float, typer.Option(help="Touchpoints a second.", min=1)] = 1_000,
-    seed: Annotated[int, typer.Option(help="Of the simulation.")] = 7,
+    seed: Annotated[int, typer.Option(help="Of the simulation.", min=0, max=SEEDS - 1)] = 7,
     broker: Annotated[str, typer.Option(help="sandbox (in memory) or kafka (Apache Kafka).")] = SANDBOX,
     stay: Annotated[bool, typer.Option("--stay", help="Keep everything running until Ctrl-C.")] = False,
 ) -> None:

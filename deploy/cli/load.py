@@ -1,8 +1,10 @@
 """`touchline load`: Kafka into ClickHouse."""
 
 import asyncio
+import logging
 import signal
-from typing import Annotated
+from importlib.metadata import version
+from typing import Annotated, Final
 
 import typer
 from prometheus_client import start_http_server
@@ -10,23 +12,31 @@ from prometheus_client import start_http_server
 from deploy.cli.logs import configure
 from schemas.errors import SettingsError
 from schemas.settings import Settings
+from schemas.topics import LOADER_GROUP
 from sinks.loader import Loader
+
+log: Final = logging.getLogger("touchline.loader")
 
 
 def command(
-    loglevel: Annotated[str, typer.Option(help="DEBUG, INFO, WARNING or ERROR.")] = "WARNING",
+    loglevel: Annotated[str, typer.Option(help="DEBUG, INFO, WARNING or ERROR.")] = "INFO",
 ) -> None:
     """Load every topic into ClickHouse until Ctrl-C or SIGTERM: then what was read is written and committed.
 
     While ClickHouse is down it waits and loses nothing. Run `touchline topics` and `touchline migrate` first.
 
-    Example: touchline load --loglevel INFO
+    Example: touchline load --loglevel WARNING
     """
     settings = Settings.from_env()
     configure(loglevel)
     if settings.metrics_port:
         _serve_metrics(settings.metrics_port)
+    log.info(
+        "touchline %s: a loader of group %s starts on Kafka at %s",
+        version("touchline"), settings.topic(LOADER_GROUP), settings.brokers,
+    )  # fmt: skip
     asyncio.run(_load(settings))
+    log.info("stopped: what was read is written and committed")
 
 
 async def _load(settings: Settings) -> None:

@@ -16,9 +16,14 @@ def configure(loglevel: str) -> None:
     logging.basicConfig(
         format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=max(level, logging.WARNING)
     )
-    for name in ("touchline", "streams", "faust", "mode", "aiokafka"):
-        logging.getLogger(name).setLevel(level)
-    if level > logging.INFO:
+    logging.getLogger("touchline").setLevel(level)
+    # libraries tell at INFO what only their developers need
+    libraries = level if level < logging.INFO else max(level, logging.WARNING)
+    for name in ("streams", "faust", "mode", "aiokafka"):
+        logging.getLogger(name).setLevel(libraries)
+    if level >= logging.INFO:
+        # a timer that fires late under load is what load does, and nothing that an operator could mend
+        logging.getLogger("mode.timers").setLevel(logging.ERROR)
         for handler in logging.getLogger().handlers:
             handler.addFilter(Seldom("aiokafka"))
 

@@ -4,8 +4,10 @@ Exit codes: 0 done, 1 failed (one sentence on standard error), 2 wrong usage. Ct
 """
 
 import importlib
+import os
 import sys
-from typing import Any, Final
+from importlib.metadata import version
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -22,6 +24,8 @@ app = typer.Typer(
 
 #: ClickException of the click that typer uses: newer typers carry a copy, which `import click` is not.
 _COMMAND_LINE_ERROR: Final[type[Any]] = typer.BadParameter.__mro__[2]
+
+VERSION: Final = "--version"
 
 #: Command → its module in deploy.cli, in the order that --help shows. Each module has `command`, a function or a Typer.
 COMMANDS: Final = {
@@ -50,7 +54,7 @@ COMMANDS: Final = {
 def build(wanted: str | None = None) -> typer.Typer:
     """Put the commands together: all of them, or only the wanted one (imports are most of a short run's time)."""
     for name, module in COMMANDS.items():
-        if wanted in COMMANDS and name != wanted:
+        if wanted in (*COMMANDS, VERSION) and name != wanted:
             continue
         command = importlib.import_module(f"deploy.cli.{module}").command
         if isinstance(command, typer.Typer):
@@ -58,14 +62,31 @@ def build(wanted: str | None = None) -> typer.Typer:
         else:
             app.command(name)(command)
     # a lone command would otherwise become the program itself
-    app.callback()(lambda: None)
+    app.callback()(_options)
     return app
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        sys.stdout.write(f"touchline {version('touchline')}\n")
+        raise typer.Exit
+
+
+def _options(
+    _: Annotated[
+        bool, typer.Option(VERSION, help="Print the version.", is_eager=True, callback=_show_version)
+    ] = False,
+) -> None:
+    """Scattered customer touchpoints in, live customer journeys out."""
 
 
 def run() -> None:
     """Entry point of the console script."""
+    if sys.stdout is None:  # closed by the caller: `>&-`
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123 (it stays open until the end)
     try:
         result = build(sys.argv[1] if len(sys.argv) > 1 else None)(standalone_mode=False)
+        sys.stdout.flush()
     except TouchlineError as error:
         sys.stderr.write(f"touchline: {error}\n")
         sys.exit(1)
@@ -77,5 +98,17 @@ def run() -> None:
     except (typer.Abort, KeyboardInterrupt):
         sys.exit(130)
     except BrokenPipeError:
+        _abandon_output()
+        sys.exit(1)
+    except OSError as error:
+        _abandon_output()
+        where = f"{error.filename}: " if error.filename else "input or output failed: "
+        sys.stderr.write(f"touchline: {where}{error.strerror or error}\n")
         sys.exit(1)
     sys.exit(result if isinstance(result, int) else 0)
+
+
+def _abandon_output() -> None:
+    """Let nothing more be written to standard output: Python's own flush at the end would fail again."""
+    with open(os.devnull, "w") as nowhere:  # noqa: PTH123 (a device)
+        os.dup2(nowhere.fileno(), sys.stdout.fileno())

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from deploy.simulation.people import PEOPLE, SEEDS
 from deploy.simulation.population import DEFAULT_START_MS, Population, simulate
 from schemas.errors import ContractError, TouchlineError
 from schemas.jsonform import to_iso, to_json, to_ms
@@ -14,9 +15,16 @@ from schemas.keys import NAME_PATTERN
 
 
 def command(
-    people: Annotated[int, typer.Option(help="How many customers.", min=1)] = 500,
+    people: Annotated[int, typer.Option(help="How many customers.", min=1, max=PEOPLE)] = 500,
     events: Annotated[int, typer.Option(help="How many lines, exact duplicates among them.", min=1)] = 20_000,
-    seed: Annotated[int, typer.Option(help="The same seed, the same lines.")] = 1,
+    seed: Annotated[
+        int,
+        typer.Option(
+            help="Who the people are: two seeds have nobody in common. The same options, the same lines.",
+            min=0,
+            max=SEEDS - 1,
+        ),
+    ] = 1,
     days: Annotated[float, typer.Option(help="How long a time they cover.", min=0.001)] = 30.0,
     start: Annotated[str, typer.Option(help="When it begins, ISO 8601.")] = str(to_iso(DEFAULT_START_MS)),
     tenant: Annotated[str, typer.Option(help="Whose customers they are.")] = "default",

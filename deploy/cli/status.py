@@ -1,31 +1,46 @@
 """`touchline status`: how far everything is, once."""
 
-from typing import Annotated
+import sys
+from typing import Annotated, Final
 
 import typer
 
 from deploy.cli.output import print_json, print_table
+from deploy.sandbox.health import check
 from deploy.sandbox.status import Status, snapshot
-from schemas.errors import UnavailableError
 from schemas.settings import Settings
+
+MAX_LAG: Final = 10_000  #: records: a second or two of one worker's work
 
 
 def command(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+    health: Annotated[
+        bool,
+        typer.Option("--check", help="A health probe: also a group that nobody runs and lag are problems."),
+    ] = False,
+    max_lag: Annotated[
+        int, typer.Option(help="With --check: records that a group may be behind.", min=0)
+    ] = MAX_LAG,
 ) -> None:
     """Show the lag of each consumer group, rows, profiles, open signals and dead letters.
 
-    Ends with exit code 1 and one sentence when the broker or ClickHouse does not answer.
+    Ends with exit code 1, and a sentence for each problem on standard error, when the broker or ClickHouse does not
+    answer or topics or tables are missing; with --check also when nobody runs a consumer group or one lags too far.
 
-    Example: touchline status --json
+    Examples: touchline status --json · touchline status --check --max-lag 5000
     """
-    status = snapshot(Settings.from_env())
+    settings = Settings.from_env()
+    status = snapshot(settings)
+    problems = check(settings, status, max_lag) if health else status.problems
     if as_json:
-        print_json(status.to_dict())
+        print_json(status.to_dict() | {"problems": problems})
     elif not status.problems:
         _print(status)
-    if status.problems:
-        raise UnavailableError("; ".join(status.problems))
+    for problem in problems:
+        sys.stderr.write(f"touchline: {problem}\n")
+    if problems:
+        raise typer.Exit(1)
 
 
 def _print(status: Status) -> None:

@@ -15,6 +15,7 @@ from rich.live import Live
 
 from deploy.cli.output import console, print_json, remarks, say
 from deploy.sandbox.display import Rates, line, rates, table
+from deploy.sandbox.lock import locked
 from deploy.sandbox.stack import SANDBOX, Plan, Stack
 from deploy.sandbox.status import Observer, Status
 from schemas.errors import TouchlineError
@@ -71,7 +72,8 @@ def command(
             clickhouse_port,
             clickhouse_http_port,
         )
-        _run(Stack(plan, base, os.environ), as_json=as_json)
+        with locked(run_dir):
+            _run(Stack(plan, base, os.environ), as_json=as_json)
     except TouchlineError:
         _clean(data, run_dir, keep_logs=True)
         raise

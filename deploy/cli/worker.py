@@ -10,14 +10,15 @@ from streams.worker import run
 
 
 def command(
-    loglevel: Annotated[str, typer.Option(help="DEBUG, INFO, WARNING or ERROR.")] = "WARNING",
+    loglevel: Annotated[str, typer.Option(help="DEBUG, INFO, WARNING or ERROR.")] = "INFO",
 ) -> None:
     """Run one worker: stitch, identity and journeys. Start as many as you have partitions to share.
 
     Ends with exit code 0 within 10 seconds of Ctrl-C or SIGTERM, and with 1 and one sentence when it cannot go
-    on: start it again then, as `touchline up` does. Nothing is lost either way.
+    on (a topic is missing, the broker is away): start it again then, as `touchline up` does. Either way nothing
+    is lost.
 
-    Example: touchline worker --loglevel INFO
+    Example: touchline worker --loglevel WARNING
     """
     configure(loglevel)
     run(Settings.from_env())

@@ -55,6 +55,7 @@ class OffsetReader:
     def __init__(self, settings: Settings) -> None:
         require_broker(settings.brokers)
         self.settings = settings
+        self.missing: tuple[str, ...] = ()  #: topics that did not exist when backlogs were read last
         try:
             self._admin = connect(settings)
             self._consumer = KafkaConsumer(
@@ -86,6 +87,8 @@ class OffsetReader:
         """Every group's backlog in the topics that exist. Raises UnavailableError."""
         try:
             counts = partition_counts(self._admin, self.settings)
+            names = [self.settings.topic(topic.name) for topic in ALL]
+            self.missing = tuple(name for name in names if name not in counts)
             wanted = {
                 group: {topic.name: self._partitions(topic, counts) for topic in topics}
                 for group, topics in groups().items()

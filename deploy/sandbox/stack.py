@@ -90,8 +90,9 @@ class Stack:
         self._start_children(say)
 
     def write_env(self) -> None:
-        """Write the file of `export` lines, readable by its owner only."""
+        """Write the file of `export` lines, readable by its owner only; with it the shell finds `touchline`."""
         lines = [f"export {variable}={_quoted(value)}" for variable, value in self.settings.to_env().items()]
+        lines.append(f'export PATH={_quoted(str(Path(sys.executable).parent))}:"$PATH"')
         write_secret(self.env_file, "\n".join(lines) + "\n")
 
     def watch(self, say: Say) -> None:

@@ -32,6 +32,7 @@ class Status:
     at: float  #: seconds on a monotonic clock, for rates between two looks
     backlogs: Backlogs | None = None
     broker_problem: str | None = None
+    missing_topics: tuple[str, ...] = ()  #: with the deployment's prefix
     rows: dict[str, int] = field(default_factory=dict)  #: table → rows stored, superseded versions included
     profiles: int | None = None
     open_signals: int | None = None
@@ -42,7 +43,11 @@ class Status:
     @property
     def problems(self) -> list[str]:
         """What is wrong, a sentence each."""
-        return [problem for problem in (self.broker_problem, self.clickhouse_problem) if problem]
+        return [
+            problem
+            for problem in (self.broker_problem, self._topic_problem(), self.clickhouse_problem)
+            if problem
+        ]
 
     @property
     def idle(self) -> bool:
@@ -91,6 +96,12 @@ class Status:
             "problems": self.problems,
         }
 
+    def _topic_problem(self) -> str | None:
+        if not self.missing_topics:
+            return None
+        first, more = self.missing_topics[0], len(self.missing_topics) - 1
+        return f"Kafka has no topic {first}{f' and {more} more' if more else ''}: run `touchline topics`"
+
     def _touchpoints(self) -> Backlog | None:
         every = [backlog for backlogs in (self.backlogs or {}).values() for backlog in backlogs]
         return next((backlog for backlog in every if backlog.topic == TOUCHPOINTS.name), None)
@@ -120,6 +131,7 @@ class Observer:
         seen: dict[str, Any] = {}
         try:
             seen["backlogs"] = self.backlogs()
+            seen["missing_topics"] = self._reader.missing if self._reader is not None else ()
         except TouchlineError as error:
             seen["broker_problem"] = str(error)
         try:

@@ -117,8 +117,7 @@ def visit_store(person: Person, at: int, random: Random) -> Iterator[Step]:
 
 def trouble(person: Person, at: int, random: Random) -> Iterator[Step]:
     """Something went wrong: a case over several contacts and channels, then solved, or not."""
-    person.cases += 1
-    case = {"issue_id": f"case-{person.number}-{person.cases}"}
+    case = {"issue_id": f"case-{person.number}-{at}"}
     customer = [("customer_id", person.customer_id)]
     caller = [("phone", person.phone)]
     yield Step(at, random.choice(TROUBLES), "backoffice", customer)

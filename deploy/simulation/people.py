@@ -16,13 +16,16 @@ LAST_NAMES: Final = (
 SHARES_TABLET: Final = 0.06
 IS_BUSINESS: Final = 0.12
 CURRENCIES: Final = (("EUR", "CHF", "GBP"), (8, 1, 1))  #: and how often each
+#: How many seeds and people there are: a phone number has room for so many.
+SEEDS: Final = 1_000_000
+PEOPLE: Final = 1_000_000
 
 
 @dataclass
 class Person:
     """One customer: the identifiers they use, and what is going on with them."""
 
-    number: int
+    number: str  #: SEED-NUMBER, which no other person of any seed has
     customer_id: str
     email: str
     phone: str
@@ -31,12 +34,14 @@ class Person:
     account_id: str | None
     currency: str
     patience: float  #: 0-1: how much they take before they complain
-    cases: int = 0
     signed_up: bool = False
 
 
-def draw_people(count: int, random: Random) -> list[Person]:
-    """Draw `count` people; some share a tablet with the one before, some act for the same company."""
+def draw_people(count: int, seed: int, random: Random) -> list[Person]:
+    """Draw `count` people; some share a tablet with the one before, some act for the same company.
+
+    People of different seeds have no identifier and no account in common.
+    """
     people: list[Person] = []
     for number in range(count):
         first, last = random.choice(FIRST_NAMES), random.choice(LAST_NAMES)
@@ -46,13 +51,13 @@ def draw_people(count: int, random: Random) -> list[Person]:
         business = random.random() < IS_BUSINESS
         people.append(
             Person(
-                number=number,
-                customer_id=f"C{100_000 + number}",
-                email=f"{first}.{last}{number}@example.org",
-                phone=f"+49151{10_000_000 + number}",
+                number=f"{seed}-{number}",
+                customer_id=f"C{seed}-{number}",
+                email=f"{first}.{last}.{seed}-{number}@example.org",
+                phone=f"+491{seed:06}{number:06}",
                 cookies=cookies,
                 device_id=_token(random, "app"),
-                account_id=f"A{1000 + number // 20}" if business else None,
+                account_id=f"A{seed}-{number // 20}" if business else None,
                 currency=random.choices(*CURRENCIES)[0],
                 patience=random.random(),
             )

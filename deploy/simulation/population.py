@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from heapq import heappop, heappush
 from random import Random
 from typing import Final
+from zlib import crc32
 
 from deploy.simulation.episodes import DAY, EPISODES, HOUR, MINUTE, Step
-from deploy.simulation.people import Person, draw_people
+from deploy.simulation.people import PEOPLE, SEEDS, Person, draw_people
 from schemas.records import Touchpoint
 
 DEFAULT_START_MS: Final = 1_767_225_600_000  #: 2026-01-01T00:00:00Z
@@ -21,7 +22,10 @@ SOURCES: Final = {
 
 @dataclass(frozen=True)
 class Population:
-    """How many people, how many lines of events, which dice, over how long, since when, whose customers."""
+    """How many people, how many lines of events, which dice, over how long, since when, whose customers.
+
+    The seed alone decides who the people are; with all the other fields it decides what they do.
+    """
 
     people: int
     events: int
@@ -29,6 +33,15 @@ class Population:
     days: float = 30.0
     start_ms: int = DEFAULT_START_MS
     tenant: str = "default"
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.seed < SEEDS and 0 < self.people <= PEOPLE):
+            raise ValueError(f"seeds go from 0 to {SEEDS - 1:,} and people from 1 to {PEOPLE:,}")
+
+    def salt(self) -> int:
+        """32 bits that another plan of the same seed does not have: they keep its event ids apart."""
+        plan = (self.people, self.events, float(self.days), self.start_ms, self.tenant)
+        return crc32(repr(plan).encode())
 
 
 def simulate(population: Population) -> Iterator[Touchpoint]:
@@ -39,7 +52,8 @@ def simulate(population: Population) -> Iterator[Touchpoint]:
     from the last ones (a delivery, a case) may lie beyond.
     """
     random = Random(f"touchline:{population.seed}")  # noqa: S311 (a reproducible game, no secret)
-    people = draw_people(population.people, random)
+    people = draw_people(population.people, population.seed, random)
+    salt = population.salt()
     span = population.days * DAY
     # about six touchpoints an episode: when the plan runs out the last ones follow in the same density
     gap = span / max(population.events / 6, 1)
@@ -56,7 +70,7 @@ def simulate(population: Population) -> Iterator[Touchpoint]:
             clock = max(clock, float(waiting[0][0]))
             continue
         for step in _episode(people, int(clock), random):
-            touchpoint = _touchpoint(population, step, made, random)
+            touchpoint = _touchpoint(population, step, made, salt ^ random.getrandbits(32), random)
             made += 1
             heappush(waiting, (touchpoint["received_at"], made, touchpoint))
             if random.random() < DUPLICATES:
@@ -74,12 +88,12 @@ def _episode(people: list[Person], at: int, random: Random) -> Iterator[Step]:
 _WEIGHTED: Final = ([episode for episode, _ in EPISODES], [weight for _, weight in EPISODES])
 
 
-def _touchpoint(population: Population, step: Step, number: int, random: Random) -> Touchpoint:
+def _touchpoint(population: Population, step: Step, number: int, mark: int, random: Random) -> Touchpoint:
     delay = random.randint(5 * MINUTE, 20 * HOUR) if random.random() < LATE else random.randint(20, 5000)
     extra = step.extra.get
     return {
         "tenant": population.tenant,
-        "event_id": f"sim-{population.seed}-{number:08x}-{random.getrandbits(32):08x}",
+        "event_id": f"sim-{population.seed}-{number:08x}-{mark:08x}",
         "occurred_at": step.at,
         "received_at": step.at + delay,
         "source": SOURCES[step.channel],

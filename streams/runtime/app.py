@@ -169,8 +169,12 @@ class WorkerApp(faust.App):  # type: ignore[misc]  # faust has no types for it
                 self.topic_partitions = await self.publisher.partitions(names)
         except (KafkaError, TimeoutError) as error:
             raise UnavailableError(
-                "Touchline's topics are not there yet: create them with `touchline topics`"
+                f"Kafka at {self.settings.brokers} does not tell its topics: {type(error).__name__} {error}"
             ) from error
+        missing = sorted(name for name, count in self.topic_partitions.items() if not count)
+        if missing:
+            more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+            raise UnavailableError(f"Kafka has no topic {missing[0]}{more}: run `touchline topics`")
         if len(set(self.topic_partitions.values())) != 1:
             counts = ", ".join(f"{name} {count}" for name, count in sorted(self.topic_partitions.items()))
             raise SettingsError(

@@ -99,9 +99,11 @@ class Publisher:
             self._producer = None
 
     async def partitions(self, topics: tuple[str, ...]) -> dict[str, int]:
-        """How many partitions each topic has, asked from the broker."""
+        """How many partitions each of these topics has, 0 for one that does not exist. Raises KafkaError."""
         assert self._producer is not None
-        return {topic: len(await self._producer.partitions_for(topic)) for topic in topics}
+        # all topics: to name one would create it on a broker with auto.create.topics.enable
+        cluster = await self._producer.client.fetch_all_metadata()
+        return {topic: len(cluster.partitions_for_topic(topic) or ()) for topic in topics}
 
     async def publish(self, outbox: Outbox) -> dict[Place, tuple[int, int]]:
         """Publish everything; return the first and last offset acknowledged for each place.

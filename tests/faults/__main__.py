@@ -39,7 +39,7 @@ def main() -> int:
     if not cwd_is_the_checkout():
         parser.error("run it in the checkout: the variants of workers and loaders are started from there")
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
-    seed = random.randrange(1, 1_000_000) if arguments.seed is None else arguments.seed
+    seed = random.randrange(1, 900_000) if arguments.seed is None else arguments.seed
     console.print(f"seed {seed}")
     chosen = [BY_NUMBER[number] for number in arguments.fault or [fault.number for fault in FAULTS]]
     scale = Scale.LONG if arguments.long else Scale.SHORT if arguments.short else Scale.USUAL

@@ -1,7 +1,7 @@
 """Workers and loaders with a protection taken out, or with a weakness put in. For the fault suite only.
 
 `python -m tests.faults.variants NAME` starts the process that production would start, after changing one thing.
-Whatever a variant needs to know comes from the environment variable TOUCHLINE_FAULT_DIR.
+Whatever a variant needs to know comes from the environment variable FAULTS_DIR.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ from streams.runtime.fetches import FetchConsumer, FetchTransport
 from streams.runtime.transaction import FetchTransaction
 from streams.stitch.stitching import StitchState
 
-DIR = Path(os.environ.get("TOUCHLINE_FAULT_DIR", "."))
+DIR = Path(os.environ.get("FAULTS_DIR", "."))
 
 
 class AckFirst(FetchConsumer):  # type: ignore[misc]

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,7 @@ from deploy.sandbox.topics import create_topics
 from schemas.errors import SettingsError, UnavailableError
 from schemas.settings import Settings
 from schemas.topics import ALL, WORKER_GROUP
-from tests.integration.parts import TOUCHLINE, deployment
+from tests.integration.parts import TOUCHLINE, Deployment, deployment
 from tests.integration.processes import wait_gone, wait_until
 
 pytestmark = pytest.mark.sandbox
@@ -189,7 +190,7 @@ def test_status_reports_an_empty_deployment_as_json(broker: Broker, clickhouse: 
         assert status["problems"] == []
 
 
-def test_status_says_in_one_line_that_nothing_answers() -> None:
+def test_status_says_in_a_line_each_that_nothing_answers() -> None:
     port = free_port()
     settings = Settings(
         brokers=f"127.0.0.1:{port}", clickhouse_url=f"clickhouse://127.0.0.1:{port}/touchline"
@@ -199,8 +200,71 @@ def test_status_says_in_one_line_that_nothing_answers() -> None:
     )
     assert done.returncode == 1
     assert done.stderr.startswith("touchline: no Kafka broker answers at")
-    assert "ClickHouse" in done.stderr
-    assert done.stderr.count("\n") == 1
+    assert done.stderr.splitlines()[1].startswith("touchline: ClickHouse at")
+    assert done.stderr.count("\n") == 2
+
+
+def test_a_health_probe_says_what_is_not_well_one_sentence_each(
+    broker: Broker, clickhouse: ClickHouseServer
+) -> None:
+    def probe(live: Deployment, *options: str, **env: str) -> "subprocess.CompletedProcess[str]":
+        command = [*TOUCHLINE, "status", "--check", *options]
+        return subprocess.run(command, env={**live.env(), **env}, capture_output=True, text=True)
+
+    with deployment(broker, clickhouse, workers=0, loader=False) as fresh:
+        publish(fresh.settings, 7)
+        done = probe(fresh, "--max-lag", "6", "--json")
+        assert done.returncode == 1
+        assert done.stderr.splitlines() == [
+            "touchline: consumer group touchline-worker has no member: start `touchline worker`",
+            "touchline: consumer group touchline-loader has no member: start `touchline load`",
+            "touchline: consumer group touchline-worker lags 7 records behind, above --max-lag 6",
+        ]
+        said = [f"touchline: {problem}" for problem in json.loads(done.stdout)["problems"]]
+        assert said == done.stderr.splitlines()
+        assert "lags" not in probe(fresh, "--max-lag", "7").stderr
+        prefixed = probe(fresh, TOUCHLINE_TOPIC_PREFIX="never.")
+        assert "Kafka has no topic never.touchpoints and 13 more: run `touchline topics`" in prefixed.stderr
+        assert prefixed.returncode == 1
+        url = clickhouse.url_of("never_migrated")
+        assert "touchline migrate" in probe(fresh, TOUCHLINE_CLICKHOUSE_URL=url).stderr
+
+        fresh.start_worker()
+        fresh.start_loader()
+        fresh.wait_idle()
+        done = probe(fresh, "--max-lag", "0")
+        assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_probe_and_a_worker_create_no_topic_and_name_the_first_that_is_missing(
+    broker: Broker, clickhouse: ClickHouseServer
+) -> None:
+    with deployment(broker, clickhouse, workers=0, loader=False) as live:
+        env = {**live.env(), "TOUCHLINE_TOPIC_PREFIX": "unmade."}
+        for command, first in (("worker", "account-inputs"), ("load", "account-states")):
+            done = subprocess.run([*TOUCHLINE, command], env=env, capture_output=True, text=True, timeout=30)
+            assert done.returncode == 1
+            assert f"touchline: Kafka has no topic unmade.{first} and" in done.stderr.splitlines()[-1]
+            assert "run `touchline topics`" in done.stderr
+        assert len(create_topics(replace(live.settings, topic_prefix="unmade."))) == len(ALL)
+
+
+def test_a_worker_says_that_it_starts_reads_and_stops(broker: Broker, clickhouse: ClickHouseServer) -> None:
+    with deployment(broker, clickhouse, workers=1, loader=True) as live:
+        live.wait_idle()
+        assert live.loader is not None
+        for process in (*live.workers, live.loader):
+            assert process.stop() == 0
+        lines = [line.split(": ", 1)[1] for line in live.workers[0].log.read_text().splitlines()]
+        assert lines == [
+            f"touchline {version('touchline')}: a worker of group {live.settings.topic(WORKER_GROUP)} starts on Kafka"
+            f" at {live.settings.brokers}",
+            "assigned partitions 0-3 of 4: restoring their state",
+            "ready: state is restored, reading begins",
+            "stopped: what was processed is committed",
+        ]
+        said = live.loader.log.read_text()
+        assert all(words in said for words in ("starts on Kafka at", "loading", "stopped: what was read"))
 
 
 def with_client(server: ClickHouseServer, sql: str) -> list[tuple[object, ...]]:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from deploy.sandbox import kafka_jars
+from deploy.sandbox.lock import locked
 from deploy.sandbox.ports import free_port
 from deploy.sandbox.status import snapshot
 from schemas.settings import Settings
@@ -187,3 +188,32 @@ def test_a_broker_that_does_not_answer_is_named() -> None:
 
 def test_a_wrong_clickhouse_url_is_refused_before_anything_starts() -> None:
     assert "must read clickhouse://" in refused("--clickhouse", "http://127.0.0.1:8123")
+
+
+def test_a_folder_that_another_up_uses_is_refused_and_the_first_goes_on(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    with locked(data):
+        said = refused("--broker", "kafka", "--data", str(data), *FREE_PORTS)
+    assert said == (
+        f"touchline: {data} is in use by another `touchline up`, process {os.getpid()}:"
+        " stop that one, or name another --data\n"
+    )
+    assert [path.name for path in data.iterdir()] == ["lock"], "the second one touched nothing"
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    said = refused("--broker", "kafka", "--data", str(tmp_path / "file"))
+    assert said == f"touchline: {tmp_path / 'file'} cannot be used for data: File exists\n"
+
+
+def test_a_shell_that_sources_the_env_file_finds_touchline(tmp_path: Path) -> None:
+    with up(tmp_path, "--workers", "0") as running:
+        line = next(line for line in running.err.read_text().splitlines() if "source " in line)
+        script = f"source {line.split('source ')[1]}; cd /; touchline --version && touchline status --json"
+        env = {name: value for name, value in os.environ.items() if not name.startswith("TOUCHLINE_")}
+        done = subprocess.run(
+            ["bash", "-c", script], env={**env, "PATH": "/usr/bin:/bin"}, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.startswith("touchline ")

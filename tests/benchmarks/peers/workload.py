@@ -47,7 +47,7 @@ def _owners(population: Population) -> dict[tuple[str, str], Person]:
     """Whose each identifier of the population is; a shared tablet is its first user's."""
     random = Random(f"touchline:{population.seed}")  # as simulate draws them
     found: dict[tuple[str, str], Person] = {}
-    for person in draw_people(population.people, random):
+    for person in draw_people(population.people, population.seed, random):
         own = [("customer_id", person.customer_id), ("email", person.email), ("phone", person.phone)]
         own += [("device_id", person.device_id), *(("cookie", cookie) for cookie in person.cookies)]
         for identifier in own:

@@ -30,3 +30,54 @@ def test_clickhouses_http_port_comes_with_its_url() -> None:
 def test_what_stands_after_the_urls_question_mark_is_checked(query: str) -> None:
     with pytest.raises(SettingsError, match="http_port"):
         ClickHouse.from_url(f"clickhouse://db.local/shop?{query}")
+
+
+@pytest.mark.parametrize(
+    ("slip", "meant"),
+    [
+        ("TOUCHLINE_PARTITION", "TOUCHLINE_PARTITIONS"),
+        ("TOUCHLINE_KAFKA_BROKER", "TOUCHLINE_KAFKA_BROKERS"),
+        ("TOUCHLINE_CLICKHOUSE_URI", "TOUCHLINE_CLICKHOUSE_URL"),
+        ("TOUCHLINE_PSEUDONYMKEY", "TOUCHLINE_PSEUDONYM_KEY"),
+    ],
+)
+def test_a_misspelt_variable_is_refused_with_the_one_that_was_meant(slip: str, meant: str) -> None:
+    with pytest.raises(SettingsError) as refused:
+        Settings.from_env({slip: "1"})
+    assert str(refused.value) == f"{slip} is not a setting of Touchline: did you mean {meant}?"
+
+
+def test_a_variable_like_no_setting_is_refused_with_the_names_that_exist() -> None:
+    with pytest.raises(
+        SettingsError, match=r"TOUCHLINE_COLOUR is not .*: unset it; .*TOUCHLINE_KAFKA_BROKERS"
+    ):
+        Settings.from_env({"TOUCHLINE_COLOUR": "red"})
+
+
+def test_what_others_and_the_sandbox_set_is_left_alone() -> None:
+    environ = {"KAFKA_BROKERS": "x", "TOUCHLINE": "y", "TOUCHLINE_LIBCHDB": "/lib/libchdb.so"}
+    assert Settings.from_env(environ) == Settings()
+
+
+def test_what_settings_write_for_a_child_they_read_back() -> None:
+    settings = Settings(brokers="a:1, b:2", partitions=3, session_timeout=6.5, pseudonym_key="@key")
+    assert Settings.from_env(settings.to_env()) == settings
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("TOUCHLINE_SESSION_TIMEOUT", "0.5"),
+        ("TOUCHLINE_SESSION_TIMEOUT", "nan"),
+        ("TOUCHLINE_SESSION_TIMEOUT", "inf"),
+        ("TOUCHLINE_METRICS_PORT", "65536"),
+        ("TOUCHLINE_IDEMPOTENT_PRODUCER", "2"),
+        ("TOUCHLINE_PARTITIONS", ""),
+        ("TOUCHLINE_PARTITIONS", "0"),
+        ("TOUCHLINE_KAFKA_BROKERS", "kafka"),
+        ("TOUCHLINE_KAFKA_BROKERS", "kafka:9092,"),
+    ],
+)
+def test_a_value_that_cannot_work_is_refused_by_its_variable(variable: str, value: str) -> None:
+    with pytest.raises(SettingsError, match=variable):
+        Settings.from_env({variable: value})

@@ -1,7 +1,10 @@
 """The simulated population: deterministic, valid, and with everything that makes journeys hard."""
 
 from collections import Counter
+from collections.abc import Iterable
+from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
@@ -26,9 +29,35 @@ def test_the_same_arguments_give_the_same_touchpoints(events: list[Touchpoint]) 
     assert list(simulate(PLAN)) == events
 
 
-def test_another_seed_gives_others(events: list[Touchpoint]) -> None:
-    others = simulate(Population(people=200, events=6000, seed=8))
-    assert not {event["event_id"] for event in events} & {event["event_id"] for event in others}
+def identities(events: Iterable[Touchpoint]) -> set[str]:
+    """Everything that names a person, an account, a visit, a case or an event."""
+    names = {event[name] for event in events for name in ("event_id", "account_id", "session_id", "issue_id")}
+    values = {one["value"] for event in events for one in event["identifiers"]}
+    return {str(name) for name in names if name is not None} | values - set(BLOCKED_VALUES)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 8, 70, 77, 999_999])
+def test_another_seed_has_nobody_and_nothing_in_common(events: list[Touchpoint], seed: int) -> None:
+    others = list(simulate(Population(people=200, events=6000, seed=seed)))
+    assert not identities(events) & identities(others)
+
+
+@pytest.mark.parametrize(
+    "other", [{"events": 6001}, {"days": 29.0}, {"start_ms": 1_000_000_000_000}, {"tenant": "acme"}]
+)
+def test_the_same_people_may_do_something_else_in_events_of_their_own(
+    events: list[Touchpoint], other: dict[str, Any]
+) -> None:
+    again = list(simulate(replace(PLAN, **other)))
+    assert not {event["event_id"] for event in events} & {event["event_id"] for event in again}
+    customers = [{one["value"] for event in each for one in event["identifiers"]} for each in (events, again)]
+    assert len(customers[0] & customers[1]) > 0.9 * len(customers[0])
+
+
+@pytest.mark.parametrize(("people", "seed"), [(0, 1), (1_000_001, 1), (1, -1), (1, 1_000_000)])
+def test_more_people_or_seeds_than_phone_numbers_can_tell_apart_are_refused(people: int, seed: int) -> None:
+    with pytest.raises(ValueError, match="seeds go from 0 to 999,999 and people from 1 to 1,000,000"):
+        Population(people, 1, seed)
 
 
 @pytest.mark.parametrize(("people", "count"), [(1, 1), (1, 500), (3, 7), (5000, 100)])

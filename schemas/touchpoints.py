@@ -14,7 +14,7 @@ MAX_ATTRIBUTES: Final = 128  #: also of experiments and of consent purposes
 #: In bytes of UTF-8: what a journey keeps of these bounds its state (tests/unit/journeys/test_bounds.py).
 MAX_CHANNEL_BYTES: Final = 64
 MAX_NAME_BYTES: Final = 128  #: source, type, experiments and their variants, consent purposes
-MAX_ID_BYTES: Final = 200  #: event_id, account_id, session_id, issue_id, campaign; attribute names
+MAX_ID_BYTES: Final = 200  #: event_id, account_id, session_id, issue_id, order_id, campaign; attribute names
 MAX_VALUE_BYTES: Final = 8192  #: an attribute's value
 MAX_FUTURE_MS: Final = 24 * 60 * 60 * 1000  #: how far a source's clock may be ahead of ours
 
@@ -31,7 +31,7 @@ LATEST_MS: Final = 9_214_646_400_000
 _REQUIRED: Final = {
     "event_id": MAX_ID_BYTES, "type": MAX_NAME_BYTES, "source": MAX_NAME_BYTES, "channel": MAX_CHANNEL_BYTES,
 }  # fmt: skip
-_OPTIONAL: Final = ("account_id", "session_id", "issue_id", "campaign")
+_OPTIONAL: Final = ("account_id", "session_id", "issue_id", "order_id", "campaign")
 #: Characters of an id that are within its limit in any case: a character takes up to four bytes.
 _SHORT_ID: Final = MAX_ID_BYTES // 4
 

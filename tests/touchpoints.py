@@ -2,10 +2,13 @@
 
 from typing import Any
 
+from schemas.catalogue import Catalogue
 from schemas.records import Touchpoint
 
 #: 2026-01-01T00:00:00Z
 START = 1_767_225_600_000
+#: The built-in one.
+CATALOGUE = Catalogue.load()
 
 
 def touchpoint(
@@ -30,6 +33,7 @@ def touchpoint(
             "account_id": None,
             "session_id": None,
             "issue_id": None,
+            "order_id": None,
             "campaign": None,
             "amount_minor": None,
             "currency": None,

@@ -5,10 +5,11 @@ from typing import Annotated, Final
 
 import typer
 
-from deploy.cli.output import print_json, print_table
+from deploy.cli.output import print_json, print_table, remarks
 from deploy.sandbox.health import check
 from deploy.sandbox.status import Status, snapshot
 from schemas.settings import Settings
+from sinks.catalogue import misspelt_erasures
 
 MAX_LAG: Final = 10_000  #: records: a second or two of one worker's work
 
@@ -27,20 +28,32 @@ def command(
 
     Ends with exit code 1, and a sentence for each problem on standard error, when the broker or ClickHouse does not
     answer or topics or tables are missing; with --check also when nobody runs a consumer group or one lags too far.
+    Warns of touchpoints whose type is nearly erasure_requested: they erased nothing.
 
     Examples: touchline status --json · touchline status --check --max-lag 5000
     """
     settings = Settings.from_env()
     status = snapshot(settings)
     problems = check(settings, status, max_lag) if health else status.problems
+    warnings = [] if status.clickhouse_problem else _warnings(settings)
     if as_json:
-        print_json(status.to_dict() | {"problems": problems})
+        print_json(status.to_dict() | {"problems": problems, "warnings": warnings})
     elif not status.problems:
         _print(status)
+        for warning in warnings:
+            remarks.print(f"touchline: {warning}", soft_wrap=True, markup=False)
     for problem in problems:
         sys.stderr.write(f"touchline: {problem}\n")
     if problems:
         raise typer.Exit(1)
+
+
+def _warnings(settings: Settings) -> list[str]:
+    return [
+        f"{count:,} touchpoints of {source} have the type {name!r}, which nobody knows: if they ask for an erasure,"
+        " send them again as erasure_requested"
+        for name, source, count in misspelt_erasures(settings.clickhouse())
+    ]
 
 
 def _print(status: Status) -> None:

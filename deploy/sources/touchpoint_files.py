@@ -9,6 +9,7 @@ from deploy.sources.mapping import ColumnMapping
 from schemas.errors import ContractError
 from schemas.jsonform import from_json
 from schemas.records import Touchpoint
+from schemas.touchpoints import capped
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class Sourced:
 def read_touchpoints(
     files: Sequence[str], mapping: ColumnMapping | None = None, form: Format | None = None
 ) -> Iterator[Sourced]:
-    """Every line of every file, in order; `received_at` is now where the line does not say it.
+    """Every line of every file, in order; `received_at` is now where the line does not say an earlier time.
 
     Raises SourceError for a file that cannot be read, SettingsError if a file lacks a column of the mapping.
     """
@@ -45,6 +46,7 @@ def _read_file(name: str, mapping: ColumnMapping | None, form: Format) -> Iterat
                     mapping.check_columns(list(value), name)
                     checked = True
                 value = mapping.apply(value)
-            yield Sourced(entry, from_json(value, time.time_ns() // 1_000_000))
+            now = time.time_ns() // 1_000_000
+            yield Sourced(entry, capped(from_json(value, now), now))
         except ContractError as error:
             yield Sourced(replace(entry, error=error), None)

@@ -31,13 +31,13 @@ from streams.runtime.transaction import FetchTransaction
 from streams.stitch.agent import Stitch
 from streams.stitch.stitching import StitchState
 from tests.support.transactions import transaction_over
-from tests.touchpoints import START, touchpoint
+from tests.touchpoints import CATALOGUE, START, touchpoint
 
 POLICY = load("", b"a secret of more than thirty-two characters", "k1")
 PARTITIONS = 7
 APP = WorkerApp(Settings())
 APP.topic_partitions = {topic.name: PARTITIONS for topic in topics.ALL}
-STITCH, IDENTITY = Stitch(APP, POLICY), Identity(APP, POLICY)
+STITCH, IDENTITY = Stitch(APP, POLICY, CATALOGUE), Identity(APP, POLICY)
 
 
 @dataclass
@@ -51,6 +51,7 @@ class Record:
     offset: int = 0
     topic: str = ""
     timestamp: int = 0
+    timestamp_type: int = 0
 
 
 def at_once(work: Coroutine[Any, Any, None]) -> None:
@@ -78,7 +79,7 @@ class World:
         self.links_published = 0
 
     def add(self, event: Touchpoint) -> None:
-        identifier, prepared = prepare(event, POLICY)
+        identifier, prepared = prepare(event, POLICY, CATALOGUE)
         key = identifier_key("default", identifier)
         for _ in range(self.random.choice([1, 1, 1, 2])):
             self.touchpoints.append(Record(key, encode("Touchpoint", prepared)))
@@ -216,7 +217,7 @@ def correction(kind: str, ids: list[tuple[str, str]], minute: int, name: str) ->
 
 def run(history: Any, asked: Any, seed: int, *, resend: bool = True) -> tuple[World, Replay]:
     world = World(seed, resend=resend)
-    replay = Replay(POLICY, None, None)  # type: ignore[arg-type]
+    replay = Replay(POLICY, CATALOGUE, None)  # type: ignore[arg-type]
     for event in events_of(history):
         world.add(event)
         replay.add(event)

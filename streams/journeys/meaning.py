@@ -19,6 +19,7 @@ class Meaning:
 
     component: str
     stage: str | None
+    stage_place: int  #: its place among the stages of a lifecycle; -1 for none
     inbound: bool
     internal: bool
     friction: float
@@ -45,20 +46,23 @@ class Meanings:
         _check(catalogue, rules)
         self.fingerprint = _fingerprint(catalogue, rules)  #: 64 bits; equal ones give equal signals
         self.human_channels = catalogue.human_channels
-        self._by_type = {name: _meaning(name, kind, rules) for name, kind in catalogue.types.items()}
-        self._unknown = _meaning("", UNKNOWN, rules)
+        self._by_type = {
+            name: _meaning(name, kind, catalogue, rules) for name, kind in catalogue.types.items()
+        }
+        self._unknown = _meaning("", UNKNOWN, catalogue, rules)
 
     def of(self, name: str) -> Meaning:
         """What a type means; one that the catalogue does not name is an inbound contact of component "other"."""
         return self._by_type.get(name, self._unknown)
 
 
-def _meaning(name: str, kind: TouchpointType, rules: JourneyRules) -> Meaning:
+def _meaning(name: str, kind: TouchpointType, catalogue: Catalogue, rules: JourneyRules) -> Meaning:
     names = {name, kind.effect} - {"", None}
     internal = kind.direction == "internal"
     return Meaning(
         component=kind.component,
         stage=kind.stage,
+        stage_place=-1 if kind.stage is None else catalogue.stages.index(kind.stage),
         inbound=kind.direction == "inbound",
         internal=internal,
         friction=kind.friction,
@@ -80,6 +84,7 @@ def _fingerprint(catalogue: Catalogue, rules: JourneyRules) -> int:
     values = [(item.name, getattr(rules, item.name)) for item in fields(rules) if item.compare]
     parts = (
         sorted(catalogue.types.items()),
+        catalogue.stages,
         sorted(catalogue.human_channels),
         [(name, sorted(value) if isinstance(value, frozenset) else value) for name, value in values],
     )

@@ -9,6 +9,7 @@ from schemas.keys import account_key, identifier_key, profile_key
 from schemas.records import Touchpoint
 from streams.journeys.agent import VERSION_HEADER
 from streams.journeys.fold import Fold
+from streams.journeys.frozen import fold_timeline
 from streams.journeys.timeline import Effects, Timeline
 from streams.ownership import owner_at
 from streams.replay import Replay
@@ -133,12 +134,9 @@ def holding(workers: list[Worker]) -> Signals:
 
 def folded(timeline: Timeline) -> Fold:
     """A fold that nobody has used before."""
-    fold = Fold(CATALOGUE, RULES)
-    for _, event_id in timeline.order:
-        entry = timeline.entries[event_id]
-        touchpoint = decode(entry.value)[1]["touchpoint"]
-        fold.advance(touchpoint, {"type": entry.node[0], "value": entry.node[1]})
-    return fold
+    entries = [timeline.entries[event_id] for _, event_id in timeline.order]
+    owned = [(entry.node, decode(entry.value)[1]["touchpoint"]) for entry in entries]
+    return fold_timeline(owned, CATALOGUE, RULES)
 
 
 def newest(kafka: Kafka, topic: str, field: str) -> dict[bytes, object]:

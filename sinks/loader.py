@@ -25,6 +25,7 @@ from sinks.direct import Known, choose
 from sinks.erasure_queue import ErasureQueue
 from sinks.http_writer import HttpWriter, RefusedError
 from sinks.inserts import Rejected, Writer, prepare
+from sinks.meanings import Meanings, put_in_force
 from sinks.migrate import check_migrated
 from sinks.reading import READ
 from sinks.retry import until_done
@@ -47,8 +48,10 @@ _log = logging.getLogger("touchline.loader")
 class Loader(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no types
     """One member of the loader group. `run` returns after `stop` was called."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, meanings: Meanings) -> None:
+        """`meanings` are in force in ClickHouse from the start on."""
         self._settings = settings
+        self._meanings = meanings
         self._where = settings.clickhouse()
         self._topics = {settings.topic(topic.name): topic for topic in READ}
         self._writer = Writer(self._where)
@@ -232,6 +235,7 @@ class Loader(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no
     async def _check_clickhouse(self) -> None:
         try:
             await asyncio.to_thread(check_migrated, self._where)
+            await asyncio.to_thread(put_in_force, self._where, self._meanings)
         except UnavailableError as error:
             _log.warning("%s; loading begins when it does", error)
 

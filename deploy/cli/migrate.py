@@ -1,7 +1,9 @@
 """`touchline migrate`: ClickHouse's database, tables and views."""
 
 from deploy.cli.output import say
+from deploy.meanings import meanings
 from schemas.settings import Settings
+from sinks.meanings import put_in_force
 from sinks.migrate import migrate
 
 
@@ -10,9 +12,13 @@ def command() -> None:
 
     Example: TOUCHLINE_CLICKHOUSE_URL=clickhouse://user:password@host:9000/touchline touchline migrate
     """
-    where = Settings.from_env().clickhouse()
+    settings = Settings.from_env()
+    where = settings.clickhouse()
+    known = meanings(settings)
     applied = migrate(where)
     for name in applied:
         say(f"applied {name}")
-    if not applied:
+    if put_in_force(where, known):
+        say("views go by this catalogue and these journey rules now")
+    elif not applied:
         say(f"database {where.database} is up to date")

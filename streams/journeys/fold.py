@@ -242,6 +242,15 @@ class Fold:
         enabled = self._rules.enabled
         return sorted((signal for signal in found if signal.kind in enabled), key=Signal.order)
 
+    def lets_go(self, signal: Signal) -> bool:
+        """Whether a signal that does not hold any more is one that only was too old to be remembered."""
+        kind = signal.kind
+        if kind in self._rules.moments:
+            return self._book.lets_go(signal)
+        if kind == "issue_overdue":
+            return self._issues.lets_go(signal) or self._book.lets_go(signal)
+        return kind in self._rules.missed and self._expectations.lets_go(signal)
+
     def next_deadline(self, now: int | None = None) -> int | None:
         """The earliest deadline that has not passed at `now` (by default, at the newest touchpoint), UTC ms.
 

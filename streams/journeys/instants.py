@@ -49,7 +49,7 @@ def advance_all(fold: Folding, touchpoints: Iterable[Owned]) -> None:
 
 def by_content(instant: Iterable[Owned], last_channel: str) -> list[Owned]:
     """The touchpoints of one time: those on the channel that was used last come first, so nobody switches in vain."""
-    return sorted(instant, key=lambda owned: _content(*owned, last_channel))
+    return sorted(instant, key=lambda owned: _content(owned, last_channel))
 
 
 def issue_place(effect: Effect | None) -> int:
@@ -68,7 +68,8 @@ def strictest(instant: Iterable[Owned]) -> dict[str, tuple[ConsentDecision, str]
     return found
 
 
-def _content(touchpoint: Touchpoint, owner: Identifier, last_channel: str) -> tuple[Any, ...]:
+def _content(owned: Owned, last_channel: str) -> tuple[Any, ...]:
+    touchpoint, owner = owned
     channel = touchpoint["channel"]
     nameless = {**touchpoint, "event_id": "", "received_at": 0}
     return (

@@ -210,6 +210,13 @@ class Issues:
         """A signal for each open issue that is overdue at `now`; one solved too late is a moment."""
         return [issue.overdue(self._book) for issue in self._open.values() if now > issue.due_at]
 
+    def lets_go(self, signal: Signal) -> bool:
+        """Whether a signal is about an open one that there was no more room for."""
+        about = signal.event_ids[-1]
+        return len(self._open) == MAX_ISSUES and not any(
+            issue.event_id == about for issues in (self._open, self._solved) for issue in issues.values()
+        )
+
     def deadlines(self, now: int) -> list[int]:
         """When each open issue is due that is not overdue at `now`."""
         return [issue.due_at for issue in self._open.values() if now <= issue.due_at]

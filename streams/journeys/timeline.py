@@ -73,6 +73,11 @@ class Effects:
     frozen: dict[Node, Frozen | None] = field(default_factory=dict)  #: changelog: summaries; None is gone
     evidence: list[Touchpoint] = field(default_factory=list)  #: whose links identity must see once more
     emptied: bool = False  #: the last touchpoint left
+    gone: dict[str, str | None] = field(
+        default_factory=dict
+    )  #: event id → who has it now; None: it was erased
+    #: the same of summaries, by the filter that knows the ids of what is in them
+    gone_summaries: list[tuple[bytes, str | None]] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -137,10 +142,12 @@ class Timeline:
             if entry.node != node:
                 continue
             if erased(known, entry.occurred_at):
+                effects.gone[entry.event_id] = None
                 self._remove(entry, effects)
             elif entry.version <= known["version"]:
                 owner = owner_at(known, entry.occurred_at)
                 if owner != self.profile_id:
+                    effects.gone[entry.event_id] = owner
                     leaving.setdefault(owner, []).append(entry)
                     self._remove(entry, effects)
         for owner, entries in leaving.items():
@@ -217,6 +224,7 @@ class Timeline:
             self._take(replace(frozen, version=known["version"]), effects)
             return
         if self.frozen.pop(frozen.node, None) is not None:
+            effects.gone_summaries.append((frozen.seen, None if erased(known, frozen.first_seen) else owner))
             effects.frozen[frozen.node] = None
             self._unfold()
             effects.emptied = self.empty

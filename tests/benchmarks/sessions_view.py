@@ -1,8 +1,10 @@
 """What the view `sessions` costs: `PYTHONPATH=. python tests/benchmarks/sessions_view.py [touchpoints]`."""
 
 import sys
+import tempfile
 import time
 import uuid
+from pathlib import Path
 
 from deploy.meanings import meanings
 from deploy.sandbox import ClickHouseServer
@@ -34,20 +36,27 @@ _QUESTIONS = {
 def main() -> None:
     """Fill a server of its own and ask."""
     touchpoints = int(sys.argv[1]) if len(sys.argv) > 1 else TOUCHPOINTS
-    server = ClickHouseServer()
-    try:
-        where = ClickHouse.from_url(server.url_of(f"bench_{uuid.uuid4().hex[:8]}"))
-        migrate(where)
-        put_in_force(where, meanings(Settings()))
-        client = connect(where)
-        client.execute(_FILL, {"touchpoints": touchpoints, "people": touchpoints // PER_PERSON})
-        for what, question in _QUESTIONS.items():
-            began = time.perf_counter()
-            answer = client.execute(question)
-            print(f"{what:32} {time.perf_counter() - began:6.2f} s  {answer}")
-        client.disconnect()
-    finally:
-        server.stop()
+    with tempfile.TemporaryDirectory() as folder:
+        server = ClickHouseServer(Path(folder), Path(folder))
+        server.start()
+        try:
+            measure(server, touchpoints)
+        finally:
+            server.stop()
+
+
+def measure(server: ClickHouseServer, touchpoints: int) -> None:
+    """Fill a database and ask."""
+    where = ClickHouse.from_url(server.url_of(f"bench_{uuid.uuid4().hex[:8]}"))
+    migrate(where)
+    put_in_force(where, meanings(Settings()))
+    client = connect(where)
+    client.execute(_FILL, {"touchpoints": touchpoints, "people": touchpoints // PER_PERSON})
+    for what, question in _QUESTIONS.items():
+        began = time.perf_counter()
+        answer = client.execute(question)
+        print(f"{what:32} {time.perf_counter() - began:6.2f} s  {answer}")
+    client.disconnect()
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ ConsentDecision: TypeAlias = Literal["GRANTED", "DENIED", "REVOKED"]
 CorrectionKind: TypeAlias = Literal["ERASE", "UNLINK"]
 ProfileChangeKind: TypeAlias = Literal["MERGED", "SPLIT", "ERASED"]
 SignalStatus: TypeAlias = Literal["RAISED", "RETRACTED"]
+SignalReason: TypeAlias = Literal["CONTRADICTED", "MOVED", "ERASED", "LET_GO"]
 ExpectationStatus: TypeAlias = Literal["OPEN", "MISSED", "MET"]
 
 
@@ -292,8 +293,11 @@ class JourneySignal(TypedDict):
     tenant: str
     profile_id: str
     signal_id: str
+    subject_id: str
     kind: str
     status: SignalStatus
+    reason: SignalReason | None
+    successor: str | None
     occurred_at: int
     rule: str
     event_ids: list[str]

@@ -27,6 +27,7 @@ from sinks.direct import Known, choose
 from sinks.erasure_queue import ErasureQueue
 from sinks.http_writer import HttpWriter, RefusedError
 from sinks.inserts import Rejected, Writer, prepare
+from sinks.meanings import Meanings, put_in_force
 from sinks.migrate import check_migrated
 from sinks.reading import READ
 from sinks.retry import until_done
@@ -49,8 +50,10 @@ _log = logging.getLogger("touchline.loader")
 class Loader(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no types
     """One member of the loader group. `run` returns after `stop` was called."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, meanings: Meanings) -> None:
+        """`meanings` are in force in ClickHouse from the start on."""
         self._settings = settings
+        self._meanings = meanings
         self._where = settings.clickhouse()
         self._catalogue = Catalogue.load(settings.catalogue)
         self._catalogue_stored = False
@@ -247,6 +250,7 @@ class Loader(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no
             await asyncio.to_thread(check_migrated, self._where)
             await asyncio.to_thread(store_catalogue, self._where, self._catalogue)
             self._catalogue_stored = True
+            await asyncio.to_thread(put_in_force, self._where, self._meanings)
         except (SinkError, UnavailableError) as error:
             _log.warning("%s; loading begins when it does", error)
 

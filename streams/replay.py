@@ -33,6 +33,7 @@ from streams.journeys.fold import Fold
 from streams.journeys.frozen import fold_timeline
 from streams.journeys.memberships import account_of, summary_of
 from streams.journeys.rules import JourneyRules
+from streams.journeys.signals import raised
 from streams.journeys.timeline import preferred
 from streams.ownership import node_of, pair_of
 from streams.stitch.stitching import ERASURE_REQUESTED, erasures_of
@@ -116,11 +117,7 @@ class Replay:
         """The signals that hold at `now` (UTC ms), sorted by tenant and profile."""
         for tenant, profile_id, fold in self._folds():
             for signal in fold.signals(now):
-                yield JourneySignal(
-                    tenant=tenant, profile_id=profile_id, signal_id=signal.signal_id, kind=signal.kind,
-                    status="RAISED", occurred_at=signal.occurred_at, rule=signal.rule,
-                    event_ids=list(signal.event_ids), details=dict(signal.details), version=0,
-                )  # fmt: skip
+                yield raised(tenant, profile_id, signal, version=0)
 
     def resolution(self, tenant: str) -> Resolution:
         """Whose a tenant's identifiers are, and which links were refused."""

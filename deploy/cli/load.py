@@ -10,6 +10,7 @@ import typer
 from prometheus_client import start_http_server
 
 from deploy.cli.logs import configure
+from deploy.meanings import meanings
 from schemas.errors import SettingsError
 from schemas.settings import Settings
 from schemas.topics import LOADER_GROUP
@@ -40,7 +41,7 @@ def command(
 
 
 async def _load(settings: Settings) -> None:
-    loader = Loader(settings)
+    loader = Loader(settings, meanings(settings))
     for stop in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(stop, loader.stop)
     await loader.run()

@@ -1,9 +1,11 @@
 """`touchline migrate`: ClickHouse's database, tables and views."""
 
 from deploy.cli.output import say
+from deploy.meanings import meanings
 from schemas.catalogue import Catalogue
 from schemas.settings import Settings
 from sinks.catalogue import store_catalogue
+from sinks.meanings import put_in_force
 from sinks.migrate import migrate
 
 
@@ -13,11 +15,14 @@ def command() -> None:
     Example: TOUCHLINE_CLICKHOUSE_URL=clickhouse://user:password@host:9000/touchline touchline migrate
     """
     settings = Settings.from_env()
-    catalogue = Catalogue.load(settings.catalogue)
     where = settings.clickhouse()
+    catalogue = Catalogue.load(settings.catalogue)
+    known = meanings(settings)
     applied = migrate(where)
     store_catalogue(where, catalogue)
     for name in applied:
         say(f"applied {name}")
-    if not applied:
+    if put_in_force(where, known):
+        say("views go by this catalogue and these journey rules now")
+    elif not applied:
         say(f"database {where.database} is up to date")

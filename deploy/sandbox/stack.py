@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from deploy.meanings import meanings
 from deploy.sandbox.brokers import Broker, KafkaBroker, TansuBroker
 from deploy.sandbox.clickhouse import ClickHouseServer
 from deploy.sandbox.kafka_client import require_broker
@@ -17,6 +18,7 @@ from deploy.sandbox.topics import create_topics
 from schemas.errors import SettingsError, UnavailableError
 from schemas.settings import ClickHouse, Settings
 from sinks.clickhouse import connect
+from sinks.meanings import put_in_force
 from sinks.migrate import migrate
 
 SANDBOX: Final = "sandbox"
@@ -85,6 +87,7 @@ class Stack:
         say(f"topics: {len(created)} created" if created else "topics: all there")
         self._start_clickhouse(say)
         applied = migrate(self.settings.clickhouse())
+        put_in_force(self.settings.clickhouse(), meanings(self.settings))
         say(f"tables: {len(applied)} migrations applied" if applied else "tables: up to date")
         self.write_env()
         self._start_children(say)

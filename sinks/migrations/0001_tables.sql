@@ -184,9 +184,12 @@ COMMENT 'Every published state of every journey; read journeys';
 CREATE TABLE IF NOT EXISTS journey_signals (
     tenant LowCardinality(String),
     profile_id String,
-    signal_id String,
+    signal_id String COMMENT 'Of one signal of one profile',
+    subject_id String COMMENT 'Of what it is about: the same under whichever profile',
     kind LowCardinality(String),
     status LowCardinality(String) COMMENT 'RAISED or RETRACTED',
+    reason LowCardinality(String) COMMENT 'Why it is retracted: CONTRADICTED, MOVED, ERASED or LET_GO',
+    successor String COMMENT 'Of one that MOVED: the profile that has what it is about now',
     occurred_at DateTime64(3, 'UTC'),
     rule String,
     event_ids Array(String),

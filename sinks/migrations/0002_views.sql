@@ -28,34 +28,6 @@ FROM touchpoints_current
 GROUP BY tenant, profile_id
 COMMENT 'Every person: the identifiers that own their touchpoints, how many, since when, over which channels';
 
-CREATE OR REPLACE VIEW sessions AS
-SELECT
-    tenant,
-    profile_id,
-    number,
-    min(occurred_at) AS started_at,
-    max(occurred_at) AS last_at,
-    count() AS touchpoints,
-    arraySort(groupUniqArray(channel)) AS channels,
-    arrayMap(step -> step.3, arraySort(groupArray((occurred_at, event_id, type)))) AS types
-FROM (
-    SELECT
-        *,
-        countIf(starts) OVER (PARTITION BY tenant, profile_id ORDER BY occurred_at, event_id) AS number
-    FROM (
-        SELECT
-            tenant, profile_id, occurred_at, event_id, channel, type,
-            lagInFrame(toNullable(occurred_at)) OVER (
-                PARTITION BY tenant, profile_id ORDER BY occurred_at, event_id
-                ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
-            ) AS previous_at,
-            isNull(previous_at) OR occurred_at > previous_at + INTERVAL 30 MINUTE AS starts
-        FROM touchpoints_current
-    )
-)
-GROUP BY tenant, profile_id, number
-COMMENT 'Touchpoints of one profile with gaps of at most 30 minutes; number counts from 1, types are in order';
-
 CREATE OR REPLACE VIEW journeys AS
 SELECT * EXCEPT (is_deleted, source_topic, source_partition, source_offset, loaded_at)
 FROM journey_states FINAL

@@ -16,7 +16,6 @@ from schemas.catalogue import Catalogue
 from schemas.codec import decode, encode
 from schemas.errors import ContractError, Reason
 from schemas.keys import account_key, profile_key, tenant_key
-from schemas.records import JourneySignal
 from streams.identity.links import links_of
 from streams.journeys.meaning import meanings_of
 from streams.journeys.partition import JourneyPartition
@@ -123,7 +122,7 @@ class Journeys:
             for key in due:
                 timeline = partition.timelines[key]
                 self._recall(timeline, now)
-                self._publish_signals(key, timeline, fetch, now, by_deadline=True)
+                self._publish_signals(key, timeline, Effects(), fetch, now, by_deadline=True)
             fetch.ahead = partition.intentions.ahead()
             fetch.write_after_outputs(
                 lambda: [*map(partition.publication, due), *partition.intentions.done()]
@@ -179,7 +178,7 @@ class Journeys:
         last = timeline.last
         confirmed = last is not None and last.meanings == self._meanings
         held = timeline.fold(self._catalogue, self._rules).signals(last.now if last and confirmed else now)
-        timeline.published = {signal.signal_id: signal for signal in held}
+        timeline.published = {signal.subject_id: signal for signal in held}
         timeline.unconfirmed = not confirmed
 
     def _publish_profile(
@@ -211,15 +210,16 @@ class Journeys:
                 encoded = partition.predictions.attach(encoded, timeline)
             fetch.publish(self._states, key, encoded)
             now = partition.now(self._clock(), idle=False)
-            self._publish_signals(key, timeline, fetch, now)
+            self._publish_signals(key, timeline, effects, fetch, now)
         elif effects.emptied or partition.intentions.ripe(key, 2 * timeline.version):
-            self._publish_signals(key, timeline, fetch, 0)
+            self._publish_signals(key, timeline, effects, fetch, 0)
             fetch.publish(self._states, key, None, [(headers.VERSION, str(timeline.version).encode())])
 
     def _publish_signals(
-        self, key: bytes, timeline: Timeline, fetch: FetchTransaction[JourneyPartition], now: int,
+        self, key: bytes, timeline: Timeline, effects: Effects, fetch: FetchTransaction[JourneyPartition], now: int,
         *, by_deadline: bool = False,
     ) -> None:  # fmt: skip
+        """Tell subscribers what came to hold and what holds no more: of a profile that is empty, nothing does."""
         partition = fetch.state
         if timeline.last is not None:
             now = max(
@@ -233,15 +233,10 @@ class Journeys:
         # what was never published has applied nothing yet that could contradict its first input
         decides = -1 if by_deadline and timeline.last is None else version
         perhaps = list(partition.intentions.settle(key, decides))
-        for signal, status in diff(timeline, holding, perhaps):
-            record = JourneySignal(
-                tenant=timeline.tenant, profile_id=timeline.profile_id, signal_id=signal.signal_id, kind=signal.kind,
-                status=status, occurred_at=signal.occurred_at, rule=signal.rule, event_ids=list(signal.event_ids),
-                details=dict(signal.details), version=version,
-            )  # fmt: skip
-            encoded = encode("JourneySignal", record)
+        for told in diff(timeline, holding, effects, fold, perhaps):
+            encoded = encode("JourneySignal", told.record(timeline.tenant, timeline.profile_id, version))
             fetch.announced.add(self._signals, key, encoded)
-            if status == "RAISED":
+            if told.reason is None:
                 partition.intentions.raising(key, version, now, encoded)
         due = None if timeline.empty else fold.next_deadline(now)
         partition.schedule(key, due)

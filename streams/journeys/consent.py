@@ -6,7 +6,8 @@ from schemas.records import ConsentDecision
 from streams.journeys.bounded import put
 from streams.journeys.signals import Signal, SignalBook
 
-_STRICTNESS: Final = {"GRANTED": 0, "DENIED": 1, "REVOKED": 2}
+#: Of several decisions at one time the strictest stands.
+STRICTNESS: Final = {"GRANTED": 0, "DENIED": 1, "REVOKED": 2}
 
 
 class Consent:
@@ -23,7 +24,7 @@ class Consent:
         """Take the decisions of a touchpoint, no earlier than the last one's."""
         for purpose, decision in decisions.items():
             known_at, known = self._decisions.get(purpose, (None, None))
-            if known is not None and known_at == at and _STRICTNESS[known] >= _STRICTNESS[decision]:
+            if known is not None and known_at == at and STRICTNESS[known] >= STRICTNESS[decision]:
                 continue
             put(self._decisions, purpose, (at, decision))
             if decision == "GRANTED":
@@ -66,7 +67,7 @@ class Consent:
         """Join with the decisions that another identifier's touchpoints carried."""
         for purpose, (at, decision) in other._decisions.items():
             mine = self._decisions.get(purpose)
-            if mine is None or (mine[0], _STRICTNESS[mine[1]]) < (at, _STRICTNESS[decision]):
+            if mine is None or (mine[0], STRICTNESS[mine[1]]) < (at, STRICTNESS[decision]):
                 put(self._decisions, purpose, (at, decision))
                 self._withdrawn.pop(purpose, None)
                 if purpose in other._withdrawn:

@@ -135,6 +135,16 @@ class Expectations:
         """A signal for each one whose deadline has passed by `now` without being met."""
         return [item.missed_signal(book) for item in self._newest if item.status(now) == "MISSED"]
 
+    def lets_go(self, signal: Signal) -> bool:
+        """Whether a signal is about one that there was no more room for."""
+        about = signal.event_ids[-1]
+        kept = self._newest
+        return (
+            len(kept) == MAX_EXPECTATIONS
+            and signal.occurred_at <= kept[-1].due_at()
+            and not any(item.signal == signal.kind and item.event_id == about for item in kept)
+        )
+
     def deadlines(self, now: int) -> list[int]:
         """When each one that is open at `now` is due."""
         return [expectation.due_at() for expectation in self._newest if expectation.status(now) == "OPEN"]

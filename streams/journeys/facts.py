@@ -14,6 +14,11 @@ from streams.journeys.stamps import Marked, Stamp, dump_marked, first_of, last_o
 _COUNTS: Final = ("touchpoints", "ouch_moments", "wow_moments")
 
 
+def last_answer(one: Marked | None, other: Marked) -> Marked:
+    """The newer of two answers of one kind; of two that were given at one time, the better."""
+    return one if one is not None and (one[0], one[2]) >= (other[0], other[2]) else other
+
+
 class Facts:
     """Counts, sums, firsts and lasts over the touchpoints of one journey."""
 
@@ -115,8 +120,9 @@ class Facts:
         self.account = last_of(self.account, other.account)
         for component, at in other.components.items():
             self.components[component] = max(at, self.components.get(component, at))
-        for mine, theirs in ((self.scores, other.scores), (self.experiments, other.experiments)):
-            for name, marked in theirs.items():
-                put(mine, name, last_of(mine.get(name), marked) or marked)
+        for name, marked in other.experiments.items():
+            put(self.experiments, name, last_of(self.experiments.get(name), marked) or marked)
+        for name, marked in other.scores.items():
+            put(self.scores, name, last_answer(self.scores.get(name), marked))
         self.first_campaign = first_of(self.first_campaign, other.first_campaign)
         self.last_campaign = last_of(self.last_campaign, other.last_campaign)

@@ -1,5 +1,6 @@
 """The journey fold: a profile's touchpoints, in order, into its state. Pure; it runs for every event."""
 
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from schemas.catalogue import Catalogue
@@ -10,7 +11,8 @@ from streams.journeys.consent import Consent
 from streams.journeys.counting import Counts
 from streams.journeys.decay import DecayedMean, DecayedSum
 from streams.journeys.expectations import MAX_EXPECTATIONS, Expectations
-from streams.journeys.facts import Facts
+from streams.journeys.facts import Facts, last_answer
+from streams.journeys.instants import Owned, by_content, issue_place, strictest
 from streams.journeys.issues import Issues
 from streams.journeys.meaning import Meaning, meanings_of
 from streams.journeys.orders import Orders
@@ -32,7 +34,7 @@ _BAD_SCORE: Final = {"CSAT": 2, "CES": 3, "NPS": 6}
 
 
 class Fold:
-    """Accumulates one profile's touchpoints, given in (occurred_at, event_id) order, each once.
+    """Accumulates one profile's touchpoints, given in order of time, each once; those of one time together.
 
     What it holds is bounded, whatever arrives. The state after n touchpoints depends only on these n: not on
     how often a state was taken in between.
@@ -72,19 +74,73 @@ class Fold:
         self._recent = Recent()
 
     def advance(self, touchpoint: Touchpoint, owner: Identifier) -> None:
-        """Take the next touchpoint, which `owner` owns: O(1)."""
+        """Take the next touchpoint, the only one of its time, which `owner` owns: O(1)."""
+        at = touchpoint["occurred_at"]
+        event_id = touchpoint["event_id"]
+        meaning = self._meant(touchpoint)
+        session = self._note(touchpoint, owner, meaning)
+        if meaning.stage is not None:
+            self._stages.touch(meaning.stage, at, event_id)
+        for rule in meaning.opens:
+            self._expectations.open(rule, session, at, event_id)
+        if meaning.meets:
+            self._expectations.meet(meaning.meets, session, at)
+        if touchpoint["issue_id"] is not None:
+            self._touch_issue(touchpoint["issue_id"], touchpoint, meaning, session)
+        if touchpoint["score"] is not None:
+            self._answer(touchpoint, at, event_id)
+        if touchpoint["sentiment"] is not None:
+            self._feel([(touchpoint["sentiment"], event_id)], at)
+        if touchpoint["consent"]:
+            self._consent.decide(touchpoint["consent"], at, event_id)
+
+    def advance_together(self, instant: Sequence[Owned]) -> None:
+        """Take the next touchpoints, all those of one time, in whatever order: none may raise an alarm in vain.
+
+        What opens something comes before what settles it, whatever their ids.
+        """
+        at = instant[0][0]["occurred_at"]
+        ordered = by_content(instant, self._channels.last)
+        meant = [(touchpoint, self._meant(touchpoint)) for touchpoint, _ in ordered]
+        sessions = [
+            self._note(touchpoint, owner, meaning)
+            for (touchpoint, owner), (_, meaning) in zip(ordered, meant, strict=True)
+        ]
+        noted = list(zip(meant, sessions, strict=True))
+        for touchpoint, meaning in sorted(meant, key=lambda item: item[1].stage_place):
+            if meaning.stage is not None:
+                self._stages.touch(meaning.stage, at, touchpoint["event_id"])
+        for (touchpoint, meaning), session in noted:
+            for rule in meaning.opens:
+                self._expectations.open(rule, session, at, touchpoint["event_id"])
+        for (_, meaning), session in noted:
+            if meaning.meets:
+                self._expectations.meet(meaning.meets, session, at)
+        self._touch_issues(noted)
+        answers = [touchpoint for touchpoint, _ in ordered if touchpoint["score"] is not None]
+        for touchpoint in sorted(answers, key=lambda item: item["score"]["value"]):  # type: ignore[index]
+            self._answer(touchpoint, at, touchpoint["event_id"])
+        moods = [(touchpoint["sentiment"], touchpoint["event_id"]) for touchpoint, _ in ordered]
+        self._feel([(mood, event_id) for mood, event_id in moods if mood is not None], at)
+        for purpose, (decision, event_id) in strictest(ordered).items():
+            self._consent.decide({purpose: decision}, at, event_id)
+
+    def _meant(self, touchpoint: Touchpoint) -> Meaning:
+        """What a touchpoint means here: a further one of an order that is counted has no effect. Notes its money."""
+        meaning = self._meaning(touchpoint["type"])
+        if meaning.money and not self._orders.note(touchpoint, meaning, self._channel(touchpoint)):
+            return meaning.repeated or meaning
+        return meaning
+
+    def _note(self, touchpoint: Touchpoint, owner: Identifier, meaning: Meaning) -> Session | None:
+        """Take of a touchpoint what no other one of its time changes; its session."""
         at = touchpoint["occurred_at"]
         event_id = touchpoint["event_id"]
         channel = self._channel(touchpoint)
-        meaning = self._meaning(touchpoint["type"])
         name = meaning.name or touchpoint["type"]
-        if meaning.money and not self._orders.note(touchpoint, meaning, channel):
-            meaning = meaning.repeated or meaning
         self._own((owner["type"], owner["value"]), at, event_id, touchpoint["tenant"])
         self._facts.note(touchpoint, meaning, at, event_id)
         self._recent.add(at, event_id, channel, name)
-        if meaning.stage is not None:
-            self._stages.touch(meaning.stage, at, event_id)
         session = None
         if not meaning.internal:
             self._channels.touch(channel, at, event_id, inbound=meaning.inbound)
@@ -96,20 +152,9 @@ class Fold:
             self._channels.outcome(channel, good=meaning.good)
         if meaning.marketing:
             self._marketing.add((at, event_id, channel, name, touchpoint["campaign"]))
-        for rule in meaning.opens:
-            self._expectations.open(rule, session, at, event_id)
-        if meaning.meets:
-            self._expectations.meet(meaning.meets, session, at)
         for count in meaning.counts:
             self._counts.note(count, at, event_id)
-        if touchpoint["issue_id"] is not None:
-            self._touch_issue(touchpoint["issue_id"], touchpoint, meaning, session)
-        elif touchpoint["score"] is not None:
-            self._answer(touchpoint, at, event_id)
-        if touchpoint["sentiment"] is not None:
-            self._feel(touchpoint["sentiment"], at, event_id)
-        if touchpoint["consent"]:
-            self._consent.decide(touchpoint["consent"], at, event_id)
+        return session
 
     def state(self, tenant: str, profile_id: str, version: int, late: int = 0) -> JourneyState:
         """The journey state as of the newest touchpoint; there must have been one."""
@@ -207,6 +252,15 @@ class Fold:
         enabled = self._rules.enabled
         return sorted((signal for signal in found if signal.kind in enabled), key=Signal.order)
 
+    def lets_go(self, signal: Signal) -> bool:
+        """Whether a signal that does not hold any more is one that only was too old to be remembered."""
+        kind = signal.kind
+        if kind in self._rules.moments:
+            return self._book.lets_go(signal)
+        if kind == "issue_overdue":
+            return self._issues.lets_go(signal) or self._book.lets_go(signal)
+        return kind in self._rules.missed and self._expectations.lets_go(signal)
+
     def next_deadline(self, now: int | None = None) -> int | None:
         """The earliest deadline that has not passed at `now` (by default, at the newest touchpoint), UTC ms.
 
@@ -275,7 +329,7 @@ class Fold:
         """
         self._book.tenant = self._book.tenant or other._book.tenant
         mine, theirs = self._facts.scores.get("NPS"), other._facts.scores.get("NPS")
-        if theirs is not None and (mine is None or theirs[:2] > mine[:2]):
+        if theirs is not None and last_answer(mine, theirs) is theirs:
             self._detractor = other._detractor
         self._facts.absorb(other._facts)
         self._merged = [
@@ -327,17 +381,32 @@ class Fold:
             causes = tuple(cause for _, cause in self._friction_causes)
             self._book.remember("friction_spike", at, causes, {"friction": f"{after:.2f}"})
 
+    def _touch_issues(self, noted: Iterable[tuple[tuple[Touchpoint, Meaning], Session | None]]) -> None:
+        """Tell issues of the touchpoints of one time."""
+        about = [item for item in noted if item[0][0]["issue_id"] is not None]
+        solved = {item["issue_id"] for (item, meaning), _ in about if meaning.effect == "issue_solved"}
+        about.sort(key=lambda item: (issue_place(item[0][1].effect), self._moves_on(item[0][0], item[1])))
+        for (touchpoint, meaning), session in about:
+            issue_id = touchpoint["issue_id"]
+            assert issue_id is not None
+            self._touch_issue(issue_id, touchpoint, meaning, session, solved_now=issue_id in solved)
+
+    def _moves_on(self, touchpoint: Touchpoint, session: Session | None) -> bool:
+        """Whether an issue is contacted elsewhere than the last time; who goes on there comes first."""
+        issue_id = touchpoint["issue_id"]
+        return issue_id is None or not self._issues.goes_on(issue_id, session, self._channel(touchpoint))
+
     def _touch_issue(
-        self, issue_id: str, touchpoint: Touchpoint, meaning: Meaning, session: Session | None
-    ) -> None:
+        self, issue_id: str, touchpoint: Touchpoint, meaning: Meaning, session: Session | None,
+        *, solved_now: bool = False,
+    ) -> None:  # fmt: skip
         at, event_id, channel = touchpoint["occurred_at"], touchpoint["event_id"], self._channel(touchpoint)
         issue = self._issues.touch(issue_id, at, event_id, meaning.effect)
         if issue is not None and session is not None and not meaning.survey:
-            self._issues.contact(issue, at, event_id, channel, channel in self._human, session)
-        if touchpoint["score"] is not None:
-            self._answer(touchpoint, at, event_id)
-            if issue is not None and issue.last_channel:
-                self._judge(touchpoint["score"]["kind"], touchpoint["score"]["value"], issue.last_channel)
+            human = channel in self._human
+            self._issues.contact(issue, at, event_id, channel, human, session, solved_now=solved_now)
+        if touchpoint["score"] is not None and issue is not None and issue.last_channel:
+            self._judge(touchpoint["score"]["kind"], touchpoint["score"]["value"], issue.last_channel)
 
     def _answer(self, touchpoint: Touchpoint, at: int, event_id: str) -> None:
         score = touchpoint["score"]
@@ -356,13 +425,17 @@ class Fold:
         elif value <= _BAD_SCORE[kind]:
             self._channels.outcome(channel, good=False)
 
-    def _feel(self, sentiment: float, at: int, event_id: str) -> None:
-        self._sentiments += 1
-        self._sentiment_now.add(sentiment, at)
-        before, after = self._sentiment.add(sentiment, at)
-        if before is not None and before >= self._rules.sentiment_below > after:
+    def _feel(self, moods: Sequence[tuple[float, str]], at: int) -> None:
+        """Take the sentiments of one time, each with its touchpoint; a drop is told from before to after all."""
+        moods = sorted(moods, key=lambda mood: -mood[0])
+        before = after = self._sentiment.value()
+        for sentiment, _ in moods:
+            self._sentiments += 1
+            self._sentiment_now.add(sentiment, at)
+            _, after = self._sentiment.add(sentiment, at)
+        if before is not None and after is not None and before >= self._rules.sentiment_below > after:
             self._book.remember(
-                "sentiment_drop", at, (event_id,), {"from": f"{before:.2f}", "to": f"{after:.2f}"}
+                "sentiment_drop", at, (moods[-1][1],), {"from": f"{before:.2f}", "to": f"{after:.2f}"}
             )
 
     def _trend(self, sentiment: float | None) -> float | None:
@@ -373,10 +446,15 @@ class Fold:
 
     def _expected(self, as_of: int) -> list[Any]:
         found = self._expectations.records(as_of) + self._issues.expectations(as_of)
-        found.sort(
-            key=lambda record: (record["opened_at"], record["kind"], record["event_id"], record["due_at"])
-        )
+        found.sort(key=_expectation_order)
         return found[-MAX_EXPECTATIONS:]
+
+
+def _expectation_order(record: Any) -> tuple[Any, ...]:
+    return (
+        record["opened_at"], record["kind"], record["due_at"], record["issue_id"] or "", record["status"],
+        record["event_id"],
+    )  # fmt: skip
 
 
 def _rounded(value: float) -> float:

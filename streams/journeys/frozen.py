@@ -7,7 +7,7 @@ and goes on over what is kept one by one.
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import Any, Final
@@ -17,6 +17,7 @@ from schemas.codec import decode_as, decode_own, encode, header
 from schemas.errors import ContractError, Reason
 from schemas.records import FrozenSummary, Identifier, Touchpoint
 from streams.journeys.fold import Fold
+from streams.journeys.instants import Owned, advance_all
 from streams.journeys.orders import sound
 from streams.journeys.rules import JourneyRules
 from streams.journeys.stamps import Stamp
@@ -137,16 +138,31 @@ def join(one: Frozen, other: Frozen) -> Frozen:
 
 
 def how_many_freeze(places: Sequence[Stamp], rules: JourneyRules) -> int:
-    """How many of an identifier's touchpoints, in order, are beyond the horizon: whole blocks of the oldest.
+    """How many of an identifier's touchpoints, in order, are beyond the horizon: whole blocks of the oldest."""
+    return max(block_ends(places, rules), default=0)
 
-    Those that are neither among the newest of it nor younger than its newest less the days; and those beyond the most
-    that are kept at all. It only grows when touchpoints are added, and what is left never freezes again.
+
+def block_ends(places: Sequence[Stamp], rules: JourneyRules) -> list[int]:
+    """Where the blocks end that are beyond the horizon.
+
+    Beyond it are those that are neither among the newest of the identifier nor younger than its newest less the days;
+    and those beyond the most that are kept at all. A block has 128 touchpoints, less those of its last time that have
+    not all room in it; only more than 128 of one time are parted. Blocks only grow in number when touchpoints are
+    added, and what is left never freezes again.
     """
     spare = len(places) - rules.horizon_touchpoints
     if spare < BLOCK:
-        return 0
+        return []
     old = bisect_left(places, (places[-1][0] - rules.horizon_ms, ""))
-    return max(min(spare, old), len(places) - rules.horizon_most, 0) // BLOCK * BLOCK
+    most = max(min(spare, old), len(places) - rules.horizon_most, 0)
+    ends: list[int] = []
+    start = 0
+    while start + BLOCK <= most:
+        end = start + BLOCK
+        time_begins = bisect_left(places, (places[end][0],))
+        start = time_begins if start < time_begins < end else end
+        ends.append(start)
+    return ends
 
 
 def knows(seen: bytes, event_id: str) -> bool:
@@ -166,10 +182,13 @@ def begin(
     the summaries in order, so each joins its own identifier's.
     """
     folds = dict(summaries)
+    waiting: dict[Node, list[Touchpoint]] = {}
     for node, touchpoint in older:
         if node not in folds:
             folds[node] = Fold(catalogue, rules)
-        folds[node].advance(touchpoint, Identifier(type=node[0], value=node[1]))
+        waiting.setdefault(node, []).append(touchpoint)
+    for node, touchpoints in waiting.items():
+        advance_all(folds[node], _owned(node, touchpoints))
     ordered = [fold for _, fold in sorted(folds.items())]
     for fold in ordered[1:]:
         ordered[0].absorb(fold)
@@ -183,7 +202,8 @@ def fold_timeline(
     places: dict[Node, list[Stamp]] = {}
     for node, touchpoint in timeline:
         places.setdefault(node, []).append((touchpoint["occurred_at"], touchpoint["event_id"]))
-    counts = {node: how_many_freeze(stamps, rules) for node, stamps in places.items()}
+    ends = {node: block_ends(stamps, rules) for node, stamps in places.items()}
+    counts = {node: max(found, default=0) for node, found in ends.items()}
     boundary = max((places[node][count - 1] for node, count in counts.items() if count), default=None)
     start = 0
     fold = Fold(catalogue, rules)
@@ -191,10 +211,40 @@ def fold_timeline(
         start = bisect_right(
             timeline, boundary, key=lambda item: (item[1]["occurred_at"], item[1]["event_id"])
         )
-        fold = begin({}, timeline[:start], catalogue, rules)
-    for node, touchpoint in timeline[start:]:
-        fold.advance(touchpoint, Identifier(type=node[0], value=node[1]))
+        freezing: dict[Node, list[Touchpoint]] = {node: [] for node, count in counts.items() if count}
+        older = []
+        for node, touchpoint in timeline[:start]:
+            if len(freezing.get(node, ())) < counts[node]:
+                freezing[node].append(touchpoint)
+            else:
+                older.append((node, touchpoint))
+        summaries = {node: Fold(catalogue, rules) for node in freezing}
+        for node, touchpoints in freezing.items():
+            advance_blocks(summaries[node], node, touchpoints, ends[node])
+        fold = begin(summaries, older, catalogue, rules)
+    advance_all(
+        fold,
+        ((touchpoint, Identifier(type=node[0], value=node[1])) for node, touchpoint in timeline[start:]),
+    )
     return fold
+
+
+def advance_blocks(fold: Fold, node: Node, touchpoints: Sequence[Touchpoint], ends: Iterable[int]) -> None:
+    """Fold the touchpoints that freeze, in order, block by block: perhaps they were frozen one by one."""
+    start = 0
+    for end in ends:
+        advance_all(fold, _owned(node, touchpoints[start:end]))
+        start = end
+
+
+def part_an_instant(places: Sequence[Stamp], ends: Iterable[int]) -> bool:
+    """Whether the end of a block parts touchpoints of one time."""
+    return any(places[end - 1][0] == places[end][0] for end in ends)
+
+
+def _owned(node: Node, touchpoints: Iterable[Touchpoint]) -> Iterator[Owned]:
+    owner = Identifier(type=node[0], value=node[1])
+    return ((touchpoint, owner) for touchpoint in touchpoints)
 
 
 def _sound(summary: dict[str, Any]) -> bool:

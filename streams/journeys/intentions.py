@@ -99,7 +99,7 @@ def _decode(value: bytes) -> _Perhaps:
         record: JourneySignal = decode_as("JourneySignal", value[at - length : at])  # type: ignore[assignment]
         signals.append(
             Signal(
-                record["kind"], record["signal_id"], record["occurred_at"], record["rule"],
+                record["kind"], record["subject_id"], record["occurred_at"], record["rule"],
                 tuple(record["event_ids"]), record["details"],
             )
         )  # fmt: skip

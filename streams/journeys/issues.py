@@ -156,10 +156,16 @@ class Issues:
         _put(self._open, issue)
         return issue
 
+    def goes_on(self, issue_id: str, session: Session | None, channel: str) -> bool:
+        """Whether the last contact about an open issue took place in this session, on this channel."""
+        issue = self._open.get(issue_id)
+        return issue is not None and issue.session is session and issue.last_channel == channel
+
     def contact(
-        self, issue: Issue, at: int, event_id: str, channel: str, human: bool, session: Session
-    ) -> None:
-        """The customer got in touch about an issue."""
+        self, issue: Issue, at: int, event_id: str, channel: str, human: bool, session: Session,
+        *, solved_now: bool,
+    ) -> None:  # fmt: skip
+        """The customer got in touch about an issue; if it is solved at that very time, nobody need hear of it."""
         if issue.solved_at is not None:
             if issue.separate(session, channel) and issue.first_contact:
                 issue.first_contact = False  # it was not, after all
@@ -176,13 +182,13 @@ class Issues:
         if issue.separate(session, channel):
             if issue.separate_contacts > 1:
                 effort += self._rules.effort_repeat_contact
-            if issue.separate_contacts == self._rules.repeat_contacts:
+            if issue.separate_contacts == self._rules.repeat_contacts and not solved_now:
                 self._book.remember("repeat_contact", at, issue.causes, {"issue_id": issue.issue_id})
         if channel not in issue.channels and len(issue.channels) < MAX_CHANNELS:
             if issue.channels:
                 effort += self._rules.effort_channel_switch
             issue.channels.add(channel)
-            if len(issue.channels) == self._rules.hopping_channels:
+            if len(issue.channels) == self._rules.hopping_channels and not solved_now:
                 details = {"issue_id": issue.issue_id, "channels": ", ".join(sorted(issue.channels))}
                 self._book.remember("channel_hopping", at, issue.causes, details)
         if effort:
@@ -203,6 +209,13 @@ class Issues:
     def overdue(self, now: int) -> list[Signal]:
         """A signal for each open issue that is overdue at `now`; one solved too late is a moment."""
         return [issue.overdue(self._book) for issue in self._open.values() if now > issue.due_at]
+
+    def lets_go(self, signal: Signal) -> bool:
+        """Whether a signal is about an open one that there was no more room for."""
+        about = signal.event_ids[-1]
+        return len(self._open) == MAX_ISSUES and not any(
+            issue.event_id == about for issues in (self._open, self._solved) for issue in issues.values()
+        )
 
     def deadlines(self, now: int) -> list[int]:
         """When each open issue is due that is not overdue at `now`."""
@@ -229,7 +242,10 @@ class Issues:
         self.handoffs = record["handoffs"]
 
     def absorb(self, other: "Issues") -> None:
-        """Add another identifier's issues; of one that both know, the later word says whether it is open."""
+        """Add another identifier's issues; of one that both know, the later word says whether it is open.
+
+        Of two that are spoken at one time, that it is solved.
+        """
         self.solved += other.solved
         self.first_contact += other.first_contact
         self.handoffs += other.handoffs
@@ -278,8 +294,10 @@ class Issues:
             self._channels.outcome(issue.last_channel, good=True)
 
 
-def _last_word(issue: Issue) -> int:
-    return issue.last_contact_at if issue.solved_at is None else max(issue.solved_at, issue.last_contact_at)
+def _last_word(issue: Issue) -> tuple[int, bool]:
+    if issue.solved_at is None:
+        return issue.last_contact_at, False
+    return max(issue.solved_at, issue.last_contact_at), True
 
 
 def _put(issues: dict[str, Issue], issue: Issue) -> None:

@@ -23,6 +23,7 @@ class Meaning:
     name: str  #: of the catalogue; "" when it names no such type
     component: str
     stage: str | None
+    stage_place: int  #: its place among the stages of a lifecycle; -1 for none
     inbound: bool
     internal: bool
     friction: float
@@ -55,28 +56,32 @@ class Meanings:
         self.channel_aliases = catalogue.channel_aliases
         resolved = {name: _resolved(name, catalogue) for _, names in _named(rules) for name in names}
         self._by_type = {
-            name: _of_type(name, kind, rules, resolved) for name, kind in catalogue.types.items()
+            name: _of_type(name, kind, catalogue, rules, resolved) for name, kind in catalogue.types.items()
         }
         # what was stored before the catalogue learnt an alias has that name still
         self._by_type |= {alias: self._by_type[name] for alias, name in catalogue.type_aliases.items()}
-        self._unknown = _meaning(set(), "", UNKNOWN, rules, resolved)
+        self._unknown = _meaning(set(), "", UNKNOWN, catalogue, rules, resolved)
 
     def of(self, name: str) -> Meaning:
         """What a type means; one that the catalogue does not name is an inbound contact of component "other"."""
         return self._by_type.get(name, self._unknown)
 
 
-def _of_type(name: str, kind: TouchpointType, rules: JourneyRules, resolved: Mapping[str, str]) -> Meaning:
-    meaning = _meaning({name, kind.effect}, name, kind, rules, resolved)
+def _of_type(
+    name: str, kind: TouchpointType, catalogue: Catalogue, rules: JourneyRules, resolved: Mapping[str, str]
+) -> Meaning:
+    meaning = _meaning({name, kind.effect}, name, kind, catalogue, rules, resolved)
     if kind.effect not in _MONEY:
         return meaning
     names = {name} - {kind.effect}  # of a type that is called as its effect, a rule means the effect
-    return replace(meaning, repeated=_meaning(names, name, replace(kind, effect=None), rules, resolved))
+    without = replace(kind, effect=None)
+    return replace(meaning, repeated=_meaning(names, name, without, catalogue, rules, resolved))
 
 
 def _meaning(
-    names: Set[str | None], name: str, kind: TouchpointType, rules: JourneyRules, resolved: Mapping[str, str]
-) -> Meaning:
+    names: Set[str | None], name: str, kind: TouchpointType, catalogue: Catalogue, rules: JourneyRules,
+    resolved: Mapping[str, str],
+) -> Meaning:  # fmt: skip
     internal = kind.direction == "internal"
 
     def named(listed: tuple[str, ...]) -> bool:
@@ -86,6 +91,7 @@ def _meaning(
         name=name,
         component=kind.component,
         stage=kind.stage,
+        stage_place=-1 if kind.stage is None else catalogue.stages.index(kind.stage),
         inbound=kind.direction == "inbound",
         internal=internal,
         friction=kind.friction,
@@ -107,6 +113,7 @@ def _fingerprint(catalogue: Catalogue, rules: JourneyRules) -> int:
     values = [(item.name, getattr(rules, item.name)) for item in fields(rules) if item.compare]
     parts = (
         sorted(catalogue.types.items()),
+        catalogue.stages,
         sorted(catalogue.human_channels),
         sorted(catalogue.type_aliases.items()),
         sorted(catalogue.channel_aliases.items()),

@@ -38,7 +38,7 @@ class Recent:
         """Take another identifier's; the newest of both stay."""
         both = self.records() + other.records()
         self._items.clear()
-        self.load(sorted(both, key=lambda record: (record["occurred_at"], record["event_id"])))
+        self.load(sorted(both, key=lambda record: record["occurred_at"]))
 
     def into(self, state: bytes) -> bytes:
         """An encoded journey state that shows none and predicts nothing, with these in it."""

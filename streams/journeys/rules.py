@@ -73,6 +73,10 @@ KINDS: Final = (
 )
 
 
+#: Of them, those that are remembered as moments.
+_MOMENTS: Final = frozenset({"friction_spike", "sentiment_drop", "repeat_contact", "channel_hopping"})
+
+
 @dataclass(frozen=True, slots=True)
 class JourneyRules:
     """Every threshold of the fold and its signals; times in milliseconds, effort points in thousandths."""
@@ -106,10 +110,18 @@ class JourneyRules:
     expectations: tuple[ExpectationRule, ...] = ()
     counts: tuple[CountRule, ...] = ()
     enabled: frozenset[str] = frozenset(KINDS)  #: kinds of signals to raise
+    moments: frozenset[str] = field(
+        init=False, compare=False, repr=False
+    )  #: kinds that no later touchpoint ends
+    missed: frozenset[str] = field(
+        init=False, compare=False, repr=False
+    )  #: kinds that tell a missed expectation
     words: dict[str, str] = field(init=False, compare=False, repr=False)  #: kind to its rule as a sentence
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "words", _words(self))
+        object.__setattr__(self, "moments", _MOMENTS | {rule.name for rule in self.counts})
+        object.__setattr__(self, "missed", frozenset(rule.signal for rule in self.expectations))
 
     @classmethod
     def load(cls, path: str = "") -> "JourneyRules":

@@ -1,9 +1,10 @@
-"""Signals: what a service may act on now, with ids that depend only on what they are about."""
+"""Signals: what a service may act on now, with ids that depend only on whom and what they are about."""
 
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
+from schemas.records import JourneySignal
 from streams.identity.profile_id import uuid5_text
 from streams.journeys.rules import JourneyRules
 
@@ -22,7 +23,7 @@ class Signal:
     """One reason to act; the fields of JourneySignal that do not depend on who publishes it."""
 
     kind: str
-    signal_id: str
+    subject_id: str  #: names what it is about
     occurred_at: int  #: event time at which it became true, UTC ms; for a missed deadline: the deadline
     rule: str  #: in words
     event_ids: tuple[str, ...]  #: the touchpoints that caused it
@@ -30,13 +31,13 @@ class Signal:
 
     def order(self) -> tuple[int, str, str]:
         """Sort key: by time, then by kind and id."""
-        return (self.occurred_at, self.kind, self.signal_id)
+        return (self.occurred_at, self.kind, self.subject_id)
 
     def dump(self) -> dict[str, Any]:
         """As FrozenSummary.avsc holds it."""
         return {
-            "kind": self.kind, "signal_id": self.signal_id, "occurred_at": self.occurred_at, "rule": self.rule,
-            "event_ids": list(self.event_ids), "details": self.details,
+            "kind": self.kind, "subject_id": self.subject_id, "occurred_at": self.occurred_at,
+            "rule": self.rule, "event_ids": list(self.event_ids), "details": self.details,
         }  # fmt: skip
 
     @classmethod
@@ -45,9 +46,24 @@ class Signal:
         return cls(**(record | {"event_ids": tuple(record["event_ids"])}))
 
 
-def signal_id(tenant: str, kind: str, event_id: str) -> str:
+def subject_id(tenant: str, kind: str, event_id: str) -> str:
     """UUIDv5 of the kind and the touchpoint it is about: the same whichever profile holds that."""
     return uuid5_text(_NAMESPACE_BYTES, f"{tenant}/{kind}/{event_id}")
+
+
+def signal_id(profile_id: str, subject: str) -> str:
+    """UUIDv5 of the profile and the subject: what one person's signal is called, and nobody else's."""
+    return uuid5_text(_NAMESPACE_BYTES, f"{profile_id}/{subject}")
+
+
+def raised(tenant: str, profile_id: str, signal: Signal, version: int) -> JourneySignal:
+    """The record that tells subscribers of a signal that holds."""
+    return JourneySignal(
+        tenant=tenant, profile_id=profile_id, signal_id=signal_id(profile_id, signal.subject_id),
+        subject_id=signal.subject_id, kind=signal.kind, status="RAISED", reason=None, successor=None,
+        occurred_at=signal.occurred_at, rule=signal.rule, event_ids=list(signal.event_ids),
+        details=dict(signal.details), version=version,
+    )  # fmt: skip
 
 
 class SignalBook:
@@ -67,7 +83,7 @@ class SignalBook:
         about = about or event_ids[-1]
         # a frozen expectation may belong to a rule that is no more
         rule = self._rules.words.get(kind, kind)
-        return Signal(kind, signal_id(self.tenant, kind, about), at, rule, event_ids, details)
+        return Signal(kind, subject_id(self.tenant, kind, about), at, rule, event_ids, details)
 
     def remember(self, kind: str, at: int, event_ids: tuple[str, ...], details: dict[str, str]) -> None:
         """Make and keep a signal that no later touchpoint can make untrue."""
@@ -83,6 +99,10 @@ class SignalBook:
         """The remembered ones, oldest first."""
         return list(self._moments)
 
+    def lets_go(self, signal: Signal) -> bool:
+        """Whether a signal is older than all that are remembered, and there is no room for more."""
+        return len(self._moments) == MAX_MOMENTS and signal.order() < self._moments[0].order()
+
     def dump(self) -> list[dict[str, Any]]:
         """The moments as FrozenSummary.avsc holds them."""
         return [signal.dump() for signal in self._moments]
@@ -93,5 +113,5 @@ class SignalBook:
 
     def absorb(self, other: "SignalBook") -> None:
         """Take the moments of another identifier's summary."""
-        both = {signal.signal_id: signal for signal in (*self._moments, *other._moments)}
+        both = {signal.subject_id: signal for signal in (*self._moments, *other._moments)}
         self._moments = sorted(both.values(), key=Signal.order)[-MAX_MOMENTS:]

@@ -8,6 +8,7 @@ erased (docs/erasure.md): such touchpoints are dropped wherever they turn up.
 """
 
 from bisect import bisect_left, bisect_right, insort
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -16,7 +17,17 @@ from schemas.codec import decode_as, decode_own, encode, encode_resolved
 from schemas.errors import ContractError, Reason
 from schemas.records import IdentityAssignment, JourneyState, ResolvedTouchpoint, Touchpoint, Transfer
 from streams.journeys.fold import Fold
-from streams.journeys.frozen import Frozen, begin, how_many_freeze, join, nothing, read
+from streams.journeys.frozen import (
+    Frozen,
+    advance_blocks,
+    begin,
+    block_ends,
+    join,
+    nothing,
+    part_an_instant,
+    read,
+)
+from streams.journeys.instants import Owned, advance_all
 from streams.journeys.published import Publication
 from streams.journeys.rules import JourneyRules
 from streams.journeys.signals import Signal
@@ -62,6 +73,11 @@ class Effects:
     frozen: dict[Node, Frozen | None] = field(default_factory=dict)  #: changelog: summaries; None is gone
     evidence: list[Touchpoint] = field(default_factory=list)  #: whose links identity must see once more
     emptied: bool = False  #: the last touchpoint left
+    gone: dict[str, str | None] = field(
+        default_factory=dict
+    )  #: event id → who has it now; None: it was erased
+    #: the same of summaries, by the filter that knows the ids of what is in them
+    gone_summaries: list[tuple[bytes, str | None]] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -126,10 +142,12 @@ class Timeline:
             if entry.node != node:
                 continue
             if erased(known, entry.occurred_at):
+                effects.gone[entry.event_id] = None
                 self._remove(entry, effects)
             elif entry.version <= known["version"]:
                 owner = owner_at(known, entry.occurred_at)
                 if owner != self.profile_id:
+                    effects.gone[entry.event_id] = owner
                     leaving.setdefault(owner, []).append(entry)
                     self._remove(entry, effects)
         for owner, entries in leaving.items():
@@ -157,9 +175,9 @@ class Timeline:
     def freeze(self, catalogue: Catalogue, rules: JourneyRules, effects: Effects) -> None:
         """Sum up what is beyond the horizon; after all inputs of a fetch, before the state is taken."""
         for node, places in list(self.places.items()):
-            count = how_many_freeze(places, rules)
-            if count:
-                self._freeze(node, places[:count], catalogue, rules, effects)
+            ends = block_ends(places, rules)
+            if ends:
+                self._freeze(node, places, ends, catalogue, rules, effects)
 
     def _send_again(
         self, node: Node, known: IdentityAssignment | None, newer: IdentityAssignment, effects: Effects
@@ -175,21 +193,22 @@ class Timeline:
         )
 
     def _freeze(
-        self, node: Node, places: list[Stamp], catalogue: Catalogue, rules: JourneyRules, effects: Effects
-    ) -> None:
+        self, node: Node, all_places: list[Stamp], ends: list[int], catalogue: Catalogue, rules: JourneyRules,
+        effects: Effects,
+    ) -> None:  # fmt: skip
+        places, parted = all_places[: ends[-1]], part_an_instant(all_places, ends)
         frozen = self.frozen.get(node, nothing(node))
         fold = frozen.unfold(self.tenant, catalogue, rules)
         entries = [self.entries[event_id] for _, event_id in places]
         touchpoints = [entry.touchpoint() for entry in entries]
-        for touchpoint in touchpoints:
-            fold.advance(touchpoint, {"type": node[0], "value": node[1]})
+        advance_blocks(fold, node, touchpoints, ends)
         version = max(entry.version for entry in entries)
         for entry in entries:
             del self.entries[entry.event_id]
             effects.entries[entry.event_id] = None
         del self.places[node][: len(places)]
         alone = self.places.keys() | self.frozen.keys() == {node}
-        if alone and self._fold is not None and self._folded >= len(places):
+        if alone and not parted and self._fold is not None and self._folded >= len(places):
             # its fold is what the new summary would grow into
             self.order, self._folded, self._rest = self.order[len(places) :], self._folded - len(places), None
         else:
@@ -205,6 +224,7 @@ class Timeline:
             self._take(replace(frozen, version=known["version"]), effects)
             return
         if self.frozen.pop(frozen.node, None) is not None:
+            effects.gone_summaries.append((frozen.seen, None if erased(known, frozen.first_seen) else owner))
             effects.frozen[frozen.node] = None
             self._unfold()
             effects.emptied = self.empty
@@ -288,13 +308,23 @@ class Timeline:
             if len(self.order) - self._folded > 2 * REST:
                 resting -= REST
             self._fold = fold
-        for index in range(self._folded, len(self.order)):
-            if index == resting:
-                self._rest = index, encode("FoldSummary", fold.dump())
-            entry = self.entries[self.order[index][1]]
-            fold.advance(entry.touchpoint(), {"type": entry.node[0], "value": entry.node[1]})
+        if resting < len(self.order):
+            resting = self._begins(self.order[resting])
+            advance_all(fold, self._owned(self._folded, resting))
+            self._rest, self._folded = (resting, encode("FoldSummary", fold.dump())), resting
+        advance_all(fold, self._owned(self._folded, len(self.order)))
         self._folded = len(self.order)
         return fold
+
+    def _owned(self, start: int, end: int) -> Iterator[Owned]:
+        """The touchpoints from one place in `order` to another, decoded, with their owners."""
+        for place in self.order[start:end]:
+            entry = self.entries[place[1]]
+            yield entry.touchpoint(), {"type": entry.node[0], "value": entry.node[1]}
+
+    def _begins(self, place: Stamp) -> int:
+        """Where in `order` the touchpoints begin that are as old as the one at `place`: they are folded together."""
+        return bisect_left(self.order, (place[0],))
 
     def state(self, catalogue: Catalogue, rules: JourneyRules) -> JourneyState:
         """The journey state to publish."""
@@ -354,10 +384,11 @@ class Timeline:
             self._remove(known, effects)
         place = entry.place
         if self.order and place < self.order[-1]:
-            index = bisect_left(self.order, place)
-            self.order.insert(index, place)
-            self._unfold(index)
+            self._unfold(self._begins(place))
+            insort(self.order, place)
         else:
+            if self.order and place[0] == self.order[-1][0]:
+                self._unfold(self._begins(place))
             self.order.append(place)
             if any(place <= frozen.boundary for frozen in self.frozen.values()):
                 self._unfold()

@@ -5,7 +5,7 @@ CPU time of this process, the best of several rounds; memory as tracemalloc coun
 
 import time
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from random import Random
 
@@ -33,12 +33,14 @@ TYPES = {
 }
 
 
-def journey(length: int, owner: str = "c1", seed: int = 1) -> list[Touchpoint]:
-    """So many touchpoints of one visitor, a quarter of an hour apart on average."""
+def journey(
+    length: int, owner: str = "c1", seed: int = 1, pauses: Sequence[int] = (1, 2, 3, 60)
+) -> list[Touchpoint]:
+    """So many touchpoints of one visitor, by default a quarter of an hour apart on average; `pauses` in minutes."""
     random = Random(seed)
     minute, items = 0, []
     for number in range(length):
-        minute += random.choice([0, 1, 2, 60])
+        minute += random.choice(pauses)
         (kind,) = random.choices(list(TYPES), list(TYPES.values()))
         items.append(
             touchpoint(
@@ -135,6 +137,7 @@ def main() -> None:
     items = journey(256)
     folded, timeline = advance(items), timeline_of(items)
     late = resolved(items[128] | {"event_id": "late"}, "p1")
+    tied = resolved(items[-1] | {"event_id": "tied"}, "p1")
     ordered = [resolved(item, "p1") for item in items]
     bot = [resolved(item, "p1") for item in journey(5000)]
     rows = [
@@ -146,6 +149,10 @@ def main() -> None:
         (
             "the same for 5,000 of one bot",
             best(lambda: Timeline("default", "p1"), lambda given: accept_each(bot, given), 5000),  # type: ignore[arg-type]
+        ),
+        (
+            "timeline and fold, append at the same time",
+            best(lambda: timeline_of(items), lambda given: accept_each([tied], given)),  # type: ignore[arg-type]
         ),
         (
             "timeline and fold, into the middle of 256",

@@ -12,12 +12,14 @@ from typing import Any
 
 from clickhouse_driver import Client
 
+from deploy.meanings import meanings
 from deploy.sandbox import Broker, ClickHouseServer, Process
 from deploy.sandbox.status import Observer, Status
 from deploy.sandbox.topics import create_topics
 from schemas.settings import Settings
 from schemas.topics import LOADER_GROUP
 from sinks.clickhouse import connect
+from sinks.meanings import put_in_force
 from sinks.migrate import migrate
 
 TOUCHLINE = [sys.executable, "-m", "deploy.cli"]
@@ -142,6 +144,7 @@ def deployment(
     )
     create_topics(running.settings)
     migrate(running.settings.clickhouse())
+    put_in_force(running.settings.clickhouse(), meanings(running.settings))
     try:
         for _ in range(workers):
             running.start_worker()

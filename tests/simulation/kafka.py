@@ -58,6 +58,10 @@ class Kafka:
             record for (topic, _), log in sorted(self.logs.items()) if topic == name for record in log.records
         ]
 
+    def logs_of(self, name: str) -> list[list[Record]]:
+        """Everything in a topic, each partition's by itself."""
+        return [log.records for (topic, _), log in sorted(self.logs.items()) if topic == name]
+
     def compact(self, topic: str) -> None:
         """Keep the newest record of each key, as the cleaner may at any time."""
         for (name, _), log in self.logs.items():

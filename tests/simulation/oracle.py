@@ -8,12 +8,14 @@ from schemas.codec import decode
 from schemas.keys import account_key, identifier_key, profile_key
 from schemas.records import Touchpoint
 from streams.journeys.fold import Fold
+from streams.journeys.frozen import fold_timeline
 from streams.journeys.timeline import Effects, Timeline
 from streams.ownership import owner_at
 from streams.replay import Replay
 from tests.simulation.kafka import Kafka
 from tests.simulation.worker import CATALOGUE, POLICY, RULES, Worker
 from tests.simulation.world import World
+from tests.subscriber import Subscriber
 
 Held = dict[str, set[str]]  #: profile → event ids
 Signals = set[tuple[str, str, str]]  #: profile, kind, signal id
@@ -45,6 +47,7 @@ def problems(world: World, events: tuple[Touchpoint | None, ...]) -> list[str]:
     compare("accounts", newest(kafka, topics.ACCOUNT_STATES.name, "members"), accounts)
     up, hold = raised(kafka), holding(world.workers)
     compare("signals", up & hold if world.unnoticed_zombie else up, hold)
+    compare("signals by definition", hold, defined(replay, world.workers))
     compare("timelines after a restart", held([world.restart()]), dict(expected))
     return found
 
@@ -108,20 +111,40 @@ def held(workers: list[Worker]) -> Held:
 
 
 def raised(kafka: Kafka) -> Signals:
-    """The signals that a subscriber has to act on: the record with the highest version of each says RAISED."""
-    newest: dict[tuple[str, str, str], tuple[int, bool]] = {}
-    for record in kafka.topic(topics.JOURNEY_SIGNALS.name):
-        signal = decode(record.value)[1]
-        about = signal["profile_id"], signal["kind"], signal["signal_id"]
-        if signal["version"] >= newest.get(about, (-1, False))[0]:
-            newest[about] = signal["version"], signal["status"] == "RAISED"
-    return {about for about, (_, up) in newest.items() if up}
+    """The signals that a subscriber has to act on, whichever partition it reads first."""
+    logs = kafka.logs_of(topics.JOURNEY_SIGNALS.name)
+    one, other = (
+        {
+            (signal["profile_id"], signal["kind"], signal["subject_id"])
+            for signal in Subscriber().read(record.value for log in order for record in log).holding()
+        }
+        for order in (logs, logs[::-1])
+    )
+    assert one == other
+    return one
+
+
+def defined(replay: Replay, workers: list[Worker]) -> Signals:
+    """The signals that hold by definition, of each profile at the time at which it was published last."""
+    times = {
+        (timeline.tenant, timeline.profile_id): timeline.last.now
+        for worker in workers
+        for partition in worker.journeys.state.all()
+        for timeline in partition.timelines.values()
+        if timeline.last is not None
+    }
+    return {
+        (signal["profile_id"], signal["kind"], signal["subject_id"])
+        for now in set(times.values())
+        for signal in replay.signals(now)
+        if times.get((signal["tenant"], signal["profile_id"])) == now
+    }
 
 
 def holding(workers: list[Worker]) -> Signals:
     """The signals that hold: by a fold of each timeline from its beginning, at the time it was published last."""
     return {
-        (timeline.profile_id, signal.kind, signal.signal_id)
+        (timeline.profile_id, signal.kind, signal.subject_id)
         for worker in workers
         for partition in worker.journeys.state.all()
         for timeline in partition.timelines.values()
@@ -132,12 +155,9 @@ def holding(workers: list[Worker]) -> Signals:
 
 def folded(timeline: Timeline) -> Fold:
     """A fold that nobody has used before."""
-    fold = Fold(CATALOGUE, RULES)
-    for _, event_id in timeline.order:
-        entry = timeline.entries[event_id]
-        touchpoint = decode(entry.value)[1]["touchpoint"]
-        fold.advance(touchpoint, {"type": entry.node[0], "value": entry.node[1]})
-    return fold
+    entries = [timeline.entries[event_id] for _, event_id in timeline.order]
+    owned = [(entry.node, decode(entry.value)[1]["touchpoint"]) for entry in entries]
+    return fold_timeline(owned, CATALOGUE, RULES)
 
 
 def newest(kafka: Kafka, topic: str, field: str) -> dict[bytes, object]:

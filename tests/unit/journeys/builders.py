@@ -6,6 +6,7 @@ from typing import Any
 from schemas.catalogue import Catalogue
 from schemas.records import JourneyState, Touchpoint
 from streams.journeys.fold import Fold
+from streams.journeys.instants import advance_all
 from streams.journeys.rules import JourneyRules
 from streams.journeys.signals import Signal
 from tests.touchpoints import START
@@ -34,8 +35,7 @@ def in_order(touchpoints: Iterable[Touchpoint]) -> list[Touchpoint]:
 def fold(*touchpoints: Touchpoint, rules: JourneyRules = RULES) -> Fold:
     """The fold over touchpoints given in any order."""
     folded = Fold(CATALOGUE, rules)
-    for item in in_order(touchpoints):
-        folded.advance(item, item["identifiers"][0])
+    advance_all(folded, ((item, item["identifiers"][0]) for item in in_order(touchpoints)))
     return folded
 
 

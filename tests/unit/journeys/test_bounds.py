@@ -9,7 +9,7 @@ from functools import cache
 from schemas.catalogue import Catalogue
 from schemas.codec import MAX_BYTES, MAX_OWN_BYTES, decode, encode
 from schemas.keys import profile_key
-from schemas.records import Identifier, JourneySignal, Touchpoint, Transfer
+from schemas.records import Identifier, Touchpoint, Transfer
 from schemas.topics import MAX_MESSAGE_BYTES
 from schemas.touchpoints import (
     MAX_ATTRIBUTES,
@@ -27,6 +27,7 @@ from streams.journeys.issues import MAX_CHANNELS, MAX_ISSUES
 from streams.journeys.orders import MAX_ORDERS
 from streams.journeys.rules import JourneyRules
 from streams.journeys.sessions import MAX_NAMED
+from streams.journeys.signals import raised
 from streams.journeys.timeline import TRANSFER_BYTES
 from tests.touchpoints import touchpoint
 from tests.unit.journeys.builders import RULES, START
@@ -135,9 +136,7 @@ def test_the_worst_signals_that_one_publication_can_raise() -> None:
     holding = worst(MAX_NAMES).signals(START + 10**12)
     ahead = Intentions()
     for signal in holding:
-        record = JourneySignal(
-            tenant=TENANT, profile_id="p" * 36, status="RAISED", version=2**62, **signal.dump()
-        )
+        record = raised(TENANT, "p" * 36, signal, version=2**62)
         ahead.raising(profile_key(TENANT, "p" * 36), 1, 1, encode("JourneySignal", record))
     ((_, value),) = ahead.ahead()
     print(f"{len(holding)} signals, {len(value or b''):,}")

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from schemas import topics
-from schemas.codec import decode_as, encode
+from schemas.codec import decode, decode_as, encode
 from schemas.records import ResolvedTouchpoint, Touchpoint
 from schemas.settings import Settings
 from streams.identity.resolution import own_profile
@@ -27,6 +27,8 @@ class Published:
 
     def __init__(self) -> None:
         self.signals: list[dict[str, Any]] = []
+        self.inputs: list[tuple[str, Any]] = []  #: what profiles tell each other
+        self.states: list[tuple[bytes, bytes | None]] = []
         self.changelog: list[tuple[bytes, bytes | None]] = []
         self.fails_at: int | None = None  #: that many publications from now the broker is gone
 
@@ -38,6 +40,10 @@ class Published:
         for (topic, _), records in outbox.records.items():
             if topic.endswith(topics.JOURNEY_SIGNALS.name):
                 self.signals += [decode_as("JourneySignal", value) for _, value, _ in records]
+            elif topic.endswith(topics.JOURNEY_INPUTS.name):
+                self.inputs += [decode(value) for _, value, _ in records]
+            elif topic.endswith(topics.JOURNEY_STATES.name):
+                self.states += [(key, value) for key, value, _ in records]
             elif topic.endswith("changelog"):
                 self.changelog += [(key, value) for key, value, _ in records]
         return {}
@@ -58,11 +64,13 @@ class Worker:
         self.partition.restored()
 
     def take(self, *items: Touchpoint, offset: int = 0) -> None:
+        self.hear(*(("ResolvedTouchpoint", resolved(item)) for item in items), offset=offset)
+
+    def hear(self, *messages: tuple[str, Any], offset: int = 0) -> None:
+        """Take messages of any kind, each with its name, as one fetch."""
         records = [
-            SimpleNamespace(
-                value=encode("ResolvedTouchpoint", resolved(item)), key=b"", offset=offset + number
-            )
-            for number, item in enumerate(items)
+            SimpleNamespace(value=encode(name, message), key=b"", offset=offset + number)
+            for number, (name, message) in enumerate(messages)
         ]
         event = SimpleNamespace(message=SimpleNamespace(partition=0), value=records, ack=lambda: None)
         asyncio.run(self.journeys.take(event))

@@ -12,6 +12,7 @@ import pytest
 
 from schemas.records import Touchpoint
 from streams.journeys.fold import Fold
+from streams.journeys.instants import advance_all
 from tests.unit.journeys.builders import CATALOGUE, RULES, fold, in_order, touchpoint
 from tests.unit.journeys.journeys_of import fed
 
@@ -23,8 +24,7 @@ def test_the_ecom_log_has_3605_sessions_and_743_abandoned_carts_of_1213() -> Non
     totals: Counter[str] = Counter()
     for journey in _journeys().values():
         folded = Fold(CATALOGUE, RULES)
-        for item in journey:
-            folded.advance(item, item["identifiers"][0])
+        advance_all(folded, ((item, item["identifiers"][0]) for item in journey))
         state = folded.state("default", "p1", 1)
         for name in ("touchpoints", "sessions", "carts", "carts_met", "orders"):
             totals[name] += state[name]  # type: ignore[literal-required]

@@ -12,6 +12,7 @@ from schemas.errors import ContractError
 from schemas.records import JourneyState, Touchpoint
 from streams.journeys.fold import Fold
 from streams.journeys.frozen import BLOCK, SEEN_BYTES, fold_timeline, how_many_freeze, knows, read
+from streams.journeys.instants import advance_all
 from streams.journeys.rules import JourneyRules
 from streams.journeys.timeline import Effects, Timeline
 from streams.ownership import node_of
@@ -24,6 +25,11 @@ COMMUTATIVE = [
     "last_channel", "ouch_moments", "wow_moments", "nps", "csat", "ces", "consent", "orders", "orders_returned",
     "orders_cancelled", "revenue", "first_campaign", "last_campaign", "marketing_touches", "marketing_first",
     "marketing_last", "experiments", "recent",
+]  # fmt: skip
+#: Those of them that show, of touchpoints of one time, only one or the order.
+FIRST_OR_LAST = [
+    "account_id", "stage", "last_channel", "first_campaign", "last_campaign", "marketing_first", "marketing_last",
+    "experiments", "recent",
 ]  # fmt: skip
 SMALL = JourneyRules.parse("[horizon]\ntouchpoints = 60\nmost_touchpoints = 300", "small.toml")
 
@@ -47,11 +53,12 @@ def test_a_fold_that_was_written_down_goes_on_as_if_nothing_had_happened(
     journey: list[Touchpoint], cut: int
 ) -> None:
     ordered = in_order(journey)
+    while 0 < cut < len(ordered) and ordered[cut - 1]["occurred_at"] == ordered[cut]["occurred_at"]:
+        cut -= 1  # touchpoints of one time are folded together
     head = fold(*ordered[:cut])
     stored = decode_as("FoldSummary", encode("FoldSummary", head.dump()))
     resumed = Fold.load(stored, "default", CATALOGUE, RULES)
-    for item in ordered[cut:]:
-        resumed.advance(item, item["identifiers"][0])
+    advance_all(resumed, ((item, item["identifiers"][0]) for item in ordered[cut:]))
     now = START + 99 * DAY
     assert everything(resumed, now) == everything(fold(*ordered), now)
 
@@ -65,7 +72,9 @@ def test_summing_up_identifier_by_identifier_changes_no_commutative_field(journe
         parts[0].absorb(part)
     summed = parts[0].state("default", "p1", 0)
     whole = fold(*ordered).state("default", "p1", 0)
-    assert {name: summed[name] for name in COMMUTATIVE} == {name: whole[name] for name in COMMUTATIVE}  # type: ignore[literal-required]
+    tied = len({item["occurred_at"] for item in ordered}) < len(ordered)
+    alike = set(COMMUTATIVE) - (set(FIRST_OR_LAST) if tied else set())
+    assert {name: summed[name] for name in alike} == {name: whole[name] for name in alike}  # type: ignore[literal-required]
 
 
 def owner(item: Touchpoint) -> str:

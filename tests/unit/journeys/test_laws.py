@@ -55,7 +55,7 @@ def test_signals_have_distinct_ids_known_causes_and_lie_in_the_past(
         folded.advance(item, item["identifiers"][0])
     now = max(item["occurred_at"] for item in journey) + later
     found = folded.signals(now)
-    assert len({signal.signal_id for signal in found}) == len(found)
+    assert len({signal.subject_id for signal in found}) == len(found)
     assert {cause for signal in found for cause in signal.event_ids} <= {item["event_id"] for item in journey}
     assert all(signal.occurred_at <= now for signal in found)
     deadline = folded.next_deadline(now)

@@ -1,9 +1,10 @@
 """When each signal holds, why, and under which id."""
 
 from typing import Any
+from uuid import uuid5
 
 from streams.journeys.rules import JourneyRules
-from streams.journeys.signals import MAX_MOMENTS, signal_id
+from streams.journeys.signals import MAX_MOMENTS, NAMESPACE, raised, signal_id, subject_id
 from tests.unit.journeys.builders import CATALOGUE, START, fold, signals, state, touchpoint
 
 
@@ -16,11 +17,19 @@ def consent(minute: float, decision: str, event_id: str | None = None) -> Any:
     return change | {"event_id": event_id or change["event_id"]}
 
 
-def test_a_signal_id_names_what_it_is_about_and_never_the_profile() -> None:
+def test_a_subject_names_what_a_signal_is_about_and_never_the_profile() -> None:
     (signal,) = signals(touchpoint("add_to_cart"), minute=99)["abandoned_cart"]
-    assert signal.signal_id == signal_id("default", "abandoned_cart", "add_to_cart@0")
-    assert signal_id("default", "abandoned_cart", "e") != signal_id("other", "abandoned_cart", "e")
-    assert signal_id("default", "abandoned_cart", "e") == "01ed0d0d-4f4d-5b67-a654-023e12251511"
+    assert signal.subject_id == subject_id("default", "abandoned_cart", "add_to_cart@0")
+    assert subject_id("default", "abandoned_cart", "e") != subject_id("other", "abandoned_cart", "e")
+    assert subject_id("default", "abandoned_cart", "e") == "01ed0d0d-4f4d-5b67-a654-023e12251511"
+
+
+def test_a_signal_id_names_one_signal_of_one_profile() -> None:
+    (signal,) = signals(touchpoint("add_to_cart"), minute=99)["abandoned_cart"]
+    told = [raised("default", profile, signal, 7) for profile in ("p1", "p2")]
+    assert told[0]["signal_id"] == signal_id("p1", signal.subject_id) != told[1]["signal_id"]
+    assert told[0]["subject_id"] == told[1]["subject_id"] == signal.subject_id
+    assert signal_id("p1", "s") == str(uuid5(NAMESPACE, "p1/s"))
 
 
 def test_each_stage_is_entered_once() -> None:

@@ -80,7 +80,9 @@ def test_what_was_published_is_worked_out_again_unless_nothing_is_left(packer: P
     timeline.recalled, timeline.published = True, {}
     assert packer.unpack(KEY, packer.pack(timeline)).published == {}
     timeline.last = Publication(1, NOW, NOW, 0)
-    timeline.published = {signal.signal_id: signal for signal in timeline.fold(CATALOGUE, RULES).signals(NOW)}
+    timeline.published = {
+        signal.subject_id: signal for signal in timeline.fold(CATALOGUE, RULES).signals(NOW)
+    }
     found = packer.unpack(KEY, packer.pack(timeline))
     assert (found.published, found.recalled) == (None, True)
 

@@ -5,14 +5,16 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from schemas.errors import SettingsError
+import typer
 
 
 def configure(loglevel: str) -> None:
-    """Log from `loglevel` (a name, as in --loglevel) on. Raises SettingsError if there is no such level."""
+    """Log from `loglevel` (a name, as in --loglevel) on. Raises BadParameter if there is no such level."""
     level = logging.getLevelNamesMapping().get(loglevel.upper())
     if level is None:
-        raise SettingsError(f"--loglevel {loglevel}: it must be DEBUG, INFO, WARNING or ERROR")
+        raise typer.BadParameter(
+            f"{loglevel}: it must be DEBUG, INFO, WARNING or ERROR", param_hint="--loglevel"
+        )
     logging.basicConfig(
         format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=max(level, logging.WARNING)
     )

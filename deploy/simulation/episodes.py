@@ -74,7 +74,7 @@ def browse(person: Person, at: int, random: Random) -> Iterator[Step]:
 def use_app(person: Person, at: int, random: Random) -> Iterator[Step]:
     """The app knows its user: device and customer id together."""
     known = [("device_id", person.device_id), ("customer_id", person.customer_id)]
-    session = {"session_id": f"app-{person.number}-{at}"}
+    session = {"session_id": f"app-{person.code}-{at}"}
     yield Step(at, "app_opened", "app", known, dict(session))
     for _ in range(random.randint(1, 4)):
         at += random.randint(5, 120) * SECOND
@@ -117,7 +117,7 @@ def visit_store(person: Person, at: int, random: Random) -> Iterator[Step]:
 
 def trouble(person: Person, at: int, random: Random) -> Iterator[Step]:
     """Something went wrong: a case over several contacts and channels, then solved, or not."""
-    case = {"issue_id": f"case-{person.number}-{at}"}
+    case = {"issue_id": f"case-{person.code}-{at}"}
     customer = [("customer_id", person.customer_id)]
     caller = [("phone", person.phone)]
     yield Step(at, random.choice(TROUBLES), "backoffice", customer)
@@ -196,13 +196,13 @@ def _contact(person: Person, at: int, case: dict[str, Any], contact: int, random
     feeling = _feeling(random, -0.3 - 0.2 * contact)
     if way == "support_call":
         number = random.choice(BLOCKED_VALUES) if random.random() < 0.25 else person.phone
-        call = {**case, "session_id": f"call-{person.number}-{at}"}
+        call = {**case, "session_id": f"call-{person.code}-{at}"}
         yield Step(at, "support_call", "phone", [("phone", number), customer], {**call, **feeling})
         if random.random() < 0.3:
             yield Step(at + 4 * MINUTE, "transfer", "phone", [customer], dict(call))
             yield Step(at + 6 * MINUTE, "information_repeated", "phone", [customer], dict(call))
     elif way == "support_chat":
-        chat = {**case, "session_id": f"chat-{person.number}-{at}"}
+        chat = {**case, "session_id": f"chat-{person.code}-{at}"}
         yield Step(
             at,
             "support_chat",

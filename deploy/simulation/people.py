@@ -25,7 +25,8 @@ PEOPLE: Final = 1_000_000
 class Person:
     """One customer: the identifiers they use, and what is going on with them."""
 
-    number: str  #: SEED-NUMBER, which no other person of any seed has
+    number: int  #: among the people of one seed
+    code: str  #: SEED-NUMBER, which no other person of any seed has
     customer_id: str
     email: str
     phone: str
@@ -51,7 +52,8 @@ def draw_people(count: int, seed: int, random: Random) -> list[Person]:
         business = random.random() < IS_BUSINESS
         people.append(
             Person(
-                number=f"{seed}-{number}",
+                number=number,
+                code=f"{seed}-{number}",
                 customer_id=f"C{seed}-{number}",
                 email=f"{first}.{last}.{seed}-{number}@example.org",
                 phone=f"+491{seed:06}{number:06}",

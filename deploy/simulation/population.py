@@ -70,7 +70,7 @@ def simulate(population: Population) -> Iterator[Touchpoint]:
             clock = max(clock, float(waiting[0][0]))
             continue
         for step in _episode(people, int(clock), random):
-            touchpoint = _touchpoint(population, step, made, salt ^ random.getrandbits(32), random)
+            touchpoint = _touchpoint(population, step, made, salt, random)
             made += 1
             heappush(waiting, (touchpoint["received_at"], made, touchpoint))
             if random.random() < DUPLICATES:
@@ -88,12 +88,12 @@ def _episode(people: list[Person], at: int, random: Random) -> Iterator[Step]:
 _WEIGHTED: Final = ([episode for episode, _ in EPISODES], [weight for _, weight in EPISODES])
 
 
-def _touchpoint(population: Population, step: Step, number: int, mark: int, random: Random) -> Touchpoint:
+def _touchpoint(population: Population, step: Step, number: int, salt: int, random: Random) -> Touchpoint:
     delay = random.randint(5 * MINUTE, 20 * HOUR) if random.random() < LATE else random.randint(20, 5000)
     extra = step.extra.get
     return {
         "tenant": population.tenant,
-        "event_id": f"sim-{population.seed}-{number:08x}-{mark:08x}",
+        "event_id": f"sim-{population.seed}-{number:08x}-{random.getrandbits(32) ^ salt:08x}",
         "occurred_at": step.at,
         "received_at": step.at + delay,
         "source": SOURCES[step.channel],

@@ -251,9 +251,10 @@ def test_a_probe_and_a_worker_create_no_topic_and_name_the_first_that_is_missing
 
 def test_a_worker_says_that_it_starts_reads_and_stops(broker: Broker, clickhouse: ClickHouseServer) -> None:
     with deployment(broker, clickhouse, workers=1, loader=True) as live:
-        live.wait_idle()
         assert live.loader is not None
-        for process in (*live.workers, live.loader):
+        loader = live.loader
+        wait_until(lambda: "ready" in live.workers[0].log_tail() and "loading" in loader.log_tail())
+        for process in (*live.workers, loader):
             assert process.stop() == 0
         lines = [line.split(": ", 1)[1] for line in live.workers[0].log.read_text().splitlines()]
         assert lines == [
@@ -263,7 +264,7 @@ def test_a_worker_says_that_it_starts_reads_and_stops(broker: Broker, clickhouse
             "ready: state is restored, reading begins",
             "stopped: what was processed is committed",
         ]
-        said = live.loader.log.read_text()
+        said = loader.log.read_text()
         assert all(words in said for words in ("starts on Kafka at", "loading", "stopped: what was read"))
 
 

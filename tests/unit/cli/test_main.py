@@ -20,7 +20,15 @@ def test_the_version_is_the_distributions() -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", ["nonsense", "simulate --seed x", "simulate --seed -1", "query", "status --nope"]
+    "arguments",
+    [
+        "nonsense",
+        "simulate --seed x",
+        "simulate --seed -1",
+        "query",
+        "status --nope",
+        "worker --loglevel loud",
+    ],
 )
 def test_wrong_usage_ends_with_2_and_no_traceback(arguments: str) -> None:
     done = shell(f"{TOUCHLINE} {arguments}")

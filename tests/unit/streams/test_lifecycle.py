@@ -4,9 +4,9 @@ import logging
 from collections.abc import Iterator
 
 import pytest
+import typer
 
 from deploy.cli.logs import configure
-from schemas.errors import SettingsError
 from streams.runtime.lifecycle import spans
 
 NAMES = ("touchline", "streams", "faust", "mode", "aiokafka", "mode.timers")
@@ -46,5 +46,5 @@ def test_debug_shows_all_and_no_other_level_exists() -> None:
     configure("debug")
     assert logging.getLogger("mode.timers").isEnabledFor(logging.WARNING)
     assert logging.getLogger("faust").isEnabledFor(logging.DEBUG)
-    with pytest.raises(SettingsError, match="--loglevel LOUD"):
+    with pytest.raises(typer.BadParameter, match="LOUD: it must be DEBUG"):
         configure("LOUD")

@@ -135,6 +135,7 @@ class Deciding:
                 break
             links = []
             for other, evidence in woken.items():
+                self.admit(other, journal)  # an erasure may have left a side without any link
                 self.release(other)
                 self.connect(other).keep(other, evidence)
                 links += items(other, evidence)

@@ -139,6 +139,23 @@ def test_forgetting_an_identifier_equals_never_having_seen_its_links(history, da
     assert assignments(identities, NODES) == assignments(never, NODES)
 
 
+def test_a_suspended_link_is_decided_although_an_erasure_left_its_identifier_without_another():
+    x, w, d = ("cookie", "x"), ("cookie", "w"), ("device", "d")
+    a, b, c = (("customer_id", name) for name in "ABC")
+    history = [
+        ((x, a), 1, False),
+        ((x, d), 1, False),
+        ((x, c), 0, True),
+        ((b, d), 0, False),
+        ((w, x), 0, False),
+    ]
+    identities = observed(history)
+    identities.withdraw([(b, d)], "erasure")
+    identities.observe((w, a), 0, False)
+    never = observed([*(event for event in history if event[0] != (b, d)), ((w, a), 0, False)])
+    assert assignments(identities, NODES) == assignments(never, NODES)
+
+
 @given(histories)
 def test_without_rules_profiles_are_the_connected_components(history):
     identities = observed(history, policy(""))

@@ -10,6 +10,7 @@ from schemas.codec import decode_as, encode
 from schemas.records import Touchpoint
 from streams.journeys.fold import Fold
 from streams.journeys.frozen import fold_timeline
+from streams.journeys.instants import advance_all
 from streams.journeys.orders import MAX_ORDERS
 from streams.journeys.rules import JourneyRules
 from streams.ownership import node_of
@@ -197,8 +198,9 @@ def test_summed_up_identifier_by_identifier_an_order_counts_once(
 @given(orders, st.integers(0, 14))
 def test_a_fold_that_was_written_down_knows_its_orders(journey: list[Touchpoint], cut: int) -> None:
     ordered = in_order(journey)
+    while 0 < cut < len(ordered) and ordered[cut]["occurred_at"] == ordered[cut - 1]["occurred_at"]:
+        cut += 1  # touchpoints of one time are folded together
     stored = decode_as("FoldSummary", encode("FoldSummary", fold(*ordered[:cut]).dump()))
     resumed = Fold.load(stored, "default", CATALOGUE, RULES)
-    for item in ordered[cut:]:
-        resumed.advance(item, item["identifiers"][0])
+    advance_all(resumed, ((item, item["identifiers"][0]) for item in ordered[cut:]))
     assert resumed.state("default", "p1", 7) == state(*journey)

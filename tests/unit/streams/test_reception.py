@@ -1,7 +1,6 @@
 """When a touchpoint was received is for the edge to say, not for its source."""
 
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
@@ -14,6 +13,7 @@ from streams.runtime.app import WorkerApp
 from streams.stitch.agent import Stitch
 from streams.stitch.stitching import StitchState
 from tests.simulation.worker import POLICY
+from tests.support.transactions import transaction_over
 from tests.touchpoints import CATALOGUE, START, touchpoint
 
 HOUR = 3_600_000
@@ -30,16 +30,16 @@ class Broker:
         self.stitch = Stitch(app, POLICY, CATALOGUE, clock=lambda: now / 1000)
 
     def placed(self, event: Touchpoint, timestamp: int = 0, timestamp_type: int = CREATE_TIME) -> Touchpoint:
-        placed: list[Any] = []
-        self.stitch._place(
+        placed = self.stitch.place(
             SimpleNamespace(
                 key=identifier_key("default", event["identifiers"][0]), value=encode("Touchpoint", event),
                 headers=[], partition=0, offset=0, topic="touchpoints", timestamp=timestamp,
                 timestamp_type=timestamp_type,
             ),
-            StitchState(), self.app.outbox(), self.app.outbox(), placed, set(),
+            transaction_over(self.app, StitchState()), set(),
         )  # fmt: skip
-        return decode_as("Touchpoint", placed[0].value)  # type: ignore[return-value]
+        assert placed is not None
+        return decode_as("Touchpoint", placed.value)  # type: ignore[return-value]
 
 
 def refused(broker: Broker, event: Touchpoint, **record: int) -> str:

@@ -88,7 +88,7 @@ class Journeys:
             partition.last_input_at = self._clock()
             for key, (timeline, effects) in touched.items():
                 self._publish_profile(key, timeline, effects, fetch)
-            fetch.ahead = partition.intentions.ahead()
+            fetch.write_ahead = partition.intentions.ahead()
             fetch.write_after_outputs(lambda: self._changes(partition, touched))
         partition.timelines.cool()
 
@@ -126,7 +126,7 @@ class Journeys:
                 timeline = partition.timelines[key]
                 self._recall(timeline, now)
                 self._publish_signals(key, timeline, fetch, now, by_deadline=True)
-            fetch.ahead = partition.intentions.ahead()
+            fetch.write_ahead = partition.intentions.ahead()
             fetch.write_after_outputs(
                 lambda: [*map(partition.publication, due), *partition.intentions.done()]
             )
@@ -150,7 +150,7 @@ class Journeys:
             elif timeline.published is None:
                 self._recall(timeline, partition.now(self._clock(), idle=False))
         timeline.version = self._app.settings.version(record.offset)
-        partition.accounts.expect(key, timeline, message)
+        partition.accounts.note_input(key, timeline, message)
         if name == "ResolvedTouchpoint":
             partition.watermark = max(partition.watermark, message["touchpoint"]["occurred_at"])
             new = message["touchpoint"]["event_id"] not in timeline.entries
@@ -203,7 +203,7 @@ class Journeys:
         state, encoded = None, b""
         if not timeline.empty:
             state, encoded = timeline.sealed(self._catalogue, self._rules)
-        for part in partition.accounts.tell(
+        for part in partition.accounts.contributions(
             key, timeline.tenant, timeline.profile_id, timeline.version, state
         ):
             account = account_key(part["tenant"], part["account_id"])

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from schemas.codec import decode_as, encode
 from schemas.records import IdentityAssignment
-from streams.accounts.contributions import Told
+from streams.accounts.contributions import Memberships
 from streams.journeys.intentions import Intentions
 from streams.journeys.predictions import MODEL_KIND, Predictions
 from streams.journeys.published import NEVER, Publication
@@ -31,7 +31,8 @@ class JourneyPartition:
     timelines: Timelines = field(default_factory=Timelines)
     watermark: int = 0  #: newest event time seen, ms
     last_input_at: float = 0.0  #: clock, seconds
-    accounts: Told = field(default_factory=Told)  #: what business accounts know of these profiles
+    #: the accounts that these profiles belong to
+    accounts: Memberships = field(default_factory=Memberships)
     predictions: Predictions | None = None  #: None when they are switched off
     intentions: Intentions = field(default_factory=Intentions)
     _deadlines: list[tuple[int, bytes]] = field(default_factory=list)

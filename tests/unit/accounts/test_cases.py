@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from schemas.records import AccountState, MemberSummary, Touchpoint
-from streams.accounts.contributions import Told, combine, summary_of
+from streams.accounts.contributions import Memberships, combine, summary_of
 from streams.identity.load_policy import load
 from streams.journeys.timeline import Timeline
 from streams.replay import Replay
@@ -109,16 +109,18 @@ def test_old_anger_fades_until_the_newest_touchpoint_of_a_colleague() -> None:
     assert (found["default", "A"]["friction_max"], found["default", "A"]["friction_mean"]) == (1.0, 0.5)
 
 
-def told(book: Told, version: int, account_id: str | None, minute: float = 0) -> list[tuple[str, bool]]:
+def told(
+    book: Memberships, version: int, account_id: str | None, minute: float = 0
+) -> list[tuple[str, bool]]:
     journey = state(touchpoint("e1", minute=minute, account_id=account_id))
     return [
         (item["account_id"], item["summary"] is not None)
-        for item in book.tell(b"k", "t", "p", version, journey)
+        for item in book.contributions(b"k", "t", "p", version, journey)
     ]
 
 
 def test_an_account_hears_of_its_members_and_once_of_those_that_left() -> None:
-    book = Told()
+    book = Memberships()
 
     assert told(book, 1, "A") == [("A", True)]
     assert told(book, 2, "A", minute=1) == [("A", True)]
@@ -128,27 +130,27 @@ def test_an_account_hears_of_its_members_and_once_of_those_that_left() -> None:
 
 
 def test_an_account_that_a_profile_passed_through_within_one_fetch_hears_that_it_left() -> None:
-    book, timeline = Told(), Timeline("t", "p")
+    book, timeline = Memberships(), Timeline("t", "p")
     for account_id in ("A", None, "B"):
-        book.expect(b"k", timeline, {"touchpoint": touchpoint("e1", account_id=account_id)})
+        book.note_input(b"k", timeline, {"touchpoint": touchpoint("e1", account_id=account_id)})
 
     assert told(book, 3, "B") == [("A", False), ("B", True)]
 
 
 def test_after_a_restart_the_account_hears_again_and_one_that_was_left_hears_that() -> None:
     journey = state(touchpoint("e1", account_id="A"))
-    same, moved, gone = Told(), Told(), Told()
+    same, moved, gone = Memberships(), Memberships(), Memberships()
     for book in (same, moved, gone):
         book.resume(b"k", Timeline("t", "p"), journey)
 
     assert told(same, 2, "A") == [("A", True)]
     assert told(moved, 2, "B") == [("A", False), ("B", True)]
-    assert [item["summary"] for item in gone.tell(b"k", "t", "p", 2, None)] == [None]
+    assert [item["summary"] for item in gone.contributions(b"k", "t", "p", 2, None)] == [None]
 
 
 @pytest.mark.parametrize("account_id", [None, "x" * 201])
 def test_a_profile_without_an_account_or_with_nonsense_for_one_says_nothing(account_id: str | None) -> None:
-    assert told(Told(), 1, account_id) == []
+    assert told(Memberships(), 1, account_id) == []
 
 
 def test_a_giant_account_has_a_state_of_bounded_size() -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from schemas.codec import encode
 from schemas.records import AccountContribution, AccountState, MemberSummary
-from streams.accounts.contributions import Account, Told, account_of, combine, summary_of
+from streams.accounts.contributions import Account, Memberships, account_of, combine, summary_of
 from streams.accounts.partition import AccountPartition, changelog_record
 from streams.journeys.timeline import Effects, Timeline
 from tests.unit.journeys.builders import CATALOGUE, HOUR, RULES, touchpoint
@@ -92,7 +92,7 @@ class World:
         self.timelines: dict[str, Timeline] = {}
         self.changelog: dict[str, dict[str, bytes]] = defaultdict(dict)
         self.pointers: dict[str, dict[Any, Any]] = defaultdict(dict)
-        self.told = Told()
+        self.told = Memberships()
         self.bag: list[AccountContribution] = []
         self.accounts: dict[str, Account] = {}
 
@@ -133,15 +133,17 @@ class World:
             if kind == "add":
                 resolved = {"identifier": {"type": "cookie", "value": what["node"]}, "profile_id": profile,
                             "version": -1, "touchpoint": what["touchpoint"]}  # fmt: skip
-                self.told.expect(profile.encode(), timeline, resolved)
+                self.told.note_input(profile.encode(), timeline, resolved)
                 timeline.accept(resolved, encode("ResolvedTouchpoint", resolved), effects)  # type: ignore[arg-type]
             else:
-                self.told.expect(profile.encode(), timeline, {"assignment": what})
+                self.told.note_input(profile.encode(), timeline, {"assignment": what})
                 timeline.move(away(what, offset), effects)  # type: ignore[arg-type]
         for profile, effects in touched.items():
             timeline = self.timelines[profile]
             state = timeline.state(CATALOGUE, RULES) if timeline.entries else None
-            messages = list(self.told.tell(profile.encode(), "default", profile, timeline.version, state))
+            messages = list(
+                self.told.contributions(profile.encode(), "default", profile, timeline.version, state)
+            )
             if not self.withdraw:
                 messages = [message for message in messages if message["summary"]]
             self.bag += messages + self.random.choices(messages, k=self.random.randint(0, 1) * len(messages))
@@ -161,7 +163,7 @@ class World:
                 self.pointers[profile][node] = assignment
 
     def restart(self) -> None:
-        self.told = Told()
+        self.told = Memberships()
         self.timelines = {}
         for profile in {*self.changelog, *self.pointers}:
             timeline = self.timelines[profile] = Timeline("default", profile)

@@ -35,7 +35,15 @@ def test_after_a_suspension_queues_begin_empty() -> None:
     assert queue.qsize() == 0
 
 
-def test_workers_have_such_a_flow() -> None:
+def test_the_queues_of_a_worker_have_such_a_flow() -> None:
     app = WorkerApp(Settings())
-    assert isinstance(app.flow_control, IdempotentFlow)
-    assert app.FlowControlQueue()._flow_control is app.flow_control
+    queue = app.FlowControlQueue(maxsize=0, clear_on_resume=True)
+    app.flow_control.resume()
+    queue.put_nowait("a fetch that was read after the seek to what is committed")
+
+    app.flow_control.resume()
+    assert queue.qsize() == 1
+
+    app.flow_control.suspend()
+    app.flow_control.resume()
+    assert queue.qsize() == 0

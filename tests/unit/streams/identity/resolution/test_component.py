@@ -126,13 +126,20 @@ def test_a_joint_history_orders_the_steps_of_both_components(large, small, begin
         assert [step.item[0] for step in kept.history.steps] == steps
 
 
-def test_a_joint_component_holds_the_links_of_both_and_its_identifiers_know_it() -> None:
+@pytest.mark.parametrize(
+    ("keeping", "joining"),
+    [
+        pytest.param(LARGE, SMALL, id="the newest link is the keeping one's"),
+        pytest.param(SMALL, LARGE, id="the newest link is the joining one's"),
+    ],
+)
+def test_a_joint_component_holds_the_links_of_both_and_its_identifiers_know_it(keeping, joining) -> None:
     clusters = Clusters(TENANT, policy())
-    kept, joined = decided(clusters, LARGE, None), decided(clusters, SMALL, None)
-    joined.remove_suspended(SMALL[0][0])
+    kept, joined = decided(clusters, keeping, None), decided(clusters, joining, None)
+    joined.remove_suspended(joining[0][0])
     kept.join(joined, clusters)
-    assert dict(kept.links()) == {one[0]: seen(one[1]) for one in (*LARGE, SMALL[1])}
-    assert list(kept.departed) == [SMALL[0][0]]
+    assert dict(kept.links()) == {one[0]: seen(one[1]) for one in (*keeping, *joining[1:])}
+    assert list(kept.departed) == [joining[0][0]]
     assert kept.newest == item(LARGE[-1])
     assert all(cluster.component is kept for cluster in clusters.cluster_of.values())
 

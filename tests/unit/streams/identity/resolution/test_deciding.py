@@ -89,7 +89,13 @@ COOKIES = [
             [ALICES_TABLET, BOB_ON_IT, EMAIL_ON_IT], link("customer_id:A", "customer_id:B", 5, asserted=True), [],
             {},
             "cookie:tablet", ["cookie:tablet", "customer_id:A", "customer_id:B", "email:e"],
-            id="Alice and Bob are one person, so the suspended email takes part again",
+            id="Alice and Bob were one person from the beginning, so the suspended email takes part again",
+        ),
+        pytest.param(
+            [ALICES_TABLET, BOB_ON_IT, EMAIL_ON_IT], link("customer_id:A", "customer_id:B", 15, asserted=True), [],
+            {},
+            "cookie:tablet", ["cookie:tablet", "customer_id:A", "customer_id:B", "email:e"],
+            id="Alice and Bob were one person before Bob used the tablet, so the suspended email takes part again",
         ),
         pytest.param(
             [ALICES_TABLET, BOB_ON_IT, EMAIL_ON_IT], link("cookie:tablet", "phone:1", 25, asserted=True), [],
@@ -128,6 +134,11 @@ def test_a_late_link_ends_where_deciding_all_links_in_order_ends(
             [ALICES_TABLET, BOB_ON_IT], link("cookie:tablet", "email:e", 25, asserted=True), True,
             id="an assertion does not mind that the tablet was contested",
         ),
+        pytest.param(
+            [*COOKIES, link("cookie:z", "customer_id:B", 45), link("phone:1", "customer_id:A", 46)],
+            link("email:a", "phone:1", 5), False,
+            id="the fourth cookie would have been refused for its customer id, not for the limit",
+        ),
     ],
 )  # fmt: skip
 def test_a_link_is_order_free_if_it_has_the_same_result_at_any_position(decided, asked, free) -> None:
@@ -150,6 +161,7 @@ def test_a_link_that_replaces_a_refused_one_is_not_order_free() -> None:
         pytest.param(link("cookie:tablet", "email:e", 25), True, "cookie:tablet", id="after both links"),
         pytest.param(link("cookie:tablet", "email:e", 15), False, None, id="between the two links"),
         pytest.param(link("cookie:tablet", "email:e", 5), False, None, id="before both links"),
+        pytest.param(BOB_ON_IT, False, None, id="the link by which the tablet became contested"),
         pytest.param(link("phone:1", "email:e", 5), True, None, id="of two identifiers without a link"),
     ],
 )

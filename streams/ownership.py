@@ -1,14 +1,18 @@
-"""Whose a touchpoint is: the one rule that stitch, journeys and replay share."""
+"""Ownership of a touchpoint: the one rule that stitch, journeys and replay share."""
 
 from schemas.errors import ContractError, Reason
 from schemas.records import Identifier, IdentityAssignment, IdentityCorrection, IdentityLink
+from streams.identity.evidence import Node, Pair
 
-#: Version that a touchpoint carries when no assignment of its identifier is known.
+#: Version of a touchpoint that was stitched while no assignment of its identifier was known.
 NO_VERSION = -1
 
 
 def owner_at(assignment: IdentityAssignment, occurred_at: int) -> str:
-    """Whose the assigned identifier is at an event time: a contested one is cut by time."""
+    """The profile that owns the identifier at an event time (UTC ms).
+
+    A contested identifier has two profiles: one before `contested_from`, the other from then on.
+    """
     contested_from = assignment["contested_from"]
     if contested_from is not None and occurred_at >= contested_from:
         assert assignment["contested_profile_id"] is not None
@@ -17,28 +21,29 @@ def owner_at(assignment: IdentityAssignment, occurred_at: int) -> str:
 
 
 def erased(assignment: IdentityAssignment, occurred_at: int) -> bool:
-    """Whether what the identifier did at an event time was erased: it belongs to nobody."""
+    """Whether the identifier's touchpoints of an event time (UTC ms) are erased: they belong to no profile."""
     correction = assignment["correction"]
     erased_at = None if correction is None else correction["erased_at"]
     return erased_at is not None and occurred_at <= erased_at
 
 
-def sent_again(assignment: IdentityAssignment | None, version: int, occurred_at: int) -> bool:
-    """Whether the evidence of a touchpoint stitched under `version` must be sent once more.
+def must_resend_evidence(assignment: IdentityAssignment | None, version: int, occurred_at: int) -> bool:
+    """Whether a profile must send the evidence of a touchpoint again that was stitched under `version`.
 
-    Stitch did not know yet that earlier evidence was cut, and may have held this one back as nothing new.
+    Stitch did not know yet that a correction had cut the identifier's evidence. It may have dropped this touchpoint's
+    evidence as nothing new. `occurred_at` is the touchpoint's event time in UTC ms.
     """
     correction = None if assignment is None else assignment["correction"]
     return correction is not None and version < correction["version"] and occurred_at > correction["cuts"][0]
 
 
-def node_of(identifier: Identifier) -> tuple[str, str]:
+def node_of(identifier: Identifier) -> Node:
     """An identifier as a hashable (type, value)."""
     return identifier["type"], identifier["value"]
 
 
-def pair_of(message: IdentityLink | IdentityCorrection) -> tuple[tuple[str, str], tuple[str, str]]:
-    """The two identifiers that a link or an UNLINK names. Raises ContractError if there is only one."""
+def pair_of(message: IdentityLink | IdentityCorrection) -> Pair:
+    """The two identifiers that a link or an UNLINK names. Raises ContractError if it names only one."""
     right = message["right"]
     if right is None:
         raise ContractError(Reason.INVALID, "a link between identifiers must name two")

@@ -1,7 +1,7 @@
-"""The worker as a process: one sentence when it cannot go on, an orderly end on SIGTERM, and never a hang.
+"""The worker process: a sentence for each operational failure, an orderly stop on SIGTERM, and a deadline on the stop.
 
-Crash-only: whatever was not acknowledged is read again, so ending at any moment loses nothing. That is what
-allows a deadline on the end, and a sentence in place of Faust's tracebacks for what is not our bug.
+Crash-only design: unacknowledged records are read again, so the process may end at any moment without loss. That
+permits the deadline, and a sentence in place of Faust's tracebacks for failures that are no bug of Touchline.
 """
 
 import asyncio
@@ -18,30 +18,34 @@ from mode.utils.futures import maybe_cancel
 
 from schemas.errors import TouchlineError, UnavailableError
 
-#: From SIGTERM, or from a crash, to the end. An end in order takes about two seconds; without a broker there is none.
+#: Seconds from SIGTERM or a crash to the forced exit. An orderly stop takes 2 s; without a broker it never ends.
 STOP_SECONDS: Final = 9.0
 
-#: What a broker or network does to us: a sentence says it all. Any other exception is a bug, shown with its traceback.
+#: Errors of the broker, the network or the settings: one sentence explains them. Any other error is a bug.
 OPERATIONAL: Final = (TouchlineError, KafkaError, OSError, TimeoutError)
 
 log: Final = logging.getLogger("touchline.worker")
-#: Set once the worker is on its way out: what breaks then is a consequence.
-_ending: Final = threading.Event()
+#: Set once the worker stops: later errors are consequences of the stop.
+_stopping: Final = threading.Event()
 
 
 class WorkerProcess(Worker):  # type: ignore[misc]  # faust has no types for it
-    """Faust's worker without its terminal effects; `execute` returns after SIGTERM or SIGINT, else it raises."""
+    """Faust's worker without its terminal effects. `execute` returns after SIGTERM or SIGINT; otherwise it raises."""
 
     def __init__(self, app: Any) -> None:
         super().__init__(app, quiet=True, redirect_stdouts=False, override_logging=False)
         self.spinner = None
         self._app = app
         for handler in logging.getLogger().handlers:
-            handler.addFilter(_without_known_traceback)
+            handler.addFilter(_is_worth_logging)
         self._deadline: threading.Timer | None = None
 
     def execute(self) -> None:
-        """Run. Raises TouchlineError, UnavailableError if the broker failed us; of a bug the log has the traceback."""
+        """Run until SIGTERM or SIGINT.
+
+        Raises UnavailableError if Kafka or the network failed, and TouchlineError for any other failure. The log
+        contains the traceback of a bug.
+        """
         log.info(
             "touchline %s: a worker of group %s starts on Kafka at %s",
             version("touchline"), self._app.conf.id, self._app.settings.brokers,
@@ -76,41 +80,41 @@ class WorkerProcess(Worker):  # type: ignore[misc]  # faust has no types for it
             if not isinstance(error, OPERATIONAL):
                 log.exception("the worker cannot start")
         maybe_cancel(starting)
-        self._end_soon()
+        self._start_stop_deadline()
         try:
             self.stop_and_shutdown()
-        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 (what made it start to end counts more)
-            failure = failure or self._app.first_reason or error
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 (the error that caused the stop counts more)
+            failure = failure or self._app.first_crash_reason or error
         if failure is not None:
             raise failure
 
     def _schedule_shutdown(self, signal: Any) -> None:
-        self._end_soon()
+        self._start_stop_deadline()
         super()._schedule_shutdown(signal)
 
-    def _end_soon(self) -> None:
-        """Set the deadline: from now on a broker that does not answer cannot keep us."""
+    def _start_stop_deadline(self) -> None:
+        """Start the timer of the forced exit: a broker that does not answer cannot delay the stop beyond it."""
         if self._deadline is None:
-            _ending.set()
-            threading.excepthook = lambda _: None  # the consumer's thread: it is cancelled on purpose
-            self._deadline = threading.Timer(STOP_SECONDS, self._end_now)
+            _stopping.set()
+            threading.excepthook = lambda _: None  # the consumer's thread is cancelled on purpose
+            self._deadline = threading.Timer(STOP_SECONDS, self._abort)
             self._deadline.daemon = True
             self._deadline.start()
 
-    def _end_now(self) -> None:
+    def _abort(self) -> None:
         reason = f" after {self.crash_reason!r}" if self.crash_reason else ""
         sys.stderr.write(
-            f"touchline: the worker did not end in order within {STOP_SECONDS:.0f} s{reason}: Kafka does not answer;"
+            f"touchline: the worker did not stop in order within {STOP_SECONDS:.0f} s{reason}: Kafka does not answer;"
             " what was not acknowledged is read again\n"
         )
         sys.stderr.flush()
         os._exit(1)
 
 
-def _without_known_traceback(record: logging.LogRecord) -> bool:
-    """Leave out what Faust logs of a failure that is no bug: the sentence at the end says what happened."""
+def _is_worth_logging(record: logging.LogRecord) -> bool:
+    """A log filter that drops Faust's tracebacks of operational failures: `execute` explains them in one sentence."""
     if record.name.startswith("touchline"):
         return True
-    if _ending.is_set():
+    if _stopping.is_set():
         return record.levelno < logging.ERROR
     return not (record.exc_info and isinstance(record.exc_info[1], OPERATIONAL))

@@ -27,7 +27,7 @@ from streams.identity.evidence import evidence_of
 from streams.identity.links import links_of
 from streams.identity.policy import IdentityPolicy
 from streams.identity.prepare import prepare
-from streams.identity.publication import Cause, changes_of, correction_of
+from streams.identity.publication import Cause, changes_of, correction_outputs
 from streams.identity.resolution import Evidence, Pair, Resolution, join, own_profile, resolve
 from streams.journeys.fold import Fold
 from streams.journeys.frozen import fold_timeline
@@ -144,7 +144,7 @@ class Replay:
             else:
                 outcome = identities.unlink(pair_of(step), time, version)
             if outcome is not None:
-                yield from correction_of(outcome, identities, cause, erased).changes
+                yield from correction_outputs(outcome, identities, cause, erased).changes
 
     def _steps(self) -> Iterator[tuple[int, str, str, tuple[Pair, int, bool] | IdentityCorrection]]:
         """Evidence and corrections (event time, event id, tenant, what) by time; evidence first, which it cuts."""

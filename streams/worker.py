@@ -1,4 +1,4 @@
-"""The worker process: policy, catalogue and rules read once, the agents wired into one application."""
+"""The worker: reads policy, catalogue and rules once, and connects the agents to one application."""
 
 from schemas.catalogue import Catalogue
 from schemas.confluent import RegistryClient
@@ -15,7 +15,7 @@ from streams.stitch.agent import Stitch
 
 
 def build(settings: Settings) -> WorkerApp:
-    """Put the application together. Raises SettingsError before anything is connected."""
+    """Build the application from the settings. Raises SettingsError before it connects to anything."""
     policy = load_policy(settings.identity_policy, settings.pseudonym_secret(), settings.pseudonym_key_id)
     catalogue = Catalogue.load(settings.catalogue)
     rules = JourneyRules.load(settings.journey_rules)
@@ -29,7 +29,7 @@ def build(settings: Settings) -> WorkerApp:
 
 
 def run(settings: Settings) -> None:
-    """Run a worker until SIGTERM or SIGINT. Raises TouchlineError when it cannot go on: start it again."""
+    """Run a worker until SIGTERM or SIGINT. Raises TouchlineError if it fails; it may be started again at once."""
     app = build(settings)
     announce(app)
     app.finalize()

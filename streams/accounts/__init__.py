@@ -1,1 +1,1 @@
-"""B2B accounts: the journeys of an account's members taken together."""
+"""B2B accounts: the combined journeys of an account's members."""

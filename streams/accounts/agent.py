@@ -1,7 +1,7 @@
 """The accounts agent: account-inputs → account-states.
 
-Each account that a fetch names is published once, whether or not it changed: a crash may have come after a
-publication of something else.
+Each fetch publishes the state of every account that it names, changed or not: a crash may have interrupted an earlier
+attempt between two of its states.
 """
 
 from typing import Any
@@ -19,7 +19,7 @@ from streams.runtime.transaction import FetchTransaction
 
 
 class Accounts:
-    """Wires the pure accounts to topics and state."""
+    """Connects the pure accounts with their topics and their state."""
 
     def __init__(self, app: WorkerApp, rules: JourneyRules) -> None:
         self._app = app
@@ -31,7 +31,7 @@ class Accounts:
         app.fetch_agent(topics.ACCOUNT_INPUTS, "accounts", self.inputs)
 
     async def inputs(self, stream: Any) -> None:
-        """Apply every fetch of account-inputs."""
+        """Apply each fetch of account-inputs."""
         async for event in stream.noack().events():
             async with FetchTransaction(
                 self._app, self.state, event.message.partition, "accounts", event

@@ -1,7 +1,6 @@
 """A business account: the sum of the newest contribution of each member profile.
 
-Contributions carry versions, so repeating, delaying or reordering them changes nothing
-(streams/journeys/memberships.py publishes them).
+Repeating, delaying or reordering contributions changes nothing. streams/journeys/memberships.py sends them.
 """
 
 from collections import Counter, defaultdict
@@ -19,7 +18,7 @@ from schemas.records import (
 )
 from streams.journeys.state_hash import seal
 
-#: Of a state's lists: members by their newest touchpoint, cases by age, profiles of one case.
+#: Limits of an account state's lists: the members seen last, the issues open longest, the profiles of one issue.
 MAX_MEMBER_IDS: Final = 100
 MAX_ISSUES: Final = 50
 MAX_ISSUE_PROFILES: Final = 10
@@ -27,9 +26,9 @@ _LONG_MAX: Final = 2**63 - 1
 
 
 class Account:
-    """One account: the newest contribution of every profile that ever was a member.
+    """One account: the newest contribution of each profile that ever was a member.
 
-    Those that left stay known by their version: an older contribution of theirs may still be on its way.
+    The version of a former member is kept, because an older contribution of the same profile may arrive later.
     """
 
     __slots__ = ("_contributions", "account_id", "tenant", "version")
@@ -41,7 +40,7 @@ class Account:
         self._contributions: dict[str, tuple[int, MemberSummary | None]] = {}
 
     def apply(self, contribution: AccountContribution) -> bool:
-        """Take a contribution and return True, unless a newer one of the same profile is known."""
+        """Store a contribution and return True. Returns False if a newer one of the same profile is stored."""
         profile_id, version = contribution["profile_id"], contribution["version"]
         known = self._contributions.get(profile_id)
         if known is not None and known[0] > version:
@@ -50,7 +49,7 @@ class Account:
         return True
 
     def state(self, friction_half_life: int) -> AccountState | None:
-        """The account's state, or None if it has no member; `friction_half_life` in milliseconds."""
+        """The account's state; None if it has no member. `friction_half_life` is in milliseconds of event time."""
         members = {profile_id: summary for profile_id, (_, summary) in self._contributions.items() if summary}
         if not members:
             return None
@@ -64,7 +63,10 @@ def combine(
     members: Mapping[str, MemberSummary],
     friction_half_life: int,
 ) -> AccountState:
-    """The state of an account with these members (profile id → summary), of which there is at least one."""
+    """The state of an account with these members (profile id → summary), at least one.
+
+    `friction_half_life` is in milliseconds of event time.
+    """
     last_touch = _last_touch(members)
     as_of = last_touch["occurred_at"]
     frictions = [
@@ -92,7 +94,7 @@ def combine(
         "open_issues": len(issues),
         "oldest_issues": issues[:MAX_ISSUES],
         "issues_solved": sum(member["issues_solved"] for member in members.values()),
-        # fsum rounds once, at the end: the order of the members does not show
+        # fsum rounds once, at the end, so the order of the members does not matter
         "sentiment": round(fsum(sentiments) / len(sentiments), 6) + 0.0 if sentiments else None,
         "friction_mean": round(fsum(frictions) / len(members), 6),
         "friction_max": round(max(frictions, default=0.0), 6),
@@ -121,7 +123,7 @@ def _revenue(members: Mapping[str, MemberSummary]) -> dict[str, int]:
 
 
 def _issues(members: Mapping[str, MemberSummary]) -> list[AccountIssue]:
-    """The members' open cases, those with one id taken together, the oldest first."""
+    """The members' open issues, the oldest first. Issues with the same id are combined."""
     found: dict[str, AccountIssue] = {}
     for profile_id, member in sorted(item for item in members.items() if item[1]["open_issues"]):
         for issue in member["open_issues"]:

@@ -1,4 +1,4 @@
-"""The accounts of one partition and their changelog."""
+"""The accounts of one partition, and their changelog."""
 
 from schemas.codec import decode_as, encode
 from schemas.keys import account_key
@@ -7,14 +7,14 @@ from streams.accounts.contributions import Account
 
 
 class AccountPartition:
-    """What the accounts agent keeps for one partition: the newest contribution of each profile to each account."""
+    """The accounts agent's state for one partition: the newest contribution of each profile to each account."""
 
     def __init__(self, number: int) -> None:
         self.number = number
         self._accounts: dict[bytes, Account] = {}
 
     def account(self, tenant: str, account_id: str) -> Account:
-        """One account, empty if it is new."""
+        """The account with this id. Creates an empty one if there is none yet."""
         key = account_key(tenant, account_id)
         found = self._accounts.get(key)
         if found is None:
@@ -28,10 +28,10 @@ class AccountPartition:
             self.account(contribution["tenant"], contribution["account_id"]).apply(contribution)
 
     def restored(self) -> None:
-        """Nothing is due: an account changes only when a member does."""
+        """Nothing to do: only a contribution changes an account."""
 
 
 def changelog_record(contribution: AccountContribution) -> tuple[bytes, bytes]:
-    """A contribution as its changelog keeps it; neither tenants nor profile ids hold a slash, accounts may."""
+    """The changelog record of a contribution. Only the key's last part may contain a slash: the account id."""
     key = f"{contribution['tenant']}/{contribution['profile_id']}/{contribution['account_id']}"
     return key.encode(), encode("AccountContribution", contribution)

@@ -1,7 +1,7 @@
 """The identity agent: identity-links → identity-assignments, profile-changes, Moves and Erases for journeys.
 
-Decisions are taken and published link by link, so that a fetch repeated after a crash publishes the very same
-sequence whatever its boundaries: a version is the offset of the link or correction that decided.
+It publishes decisions link by link, so that a fetch that is repeated after a crash publishes the same sequence,
+wherever the fetch begins and ends. The version of a decision is the offset of its link or correction.
 """
 
 from collections.abc import Iterable
@@ -15,7 +15,7 @@ from schemas.records import IdentityAssignment, IdentityCorrection, IdentityLink
 from streams.identity.corrections import Outcome
 from streams.identity.evidence import Node
 from streams.identity.policy import IdentityPolicy
-from streams.identity.publication import Cause, assignments_of, changes_of, correction_of, moves_of
+from streams.identity.publication import Cause, assignments_of, changes_of, correction_outputs, moves_of
 from streams.identity.state import (
     IdentityState,
     correction_change,
@@ -27,15 +27,15 @@ from streams.ownership import node_of, pair_of
 from streams.runtime.app import WorkerApp
 from streams.runtime.state import ChangelogState
 from streams.runtime.transaction import FetchTransaction
-from streams.runtime.turns import Turns
+from streams.runtime.turns import CooperativeScheduler
 
 
 class Identity:
-    """Wires the pure resolution to topics and state."""
+    """Connects the pure resolution with its topics and its state."""
 
     def __init__(self, app: WorkerApp, policy: IdentityPolicy) -> None:
         self._app = app
-        self._turns = Turns()
+        self._scheduler = CooperativeScheduler()
         self.state: ChangelogState[IdentityState] = ChangelogState(
             app, "identity", lambda _: IdentityState(policy)
         )
@@ -47,7 +47,7 @@ class Identity:
         app.fetch_agent(topics.IDENTITY_LINKS, "identity", self.links)
 
     async def links(self, stream: Any) -> None:
-        """Resolve every fetch of evidence."""
+        """Decide on each fetch of links and corrections."""
         async for event in stream.noack().events():
             async with FetchTransaction(
                 self._app, self.state, event.message.partition, "identity", event
@@ -57,7 +57,7 @@ class Identity:
                         await self.resolve(record, fetch)
 
     async def resolve(self, record: Any, fetch: FetchTransaction[IdentityState]) -> None:
-        """Decide on one link or correction. Raises ContractError for anything else."""
+        """Decide on one link or correction. Raises ContractError for any other record."""
         name, message = decode(record.value)
         if name == "IdentityLink":
             await self._link(message, record, fetch)  # type: ignore[arg-type]
@@ -69,8 +69,8 @@ class Identity:
     async def _link(self, link: IdentityLink, record: Any, fetch: FetchTransaction[IdentityState]) -> None:
         identities = fetch.state.tenant(link["tenant"])
         cause = self._cause(link, record)
-        outcome = await self._turns.do(
-            identities.observing(
+        outcome = await self._scheduler.run(
+            identities.observe_resumably(
                 pair_of(link), link["occurred_at"], link["kind"] == "ASSERTED", cause.version
             )
         )
@@ -83,10 +83,10 @@ class Identity:
         marks = identities.corrections.marks
         for assignment in assignments_of(outcome.decision, cause, marks):
             self._publish_assignment(assignment, fetch)
-            await self._turns.rest()
+            await self._scheduler.yield_if_due()
         for move in moves_of(outcome.decision, cause, marks):
             fetch.publish(self._inputs, profile_key(cause.tenant, move["profile_id"]), encode("Move", move))
-            await self._turns.rest()
+            await self._scheduler.yield_if_due()
         self._publish_changes(changes_of(outcome.decision, cause), fetch)
 
     async def _correct(
@@ -97,9 +97,13 @@ class Identity:
         until, erased = correction["occurred_at"], None
         if correction["kind"] == "ERASE":
             erased = node_of(correction["left"])
-            outcome: Outcome | None = await self._turns.do(identities.erasing(erased, until, cause.version))
+            outcome: Outcome | None = await self._scheduler.run(
+                identities.erase_resumably(erased, until, cause.version)
+            )
         else:
-            outcome = await self._turns.do(identities.unlinking(pair_of(correction), until, cause.version))
+            outcome = await self._scheduler.run(
+                identities.unlink_resumably(pair_of(correction), until, cause.version)
+            )
         if outcome is None:
             return
         self._publish_correction(outcome, cause, fetch, erased)
@@ -114,23 +118,23 @@ class Identity:
         erased: Node | None = None,
     ) -> None:
         tenant = cause.tenant
-        told = correction_of(outcome, fetch.state.tenant(tenant), cause, erased)
-        for assignment, gone in told.assignments:
+        outputs = correction_outputs(outcome, fetch.state.tenant(tenant), cause, erased)
+        for assignment, gone in outputs.assignments:
             self._publish_assignment(assignment, fetch, gone=gone)
             if node_of(assignment["identifier"]) in outcome.marked:
                 fetch.write(*mark_change(assignment, encode("IdentityAssignment", assignment)))
-        for move in told.moves:
+        for move in outputs.moves:
             fetch.publish(self._inputs, profile_key(tenant, move["profile_id"]), encode("Move", move))
-        for erase in told.erases:
+        for erase in outputs.erases:
             fetch.publish(self._inputs, profile_key(tenant, erase["profile_id"]), encode("Erase", erase))
-        self._publish_changes(told.changes, fetch)
+        self._publish_changes(outputs.changes, fetch)
         for key, value in withdrawn_changes(tenant, outcome):
             fetch.write(key, value)
 
     def _publish_assignment(
         self, assignment: IdentityAssignment, fetch: FetchTransaction[IdentityState], *, gone: bool = False
     ) -> None:
-        """An erased identifier leaves a tombstone, whose headers tell stitch what the assignment would have said."""
+        """Publish an assignment; `gone`: as a tombstone, whose headers carry version and assignment to stitch."""
         key = identifier_key(assignment["tenant"], assignment["identifier"])
         value = encode("IdentityAssignment", assignment)
         if gone:

@@ -1,50 +1,55 @@
-"""Identifiers connected by links that may influence one another, refused ones too."""
+"""A connected component: identifiers that are connected by links, including refused ones but not suspended ones.
+
+A link's decision depends only on earlier links of its component.
+"""
 
 from collections.abc import Iterable, Iterator
 from typing import Any, Final, TypeAlias
 
 from streams.identity.evidence import Evidence, Item, Pair, in_order, packed, unpacked
-from streams.identity.history import BEFORE_ALL, History
+from streams.identity.history import SMALLEST_ITEM, History
 from streams.identity.uniting import Clusters
 
-#: Pairs and their evidence in turns: most people have one or two links, and a dict for these takes three times as much.
-_Few: TypeAlias = tuple[Any, ...]
-_MOST: Final = 3  # links that are kept so
+#: Alternating pairs and evidence. Most people have one or two links, for which a dict takes three times the memory.
+_CompactLinks: TypeAlias = tuple[Any, ...]
+_MAX_COMPACT_LINKS: Final = 3
 
-_RECORDED: Final = 1000  # links up to which a component is decided again to learn its history
+_MAX_REDECIDED_LINKS: Final = (
+    1000  # a component of up to this many links is decided again to obtain its history
+)
 
 
 class Component:
-    """The links of a component, and how to take them back once one was refused."""
+    """The links of one component, and the history that reverts them, which is kept from the first refusal on."""
 
     __slots__ = ("_links", "departed", "history", "newest")
 
     def __init__(self, history: History | None) -> None:
-        self._links: _Few | dict[Pair, Evidence | int] = ()
-        self.newest: Item = BEFORE_ALL
-        self.history = history  #: None as long as no link was refused: order does not matter till then
-        #: suspended since the component was made; they connect it no longer
+        self._links: _CompactLinks | dict[Pair, Evidence | int] = ()
+        self.newest: Item = SMALLEST_ITEM
+        self.history = history  #: None until a rule refuses a link: the order does not matter before
+        #: pairs that were suspended after they had connected this component; they no longer connect it
         self.departed: list[Pair] | tuple[()] = ()
 
     @property
     def size(self) -> int:
-        """How many pairs it links."""
+        """The number of linked pairs."""
         return len(self._links) if isinstance(self._links, dict) else len(self._links) // 2
 
     def links(self) -> Iterator[tuple[Pair, Evidence]]:
-        """The pairs and what is known of them."""
+        """The pairs and their evidence."""
         for pair, evidence in self._pairs():
             yield pair, unpacked(evidence)
 
     def evidence(self, pair: Pair) -> Evidence | None:
-        """What is known of a pair; None if nothing links it here."""
+        """The evidence of a pair; None if the component does not link the pair."""
         if isinstance(self._links, dict):
             known = self._links.get(pair)
             return None if known is None else unpacked(known)
         return next((unpacked(known) for other, known in self._pairs() if other == pair), None)
 
-    def keep(self, pair: Pair, evidence: Evidence) -> None:
-        """Know this of a pair, whatever was known before."""
+    def put(self, pair: Pair, evidence: Evidence) -> None:
+        """Set the evidence of a pair, replacing any earlier evidence."""
         if isinstance(self._links, dict):
             self._links[pair] = packed(evidence)
         elif not self._links:
@@ -52,30 +57,30 @@ class Component:
         else:
             links = dict(self._pairs())
             links[pair] = packed(evidence)
-            self._links = _few(links) if len(links) <= _MOST else links
+            self._links = _compacted(links) if len(links) <= _MAX_COMPACT_LINKS else links
 
-    def depart(self, pair: Pair) -> None:
-        """Let a link go that is suspended."""
+    def remove_suspended(self, pair: Pair) -> None:
+        """Remove a pair that is suspended, and note that it once connected this component."""
         if isinstance(self._links, dict):
             del self._links[pair]
         else:
-            self._links = _few({other: known for other, known in self._pairs() if other != pair})
-        self._departing((pair,))
+            self._links = _compacted({other: known for other, known in self._pairs() if other != pair})
+        self._add_departed((pair,))
 
     def add(self, item: Item, evidence: Evidence) -> None:
-        """Take in a link that was decided."""
-        self.keep(item[1], evidence)
+        """Add a decided link with its pair's evidence."""
+        self.put(item[1], evidence)
         self.newest = max(self.newest, item)
 
     def join(self, other: "Component", clusters: Clusters) -> None:
-        """Take in another component: best the smaller one."""
+        """Absorb another component and its history. The smaller of the two should be `other`."""
         if self.history is None:
             self.history = other.history
             if self.history is not None:
                 self.history.begin = max(self.history.begin, self.newest)
         elif other.history is not None:
             self.history.join(other.history)
-        elif other.size <= _RECORDED:
+        elif other.size <= _MAX_REDECIDED_LINKS:
             self.history.join(other.recorded(clusters))
         else:
             self.history.begin = max(self.history.begin, other.newest)
@@ -85,21 +90,24 @@ class Component:
         other.history = None
         links = self._links if isinstance(self._links, dict) else dict(self._pairs())
         links.update(other._pairs())
-        self._links = _few(links) if len(links) <= _MOST else links
+        self._links = _compacted(links) if len(links) <= _MAX_COMPACT_LINKS else links
         if other.departed:
-            self._departing(other.departed)
+            self._add_departed(other.departed)
         self.newest = max(self.newest, other.newest)
 
     def recorded(self, clusters: Clusters) -> History:
-        """The history of a component that has none, learned by deciding its links again; none was refused."""
-        history = History(BEFORE_ALL)
+        """The history of a component that has none, obtained by deciding its links again.
+
+        Precondition: no link of the component was refused.
+        """
+        history = History(SMALLEST_ITEM)
         for node in {node for pair, _ in self.links() for node in pair}:
             clusters.add(node)
         for item in in_order(self.links()):
             history.append(item, clusters.unite(item, clusters.survivor(item)), refused=False)
         return history
 
-    def _departing(self, pairs: Iterable[Pair]) -> None:
+    def _add_departed(self, pairs: Iterable[Pair]) -> None:
         if isinstance(self.departed, tuple):
             self.departed = []
         self.departed += pairs
@@ -110,5 +118,5 @@ class Component:
         return zip(self._links[::2], self._links[1::2], strict=True)
 
 
-def _few(links: dict[Pair, Evidence | int]) -> _Few:
+def _compacted(links: dict[Pair, Evidence | int]) -> _CompactLinks:
     return tuple(part for link in links.items() for part in link)

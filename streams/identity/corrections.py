@@ -1,13 +1,14 @@
-"""Erasures and withdrawn links: which evidence counts no more, and who must hear of it.
+"""Corrections: erasures and withdrawn links, the evidence that they invalidate, and who must be told.
 
-A correction says up to which event time evidence counts no more: an identifier's with whatever (ERASE), or a pair's
-(UNLINK). The latest time of each wins, so corrections are a semilattice beside that of evidence, and both commute:
-what counts is a pair's earliest evidence after its cut.
+A correction is a cut at an event time. Evidence up to the cut does not count: of an identifier with any other (ERASE),
+or of one pair (UNLINK). The latest cut of each wins. So corrections form a semilattice beside that of evidence, and
+the two commute: a pair's earliest evidence after its cut counts.
 
-Everybody keeps a pair's earliest time only, so evidence after a cut may have been held back as nothing new, by stitch
-or here. Hence a *mark*: an identifier whose evidence was cut carries the version of that decision and the times of its
-cuts in its assignment. Stitch takes evidence anew in each interval between cuts; a profile sends that of touchpoints
-which were stitched under an older assignment. So nothing after a cut stays unknown, whatever came first.
+Stitch, profiles and identity store only the earliest time of a pair. Evidence after a cut may therefore have been
+dropped as nothing new, by stitch or here. Hence the *mark*: the assignment of an identifier whose evidence was cut
+carries the version of that decision and the times of its cuts. The cuts split event time into intervals. Stitch sends
+a link once per interval. A profile sends the evidence of touchpoints again that were stitched under an older
+assignment. So no evidence after a cut is lost, in whatever order evidence and corrections arrive.
 """
 
 from collections.abc import Iterator
@@ -19,56 +20,59 @@ from streams.identity.components import Decision, TenantIdentities
 from streams.identity.evidence import Evidence, Node, Pair
 from streams.identity.policy import IdentityPolicy
 from streams.identity.profile_id import Assignment, contested_profile, own_profile
-from streams.identity.work import Work, finished
+from streams.identity.work import Resumable, run_to_end
 
-#: Rules of the profile changes that corrections cause.
+#: The rules that profile changes name when a correction caused them.
 ERASURE: Final = "erasure"
 UNLINKED: Final = "unlink"
 
-#: Cuts that an assignment names, the newest: it must stay a small record. Beyond that, evidence between old cuts that
-#: arrives late is not asked for again.
+#: The newest cuts that an assignment names at most, to stay a small record. Evidence that falls between older cuts and
+#: arrives late is not requested again.
 MAX_CUTS: Final = 1000
 
 
 class Mark(NamedTuple):
-    """What an identifier's assignment says of the corrections that concern it; times are event times in UTC ms."""
+    """What an identifier's assignment says of the corrections that concern it. Times are event times in UTC ms."""
 
-    version: int  #: of the newest decision that cut its evidence
-    erased_at: int | None = None  #: what it did until then belongs to nobody
+    version: int  #: version of the newest decision that cut the identifier's evidence
+    erased_at: int | None = None  #: its touchpoints up to this time belong to no profile
     cuts: tuple[int, ...] = ()  #: sorted
 
 
 @dataclass
 class Corrections:
-    """The corrections of one tenant: cuts by identifier and by pair, and the marks that were given."""
+    """The corrections of one tenant: cuts by identifier and by pair, and the marks of identifiers."""
 
     erased: dict[Node, int] = field(default_factory=dict)
     unlinked: dict[Pair, int] = field(default_factory=dict)
     marks: dict[Node, Mark] = field(default_factory=dict)
 
     def erase(self, node: Node, until: int) -> bool:
-        """Take in an erasure; return whether it says anything new."""
+        """Add an erasure up to an event time (UTC ms). Returns False if a later one is known."""
         if self.erased.get(node, until - 1) >= until:
             return False
         self.erased[node] = until
         return True
 
     def unlink(self, pair: Pair, until: int) -> bool:
-        """Take in that a link is withdrawn; return whether it says anything new."""
+        """Add the withdrawal of a pair's link up to an event time (UTC ms). Returns False if a later one is known."""
         if self.unlinked.get(pair, until - 1) >= until:
             return False
         self.unlinked[pair] = until
         return True
 
     def cut(self, pair: Pair) -> int | None:
-        """The event time up to which evidence of a pair counts no more; None if all of it counts."""
+        """The latest cut of a pair: evidence up to this event time (UTC ms) does not count. None if all counts."""
         if not self.erased and not self.unlinked:
             return None
         cuts = (self.erased.get(pair[0]), self.erased.get(pair[1]), self.unlinked.get(pair))
         return max((cut for cut in cuts if cut is not None), default=None)
 
     def mark(self, node: Node, cut: int, version: int, *, again: bool) -> bool:
-        """Mark an identifier whose evidence was cut, `again` or only for a cut it does not carry; return whether."""
+        """Mark an identifier whose evidence was cut at this event time. Returns whether its mark changed.
+
+        `again`: renew the mark's version even if the mark contains this cut already.
+        """
         known = self.marks.get(node)
         erased_at = self.erased.get(node)
         cuts = () if known is None else known.cuts
@@ -79,7 +83,7 @@ class Corrections:
 
 
 def remaining(evidence: Evidence, cut: int | None) -> Evidence:
-    """What counts of a pair's earliest times after a cut."""
+    """The part of a pair's evidence that counts after a cut."""
     if cut is None:
         return evidence
     return Evidence(*(None if time is None or time <= cut else time for time in evidence))
@@ -87,13 +91,13 @@ def remaining(evidence: Evidence, cut: int | None) -> Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a link or a correction caused."""
+    """The consequences of a link or a correction."""
 
     decision: Decision = field(default_factory=Decision)
-    #: identifiers with a new mark: their assignments go out, and their profiles hear, even if nothing else changed
+    #: identifiers with a new mark: their assignments are published and their profiles told, changed or not
     marked: tuple[Node, ...] = ()
-    withdrawn: tuple[tuple[Pair, Evidence], ...] = ()  #: the evidence that counted before and does no more
-    counts: bool = True  #: whether the input must be kept: false for evidence that a correction cuts
+    withdrawn: tuple[tuple[Pair, Evidence], ...] = ()  #: the evidence that this outcome removed
+    counts: bool = True  #: whether the evidence must be stored: False if a correction cuts it
 
 
 class CorrectedIdentities:
@@ -105,61 +109,63 @@ class CorrectedIdentities:
         self.corrections = Corrections()
 
     def restore(self, pair: Pair, evidence: Evidence) -> None:
-        """Take evidence from the changelog. Call it after all corrections were restored: what they cut is left out."""
+        """Add evidence from the changelog. Restore all corrections first: evidence that they cut is ignored."""
         left = remaining(evidence, self.corrections.cut(pair))
         if left != Evidence(None, None):
             self.identities.restore(pair, left)
 
     def observe(self, pair: Pair, occurred_at: int, asserted: bool, version: int) -> Outcome | None:
-        """Take in evidence (event time in UTC ms). None if it changes nothing at all and need not be kept."""
-        return finished(self.observing(pair, occurred_at, asserted, version))
+        """Add evidence at an event time (UTC ms). Returns None if it changes nothing and need not be stored."""
+        return run_to_end(self.observe_resumably(pair, occurred_at, asserted, version))
 
-    def observing(self, pair: Pair, occurred_at: int, asserted: bool, version: int) -> Work[Outcome | None]:
-        """`observe` as work that can rest."""
+    def observe_resumably(
+        self, pair: Pair, occurred_at: int, asserted: bool, version: int
+    ) -> Resumable[Outcome | None]:
+        """`observe` as a resumable computation."""
         cut = self.corrections.cut(pair)
         if cut is not None and occurred_at <= cut:
-            # whoever sent this may hold back what came after the cut as nothing new
+            # the sender may have dropped evidence from after the cut as nothing new: the mark tells it of the cut
             marked = tuple(n for n in pair if self.corrections.mark(n, cut, version, again=False))
             return Outcome(marked=marked, counts=False) if marked else None
-        decision = yield from self.identities.deciding(pair, occurred_at, asserted)
+        decision = yield from self.identities.observe_resumably(pair, occurred_at, asserted)
         return None if decision is None else Outcome(decision)
 
     def erase(self, node: Node, until: int, version: int) -> Outcome:
-        """Forget what linked an identifier up to an event time; empty if that was forgotten before."""
-        return finished(self.erasing(node, until, version))
+        """Remove an identifier's evidence up to an event time (UTC ms). The outcome is empty if nothing is new."""
+        return run_to_end(self.erase_resumably(node, until, version))
 
-    def erasing(self, node: Node, until: int, version: int) -> Work[Outcome]:
-        """`erase` as work that can rest."""
+    def erase_resumably(self, node: Node, until: int, version: int) -> Resumable[Outcome]:
+        """`erase` as a resumable computation."""
         if not self.corrections.erase(node, until):
             return Outcome()
         self.corrections.mark(node, until, version, again=True)
-        outcome = yield from self._cutting(self.identities.pairs_of(node), ERASURE, version)
+        outcome = yield from self._cut_evidence(self.identities.pairs_of(node), ERASURE, version)
         return Outcome(outcome.decision, tuple(sorted({*outcome.marked, node})), outcome.withdrawn)
 
     def unlink(self, pair: Pair, until: int, version: int) -> Outcome | None:
-        """Withdraw a pair's evidence up to an event time; None if that was withdrawn before."""
-        return finished(self.unlinking(pair, until, version))
+        """Remove a pair's evidence up to an event time (UTC ms). Returns None if that was done before."""
+        return run_to_end(self.unlink_resumably(pair, until, version))
 
-    def unlinking(self, pair: Pair, until: int, version: int) -> Work[Outcome | None]:
-        """`unlink` as work that can rest."""
+    def unlink_resumably(self, pair: Pair, until: int, version: int) -> Resumable[Outcome | None]:
+        """`unlink` as a resumable computation."""
         if not self.corrections.unlink(pair, until):
             return None
-        return (yield from self._cutting([pair], UNLINKED, version))
+        return (yield from self._cut_evidence([pair], UNLINKED, version))
 
     def assignment(self, node: Node) -> Assignment:
-        """Whose an identifier is; its own if it has no link."""
+        """The profile that owns an identifier: its own profile if it has no link."""
         return self.identities.assignment(node)
 
     def linked(self, node: Node) -> bool:
-        """Whether any evidence about an identifier counts."""
+        """Whether any evidence with this identifier counts."""
         return bool(self.identities.pairs_of(node))
 
     def mark_of(self, node: Node) -> Mark | None:
-        """What corrections did to an identifier's evidence; None: nothing."""
+        """The mark of an identifier; None if no correction cut its evidence."""
         return self.corrections.marks.get(node)
 
-    def _cutting(self, pairs: list[Pair], rule: str, version: int) -> Work[Outcome]:
-        """Take out the evidence of pairs that counts no more."""
+    def _cut_evidence(self, pairs: list[Pair], rule: str, version: int) -> Resumable[Outcome]:
+        """Remove the evidence of pairs that their cuts invalidate, and mark their identifiers."""
         withdrawn: dict[Pair, Evidence] = {}
         replaced: dict[Pair, Evidence | None] = {}
         marked: set[Node] = set()
@@ -174,16 +180,16 @@ class CorrectedIdentities:
             for node in pair:
                 self.corrections.mark(node, cut, version, again=True)
                 marked.add(node)
-        decision = (yield from self.identities.replacing(replaced, rule)) if replaced else Decision()
+        decision = (yield from self.identities.replace_resumably(replaced, rule)) if replaced else Decision()
         return Outcome(decision, tuple(sorted(marked)), tuple(withdrawn.items()))
 
 
-def without_own(
+def changes_without_own_profiles(
     decision: Decision, tenant: str, node: Node
 ) -> Iterator[tuple[ProfileChangeKind, str, list[str], str]]:
-    """The profile changes (kind, profile, others, rule) of an erasure, but for the erased identifier's own profiles.
+    """The profile changes (kind, profile, others, rule) of an erasure, without the erased identifier's own profiles.
 
-    Nothing is left of those: that is told by ERASED, not by a split that would make a person out of nothing.
+    Nothing is left of those profiles. ERASED says so; a split would make a person out of nothing.
     """
     own = {own_profile(tenant, node), contested_profile(tenant, node)}
     for survivor, gone, rule in decision.merged:

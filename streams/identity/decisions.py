@@ -1,4 +1,4 @@
-"""What one piece of evidence changed: whose identifiers are whose, which profiles merged and split."""
+"""Decisions: the changes that one piece of evidence makes to assignments, and the merges and splits of profiles."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -6,48 +6,48 @@ from dataclasses import dataclass, field
 from streams.identity.evidence import Node, Pair
 from streams.identity.profile_id import Assignment
 from streams.identity.uniting import Cluster, Clusters, Undo
-from streams.identity.work import Work, rest
+from streams.identity.work import Resumable, yield_sometimes
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The consequences of one piece of new evidence, in a fixed order; all empty if it changed no profile."""
+    """The consequences of one piece of evidence, in a fixed order. All lists are empty if it changed no profile."""
 
-    #: identifier, its assignment before (None: it had no link, so it was its own profile) and after
+    #: identifier, assignment before (None: it had no link, so it owned itself), assignment after
     changed: list[tuple[Node, Assignment | None, Assignment]] = field(default_factory=list)
-    #: survivor, the profiles that are gone, rule: `link` or `asserted`
+    #: surviving profile, profiles that it absorbed, rule: `link` or `asserted`
     merged: list[tuple[str, list[str], str]] = field(default_factory=list)
-    #: the profile that lost members, the profiles that appeared, rule: `contested:<type>` of the identifier
-    #: that is shared, or `order` when late evidence made earlier links end differently
+    #: profile that lost members, profiles that appeared, rule: `contested:<type>` with the type of the shared
+    #: identifier, or `order` if late evidence changed the decisions of other links
     split: list[tuple[str, list[str], str]] = field(default_factory=list)
 
 
-class Journal:
-    """Remembers what stood before a decision, for just what it touches. The first note of a thing counts.
+class BeforeImages:
+    """The state before a decision, recorded just before each change. The first image of an object counts.
 
-    A large profile that takes a small one in, or loses one, costs the small one's size: what stays in its cluster
-    all the time is told by the cluster's name. So as long as an identifier is not noted itself, it is where it
-    was before, and that cluster was noted before it got another name.
+    The cost is proportional to the smaller side of a union or a split. The members that stay in the larger cluster are
+    not recorded one by one: the former name of their cluster stands for them. So an identifier without an image is in
+    the cluster in which it was before, and that cluster has an image if its name changed.
     """
 
     def __init__(self) -> None:
         self._before: dict[Node, Assignment | None] = {}
-        self._names: dict[Cluster, str] = {}  # cluster → its profile id
-        self._anchors: dict[str, Node] = {}  # profile id → the identifier that it was named after
+        self._names: dict[Cluster, str] = {}  # cluster → its profile id before
+        self._anchors: dict[str, Node] = {}  # profile id → its anchor
 
     def newcomer(self, cluster: Cluster) -> None:
-        """Note the cluster of an identifier that has no link yet."""
+        """Record that the identifier of this new cluster had no link."""
         self._before[cluster.anchor] = None
         self._anchors[cluster.profile_id] = cluster.anchor
 
     def cluster(self, cluster: Cluster) -> None:
-        """Note a cluster that may get another name. One that was made since is none of ours."""
+        """Record the name of a cluster, before it may change. Ignores clusters that this decision created."""
         if cluster not in self._names and cluster.members[0] not in self._before:
             self._names[cluster] = cluster.profile_id
             self._anchors[cluster.profile_id] = cluster.anchor
 
     def identifiers(self, clusters: Clusters, nodes: Iterable[Node]) -> None:
-        """Note identifiers that may go to another cluster or become contested."""
+        """Record identifiers, before they may move to another cluster or become contested."""
         for node in nodes:
             if node not in self._before:
                 cluster = clusters.cluster_of[node]
@@ -55,30 +55,30 @@ class Journal:
                 before = clusters.assignment(node)
                 self._before[node] = before._replace(profile_id=self._names[cluster])
 
-    def uniting(self, clusters: Clusters, pair: Pair, anchor: Node) -> None:
-        """Note what uniting two sides under this identifier's name will change."""
+    def before_uniting(self, clusters: Clusters, pair: Pair, anchor: Node) -> None:
+        """Record what a union of two sides under this anchor will change."""
         kept, absorbed = clusters.sides(pair)
         if kept is not absorbed:
             self.identifiers(clusters, absorbed.members)
         if kept.anchor != anchor:
             self.cluster(kept)
 
-    def parting(self, clusters: Clusters, undo: Undo) -> None:
-        """Note what taking back a union will change."""
+    def before_reverting(self, clusters: Clusters, undo: Undo) -> None:
+        """Record what the revert of a union will change."""
         self.cluster(undo.kept)
         if undo.absorbed is not None:
             self.identifiers(clusters, undo.absorbed.members)
 
-    def decision(self, clusters: Clusters, merge_rule: str, split_rule: str) -> Work[Decision]:
-        """Compare what was noted with what stands now."""
+    def decision(self, clusters: Clusters, merge_rule: str, split_rule: str) -> Resumable[Decision]:
+        """The difference between the recorded state and the present state of `clusters`."""
         for cluster, name in list(self._names.items()):
             if cluster.profile_id != name:
                 for count, node in enumerate(cluster.members):
-                    yield from rest(count + 1)
+                    yield from yield_sometimes(count + 1)
                     self.identifiers(clusters, (node,))
         changed: list[tuple[Node, Assignment | None, Assignment]] = []
         for count, (node, before) in enumerate(self._before.items(), start=1):
-            yield from rest(count)
+            yield from yield_sometimes(count)
             after = clusters.assignment(node)
             if after != before:
                 changed.append((node, before, after))
@@ -100,9 +100,10 @@ class Journal:
         )
 
     def _gone(self, clusters: Clusters) -> dict[str, str]:
-        """Profile id that names nothing any more → the profile of the identifier it was named after.
+        """Profile id that no longer exists → the profile that now owns its anchor.
 
-        Only that identifier's own cluster can carry the name, so looking at it is enough.
+        Only the cluster of its anchor can carry a profile id, so the anchor's assignment tells whether the profile
+        still exists.
         """
         now = {id_: clusters.assignment(anchor).profile_id for id_, anchor in self._anchors.items()}
         return {was: profile_id for was, profile_id in now.items() if profile_id != was}
@@ -114,9 +115,9 @@ class Journal:
         survivor_of: dict[str, str],
         rule: str,
     ) -> dict[str, tuple[str, str]]:
-        """Profile id that named nothing before → the profile its anchor was in, and the rule.
+        """Profile id that is new → the profile that owned its anchor before, and the rule.
 
-        A profile that merely carries on another's members under a new name is a merge, not a split.
+        A profile that only renames the members of a vanished one counts as a merge, not as a split.
         """
         appeared: dict[str, tuple[str, str]] = {}
         for profile_id, anchor in self._profiles_of(clusters, changed).items():
@@ -139,7 +140,7 @@ class Journal:
 
 
 def _grouped(profiles: dict[str, tuple[str, str]]) -> list[tuple[str, list[str], str]]:
-    """Profile → (counterpart, rule) turned into (counterpart, profiles, rule), all sorted."""
+    """Turn profile → (counterpart, rule) into (counterpart, profiles, rule), all sorted."""
     groups: dict[tuple[str, str], list[str]] = {}
     for profile_id, counterpart in profiles.items():
         groups.setdefault(counterpart, []).append(profile_id)

@@ -1,7 +1,7 @@
-"""What is known about a tenant's identifiers: which were seen together, and since when.
+"""Evidence: which of a tenant's identifiers were seen together, and since when.
 
-The state is a map pair → Evidence. Joining two such maps takes minima, so evidence may arrive in any order,
-twice, or from any number of partitions (DESIGN.md section 4).
+The state is a map pair → Evidence. Joining two such maps takes minima. So evidence may arrive in any order,
+repeatedly, and from any number of partitions.
 """
 
 from collections.abc import Iterable
@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeAlias
 
 #: An identifier within its tenant: (type, prepared value).
 Node: TypeAlias = tuple[str, str]
-#: Two different identifiers, the smaller first.
+#: Two different identifiers, the smaller one first.
 Pair: TypeAlias = tuple[Node, Node]
 #: One link to decide on: (event time in UTC ms, pair, asserted). Links are decided in this tuple's order.
 Item: TypeAlias = tuple[int, Pair, bool]
@@ -19,37 +19,37 @@ class Evidence(NamedTuple):
     """Earliest event times, in UTC milliseconds, at which a pair was seen together."""
 
     observed: int | None  #: by a touchpoint that carried both
-    asserted: int | None  #: by an authority that says they are one person
+    asserted: int | None  #: by an authority that declares them to be one person
 
 
 def evidence_of(occurred_at: int, *, asserted: bool) -> Evidence:
-    """What a single event shows."""
+    """The evidence of a single event at this event time (UTC ms)."""
     return Evidence(None, occurred_at) if asserted else Evidence(occurred_at, None)
 
 
 def join(known: Evidence | None, new: Evidence) -> Evidence:
-    """Both together: the earlier time of each kind. Idempotent, commutative, associative."""
+    """The earlier time of each kind. Idempotent, commutative and associative."""
     if known is None:
         return new
     return Evidence(_earlier(known.observed, new.observed), _earlier(known.asserted, new.asserted))
 
 
 def packed(evidence: Evidence) -> Evidence | int:
-    """The same in less memory: most pairs were only observed, and then the time says it all."""
+    """The evidence in less memory: an int for a pair that was only observed, as most pairs are."""
     observed, asserted = evidence
     return observed if asserted is None and observed is not None else evidence
 
 
 def unpacked(evidence: Evidence | int) -> Evidence:
-    """The evidence that was packed."""
+    """The evidence of which this is the packed form."""
     return Evidence(evidence, None) if isinstance(evidence, int) else evidence
 
 
 def items(pair: Pair, evidence: Evidence | None) -> list[Item]:
     """The links that a pair's evidence amounts to, in order.
 
-    An observation and a later assertion are two links: the second may do what the first may not.
-    An observation that an assertion precedes adds nothing.
+    An observation and a later assertion are two links: the rules may refuse the first and accept the second. An
+    observation after an assertion adds nothing.
     """
     if evidence is None:
         return []
@@ -62,7 +62,7 @@ def items(pair: Pair, evidence: Evidence | None) -> list[Item]:
 
 
 def in_order(links: Iterable[tuple[Pair, Evidence]]) -> list[Item]:
-    """All links that the evidence amounts to, as they are decided."""
+    """All links that the evidence amounts to, in the order in which they are decided."""
     return sorted(item for pair, evidence in links for item in items(pair, evidence))
 
 

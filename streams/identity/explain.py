@@ -173,7 +173,7 @@ class _Trial:
         for (pair, asserted), proof in proofs.items():
             known[pair] = join(known.get(pair), evidence_of(proof.occurred_at, asserted=asserted))
         for item in sorted(item for pair, evidence in known.items() for item in items(pair, evidence)):
-            self._clusters.step(item)
+            self._clusters.decide(item)
             reason = self._clusters.refused.get(item)
             self._decided.append((self._proof(item), None if reason is None else self._refusal(item, reason)))
 

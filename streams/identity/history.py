@@ -1,49 +1,51 @@
-"""In which order the links of a component were decided, so that a late link repeats only what comes after it.
+"""The history of a component: the decided links in order, so that a late link repeats only the later decisions.
 
-A history may begin in the middle: it is kept from a component's first refused link on, since before that order
-cannot matter. Links before its beginning can be taken back only all together.
+A history may begin in the middle. It is kept from the first refused link on, because the order does not matter before.
+The links before its beginning can only be reverted all together.
 """
 
 from bisect import insort
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from streams.identity.decisions import Journal
+from streams.identity.decisions import BeforeImages
 from streams.identity.evidence import Item, Node
 from streams.identity.uniting import Clusters, Undo
 
-BEFORE_ALL: Final[Item] = (-(1 << 62), (("", ""), ("", "")), False)
+SMALLEST_ITEM: Final[Item] = (-(1 << 62), (("", ""), ("", "")), False)
 
 
 class Step(NamedTuple):
-    """One link that was decided."""
+    """The decision of one link."""
 
     item: Item
-    newest: Item  #: of this step and all before it: links whose order is free are decided late
-    undo: Undo | None  #: what it united; None if it was refused or changed nothing
+    newest: (
+        Item  #: the newest link of all steps up to this one: an order-free link is decided late, out of order
+    )
+    undo: Undo | None  #: None if the link was refused or changed nothing
 
 
 class History:
-    """The steps of one component. At any time they end where the definition ends for the links in them."""
+    """The steps of one component. At any time their result equals the definition's for the links in them."""
 
     __slots__ = ("begin", "refusals", "steps")
 
     def __init__(self, begin: Item) -> None:
-        self.begin = begin  #: the newest link that has no step
+        self.begin = begin  #: the newest link without a step
         self.steps: list[Step] = []
-        self.refusals = 0  #: how many steps refused a link, those taken back included
+        self.refusals = 0  #: number of steps that refused a link, including reverted steps
 
     def append(self, item: Item, undo: Undo | None, *, refused: bool) -> None:
-        """Note a step."""
+        """Append the step of a link that was just decided."""
         newest = max(item, self.steps[-1].newest) if self.steps else item
         self.steps.append(Step(item, newest, undo))
         self.refusals += refused
 
     def join(self, other: "History") -> None:
-        """Take in the steps of another component.
+        """Merge the steps of another component into this history.
 
-        They had nothing to do with each other, so any order will do that keeps each one's own; this one takes
-        least back for a late link.
+        The two components were independent, so any interleaving is right that keeps each one's own order. Ordering by
+        newest link reverts the fewest steps for a late link.
         """
         self.begin = max(self.begin, other.begin)
         self.refusals += other.refusals
@@ -54,10 +56,11 @@ class History:
             self.steps += other.steps
             self.steps.sort(key=_newest)
 
-    def staying(self, since: Item) -> int | None:
-        """How many steps stay when a link and all newer ones are taken back, and what was decided after those.
+    def count_before(self, since: Item) -> int | None:
+        """The number of steps before `since`. The steps after them are those that `rewind` must revert for it.
 
-        None if that goes back beyond the beginning.
+        A link decided out of order moves the boundary back: everything newer than it is reverted too. None if a link
+        before the beginning of the history would have to be reverted.
         """
         stay = len(self.steps)
         while stay and self.steps[stay - 1].newest >= since:
@@ -66,11 +69,11 @@ class History:
         return stay if since > self.begin else None
 
     def rewind(
-        self, stay: int, clusters: Clusters, journal: Journal | None, contested: dict[Node, Item]
+        self, stay: int, clusters: Clusters, before_images: BeforeImages | None, contested: dict[Node, Item]
     ) -> Iterator[Item]:
-        """Take back all but the first `stay` steps; yields their links, the last one first.
+        """Revert all but the first `stay` steps. Yields their links, the newest step first.
 
-        To `contested` goes what is contested no longer, and since which link it was.
+        Adds to `contested` each identifier that is no longer contested, with the link since which it was.
         """
         while len(self.steps) > stay:
             item, _, undo = self.steps.pop()
@@ -78,13 +81,13 @@ class History:
             if reason is not None:
                 shared = clusters.shared(item[1], reason)
                 contested.update((node, clusters.contested[node]) for node in shared)
-                if journal is not None:
-                    journal.identifiers(clusters, shared)
-                clusters.readmit(item)
+                if before_images is not None:
+                    before_images.identifiers(clusters, shared)
+                clusters.revert_refuse(item)
             elif undo is not None:
-                if journal is not None:
-                    journal.parting(clusters, undo)
-                clusters.part(undo)
+                if before_images is not None:
+                    before_images.before_reverting(clusters, undo)
+                clusters.revert_unite(undo)
             yield item
 
 

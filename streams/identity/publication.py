@@ -1,4 +1,4 @@
-"""What a decision tells the world: assignments to look up, profile changes to react to, Moves for journeys."""
+"""The outputs of a decision: assignments for lookup, profile changes for subscribers, Moves and Erases for journeys."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -15,7 +15,13 @@ from schemas.records import (
     ProfileChangeKind,
 )
 from streams.identity.components import Decision
-from streams.identity.corrections import ERASURE, CorrectedIdentities, Mark, Outcome, without_own
+from streams.identity.corrections import (
+    ERASURE,
+    CorrectedIdentities,
+    Mark,
+    Outcome,
+    changes_without_own_profiles,
+)
 from streams.identity.resolution import Assignment, Node, own_profile
 
 _CHANGES: Final = UUID("5b7d2a53-7c5e-5d0b-9d0f-9b6f6f8f5d3c")
@@ -23,12 +29,12 @@ _CHANGES: Final = UUID("5b7d2a53-7c5e-5d0b-9d0f-9b6f6f8f5d3c")
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """The link that decided."""
+    """The link or correction that caused a decision."""
 
     tenant: str
     version: int
     event_id: str
-    occurred_at: int  #: event time, ms
+    occurred_at: int  #: event time in UTC ms
 
 
 _NO_MARKS: Final[Mapping[Node, Mark]] = {}
@@ -37,13 +43,13 @@ _NO_MARKS: Final[Mapping[Node, Mark]] = {}
 def assignments_of(
     decision: Decision, cause: Cause, marks: Mapping[Node, Mark] = _NO_MARKS
 ) -> Iterator[IdentityAssignment]:
-    """The assignments that a decision changed, as they are now."""
+    """The new assignments of the identifiers that a decision changed."""
     for node, _, after in decision.changed:
         yield assignment_record(node, after, cause, marks.get(node))
 
 
 def moves_of(decision: Decision, cause: Cause, marks: Mapping[Node, Mark] = _NO_MARKS) -> Iterator[Move]:
-    """A Move to every profile that may hold touchpoints of an identifier and no longer owns all of them."""
+    """A Move to each profile that may hold touchpoints of an identifier and no longer owns all of them."""
     for node, before, after in decision.changed:
         held_by = _holders(node, before, cause.tenant)
         if held_by == {after.profile_id} and after.contested_from is None:
@@ -55,50 +61,51 @@ def moves_of(decision: Decision, cause: Cause, marks: Mapping[Node, Mark] = _NO_
 
 
 @dataclass(frozen=True, slots=True)
-class Correction:
-    """What a correction tells the world: more than a link's decision does, for marked identifiers hear of it too."""
+class CorrectionOutputs:
+    """The outputs of a correction. Unlike a link's, they also include unchanged identifiers with a new mark."""
 
-    assignments: list[
-        tuple[IdentityAssignment, bool]
-    ]  #: and whether it is a tombstone: erased, without links
+    #: assignment, and whether it is published as a tombstone: the identifier is erased and has no links
+    assignments: list[tuple[IdentityAssignment, bool]]
     moves: list[Move]
     erases: list[Erase]
     changes: list[ProfileChanged]
 
 
-def correction_of(
+def correction_outputs(
     outcome: Outcome, identities: CorrectedIdentities, cause: Cause, erased: Node | None = None
-) -> Correction:
-    """What to publish of a correction, or of evidence that one cut; `erased` is the identifier of an ERASE."""
+) -> CorrectionOutputs:
+    """The outputs of a correction, or of evidence that a correction cut. `erased`: the identifier of an ERASE."""
     before = {node: was for node, was, _ in outcome.decision.changed}
-    told = Correction([], [], [], [])
+    outputs = CorrectionOutputs([], [], [], [])
     for node in sorted({*before, *outcome.marked}):
         now = identities.assignment(node)
         record = assignment_record(node, now, cause, identities.mark_of(node))
         correction = record["correction"]
         gone = correction is not None and correction["erased_at"] is not None and not identities.linked(node)
-        told.assignments.append((record, gone))
+        outputs.assignments.append((record, gone))
         if node != erased:
             held_by = _holders(node, before.get(node, now), cause.tenant)
-            told.moves.extend(Move(profile_id=profile, assignment=record) for profile in sorted(held_by))
+            outputs.moves.extend(Move(profile_id=profile, assignment=record) for profile in sorted(held_by))
     if erased is None:
-        told.changes.extend(changes_of(outcome.decision, cause))
-        return told
+        outputs.changes.extend(changes_of(outcome.decision, cause))
+        return outputs
     now = identities.assignment(erased)
     held_by = _holders(erased, before.get(erased, now), cause.tenant)
     own = own_profile(cause.tenant, erased)
     record = assignment_record(erased, now, cause, identities.mark_of(erased))
     profiles = sorted({*held_by, own})
-    told.erases.extend(Erase(profile_id=one, assignment=record, profile_ids=profiles) for one in profiles)
+    outputs.erases.extend(Erase(profile_id=one, assignment=record, profile_ids=profiles) for one in profiles)
     if erased in outcome.marked:
-        for kind, profile_id, others, rule in without_own(outcome.decision, cause.tenant, erased):
-            told.changes.append(_change(kind, profile_id, others, rule, cause))
-        told.changes.append(_change("ERASED", own, sorted(held_by - {own}), ERASURE, cause))
-    return told
+        for kind, profile_id, others, rule in changes_without_own_profiles(
+            outcome.decision, cause.tenant, erased
+        ):
+            outputs.changes.append(_change(kind, profile_id, others, rule, cause))
+        outputs.changes.append(_change("ERASED", own, sorted(held_by - {own}), ERASURE, cause))
+    return outputs
 
 
 def changes_of(decision: Decision, cause: Cause) -> Iterator[ProfileChanged]:
-    """The profiles that merged or split."""
+    """The merges and splits of profiles."""
     for survivor, gone, rule in decision.merged:
         yield _change("MERGED", survivor, gone, rule, cause)
     for shrunk, appeared, rule in decision.split:
@@ -120,7 +127,7 @@ def assignment_record(
 
 
 def _holders(node: Node, before: Assignment | None, tenant: str) -> set[str]:
-    """The profiles that may hold an identifier's touchpoints; others know whom to forward them to."""
+    """The profiles that may hold an identifier's touchpoints. Any other profile forwards them to one of these."""
     if before is None:
         return {own_profile(tenant, node)}
     holders = {before.profile_id}

@@ -1,6 +1,6 @@
-"""The definition: a tenant's profiles as a pure function of its evidence (DESIGN.md section 4).
+"""Resolution: a tenant's profiles as a pure function of its evidence. This is the definition.
 
-Everything else in this package must end where this ends.
+The incremental form (`components`) must end in the same result (docs/design.md).
 """
 
 from collections.abc import Iterator, Mapping
@@ -25,21 +25,20 @@ __all__ = [
 
 
 def resolve(tenant: str, policy: IdentityPolicy, links: Mapping[Pair, Evidence]) -> "Resolution":
-    """Decide every link in order of (time, pair, observed before asserted)."""
+    """Decide each link in order of (time, pair, observed before asserted)."""
     clusters = Clusters(tenant, policy)
     for item in sorted(item for pair, evidence in links.items() for item in items(pair, evidence)):
-        clusters.step(item)
+        clusters.decide(item)
     return Resolution(clusters)
 
 
 class Resolution(Mapping[Node, Assignment]):
-    """The assignment of every identifier that has a link, the profiles' members and the refused links."""
+    """The assignment of each identifier that has a link; also the profiles' members and the refused links."""
 
     def __init__(self, clusters: Clusters) -> None:
         self._assignments = {node: clusters.assignment(node) for node in sorted(clusters.cluster_of)}
-        self.refused: dict[Item, str] = (
-            clusters.refused
-        )  #: link → `unique:<type>`, `limit:<type>` or `contested`
+        #: link → `unique:<type>`, `limit:<type>` or `contested`
+        self.refused: dict[Item, str] = clusters.refused
         self.profiles: dict[str, list[Node]] = {}  #: profile id → its members, sorted
         for node, assignment in self._assignments.items():
             self.profiles.setdefault(assignment.profile_id, []).append(node)

@@ -1,7 +1,7 @@
-"""Evidence that was read from the changelog and not resolved yet.
+"""Unresolved links: evidence that was restored from the changelog and is not resolved yet.
 
-A worker that starts with a million links does not resolve them before it goes on: a component is taken out when
-somebody first asks for one of its identifiers.
+A worker that restores a million links does not resolve them before it takes new input. It resolves a connected
+component when one of the component's identifiers is first asked for.
 """
 
 from collections.abc import Iterable
@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from streams.identity.evidence import Evidence, Node, Pair, join, packed, unpacked
 
 
-class Restored:
-    """Links that nobody asked for yet. True if there are any."""
+class UnresolvedLinks:
+    """Restored links, indexed by identifier. Truthy if there are any."""
 
     def __init__(self) -> None:
         self._links: dict[Pair, Evidence | int] = {}
@@ -21,14 +21,15 @@ class Restored:
         return bool(self._links)
 
     def add(self, pair: Pair, evidence: Evidence, *, beside_resolved: bool) -> None:
-        """Keep a link, in any order; `beside_resolved`: others were resolved already.
+        """Join evidence into the links, in any order. `beside_resolved`: some links of the tenant are resolved already.
 
-        Then taking out by components would not do: it may meet resolved links, and through suspended ones others.
+        In that case the next `take` returns all links. A component of unresolved links may be connected to resolved
+        ones, and through suspended links to further components, and this index knows of neither.
         """
         self._beside_resolved = self._beside_resolved or beside_resolved
         known = self._links.get(pair)
         if known is None:
-            pair = self._own_copy(pair[0]), self._own_copy(pair[1])
+            pair = self._interned(pair[0]), self._interned(pair[1])
             for node in pair:
                 self._pairs_at.setdefault(node, []).append(pair)
             self._links[pair] = packed(evidence)
@@ -36,20 +37,20 @@ class Restored:
             self._links[pair] = packed(join(unpacked(known), evidence))
 
     def take(self, nodes: Iterable[Node] | None) -> dict[Pair, Evidence]:
-        """Take out all links that are connected with these identifiers; None: all there are."""
-        todo = list(self._pairs_at) if nodes is None or self._beside_resolved else list(nodes)
+        """Remove and return the links of all components that contain one of these identifiers; None: all links."""
+        frontier = list(self._pairs_at) if nodes is None or self._beside_resolved else list(nodes)
         taken: dict[Pair, Evidence] = {}
-        while todo:
-            for pair in self._pairs_at.pop(todo.pop(), ()):
+        while frontier:
+            for pair in self._pairs_at.pop(frontier.pop(), ()):
                 if pair not in taken:
                     taken[pair] = unpacked(self._links.pop(pair))
-                    todo += pair
+                    frontier += pair
         if not self._links:
             self._beside_resolved = False
         return taken
 
-    def _own_copy(self, node: Node) -> Node:
-        """An equal identifier that is kept already: records bring a new copy each time."""
+    def _interned(self, node: Node) -> Node:
+        """The copy of an identifier that is stored already: each record brings a new, equal one."""
         pairs = self._pairs_at.get(node)
         if pairs is None:
             return node

@@ -1,8 +1,8 @@
-"""What identity keeps of the tenants on one partition, and its changelog.
+"""The identity agent's state for one partition, and its changelog.
 
-Three kinds of records, told by the first byte of their keys: `~` evidence, at its earliest time that counts; `!` a
-correction; `=` the mark that an identifier carries because of one. A correction is written last, so that a changelog
-cut off before it repeats the decision instead of hiding half of it.
+The first byte of a key tells the kind of a changelog record: `~` is evidence at its earliest time that counts, `!` is
+a correction, `=` is the mark of an identifier. A correction is written last: if the changelog ends before it, the
+decision is repeated instead of half hidden.
 """
 
 from collections.abc import Iterator
@@ -17,22 +17,24 @@ from streams.identity.links import evidence_key, link_key
 from streams.identity.policy import IdentityPolicy
 from streams.ownership import node_of, pair_of
 
-#: Changelog records: key, value, None to delete.
+#: A changelog record: key, and value or None for a tombstone.
 Change = tuple[bytes, bytes | None]
 
 
 @dataclass(slots=True)
-class _Restored:
-    """What the changelog says of a pair's evidence of one kind: the earliest time of each stretch between deletions.
+class _RestoredEvidence:
+    """A pair's evidence of one kind in the changelog: the earliest time of each stretch between two deletions.
 
-    Only the earliest was ever known. A deletion says that a correction had cut it; the correction itself decides,
-    for a worker that lost the partition without knowing may have deleted late.
+    A deletion says that a correction had cut the earlier time. The restored corrections decide which times count,
+    because a worker that had lost the partition and did not know yet may have deleted late.
     """
 
     tenant: str
     pair: Pair
     asserted: bool
-    times: list[int | None]  #: event times; the last is the present stretch's
+    times: list[
+        int | None
+    ]  #: event times in UTC ms; the last one belongs to the stretch after the newest deletion
 
     def add(self, time: int) -> None:
         last = self.times[-1]
@@ -40,15 +42,17 @@ class _Restored:
 
 
 class IdentityState:
-    """The link maps of the tenants on one partition, resolved."""
+    """The identities of the tenants on one partition."""
 
     def __init__(self, policy: IdentityPolicy) -> None:
         self._policy = policy
         self._tenants: dict[str, CorrectedIdentities] = {}
-        self._evidence: dict[bytes, _Restored] = {}  # read from the changelog, not yet taken in
+        self._evidence: dict[
+            bytes, _RestoredEvidence
+        ] = {}  # read from the changelog, but not yet in `_tenants`
 
     def tenant(self, tenant: str) -> CorrectedIdentities:
-        """The identities of one tenant."""
+        """The identities of one tenant. Creates empty ones if there are none yet."""
         found = self._tenants.get(tenant)
         if found is None:
             found = self._tenants[tenant] = CorrectedIdentities(tenant, self._policy)
@@ -64,7 +68,9 @@ class IdentityState:
             found = self._evidence.get(key)
             if found is None:
                 asserted = link["kind"] == "ASSERTED"
-                found = self._evidence[key] = _Restored(link["tenant"], pair_of(link), asserted, [None])
+                found = self._evidence[key] = _RestoredEvidence(
+                    link["tenant"], pair_of(link), asserted, [None]
+                )
             found.add(link["occurred_at"])
         elif key.startswith(b"!"):
             correction: IdentityCorrection = decode_as("IdentityCorrection", value)  # type: ignore[assignment]
@@ -77,7 +83,7 @@ class IdentityState:
             self._restore_mark(decode_as("IdentityAssignment", value))  # type: ignore[arg-type]
 
     def restored(self) -> None:
-        """Take in the evidence that counts; it is resolved when somebody first asks."""
+        """Pass the restored evidence to its tenants. A component is resolved when it is first asked for."""
         for found in self._evidence.values():
             identities = self.tenant(found.tenant)
             for time in found.times:
@@ -97,17 +103,17 @@ class IdentityState:
 
 
 def link_change(link: IdentityLink, value: bytes) -> Change:
-    """The changelog record of evidence that counts."""
+    """The changelog record of a link whose evidence counts."""
     return link_key(link), value
 
 
 def mark_change(assignment: IdentityAssignment, value: bytes) -> Change:
-    """The changelog record of a mark, as its assignment carries it."""
+    """The changelog record of a mark: the assignment that carries it."""
     return b"=" + identifier_key(assignment["tenant"], assignment["identifier"]), value
 
 
 def withdrawn_changes(tenant: str, outcome: Outcome) -> Iterator[Change]:
-    """The deletions of evidence that counts no more."""
+    """The tombstones of evidence that an outcome removed."""
     for pair, evidence in outcome.withdrawn:
         if evidence.observed is not None:
             yield evidence_key(tenant, pair, "OBSERVED"), None
@@ -116,7 +122,7 @@ def withdrawn_changes(tenant: str, outcome: Outcome) -> Iterator[Change]:
 
 
 def correction_change(correction: IdentityCorrection, value: bytes) -> Change:
-    """The changelog record of a correction: one for each identifier and each pair, the newest request counts."""
+    """The changelog record of a correction. There is one key per identifier and per pair, so the newest one counts."""
     left, right = correction["left"], correction["right"]
     ends = (left,) if right is None else (left, right)
     names = (text for end in ends for text in node_of(end))

@@ -1,7 +1,7 @@
-"""The one step of resolution: take the next link in order and unite its two sides, or refuse it.
+"""Clusters of identifiers, and the one step of resolution: unite the two sides of the next link, or refuse the link.
 
-The batch definition (`resolution`) takes this step over all links in order; the incremental form
-(`components`) takes the same step for a link that is the newest of its component.
+The batch definition (`resolution`) takes this step for all links in order. The incremental form (`components`) takes
+the same step for a link that is the newest of its component.
 """
 
 from functools import lru_cache
@@ -11,23 +11,25 @@ from streams.identity.evidence import Item, Node, Pair
 from streams.identity.policy import IdentityPolicy
 from streams.identity.profile_id import Assignment, contested_profile, own_profile
 
-#: (time of the first accepted link, -priority, type, value): the smallest member of a cluster is its anchor.
+#: (event time of the first accepted link, -priority, type, value): the member with the smallest key is the anchor.
 AnchorKey: TypeAlias = tuple[int, int, str, str]
-#: Members per type, of the types that have a rule. Never changed in place: clusters share it.
+#: Number of members per type, for types with a rule. Immutable: clusters share equal dicts.
 Counts: TypeAlias = dict[str, int]
 
-#: Reason of a refusal because one of the identifiers is contested.
+#: Reason of a refusal: one of the two identifiers is contested.
 CONTESTED: Final = "contested"
 
-_NO_LINK_YET: Final = 1 << 62  # after every time
-_SHARED_COUNTS: Final = 32  # members up to which counts are shared: most people's are the same few
+_NO_LINK_YET: Final = 1 << 62  # later than any event time
+_SHARED_COUNTS: Final = (
+    32  # clusters of up to this many counted members share equal dicts: few combinations exist
+)
 
-#: A decision asks several times for the few profiles that it is about.
+#: Cached, because one decision asks for the ids of the same few profiles several times.
 _profile_of: Final = lru_cache(maxsize=256)(own_profile)
 
 
 class Cluster:
-    """Identifiers that are one person."""
+    """Identifiers that belong to one person."""
 
     __slots__ = ("anchor", "component", "counts", "members", "since", "tenant")
 
@@ -35,36 +37,37 @@ class Cluster:
         self.tenant = tenant
         self.members = [member]
         self.anchor = member  #: the member that gives the profile its id
-        self.since = _NO_LINK_YET  #: time of its first accepted link
+        self.since = _NO_LINK_YET  #: event time of the anchor's first accepted link, UTC ms
         self.counts = counts
-        self.component: Any = None  #: for `components`: the links that it may be influenced by
+        self.component: Any = None  #: its `component.Component`; only the incremental form sets it
 
     @property
     def profile_id(self) -> str:
-        """The id of the profile: worked out each time, for it would be a tenth of what a person takes."""
+        """The profile's id, computed on each access: storing it would take a tenth of the memory of a person."""
         return _profile_of(self.tenant, self.anchor)
 
 
-class Naming(NamedTuple):
-    """What a cluster is called."""
+class ClusterName(NamedTuple):
+    """The anchor of a cluster, and the event time (UTC ms) of the anchor's first accepted link."""
 
     since: int
     anchor: Node
 
 
 class Undo(NamedTuple):
-    """What one accepted link changed, to be taken back in reverse order."""
+    """The state before one accepted link. Undos must be applied in reverse order."""
 
     kept: Cluster
     absorbed: Cluster | None
-    naming: Naming
+    name: ClusterName
     counts: Counts
 
 
 class Clusters:
-    """A tenant's clusters, what is contested since which link, and which links were refused for which reason.
+    """A tenant's clusters, contested identifiers and refused links.
 
-    A reason is `unique:<type>`, `limit:<type>` or `contested`.
+    `contested` maps an identifier to the link since which it is contested. `refused` maps a link to its reason:
+    `unique:<type>`, `limit:<type>` or `contested`.
     """
 
     def __init__(self, tenant: str, policy: IdentityPolicy) -> None:
@@ -73,31 +76,31 @@ class Clusters:
         self.cluster_of: dict[Node, Cluster] = {}
         self.contested: dict[Node, Item] = {}
         self.refused: dict[Item, str] = {}
-        #: the links refused by a rule, in the order in which they were decided, by either identifier
+        #: the links that a rule refused, by each of their identifiers, in the order of their decisions
         self.refused_at: dict[Node, list[Item]] = {}
         self._counts: dict[tuple[tuple[str, int], ...], Counts] = {}
 
-    def step(self, item: Item) -> None:
-        """Decide the next link. It must come after every link decided so far that could matter to it."""
+    def decide(self, item: Item) -> None:
+        """Unite or refuse the next link. Every earlier link of its component must have been decided before."""
         for node in item[1]:
             if node not in self.cluster_of:
                 self.add(node)
-        reason = self.judge(item)
+        reason = self.reason_to_refuse(item)
         if reason is None:
             self.unite(item, self.survivor(item))
         else:
             self.refuse(item, reason)
 
     def add(self, node: Node) -> Cluster:
-        """Let an identifier in that has no link yet: a cluster of its own."""
+        """Add an identifier that has no link yet, as a cluster of its own."""
         rule = self._rule(node[0])
         counts = {node[0]: 1} if rule.unique or rule.limit is not None else {}
         cluster = Cluster(self.tenant, node, self._shared(counts))
         self.cluster_of[node] = cluster
         return cluster
 
-    def judge(self, item: Item) -> str | None:
-        """Why this link must be refused; None if it may unite its sides."""
+    def reason_to_refuse(self, item: Item) -> str | None:
+        """The reason to refuse this link; None if it may unite its sides."""
         _, (left, right), asserted = item
         if not asserted and self.contested and (left in self.contested or right in self.contested):
             return CONTESTED
@@ -116,7 +119,7 @@ class Clusters:
         return None
 
     def obeys_every_rule(self, one: Cluster, other: Cluster) -> bool:
-        """Whether the two united hold one value at most of every unique type and respect every limit."""
+        """Whether the union of two clusters has at most one value of each unique type and respects each limit."""
         if one is other:
             return not any(count > 1 and self._rule(type_).unique for type_, count in one.counts.items())
         for type_, count in (one.counts | other.counts).items():
@@ -127,11 +130,11 @@ class Clusters:
         return True
 
     def keeps_every_refusal(self, one: Cluster, other: Cluster) -> bool:
-        """Whether each link refused at the two stays refused, for the same reason, had they always been one.
+        """Whether the refusals at the two clusters would be the same, with the same reasons, had they united earlier.
 
-        They must obey every rule together. Their sides only gain members then, so a rule that was broken stays
-        broken; another one that comes first may be broken besides. Compared are the members they have in the
-        end, so False means only that it cannot be told from them.
+        Precondition: the union obeys every rule. An earlier union only adds members to the sides of a refused link, so
+        a broken rule stays broken; but a rule that is checked earlier may be broken too, which changes the reason. The
+        test compares final members, so True is certain, and False means unknown.
         """
         if not self.refused_at:
             return True
@@ -145,48 +148,48 @@ class Clusters:
         return True
 
     def sides(self, pair: Pair) -> tuple[Cluster, Cluster]:
-        """The clusters of two identifiers, the larger first: it would absorb the other."""
+        """The clusters of two identifiers, the larger one first. `unite` moves the smaller one's members into it."""
         one, other = self.cluster_of[pair[0]], self.cluster_of[pair[1]]
         return (other, one) if len(one.members) < len(other.members) else (one, other)
 
-    def survivor(self, item: Item) -> Naming:
-        """What the two sides are called once united."""
+    def survivor(self, item: Item) -> ClusterName:
+        """The name of the two sides once they are united."""
         time, (left, right), _ = item
         one, other = self.cluster_of[left], self.cluster_of[right]
         older = one if one.since <= other.since else other
         if older.since < time and (one is other or one.since != other.since):
-            return Naming(older.since, older.anchor)
+            return ClusterName(older.since, older.anchor)
         firsts = ((one.since, one.anchor), (other.since, other.anchor), (time, left), (time, right))
         since, anchor = min(firsts, key=lambda first: self._key(*first))
         for cluster in (one, other):
             if cluster.anchor == anchor:
-                return Naming(since, cluster.anchor)  # the copy that is kept already
-        return Naming(since, anchor)
+                return ClusterName(since, cluster.anchor)  # the stored copy of the identifier
+        return ClusterName(since, anchor)
 
-    def unite(self, item: Item, survivor: Naming) -> Undo | None:
-        """Accept a link: its two sides are one person. The smaller side's members move to the larger.
+    def unite(self, item: Item, survivor: ClusterName) -> Undo | None:
+        """Accept a link. Moves the members of the smaller side to the larger one, and gives it the survivor's name.
 
-        Returns how to take that back; None if it changed nothing.
+        Returns the undo; None if nothing changed.
         """
         kept, absorbed = self.sides(item[1])
         if kept is absorbed and kept.since == survivor.since and kept.anchor == survivor.anchor:
             return None
-        naming = Naming(kept.since, kept.anchor)
-        undo = Undo(kept, None if kept is absorbed else absorbed, naming, kept.counts)
+        name = ClusterName(kept.since, kept.anchor)
+        undo = Undo(kept, None if kept is absorbed else absorbed, name, kept.counts)
         if kept is not absorbed:
             for node in absorbed.members:
                 self.cluster_of[node] = kept
-            absorbed.component = None  # history may keep it: no circle of references to collect
+            absorbed.component = None  # a history may keep the cluster: avoid a reference cycle
             kept.members += absorbed.members
             kept.counts = self._sum(kept.counts, absorbed.counts)
         kept.since, kept.anchor = survivor
         return undo
 
-    def part(self, undo: Undo) -> None:
-        """Take back the newest `unite` of a cluster."""
-        kept, absorbed, naming, counts = undo
+    def revert_unite(self, undo: Undo) -> None:
+        """Revert the newest `unite` of a cluster."""
+        kept, absorbed, name, counts = undo
         kept.counts = counts
-        kept.since, kept.anchor = naming
+        kept.since, kept.anchor = name
         if absorbed is not None:
             del kept.members[-len(absorbed.members) :]
             for node in absorbed.members:
@@ -194,7 +197,7 @@ class Clusters:
             absorbed.component = kept.component
 
     def refuse(self, item: Item, reason: str) -> None:
-        """Keep a link as refused; what it shows to be shared is contested from its time on."""
+        """Record a link as refused. An identifier that the refusal shows to be shared is contested from it on."""
         self.refused[item] = reason
         if reason != CONTESTED:
             for node in item[1]:
@@ -202,8 +205,8 @@ class Clusters:
             for node in self.shared(item[1], reason):
                 self.contested[node] = item
 
-    def readmit(self, item: Item) -> None:
-        """Take back the newest `refuse` of its two identifiers."""
+    def revert_refuse(self, item: Item) -> None:
+        """Revert the newest `refuse` of this link's two identifiers."""
         reason = self.refused.pop(item)
         if reason != CONTESTED:
             for node in item[1]:
@@ -216,13 +219,16 @@ class Clusters:
                 del self.contested[node]
 
     def forget(self, node: Node) -> None:
-        """Let go of an identifier, of its cluster and of the links that a rule refused at it."""
+        """Remove an identifier from its cluster, and the links that a rule refused at it."""
         self.cluster_of.pop(node, None)
         for item in self.refused_at.pop(node, ()):
             self.refused.pop(item, None)
 
     def shared(self, pair: Pair, reason: str) -> list[Node]:
-        """The identifiers that a refusal makes contested: the weaker, never one of a unique type."""
+        """The identifiers that a refusal makes contested: those with the weakest priority of the pair.
+
+        An identifier of a unique type never becomes contested.
+        """
         if not reason.startswith("unique:"):
             return []
         weakest = max(self._rule(type_).priority for type_, _ in pair)
@@ -230,7 +236,7 @@ class Clusters:
         return [node for node, rule in rules if rule.priority == weakest and not rule.unique]
 
     def assignment(self, node: Node) -> Assignment:
-        """Whose an identifier is; its own if it has no link."""
+        """The profile that owns an identifier: its own profile if it has no link."""
         cluster = self.cluster_of.get(node)
         profile_id = own_profile(self.tenant, node) if cluster is None else cluster.profile_id
         since = self.contested.get(node)
@@ -242,7 +248,7 @@ class Clusters:
         return (time, -self._rule(node[0]).priority, *node)
 
     def _refused_in(self, cluster: Cluster) -> list[Node]:
-        """The members that a refused link names; found from the shorter of two lists."""
+        """The members at which a rule refused a link. Iterates over the shorter of the two collections."""
         if len(cluster.members) <= len(self.refused_at):
             return [node for node in cluster.members if node in self.refused_at]
         return [node for node in self.refused_at if self.cluster_of[node] is cluster]

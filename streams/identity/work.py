@@ -1,26 +1,26 @@
-"""Work that may take a while, written so that it can rest: whoever drives it serves others in between."""
+"""Resumable computations: generators that yield now and then, so that their driver can serve others in between."""
 
 from collections.abc import Generator, Iterator
 from typing import Final, TypeAlias, TypeVar
 
 R = TypeVar("R")
-#: Rests now and then; its result is what it returns.
-Work: TypeAlias = Generator[None, None, R]
+#: A computation that yields None now and then and returns an R. Its driver resumes it with `next`.
+Resumable: TypeAlias = Generator[None, None, R]
 
-_STRIDE: Final = 64  # steps between two rests
+_STEPS_BETWEEN_YIELDS: Final = 64
 
 
-def rest(count: int) -> Iterator[None]:
-    """Rest before every so many steps: `yield from` it with the number of the step."""
-    if count % _STRIDE == 0:
+def yield_sometimes(step: int) -> Iterator[None]:
+    """Yield at each 64th step of a loop: `yield from yield_sometimes(step)`, with `step` counting from 0."""
+    if step % _STEPS_BETWEEN_YIELDS == 0:
         yield
 
 
-def finished(work: Work[R]) -> R:
-    """The result of work, done without a rest."""
+def run_to_end(computation: Resumable[R]) -> R:
+    """Run a resumable computation without a pause and return its result."""
     while True:
         try:
-            next(work)
+            next(computation)
         except StopIteration as end:
             result: R = end.value
             return result

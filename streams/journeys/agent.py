@@ -85,7 +85,7 @@ class Journeys:
             partition.last_input_at = self._clock()
             for key, (timeline, effects) in touched.items():
                 self._publish_profile(key, timeline, effects, fetch)
-            fetch.ahead = partition.intentions.ahead()
+            fetch.write_ahead = partition.intentions.ahead()
             fetch.write_after_outputs(lambda: self._changes(partition, touched))
         partition.timelines.cool()
 
@@ -123,7 +123,7 @@ class Journeys:
                 timeline = partition.timelines[key]
                 self._recall(timeline, now)
                 self._publish_signals(key, timeline, Effects(), fetch, now, by_deadline=True)
-            fetch.ahead = partition.intentions.ahead()
+            fetch.write_ahead = partition.intentions.ahead()
             fetch.write_after_outputs(
                 lambda: [*map(partition.publication, due), *partition.intentions.done()]
             )
@@ -147,7 +147,7 @@ class Journeys:
             elif timeline.published is None:
                 self._recall(timeline, partition.now(self._clock(), idle=False))
         timeline.version = self._app.settings.version(record.offset)
-        partition.accounts.expect(key, timeline, message)
+        partition.accounts.note_input(key, timeline, message)
         if name == "ResolvedTouchpoint":
             partition.hear(message["touchpoint"])
             new = message["touchpoint"]["event_id"] not in timeline.entries
@@ -200,7 +200,7 @@ class Journeys:
         state, encoded = None, b""
         if not timeline.empty:
             state, encoded = timeline.sealed(self._catalogue, self._rules)
-        for part in partition.accounts.tell(
+        for part in partition.accounts.contributions(
             key, timeline.tenant, timeline.profile_id, timeline.version, state
         ):
             account = account_key(part["tenant"], part["account_id"])

@@ -1,7 +1,7 @@
-"""Which business account each profile belongs to, and what the account must hear of it.
+"""Which business account each profile belongs to, and the contributions that its accounts get.
 
-A journey state names its profile's account. The account gets an AccountContribution with a summary of the member's
-journey; an account that a profile has left gets one without a summary.
+A journey state names the account that its profile belongs to. `Memberships` runs beside the journeys. It sends a
+contribution to the account of each changed profile, and a withdrawal to each account that a profile may have left.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -11,23 +11,23 @@ from schemas.codec import decode_as
 from schemas.records import AccountContribution, JourneyState, MemberSummary
 from streams.journeys.timeline import Timeline
 
-#: Longer account ids are a source's mistake and unfit as a Kafka key. An identifier has the same limit.
+#: Limit of an account id, as of an identifier. A longer one is a source's mistake, and is treated as no account.
 MAX_ACCOUNT_CHARACTERS: Final = 200
 
 
 def account_of(state: JourneyState) -> str | None:
-    """The account a journey belongs to, if any."""
+    """The account that a journey belongs to; None if it names none."""
     account_id = state["account_id"]
     return account_id if usable(account_id) else None
 
 
 def usable(account_id: str | None) -> TypeGuard[str]:
-    """Whether this names an account."""
+    """Whether an account id names an account."""
     return account_id is not None and len(account_id) <= MAX_ACCOUNT_CHARACTERS
 
 
 def summary_of(state: JourneyState) -> MemberSummary:
-    """What an account takes from a member's journey."""
+    """The fields of a member's journey that its account needs."""
     last = state["recent"][-1]
     return {
         "as_of": state["as_of"],
@@ -58,70 +58,73 @@ def summary_of(state: JourneyState) -> MemberSummary:
 
 
 class Memberships:
-    """Which account each profile of one partition of journeys is in; only members take room.
+    """The account of each profile in one partition of journeys. Profiles without an account take no memory.
 
-    A fetch that is repeated after a crash may be longer than it was, and its net result pass over what was told
-    in between. So a member's account hears of it after every fetch that names it, changed or not, and so does
-    every account that may have been the profile's after some input of the fetch.
+    A fetch that is repeated after a crash may cover more input than it did the first time. Its net result may then
+    skip an account that the first attempt told of the profile. So every fetch sends a contribution to the account of
+    each profile it names, changed or not, and a withdrawal to every other account that the profile may have belonged
+    to after some input of the fetch.
     """
 
-    __slots__ = ("_passed", "_told")
+    __slots__ = ("_account_of_profile", "_candidates")
 
     def __init__(self) -> None:
-        self._told: dict[bytes, str] = {}
-        self._passed: dict[bytes, set[str]] = {}  #: accounts of a profile in the present fetch
+        self._account_of_profile: dict[bytes, str] = {}
+        self._candidates: dict[
+            bytes, set[str]
+        ] = {}  #: accounts that a profile may have named during this fetch
 
     def resume(self, key: bytes, timeline: Timeline, state: JourneyState) -> None:
-        """After a restart, before the profile `key` changes: the account of what it was must hear of it.
+        """Note the account of a profile's restored state, before the first input after a restart changes the profile.
 
-        The changelog was written after the outputs, so that account was told.
+        That account has been told: outputs are published before the changelog is written.
         """
         account_id = account_of(state)
         if account_id is not None:
-            self._told[key] = account_id
-            self._pass(key, _held(timeline))
+            self._account_of_profile[key] = account_id
+            self._add_candidates(key, _accounts_in(timeline))
 
-    def expect(self, key: bytes, timeline: Timeline, message: Mapping[str, Any]) -> None:
-        """Before an input on journey-inputs changes the profile `key`: note the accounts it may come to name."""
+    def note_input(self, key: bytes, timeline: Timeline, message: Mapping[str, Any]) -> None:
+        """Note the accounts that the profile may name after this journey input. Call it before applying the input."""
         touchpoint = message.get("touchpoint")
         if touchpoint is not None:
-            self._pass(key, (touchpoint["account_id"],))
+            self._add_candidates(key, (touchpoint["account_id"],))
             if touchpoint["event_id"] not in timeline.entries:
                 return
         else:
-            self._pass(key, (item["account_id"] for item in message.get("touchpoints", ())))
+            self._add_candidates(key, (item["account_id"] for item in message.get("touchpoints", ())))
             if message.get("frozen"):
-                self._pass(key, map(_frozen_account, message["frozen"]["folds"]))
-        # something may be taken away, and what was beneath it become the newest
-        if key in self._told or key in self._passed:
-            self._pass(key, _held(timeline))
+                self._add_candidates(key, map(_frozen_account, message["frozen"]["folds"]))
+        # the input may remove the newest touchpoint; any remaining one may then name the profile's account
+        if key in self._account_of_profile or key in self._candidates:
+            self._add_candidates(key, _accounts_in(timeline))
 
-    def _pass(self, key: bytes, accounts: Iterable[str | None]) -> None:
+    def _add_candidates(self, key: bytes, accounts: Iterable[str | None]) -> None:
         for account_id in accounts:
             if usable(account_id):
-                self._passed.setdefault(key, set()).add(account_id)
+                self._candidates.setdefault(key, set()).add(account_id)
 
-    def tell(
+    def contributions(
         self, key: bytes, tenant: str, profile_id: str, version: int, state: JourneyState | None
     ) -> Iterator[AccountContribution]:
-        """What accounts must hear now that the profile's journey is `state`, or None if nothing is left of it."""
+        """The contributions to send after a fetch: `state` is the profile's journey, None if nothing is left of it."""
         account_id = None if state is None else account_of(state)
-        left = self._passed.pop(key, set())
-        if key in self._told:
-            left.add(self._told.pop(key))
+        left = self._candidates.pop(key, set())
+        if key in self._account_of_profile:
+            left.add(self._account_of_profile.pop(key))
         for other in sorted(left.difference({account_id})):
             yield AccountContribution(
                 tenant=tenant, account_id=other, profile_id=profile_id, version=version, summary=None
             )
         if state is not None and account_id is not None:
-            self._told[key] = account_id
+            self._account_of_profile[key] = account_id
             yield AccountContribution(
                 tenant=tenant, account_id=account_id, profile_id=profile_id, version=version,
                 summary=summary_of(state),
             )  # fmt: skip
 
 
-def _held(timeline: Timeline) -> Iterator[str | None]:
+def _accounts_in(timeline: Timeline) -> Iterator[str | None]:
     """The accounts that a timeline's touchpoints name."""
     for entry in timeline.entries.values():
         yield entry.touchpoint()["account_id"]
@@ -130,6 +133,6 @@ def _held(timeline: Timeline) -> Iterator[str | None]:
 
 
 def _frozen_account(summary: bytes) -> str | None:
-    """The newest account of an identifier's frozen touchpoints: they come and go as one."""
+    """The newest account among an identifier's frozen touchpoints, which are added and removed as one."""
     mark = decode_as("FoldSummary", summary)["account_id"]
     return None if mark is None else str(mark["value"])

@@ -31,7 +31,8 @@ class JourneyPartition:
     timelines: Timelines = field(default_factory=Timelines)
     watermark: int = 0  #: newest event time seen, ms
     last_input_at: float = 0.0  #: clock, seconds
-    accounts: Memberships = field(default_factory=Memberships)  #: in business accounts
+    #: the accounts that these profiles belong to
+    accounts: Memberships = field(default_factory=Memberships)
     predictions: Predictions | None = None  #: None when they are switched off
     intentions: Intentions = field(default_factory=Intentions)
     _deadlines: list[tuple[int, bytes]] = field(default_factory=list)

@@ -33,7 +33,7 @@ from streams.journeys.rules import JourneyRules
 from streams.journeys.signals import Signal
 from streams.journeys.stamps import Stamp
 from streams.journeys.trail import Trail
-from streams.ownership import erased, node_of, owner_at, sent_again
+from streams.ownership import erased, must_resend_evidence, node_of, owner_at
 
 Node = tuple[str, str]
 
@@ -113,7 +113,7 @@ class Timeline:
         pointer = self.pointers.get(node)
         if pointer is not None and erased(pointer, touchpoint["occurred_at"]):
             return
-        if sent_again(pointer, version, touchpoint["occurred_at"]):
+        if must_resend_evidence(pointer, version, touchpoint["occurred_at"]):
             effects.evidence.append(touchpoint)
         if pointer is not None and pointer["version"] > version:
             version = pointer["version"]
@@ -189,7 +189,7 @@ class Timeline:
         effects.evidence += (
             entry.touchpoint()
             for entry in self.entries.values()
-            if entry.node == node and sent_again(newer, entry.version, entry.occurred_at)
+            if entry.node == node and must_resend_evidence(newer, entry.version, entry.occurred_at)
         )
 
     def _freeze(

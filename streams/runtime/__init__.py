@@ -1,1 +1,1 @@
-"""What Faust needs to work at fetch granularity: consumer, ledger, publisher, state and the application."""
+"""Faust at fetch granularity: consumer, offset tracker, publisher, state, transaction and the application."""

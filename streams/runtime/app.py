@@ -1,4 +1,4 @@
-"""The Faust application: one consumer group, one publisher, settings that the guarantees rest on."""
+"""The Faust application: one consumer group, one publisher, and the settings that the delivery guarantees depend on."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -15,28 +15,29 @@ from schemas import topics
 from schemas.errors import SettingsError, UnavailableError
 from schemas.settings import Settings
 from streams.runtime.fetches import FetchSchema, FetchTransport
-from streams.runtime.flow import SteadyFlow
-from streams.runtime.garbage import calm_down
-from streams.runtime.in_hand import InHand
-from streams.runtime.lanes import Lanes
+from streams.runtime.flow import IdempotentFlow
+from streams.runtime.garbage import raise_gc_thresholds
+from streams.runtime.in_hand import InFlightFetches
+from streams.runtime.lanes import PartitionQueues
 from streams.runtime.publisher import Outbox, Publisher
 
-#: How long a stop waits for the fetches that agents have in hand; the rest of the ten seconds is for the commit.
+#: Seconds that a stop waits for the fetches in flight. The rest of its ten seconds is for the commit.
 DRAIN_SECONDS: Final = 5.0
-#: Pieces of work that may be under way beside their agents.
-WORK_BESIDE: Final = 16
-#: Fetches between the consumer and the lanes, which take them at once: never so many that Faust would stop reading.
+#: Background tasks that may run at once.
+MAX_BACKGROUND_TASKS: Final = 16
+#: Fetches that Faust may hold between the consumer and the partition queues. The queues take fetches at once, so this
+#: is never reached; a small buffer would make Faust pause the consumer.
 STREAM_BUFFER: Final = 256
-#: How often `until` looks whether what it waits for has come.
-LOOK_SECONDS: Final = 0.005
+#: Seconds between two checks of the condition in `wait_until`.
+POLL_SECONDS: Final = 0.005
 
 
 class WorkerApp(faust.App):  # type: ignore[misc]  # faust has no types for it
-    """Faust at fetch granularity: agents get lists of records and acknowledge them after their effects."""
+    """Faust at fetch granularity: an agent receives a list of records and acknowledges it after its effects."""
 
     def __init__(self, settings: Settings) -> None:
         if faust.streams._CStreamIterator is None:
-            # the pure-Python stream acknowledges messages of an earlier generation that it never delivered
+            # Faust's pure-Python stream acknowledges messages of an earlier generation without delivering them
             raise UnavailableError(
                 "faust-streaming's compiled extension is missing: reinstall it from a binary wheel, "
                 "`pip install --force-reinstall faust-streaming`"
@@ -46,11 +47,11 @@ class WorkerApp(faust.App):  # type: ignore[misc]  # faust has no types for it
             settings.brokers, client_id="touchline-worker", idempotent=bool(settings.idempotent_producer)
         )
         self.topic_partitions: dict[str, int] = {}
-        self.first_reason: BaseException | None = None  #: why the worker crashed
-        self.lanes = Lanes(self._is_current)
-        self._in_hand = InHand()
-        self._beside = asyncio.Semaphore(WORK_BESIDE)
-        self._working: set[asyncio.Task[None]] = set()
+        self.first_crash_reason: BaseException | None = None  #: later ones are its consequences
+        self.partition_queues = PartitionQueues(self._is_current)
+        self._in_flight = InFlightFetches()
+        self._background_slots = asyncio.Semaphore(MAX_BACKGROUND_TASKS)
+        self._background_tasks: set[asyncio.Task[None]] = set()
         self._crashing: asyncio.Future[None] | None = None
         super().__init__(
             settings.topic(topics.WORKER_GROUP),
@@ -75,31 +76,31 @@ class WorkerApp(faust.App):  # type: ignore[misc]  # faust has no types for it
         )
 
     def _create_directories(self) -> None:
-        """State lives in changelogs and in memory: nothing is kept on this machine's disk."""
+        """Create nothing: state is kept in changelogs and in memory, not on disk."""
 
     @cached_property
-    def flow_control(self) -> SteadyFlow:
-        """What lets fetches through to the agents."""
-        return SteadyFlow(loop=self.loop)
+    def flow_control(self) -> IdempotentFlow:
+        """The flow control that admits fetches to the agents' queues."""
+        return IdempotentFlow(loop=self.loop)
 
     def _new_transport(self) -> Any:
         return FetchTransport(self.conf.broker_consumer, self)
 
-    def hot_topic(self, topic: topics.Topic) -> Any:
-        """A topic read as fetches."""
+    def fetch_topic(self, topic: topics.Topic) -> Any:
+        """A topic that is read as fetches."""
         return self.topic(
             self.settings.topic(topic.name), schema=FetchSchema(), value_serializer="raw", allow_empty=True
         )
 
     def fetch_agent(self, topic: topics.Topic, name: str, process: AgentFun) -> None:
-        """Run `process` over a topic's fetches, in a lane for each partition; whatever it raises stops the worker."""
+        """Run `process` over a topic's fetches, on one queue per partition. Its exceptions stop the worker."""
 
         @wraps(process)
         async def agent(stream: Any) -> None:
-            await self.lanes.run(stream, lambda lane: process(self._in_hand.watch(lane)))
+            await self.partition_queues.run(stream, lambda queue: process(self._in_flight.track(queue)))
 
         self.agent(
-            self.hot_topic(topic),
+            self.fetch_topic(topic),
             name=f"{self.conf.id}.{name}",
             concurrency=1,
             supervisor_strategy=CrashingSupervisor,
@@ -108,25 +109,25 @@ class WorkerApp(faust.App):  # type: ignore[misc]  # faust has no types for it
     def _is_current(self, event: Any) -> bool:
         return bool(event.message.generation_id == self.consumer_generation_id)
 
-    async def until(self, condition: Callable[[], bool], seconds: float) -> None:
-        """Let other agents work until something holds that they bring about, but no longer than so many seconds."""
+    async def wait_until(self, condition: Callable[[], bool], seconds: float) -> None:
+        """Wait until the condition holds, at most this many seconds. The other agents, which bring it about, go on."""
         deadline = asyncio.get_running_loop().time() + seconds
         while not condition() and asyncio.get_running_loop().time() < deadline:  # noqa: ASYNC110 (what it looks at is no event)
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(POLL_SECONDS)
 
-    async def meanwhile(self, work: Coroutine[Any, Any, None]) -> None:
-        """Let work go on beside its agent, which takes its next fetch. Whatever it raises stops the worker.
+    async def run_in_background(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run `work` as a background task, so that its agent takes the next fetch. Its exceptions stop the worker.
 
-        Only so much may be under way: beyond that the agent waits for its turn.
+        Waits for a free slot while MAX_BACKGROUND_TASKS run already.
         """
-        await self._beside.acquire()
+        await self._background_slots.acquire()
         task = asyncio.create_task(work)
-        self._working.add(task)
-        task.add_done_callback(self._worked)
+        self._background_tasks.add(task)
+        task.add_done_callback(self._background_task_ended)
 
-    def _worked(self, task: asyncio.Task[None]) -> None:
-        self._working.discard(task)
-        self._beside.release()
+    def _background_task_ended(self, task: asyncio.Task[None]) -> None:
+        self._background_tasks.discard(task)
+        self._background_slots.release()
         if not task.cancelled() and (error := task.exception()) is not None:
             self._crashing = asyncio.ensure_future(self.crash(error))
 
@@ -135,13 +136,16 @@ class WorkerApp(faust.App):  # type: ignore[misc]  # faust has no types for it
         return Outbox(self.topic_partitions)
 
     async def crash(self, reason: BaseException) -> None:
-        """Stop because of `reason`; what it makes others stop for comes later and says less."""
-        self.first_reason = self.first_reason or reason
+        """Stop the worker because of `reason`. The first reason is kept: later ones are its consequences."""
+        self.first_crash_reason = self.first_crash_reason or reason
         await super().crash(reason)
 
     async def on_start(self) -> None:
-        """Connect the publisher and check the topics before anything is read."""
-        calm_down()
+        """Connect the publisher and check the topics, before the consumer reads.
+
+        Raises UnavailableError if the broker or a topic is missing, SettingsError if partition counts differ.
+        """
+        raise_gc_thresholds()
         try:
             await self.publisher.start()
         except (KafkaError, OSError) as error:
@@ -152,14 +156,14 @@ class WorkerApp(faust.App):  # type: ignore[misc]  # faust has no types for it
         await super().on_start()
 
     async def _consumer_wait_empty(self, consumer: Any, logger: Any) -> None:  # noqa: ARG002 (Faust's signature)
-        """Once reading has stopped: let agents finish what they have in hand, to be committed before we go."""
+        """Faust's hook after the consumer stopped reading: wait for the fetches in flight, to commit them."""
         if self.should_stop and not self.crash_reason:
-            await self._in_hand.finished(DRAIN_SECONDS)
-            if self._working:
-                await asyncio.wait(self._working, timeout=DRAIN_SECONDS / 5)
+            await self._in_flight.wait_until_none(DRAIN_SECONDS)
+            if self._background_tasks:
+                await asyncio.wait(self._background_tasks, timeout=DRAIN_SECONDS / 5)
 
     async def on_shutdown(self) -> None:
-        """Last of all, after the agents: close the publisher."""
+        """Faust's last hook, after the agents stopped: close the publisher."""
         await self.publisher.stop()
 
     async def _check_topics(self) -> None:

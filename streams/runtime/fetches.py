@@ -1,7 +1,7 @@
-"""Faust's consumer, one message per partition fetch instead of one per record (RELIABILITY: "one fetch = one event").
+"""Faust's consumer at fetch granularity: one message per partition fetch instead of one per record.
 
-A fetch is a list of records with one acknowledgement. Faust keeps the group, the assignment, recovery and
-flow control; this module replaces how records become messages and how acknowledgements become commits.
+A fetch is a list of records with one acknowledgement. Faust keeps the consumer group, the assignment, recovery and
+flow control. This module replaces how records become messages, and how acknowledgements become commits.
 """
 
 import asyncio
@@ -15,28 +15,28 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from faust.types.tuples import ConsumerMessage, Message
 
-from streams.runtime.ledger import Fetch, Ledger
+from streams.runtime.ledger import Fetch, OffsetTracker
 from streams.runtime.log_ends import log_ends
 
-#: So long a broker may keep a fetch that it has nothing for.
+#: Milliseconds that a broker may hold back the answer to a fetch request for which it has no records.
 FETCH_WAIT_MS: Final = 100
-#: So long aiokafka asks for nothing more while something of the last fetch is left.
+#: Seconds that aiokafka waits before its next fetch request while records of the last answer are unread.
 FETCH_BACKOFF_SECONDS: Final = 0.01
-#: How long reading waits for records of other partitions while some are left out, because enough of them is waiting.
-FULL_SECONDS: Final = 0.02
+#: Seconds that one read waits for records while some partitions are left out because their queues are full.
+BACKPRESSURE_SECONDS: Final = 0.02
 
-_SPENT: Final = Fetch(-1, done=True)
+_NEVER_ACKNOWLEDGED: Final = Fetch(-1, done=True)
 
 
 class FetchMessage(ConsumerMessage):  # type: ignore[misc]  # faust has no types for it
-    """A partition fetch as a Faust message: `value` is the list of records, `offset` the last one's."""
+    """A partition fetch as a Faust message: `value` is the list of records, `offset` is the last record's."""
 
     __slots__ = ("fetch",)
     fetch: Fetch
 
 
 class FetchSchema(Schema):  # type: ignore[misc]
-    """Hands fetches through undecoded: decoding happens in the agent, which can dead-letter a single record."""
+    """Passes fetches on undecoded: the agent decodes each record, so it can dead-letter a single one."""
 
     def compile(self, app: Any, **_: Any) -> Any:
         """Return Faust's decode function for a topic. It never raises: Faust would acknowledge the message."""
@@ -48,11 +48,11 @@ class FetchSchema(Schema):  # type: ignore[misc]
 
 
 class FetchThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
-    """The thread that reads, which does not keep what is there waiting for what is not.
+    """The consumer thread. It shortens fetch waits, so that available records do not wait for empty partitions.
 
-    aiokafka asks each broker for one fetch at a time. What it has read and nobody took yet stays out of the next one,
-    and has to wait until that is answered: Faust allows 1.5 s. And while something is left to take, aiokafka does not
-    ask for anything for 0.1 s. Neither library has a setting for it.
+    aiokafka has one fetch request per broker under way. Partitions with unread records are left out of the request,
+    and have to wait until it is answered: up to 1.5 s with Faust's settings. While any record is unread, aiokafka also
+    waits 0.1 s before its next request. Neither library has a setting for these times.
     """
 
     def _create_worker_consumer(self, transport: Any) -> Any:
@@ -61,33 +61,35 @@ class FetchThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         return consumer
 
     async def on_start(self) -> None:
-        """Connect."""
+        """Connect to the broker."""
         await super().on_start()
         self._consumer._fetcher._prefetch_backoff = FETCH_BACKOFF_SECONDS
 
 
 class FetchConsumer(driver.Consumer):  # type: ignore[misc]
-    """Reads fetches, keeps the ledger, commits before it gives partitions away."""
+    """Reads fetches, tracks their offsets, and commits before a partition is revoked."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._ledger: Ledger[TP] = Ledger()
-        self._seeks = 0  #: a fetch that was read before a seek must not be handed on after it
+        self._offset_tracker: OffsetTracker[TP] = OffsetTracker()
+        self._seek_count = (
+            0  #: tells a fetch that was read before a seek, which must not be delivered after it
+        )
 
     def _new_consumer_thread(self) -> Any:
         return FetchThread(self, loop=self.loop, beacon=self.beacon)
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Message]]:  # noqa: ASYNC109 (Faust's)
-        """Yield one message for each partition that the broker returned records of."""
-        generation, seeks = self.app.consumer_generation_id, self._seeks
+        """Yield one message for each partition of which the broker returned records."""
+        generation, seek_count = self.app.consumer_generation_id, self._seek_count
         records, active = await self._wait_next_records(timeout)
         if not records or self.should_stop:
             return
         for tp, fetched in records.items():
-            stale = generation != self.app.consumer_generation_id or seeks != self._seeks
+            stale = generation != self.app.consumer_generation_id or seek_count != self._seek_count
             if stale or not self.flow_active:
-                # a fetch may be left out only by reading it again
-                await self._read_again(records)
+                # fetches that are dropped here must be read again
+                await self._rewind(records)
                 return
             if active is not None and tp not in active and tp not in self._buffered_partitions:
                 await self.seek(tp, fetched[0].offset)
@@ -97,14 +99,14 @@ class FetchConsumer(driver.Consumer):  # type: ignore[misc]
                 yield tp, self._to_fetch(tp, fetched, generation)
 
     async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:  # noqa: ASYNC109 (Faust's)
-        full = self.app.lanes.full()
+        full = self.app.partition_queues.full()
         if not full or active_partitions is None:
             return await super()._getmany(active_partitions, timeout)
         left = active_partitions - full
         if not left:
-            await asyncio.sleep(FULL_SECONDS)
-            return {}  # aiokafka would take no partitions for all of them
-        return await super()._getmany(left, min(timeout, FULL_SECONDS))
+            await asyncio.sleep(BACKPRESSURE_SECONDS)
+            return {}  # for aiokafka, an empty set of partitions means all of them
+        return await super()._getmany(left, min(timeout, BACKPRESSURE_SECONDS))
 
     def _to_fetch(self, tp: TP, records: list[Any], generation: int) -> FetchMessage:
         last = records[-1]
@@ -112,36 +114,41 @@ class FetchConsumer(driver.Consumer):  # type: ignore[misc]
             tp.topic, tp.partition, last.offset, last.timestamp / 1000.0, last.timestamp_type, None, None,
             records, None, 0, 0, tp, generation_id=generation,
         )  # fmt: skip
-        # changelog fetches are read during recovery and never acknowledged
-        message.fetch = _SPENT if self._is_changelog_tp(tp) else self._ledger.open(tp, last.offset)
+        # recovery reads changelog fetches; nobody acknowledges them
+        message.fetch = (
+            _NEVER_ACKNOWLEDGED if self._is_changelog_tp(tp) else self._offset_tracker.track(tp, last.offset)
+        )
         return message
 
     def ack(self, message: Message) -> bool:
-        """Mark the message's fetch as done; the commit follows at the next interval."""
+        """Mark the message's fetch as done; its offset is committed at the next commit interval."""
         if message.acked:
             return False
         message.acked = True
         message.fetch.done = True
         self._unacked_messages.discard(message)
-        self._acked[message.tp]  # the key tells Faust that this partition has something to commit
+        self._acked[
+            message.tp
+        ]  # creates the key, by which Faust knows that this partition has offsets to commit
         self._n_acked += 1
         return True
 
     def _new_offset(self, tp: TP) -> int | None:
-        return self._ledger.committable(tp)
+        return self._offset_tracker.pop_committable(tp)
 
     async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
-        """Offsets missing between fetches (compaction) need no bookkeeping: the ledger counts fetches."""
+        """Do nothing about offsets that compaction removed: the offset tracker counts fetches, not offsets."""
 
-    async def _read_again(self, records: Iterable[TP]) -> None:
-        """Go back so far that nothing is missed: to what was committed, or in a changelog to what was applied.
+    async def _rewind(self, records: Iterable[TP]) -> None:
+        """Seek back: inputs to the committed offset, changelogs to the offset that recovery has applied.
 
-        Whether the fetch came before a rebalance's own seeks or after them cannot be told, and need not be.
+        A fetch may have been read before or after the seeks of a rebalance, and the two cannot be told apart. Seeking
+        back is right for both.
         """
         assigned = self.assignment()
         if not assigned:
             return
-        # a rebalance may take partitions away meanwhile: it ends in a perform_seek of its own, for all that is left
+        # a rebalance may revoke partitions meanwhile; it ends with its own perform_seek for the remaining ones
         with suppress(IllegalStateError):
             await self.perform_seek()
             applied = self.app.tables.recovery.active_offsets
@@ -150,23 +157,23 @@ class FetchConsumer(driver.Consumer):  # type: ignore[misc]
                     await self.seek(tp, max(applied.get(tp) or 0, 0))
 
     def verify_event_path(self, now: float, tp: TP) -> None:
-        """Faust's warnings of a livelock count single records, and fail on a partition that has no position yet."""
+        """Do nothing: Faust's livelock warnings count single records, and fail for a partition without a position."""
 
     async def highwaters(self, *partitions: TP) -> dict[TP, int]:
-        """The ends of changelogs: how far recovery has to read."""
+        """The end offsets of changelogs, up to which recovery reads."""
         reported = await super().highwaters(*partitions)
         places = {driver.ensure_aiokafka_TP(tp): end or 0 for tp, end in reported.items()}
         ends = await log_ends(self.app.settings.brokers, places)
         return {tp: ends[driver.ensure_aiokafka_TP(tp)] for tp in reported}
 
     async def perform_seek(self) -> None:
-        """Go back to the committed offsets, or to the beginning where nothing was committed yet.
+        """Seek to the committed offset of each partition, or to its beginning if nothing was committed.
 
-        aiokafka seeks only where a positive offset was committed and would otherwise read on from where
-        it stands, which loses what was fetched but not processed before the first commit.
+        aiokafka seeks only partitions with a positive committed offset. It would read the others on from their present
+        position, which loses records that were fetched but not processed before the first commit.
         """
-        self._seeks += 1
-        self._ledger.forget()
+        self._seek_count += 1
+        self._offset_tracker.forget()
         await super().perform_seek()
         fresh = [
             tp
@@ -180,14 +187,14 @@ class FetchConsumer(driver.Consumer):  # type: ignore[misc]
                 self._read_offset[tp] = self._committed_offset.get(tp)
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
-        """Commit what is done, then let go: the next owner reads nothing twice that it need not."""
+        """Commit the done fetches before the partitions are given up: their next owner need not repeat them."""
         await self.commit()
         await super().on_partitions_revoked(revoked)
-        self._seeks += 1
-        self._ledger.forget(revoked)
+        self._seek_count += 1
+        self._offset_tracker.forget(revoked)
 
 
 class FetchTransport(driver.Transport):  # type: ignore[misc]
-    """Faust's aiokafka transport with the fetch consumer."""
+    """Faust's aiokafka transport with this module's consumer."""
 
     Consumer = FetchConsumer

@@ -1,18 +1,19 @@
-"""When agents are handed fetches: Faust's flow control, which empties the agents' buffers once and not twice.
+"""Faust's flow control with an idempotent `resume`.
 
-Faust resumes the flow when it begins to read changelogs, and again when it has read them; each time it empties all
-buffers. But the inputs' partitions are sought and read before that second time: what the consumer hands over in
-between would be gone, and never come again while this worker lives. What is left from before a rebalance has an older
-generation and is skipped anyway.
+Faust resumes the flow twice after a rebalance: before it reads the changelogs, and after it has read them. Each
+`resume` empties the agents' queues. The consumer may seek and read input partitions before the second `resume`, which
+would drop those fetches. This worker would never read them again, because its position has moved past them.
+
+Fetches from before the rebalance need no emptying: they carry an older generation, and the agents skip them.
 """
 
 from mode.utils.queues import FlowControlEvent
 
 
-class SteadyFlow(FlowControlEvent):  # type: ignore[misc]  # mode is not followed
-    """Resuming what flows already changes nothing."""
+class IdempotentFlow(FlowControlEvent):  # type: ignore[misc]  # mode is not followed
+    """Flow control for which resuming an active flow changes nothing."""
 
     def resume(self) -> None:
-        """Let producers into the queues; after a suspension the queues begin empty."""
+        """Let producers put into the queues. After a suspension, the queues are emptied first."""
         if not self.is_active():
             super().resume()

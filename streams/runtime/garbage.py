@@ -1,31 +1,30 @@
-"""Garbage collection without long pauses: what a worker keeps is no garbage, so nobody needs to look through it.
+"""Tuning of Python's cyclic garbage collector: it rarely scans, because a worker's state contains no garbage.
 
-Python frees nearly everything at once, by counting references; its collector exists for objects that refer to each
-other in a circle. Every so often it looks through all objects there are, and a worker's state is mostly that: with a
-million identifiers such a look takes seconds, in which nothing else happens.
+Reference counting frees nearly all objects. The cyclic collector exists for objects that refer to each other in a
+circle. A full collection scans all live objects, and nearly all of them are the worker's state: with a million
+identifiers one scan stops the worker for seconds.
 
-Young objects are not few either: whatever was made since the last look and is still there, timelines that were unpacked
-above all. A look through them takes a quarter of a second, and none of them is garbage: a worker's own work leaves no
-circles, only what goes wrong does.
+The young generation is large too. It holds all objects that were created since the last scan and still live, unpacked
+timelines above all. Scanning it takes a quarter of a second and finds no garbage: only error paths create cycles.
 """
 
 import gc
 from typing import Final
 
-#: Young objects are looked through when a million more were made than freed: circles take some 100 MB at most, and
-#: what comes and goes with a fetch does not count. Older ones are not looked through again before partitions move.
+#: Thresholds of the three generations. The young one is scanned once a million more objects were created than freed;
+#: cycles take 100 MB at most till then. The older two are not scanned again before the next rebalance.
 THRESHOLDS: Final = (1_000_000, 1_000, 1_000)
 
 
-def calm_down() -> None:
-    """Look through young objects rarely, through everything almost never. Call it once, at the start."""
+def raise_gc_thresholds() -> None:
+    """Make collections of the young generation rare, and full collections rarer still. Call it once, at the start."""
     gc.set_threshold(*THRESHOLDS)
 
 
-def keep_state(*, dropped: bool) -> None:
-    """Take what exists now, restored state above all, out of all future looks; call it when recovery ends.
+def freeze_live_objects(*, dropped: bool) -> None:
+    """Exclude all objects that live now, restored state above all, from future scans. Call it when recovery ends.
 
-    `dropped`: state was let go since the last time, which may have left circles. They are freed first.
+    `dropped`: state was released since the last call and may have left cycles. A full collection frees them first.
     """
     if dropped:
         gc.unfreeze()

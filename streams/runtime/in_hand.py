@@ -1,4 +1,4 @@
-"""Which agents are in the middle of a fetch: at a stop it is finished and committed, what waits is read again."""
+"""Fetches in flight: a stopping worker lets its agents finish them and commits them. Queued fetches are read again."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import Any
 
 
-class InHand:
+class InFlightFetches:
     """Counts the fetches that agents have taken and not finished."""
 
     def __init__(self) -> None:
@@ -14,17 +14,17 @@ class InHand:
         self._none = asyncio.Event()
         self._none.set()
 
-    def watch(self, stream: Any) -> "WatchedStream":
-        """The same stream of fetches, counted as they are taken and finished."""
-        return WatchedStream(self, stream)
+    def track(self, stream: Any) -> "TrackedStream":
+        """The same stream of fetches; each fetch counts from the moment an agent takes it until it is finished."""
+        return TrackedStream(self, stream)
 
-    async def finished(self, seconds: float) -> None:
-        """Wait until no agent is in the middle of a fetch, at most so long."""
+    async def wait_until_none(self, seconds: float) -> None:
+        """Wait until no fetch is in flight, at most this many seconds."""
         with suppress(TimeoutError):
             await asyncio.wait_for(self._none.wait(), seconds)
 
     async def events(self, stream: Any) -> AsyncIterator[Any]:
-        """The events of a stream; one is finished when the next is asked for."""
+        """The events of a stream. An event is finished when the agent asks for the next one."""
         async for event in stream.events():
             self._fetches += 1
             self._none.clear()
@@ -36,17 +36,17 @@ class InHand:
                     self._none.set()
 
 
-class WatchedStream:
-    """What our agents use of Faust's streams."""
+class TrackedStream:
+    """The part of a Faust stream's interface that Touchline's agents use."""
 
-    def __init__(self, in_hand: InHand, stream: Any) -> None:
-        self._in_hand = in_hand
+    def __init__(self, in_flight: InFlightFetches, stream: Any) -> None:
+        self._in_flight = in_flight
         self._stream = stream
 
-    def noack(self) -> "WatchedStream":
-        """Do not acknowledge by itself."""
-        return WatchedStream(self._in_hand, self._stream.noack())
+    def noack(self) -> "TrackedStream":
+        """The same stream without Faust's automatic acknowledgement."""
+        return TrackedStream(self._in_flight, self._stream.noack())
 
     def events(self) -> AsyncIterator[Any]:
-        """The fetches."""
-        return self._in_hand.events(self._stream)
+        """The fetches, counted while they are in flight."""
+        return self._in_flight.events(self._stream)

@@ -1,8 +1,9 @@
-"""Lanes: an agent takes the fetches of one partition in order, and those of different partitions beside each other.
+"""Partition queues: an agent processes each partition's fetches in order, and different partitions concurrently.
 
-A fetch spends most of its time waiting for the broker to acknowledge what it caused. One at a time, every partition
-would wait for all others' acknowledgements, at each stage of an event's path. What comes to a lane meanwhile is taken
-together as soon as the agent is free: under load fetches grow, and nothing queues behind more than one of them.
+A fetch spends most of its time waiting for the broker to acknowledge its outputs. With a single queue, each partition
+would also wait for all other partitions' acknowledgements, at every stage of an event's path. A queue hands everything
+that arrived in the meantime to its agent as one fetch. So fetches grow with the load, and a record waits for no more
+than one fetch before it.
 """
 
 import asyncio
@@ -12,14 +13,14 @@ from typing import Any, Final
 
 from faust.types import TP
 
-#: Records that a lane hands to its agent together, and that may wait in it before no more of its partition are read.
-LANE_RECORDS: Final = 2000
-#: Bytes of records that may wait in a lane before no more of its partition are read.
-LANE_BYTES: Final = 1024 * 1024
+#: Records that a queue combines into one fetch at most. A queue that holds as many is full.
+QUEUE_RECORDS: Final = 2000
+#: Bytes of record values at which a queue is full. The consumer reads no more of a partition while its queue is full.
+QUEUE_BYTES: Final = 1024 * 1024
 
 
-class Fetches:
-    """Fetches of one partition that followed each other, as one event: acknowledged together."""
+class CombinedFetches:
+    """Consecutive fetches of one partition as one event with one acknowledgement."""
 
     def __init__(self, events: list[Any]) -> None:
         self._events = events
@@ -27,86 +28,90 @@ class Fetches:
         self.value = [record for event in events for record in event.value]
 
     def ack(self) -> None:
-        """Acknowledge all of them."""
+        """Acknowledge each of the fetches."""
         for event in self._events:
             event.ack()
 
 
-class Lane:
-    """The fetches of one partition, as a stream for an agent."""
+class PartitionQueue:
+    """The queued fetches of one partition, as a stream for an agent."""
 
     def __init__(self, is_current: Callable[[Any], bool]) -> None:
+        """`is_current` tells whether an event belongs to the current generation of the consumer group."""
         self._is_current = is_current
-        self._waiting: deque[tuple[Any, int]] = deque()  #: fetches and their bytes
-        self._there = asyncio.Event()
-        self.records = 0  #: that wait
-        self._bytes = 0  #: of these records
+        self._queued: deque[tuple[Any, int]] = deque()  #: fetches and their size in bytes
+        self._nonempty = asyncio.Event()
+        self.records = 0  #: queued records
+        self._bytes = 0  #: size of the queued records
 
     def put(self, event: Any) -> None:
         """Append a fetch."""
         size = sum(len(record.value or b"") for record in event.value)
-        self._waiting.append((event, size))
+        self._queued.append((event, size))
         self.records += len(event.value)
         self._bytes += size
-        self._there.set()
+        self._nonempty.set()
 
     @property
     def full(self) -> bool:
-        """Whether enough is waiting."""
-        return self.records >= LANE_RECORDS or self._bytes >= LANE_BYTES
+        """Whether the queue holds QUEUE_RECORDS or QUEUE_BYTES."""
+        return self.records >= QUEUE_RECORDS or self._bytes >= QUEUE_BYTES
 
-    def noack(self) -> "Lane":
-        """Nothing is acknowledged by itself anyway."""
+    def noack(self) -> "PartitionQueue":
+        """The queue itself: it never acknowledges automatically."""
         return self
 
     async def events(self) -> AsyncIterator[Any]:
-        """The fetches, but for those from before a rebalance: they are read again, by whoever has the partition now."""
+        """The fetches. Skips those from before a rebalance: the partition's present owner reads them again."""
         while True:
-            await self._there.wait()
+            await self._nonempty.wait()
             taken = self._take()
             if taken:
-                yield taken[0] if len(taken) == 1 else Fetches(taken)
+                yield taken[0] if len(taken) == 1 else CombinedFetches(taken)
 
     def _take(self) -> list[Any]:
         taken: list[Any] = []
         records = 0
-        while self._waiting and (not taken or records + len(self._waiting[0][0].value) <= LANE_RECORDS):
-            event, size = self._waiting.popleft()
+        while self._queued and (not taken or records + len(self._queued[0][0].value) <= QUEUE_RECORDS):
+            event, size = self._queued.popleft()
             self.records -= len(event.value)
             self._bytes -= size
             if self._is_current(event):
                 taken.append(event)
                 records += len(event.value)
-        if not self._waiting:
-            self._there.clear()
+        if not self._queued:
+            self._nonempty.clear()
         return taken
 
 
-class Lanes:
-    """The lanes of all agents."""
+class PartitionQueues:
+    """The partition queues of all agents of a worker."""
 
     def __init__(self, is_current: Callable[[Any], bool]) -> None:
         self._is_current = is_current
-        self._lanes: dict[TP, Lane] = {}
+        self._queues: dict[TP, PartitionQueue] = {}
 
     def full(self) -> set[TP]:
-        """The partitions of which enough is waiting."""
-        return {tp for tp, lane in self._lanes.items() if lane.full}
+        """The partitions with a full queue: the consumer must not read them (backpressure)."""
+        return {tp for tp, queue in self._queues.items() if queue.full}
 
-    async def run(self, stream: Any, process: Callable[[Lane], Coroutine[Any, Any, None]]) -> None:
-        """Spread a stream's fetches over lanes and run `process` on each. What one raises ends all, and is raised."""
-        mine: dict[TP, Lane] = {}
+    async def run(self, stream: Any, process: Callable[[PartitionQueue], Coroutine[Any, Any, None]]) -> None:
+        """Distribute a stream's fetches over one queue per partition, and run `process` on each queue.
+
+        The first exception of a `process` cancels the others and is raised.
+        """
+        own: dict[TP, PartitionQueue] = {}
         try:
-            async with asyncio.TaskGroup() as running:
+            async with asyncio.TaskGroup() as tasks:
                 async for event in stream.noack().events():
                     tp = event.message.tp
-                    lane = mine.get(tp)
-                    if lane is None:
-                        lane = mine[tp] = self._lanes[tp] = Lane(self._is_current)
-                        running.create_task(process(lane))
-                    lane.put(event)
+                    queue = own.get(tp)
+                    if queue is None:
+                        queue = own[tp] = self._queues[tp] = PartitionQueue(self._is_current)
+                        tasks.create_task(process(queue))
+                    queue.put(event)
         except BaseExceptionGroup as group:
             raise group.exceptions[0] from None
         finally:
-            for tp in mine:
-                del self._lanes[tp]
+            for tp in own:
+                del self._queues[tp]

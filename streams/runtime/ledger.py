@@ -1,7 +1,8 @@
-"""Which fetches of each partition are done, so that a commit never passes one that is not.
+"""The offset tracker: tells which offsets may be committed, so that a commit never passes an unfinished fetch.
 
-Invariant: the committable offset is the end of the longest done prefix since the last seek. Stock Faust keeps
-a set of acked offsets and lets a commit pass in-flight messages when acks come out of order (its issue 606).
+Invariant: the committable offset is the end of the longest prefix of done fetches since the last seek. Stock Faust
+keeps a set of acknowledged offsets. It lets a commit pass messages in flight if acknowledgements arrive out of order
+(issue 606 of faust-streaming).
 """
 
 from collections import deque
@@ -13,26 +14,26 @@ P = TypeVar("P")  #: a topic partition
 
 @dataclass(slots=True)
 class Fetch:
-    """The records of one partition that were read together and are acknowledged together."""
+    """Records of one partition that were read together and are acknowledged together."""
 
     last_offset: int
     done: bool = False
 
 
-class Ledger(Generic[P]):
-    """The fetches under way, per partition, in the order in which they were read."""
+class OffsetTracker(Generic[P]):
+    """The uncommitted fetches of each partition, in the order in which they were read."""
 
     def __init__(self) -> None:
         self._fetches: dict[P, deque[Fetch]] = {}
 
-    def open(self, partition: P, last_offset: int) -> Fetch:
-        """Note that a fetch ending with `last_offset` was handed to an agent."""
+    def track(self, partition: P, last_offset: int) -> Fetch:
+        """Append a fetch that ends with `last_offset`. Set the returned fetch's `done` when it is acknowledged."""
         fetch = Fetch(last_offset)
         self._fetches.setdefault(partition, deque()).append(fetch)
         return fetch
 
-    def committable(self, partition: P) -> int | None:
-        """Remove the done prefix; return the offset after it (what Kafka commits), or None if there is none."""
+    def pop_committable(self, partition: P) -> int | None:
+        """Remove the prefix of done fetches. Returns the offset after it, which is to be committed; None if empty."""
         fetches = self._fetches.get(partition)
         end = None
         while fetches and fetches[0].done:
@@ -40,7 +41,7 @@ class Ledger(Generic[P]):
         return end
 
     def forget(self, partitions: set[P] | None = None) -> None:
-        """Drop what is known of these partitions, or of all: after a seek the records come again."""
+        """Drop the fetches of these partitions, or of all: after a seek their records are read again."""
         if partitions is None:
             self._fetches.clear()
         else:

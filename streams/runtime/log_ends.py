@@ -1,7 +1,7 @@
-"""Where partitions really end: the high watermark of a fetch, not what ListOffsets says.
+"""Log end offsets of partitions, taken from the high watermark of a fetch instead of from ListOffsets.
 
-Recovery reads a changelog up to its end, so an end that is reported short loses state. The sandbox's broker
-answers ListOffsets with the base offset of the last batch plus one; a fetch's high watermark is right on every
+Recovery reads a changelog up to its end offset, so an end offset that is too small loses state. The sandbox's broker
+answers ListOffsets with the base offset of the last batch plus one. The high watermark of a fetch is right on every
 broker, and costs one short fetch per rebalance.
 """
 
@@ -17,7 +17,7 @@ TIMEOUT_SECONDS: Final = 30.0
 
 
 async def log_ends(brokers: str, reported: Mapping[TopicPartition, int]) -> dict[TopicPartition, int]:
-    """The offset after the last record of each partition, given what ListOffsets reported.
+    """The offset after the last record of each partition. `reported`: the answers of ListOffsets.
 
     Raises UnavailableError if the broker does not answer within TIMEOUT_SECONDS.
     """
@@ -47,7 +47,7 @@ async def log_ends(brokers: str, reported: Mapping[TopicPartition, int]) -> dict
                         waiting.discard(tp)
     except TimeoutError as error:
         raise UnavailableError(
-            f"Kafka at {brokers} did not say where its changelogs end: is it healthy?"
+            f"Kafka at {brokers} did not report the end offsets of its changelogs: check that the broker is healthy"
         ) from error
     finally:
         await consumer.stop()

@@ -1,7 +1,7 @@
-"""Publish many records at once, and return only when the broker has them all.
+"""The publisher: sends whole outboxes, and returns once the broker has acknowledged all of their records.
 
-aiokafka's `send` costs a future a record; `create_batch`/`send_batch` one a batch. The producer is
-idempotent and waits for all in-sync replicas; a failure raises, and the worker crashes rather than go on.
+aiokafka's `send` costs a future per record; `create_batch` and `send_batch` cost one per batch. The producer is
+idempotent and waits for all in-sync replicas. A failure raises, and the worker stops.
 """
 
 import asyncio
@@ -16,50 +16,51 @@ from aiokafka import AIOKafkaProducer
 from schemas.keys import partition_of
 
 BATCH_BYTES: Final = 512 * 1024
-#: Without an acknowledgement for this long the log says so, once an outage.
-PATIENCE_SECONDS: Final = 10.0
+#: Seconds without an acknowledgement after which the log warns of an outage, once per outage.
+SLOW_ACK_SECONDS: Final = 10.0
 
 log: Final = logging.getLogger("touchline.worker")
 
-Place = tuple[str, int]  #: topic, partition
-Headers = list[tuple[str, bytes]]  # aiokafka takes a list, nothing else
+TopicPartition = tuple[str, int]
+Headers = list[tuple[str, bytes]]  # aiokafka accepts a list only
+#: Key, value and headers.
 OutgoingRecord = tuple[bytes | None, bytes | None, Headers | None]
 
 
 @dataclass(slots=True)
 class Outbox:
-    """Records waiting to be published, in order, by place."""
+    """Records to publish, by topic partition, in order."""
 
     partitions: Mapping[str, int]  #: topic → its number of partitions
-    records: dict[Place, list[OutgoingRecord]] = field(default_factory=lambda: defaultdict(list))
+    records: dict[TopicPartition, list[OutgoingRecord]] = field(default_factory=lambda: defaultdict(list))
 
     def add(self, topic: str, key: bytes, value: bytes | None, headers: Headers | None = None) -> None:
-        """Add a record on the partition that its key decides; a value of None is a tombstone."""
+        """Append a record to the partition that its key determines. A value of None is a tombstone."""
         self.records[topic, partition_of(key, self.partitions[topic])].append((key, value, headers))
 
     def add_at(
-        self, place: Place, key: bytes | None, value: bytes | None, headers: Headers | None = None
+        self, tp: TopicPartition, key: bytes | None, value: bytes | None, headers: Headers | None = None
     ) -> None:
-        """Add a record on a given partition (changelogs follow their source's partition)."""
-        self.records[place].append((key, value, headers))
+        """Append a record to a given partition. Changelog records go to the partition number of their input."""
+        self.records[tp].append((key, value, headers))
 
     def add_all(self, other: "Outbox") -> None:
-        """Add what another outbox has, behind what is here."""
-        for place, records in other.records.items():
-            self.records[place] += records
+        """Append the records of another outbox."""
+        for tp, records in other.records.items():
+            self.records[tp] += records
 
 
 @dataclass(slots=True, eq=False)
-class _Part:
-    """The records of one outbox for one place, and which offsets they got."""
+class _Pending:
+    """The records of one outbox for one topic partition, and the offsets that the broker assigned to them."""
 
     records: list[OutgoingRecord]
-    done: asyncio.Future[tuple[int, int]]  #: the first and last offset
+    done: asyncio.Future[tuple[int, int]]  #: resolves to the first and last offset
     _first: int = -1
     _acknowledged: int = 0
 
     def acknowledge(self, offset: int, count: int) -> None:
-        """Note that the next `count` records got the offsets from `offset` on."""
+        """Note that the next `count` records were assigned the offsets from `offset` on."""
         if self._first < 0:
             self._first = offset
         self._acknowledged += count
@@ -70,9 +71,10 @@ class _Part:
 class Publisher:
     """An idempotent producer that publishes outboxes.
 
-    What comes for a place while a batch is on its way there goes together into the next one, whoever it is from: a
-    broker under load answers slowly, and callers that took turns would wait for each other's answers. Records of one
-    caller keep their order, as long as it awaits one outbox before it publishes the next.
+    Each topic partition has one batch under way at most. Records that arrive meanwhile, from whichever agent, go into
+    the next batch together. A broker under load answers slowly, and callers that took turns would wait for each
+    other's answers. The records of one caller keep their order, provided that it awaits one `publish` before it calls
+    the next.
     """
 
     def __init__(self, brokers: str, client_id: str, *, idempotent: bool) -> None:
@@ -80,12 +82,14 @@ class Publisher:
         self._client_id = client_id
         self._idempotent = idempotent
         self._producer: AIOKafkaProducer | None = None
-        self._waiting: dict[Place, list[_Part]] = {}  #: of the places that are being served
-        self._serving: set[asyncio.Task[None]] = set()
-        self._complained = False
+        self._queued: dict[
+            TopicPartition, list[_Pending]
+        ] = {}  #: a key for each partition with a running sender
+        self._senders: set[asyncio.Task[None]] = set()
+        self._outage_logged = False
 
     async def start(self) -> None:
-        """Connect."""
+        """Connect to the brokers."""
         self._producer = AIOKafkaProducer(
             bootstrap_servers=self._brokers, client_id=self._client_id, acks="all", enable_idempotence=self._idempotent,
             max_batch_size=BATCH_BYTES, max_request_size=4 * 1024 * 1024, request_timeout_ms=60_000,
@@ -93,93 +97,93 @@ class Publisher:
         await self._producer.start()
 
     async def stop(self) -> None:
-        """Disconnect; what was published is acknowledged already."""
+        """Disconnect. Published records are acknowledged already."""
         if self._producer is not None:
             await self._producer.stop()
             self._producer = None
 
     async def partitions(self, topics: tuple[str, ...]) -> dict[str, int]:
-        """How many partitions each of these topics has, 0 for one that does not exist. Raises KafkaError."""
+        """The number of partitions of each topic, as the broker reports it; 0 for one that is missing. Raises KafkaError."""
         assert self._producer is not None
         # all topics: to name one would create it on a broker with auto.create.topics.enable
         cluster = await self._producer.client.fetch_all_metadata()
         return {topic: len(cluster.partitions_for_topic(topic) or ()) for topic in topics}
 
-    async def publish(self, outbox: Outbox) -> dict[Place, tuple[int, int]]:
-        """Publish everything; return the first and last offset acknowledged for each place.
+    async def publish(self, outbox: Outbox) -> dict[TopicPartition, tuple[int, int]]:
+        """Publish all records of an outbox. Returns the first and last offset acknowledged for each topic partition.
 
-        Raises aiokafka.errors.KafkaError when the broker does not take a record.
+        Raises aiokafka.errors.KafkaError if the broker refuses a record.
         """
         if not outbox.records:
             return {}
-        waiting = asyncio.get_running_loop().call_later(PATIENCE_SECONDS, self._complain)
+        waiting = asyncio.get_running_loop().call_later(SLOW_ACK_SECONDS, self._warn_of_outage)
         try:
             offsets = await asyncio.gather(
-                *(self._queue(place, records) for place, records in outbox.records.items())
+                *(self._queue(tp, records) for tp, records in outbox.records.items())
             )
         finally:
             waiting.cancel()
-        if self._complained:
-            self._complained = False
-            log.warning("Kafka takes records again: going on")
+        if self._outage_logged:
+            self._outage_logged = False
+            log.warning("Kafka acknowledges records again")
         return dict(zip(outbox.records, offsets, strict=True))
 
-    def _complain(self) -> None:
-        if not self._complained:
-            self._complained = True
+    def _warn_of_outage(self) -> None:
+        if not self._outage_logged:
+            self._outage_logged = True
             log.warning(
-                "Kafka at %s has acknowledged nothing for %.0f s: waiting, nothing is lost",
-                self._brokers, PATIENCE_SECONDS,
+                "Kafka at %s has acknowledged nothing for %.0f s: waiting for it, nothing is lost",
+                self._brokers, SLOW_ACK_SECONDS,
             )  # fmt: skip
 
-    def _queue(self, place: Place, records: list[OutgoingRecord]) -> asyncio.Future[tuple[int, int]]:
-        part = _Part(records, asyncio.get_running_loop().create_future())
-        waiting = self._waiting.get(place)
+    def _queue(self, tp: TopicPartition, records: list[OutgoingRecord]) -> asyncio.Future[tuple[int, int]]:
+        one = _Pending(records, asyncio.get_running_loop().create_future())
+        waiting = self._queued.get(tp)
         if waiting is None:
-            self._waiting[place] = [part]
-            serving = asyncio.create_task(self._serve(place))
-            self._serving.add(serving)
-            serving.add_done_callback(self._serving.discard)
+            self._queued[tp] = [one]
+            sender = asyncio.create_task(self._send_queued(tp))
+            self._senders.add(sender)
+            sender.add_done_callback(self._senders.discard)
         else:
-            waiting.append(part)
-        return part.done
+            waiting.append(one)
+        return one.done
 
-    async def _serve(self, place: Place) -> None:
-        """Send what waits for a place until nothing does."""
-        while parts := self._waiting[place]:
-            self._waiting[place] = []
-            # whoever was cancelled before has lost its partition: nothing of it may come after
-            parts = [part for part in parts if not part.done.done()]
+    async def _send_queued(self, tp: TopicPartition) -> None:
+        """Send the queued records of a topic partition until its queue is empty."""
+        while pending := self._queued[tp]:
+            self._queued[tp] = []
+            # a cancelled caller has lost its partition: its records must not be sent any more
+            pending = [one for one in pending if not one.done.done()]
             try:
-                await self._send(place, parts)
+                await self._send(tp, pending)
             except BaseException as error:
-                for part in (*parts, *self._waiting[place]):
-                    if not part.done.done():
-                        part.done.set_exception(error)
-                del self._waiting[place]
+                for one in (*pending, *self._queued[tp]):
+                    if not one.done.done():
+                        one.done.set_exception(error)
+                del self._queued[tp]
                 if not isinstance(error, Exception):
                     raise
                 return
-        del self._waiting[place]
+        del self._queued[tp]
 
-    async def _send(self, place: Place, parts: list[_Part]) -> None:
-        """Send parts as few batches, one after the other, and resolve each part when the broker has all of it."""
+    async def _send(self, tp: TopicPartition, pending: list[_Pending]) -> None:
+        """Send in as few batches as possible, in order. Resolve a caller's future once its records are acknowledged."""
         producer = self._producer
         assert producer is not None
-        topic, partition = place
-        sent: list[tuple[asyncio.Future[Any], defaultdict[_Part, int]]] = []
-        batch, held = producer.create_batch(), defaultdict[_Part, int](int)
-        for part in parts:
-            for key, value, headers in part.records:
+        topic, partition = tp
+        sent: list[tuple[asyncio.Future[Any], defaultdict[_Pending, int]]] = []
+        batch, held = producer.create_batch(), defaultdict[_Pending, int](int)
+        for one in pending:
+            for key, value, headers in one.records:
                 if batch.append(key=key, value=value, timestamp=None, headers=headers) is None:
                     sent.append((await producer.send_batch(batch, topic, partition=partition), held))
-                    batch, held = producer.create_batch(), defaultdict[_Part, int](int)
+                    batch, held = producer.create_batch(), defaultdict[_Pending, int](int)
                     batch.append(key=key, value=value, timestamp=None, headers=headers)
-                held[part] += 1
+                held[one] += 1
         if held:
             sent.append((await producer.send_batch(batch, topic, partition=partition), held))
         for acknowledged, held in sent:
             offset = (await acknowledged).offset
-            for part, count in held.items():
-                part.acknowledge(offset, count)
+            for one, count in held.items():
+                one.acknowledge(offset, count)
                 offset += count

@@ -1,4 +1,4 @@
-"""What cannot be taken becomes a dead letter: with its reason, its original bytes and where it came from."""
+"""Rejected records become dead letters, with the reason, the original bytes and their topic, partition and offset."""
 
 import logging
 from typing import Any, Final
@@ -11,16 +11,16 @@ log: Final = logging.getLogger("touchline.worker")
 
 
 def dead_letter(record: Any, error: Exception, component: str) -> bytes:
-    """Encode the dead letter for a Kafka record (aiokafka's ConsumerRecord) that `component` could not take.
+    """Encode the dead letter of a Kafka record (aiokafka's ConsumerRecord) that `component` could not process.
 
-    A ContractError says its reason itself. Anything else is a bug of ours: it must not stop everybody behind
-    this record for ever, so the record is set aside as UNEXPECTED, and the log has the traceback. Errors that are
-    not the record's are raised again: memory, the system, and a TouchlineError that is no ContractError.
+    A ContractError names its reason. Any other exception of the record's own is a bug: the record gets the reason
+    UNEXPECTED, and the log gets the traceback, because a bug must not block the records behind it for ever.
+    MemoryError, OSError and any other TouchlineError are not caused by the record and are raised again.
     """
     if not isinstance(error, ContractError):
         if isinstance(error, (MemoryError, OSError, TouchlineError)):
             raise error
-        place = f"{record.topic}/{record.partition}/{record.offset}"
-        log.error("%s could not process %s: a bug, please report it", component, place, exc_info=error)
+        position = f"{record.topic}/{record.partition}/{record.offset}"
+        log.error("%s could not process %s: a bug, please report it", component, position, exc_info=error)
         error = ContractError(Reason.UNEXPECTED, f"{type(error).__name__}: {error}"[:500])
     return encode("DeadLetter", letter_of(record, error, component))

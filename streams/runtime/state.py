@@ -1,7 +1,7 @@
-"""An agent's state, by partition, restored from a compacted changelog by Faust's recovery.
+"""The state of an agent, by partition, restored from a compacted changelog by Faust's recovery.
 
-Faust's own Table sends one changelog record per key through a buffer that drops failures. This one is only
-the reading half: agents write the changelog themselves, through the publisher, after their outputs are safe.
+Faust's own Table sends its changelog records through a buffer that drops failures. This table only reads: agents write
+their changelog records through the publisher, after the broker has acknowledged their outputs.
 """
 
 import asyncio
@@ -15,32 +15,32 @@ from faust.types import TP
 
 from schemas.errors import TouchlineError
 from streams.runtime.fetches import FetchSchema
-from streams.runtime.garbage import keep_state
+from streams.runtime.garbage import freeze_live_objects
 
 
 class PartitionState(Protocol):
-    """What an agent keeps for one partition: a function of its changelog."""
+    """The state of an agent for one partition: a function of its changelog."""
 
     def restore(self, key: bytes, value: bytes | None) -> None:
-        """Apply one changelog record; None deletes. Applying a changelog twice must change nothing."""
+        """Apply one changelog record; a value of None deletes its key. Must be idempotent over whole changelogs."""
 
     def restored(self) -> None:
-        """Called when the changelog has been read to its end."""
+        """Called when recovery has read the changelog to its end."""
 
 
 S = TypeVar("S", bound=PartitionState)
 
-#: Fetches that Faust collects before it applies them. Not 1: to Faust that means that a table wants to go on
-#: reading its changelog after recovery, and it would apply old records over newer state.
+#: Fetches that Faust collects before it applies them. It must not be 1: Faust would then go on reading the changelog
+#: after recovery, and apply old records over newer state.
 RECOVERY_BUFFER: Final = 4
-#: How often a long recovery says how far it is.
+#: Seconds between two progress messages of a long recovery.
 PROGRESS_SECONDS: Final = 5.0
 
 log: Final = logging.getLogger("touchline.worker")
 
 
 class ChangelogState(Table, Generic[S]):  # type: ignore[misc]  # faust has no types for it
-    """State of type S for each partition that this worker owns."""
+    """The state of type S of each partition that this worker owns."""
 
     def __init__(self, app: Any, name: str, new: Callable[[int], S], **kwargs: Any) -> None:
         topic = app.topic(
@@ -53,21 +53,21 @@ class ChangelogState(Table, Generic[S]):  # type: ignore[misc]  # faust has no t
         self._new = new
         self._by_partition: dict[int, S] = {}
         self._offsets: dict[int, int] = {}
-        self._ours: set[int] = set()
+        self._assigned: set[int] = set()
         self._crashing: asyncio.Future[None] | None = None
-        self._dropped = False  #: whether state was let go since the last recovery
+        self._dropped = False  #: whether state was released since the last recovery
         self.records_restored = 0
-        self._said_at = monotonic()  #: when progress was reported
+        self._reported_at = monotonic()  #: when progress was reported
 
     def of(self, partition: int) -> S:
-        """The state of one partition, empty if nothing is known of it yet."""
+        """The state of one partition. Creates an empty state if there is none yet."""
         state = self._by_partition.get(partition)
         if state is None:
             state = self._by_partition[partition] = self._new(partition)
         return state
 
     def holds(self, partition: int, state: S) -> bool:
-        """Whether this is still the state of the partition: a rebalance may have taken it while somebody waited."""
+        """Whether `state` is still the state of the partition: a rebalance may have replaced it meanwhile."""
         return self._by_partition.get(partition) is state
 
     def all(self) -> Iterable[S]:
@@ -79,27 +79,26 @@ class ChangelogState(Table, Generic[S]):  # type: ignore[misc]  # faust has no t
         """The changelog topic's name."""
         return str(self.changelog_topic.get_topic_name())
 
-    def written(self, partition: int, state: S, first: int, last: int) -> None:
-        """Note our own changelog records of changes to `state`: they need not be read back.
+    def record_own_writes(self, partition: int, state: S, first: int, last: int) -> None:
+        """Note the offsets of this worker's own changelog records of changes to `state`: recovery need not read them.
 
-        Only a range that follows what is known counts. A gap means that somebody else wrote in between
-        (a worker that lost the partition and did not know yet): the next recovery reads that. And only the
-        state that is there now counts: a fetch that was under way when the partition went, and perhaps came
-        back, has changed one that is forgotten.
+        Ignores a range that leaves a gap after the last known offset. Another worker wrote in between (one that had
+        lost the partition and did not know yet), and the next recovery must read its records. Ignores writes of a
+        state object that a rebalance has replaced since.
         """
         if self.holds(partition, state) and first == self._offsets.get(partition, -1) + 1:
             self._offsets[partition] = last
 
     def persisted_offset(self, tp: TP) -> int | None:
-        """Where the next recovery of a partition begins."""
+        """The last changelog offset in the state, None before the first. The next recovery begins after it."""
         return self._offsets.get(tp.partition)
 
     def apply_changelog_batch(self, batch: Iterable[Any]) -> None:
-        """Apply fetches of the changelog. A failure crashes the worker: Faust would log it and go on."""
+        """Apply fetches of the changelog. A failure stops the worker; Faust would only log it."""
         for event in batch:
             partition = event.message.partition
-            if partition not in self._ours:
-                continue  # collected before a rebalance took the partition away
+            if partition not in self._assigned:
+                continue  # collected before a rebalance revoked the partition
             state = self.of(partition)
             for record in event.value:
                 try:
@@ -107,19 +106,19 @@ class ChangelogState(Table, Generic[S]):  # type: ignore[misc]  # faust has no t
                 except Exception as error:
                     where = f"{self.topic_name}, partition {partition}, offset {record.offset}"
                     unusable = TouchlineError(
-                        f"the changelog record at {where} is no use ({error}): it is damaged or of a newer release;"
+                        f"the changelog record at {where} is unusable ({error}): it is damaged or of a newer release;"
                         " start that release, or empty the changelogs and read again with `touchline backfill`"
                     )
                     self._crashing = asyncio.ensure_future(self.app.crash(unusable))
                     raise unusable from error
             self.records_restored += len(event.value)
             self._offsets[partition] = event.message.offset
-        if self.records_restored and monotonic() - self._said_at > PROGRESS_SECONDS:
-            self._said_at = monotonic()
+        if self.records_restored and monotonic() - self._reported_at > PROGRESS_SECONDS:
+            self._reported_at = monotonic()
             log.warning("restoring %s: %s changelog records so far", self.name, f"{self.records_restored:,}")
 
     async def on_changelog_event(self, event: Any) -> None:
-        """Faust's hook for single records; fetches are applied as batches."""
+        """Faust's hook for single records: unused, since fetches are applied as batches."""
 
     async def on_rebalance(
         self,
@@ -128,16 +127,16 @@ class ChangelogState(Table, Generic[S]):  # type: ignore[misc]  # faust has no t
         newly_assigned: set[TP],  # noqa: ARG002
         generation_id: int = 0,  # noqa: ARG002
     ) -> None:
-        """Forget partitions that are no longer ours before recovery decides what to read."""
-        self._ours = {tp.partition for tp in assigned if tp.topic == self.topic_name}
-        for partition in set(self._by_partition) - self._ours:
+        """Drop the state of revoked partitions, before recovery decides which offsets to read."""
+        self._assigned = {tp.partition for tp in assigned if tp.topic == self.topic_name}
+        for partition in set(self._by_partition) - self._assigned:
             del self._by_partition[partition]
             self._dropped = True
-        for partition in set(self._offsets) - self._ours:
+        for partition in set(self._offsets) - self._assigned:
             del self._offsets[partition]
 
     async def on_recovery_completed(self, active_tps: set[TP], standby_tps: set[TP]) -> None:  # noqa: ARG002
-        """Let every partition finish its restoration. A failure crashes the worker: Faust would not look at it."""
+        """Call `restored` on the state of each partition. A failure stops the worker; Faust would ignore it."""
         try:
             for state in self._by_partition.values():
                 state.restored()
@@ -147,6 +146,6 @@ class ChangelogState(Table, Generic[S]):  # type: ignore[misc]  # faust has no t
         if self.records_restored:
             log.info("restored %s: %s changelog records", self.name, f"{self.records_restored:,}")
             self.records_restored = 0
-        keep_state(dropped=self._dropped)
+        freeze_live_objects(dropped=self._dropped)
         self._dropped = False
         await self.call_recover_callbacks()

@@ -1,13 +1,14 @@
-"""The fetch transaction: the one order in which everything that a partition fetch causes takes effect.
+"""The fetch transaction: the order in which the effects of a partition fetch take place.
 
-1. Outputs are published, with them the write-ahead records; the broker has acknowledged both.
-2. Announced outputs are published: those that a write-ahead record announces.
-3. The changelog is written and acknowledged by the broker.
-4. Late work runs beside the agent, if there is any, and its outputs are published.
-5. The fetch is acknowledged, so its offset may be committed.
+1. Publish the outputs together with the write-ahead records. The broker acknowledges both.
+2. Publish the announced outputs: those that a write-ahead record announces.
+3. Write the changelog. The broker acknowledges it.
+4. Run the background work, if there is any, and publish its outputs. The agent takes its next fetch meanwhile.
+5. Acknowledge the fetch, so that its offset may be committed.
 
-A crash between two steps repeats the fetch. Outputs come before the changelog, so recovered state never hides an output
-that did not get out. Every output is idempotent, so a repeated one changes nothing. docs/delivery.md says what follows.
+A crash between two steps repeats the fetch. Outputs precede the changelog, so that recovered state never hides an
+output that was not published. Every output is idempotent, so that repeating it changes nothing. docs/delivery.md
+derives the guarantees.
 """
 
 from collections.abc import Awaitable, Callable, Iterable
@@ -15,7 +16,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 from schemas import topics
-from streams.runtime.publisher import Headers, Outbox, Place
+from streams.runtime.publisher import Headers, Outbox, TopicPartition
 from streams.runtime.rejection import dead_letter
 from streams.runtime.state import ChangelogState, PartitionState
 
@@ -28,7 +29,7 @@ Change: TypeAlias = tuple[bytes, bytes | None]
 
 
 class _DeadLetterGuard:
-    """One object serves all records of a fetch: a generator-based context manager would cost a microsecond each."""
+    """The context manager of `dead_letter`. One object serves a whole fetch: a generator would cost 1 µs per record."""
 
     __slots__ = ("_set_aside", "record")
 
@@ -49,24 +50,24 @@ class _DeadLetterGuard:
 
 
 class FetchTransaction(Generic[S]):
-    """What one fetch, or one run of a timer, causes on one partition; an async context manager that commits it.
+    """The effects of one fetch, or of one timer run, on one partition: an async context manager that commits them.
 
-    The body of the `async with` changes `state`, which is in memory, and adds records here. Leaving the body runs the
+    The body of the `async with` mutates `state`, which is in memory, and adds records here. Leaving the body runs the
     five steps above. An exception in the body or in a step leaves the fetch unacknowledged and stops the worker.
     """
 
     def __init__(
         self, app: "WorkerApp", table: ChangelogState[S], partition: int, component: str, event: Any = None
     ) -> None:
-        """`component` is named in dead letters. `event` is the Faust event of the fetch; a timer has none."""
+        """`component` is named in dead letters. `event` is the Faust event of the fetch; None for a timer."""
         self.partition = partition
         self.state = table.of(partition)
         self.outputs = app.outbox()
         self.announced = app.outbox()  #: published only after `ahead` is in the changelog
-        self.ahead: list[Change] = []
+        self.write_ahead: list[Change] = []
         self.changes = app.outbox()
         self._deferred: list[Callable[[], Iterable[Change]]] = []
-        self._late: Callable[[Outbox], Awaitable[None]] | None = None
+        self._background: Callable[[Outbox], Awaitable[None]] | None = None
         self._app = app
         self._table = table
         self._component = component
@@ -74,7 +75,7 @@ class FetchTransaction(Generic[S]):
         self._guard = _DeadLetterGuard(self._set_aside)
 
     def publish(self, topic: str, key: bytes, value: bytes | None, headers: Headers | None = None) -> None:
-        """Add an output, on the partition that its key decides; a value of None is a tombstone."""
+        """Add an output on the partition that its key determines. A value of None is a tombstone."""
         self.outputs.add(topic, key, value, headers)
 
     def write(self, key: bytes, value: bytes | None) -> None:
@@ -82,17 +83,18 @@ class FetchTransaction(Generic[S]):
         self.changes.add_at(self._changelog, key, value)
 
     def write_after_outputs(self, changes: Callable[[], Iterable[Change]]) -> None:
-        """Add changelog records that are known only once the outputs are out: `changes` is called then."""
+        """Add changelog records that depend on the published outputs: step 3 calls `changes` and writes its result."""
         self._deferred.append(changes)
 
-    def finish_late(self, work: Callable[[Outbox], Awaitable[None]]) -> None:
-        """Let `work` add further outputs beside the agent, which takes its next fetch; acknowledge after that."""
-        self._late = work
+    def finish_in_background(self, work: Callable[[Outbox], Awaitable[None]]) -> None:
+        """Run `work` in step 4: it fills a further outbox. The fetch is acknowledged once that outbox is published."""
+        self._background = work
 
     def dead_letter(self, record: Any) -> "_DeadLetterGuard":
-        """Turn whatever the body of the `with` raises about a record into its dead letter; the next record is served.
+        """Turn an exception that the body of the `with` raises about `record` into a dead letter; the fetch goes on.
 
-        Raises again what is not the record's: memory, the system, a TouchlineError that is no ContractError.
+        Raises errors again that the record did not cause: MemoryError, OSError, a TouchlineError that is no
+        ContractError.
         """
         self._guard.record = record
         return self._guard
@@ -116,41 +118,41 @@ class FetchTransaction(Generic[S]):
         for changes in self._deferred:
             for key, value in changes():
                 self.write(key, value)
-        self._written(await self._app.publisher.publish(self.changes))
-        if self._late is not None:
-            await self._app.meanwhile(self._finish(self._late))
+        self._record_own_writes(await self._app.publisher.publish(self.changes))
+        if self._background is not None:
+            await self._app.run_in_background(self._finish_in_background(self._background))
         elif self._event is not None:
             self._event.ack()
 
     async def _publish_outputs(self) -> bool:
-        """Steps 1 and 2. False if a rebalance took the partition between them.
+        """Steps 1 and 2. Returns False if a rebalance revoked the partition between them.
 
-        Its new owner may have read the changelog before the write-ahead records were in it. It would not know what to
-        retract, so nothing that they announce may go out.
+        The partition's new owner may have read the changelog before the write-ahead records were in it. It would not
+        know which outputs to retract, so the announced outputs must not be published.
         """
-        if not self.ahead:
+        if not self.write_ahead:
             self.outputs.add_all(self.announced)
             await self._app.publisher.publish(self.outputs)
             return True
-        for key, value in self.ahead:
+        for key, value in self.write_ahead:
             self.outputs.add_at(self._changelog, key, value)
-        self._written(await self._app.publisher.publish(self.outputs))
+        self._record_own_writes(await self._app.publisher.publish(self.outputs))
         if not self._table.holds(self.partition, self.state):
             return False
         await self._app.publisher.publish(self.announced)
         return True
 
-    async def _finish(self, work: Callable[[Outbox], Awaitable[None]]) -> None:
+    async def _finish_in_background(self, work: Callable[[Outbox], Awaitable[None]]) -> None:
         outputs = self._app.outbox()
         await work(outputs)
         await self._app.publisher.publish(outputs)
         self._event.ack()
 
     @property
-    def _changelog(self) -> Place:
+    def _changelog(self) -> TopicPartition:
         return self._table.topic_name, self.partition
 
-    def _written(self, ends: dict[Place, tuple[int, int]]) -> None:
+    def _record_own_writes(self, ends: dict[TopicPartition, tuple[int, int]]) -> None:
         """Tell the table which offsets of its changelog are this worker's own writes."""
         if self._changelog in ends:
-            self._table.written(self.partition, self.state, *ends[self._changelog])
+            self._table.record_own_writes(self.partition, self.state, *ends[self._changelog])

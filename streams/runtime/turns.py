@@ -1,4 +1,4 @@
-"""Long work in turns: the event loop serves the other agents in between, so it delays nobody else."""
+"""Cooperative scheduling of long computations: they yield to the event loop, so the other agents stay responsive."""
 
 import asyncio
 from collections.abc import Generator
@@ -7,27 +7,31 @@ from typing import Final, TypeVar
 
 R = TypeVar("R")
 
-TURN_SECONDS: Final = 0.02
+#: Seconds that a computation may occupy the event loop before it yields.
+TIME_SLICE_SECONDS: Final = 0.02
 
 
-class Turns:
-    """One agent's turns. What it is working on nobody else may look at: a turn may end in the middle."""
+class CooperativeScheduler:
+    """Runs the long computations of one agent in time slices.
+
+    A computation may yield half done. The agent must not read the state that the computation changes until it ends.
+    """
 
     def __init__(self) -> None:
-        self._ends_at = 0.0
+        self._slice_ends_at = 0.0
 
-    async def rest(self) -> None:
-        """Let others have a turn if this one has been long enough."""
-        if perf_counter() >= self._ends_at:
+    async def yield_if_due(self) -> None:
+        """Yield to the event loop once the time slice is used up, and begin a new one."""
+        if perf_counter() >= self._slice_ends_at:
             await asyncio.sleep(0)
-            self._ends_at = perf_counter() + TURN_SECONDS
+            self._slice_ends_at = perf_counter() + TIME_SLICE_SECONDS
 
-    async def do(self, work: Generator[None, None, R]) -> R:
-        """The result of work that says where it can rest."""
+    async def run(self, computation: Generator[None, None, R]) -> R:
+        """Run a resumable computation to its end and return its result. It may lose the event loop at each `yield`."""
         while True:
             try:
-                next(work)
+                next(computation)
             except StopIteration as end:
                 result: R = end.value
                 return result
-            await self.rest()
+            await self.yield_if_due()

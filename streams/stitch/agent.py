@@ -29,7 +29,7 @@ from streams.runtime.app import WorkerApp
 from streams.runtime.publisher import Outbox
 from streams.runtime.state import ChangelogState
 from streams.runtime.transaction import FetchTransaction
-from streams.stitch.foreign import look_up_ahead
+from streams.stitch.foreign import prefetch_schemas
 from streams.stitch.stitching import ERASURE_REQUESTED, StitchState, erasures_of
 
 #: Kafka's message.timestamp.type of a record that the broker stamped.
@@ -79,7 +79,7 @@ class Stitch:
         """Stitch every fetch of touchpoints."""
         async for event in stream.noack().events():
             if self._registry is not None:
-                await look_up_ahead(self._registry, event.value)
+                await prefetch_schemas(self._registry, event.value)
             async with self._transaction(event) as fetch:
                 placed: list[_Placed] = []
                 newcomers: set[bytes] = set()
@@ -91,7 +91,9 @@ class Stitch:
                 self.stitch((one for one in placed if one.key not in newcomers), fetch.state, fetch.outputs)
                 waiting = [one for one in placed if one.key in newcomers]
                 if waiting:
-                    fetch.finish_late(partial(self._stitch_newcomers, fetch.state, waiting, newcomers))
+                    fetch.finish_in_background(
+                        partial(self._stitch_newcomers, fetch.state, waiting, newcomers)
+                    )
 
     def _transaction(self, event: Any) -> FetchTransaction[StitchState]:
         return FetchTransaction(self._app, self.state, event.message.partition, "stitch", event)
@@ -100,7 +102,7 @@ class Stitch:
         self, state: StitchState, waiting: list[_Placed], newcomers: set[bytes], outputs: Outbox
     ) -> None:
         """Stitch newcomers when their owners are known, or when that takes too long."""
-        await self._app.until(lambda: state.knows_all(newcomers), DECISION_SECONDS)
+        await self._app.wait_until(lambda: state.knows_all(newcomers), DECISION_SECONDS)
         self.stitch(waiting, state, outputs)
 
     async def assignments(self, stream: Any) -> None:

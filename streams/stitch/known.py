@@ -1,6 +1,6 @@
-"""What stitch keeps of an assignment: no more than what its owner can be told from, for there are millions of them.
+"""Compact assignments: the form in which stitch keeps millions of assignments in memory.
 
-The record as it came would take 1 KB; most say no more than a version and a profile.
+An assignment's record takes 1 KB. Most assignments need no more than a version and a profile id, in 24 bytes.
 """
 
 from struct import Struct
@@ -11,15 +11,15 @@ from streams.identity.evidence import Node
 from streams.identity.resolution import own_profile
 from streams.ownership import erased, node_of, owner_at
 
-#: Only the version when an identifier's profile is its own; version and UUID when it is another's; the assignment
-#: itself when it says more: a contested identifier, a correction, or a profile whose id is no UUID.
-Known: TypeAlias = int | bytes | IdentityAssignment
+#: int: the version, if the identifier is the anchor of its profile. bytes: version and UUID of any other profile.
+#: IdentityAssignment: a contested identifier, a correction, or a profile id that is no canonical UUID.
+CompactAssignment: TypeAlias = int | bytes | IdentityAssignment
 
 _LAYOUT: Final = Struct(">q16s")
 
 
-def known_of(assignment: IdentityAssignment) -> Known:
-    """What to keep of an assignment."""
+def compact(assignment: IdentityAssignment) -> CompactAssignment:
+    """The compact form of an assignment."""
     if assignment["contested_from"] is not None or assignment["correction"] is not None:
         return assignment
     profile_id, version = assignment["profile_id"], assignment["version"]
@@ -32,28 +32,28 @@ def known_of(assignment: IdentityAssignment) -> Known:
     return packed if _profile_of(packed) == profile_id else assignment
 
 
-def version_of(known: Known) -> int:
-    """The version of the assignment."""
-    if isinstance(known, int):
-        return known
-    return int(_LAYOUT.unpack(known)[0]) if isinstance(known, bytes) else known["version"]
+def version_of(assignment: CompactAssignment) -> int:
+    """The assignment's version."""
+    if isinstance(assignment, int):
+        return assignment
+    return int(_LAYOUT.unpack(assignment)[0]) if isinstance(assignment, bytes) else assignment["version"]
 
 
-def correction_of(known: Known | None) -> AssignmentCorrection | None:
-    """What corrections did to the identifier's evidence."""
-    return known["correction"] if isinstance(known, dict) else None
+def correction_of(assignment: CompactAssignment | None) -> AssignmentCorrection | None:
+    """The correction that cut the identifier's evidence; None if none did."""
+    return assignment["correction"] if isinstance(assignment, dict) else None
 
 
-def was_erased(known: Known | None, occurred_at: int) -> bool:
-    """Whether what the identifier did at an event time was erased."""
-    return isinstance(known, dict) and erased(known, occurred_at)
+def was_erased(assignment: CompactAssignment | None, occurred_at: int) -> bool:
+    """Whether the identifier's touchpoints of an event time (UTC ms) are erased."""
+    return isinstance(assignment, dict) and erased(assignment, occurred_at)
 
 
-def owner_of(known: Known, tenant: str, node: Node, occurred_at: int) -> str:
-    """The profile that owns what the identifier did at an event time."""
-    if isinstance(known, int):
+def owner_of(assignment: CompactAssignment, tenant: str, node: Node, occurred_at: int) -> str:
+    """The profile that owns the identifier at an event time (UTC ms)."""
+    if isinstance(assignment, int):
         return own_profile(tenant, node)
-    return _profile_of(known) if isinstance(known, bytes) else owner_at(known, occurred_at)
+    return _profile_of(assignment) if isinstance(assignment, bytes) else owner_at(assignment, occurred_at)
 
 
 def _profile_of(packed: bytes) -> str:

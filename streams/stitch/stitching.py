@@ -24,7 +24,7 @@ from streams.identity.evidence import Node
 from streams.identity.links import link_key
 from streams.identity.resolution import own_profile
 from streams.ownership import NO_VERSION, node_of
-from streams.stitch.known import Known, correction_of, known_of, owner_of, version_of, was_erased
+from streams.stitch.known import CompactAssignment, compact, correction_of, owner_of, version_of, was_erased
 
 #: The type of a touchpoint that asks for the erasure of the identifiers that it carries.
 ERASURE_REQUESTED: Final = "erasure_requested"
@@ -46,7 +46,7 @@ def erasures_of(touchpoint: Touchpoint) -> Iterator[IdentityCorrection]:
 class StitchState:
     """What stitch knows of one partition's identifiers: their newest assignments and the evidence sent on."""
 
-    assignments: dict[bytes, Known] = field(default_factory=dict)
+    assignments: dict[bytes, CompactAssignment] = field(default_factory=dict)
     #: link key and interval between cuts → earliest event time sent on
     evidence: dict[bytes, int] = field(default_factory=dict)
 
@@ -109,7 +109,7 @@ class StitchState:
         known = self.assignments.get(key)
         if known is not None and version_of(known) >= assignment["version"]:
             return False
-        self.assignments[key] = known_of(assignment)
+        self.assignments[key] = compact(assignment)
         return True
 
     def unassign(self, key: bytes) -> None:

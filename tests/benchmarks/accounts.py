@@ -30,17 +30,17 @@ def main() -> None:
     message = {"touchpoint": event}
 
     def tell() -> list[bytes]:
-        told.expect(b"k", timeline, message)
-        return [encode("AccountContribution", c) for c in told.tell(b"k", "t", "p", 1, journey)]
+        told.note_input(b"k", timeline, message)
+        return [encode("AccountContribution", c) for c in told.contributions(b"k", "t", "p", 1, journey)]
 
     def ignore() -> None:
-        told.expect(b"n", timeline, {"touchpoint": touchpoint_of_nobody})
-        list(told.tell(b"n", "t", "p", 1, plain))
+        told.note_input(b"n", timeline, {"touchpoint": touchpoint_of_nobody})
+        list(told.contributions(b"n", "t", "p", 1, plain))
 
     touchpoint_of_nobody = touchpoint("product_view")
     print(f"tell an account of a member:     {microseconds(tell, 20_000):8.1f} µs")
     print(f"a profile without an account:    {microseconds(ignore, 100_000):8.1f} µs")
-    (contribution,) = told.tell(b"k", "t", "p", 1, journey)
+    (contribution,) = told.contributions(b"k", "t", "p", 1, journey)
     for members in (1, 10, 100, 1_000, 10_000):
         account: Account = AccountPartition(0).account("t", "A")
         for number in range(members):

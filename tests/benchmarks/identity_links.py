@@ -31,8 +31,8 @@ from streams.identity.components import TenantIdentities
 from streams.identity.links import link_key
 from streams.identity.load_policy import load
 from streams.identity.state import IdentityState
-from streams.runtime.garbage import calm_down, keep_state
-from streams.runtime.turns import TURN_SECONDS
+from streams.runtime.garbage import freeze_live_objects, raise_gc_thresholds
+from streams.runtime.turns import TIME_SLICE_SECONDS
 from tests.benchmarks.identity_histories import (
     START,
     Link,
@@ -130,7 +130,7 @@ def restoring(size: int) -> list[Figure]:
             state.restored()
 
         seconds = _time(read)
-        keep_state(dropped=False)
+        freeze_live_objects(dropped=False)
         identities = state.tenant("shop").identities
         first = _time(lambda: identities.assignment(("customer_id", "c7")))
         everything = _time(identities.refused)
@@ -194,12 +194,12 @@ def _observed(links: list[Link]) -> TenantIdentities:
 
 def _in_turns(identities: TenantIdentities, late: Link) -> tuple[float, float]:
     """How long deciding takes, and the longest time without a rest that a worker would take."""
-    work = identities.deciding(*late)
+    work = identities.observe_resumably(*late)
     begun = turn = time.perf_counter()
     longest = 0.0
     for _ in work:
         now = time.perf_counter()
-        if now - turn >= TURN_SECONDS:
+        if now - turn >= TIME_SLICE_SECONDS:
             longest, turn = max(longest, now - turn), now
     now = time.perf_counter()
     return now - begun, max(longest, now - turn)
@@ -220,7 +220,7 @@ def _collector(*, calm: bool) -> Any:
 
     gc.collect()
     if calm:
-        calm_down()
+        raise_gc_thresholds()
     gc.callbacks.append(look)
     try:
         yield pauses

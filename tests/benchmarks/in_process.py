@@ -18,7 +18,7 @@ from schemas.settings import Settings
 from streams.accounts.agent import Accounts
 from streams.identity.agent import Identity
 from streams.journeys.agent import Journeys
-from streams.runtime.garbage import calm_down
+from streams.runtime.garbage import raise_gc_thresholds
 from streams.runtime.publisher import Outbox
 from streams.stitch.agent import Stitch
 from tests.simulation.worker import CATALOGUE, POLICY, RULES, faust_app
@@ -98,7 +98,7 @@ class InProcess:
     rebalancing = in_recovery = False
 
     def __init__(self, *, keep: bool = False) -> None:
-        calm_down()
+        raise_gc_thresholds()
         self.settings = Settings(partitions=PARTITIONS)
         self.publisher = self.tables = self
         self.topic_partitions = {topic.name: PARTITIONS for topic in topics.ALL}
@@ -181,12 +181,12 @@ class InProcess:
     def outbox(self) -> Outbox:
         return Outbox(self.topic_partitions)
 
-    async def until(self, condition: Callable[[], bool], seconds: float) -> None:
+    async def wait_until(self, condition: Callable[[], bool], seconds: float) -> None:
         deadline = asyncio.get_running_loop().time() + seconds
         while not condition() and asyncio.get_running_loop().time() < deadline:  # noqa: ASYNC110 (as WorkerApp does)
             await asyncio.sleep(LOOK_SECONDS)
 
-    async def meanwhile(self, work: Any) -> None:
+    async def run_in_background(self, work: Any) -> None:
         await work
 
     async def publish(self, outbox: Outbox) -> dict[Place, tuple[int, int]]:

@@ -24,7 +24,7 @@ from streams.accounts.agent import Accounts
 from streams.identity.agent import Identity
 from streams.journeys.agent import Journeys
 from streams.runtime import turns
-from streams.runtime.garbage import calm_down
+from streams.runtime.garbage import raise_gc_thresholds
 from streams.runtime.publisher import Outbox, OutgoingRecord
 from streams.stitch.agent import Stitch
 from tests.simulation.worker import CATALOGUE, POLICY, RULES, faust_app
@@ -124,7 +124,7 @@ class LeanWorker:
     rebalancing = in_recovery = False
 
     def __init__(self) -> None:
-        calm_down()
+        raise_gc_thresholds()
         self.settings = Settings(partitions=PARTITIONS)
         self.publisher = self.tables = self
         self.topic_partitions = {topic.name: PARTITIONS for topic in topics.ALL}
@@ -200,10 +200,10 @@ class LeanWorker:
     def outbox(self) -> Outbox:
         return Outbox(self.topic_partitions)
 
-    async def meanwhile(self, work: Any) -> None:
+    async def run_in_background(self, work: Any) -> None:
         self._begin(work)
 
-    async def until(self, condition: Callable[[], bool], seconds: float) -> None:  # noqa: ARG002 (no clock)
+    async def wait_until(self, condition: Callable[[], bool], seconds: float) -> None:  # noqa: ARG002 (no clock)
         """Wait as long as others have something to do."""
         await Patience()
         while not condition() and not self._quiet:

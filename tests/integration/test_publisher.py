@@ -8,13 +8,14 @@ from contextlib import asynccontextmanager
 from uuid import uuid4
 
 import pytest
-from kafka import KafkaConsumer, TopicPartition
+from kafka import KafkaConsumer
+from kafka import TopicPartition as KafkaPartition
 
 from deploy.sandbox import Broker
 from deploy.sandbox.topics import create_topics
 from schemas import topics
 from schemas.settings import Settings
-from streams.runtime.publisher import BATCH_BYTES, Outbox, Place, Publisher
+from streams.runtime.publisher import BATCH_BYTES, Outbox, Publisher, TopicPartition
 
 PARTITIONS = 2
 CALLERS = 20
@@ -42,11 +43,11 @@ async def publisher_of(settings: Settings) -> AsyncIterator[Publisher]:
         await publisher.stop()
 
 
-def place_of(settings: Settings, partition: int = 0) -> Place:
+def place_of(settings: Settings, partition: int = 0) -> TopicPartition:
     return settings.topic(topics.JOURNEY_INPUTS.name), partition
 
 
-def outbox_of(records: dict[Place, list[bytes]]) -> Outbox:
+def outbox_of(records: dict[TopicPartition, list[bytes]]) -> Outbox:
     outbox = Outbox({})
     for place, values in records.items():
         for value in values:
@@ -54,10 +55,10 @@ def outbox_of(records: dict[Place, list[bytes]]) -> Outbox:
     return outbox
 
 
-def stored(settings: Settings, place: Place, count: int) -> dict[int, bytes]:
+def stored(settings: Settings, place: TopicPartition, count: int) -> dict[int, bytes]:
     """The first so many records of a partition by offset, and whatever follows them."""
     consumer = KafkaConsumer(bootstrap_servers=settings.brokers, enable_auto_commit=False)
-    partition = TopicPartition(*place)
+    partition = KafkaPartition(*place)
     consumer.assign([partition])
     consumer.seek_to_beginning(partition)
     found: dict[int, bytes] = {}
@@ -75,8 +76,8 @@ def test_callers_at_once_are_told_where_their_records_are_and_each_keeps_its_ord
     settings: Settings,
 ) -> None:
     places = [place_of(settings, partition) for partition in range(PARTITIONS)]
-    told: dict[Place, dict[int, bytes]] = defaultdict(dict)
-    offsets: dict[tuple[int, Place], list[int]] = defaultdict(list)
+    told: dict[TopicPartition, dict[int, bytes]] = defaultdict(dict)
+    offsets: dict[tuple[int, TopicPartition], list[int]] = defaultdict(list)
 
     async def caller(publisher: Publisher, number: int) -> None:
         for turn in range(ROUNDS):

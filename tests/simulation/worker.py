@@ -21,7 +21,7 @@ from streams.journeys.agent import Journeys
 from streams.journeys.intentions import INTENTION
 from streams.journeys.rules import JourneyRules
 from streams.runtime import state as table
-from streams.runtime.ledger import Fetch, Ledger
+from streams.runtime.ledger import Fetch, OffsetTracker
 from streams.runtime.publisher import Outbox
 from streams.stitch.agent import Stitch
 from tests.simulation.kafka import Kafka, Place
@@ -38,16 +38,16 @@ class Without(Enum):
     """A protection that is switched off, to show that the oracle would notice."""
 
     NOTHING = "nothing"
-    COMMIT_RULE = "the ledger: a commit is how far was read, as Kafka's auto-commit has it"
+    COMMIT_RULE = "the offset tracker: a commit is how far was read, as Kafka's auto-commit has it"
     EFFECT_ORDER = "outputs first: the changelog goes before them"
     LATE_ACK = "acknowledging after the effects"
     INTENTIONS = "writing ahead which signals are about to be raised"
 
 
-class AutoCommit(Ledger[Place]):
+class AutoCommit(OffsetTracker[Place]):
     """Once something is done, everything that was read is."""
 
-    def committable(self, partition: Place) -> int | None:
+    def pop_committable(self, partition: Place) -> int | None:
         fetches = self._fetches.get(partition)
         done = [fetch for fetch in fetches or () if fetch.done]
         if not done or fetches is None:
@@ -170,10 +170,10 @@ class App:
     def outbox(self) -> Outbox:
         return Outbox(self.topic_partitions)
 
-    async def until(self, condition: Any, seconds: float) -> None:
+    async def wait_until(self, condition: Any, seconds: float) -> None:
         """Nothing comes in time here: what is decided later has to move."""
 
-    async def meanwhile(self, work: Any) -> None:
+    async def run_in_background(self, work: Any) -> None:
         self.beside = [*(task for task in self.beside if not task.ended), Task("beside", None, work)]
 
     async def publish(self, outbox: Outbox) -> dict[Place, tuple[int, int]]:
@@ -209,7 +209,7 @@ async def _out(outbox: Outbox) -> dict[Place, tuple[int, int]]:
 
 
 class Worker:
-    """A process: its agents, its state, its ledger, its positions."""
+    """A process: its agents, its state, its tracker, its positions."""
 
     def __init__(self, name: str, kafka: Kafka, without: Without, clock: Callable[[], float]) -> None:
         self.name = name
@@ -218,7 +218,9 @@ class Worker:
         self.paused = False
         self.owned: set[int] = set()
         self.position: dict[Place, int] = {}
-        self.ledger: Ledger[Place] = AutoCommit() if without is Without.COMMIT_RULE else Ledger()
+        self.tracker: OffsetTracker[Place] = (
+            AutoCommit() if without is Without.COMMIT_RULE else OffsetTracker()
+        )
         self._without = without
         self.app = App(kafka, without)
         app: Any = self.app
@@ -259,7 +261,7 @@ class Worker:
             self.position[place] = self.kafka.log(place).end
             return 0
         self.position[place] = records[-1].offset + 1
-        fetch = self.ledger.open(place, records[-1].offset)
+        fetch = self.tracker.track(place, records[-1].offset)
         fetch.done = self._without is Without.LATE_ACK
         task.queue.append(Event(list(records), fetch))
         return len(records)
@@ -275,7 +277,7 @@ class Worker:
     def commit(self, generation: int) -> dict[Place, int]:
         """Commit what is done; the group refuses those of an earlier generation. Returns what was committed."""
         places = [(topic, partition) for _, topic, _ in self.app.agents for partition in self.owned]
-        ends = {place: end for place in places if (end := self.ledger.committable(place)) is not None}
+        ends = {place: end for place in places if (end := self.tracker.pop_committable(place)) is not None}
         if generation != self.generation:
             return {}
         self.kafka.committed.update(ends)
@@ -284,7 +286,7 @@ class Worker:
     def rebalance(self, generation: int, owned: set[int]) -> None:
         """Take part in a rebalance: what was read and not begun is dropped and read again, state is recovered."""
         self.generation, self.owned = generation, owned
-        self.ledger.forget()
+        self.tracker.forget()
         self.position = {
             (topic, partition): self.kafka.committed.get((topic, partition), 0)
             for _, topic, _ in self.app.agents
@@ -293,7 +295,7 @@ class Worker:
         for task in self.tasks:
             task.queue.clear()
         # collecting the garbage of a whole interpreter takes longer than everything else here
-        with mock.patch.object(table, "keep_state"):
+        with mock.patch.object(table, "freeze_live_objects"):
             for state in self.app.states:
                 self._recover(state)
 

@@ -20,7 +20,7 @@ class GivenState(Generic[S]):
     def holds(self, _: int, state: S) -> bool:
         return state is self._state
 
-    def written(self, *_: Any) -> None:
+    def record_own_writes(self, *_: Any) -> None:
         pass
 
 

@@ -116,7 +116,7 @@ def told(
     journey = state(touchpoint("e1", minute=minute, account_id=account_id))
     return [
         (item["account_id"], item["summary"] is not None)
-        for item in book.tell(b"k", "t", "p", version, journey)
+        for item in book.contributions(b"k", "t", "p", version, journey)
     ]
 
 
@@ -133,7 +133,7 @@ def test_an_account_hears_of_its_members_and_once_of_those_that_left() -> None:
 def test_an_account_that_a_profile_passed_through_within_one_fetch_hears_that_it_left() -> None:
     book, timeline = Memberships(), Timeline("t", "p")
     for account_id in ("A", None, "B"):
-        book.expect(b"k", timeline, {"touchpoint": touchpoint("e1", account_id=account_id)})
+        book.note_input(b"k", timeline, {"touchpoint": touchpoint("e1", account_id=account_id)})
 
     assert told(book, 3, "B") == [("A", False), ("B", True)]
 
@@ -146,7 +146,7 @@ def test_after_a_restart_the_account_hears_again_and_one_that_was_left_hears_tha
 
     assert told(same, 2, "A") == [("A", True)]
     assert told(moved, 2, "B") == [("A", False), ("B", True)]
-    assert [item["summary"] for item in gone.tell(b"k", "t", "p", 2, None)] == [None]
+    assert [item["summary"] for item in gone.contributions(b"k", "t", "p", 2, None)] == [None]
 
 
 @pytest.mark.parametrize("account_id", [None, "x" * 201])

@@ -134,15 +134,17 @@ class World:
             if kind == "add":
                 resolved = {"identifier": {"type": "cookie", "value": what["node"]}, "profile_id": profile,
                             "version": -1, "touchpoint": what["touchpoint"]}  # fmt: skip
-                self.told.expect(profile.encode(), timeline, resolved)
+                self.told.note_input(profile.encode(), timeline, resolved)
                 timeline.accept(resolved, encode("ResolvedTouchpoint", resolved), effects)  # type: ignore[arg-type]
             else:
-                self.told.expect(profile.encode(), timeline, {"assignment": what})
+                self.told.note_input(profile.encode(), timeline, {"assignment": what})
                 timeline.move(away(what, offset), effects)  # type: ignore[arg-type]
         for profile, effects in touched.items():
             timeline = self.timelines[profile]
             state = timeline.state(CATALOGUE, RULES) if timeline.entries else None
-            messages = list(self.told.tell(profile.encode(), "default", profile, timeline.version, state))
+            messages = list(
+                self.told.contributions(profile.encode(), "default", profile, timeline.version, state)
+            )
             if not self.withdraw:
                 messages = [message for message in messages if message["summary"]]
             self.bag += messages + self.random.choices(messages, k=self.random.randint(0, 1) * len(messages))

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from streams.identity.corrections import CorrectedIdentities, Corrections, remaining
 from streams.identity.evidence import Evidence, Node, Pair
-from streams.identity.publication import Cause, correction_of
+from streams.identity.publication import Cause, correction_outputs
 from streams.identity.resolution import Assignment, own_profile, resolve
 from tests.unit.identity.people import NODES, TENANT, evidence_map, histories, link, node, pairs, policy
 
@@ -81,7 +81,7 @@ def told(links, erased):
     for version, one in enumerate(links):
         identities.observe(*one, version)
     outcome = identities.erase(erased, 100, 50)
-    return correction_of(outcome, identities, Cause(TENANT, 50, "request", 100), erased)
+    return correction_outputs(outcome, identities, Cause(TENANT, 50, "request", 100), erased)
 
 
 def test_an_erasure_tells_of_one_tombstone_the_profiles_that_held_it_and_what_splits():

@@ -11,7 +11,7 @@ WITHIN = 3  # rests of a decision that is cheap
 
 
 def rests(identities: TenantIdentities, pair: Pair, time: int) -> int:
-    return sum(1 for _ in identities.deciding(pair, time, asserted=False))
+    return sum(1 for _ in identities.observe_resumably(pair, time, asserted=False))
 
 
 def late(number: int, time: int) -> tuple[Pair, int]:
@@ -50,7 +50,7 @@ def test_work_that_rests_ends_where_work_without_a_rest_ends():
     results = []
 
     def work():
-        results.append((yield from one.deciding(pair, time, asserted=False)))
+        results.append((yield from one.observe_resumably(pair, time, asserted=False)))
 
     assert len(list(work())) > WITHIN
     assert results == [other.observe(pair, time, asserted=False)]

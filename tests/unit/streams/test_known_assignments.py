@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from schemas.records import AssignmentCorrection, IdentityAssignment
 from streams.identity.profile_id import own_profile
 from streams.ownership import erased, owner_at
-from streams.stitch.known import correction_of, known_of, owner_of, version_of, was_erased
+from streams.stitch.known import compact, correction_of, owner_of, version_of, was_erased
 
 NODE = "cookie", "ck-1"
 OWN = own_profile("shop", NODE)
@@ -42,7 +42,7 @@ def test_what_is_kept_answers_as_the_assignment_does(
         profile, version=version, contested_from=contested, correction=correction,
         contested_profile_id=None if contested is None else "c1",
     )  # fmt: skip
-    known = known_of(record)
+    known = compact(record)
     assert version_of(known) == version
     assert correction_of(known) == correction
     assert was_erased(known, at) == erased(record, at)
@@ -51,4 +51,4 @@ def test_what_is_kept_answers_as_the_assignment_does(
 
 @pytest.mark.parametrize(("profile", "kind"), [(OWN, int), (OTHER, bytes)])
 def test_an_ordinary_assignment_is_a_few_bytes(profile: str, kind: type) -> None:
-    assert isinstance(known_of(assignment(profile)), kind)
+    assert isinstance(compact(assignment(profile)), kind)

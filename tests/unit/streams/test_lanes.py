@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import pytest
 from faust.types import TP
 
-from streams.runtime.lanes import LANE_BYTES, LANE_RECORDS, Lane, Lanes
+from streams.runtime.lanes import QUEUE_BYTES, QUEUE_RECORDS, PartitionQueue, PartitionQueues
 
 
 class Message:
@@ -59,16 +59,16 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 def play(
-    process: Callable[[Lane, asyncio.Event], Coroutine[Any, Any, None]],
+    process: Callable[[PartitionQueue, asyncio.Event], Coroutine[Any, Any, None]],
     *events: Fetch,
-    lanes: Lanes | None = None,
+    queues: PartitionQueues | None = None,
 ) -> None:
-    """Run lanes over the events until `process` sets its event."""
+    """Run queues over the events until `process` sets its event."""
 
     async def until_enough() -> None:
         enough = asyncio.Event()
         running = asyncio.create_task(
-            (lanes or Lanes(is_current)).run(Stream(*events), lambda lane: process(lane, enough))
+            (queues or PartitionQueues(is_current)).run(Stream(*events), lambda queue: process(queue, enough))
         )
         seen = asyncio.create_task(enough.wait())
         await asyncio.wait({running, seen}, return_when=asyncio.FIRST_COMPLETED, timeout=20)
@@ -87,8 +87,8 @@ def play(
 def test_a_partition_that_waits_holds_up_no_other_and_keeps_its_order() -> None:
     seen: list[tuple[int, int]] = []
 
-    async def process(lane: Lane, enough: asyncio.Event) -> None:
-        async for event in lane.events():
+    async def process(queue: PartitionQueue, enough: asyncio.Event) -> None:
+        async for event in queue.events():
             if event.message.partition == 0:
                 await until(lambda: (1, 11) in seen)
             seen.extend((event.message.partition, record.number) for record in event.value)
@@ -103,9 +103,9 @@ def test_what_waits_is_taken_together_and_acknowledged_together() -> None:
     fetches = [Fetch(0, 1), Fetch(0, 2, 3), Fetch(0, 4)]
     taken: list[list[int]] = []
 
-    async def process(lane: Lane, enough: asyncio.Event) -> None:
-        await until(lambda: lane.records >= 4)
-        async for event in lane.events():
+    async def process(queue: PartitionQueue, enough: asyncio.Event) -> None:
+        await until(lambda: queue.records >= 4)
+        async for event in queue.events():
             taken.append([record.number for record in event.value])
             assert not any(fetch.acknowledged for fetch in fetches)
             event.ack()
@@ -117,12 +117,12 @@ def test_what_waits_is_taken_together_and_acknowledged_together() -> None:
 
 
 def test_no_more_is_taken_together_than_a_lane_hands_over_at_once() -> None:
-    half = LANE_RECORDS // 2
+    half = QUEUE_RECORDS // 2
     taken: list[int] = []
 
-    async def process(lane: Lane, enough: asyncio.Event) -> None:
-        await until(lambda: lane.records >= 5 * half)
-        async for event in lane.events():
+    async def process(queue: PartitionQueue, enough: asyncio.Event) -> None:
+        await until(lambda: queue.records >= 5 * half)
+        async for event in queue.events():
             taken.append(len(event.value))
             if sum(taken) == 5 * half:
                 enough.set()
@@ -132,33 +132,33 @@ def test_no_more_is_taken_together_than_a_lane_hands_over_at_once() -> None:
 
 
 def test_a_partition_is_full_while_as_much_waits_as_can_be_taken_at_once() -> None:
-    lanes = Lanes(is_current)
+    queues = PartitionQueues(is_current)
     full: list[set[TP]] = []
 
-    async def process(lane: Lane, enough: asyncio.Event) -> None:
-        await until(lambda: lane.records >= LANE_RECORDS)
-        full.append(lanes.full())
-        async for _ in lane.events():
-            full.append(lanes.full())
+    async def process(queue: PartitionQueue, enough: asyncio.Event) -> None:
+        await until(lambda: queue.records >= QUEUE_RECORDS)
+        full.append(queues.full())
+        async for _ in queue.events():
+            full.append(queues.full())
             enough.set()
 
-    play(process, Fetch(0, *range(LANE_RECORDS - 1)), Fetch(0, 1), lanes=lanes)
+    play(process, Fetch(0, *range(QUEUE_RECORDS - 1)), Fetch(0, 1), queues=queues)
     assert full == [{TP("topic", 0)}, set()]
-    assert lanes.full() == set()
+    assert queues.full() == set()
 
 
 def test_a_partition_is_full_while_a_mebibyte_waits() -> None:
-    lanes = Lanes(is_current)
+    queues = PartitionQueues(is_current)
     full: list[set[TP]] = []
 
-    async def process(lane: Lane, enough: asyncio.Event) -> None:
-        await until(lambda: lane.records == 2)
-        full.append(lanes.full())
-        async for _ in lane.events():
-            full.append(lanes.full())
+    async def process(queue: PartitionQueue, enough: asyncio.Event) -> None:
+        await until(lambda: queue.records == 2)
+        full.append(queues.full())
+        async for _ in queue.events():
+            full.append(queues.full())
             enough.set()
 
-    play(process, Fetch(0, 1, size=LANE_BYTES - 1), Fetch(0, 2, size=1), lanes=lanes)
+    play(process, Fetch(0, 1, size=QUEUE_BYTES - 1), Fetch(0, 2, size=1), queues=queues)
     assert full == [{TP("topic", 0)}, set()]
 
 
@@ -166,8 +166,8 @@ def test_what_was_read_before_a_rebalance_is_left_to_its_next_owner() -> None:
     old = Fetch(0, 1, generation=0)
     seen: list[int] = []
 
-    async def process(lane: Lane, enough: asyncio.Event) -> None:
-        async for event in lane.events():
+    async def process(queue: PartitionQueue, enough: asyncio.Event) -> None:
+        async for event in queue.events():
             seen.extend(record.number for record in event.value)
             event.ack()
             if 3 in seen:
@@ -179,8 +179,8 @@ def test_what_was_read_before_a_rebalance_is_left_to_its_next_owner() -> None:
 
 
 def test_what_one_lane_raises_ends_all_and_is_raised_as_it_was() -> None:
-    async def process(lane: Lane, enough: asyncio.Event) -> None:
-        async for event in lane.events():
+    async def process(queue: PartitionQueue, enough: asyncio.Event) -> None:
+        async for event in queue.events():
             raise KeyError(event.value[0].number)
 
     with pytest.raises(KeyError):

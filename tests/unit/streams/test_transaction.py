@@ -39,7 +39,7 @@ class World:
     def holds(self, *_: Any) -> bool:
         return self.held
 
-    def written(self, _: int, __: Any, first: int, last: int) -> None:
+    def record_own_writes(self, _: int, __: Any, first: int, last: int) -> None:
         self.steps.append(("written", first, last))
 
     async def publish(self, outbox: Outbox) -> dict[Any, tuple[int, int]]:
@@ -84,7 +84,7 @@ def test_a_timer_has_nothing_to_acknowledge() -> None:
 def announcing(fetch: FetchTransaction[Any]) -> None:
     everything(fetch)
     fetch.announced.add(SIGNALS, b"key", b"signal")
-    fetch.ahead = [(b"ahead", b"1")]
+    fetch.write_ahead = [(b"ahead", b"1")]
     fetch.write_after_outputs(lambda: [(b"ahead", None)])
 
 
@@ -97,7 +97,7 @@ def test_what_a_write_ahead_record_announces_goes_out_after_that_record() -> Non
 def test_without_a_write_ahead_record_everything_goes_out_together() -> None:
     def body(fetch: FetchTransaction[Any]) -> None:
         announcing(fetch)
-        fetch.ahead = []
+        fetch.write_ahead = []
 
     assert World().run(body)[0] == (SIGNALS, OUT)
 
@@ -114,7 +114,7 @@ def test_late_work_is_published_before_the_acknowledgement() -> None:
             outputs.add(SIGNALS, b"key", b"late")
 
         everything(fetch)
-        fetch.finish_late(late)
+        fetch.finish_in_background(late)
 
     assert World().run(body) == [(OUT,), ("changelog",), ("written", 0, 0), (SIGNALS,), "ack"]
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from deploy.cli.output import console, print_json, print_table, remarks, say
-from deploy.sources.mapping import load_mapping
+from deploy.sources.mapping_file import load_mapping
 from deploy.sources.touchpoint_files import read_touchpoints
 from schemas.catalogue import Catalogue
 from schemas.errors import ContractError

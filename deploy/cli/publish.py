@@ -15,7 +15,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from deploy.cli.output import print_json, remarks
 from deploy.sources.files import STDIN, Entry, Format, format_of
-from deploy.sources.mapping import load_mapping
+from deploy.sources.mapping_file import load_mapping
 from deploy.sources.publisher import Publisher, message, paced
 from deploy.sources.touchpoint_files import Sourced, read_touchpoints
 from schemas.errors import ContractError, TouchlineError

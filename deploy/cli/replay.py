@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from deploy.cli.output import print_mapping, remarks
-from deploy.sources.mapping import load_mapping
+from deploy.sources.mapping_file import load_mapping
 from deploy.sources.touchpoint_files import read_touchpoints
 from schemas.catalogue import Catalogue
 from schemas.errors import ContractError, SettingsError

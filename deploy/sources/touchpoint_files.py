@@ -1,14 +1,21 @@
-"""Files of events as touchpoints: read, mapped if they are somebody else's rows, one at a time."""
+"""Files of events as touchpoints: read, mapped if they are somebody else's rows, each taken or refused."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from deploy.sources.files import Entry, Format, SourceError, format_of, read_entries
+from deploy.sources.cells import ABSENT, find
+from deploy.sources.files import Entry, Format, Layout, format_of, read_entries
+from deploy.sources.lines import SourceError
 from deploy.sources.mapping import ColumnMapping
 from schemas.errors import ContractError
-from schemas.jsonform import from_json
+from schemas.intake import accept
 from schemas.records import Touchpoint
+
+
+def wall_clock_ms() -> int:
+    """Now, in UTC milliseconds."""
+    return time.time_ns() // 1_000_000
 
 
 @dataclass(frozen=True)
@@ -19,32 +26,86 @@ class Sourced:
     touchpoint: Touchpoint | None
 
 
+class TouchpointFiles:
+    """Every line of every file, in order, once; `received_at` is `clock()` where the line does not say it.
+
+    Iterating raises SourceError for a file that cannot be read, SettingsError if a CSV file lacks a column of
+    the mapping.
+    """
+
+    def __init__(
+        self,
+        files: Sequence[str],
+        mapping: ColumnMapping | None = None,
+        form: Format | None = None,
+        clock: Callable[[], int] = wall_clock_ms,
+    ) -> None:
+        self._files = files
+        self._mapping = mapping
+        self._form = form
+        self._clock = clock
+        #: Columns of the mapping that no JSON line has had so far.
+        self._unseen = mapping.needed() if mapping else set()
+        self._rows = 0
+
+    def __iter__(self) -> Iterator[Sourced]:
+        for name in self._files:
+            yield from self._read_file(name, self._form or format_of(name))
+
+    def unseen(self) -> list[str]:
+        """Columns that the mapping names and no line had, once all are read; none if there was no line."""
+        return sorted(self._unseen) if self._rows else []
+
+    def lacks_required(self) -> bool:
+        """Whether one of `unseen` fills a required field or an identifier."""
+        return self._mapping is not None and not self._mapping.required().isdisjoint(self.unseen())
+
+    def take(self, use: Callable[[Touchpoint], object]) -> Iterator[Entry]:
+        """Give each touchpoint to `use`, and yield every entry, with the error by which it was refused if it was.
+
+        A ContractError that `use` raises refuses the line as well.
+        """
+        for sourced in self:
+            entry = sourced.entry
+            if sourced.touchpoint is not None:
+                try:
+                    use(sourced.touchpoint)
+                except ContractError as error:
+                    entry = replace(entry, error=error)
+            yield entry
+
+    def _read_file(self, name: str, form: Format) -> Iterator[Sourced]:
+        mapping = self._mapping
+        if form == "csv" and mapping is None:
+            raise SourceError(f"{name} is CSV: say which column is what with --mapping MAPPING.toml")
+        checked = False
+        for entry in read_entries(name, form, mapping.layout if mapping else Layout()):
+            if entry.error is not None:
+                yield Sourced(entry, None)
+                continue
+            value = entry.value
+            if mapping is not None and form == "csv" and not checked:
+                mapping.check_columns(list(value), name)
+                checked = True
+            try:
+                if mapping is not None:
+                    self._notice(value)
+                    value = mapping.apply(value)
+                touchpoint = accept(value, self._clock())
+            except ContractError as error:
+                yield Sourced(replace(entry, error=error), None)
+            else:
+                yield Sourced(entry, touchpoint)
+
+    def _notice(self, row: object) -> None:
+        if isinstance(row, dict):
+            self._rows += 1
+            if self._unseen:
+                self._unseen = {column for column in self._unseen if find(row, column) is ABSENT}
+
+
 def read_touchpoints(
     files: Sequence[str], mapping: ColumnMapping | None = None, form: Format | None = None
-) -> Iterator[Sourced]:
-    """Every line of every file, in order; `received_at` is now where the line does not say it.
-
-    Raises SourceError for a file that cannot be read, SettingsError if a file lacks a column of the mapping.
-    """
-    for name in files:
-        yield from _read_file(name, mapping, form or format_of(name))
-
-
-def _read_file(name: str, mapping: ColumnMapping | None, form: Format) -> Iterator[Sourced]:
-    if form == "csv" and mapping is None:
-        raise SourceError(f"{name} is CSV: say which column is what with --mapping MAPPING.toml")
-    checked = False
-    for entry in read_entries(name, form, mapping.delimiter if mapping else ","):
-        if entry.error is not None:
-            yield Sourced(entry, None)
-            continue
-        value = entry.value
-        try:
-            if mapping is not None:
-                if form == "csv" and not checked:
-                    mapping.check_columns(list(value), name)
-                    checked = True
-                value = mapping.apply(value)
-            yield Sourced(entry, from_json(value, time.time_ns() // 1_000_000))
-        except ContractError as error:
-            yield Sourced(replace(entry, error=error), None)
+) -> TouchpointFiles:
+    """The touchpoints of files: see TouchpointFiles."""
+    return TouchpointFiles(files, mapping, form)

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from deploy.sources.mapping import ColumnMapping, load_mapping, parse_mapping
+from deploy.sources.mapping import ColumnMapping
+from deploy.sources.mapping_file import load_mapping, parse_mapping
 from deploy.sources.touchpoint_files import read_touchpoints
 from schemas.catalogue import Catalogue
 from schemas.errors import ContractError, SettingsError
@@ -142,8 +143,8 @@ def test_numbers_and_nulls_of_a_json_row_are_read_as_text() -> None:
         ('buy = "order_placed"', "buy = 1", "lookup.type is not a table of texts"),
         ("[constants]", '[time]\nformat = "noon"\n[constants]', "time.format is 'noon'"),
         ("[constants]", '[time]\nzone = "Mars/Base"\n[constants]', "time.zone is 'Mars/Base'"),
-        ("[constants]", "[time]\nzone = 1\n[constants]", "takes format and zone"),
-        ("[constants]", '[time]\nunit = "s"\n[constants]', "takes format and zone"),
+        ("[constants]", "[time]\nzone = 1\n[constants]", "time.zone is 1"),
+        ("[constants]", '[time]\nunit = "s"\n[constants]', "time.unit is unknown"),
         ('attributes = ["colour"]', 'attributes = "colour"', "attributes is not a list"),
         ('attributes = ["colour"]', 'delimiter = ";;"', "delimiter is ';;'"),
         ("[identifiers]", "[lookup]\nchannel = 1\n[identifiers]", "lookup.channel is not a table of texts"),

@@ -1,10 +1,15 @@
-"""The catalogue: what each touchpoint type and channel means. catalogue.toml explains every field."""
+"""The catalogue: what each touchpoint type and channel means. catalogue.toml explains every field.
 
-from dataclasses import dataclass, fields
+Names are matched in canonical form (schemas/names.py), in the file as in a touchpoint.
+"""
+
+from collections.abc import Mapping, Set
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias, get_args
 
 from schemas.errors import SettingsError
+from schemas.names import canonical
 from schemas.toml_text import parse_toml, place, read_text
 
 Direction: TypeAlias = Literal["inbound", "outbound", "internal"]
@@ -16,6 +21,7 @@ Effect: TypeAlias = Literal[
 
 COMPONENTS: Final = ("marketing", "sales", "commerce", "service", "other")
 MAX_FRICTION: Final = 10.0
+_TABLES: Final = ("stages", "purposes", "channels", "channel_aliases", "types", "aliases")
 BUILT_IN: Final = Path(__file__).with_name("catalogue.toml")
 
 
@@ -36,12 +42,15 @@ UNKNOWN: Final = TouchpointType()
 
 @dataclass(frozen=True)
 class Catalogue:
-    """Touchpoint types, channels and lifecycle stages by name."""
+    """Touchpoint types, channels, consent purposes and lifecycle stages, by canonical name."""
 
     stages: tuple[str, ...]  #: in the order of the lifecycle
     types: dict[str, TouchpointType]
     human_channels: frozenset[str]  #: channels with a person at our end
     channels: frozenset[str]
+    purposes: frozenset[str] = frozenset()  #: what consent is given for
+    type_aliases: Mapping[str, str] = field(default_factory=dict)  #: other names of types
+    channel_aliases: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def load(cls, path: str = "") -> "Catalogue":
@@ -56,33 +65,49 @@ class Catalogue:
         """Read a catalogue, laid over `base` if given. Raises SettingsError naming `origin`, line and fix."""
         tables = parse_toml(text, origin)
         for name in tables:
-            if name not in ("stages", "channels", "types"):
-                raise SettingsError(f"{place(text, origin, name)} is unknown: use stages, channels or types")
-        stages = _stages(tables, text, origin) if "stages" in tables else (base.stages if base else ())
+            if name not in _TABLES:
+                raise SettingsError(
+                    f"{place(text, origin, name)} is unknown: use {', '.join(_TABLES[:-1])} or {_TABLES[-1]}"
+                )
+        under = base or cls((), {}, frozenset(), frozenset())
+        stages = _stages(tables, text, origin) if "stages" in tables else under.stages
         channels = _channels(tables, text, origin)
         types = {
-            name: _type(name, entry, stages, text, origin)
-            for name, entry in _table(tables, "types", text, origin).items()
+            name: _type(written, entry, stages, text, origin)
+            for name, (written, entry) in _entries(tables, "types", text, origin).items()
         }
         human = {name for name, kind in channels.items() if kind == "human"}
+        types = {**under.types, **types}
         if base:
-            types = base.types | types
             _check_stages(types, stages, text, origin)
             human |= base.human_channels - channels.keys()
-        known = frozenset(channels) | (base.channels if base else frozenset())
-        return cls(stages, types, frozenset(human), known)
+        known = frozenset(channels) | under.channels
+        type_aliases = _aliases(tables, "aliases", types.keys(), under.type_aliases, text, origin)
+        channel_aliases = _aliases(tables, "channel_aliases", known, under.channel_aliases, text, origin)
+        purposes = _purposes(tables, text, origin) | under.purposes
+        return cls(stages, types, frozenset(human), known, purposes, type_aliases, channel_aliases)
 
     def type(self, name: str) -> TouchpointType:
         """What a touchpoint type means; an unknown one is inbound and of component "other"."""
-        return self.types.get(name, UNKNOWN)
+        return self.types.get(self.type_name(name), UNKNOWN)
 
     def known(self, name: str) -> bool:
         """Whether the catalogue names this touchpoint type."""
-        return name in self.types
+        return self.type_name(name) in self.types
 
     def human(self, channel: str) -> bool:
         """Whether a person is at our end of the channel; an unknown channel is digital."""
-        return channel in self.human_channels
+        return self.channel_name(channel) in self.human_channels
+
+    def type_name(self, name: str) -> str:
+        """The one name of a touchpoint type, however it is written; an unknown one in canonical form."""
+        name = canonical(name)
+        return self.type_aliases.get(name, name)
+
+    def channel_name(self, name: str) -> str:
+        """The one name of a channel, however it is written; an unknown one in canonical form."""
+        name = canonical(name)
+        return self.channel_aliases.get(name, name)
 
 
 def _table(tables: dict[str, Any], name: str, text: str, origin: str) -> dict[str, Any]:
@@ -103,14 +128,55 @@ def _stages(tables: dict[str, Any], text: str, origin: str) -> tuple[str, ...]:
     return tuple(stages)
 
 
+def _entries(tables: dict[str, Any], table: str, text: str, origin: str) -> dict[str, tuple[str, Any]]:
+    """Canonical name → the name as it is written, and its entry."""
+    entries: dict[str, tuple[str, Any]] = {}
+    for written, entry in _table(tables, table, text, origin).items():
+        name = canonical(written)
+        if not name:
+            raise SettingsError(f"{place(text, origin, table, written)} has no name: give it one")
+        if name in entries:
+            raise SettingsError(
+                f"{place(text, origin, table, written)} is {name!r}, as {entries[name][0]!r} is: remove one"
+            )
+        entries[name] = written, entry
+    return entries
+
+
 def _channels(tables: dict[str, Any], text: str, origin: str) -> dict[str, str]:
-    channels = _table(tables, "channels", text, origin)
-    for name, kind in channels.items():
+    channels = {}
+    for name, (written, kind) in _entries(tables, "channels", text, origin).items():
         if kind not in ("digital", "human"):
             raise SettingsError(
-                f'{place(text, origin, "channels", name)} is {kind!r}: use "digital" or "human"'
+                f'{place(text, origin, "channels", written)} is {kind!r}: use "digital" or "human"'
             )
+        channels[name] = kind
     return channels
+
+
+def _purposes(tables: dict[str, Any], text: str, origin: str) -> frozenset[str]:
+    purposes = tables.get("purposes", [])
+    if not isinstance(purposes, list) or not all(
+        isinstance(purpose, str) and canonical(purpose) for purpose in purposes
+    ):
+        raise SettingsError(f'{place(text, origin, "purposes")} must be a list of names, like ["marketing"]')
+    return frozenset(map(canonical, purposes))
+
+
+def _aliases(
+    tables: dict[str, Any], table: str, known: Set[str], base: Mapping[str, str], text: str, origin: str
+) -> dict[str, str]:
+    """Aliases over the base's; a name that the file makes a type (or channel) of its own is an alias no more."""
+    aliases = {alias: name for alias, name in base.items() if alias not in known}
+    what = "type" if table == "aliases" else "channel"
+    for alias, (written, target) in _entries(tables, table, text, origin).items():
+        where = place(text, origin, table, written)
+        if alias in known:
+            raise SettingsError(f"{where} is a {what} itself: remove the alias")
+        if not isinstance(target, str) or canonical(target) not in known:
+            raise SettingsError(f"{where} is {target!r}: name a {what} that the catalogue has")
+        aliases[alias] = canonical(target)
+    return aliases
 
 
 def _type(name: str, entry: object, stages: tuple[str, ...], text: str, origin: str) -> TouchpointType:

@@ -55,6 +55,8 @@ def check(touchpoint: Touchpoint) -> None:
     if not (event_id and name and source and channel):
         empty = next(name for name in ("event_id", "type", "source", "channel") if not touchpoint[name])
         raise _invalid(f"{empty} is empty")
+    if name.isspace() or channel.isspace():
+        raise _invalid(f"{'type' if name.isspace() else 'channel'} is empty: it has spaces only")
     texts = event_id + name + source + channel
     if len(texts) > MAX_CHANNEL_BYTES or not texts.isascii():  # else none of them is beyond its limit
         _check_lengths(touchpoint, _REQUIRED)

@@ -15,10 +15,12 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListen
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 
 from schemas import topics
+from schemas.catalogue import Catalogue
 from schemas.consumed import KafkaRecord
-from schemas.errors import UnavailableError
+from schemas.errors import SinkError, UnavailableError
 from schemas.settings import Settings
 from sinks import metrics
+from sinks.catalogue import store_catalogue
 from sinks.clickhouse import address
 from sinks.dead_letters import send
 from sinks.direct import Known, choose
@@ -50,6 +52,8 @@ class Loader(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._where = settings.clickhouse()
+        self._catalogue = Catalogue.load(settings.catalogue)
+        self._catalogue_stored = False
         self._topics = {settings.topic(topic.name): topic for topic in READ}
         self._writer = Writer(self._where)
         self._direct = HttpWriter(self._where) if self._where.http_port else None
@@ -149,6 +153,8 @@ class Loader(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no
 
     async def _deliver(self, records: list[KafkaRecord]) -> bool:
         """Whether all effects of the records are durable. In threads, so that heartbeats go on."""
+        if not await self._store_catalogue():
+            return False
         known = [(self._topics[record.topic], record) for record in records]
         if not await self._erasures.accept(known, self._give_up):
             return False
@@ -163,6 +169,13 @@ class Loader(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no
                 return False
             metrics.ROWS_LOADED.labels(insert.table).inc(insert.rows)
         return await self._send_dead_letters(rejected)
+
+    async def _store_catalogue(self) -> bool:
+        """Before the first rows, if ClickHouse was down at the start: then it explains what comes under it."""
+        if not self._catalogue_stored:
+            store = partial(asyncio.to_thread, store_catalogue, self._where, self._catalogue)
+            self._catalogue_stored = await until_done(store, self._give_up)
+        return self._catalogue_stored
 
     async def _deliver_directly(self, writer: HttpWriter, records: list[Known]) -> list[Known] | None:
         """Let ClickHouse read what it can itself. Returns the other records; None if it was given up."""
@@ -232,7 +245,9 @@ class Loader(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no
     async def _check_clickhouse(self) -> None:
         try:
             await asyncio.to_thread(check_migrated, self._where)
-        except UnavailableError as error:
+            await asyncio.to_thread(store_catalogue, self._where, self._catalogue)
+            self._catalogue_stored = True
+        except (SinkError, UnavailableError) as error:
             _log.warning("%s; loading begins when it does", error)
 
     async def _check_topics(self) -> None:

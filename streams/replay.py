@@ -63,7 +63,7 @@ class Replay:
 
     def add(self, touchpoint: Touchpoint) -> None:
         """Take one touchpoint; an erasure_requested one erases. Raises ContractError if it has no usable identifier."""
-        identifier, prepared = prepare(touchpoint, self.policy)
+        identifier, prepared = prepare(touchpoint, self.policy, self.catalogue)
         tenant = prepared["tenant"]
         if prepared["type"] == ERASURE_REQUESTED:
             for correction in erasures_of(prepared):

@@ -20,7 +20,7 @@ def build(settings: Settings) -> WorkerApp:
     rules = JourneyRules.load(settings.journey_rules)
     registry = RegistryClient(settings.registry_url) if settings.registry_url else None
     app = WorkerApp(settings)
-    Stitch(app, policy, registry)
+    Stitch(app, policy, catalogue, registry)
     Identity(app, policy)
     Journeys(app, catalogue, rules)
     Accounts(app, rules)

@@ -12,6 +12,7 @@ from deploy.cli.times import moment
 from deploy.sources.corrections import identifier
 from deploy.sources.mapping_file import load_mapping
 from deploy.sources.touchpoint_files import read_touchpoints
+from schemas.catalogue import Catalogue
 from schemas.errors import ContractError, SettingsError
 from schemas.records import IdentityCorrection, IdentityLink
 from schemas.settings import Settings
@@ -62,7 +63,7 @@ def command(
         raise SettingsError(f"{one} and {other} are the same identifier: name two different ones")
     first, second = asked
     if file:
-        links, cuts = _evidence_of_files(file, mapping, policy, tenant)
+        links, cuts = _evidence_of_files(file, mapping, policy, Catalogue.load(settings.catalogue), tenant)
     else:
         links, cuts = evidence_around(settings.clickhouse(), tenant, asked)
     answer = explain(tenant, policy, links, first, second, instant, _corrections(cuts))
@@ -76,7 +77,7 @@ def command(
 
 
 def _evidence_of_files(
-    files: list[str], mapping: str | None, policy: IdentityPolicy, tenant: str
+    files: list[str], mapping: str | None, policy: IdentityPolicy, catalogue: Catalogue, tenant: str
 ) -> tuple[list[IdentityLink], list[IdentityCorrection]]:
     links: list[IdentityLink] = []
     corrections: list[IdentityCorrection] = []
@@ -88,7 +89,7 @@ def _evidence_of_files(
         elif touchpoint["tenant"] == tenant:
             try:
                 check(touchpoint)
-                _, prepared = prepare(touchpoint, policy)
+                _, prepared = prepare(touchpoint, policy, catalogue)
             except ContractError:
                 rejected += 1
                 continue

@@ -18,6 +18,7 @@ from deploy.sources.files import STDIN, Entry, Format, format_of
 from deploy.sources.mapping_file import load_mapping
 from deploy.sources.publisher import Publisher, message, paced
 from deploy.sources.touchpoint_files import Sourced, read_touchpoints
+from schemas.catalogue import Catalogue
 from schemas.errors import ContractError, TouchlineError
 from schemas.records import Touchpoint
 from schemas.settings import Settings
@@ -56,7 +57,11 @@ def command(
         _check_readable(name, form)
     summary = Summary()
     with ExitStack() as stack:
-        sender: Sender = DryRun(policy) if dry_run else stack.enter_context(Publisher(settings, policy))
+        sender: Sender = (
+            DryRun(policy, Catalogue.load(settings.catalogue))
+            if dry_run
+            else stack.enter_context(Publisher(settings, policy))
+        )
         lost = stack.enter_context(Rejects(Path(rejects)))
         bar = stack.enter_context(Bar())
         try:
@@ -85,13 +90,14 @@ class Sender(Protocol):
 class DryRun:
     """Does all that publishing does, but for the broker."""
 
-    def __init__(self, policy: IdentityPolicy) -> None:
+    def __init__(self, policy: IdentityPolicy, catalogue: Catalogue) -> None:
         self._policy = policy
+        self._catalogue = catalogue
         self.sent = 0
 
     def send(self, touchpoint: Touchpoint) -> None:
         """Prepare, encode and count a touchpoint. Raises ContractError."""
-        message(touchpoint, self._policy)
+        message(touchpoint, self._policy, self._catalogue)
         self.sent += 1
 
     def flush(self) -> None:

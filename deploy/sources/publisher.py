@@ -12,6 +12,7 @@ from kafka.errors import KafkaError
 
 from deploy.sandbox.kafka_client import admin, broken
 from deploy.sandbox.topics import partition_counts
+from schemas.catalogue import Catalogue
 from schemas.codec import MAX_BYTES, encode
 from schemas.errors import ContractError, Reason, SettingsError, UnavailableError
 from schemas.keys import identifier_key, partition_of
@@ -47,11 +48,12 @@ class Published:
 class Publisher:
     """Sends touchpoints to their topic; a context manager, whose end waits for every confirmation.
 
-    Raises UnavailableError if the broker cannot be reached, SettingsError if the topic is not right.
+    Raises UnavailableError if the broker cannot be reached, SettingsError if the topic or the catalogue is not right.
     """
 
     def __init__(self, settings: Settings, policy: IdentityPolicy) -> None:
         self._policy = policy
+        self._catalogue = Catalogue.load(settings.catalogue)
         self._brokers = settings.brokers
         self._topic = settings.topic(TOUCHPOINTS.name)
         self._partitions = _partitions(settings, self._topic)
@@ -96,7 +98,7 @@ class Publisher:
         Raises ContractError if it breaks the contract (nothing is sent) and UnavailableError if the broker
         does not confirm what was sent before.
         """
-        key, value = message(touchpoint, self._policy)
+        key, value = message(touchpoint, self._policy, self._catalogue)
         try:
             future = self._producer.send(
                 self._topic, key=key, value=value, partition=partition_of(key, self._partitions)
@@ -134,10 +136,13 @@ class Publisher:
         )
 
 
-def message(touchpoint: Touchpoint, policy: IdentityPolicy) -> tuple[bytes, bytes]:
-    """Key and value of a touchpoint's record, personal identifiers pseudonymised. Raises ContractError."""
+def message(touchpoint: Touchpoint, policy: IdentityPolicy, catalogue: Catalogue) -> tuple[bytes, bytes]:
+    """Key and value of a touchpoint's record, personal identifiers pseudonymised, names those of the catalogue.
+
+    Raises ContractError.
+    """
     check(touchpoint)
-    strongest, prepared = prepare(touchpoint, policy)
+    strongest, prepared = prepare(touchpoint, policy, catalogue)
     value = encode("Touchpoint", prepared)
     if len(value) > MAX_BYTES:
         raise ContractError(Reason.TOO_LARGE, f"the record has {len(value)} bytes, the limit is {MAX_BYTES}")

@@ -38,8 +38,8 @@ class Fold:
     """
 
     __slots__ = (
-        "_book", "_channels", "_consent", "_counts", "_detractor", "_effort", "_expectations", "_facts",
-        "_friction", "_friction_causes", "_human", "_issues", "_marketing", "_meaning", "_merged", "_recent",
+        "_book", "_channel_aliases", "_channels", "_consent", "_counts", "_detractor", "_effort", "_expectations",
+        "_facts", "_friction", "_friction_causes", "_human", "_issues", "_marketing", "_meaning", "_merged", "_recent",
         "_rules", "_sentiment", "_sentiment_now", "_sentiments", "_sessions", "_stages",
     )  # fmt: skip
 
@@ -48,6 +48,7 @@ class Fold:
         self._rules = rules
         self._meaning = meanings.of
         self._human = meanings.human_channels
+        self._channel_aliases = meanings.channel_aliases
         self._book = book = SignalBook(rules)
         self._facts = Facts()
         self._merged: list[Signal] = []
@@ -72,9 +73,9 @@ class Fold:
         """Take the next touchpoint, which `owner` owns: O(1)."""
         at = touchpoint["occurred_at"]
         event_id = touchpoint["event_id"]
-        channel = touchpoint["channel"]
-        name = touchpoint["type"]
-        meaning = self._meaning(name)
+        channel = self._channel(touchpoint)
+        meaning = self._meaning(touchpoint["type"])
+        name = meaning.name or touchpoint["type"]
         self._own((owner["type"], owner["value"]), at, event_id, touchpoint["tenant"])
         self._facts.note(touchpoint, meaning, at, event_id)
         self._recent.add(at, event_id, channel, name)
@@ -306,6 +307,11 @@ class Fold:
     def _merge_signal(self, stamp: Stamp, node: tuple[str, str]) -> Signal:
         return self._book.make("profile_merged", stamp[0], (stamp[1],), {"identifier_type": node[0]})
 
+    def _channel(self, touchpoint: Touchpoint) -> str:
+        """The channel; what was stored before the catalogue learnt an alias has that name still."""
+        channel = touchpoint["channel"]
+        return self._channel_aliases.get(channel, channel)
+
     def _suffer(self, meaning: Meaning, at: int, event_id: str) -> None:
         self._effort.add(meaning.points, at)
         before, after = self._friction.add(meaning.friction, at)
@@ -317,7 +323,7 @@ class Fold:
     def _touch_issue(
         self, issue_id: str, touchpoint: Touchpoint, meaning: Meaning, session: Session | None
     ) -> None:
-        at, event_id, channel = touchpoint["occurred_at"], touchpoint["event_id"], touchpoint["channel"]
+        at, event_id, channel = touchpoint["occurred_at"], touchpoint["event_id"], self._channel(touchpoint)
         issue = self._issues.touch(issue_id, at, event_id, meaning.effect)
         if issue is not None and session is not None and not meaning.survey:
             self._issues.contact(issue, at, event_id, channel, channel in self._human, session)

@@ -1,14 +1,17 @@
 """What each touchpoint type means to the fold: the catalogue's entry and the rules that name it, looked up once."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from hashlib import blake2b
 from typing import Final, get_args
 
 from schemas.catalogue import UNKNOWN, Catalogue, Effect, Moment, TouchpointType
 from schemas.errors import SettingsError
+from schemas.names import canonical
 from streams.journeys.custom_rules import CountRule, ExpectationRule
 from streams.journeys.rules import JourneyRules
 
+_EFFECTS: Final = frozenset(get_args(Effect))
 #: Effects that put money in or take it out.
 _MONEY: Final = frozenset({"order_placed", "order_returned", "order_cancelled", "refund"})
 
@@ -17,6 +20,7 @@ _MONEY: Final = frozenset({"order_placed", "order_returned", "order_cancelled", 
 class Meaning:
     """One touchpoint type; its fields are the catalogue's, and the rules that it opens, meets and counts for."""
 
+    name: str  #: of the catalogue; "" when it names no such type
     component: str
     stage: str | None
     inbound: bool
@@ -38,25 +42,36 @@ class Meaning:
 class Meanings:
     """The meaning of every touchpoint type under one catalogue and one set of rules."""
 
-    __slots__ = ("_by_type", "_unknown", "fingerprint", "human_channels")
+    __slots__ = ("_by_type", "_unknown", "channel_aliases", "fingerprint", "human_channels")
 
     def __init__(self, catalogue: Catalogue, rules: JourneyRules) -> None:
         """Raises SettingsError when a rule names what the catalogue does not know."""
         _check(catalogue, rules)
         self.fingerprint = _fingerprint(catalogue, rules)  #: 64 bits; equal ones give equal signals
         self.human_channels = catalogue.human_channels
-        self._by_type = {name: _meaning(name, kind, rules) for name, kind in catalogue.types.items()}
-        self._unknown = _meaning("", UNKNOWN, rules)
+        self.channel_aliases = catalogue.channel_aliases
+        resolved = {name: _resolved(name, catalogue) for _, names in _named(rules) for name in names}
+        self._by_type = {
+            name: _meaning(name, kind, rules, resolved) for name, kind in catalogue.types.items()
+        }
+        # what was stored before the catalogue learnt an alias has that name still
+        self._by_type |= {alias: self._by_type[name] for alias, name in catalogue.type_aliases.items()}
+        self._unknown = _meaning("", UNKNOWN, rules, resolved)
 
     def of(self, name: str) -> Meaning:
         """What a type means; one that the catalogue does not name is an inbound contact of component "other"."""
         return self._by_type.get(name, self._unknown)
 
 
-def _meaning(name: str, kind: TouchpointType, rules: JourneyRules) -> Meaning:
+def _meaning(name: str, kind: TouchpointType, rules: JourneyRules, resolved: Mapping[str, str]) -> Meaning:
     names = {name, kind.effect} - {"", None}
     internal = kind.direction == "internal"
+
+    def named(listed: tuple[str, ...]) -> bool:
+        return not names.isdisjoint(resolved[name] for name in listed)
+
     return Meaning(
+        name=name,
         component=kind.component,
         stage=kind.stage,
         inbound=kind.direction == "inbound",
@@ -70,9 +85,9 @@ def _meaning(name: str, kind: TouchpointType, rules: JourneyRules) -> Meaning:
         money=kind.effect in _MONEY,
         bad=kind.moment == "ouch" or kind.friction >= rules.bad_friction,
         good=kind.moment == "wow" or kind.effect == "order_placed",
-        opens=tuple(rule for rule in rules.expectations if names & set(rule.opened_by)),
-        meets=frozenset(rule.name for rule in rules.expectations if names & set(rule.met_by)),
-        counts=tuple(rule for rule in rules.counts if names & set(rule.touchpoints)),
+        opens=tuple(rule for rule in rules.expectations if named(rule.opened_by)),
+        meets=frozenset(rule.name for rule in rules.expectations if named(rule.met_by)),
+        counts=tuple(rule for rule in rules.counts if named(rule.touchpoints)),
     )
 
 
@@ -81,22 +96,34 @@ def _fingerprint(catalogue: Catalogue, rules: JourneyRules) -> int:
     parts = (
         sorted(catalogue.types.items()),
         sorted(catalogue.human_channels),
+        sorted(catalogue.type_aliases.items()),
+        sorted(catalogue.channel_aliases.items()),
         [(name, sorted(value) if isinstance(value, frozenset) else value) for name, value in values],
     )
     return int.from_bytes(blake2b(repr(parts).encode(), digest_size=8).digest(), "big")
 
 
 def _check(catalogue: Catalogue, rules: JourneyRules) -> None:
-    known = catalogue.types.keys() | set(get_args(Effect))
-    named = [(f"expectations.{rule.name}", (*rule.opened_by, *rule.met_by)) for rule in rules.expectations]
-    named += [(f"rules.{rule.name}", rule.touchpoints) for rule in rules.counts]
-    for rule, names in named:
+    known = catalogue.types.keys() | _EFFECTS
+    for rule, names in _named(rules):
         for name in names:
-            if name not in known:
+            if _resolved(name, catalogue) not in known:
                 raise SettingsError(
                     f"{rule} in journey.toml names {name!r}, which is neither a touchpoint type of the catalogue nor"
                     " an effect: add it to your catalogue (TOUCHLINE_CATALOGUE), or correct the name"
                 )
+
+
+def _named(rules: JourneyRules) -> list[tuple[str, tuple[str, ...]]]:
+    """Each rule of the user's, and the types and effects that it names."""
+    named = [(f"expectations.{rule.name}", (*rule.opened_by, *rule.met_by)) for rule in rules.expectations]
+    return named + [(f"rules.{rule.name}", rule.touchpoints) for rule in rules.counts]
+
+
+def _resolved(name: str, catalogue: Catalogue) -> str:
+    """What a rule names: an effect, or else a type, however it is written."""
+    effect = canonical(name)
+    return effect if effect in _EFFECTS else catalogue.type_name(name)
 
 
 _NEWEST: list[tuple[Catalogue, JourneyRules, Meanings]] = []

@@ -3,7 +3,7 @@
 from collections import deque
 from typing import Any, Final
 
-from schemas.catalogue import Catalogue
+from schemas.catalogue import UNKNOWN, Catalogue
 from schemas.records import Touchpoint
 from streams.journeys.bounded import put
 from streams.journeys.decay import DecayedSum
@@ -70,8 +70,10 @@ class Trail:
     ) -> None:
         """Take the next touchpoint: O(1). Models that are given learn from it."""
         at = touchpoint["occurred_at"]
-        name = touchpoint["type"] if catalogue.known(touchpoint["type"]) else ""
-        kind = catalogue.type(name)
+        name = catalogue.type_name(touchpoint["type"])
+        kind = catalogue.types.get(name, UNKNOWN)
+        if kind is UNKNOWN:
+            name = ""
         if kind.direction == "inbound":
             if transitions is not None:
                 for place in self._acts:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from schemas import topics
+from schemas.catalogue import Catalogue
 from schemas.codec import decode, decode_as, encode, encode_resolved, header
 from schemas.confluent import RegistryClient
 from schemas.errors import ContractError, Reason
@@ -51,10 +52,15 @@ class Stitch:
     """Wires the pure stitching to topics and state."""
 
     def __init__(
-        self, app: WorkerApp, policy: IdentityPolicy, registry: RegistryClient | None = None
+        self,
+        app: WorkerApp,
+        policy: IdentityPolicy,
+        catalogue: Catalogue,
+        registry: RegistryClient | None = None,
     ) -> None:
         self._app = app
         self._policy = policy
+        self._catalogue = catalogue
         self._registry = registry
         self.state: ChangelogState[StitchState] = ChangelogState(app, "stitch", lambda _: StitchState())
         app.tables.add(self.state)
@@ -137,7 +143,7 @@ class Stitch:
     ) -> None:  # fmt: skip
         """Read one record, send its new evidence, and keep it for stitching if it is on the right partition."""
         touchpoint, value = self._read(record)
-        identifier, prepared = prepare(touchpoint, self._policy)
+        identifier, prepared = prepare(touchpoint, self._policy, self._catalogue)
         if prepared is not touchpoint or value[:10] != _CURRENT_TOUCHPOINT:
             value = encode("Touchpoint", prepared)
         tenant = prepared["tenant"]

@@ -32,6 +32,7 @@ from schemas.topics import TOUCHPOINTS
 from streams.journeys.timelines import WARM
 from tests.benchmarks.in_process import PARTITIONS, InProcess, Place, touchpoint_of
 from tests.simulation.worker import POLICY
+from tests.touchpoints import CATALOGUE
 
 START_MS: Final = 1_767_225_600_000  #: 2026-01-01T00:00:00Z
 MINUTE: Final = 60_000
@@ -73,7 +74,7 @@ class Source:
         at = START_MS + int(self._made * self._step)
         self._made += 1
         event = touchpoint_of(self._made, profile, at, kind, customer=self._customer(profile))
-        key, value = message(event, POLICY)
+        key, value = message(event, POLICY, CATALOGUE)
         return (TOUCHPOINTS.name, partition_of(key, PARTITIONS)), key, value
 
 

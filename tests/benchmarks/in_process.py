@@ -111,7 +111,7 @@ class InProcess:
         self._open = 0
         self._idle = asyncio.Event()
         agents: Any = self
-        Stitch(agents, POLICY)
+        Stitch(agents, POLICY, CATALOGUE)
         Identity(agents, POLICY)
         self._journeys = Journeys(agents, CATALOGUE, RULES)
         Accounts(agents, RULES)

@@ -20,7 +20,7 @@ from tests.benchmarks.new_rows import new_rows
 from tests.benchmarks.prepared_load import Load, Message, producer
 from tests.benchmarks.states import published_states
 from tests.integration.parts import Deployment
-from tests.touchpoints import touchpoint
+from tests.touchpoints import CATALOGUE, touchpoint
 
 PROBES_PER_SECOND: Final = 25
 #: The load runs this long before the first probe.
@@ -100,7 +100,7 @@ async def _publish(live: Deployment, policy: IdentityPolicy, probes: Probes) -> 
     for number in range(probes.count):
         await asyncio.sleep(max(0.0, begun + number / PROBES_PER_SECOND - time.monotonic()))
         probe = _probe(number)
-        key, value = message(probe, policy)
+        key, value = message(probe, policy, CATALOGUE)
         probes.sent[probe["event_id"]] = time.monotonic()
         sending.append(
             await publisher.send(

@@ -42,7 +42,7 @@ def prepare(file: Path, events: int, people: int, seed: int = 1) -> None:
     """Write simulated touchpoints, encoded: making them is no part of what is counted."""
     prepared: list[Prepared] = []
     for event in simulate(Population(people=people, events=events, seed=seed)):
-        key, value = message(event, POLICY)
+        key, value = message(event, POLICY, CATALOGUE)
         prepared.append((partition_of(key, PARTITIONS), key, value, event["received_at"]))
     file.write_bytes(pickle.dumps(prepared))
 
@@ -135,7 +135,7 @@ class LeanWorker:
         self._streams: dict[str, list[Stream]] = defaultdict(list)
         self._processes: list[tuple[Any, Stream]] = []
         app: Any = self
-        Stitch(app, POLICY)
+        Stitch(app, POLICY, CATALOGUE)
         Identity(app, POLICY)
         self._journeys = Journeys(app, CATALOGUE, RULES, clock=lambda: self._now_ms / 1000)
         Accounts(app, RULES)

@@ -43,7 +43,7 @@ from tests.benchmarks.new_rows import new_rows
 from tests.benchmarks.prepared_load import Load, prepared, producer
 from tests.benchmarks.states import published_states
 from tests.integration.parts import Deployment, deployment
-from tests.touchpoints import touchpoint
+from tests.touchpoints import CATALOGUE, touchpoint
 
 TENANT: Final = "default"  # the load's own, so that merges queue with its decisions
 PROBES_PER_SECOND: Final = 10
@@ -188,7 +188,7 @@ async def _publish_merges(live: Deployment, policy: IdentityPolicy, probes: list
     try:
         for probe in probes:
             await asyncio.sleep(max(0.0, begun + probe.number / PROBES_PER_SECOND - time.monotonic()))
-            key, value = message(probe.merging(), policy)
+            key, value = message(probe.merging(), policy, CATALOGUE)
             probe.sent_at = time.monotonic()
             partition = partition_of(key, settings.partitions)
             await publisher.send_and_wait(settings.topic(TOUCHPOINTS.name), value, key, partition)

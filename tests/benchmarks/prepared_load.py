@@ -16,6 +16,7 @@ from schemas.keys import partition_of
 from schemas.settings import Settings
 from schemas.topics import TOUCHPOINTS
 from streams.identity.policy import IdentityPolicy
+from tests.touchpoints import CATALOGUE
 
 TICK_SECONDS: Final = 0.02
 
@@ -26,7 +27,7 @@ Message = tuple[bytes, bytes, int]
 def prepared(settings: Settings, policy: IdentityPolicy, events: int, seed: int = 2) -> list[Message]:
     """The messages of so many simulated events, each person with about twenty."""
     population = Population(people=max(events // 20, 1), events=events, seed=seed)
-    messages = (message(event, policy) for event in simulate(population))
+    messages = (message(event, policy, CATALOGUE) for event in simulate(population))
     return [(key, value, partition_of(key, settings.partitions)) for key, value in messages]
 
 

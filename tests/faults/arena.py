@@ -35,7 +35,7 @@ from streams.identity.policy import IdentityPolicy
 from tests.faults.kafka import TwoDoorKafka, delete_topics
 from tests.faults.proxy import Proxy
 from tests.integration.parts import TOUCHLINE, Deployment
-from tests.touchpoints import START, touchpoint
+from tests.touchpoints import CATALOGUE, START, touchpoint
 
 PATIENCE = 120.0
 #: Between the death of a process and its next start: `touchline up` waits a second the first time, then longer.
@@ -248,7 +248,7 @@ class Trial:
                 self.poison += 1
                 futures.append(producer.send(topic, key=b"poison", value=POISON))
             else:
-                key, value = message(event, policy)
+                key, value = message(event, policy, CATALOGUE)
                 futures.append(
                     producer.send(
                         topic, key=key, value=value, partition=partition_of(key, settings.partitions)

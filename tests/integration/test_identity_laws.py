@@ -22,7 +22,7 @@ from streams.ownership import node_of, pair_of
 from streams.stitch.stitching import links_of
 from tests.integration.parts import Deployment, deployment
 from tests.integration.test_pipeline import assert_live_equals, replayed, send
-from tests.touchpoints import START, touchpoint
+from tests.touchpoints import CATALOGUE, START, touchpoint
 
 pytestmark = pytest.mark.sandbox
 
@@ -58,7 +58,7 @@ def defined(events: list[Touchpoint], live: Deployment) -> Owners:
         known = {}
         for event in events:
             if event["tenant"] == tenant:
-                _, prepared = prepare(event, policy)
+                _, prepared = prepare(event, policy, CATALOGUE)
                 for link in links_of(prepared, prepared["identifiers"]):
                     evidence = evidence_of(link["occurred_at"], asserted=link["kind"] == "ASSERTED")
                     known[pair_of(link)] = join(known.get(pair_of(link)), evidence)

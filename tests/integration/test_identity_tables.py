@@ -20,7 +20,7 @@ from streams.identity.resolution import resolve
 from streams.ownership import node_of
 from streams.stitch.stitching import links_of
 from tests.integration.test_tables import Store, database
-from tests.touchpoints import START, touchpoint
+from tests.touchpoints import CATALOGUE, START, touchpoint
 from tests.unit.sinks.records import assignment, resolved_bytes
 
 pytestmark = pytest.mark.sandbox
@@ -131,7 +131,7 @@ def stored_tablet(store: Store) -> list[IdentityLink]:
     """What stitch and identity publish of the touchpoints."""
     links: list[IdentityLink] = []
     for event in TABLET:
-        _, prepared = prepare(event, POLICY)
+        _, prepared = prepare(event, POLICY, CATALOGUE)
         links += links_of(prepared, prepared["identifiers"])
     store.load(topics.IDENTITY_LINKS, *[encode("IdentityLink", link) for link in links])
     evidence: dict = {}

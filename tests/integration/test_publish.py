@@ -30,7 +30,7 @@ from schemas.settings import Settings
 from streams.identity.load_policy import load
 from streams.identity.policy import IdentityPolicy
 from streams.identity.prepare import prepare
-from tests.touchpoints import touchpoint
+from tests.touchpoints import CATALOGUE, touchpoint
 
 pytestmark = pytest.mark.sandbox
 
@@ -103,7 +103,7 @@ def test_every_touchpoint_arrives_where_its_strongest_identifier_belongs(
     result = publish(events, settings, policy, on_progress=seen.append)
     assert (result.sent, result.rejected, seen[-1]) == (2000, {}, 2000)
     arrived = consumed(settings, 2000)
-    expected = [prepare(event, policy)[1] for event in events]
+    expected = [prepare(event, policy, CATALOGUE)[1] for event in events]
     assert sorted((event for _, _, event in arrived), key=by_id) == sorted(expected, key=by_id)
     for partition, key, event in arrived:
         assert key == identifier_key("acme", event["identifiers"][0])

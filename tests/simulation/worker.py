@@ -222,7 +222,7 @@ class Worker:
         self._without = without
         self.app = App(kafka, without)
         app: Any = self.app
-        Stitch(app, POLICY)
+        Stitch(app, POLICY, CATALOGUE)
         Identity(app, POLICY)
         self.journeys = Journeys(app, CATALOGUE, RULES, clock=clock)
         Accounts(app, RULES)

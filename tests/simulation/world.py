@@ -11,6 +11,7 @@ from streams.identity.prepare import prepare
 from streams.journeys.agent import IDLE_SECONDS
 from tests.simulation.kafka import Kafka, Place
 from tests.simulation.worker import CLOCK_SECONDS, POLICY, Task, Without, Worker
+from tests.touchpoints import CATALOGUE
 
 PARTITIONS = 2
 MOST_WORKERS = 3
@@ -96,7 +97,7 @@ class World:
     def _keyed(self, event: Touchpoint | None, *, elsewhere: bool) -> tuple[Place, bytes, bytes]:
         if event is None:
             return (topics.TOUCHPOINTS.name, 0), b"poison", POISON
-        identifier, prepared = prepare(event, POLICY)
+        identifier, prepared = prepare(event, POLICY, CATALOGUE)
         key = identifier_key(prepared["tenant"], identifier)
         home = partition_of(key, PARTITIONS)
         place = topics.TOUCHPOINTS.name, (home + elsewhere) % PARTITIONS

@@ -22,6 +22,7 @@ from sinks.clickhouse import connect
 from streams.identity.policy import IdentityPolicy
 from tests.benchmarks.peers.contract import tables_of
 from tests.benchmarks.peers.workload import cookie_of
+from tests.touchpoints import CATALOGUE
 
 PARTITIONS: Final = 4
 DATABASE: Final = "peers"
@@ -46,7 +47,7 @@ def encoded(events: Iterable[Touchpoint], policy: IdentityPolicy) -> list[Encode
     """The records of touchpoints, in order."""
     found = []
     for event in events:
-        key, value = message(event, policy)
+        key, value = message(event, policy, CATALOGUE)
         found.append(Encoded(value, key, cookie_of(event).encode()))
     return found
 

@@ -9,7 +9,7 @@ from streams.identity.prepare import prepare
 from streams.identity.publication import Cause, changes_of
 from streams.identity.resolution import contested_profile, resolve
 from streams.stitch.stitching import links_of
-from tests.touchpoints import touchpoint
+from tests.touchpoints import CATALOGUE, touchpoint
 from tests.unit.identity.people import (
     TENANT,
     assignments,
@@ -193,7 +193,7 @@ def test_placeholders_on_a_thousand_visits_join_nobody():
             ("user_id", "0"),
             ("phone", "0000000"),
         ]
-        _, prepared = prepare(touchpoint(f"e{number}", ids=ids), rules)
+        _, prepared = prepare(touchpoint(f"e{number}", ids=ids), rules, CATALOGUE)
         links += links_of(prepared, prepared["identifiers"])
         assert prepared["identifiers"] == [{"type": "cookie", "value": f"c{number}"}]
     assert links == []

@@ -12,7 +12,7 @@ from streams.identity.load_policy import load
 from streams.identity.policy import IdentityPolicy, TypeRule
 from streams.identity.prepare import prepare
 from streams.identity.resolution import resolve
-from tests.touchpoints import touchpoint
+from tests.touchpoints import CATALOGUE, touchpoint
 from tests.unit.identity.people import evidence_map, link, observed
 
 KEY = b"0123456789abcdef0123456789abcdef"
@@ -326,7 +326,10 @@ def test_a_tenant_without_rules_of_its_own_has_the_general_ones():
 def test_a_touchpoint_is_prepared_by_the_rules_of_its_tenant():
     policy = parse("[tenants.bank.types.cookie]\npriority = 1")
     ids = [("cookie", "c"), ("account", "a")]
-    owners = {tenant: prepare(touchpoint(tenant=tenant, ids=ids), policy)[0] for tenant in ("bank", "shop")}
+    owners = {
+        tenant: prepare(touchpoint(tenant=tenant, ids=ids), policy, CATALOGUE)[0]
+        for tenant in ("bank", "shop")
+    }
     assert owners == {"bank": {"type": "cookie", "value": "c"}, "shop": {"type": "account", "value": "a"}}
 
 

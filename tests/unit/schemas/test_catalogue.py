@@ -108,7 +108,25 @@ def test_a_file_of_ones_own_names_only_what_it_adds_or_changes(tmp_path: Path) -
         ("stages = ['a', 'a']", "stages names a stage twice"),
         ("stages = 'a'", "stages must be a list"),
         ("stages = ['a']", "stages lacks 'awareness', which type ad_impression names"),
-        ("colours = 1", "colours is unknown: use stages, channels or types"),
+        (
+            "colours = 1",
+            "colours is unknown: use stages, purposes, channels, channel_aliases, types or aliases",
+        ),
+        ("[aliases]\nhome = 'catalog'", "line 2: aliases.home is a type itself: remove the alias"),
+        (
+            "[aliases]\nbought = 'purchsae'",
+            "aliases.bought is 'purchsae': name a type that the catalogue has",
+        ),
+        ("[aliases]\nbought = 'order_completed'", "aliases.bought is 'order_completed': name a type"),
+        ("[aliases]\nbought = 5", "aliases.bought is 5: name a type"),
+        ("[channel_aliases]\nhall = 'shop'", "channel_aliases.hall is 'shop': name a channel that"),
+        (
+            "[types]\nx_y = { component = 'sales' }\n'X Y' = { component = 'sales' }",
+            "types.X Y is 'x_y', as 'x_y' is: remove one",
+        ),
+        ("[channels]\n' ' = 'human'", "has no name: give it one"),
+        ("purposes = 'marketing'", "purposes must be a list of names"),
+        ("purposes = ['']", "purposes must be a list of names"),
         ("stages = [", "mine.toml is not TOML"),
     ],
 )
@@ -117,6 +135,44 @@ def test_a_wrong_catalogue_is_named_with_its_line_and_its_fix(text: str, sentenc
         Catalogue.parse(text, "mine.toml", BUILT_IN)
     assert sentence in str(error.value)
     assert "mine.toml" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "name", ["Order Placed", "order-placed", " ORDER_PLACED ", "Order Completed", "checkout_completed"]
+)
+def test_a_type_is_found_however_a_source_writes_it(name: str) -> None:
+    assert BUILT_IN.known(name)
+    assert BUILT_IN.type_name(name) == "order_placed"
+    assert BUILT_IN.type(name).effect == "order_placed"
+
+
+def test_a_channel_is_found_however_a_source_writes_it() -> None:
+    assert [BUILT_IN.channel_name(name) for name in ("Phone", "call-center", "Hologram 2")] == [
+        "phone", "phone", "hologram_2",
+    ]  # fmt: skip
+    assert BUILT_IN.human("Call Center")
+
+
+def test_every_alias_names_a_type_or_a_channel_and_none_is_one() -> None:
+    assert set(BUILT_IN.type_aliases.values()) <= BUILT_IN.types.keys()
+    assert not BUILT_IN.type_aliases.keys() & BUILT_IN.types.keys()
+    assert set(BUILT_IN.channel_aliases.values()) <= BUILT_IN.channels
+    assert not BUILT_IN.channel_aliases.keys() & BUILT_IN.channels
+
+
+def test_a_file_of_ones_own_adds_aliases_replaces_some_and_makes_types_of_others() -> None:
+    text = (
+        "purposes = ['Loyalty Club']\n[types]\n'Product Viewed' = { component = 'sales' }\n"
+        "[aliases]\n'Kauf Abgeschlossen' = 'Order-Placed'\nrefund = 'order_returned'\n"
+    )
+    catalogue = Catalogue.parse(text, "mine.toml", BUILT_IN)
+
+    assert catalogue.type_name("kauf-abgeschlossen") == "order_placed"
+    assert catalogue.type_name("refund") == "order_returned"
+    assert catalogue.type_name("order_completed") == "order_placed"
+    assert catalogue.type_name("product_viewed") == "product_viewed"
+    assert catalogue.type("product_viewed").component == "sales"
+    assert {"loyalty_club", "marketing"} <= catalogue.purposes
 
 
 def test_a_missing_file_names_the_setting() -> None:

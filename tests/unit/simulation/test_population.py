@@ -13,6 +13,7 @@ from schemas.records import Touchpoint
 from schemas.touchpoints import check
 from streams.identity.load_policy import load
 from streams.identity.prepare import prepare
+from tests.touchpoints import CATALOGUE
 
 PLAN = Population(people=200, events=6000, seed=7)
 
@@ -45,9 +46,9 @@ def test_every_touchpoint_keeps_the_contract_and_survives_its_json_form(events: 
 def test_every_touchpoint_has_a_usable_identifier(events: list[Touchpoint]) -> None:
     policy = load("", b"0123456789abcdef" * 4, "k1")
     for event in events:
-        owner, prepared = prepare(event, policy)
+        owner, prepared = prepare(event, policy, CATALOGUE)
         assert owner == prepared["identifiers"][0]
-        assert prepare(prepared, policy) == (owner, prepared)
+        assert prepare(prepared, policy, CATALOGUE) == (owner, prepared)
 
 
 def test_every_type_and_channel_is_in_the_catalogue(events: list[Touchpoint]) -> None:

@@ -28,13 +28,13 @@ from streams.replay import Replay
 from streams.runtime.app import WorkerApp
 from streams.stitch.agent import Stitch
 from streams.stitch.stitching import StitchState, links_of
-from tests.touchpoints import START, touchpoint
+from tests.touchpoints import CATALOGUE, START, touchpoint
 
 POLICY = load("", b"a secret of more than thirty-two characters", "k1")
 PARTITIONS = 7
 APP = WorkerApp(Settings())
 APP.topic_partitions = {topic.name: PARTITIONS for topic in topics.ALL}
-STITCH, IDENTITY = Stitch(APP, POLICY), Identity(APP, POLICY)
+STITCH, IDENTITY = Stitch(APP, POLICY, CATALOGUE), Identity(APP, POLICY)
 
 
 @dataclass
@@ -75,7 +75,7 @@ class World:
         self.links_published = 0
 
     def add(self, event: Touchpoint) -> None:
-        identifier, prepared = prepare(event, POLICY)
+        identifier, prepared = prepare(event, POLICY, CATALOGUE)
         key = identifier_key("default", identifier)
         for _ in range(self.random.choice([1, 1, 1, 2])):
             self.touchpoints.append(Record(key, encode("Touchpoint", prepared)))
@@ -214,7 +214,7 @@ def correction(kind: str, ids: list[tuple[str, str]], minute: int, name: str) ->
 
 def run(history: Any, asked: Any, seed: int, *, resend: bool = True) -> tuple[World, Replay]:
     world = World(seed, resend=resend)
-    replay = Replay(POLICY, None, None)  # type: ignore[arg-type]
+    replay = Replay(POLICY, CATALOGUE, None)  # type: ignore[arg-type]
     for event in events_of(history):
         world.add(event)
         replay.add(event)

@@ -21,7 +21,7 @@ from streams.identity.resolution import own_profile
 from streams.journeys.timeline import Effects, Timeline
 from streams.ownership import NO_VERSION, node_of, owner_at
 from streams.stitch.stitching import links_of
-from tests.touchpoints import touchpoint
+from tests.touchpoints import CATALOGUE, touchpoint
 
 POLICY = load("", b"a secret of more than thirty-two characters", "k1")
 
@@ -39,7 +39,7 @@ class World:
         self.deliveries = 0
 
     def source(self, event: Touchpoint) -> None:
-        identifier, prepared = prepare(event, POLICY)
+        identifier, prepared = prepare(event, POLICY, CATALOGUE)
         self.known = self.random.randint(self.known, len(self.published))
         newest = next(
             (a for a in reversed(self.published[: self.known]) if a["identifier"] == identifier), None
@@ -85,7 +85,7 @@ class World:
 def expected(events: list[Touchpoint], identities: TenantIdentities) -> dict[str, set[str]]:
     owners: dict[str, set[str]] = defaultdict(set)
     for event in events:
-        identifier, prepared = prepare(event, POLICY)
+        identifier, prepared = prepare(event, POLICY, CATALOGUE)
         assignment = identities.assignment(node_of(identifier))
         owners[assignment.owner_at(prepared["occurred_at"])].add(prepared["event_id"])
     return dict(owners)

@@ -34,6 +34,7 @@ from streams.ownership import NO_VERSION, node_of
 from streams.runtime.state import PartitionState
 from streams.stitch.known import correction_of
 from streams.stitch.stitching import ERASURE_REQUESTED, StitchState, links_of
+from tests.touchpoints import CATALOGUE
 from tests.upgrade.stored import Sample, samples
 
 SAMPLES = samples()
@@ -145,7 +146,7 @@ def test_stitch_knows_the_owners(sample: Sample) -> None:
     owners = {(o.touchpoint["tenant"], o.touchpoint["event_id"]): o.profile_id for o in replay.owned()}
     versions = set()
     for record in sample.records(TOUCHPOINTS):
-        identifier, touchpoint = prepare(decode(record.value)[1], sample.policy)  # type: ignore[arg-type]
+        identifier, touchpoint = prepare(decode(record.value)[1], sample.policy, CATALOGUE)  # type: ignore[arg-type]
         if touchpoint["type"] != ERASURE_REQUESTED:
             tenant, at = touchpoint["tenant"], touchpoint["occurred_at"]
             profile_id, version = states[record.partition].owner(
@@ -163,7 +164,7 @@ def test_stitch_does_not_send_again_what_it_has_sent(sample: Sample) -> None:
     sent = 0
     for record in sample.records(TOUCHPOINTS):
         state = states[record.partition]
-        identifier, touchpoint = prepare(decode(record.value)[1], sample.policy)  # type: ignore[arg-type]
+        identifier, touchpoint = prepare(decode(record.value)[1], sample.policy, CATALOGUE)  # type: ignore[arg-type]
         for link in links_of(touchpoint, touchpoint["identifiers"]):
             ends = (identifier_key(link["tenant"], end) for end in (link["left"], link["right"]))
             held = [state.assignments[end] for end in ends if end in state.assignments]

@@ -1,0 +1,86 @@
+-- The catalogue in force, as `touchline migrate` and the loader write it: what the names in other tables mean, and
+-- which of them nobody knows.
+
+CREATE TABLE IF NOT EXISTS catalogue_types (
+    name String,
+    alias_of String COMMENT 'The type that this is another name of; empty for a type. Touchpoints carry the type',
+    component LowCardinality(String),
+    stage LowCardinality(String) COMMENT 'Lifecycle stage; empty if the type says nothing about that',
+    direction LowCardinality(String) COMMENT 'inbound, outbound or internal',
+    friction Float64 COMMENT 'Weight, 0-10',
+    moment LowCardinality(String) COMMENT 'ouch, wow or empty',
+    effect LowCardinality(String) COMMENT 'What it does to carts, orders and cases; empty for nothing',
+    is_deleted UInt8,
+    loaded_at DateTime64(3, 'UTC') DEFAULT now64(3)
+)
+ENGINE = ReplacingMergeTree(loaded_at, is_deleted)
+ORDER BY name
+COMMENT 'Touchpoint types of the catalogue in force, and their other names; read with FINAL';
+
+CREATE TABLE IF NOT EXISTS catalogue_channels (
+    name String,
+    alias_of String COMMENT 'The channel that this is another name of; empty for a channel',
+    kind LowCardinality(String) COMMENT 'human: a person at our end; or digital',
+    is_deleted UInt8,
+    loaded_at DateTime64(3, 'UTC') DEFAULT now64(3)
+)
+ENGINE = ReplacingMergeTree(loaded_at, is_deleted)
+ORDER BY name
+COMMENT 'Channels of the catalogue in force, and their other names; read with FINAL';
+
+CREATE TABLE IF NOT EXISTS catalogue_purposes (
+    name String,
+    is_deleted UInt8,
+    loaded_at DateTime64(3, 'UTC') DEFAULT now64(3)
+)
+ENGINE = ReplacingMergeTree(loaded_at, is_deleted)
+ORDER BY name
+COMMENT 'Consent purposes of the catalogue in force; read with FINAL';
+
+CREATE OR REPLACE VIEW unknown_names AS
+WITH
+    known AS (
+        SELECT 'type' AS kind, name FROM catalogue_types FINAL WHERE is_deleted = 0
+        UNION ALL
+        SELECT 'channel' AS kind, name FROM catalogue_channels FINAL WHERE is_deleted = 0
+        UNION ALL
+        SELECT 'purpose' AS kind, name FROM catalogue_purposes FINAL WHERE is_deleted = 0
+    ),
+    unknown AS (
+        SELECT tenant, kind, name, source, count() AS touchpoints, min(occurred_at) AS first_at, max(occurred_at) AS last_at
+        FROM (
+            SELECT tenant, 'type' AS kind, toString(type) AS name, source, occurred_at FROM touchpoints FINAL
+            UNION ALL
+            SELECT tenant, 'channel' AS kind, toString(channel) AS name, source, occurred_at FROM touchpoints FINAL
+            UNION ALL
+            SELECT tenant, 'purpose' AS kind, toString(arrayJoin(mapKeys(consent))) AS name, source, occurred_at
+            FROM touchpoints FINAL WHERE notEmpty(consent)
+        )
+        WHERE (kind, name) NOT IN (SELECT kind, name FROM known)
+        GROUP BY tenant, kind, name, source
+    ),
+    distances AS (
+        SELECT unknown.kind AS kind, unknown.name AS name, known.name AS near,
+            damerauLevenshteinDistance(unknown.name, known.name) AS distance
+        FROM (SELECT DISTINCT kind, name FROM unknown) AS unknown
+        INNER JOIN known ON known.kind = unknown.kind
+    ),
+    nearest AS (
+        SELECT kind, name, argMin(near, (distance, near)) AS nearest, min(distance) AS least
+        FROM distances
+        WHERE distance <= greatest(1, intDiv(lengthUTF8(name) + 2, 4))
+        GROUP BY kind, name
+    )
+SELECT
+    unknown.tenant AS tenant,
+    unknown.kind AS kind,
+    unknown.name AS name,
+    unknown.source AS source,
+    unknown.touchpoints AS touchpoints,
+    unknown.first_at AS first_at,
+    unknown.last_at AS last_at,
+    nearest.nearest AS nearest,
+    nearest.least AS distance
+FROM unknown
+LEFT JOIN nearest ON nearest.kind = unknown.kind AND nearest.name = unknown.name
+COMMENT 'Types, channels and consent purposes that the catalogue does not name, per source, and the nearest name that it does (empty, distance 0: none is near)';

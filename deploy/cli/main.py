@@ -38,6 +38,7 @@ COMMANDS: Final = {
     "journey": "journey",
     "explain": "explain",
     "policy": "policy",
+    "catalogue": "catalogue",
     "forget": "forget",
     "unlink": "unlink",
     "status": "status",

@@ -18,6 +18,16 @@ def say(text: str) -> None:
     sys.stdout.write(text + "\n")
 
 
+def remark(text: str) -> None:
+    """Print a line of plain text to standard error."""
+    remarks.print(text, markup=False, soft_wrap=True)
+
+
+def counted(number: int, noun: str) -> str:
+    """A number with its noun: 1 line, 2,000 lines."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
 def print_json(value: Any) -> None:
     """Print one JSON document on one line."""
     sys.stdout.write(json.dumps(value, ensure_ascii=False, default=str) + "\n")

@@ -25,6 +25,16 @@ class Sourced:
     entry: Entry
     touchpoint: Touchpoint | None
 
+    def give(self, use: Callable[[Touchpoint], object]) -> Entry:
+        """Give the touchpoint to `use`; the entry has the error by which the line or `use` refused it, if one did."""
+        if self.touchpoint is None:
+            return self.entry
+        try:
+            use(self.touchpoint)
+        except ContractError as error:
+            return replace(self.entry, error=error)
+        return self.entry
+
 
 class TouchpointFiles:
     """Every line of every file, in order, once; `received_at` is `clock()` where the line does not say it.
@@ -59,20 +69,6 @@ class TouchpointFiles:
     def lacks_required(self) -> bool:
         """Whether one of `unseen` fills a required field or an identifier."""
         return self._mapping is not None and not self._mapping.required().isdisjoint(self.unseen())
-
-    def take(self, use: Callable[[Touchpoint], object]) -> Iterator[Entry]:
-        """Give each touchpoint to `use`, and yield every entry, with the error by which it was refused if it was.
-
-        A ContractError that `use` raises refuses the line as well.
-        """
-        for sourced in self:
-            entry = sourced.entry
-            if sourced.touchpoint is not None:
-                try:
-                    use(sourced.touchpoint)
-                except ContractError as error:
-                    entry = replace(entry, error=error)
-            yield entry
 
     def _read_file(self, name: str, form: Format) -> Iterator[Sourced]:
         mapping = self._mapping

@@ -13,7 +13,7 @@ from schemas.records import Touchpoint
 #: Of each kind; further ones are counted together. A field that holds an id by mistake has a name per event.
 MAX_NAMES: Final = 1000
 #: Likeness (0 to 1) from which a known name is proposed.
-_NEAR: Final = 0.7
+_NEAR: Final = 0.65
 
 
 @dataclass(frozen=True)

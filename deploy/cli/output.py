@@ -18,14 +18,9 @@ def say(text: str) -> None:
     sys.stdout.write(text + "\n")
 
 
-def remark(text: str) -> None:
-    """Print a line of plain text to standard error."""
-    remarks.print(text, markup=False, soft_wrap=True)
-
-
-def counted(number: int, noun: str) -> str:
-    """A number with its noun: 1 line, 2,000 lines."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+def counted(count: int, one: str, many: str | None = None) -> str:
+    """A number with its noun: 1 dead letter, 2,000 dead letters."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
 def print_json(value: Any) -> None:
@@ -56,3 +51,8 @@ def print_mapping(values: Mapping[str, Any], *, as_json: bool, title: str | None
         print_json(values)
     else:
         print_table(("", ""), list(values.items()), title=title)
+
+
+def remark(text: str) -> None:
+    """Print a line of plain text to standard error."""
+    remarks.print(text, markup=False, soft_wrap=True)

@@ -20,7 +20,7 @@ from schemas.registry import WriterSchema, current, fingerprint_of, writers
 
 MAX_BYTES: Final = 1024 * 1024  #: of one touchpoint's value, as a source publishes it
 #: Of what Touchline makes of touchpoints: the brokers' limit (topics.MAX_MESSAGE_BYTES) with room for key and framing.
-MAX_OWN_BYTES: Final = 2 * 1024 * 1024 - 16 * 1024
+MAX_OWN_BYTES: Final = 2304 * 1024 - 16 * 1024
 MARKER: Final = b"\xc3\x01"
 HEADER_BYTES: Final = 10
 CONFLUENT_HEADER_BYTES: Final = 5  #: 00 and the schema id, big-endian

@@ -11,7 +11,7 @@ from schemas.errors import ContractError, Reason
 from schemas.jsonform import from_json
 from schemas.records import Touchpoint
 from schemas.strict_json import parse_json
-from schemas.touchpoints import MAX_IDENTIFIER_CHARACTERS, MAX_IDENTIFIERS, check
+from schemas.touchpoints import MAX_IDENTIFIER_CHARACTERS, MAX_IDENTIFIERS, capped, check
 
 #: A touchpoint of MAX_BYTES fits with its field names and escapes.
 MAX_JSON_BYTES: Final = 4 * MAX_BYTES
@@ -21,7 +21,7 @@ ACCEPTED_BYTES: Final = MAX_BYTES - 4 * MAX_IDENTIFIERS * MAX_IDENTIFIER_CHARACT
 
 
 def read_touchpoint(data: bytes | str, now_ms: int) -> Touchpoint:
-    """The touchpoint that the bytes of one JSON value say; `now_ms` is `received_at` where it is left out.
+    """The touchpoint that the bytes of one JSON value say; `now_ms` is `received_at` unless an earlier time is given.
 
     Raises ContractError, and only that, whatever the bytes: UNDECODABLE if they are not strict JSON, TOO_LARGE
     beyond MAX_JSON_BYTES, else as `accept`.
@@ -34,10 +34,11 @@ def read_touchpoint(data: bytes | str, now_ms: int) -> Touchpoint:
 def accept(value: object, now_ms: int) -> Touchpoint:
     """The touchpoint whose JSON form `value` is, if it keeps every rule that does not depend on a policy.
 
+    `now_ms` is `received_at` unless the value says an earlier time.
     Raises ContractError as `jsonform.from_json` and `touchpoints.check` do, INVALID if Avro cannot hold it,
     and TOO_LARGE beyond ACCEPTED_BYTES.
     """
-    touchpoint = from_json(value, now_ms)
+    touchpoint = capped(from_json(value, now_ms), now_ms)
     check(touchpoint)
     size = len(encode("Touchpoint", touchpoint))
     if size > ACCEPTED_BYTES:

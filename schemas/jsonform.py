@@ -47,6 +47,7 @@ def from_json(obj: object, now_ms: int) -> Touchpoint:
         "account_id": _text(obj, "account_id"),
         "session_id": _text(obj, "session_id"),
         "issue_id": _text(obj, "issue_id"),
+        "order_id": _text(obj, "order_id"),
         "campaign": _text(obj, "campaign"),
         "amount_minor": _whole(obj, "amount_minor"),
         "currency": _text(obj, "currency"),

@@ -43,6 +43,7 @@ class Touchpoint(TypedDict):
     account_id: str | None
     session_id: str | None
     issue_id: str | None
+    order_id: str | None
     campaign: str | None
     amount_minor: int | None
     currency: str | None

@@ -7,7 +7,7 @@ DAY_MS: Final = 24 * 60 * 60 * 1000
 
 #: Twice the contract's 1 MiB a record, so that the contract refuses a large record and the broker (whose default
 #: is 1 MiB) never does, nor the dead letter about it.
-MAX_MESSAGE_BYTES: Final = 2 * 1024 * 1024
+MAX_MESSAGE_BYTES: Final = 2304 * 1024
 
 #: Kafka application id and consumer group of the workers; Faust names changelog topics after it.
 WORKER_GROUP: Final = "touchline-worker"

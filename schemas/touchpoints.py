@@ -14,9 +14,15 @@ MAX_ATTRIBUTES: Final = 128  #: also of experiments and of consent purposes
 #: In bytes of UTF-8: what a journey keeps of these bounds its state (tests/unit/journeys/test_bounds.py).
 MAX_CHANNEL_BYTES: Final = 64
 MAX_NAME_BYTES: Final = 128  #: source, type, experiments and their variants, consent purposes
-MAX_ID_BYTES: Final = 200  #: event_id, account_id, session_id, issue_id, campaign; attribute names
+MAX_ID_BYTES: Final = 200  #: event_id, account_id, session_id, issue_id, order_id, campaign; attribute names
 MAX_VALUE_BYTES: Final = 8192  #: an attribute's value
 MAX_FUTURE_MS: Final = 24 * 60 * 60 * 1000  #: how far a source's clock may be ahead of ours
+
+#: UTC milliseconds that are refused because they are the seconds of a time from 1990 on, as many sources count. Read as
+#: milliseconds they lie in January 1970, from the 8th to the day that today's seconds make (in 2026: the 21st).
+_SECONDS_FROM: Final = 631_152_000
+#: A reception is never of 1970: what reads as seconds up to the year 2100 is.
+_SECONDS_UNTIL: Final = 4_102_444_800
 
 #: UTC milliseconds that ClickHouse's DateTime64 holds at every precision: 1900-01-01 to 2262-01-01.
 EARLIEST_MS: Final = -2_208_988_800_000
@@ -25,7 +31,7 @@ LATEST_MS: Final = 9_214_646_400_000
 _REQUIRED: Final = {
     "event_id": MAX_ID_BYTES, "type": MAX_NAME_BYTES, "source": MAX_NAME_BYTES, "channel": MAX_CHANNEL_BYTES,
 }  # fmt: skip
-_OPTIONAL: Final = ("account_id", "session_id", "issue_id", "campaign")
+_OPTIONAL: Final = ("account_id", "session_id", "issue_id", "order_id", "campaign")
 #: Characters of an id that are within its limit in any case: a character takes up to four bytes.
 _SHORT_ID: Final = MAX_ID_BYTES // 4
 
@@ -62,7 +68,9 @@ def check(touchpoint: Touchpoint) -> None:
         _check_lengths(touchpoint, _REQUIRED)
     occurred_at, received_at = touchpoint["occurred_at"], touchpoint["received_at"]
     if not (EARLIEST_MS <= occurred_at <= LATEST_MS and EARLIEST_MS <= received_at <= LATEST_MS):
-        raise _invalid(f"occurred_at {occurred_at} or received_at {received_at} is not between 1900 and 2262")
+        raise _beyond(occurred_at, received_at)
+    if _SECONDS_FROM <= received_at <= _SECONDS_UNTIL or _SECONDS_FROM <= occurred_at <= _SECONDS_UNTIL:
+        _check_unit(occurred_at, received_at)
     if occurred_at > received_at + MAX_FUTURE_MS:
         hours = (occurred_at - received_at) // 3_600_000
         raise ContractError(Reason.FUTURE_TIME, f"it occurred {hours} hours after it was received")
@@ -79,6 +87,38 @@ def check(touchpoint: Touchpoint) -> None:
     if touchpoint["consent"]:
         _check_map("consent", touchpoint["consent"], MAX_NAME_BYTES, MAX_NAME_BYTES)
     _check_optional(touchpoint)
+
+
+def capped(touchpoint: Touchpoint, now: int) -> Touchpoint:
+    """The touchpoint as received at `now` (UTC ms) if it says that it was received later, else as it is.
+
+    Every edge that takes touchpoints in asks this: `received_at` is what the future guard goes by, so a source must
+    not be able to set it ahead.
+    """
+    if touchpoint["received_at"] <= now:
+        return touchpoint
+    return {**touchpoint, "received_at": now}
+
+
+def _check_unit(occurred_at: int, received_at: int) -> None:
+    if _SECONDS_FROM <= received_at <= _SECONDS_UNTIL:
+        raise _seconds("received_at", received_at)
+    if _SECONDS_FROM <= occurred_at <= (received_at + MAX_FUTURE_MS) // 1000:
+        raise _seconds("occurred_at", occurred_at)
+
+
+def _seconds(name: str, value: int) -> ContractError:
+    return _invalid(f"{name} {value} is a time in seconds: write milliseconds, {value * 1000}, or ISO 8601")
+
+
+def _beyond(occurred_at: int, received_at: int) -> ContractError:
+    for name, value in (("occurred_at", occurred_at), ("received_at", received_at)):
+        for unit, factor in (("microseconds", 1000), ("nanoseconds", 1_000_000)):
+            if 1000 * _SECONDS_FROM <= value // factor <= 1000 * _SECONDS_UNTIL:
+                return _invalid(
+                    f"{name} {value} is a time in {unit}: write milliseconds, {value // factor}, or ISO 8601"
+                )
+    return _invalid(f"occurred_at {occurred_at} or received_at {received_at} is not between 1900 and 2262")
 
 
 def _check_optional(touchpoint: Touchpoint) -> None:

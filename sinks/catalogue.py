@@ -18,6 +18,19 @@ TABLES: Final = {
 }  # fmt: skip
 
 
+_MISSPELT: Final = """
+    SELECT type, source, uniqExact(tenant, event_id)
+    FROM touchpoints
+    WHERE type IN (
+        SELECT type FROM (SELECT DISTINCT toString(type) AS type FROM touchpoints)
+        WHERE damerauLevenshteinDistance(type, 'erasure_requested') <= 4
+        AND type NOT IN (SELECT name FROM catalogue_types FINAL WHERE is_deleted = 0)
+    )
+    GROUP BY type, source
+    ORDER BY type, source
+"""
+
+
 def store_catalogue(where: ClickHouse, catalogue: Catalogue) -> None:
     """Make the catalogue's tables say what the catalogue says; writes what differs, so it may be repeated.
 
@@ -51,6 +64,20 @@ def catalogue_rows(catalogue: Catalogue) -> dict[str, list[tuple[Any, ...]]]:
         ],
         "catalogue_purposes": [(name,) for name in catalogue.purposes],
     }
+
+
+def misspelt_erasures(where: ClickHouse) -> list[tuple[str, str, int]]:
+    """Types that nobody knows and that look like a misspelt erasure_requested: type, source, stored touchpoints.
+
+    Whoever sent one believes that somebody was forgotten. Raises UnavailableError, SinkError or SettingsError.
+    """
+    client = connect(where)
+    try:
+        with translated(where):
+            found: list[tuple[str, str, int]] = client.execute(_MISSPELT)
+    finally:
+        client.disconnect()
+    return found
 
 
 def _store(client: Client, table: str, columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:

@@ -68,6 +68,7 @@ _TOUCHPOINT: Final = {
     "account_id": "`touchpoint.account_id.string`",
     "session_id": "`touchpoint.session_id.string`",
     "issue_id": "`touchpoint.issue_id.string`",
+    "order_id": "`touchpoint.order_id.string`",
     "campaign": "`touchpoint.campaign.string`",
     "amount_minor": "`touchpoint.amount_minor.long`",
     "currency": "`touchpoint.currency.string`",

@@ -60,6 +60,7 @@ def touchpoint_row(record: Record, source: Source) -> Row:
         "account_id": touchpoint["account_id"] or "",
         "session_id": touchpoint["session_id"] or "",
         "issue_id": touchpoint["issue_id"] or "",
+        "order_id": touchpoint["order_id"] or "",
         "campaign": touchpoint["campaign"] or "",
         "amount_minor": touchpoint["amount_minor"],
         "currency": touchpoint["currency"] or "",

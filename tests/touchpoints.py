@@ -33,6 +33,7 @@ def touchpoint(
             "account_id": None,
             "session_id": None,
             "issue_id": None,
+            "order_id": None,
             "campaign": None,
             "amount_minor": None,
             "currency": None,

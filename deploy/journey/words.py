@@ -4,16 +4,13 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from schemas.currencies import minor_units
+
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MINUTE: Final = 60_000
 _HOUR: Final = 60 * _MINUTE
 _DAY: Final = 24 * _HOUR
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-#: Digits after the decimal point (ISO 4217) of currencies that have not two.
-_MINOR_DIGITS: Final = {
-    "BHD": 3, "CLP": 0, "ISK": 0, "JOD": 3, "JPY": 0, "KRW": 0, "KWD": 3, "OMR": 3, "PYG": 0, "TND": 3,
-    "UGX": 0, "VND": 0, "XAF": 0, "XOF": 0, "XPF": 0,
-}  # fmt: skip
 
 
 def span(milliseconds: int) -> str:
@@ -48,9 +45,16 @@ def when(at: int, now: int) -> str:
 
 
 def money(minor: int, currency: str) -> str:
-    """An amount in minor units as `129.90 EUR`."""
-    digits = _MINOR_DIGITS.get(currency, 2)
-    return f"{minor / 10**digits:,.{digits}f} {currency}"
+    """An amount in minor units as `129.90 EUR`, exactly.
+
+    A currency without a minor unit in ISO 4217 (gold, or one that was withdrawn) says that minor units are meant.
+    """
+    digits = minor_units(currency)
+    if digits is None:
+        return f"{minor:,} minor units of {currency}"
+    whole, rest = divmod(abs(minor), 10**digits)
+    fraction = f".{rest:0{digits}}" if digits else ""
+    return f"{'-' if minor < 0 else ''}{whole:,}{fraction} {currency}"
 
 
 def several(number: int, one: str, many: str = "") -> str:

@@ -89,6 +89,7 @@ def _touchpoint(population: Population, step: Step, number: int, random: Random)
         "account_id": extra("account_id"),
         "session_id": extra("session_id"),
         "issue_id": extra("issue_id"),
+        "order_id": extra("order_id"),
         "campaign": extra("campaign"),
         "amount_minor": extra("amount_minor"),
         "currency": extra("currency"),

@@ -37,7 +37,7 @@ class Sourced:
 
 
 class TouchpointFiles:
-    """Every line of every file, in order, once; `received_at` is `clock()` where the line does not say it.
+    """Every line of every file, in order, once; `received_at` is `clock()` unless the line says an earlier time.
 
     Iterating raises SourceError for a file that cannot be read, SettingsError if a CSV file lacks a column of
     the mapping.

@@ -17,6 +17,7 @@ CREATE TABLE IF NOT EXISTS touchpoints (
     account_id String,
     session_id String,
     issue_id String,
+    order_id String COMMENT 'Several touchpoints of one order count once in a journey',
     campaign LowCardinality(String),
     amount_minor Nullable(Int64) COMMENT 'Minor units of currency',
     currency LowCardinality(String),

@@ -150,7 +150,7 @@ class Journeys:
         timeline.version = self._app.settings.version(record.offset)
         partition.accounts.expect(key, timeline, message)
         if name == "ResolvedTouchpoint":
-            partition.watermark = max(partition.watermark, message["touchpoint"]["occurred_at"])
+            partition.hear(message["touchpoint"])
             new = message["touchpoint"]["event_id"] not in timeline.entries
             timeline.accept(message, record.value, effects)  # type: ignore[arg-type]
             if partition.predictions is not None and new:

@@ -55,6 +55,12 @@ class Channels:
             use = self._use(channel)
         use["good" if good else "bad"] += 1
 
+    def forget_good(self, channel: str) -> None:
+        """A good outcome on a channel turned out to be one that is counted already."""
+        use = self._uses.get(channel)
+        if use is not None and use["good"]:
+            use["good"] -= 1
+
     def records(self) -> dict[str, ChannelUse]:
         """As the journey state publishes them: those with a contact."""
         return {name: use.copy() for name, use in sorted(self._uses.items()) if use["touchpoints"]}

@@ -11,10 +11,7 @@ from streams.journeys.bounded import put
 from streams.journeys.meaning import Meaning
 from streams.journeys.stamps import Marked, Stamp, dump_marked, first_of, last_of, load_marked
 
-_LONG_MAX: Final = 2**63 - 1
-_COUNTS: Final = (
-    "touchpoints", "ouch_moments", "wow_moments", "orders", "orders_returned", "orders_cancelled",
-)  # fmt: skip
+_COUNTS: Final = ("touchpoints", "ouch_moments", "wow_moments")
 
 
 class Facts:
@@ -22,7 +19,7 @@ class Facts:
 
     __slots__ = (
         "account", "as_of", "components", "experiments", "first_campaign", "first_seen", "last_campaign",
-        "orders", "orders_cancelled", "orders_returned", "ouch_moments", "owners", "revenue", "scores",
+        "ouch_moments", "owners", "scores",
         "touchpoints", "wow_moments",
     )  # fmt: skip
 
@@ -35,8 +32,6 @@ class Facts:
         self.ouch_moments = self.wow_moments = 0
         self.scores: dict[str, Marked] = {}
         self.experiments: dict[str, Marked] = {}
-        self.orders = self.orders_returned = self.orders_cancelled = 0
-        self.revenue: dict[str, int] = {}  #: exact; what is published is bounded
         self.first_campaign: Marked | None = None
         self.last_campaign: Marked | None = None
 
@@ -52,8 +47,6 @@ class Facts:
                 self.ouch_moments += 1
             else:
                 self.wow_moments += 1
-        if meaning.money:
-            self._pay(touchpoint, meaning)
         if touchpoint["experiments"]:
             for experiment, variant in touchpoint["experiments"].items():
                 put(self.experiments, experiment, (at, event_id, variant))
@@ -64,10 +57,6 @@ class Facts:
             self.last_campaign = (at, event_id, campaign)
             if self.first_campaign is None:
                 self.first_campaign = self.last_campaign
-
-    def revenue_records(self) -> dict[str, int]:
-        """Revenue as the journey state publishes it: within what an Avro long can carry."""
-        return {name: max(-_LONG_MAX, min(_LONG_MAX, total)) for name, total in sorted(self.revenue.items())}
 
     def identifiers(self) -> list[Identifier]:
         """The identifiers that own the touchpoints, sorted."""
@@ -92,7 +81,6 @@ class Facts:
             "components": self.components,
             "scores": {name: dump_marked(marked) for name, marked in self.scores.items()},
             "experiments": {name: dump_marked(marked) for name, marked in self.experiments.items()},
-            "revenue": {name: str(total) for name, total in self.revenue.items()},
             "first_campaign": dump_marked(self.first_campaign),
             "last_campaign": dump_marked(self.last_campaign),
         }
@@ -113,7 +101,6 @@ class Facts:
                 key: (item["at"], item["event_id"], item["value"]) for key, item in record[name].items()
             }
             setattr(self, name, marked)
-        self.revenue = {name: int(total) for name, total in record["revenue"].items()}
         self.first_campaign = load_marked(record["first_campaign"])
         self.last_campaign = load_marked(record["last_campaign"])
 
@@ -131,20 +118,5 @@ class Facts:
         for mine, theirs in ((self.scores, other.scores), (self.experiments, other.experiments)):
             for name, marked in theirs.items():
                 put(mine, name, last_of(mine.get(name), marked) or marked)
-        for currency, total in other.revenue.items():
-            put(self.revenue, currency, self.revenue.get(currency, 0) + total)
         self.first_campaign = first_of(self.first_campaign, other.first_campaign)
         self.last_campaign = last_of(self.last_campaign, other.last_campaign)
-
-    def _pay(self, touchpoint: Touchpoint, meaning: Meaning) -> None:
-        amount, currency = touchpoint["amount_minor"], touchpoint["currency"]
-        if meaning.effect == "order_placed":
-            self.orders += 1
-        else:
-            amount = None if amount is None else -abs(amount)
-            if meaning.effect == "order_returned":
-                self.orders_returned += 1
-            elif meaning.effect == "order_cancelled":
-                self.orders_cancelled += 1
-        if amount is not None and currency is not None:
-            put(self.revenue, currency, self.revenue.get(currency, 0) + amount)

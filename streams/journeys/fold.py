@@ -13,6 +13,7 @@ from streams.journeys.expectations import MAX_EXPECTATIONS, Expectations
 from streams.journeys.facts import Facts
 from streams.journeys.issues import Issues
 from streams.journeys.meaning import Meaning, meanings_of
+from streams.journeys.orders import Orders
 from streams.journeys.recent import Recent
 from streams.journeys.rules import JourneyRules
 from streams.journeys.sessions import Session, SessionPool, Sessions
@@ -39,8 +40,8 @@ class Fold:
 
     __slots__ = (
         "_book", "_channel_aliases", "_channels", "_consent", "_counts", "_detractor", "_effort", "_expectations",
-        "_facts", "_friction", "_friction_causes", "_human", "_issues", "_marketing", "_meaning", "_merged", "_recent",
-        "_rules", "_sentiment", "_sentiment_now", "_sentiments", "_sessions", "_stages",
+        "_facts", "_friction", "_friction_causes", "_human", "_issues", "_marketing", "_meaning", "_merged",
+        "_orders", "_recent", "_rules", "_sentiment", "_sentiment_now", "_sentiments", "_sessions", "_stages",
     )  # fmt: skip
 
     def __init__(self, catalogue: Catalogue, rules: JourneyRules) -> None:
@@ -51,6 +52,7 @@ class Fold:
         self._channel_aliases = meanings.channel_aliases
         self._book = book = SignalBook(rules)
         self._facts = Facts()
+        self._orders = Orders()
         self._merged: list[Signal] = []
         self._stages = Stages(book)
         self._sessions = Sessions(rules)
@@ -76,6 +78,8 @@ class Fold:
         channel = self._channel(touchpoint)
         meaning = self._meaning(touchpoint["type"])
         name = meaning.name or touchpoint["type"]
+        if meaning.money and not self._orders.note(touchpoint, meaning, channel):
+            meaning = meaning.repeated or meaning
         self._own((owner["type"], owner["value"]), at, event_id, touchpoint["tenant"])
         self._facts.note(touchpoint, meaning, at, event_id)
         self._recent.add(at, event_id, channel, name)
@@ -124,7 +128,7 @@ class Fold:
         latest = self._sessions.latest
         effort, answered = self._effort.value(as_of, facts.scores.get("CES"))
         touches, first_touch, last_touch = self._marketing.within(as_of)
-        issues = self._issues
+        issues, orders = self._issues, self._orders
         state: JourneyState = {
             "tenant": tenant,
             "profile_id": profile_id,
@@ -168,10 +172,10 @@ class Fold:
             "carts": self._expectations.carts,
             "carts_met": self._expectations.carts_met,
             "consent": self._consent.record(),
-            "orders": facts.orders,
-            "orders_returned": facts.orders_returned,
-            "orders_cancelled": facts.orders_cancelled,
-            "revenue": facts.revenue_records(),
+            "orders": orders.orders,
+            "orders_returned": orders.orders_returned,
+            "orders_cancelled": orders.orders_cancelled,
+            "revenue": orders.revenue_records(),
             "first_campaign": facts.first_campaign and facts.first_campaign[2],
             "last_campaign": facts.last_campaign and facts.last_campaign[2],
             "marketing_touches": touches,
@@ -215,7 +219,7 @@ class Fold:
         """Everything, as FrozenSummary.avsc holds it; `load` of it goes on as this would."""
         pool = SessionPool()
         record = self._facts.dump() | self._stages.dump() | self._channels.dump() | self._sessions.dump(pool)
-        record |= self._expectations.dump(pool) | self._issues.dump(pool)
+        record |= self._orders.dump() | self._expectations.dump(pool) | self._issues.dump(pool)
         return record | {
             "merged": [signal.dump() for signal in self._merged],
             "friction": self._friction.dump(),
@@ -243,6 +247,7 @@ class Fold:
         fold._book.tenant = tenant
         fold._book.load(record["moments"])
         fold._facts.load(record)
+        fold._orders.load(record)
         fold._merged = [Signal.load(item) for item in record["merged"]]
         fold._stages.load(record)
         fold._channels.load(record)
@@ -280,6 +285,8 @@ class Fold:
         self._book.absorb(other._book)
         self._stages.absorb(other._stages)
         self._channels.absorb(other._channels)
+        for channel in self._orders.absorb(other._orders):
+            self._channels.forget_good(channel)
         self._sessions.absorb(other._sessions)
         self._expectations.absorb(other._expectations)
         self._issues.absorb(other._issues)

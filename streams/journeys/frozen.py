@@ -6,7 +6,6 @@ within the horizon in whatever order changes nothing. A profile's fold begins wi
 and goes on over what is kept one by one.
 """
 
-import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,6 +17,7 @@ from schemas.codec import decode_as, decode_own, encode, header
 from schemas.errors import ContractError, Reason
 from schemas.records import FrozenSummary, Identifier, Touchpoint
 from streams.journeys.fold import Fold
+from streams.journeys.orders import sound
 from streams.journeys.rules import JourneyRules
 from streams.journeys.stamps import Stamp
 from streams.ownership import NO_VERSION
@@ -204,9 +204,8 @@ def _sound(summary: dict[str, Any]) -> bool:
         item["session"] for name in ("named_sessions", "expectations", "issues") for item in summary[name]
     ]
     pool = len(summary["session_pool"])
-    digits = all(re.fullmatch(r"-?[0-9]{1,30}", total) for total in summary["revenue"].values())
     known = all(number is None or 0 <= number < pool for number in sessions)
-    return summary["touchpoints"] > 0 and bool(summary["owners"]) and known and digits
+    return summary["touchpoints"] > 0 and bool(summary["owners"]) and known and sound(summary)
 
 
 def _bits(event_id: str, size: int) -> Iterable[int]:

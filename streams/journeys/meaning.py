@@ -1,7 +1,7 @@
 """What each touchpoint type means to the fold: the catalogue's entry and the rules that name it, looked up once."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Mapping, Set
+from dataclasses import dataclass, fields, replace
 from hashlib import blake2b
 from typing import Final, get_args
 
@@ -37,6 +37,9 @@ class Meaning:
     opens: tuple[ExpectationRule, ...]
     meets: frozenset[str]  #: names of expectations
     counts: tuple[CountRule, ...]
+    repeated: "Meaning | None" = (
+        None  #: of a further touchpoint of an order that is counted: without the effect
+    )
 
 
 class Meanings:
@@ -52,19 +55,28 @@ class Meanings:
         self.channel_aliases = catalogue.channel_aliases
         resolved = {name: _resolved(name, catalogue) for _, names in _named(rules) for name in names}
         self._by_type = {
-            name: _meaning(name, kind, rules, resolved) for name, kind in catalogue.types.items()
+            name: _of_type(name, kind, rules, resolved) for name, kind in catalogue.types.items()
         }
         # what was stored before the catalogue learnt an alias has that name still
         self._by_type |= {alias: self._by_type[name] for alias, name in catalogue.type_aliases.items()}
-        self._unknown = _meaning("", UNKNOWN, rules, resolved)
+        self._unknown = _meaning(set(), "", UNKNOWN, rules, resolved)
 
     def of(self, name: str) -> Meaning:
         """What a type means; one that the catalogue does not name is an inbound contact of component "other"."""
         return self._by_type.get(name, self._unknown)
 
 
-def _meaning(name: str, kind: TouchpointType, rules: JourneyRules, resolved: Mapping[str, str]) -> Meaning:
-    names = {name, kind.effect} - {"", None}
+def _of_type(name: str, kind: TouchpointType, rules: JourneyRules, resolved: Mapping[str, str]) -> Meaning:
+    meaning = _meaning({name, kind.effect}, name, kind, rules, resolved)
+    if kind.effect not in _MONEY:
+        return meaning
+    names = {name} - {kind.effect}  # of a type that is called as its effect, a rule means the effect
+    return replace(meaning, repeated=_meaning(names, name, replace(kind, effect=None), rules, resolved))
+
+
+def _meaning(
+    names: Set[str | None], name: str, kind: TouchpointType, rules: JourneyRules, resolved: Mapping[str, str]
+) -> Meaning:
     internal = kind.direction == "internal"
 
     def named(listed: tuple[str, ...]) -> bool:

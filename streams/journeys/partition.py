@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from schemas.codec import decode_as, encode
-from schemas.records import IdentityAssignment
+from schemas.records import IdentityAssignment, Touchpoint
 from streams.accounts.contributions import Told
 from streams.journeys.intentions import Intentions
 from streams.journeys.predictions import MODEL_KIND, Predictions
@@ -43,6 +43,13 @@ class JourneyPartition:
         if found is None:
             found = self.timelines[key] = Timeline(tenant, profile_id)
         return found
+
+    def hear(self, touchpoint: Touchpoint) -> None:
+        """Let event time advance to a touchpoint's, though not past its reception.
+
+        A source whose clock is ahead would otherwise carry the others' deadlines past what still waits in Kafka.
+        """
+        self.watermark = max(self.watermark, min(touchpoint["occurred_at"], touchpoint["received_at"]))
 
     def now(self, clock: float, *, idle: bool) -> int:
         """The time that deadlines go by, ms: the newest event's, or the clock's when nothing comes in."""

@@ -7,7 +7,8 @@ Touchpoints that bring the first evidence of their identifier wait a moment for 
 the profile that keeps them, not to one that is merged at once. Nothing else waits for them.
 """
 
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -18,7 +19,7 @@ from schemas.confluent import RegistryClient
 from schemas.errors import ContractError, Reason
 from schemas.keys import identifier_key, partition_of, profile_key, tenant_key
 from schemas.records import Identifier, IdentityAssignment, Touchpoint
-from schemas.touchpoints import check
+from schemas.touchpoints import capped, check
 from streams.identity.evidence import Node
 from streams.identity.policy import IdentityPolicy
 from streams.identity.prepare import prepare
@@ -32,6 +33,8 @@ from streams.stitch.stitching import ERASURE_REQUESTED, StitchState, erasures_of
 
 #: Marks a touchpoint that stitch already sent to its identifier's partition: it is never sent on again.
 ROUTED_HEADER: Final = "touchline-routed"
+#: Kafka's message.timestamp.type of a record that the broker stamped.
+_LOG_APPEND_TIME: Final = 1
 _CURRENT_TOUCHPOINT: Final = header("Touchpoint")
 #: So long newcomers wait for decisions on them. What is decided later costs a Move, nothing else.
 DECISION_SECONDS: Final = 0.25
@@ -57,10 +60,12 @@ class Stitch:
         policy: IdentityPolicy,
         catalogue: Catalogue,
         registry: RegistryClient | None = None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._app = app
         self._policy = policy
         self._catalogue = catalogue
+        self._clock = clock  #: seconds
         self._registry = registry
         self.state: ChangelogState[StitchState] = ChangelogState(app, "stitch", lambda _: StitchState())
         app.tables.add(self.state)
@@ -182,11 +187,22 @@ class Stitch:
             )
 
     def _read(self, record: Any) -> tuple[Touchpoint, bytes]:
+        """The touchpoint, and its encoding if it has the record's."""
         name, touchpoint = decode(record.value, self._registry.lookup if self._registry else None)
         if name != "Touchpoint":
             raise ContractError(Reason.UNDECODABLE, f"expected a Touchpoint, found a {name}")
-        check(touchpoint)  # type: ignore[arg-type]
-        return touchpoint, record.value  # type: ignore[return-value]
+        received = capped(touchpoint, self._arrival(record))  # type: ignore[arg-type]
+        check(received)
+        return received, record.value if received is touchpoint else b""
+
+    def _arrival(self, record: Any) -> int:
+        """UTC ms at which the record was there at the latest: by the broker's clock if it stamps them, else by ours.
+
+        The producer's own stamp says nothing: it is the source's.
+        """
+        if record.timestamp_type == _LOG_APPEND_TIME:
+            return int(record.timestamp)
+        return int(self._clock() * 1000)
 
     def _misplaced(self, record: Any, key: bytes) -> bool:
         home = partition_of(key, self._app.topic_partitions[self._touchpoints])

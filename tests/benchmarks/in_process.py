@@ -35,12 +35,12 @@ Outgoing = tuple[bytes | None, bytes | None, Any]
 class Record:
     """What an agent sees of aiokafka's ConsumerRecord."""
 
-    __slots__ = ("headers", "key", "offset", "partition", "timestamp", "topic", "value")
+    __slots__ = ("headers", "key", "offset", "partition", "timestamp", "timestamp_type", "topic", "value")
 
     def __init__(self, place: Place, offset: int, outgoing: Outgoing) -> None:
         self.topic, self.partition = place
         self.offset = offset
-        self.timestamp = 0
+        self.timestamp = self.timestamp_type = 0
         self.key, self.value, headers = outgoing
         self.headers = headers or ()
 

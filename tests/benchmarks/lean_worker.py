@@ -50,12 +50,12 @@ def prepare(file: Path, events: int, people: int, seed: int = 1) -> None:
 class Record:
     """What an agent sees of aiokafka's ConsumerRecord."""
 
-    __slots__ = ("headers", "key", "offset", "partition", "timestamp", "topic", "value")
+    __slots__ = ("headers", "key", "offset", "partition", "timestamp", "timestamp_type", "topic", "value")
 
     def __init__(self, place: Place, offset: int, outgoing: OutgoingRecord) -> None:
         self.topic, self.partition = place
         self.offset = offset
-        self.timestamp = 0
+        self.timestamp = self.timestamp_type = 0
         self.key, self.value, headers = outgoing
         self.headers = headers or ()
 

@@ -12,7 +12,7 @@ from deploy.sandbox import ClickHouseServer
 from schemas import topics
 from schemas.catalogue import Catalogue
 from schemas.settings import ClickHouse
-from sinks.catalogue import TABLES, store_catalogue
+from sinks.catalogue import TABLES, misspelt_erasures, store_catalogue
 from sinks.clickhouse import connect
 from sinks.inserts import Writer, prepare
 from sinks.migrate import migrate
@@ -118,3 +118,14 @@ def test_a_name_that_the_catalogue_learns_is_unknown_no_more(where: ClickHouse, 
 
     store_catalogue(where, Catalogue.parse("[aliases]\nteleported = 'home'", "x", BUILT_IN))
     assert client.execute("SELECT name FROM unknown_names") == []
+
+
+def test_a_misspelt_erasure_is_found_and_a_type_of_ones_own_that_is_called_alike_is_not(
+    where: ClickHouse,
+) -> None:
+    store_catalogue(
+        where, Catalogue.parse("[types]\nerasure_rejected = { component = 'service' }", "x", BUILT_IN)
+    )
+    load(where, {"type": "home"}, {"type": "erasure_rejected"}, {"type": "erasure_requestd", "source": "crm"})
+
+    assert misspelt_erasures(where) == [("erasure_requestd", "crm", 1)]

@@ -222,7 +222,7 @@ class Worker:
         self._without = without
         self.app = App(kafka, without)
         app: Any = self.app
-        Stitch(app, POLICY, CATALOGUE)
+        Stitch(app, POLICY, CATALOGUE, clock=clock)
         Identity(app, POLICY)
         self.journeys = Journeys(app, CATALOGUE, RULES, clock=clock)
         Accounts(app, RULES)

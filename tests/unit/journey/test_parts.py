@@ -107,10 +107,38 @@ def test_spans_have_as_many_units_as_matter(milliseconds: int, text: str) -> Non
     assert span(milliseconds) == text
 
 
+@pytest.mark.parametrize(
+    ("minor", "currency", "shown"),
+    [
+        (12990, "EUR", "129.90 EUR"),
+        (-500, "JPY", "-500 JPY"),
+        (1500, "KWD", "1.500 KWD"),
+        (-5, "EUR", "-0.05 EUR"),
+        (0, "EUR", "0.00 EUR"),
+        (9_007_199_254_740_993, "EUR", "90,071,992,547,409.93 EUR"),
+        (-(2**63), "CLF", "-922,337,203,685,477.5808 CLF"),
+        (12990, "RWF", "12,990 RWF"),
+        (12990, "IQD", "12.990 IQD"),
+        (5, "XAU", "5 minor units of XAU"),
+        (12990, "DEM", "12,990 minor units of DEM"),
+    ],
+)
+def test_an_amount_is_shown_exactly_with_the_places_of_its_currency(
+    minor: int, currency: str, shown: str
+) -> None:
+    assert money(minor, currency) == shown
+
+
+@given(
+    st.integers(-(2**63), 2**63 - 1),
+    st.sampled_from(["EUR", "JPY", "KWD", "CLF", "RWF", "IQD", "XAU", "UYW"]),
+)
+def test_no_two_amounts_look_alike(minor: int, currency: str) -> None:
+    digits = money(minor, currency).split()[0].replace(",", "").replace(".", "")
+    assert int(digits) == minor
+
+
 def test_words() -> None:
-    assert money(12990, "EUR") == "129.90 EUR"
-    assert money(-500, "JPY") == "-500 JPY"
-    assert money(1500, "KWD") == "1.500 KWD"
     assert (several(1, "order"), several(2, "switch", "switches")) == ("1 order", "2 switches")
     assert (listed(["a"]), listed(["a", "b", "c"])) == ("a", "a, b and c")
     assert when(START, START + 400 * DAY) == "1 Jan 2026 00:00"

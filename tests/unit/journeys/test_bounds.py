@@ -24,6 +24,7 @@ from streams.journeys.fold import Fold
 from streams.journeys.frozen import nothing
 from streams.journeys.intentions import Intentions
 from streams.journeys.issues import MAX_CHANNELS, MAX_ISSUES
+from streams.journeys.orders import MAX_ORDERS
 from streams.journeys.rules import JourneyRules
 from streams.journeys.sessions import MAX_NAMED
 from streams.journeys.timeline import TRANSFER_BYTES
@@ -92,6 +93,10 @@ class Worst:
                 self.send("issue_solved", **about)
         for _ in range(MAX_NAMES):
             self.send("add_to_cart", sentiment=0.5, amount_minor=1, currency="EUR")
+        for number in range(2 * MAX_ORDERS):
+            self.send(
+                "order_placed", order_id=wide(number, MAX_ID_BYTES), amount_minor=-(2**63), currency="EUR"
+            )
         self.send("nps_answered", score={"kind": "NPS", "value": 0.0})
         return self.fold
 
@@ -115,6 +120,7 @@ def test_the_worst_summary_that_can_be_kept_and_transferred() -> None:
     frozen = nothing(("t" * 64, "🙂" * MAX_IDENTIFIER_CHARACTERS)).record() | {"folds": [summary]}
     assert len(worst(1).dump()["issues"]) == 2 * MAX_ISSUES
     assert len(worst(1).dump()["named_sessions"]) == MAX_NAMED
+    assert len(worst(1).dump()["known_orders"]) == MAX_ORDERS
     transfer = Transfer(
         profile_id="p" * 36, from_profile_id="p" * 36, assignment=assigned("a", "p1", 1), touchpoints=[], frozen=frozen
     )  # fmt: skip

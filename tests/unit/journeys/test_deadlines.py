@@ -206,3 +206,45 @@ def test_other_rules_after_a_restart_tell_subscribers_anew_what_holds() -> None:
     rules = JourneyRules.parse("[signals.friction_spike]\nat_least = 4", "mine.toml")
     Worker(broker, NOW, rules).take(CART, offset=5)
     assert told(broker) == ["RAISED", "RAISED"]
+
+
+def stitched(minute: float, ahead_ms: int = 0) -> Touchpoint:
+    """A touchpoint of somebody else, whose source's clock is so much ahead of its reception."""
+    item = touchpoint("home", minute)
+    return {
+        **item,
+        "identifiers": [{"type": "cookie", "value": "other"}],
+        "occurred_at": item["occurred_at"] + ahead_ms,
+    }
+
+
+def missed(broker: Published) -> list[str]:
+    return [signal["kind"] for signal in broker.signals if signal["kind"] != "stage_entered"]
+
+
+def test_a_source_whose_clock_is_ahead_does_not_make_the_deadlines_of_others_pass_early() -> None:
+    broker = Published()
+    worker = Worker(broker, clock=START + 10 * 24 * HOUR)  # back-fill: the clock is days after the events
+    worker.take(CART, stitched(5, ahead_ms=23 * HOUR))
+    worker.tick()
+    assert missed(broker) == []
+
+    worker.take(ORDER, stitched(90), offset=2)  # the order was in Kafka all the time
+    worker.tick()
+    assert missed(broker) == []
+
+
+def test_live_too_a_clock_ahead_lets_no_deadline_pass_before_its_time() -> None:
+    broker = Published()
+    worker = Worker(broker, clock=START + 6 * MINUTE)
+    worker.take(CART, stitched(5, ahead_ms=23 * HOUR))
+    worker.tick()
+    assert missed(broker) == []
+
+
+def test_events_received_after_a_deadline_make_it_pass_whatever_clock_was_ahead() -> None:
+    broker = Published()
+    worker = Worker(broker, clock=START + 10 * 24 * HOUR)
+    worker.take(CART, stitched(5, ahead_ms=23 * HOUR), stitched(31))
+    worker.tick()
+    assert missed(broker) == ["abandoned_cart"]

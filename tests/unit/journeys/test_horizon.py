@@ -224,6 +224,10 @@ def test_an_erased_identifiers_summary_is_gone() -> None:
     assert not effects.transfers
 
 
+MUCH = {"at": 0, "event_id": "e", "value": "much EUR"}
+ORDER = {"count": "orders", "order_id": "o", "first": MUCH, "paid": None}
+
+
 def test_a_summary_that_no_fold_wrote_is_refused() -> None:
     (frozen,) = fed(long_journey(5, 600), RULES).frozen.values()
     record = frozen.record()
@@ -236,6 +240,8 @@ def test_a_summary_that_no_fold_wrote_is_refused() -> None:
         record | {"folds": [b"nonsense"]},
         record | {"folds": [encode("FoldSummary", summary | {"latest_session": 99})]},
         record | {"folds": [encode("FoldSummary", summary | {"revenue": {"EUR": "much"}})]},
+        record | {"folds": [encode("FoldSummary", summary | {"known_orders": [ORDER | {"count": "carts"}]})]},
+        record | {"folds": [encode("FoldSummary", summary | {"known_orders": [ORDER | {"paid": MUCH}]})]},
     ]
     for item in wrong:
         with pytest.raises(ContractError):

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from schemas.errors import ContractError, Reason
-from schemas.touchpoints import EARLIEST_MS, LATEST_MS, MAX_FUTURE_MS, check
+from schemas.jsonform import to_ms
+from schemas.touchpoints import EARLIEST_MS, LATEST_MS, MAX_FUTURE_MS, capped, check
 from tests.touchpoints import START, touchpoint
 
 HOUR = 3_600_000
@@ -92,6 +93,74 @@ def test_what_breaks_the_contract_is_refused_with_its_reason(fields: dict[str, A
     with pytest.raises(ContractError) as refused:
         check({**touchpoint(), **fields})  # type: ignore[typeddict-item]
     assert refused.value.reason is reason
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        (
+            {"occurred_at": START // 1000},
+            f"occurred_at {START // 1000} is a time in seconds: write milliseconds, {START}",
+        ),
+        (
+            {"occurred_at": 631_152_000},
+            "occurred_at 631152000 is a time in seconds: write milliseconds, 631152000000",
+        ),
+        ({"occurred_at": (START + MAX_FUTURE_MS) // 1000}, "is a time in seconds"),
+        ({"received_at": START // 1000}, "received_at 1767225600 is a time in seconds"),
+        (
+            {"occurred_at": START // 1000, "received_at": START // 1000},
+            "received_at 1767225600 is a time in seconds",
+        ),
+        (
+            {"occurred_at": START * 1000},
+            f"occurred_at {START}000 is a time in microseconds: write milliseconds, {START}",
+        ),
+        (
+            {"occurred_at": START * 10**6},
+            f"is a time in nanoseconds: write milliseconds, {START}, or ISO 8601",
+        ),
+        ({"received_at": START * 1000}, f"received_at {START}000 is a time in microseconds"),
+        ({"received_at": 2**62}, "is not between 1900 and 2262"),
+    ],
+)
+def test_a_time_in_another_unit_is_refused_with_a_sentence_that_says_so(
+    fields: dict[str, Any], sentence: str
+) -> None:
+    with pytest.raises(ContractError) as refused:
+        check({**touchpoint(), **fields})  # type: ignore[typeddict-item]
+    assert refused.value.reason is Reason.INVALID
+    assert sentence in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "date",
+    [
+        "1905-06-30",
+        "1969-12-31",
+        "1970-01-01",
+        "1970-01-08T07:19:11.999",
+        "1970-01-23",
+        "1989-11-09",
+        "2001-09-09",
+    ],
+)
+def test_a_time_long_ago_is_taken_but_for_the_days_that_todays_seconds_make(date: str) -> None:
+    check(touchpoint(occurred_at=to_ms(date, "occurred_at")))
+
+
+def test_what_claims_to_be_received_later_than_now_was_received_now() -> None:
+    assert capped(touchpoint(received_at=START + 5), START) == touchpoint(received_at=START)
+    earlier = touchpoint(received_at=START - 5)
+    assert capped(earlier, START) is earlier
+
+
+def test_a_source_cannot_switch_the_future_guard_off() -> None:
+    in_2099 = to_ms("2099-01-01", "occurred_at")
+    check(touchpoint(occurred_at=in_2099, received_at=in_2099))
+    with pytest.raises(ContractError) as refused:
+        check(capped(touchpoint(occurred_at=in_2099, received_at=in_2099), START))
+    assert refused.value.reason is Reason.FUTURE_TIME
 
 
 def test_a_refusal_does_not_repeat_an_endless_value() -> None:

@@ -48,6 +48,7 @@ class Record:
     offset: int = 0
     topic: str = ""
     timestamp: int = 0
+    timestamp_type: int = 0
 
 
 def at_once(work: Coroutine[Any, Any, None]) -> None:

@@ -4,13 +4,15 @@
 {"type", "value"} or an object {"email": "...", "cookie": ["a", "b"]}; what is left out gets its default.
 """
 
+import math
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from difflib import get_close_matches
 from typing import Any, Final, NoReturn
 
 from schemas.errors import ContractError, Reason
 from schemas.records import ConsentDecision, Identifier, Score, Touchpoint
+from schemas.strict_json import shown
 from schemas.touchpoints import SCORE_RANGE
 
 DEFAULT_TENANT: Final = "default"
@@ -83,15 +85,33 @@ def to_ms(value: object, name: str) -> int:
     """ISO 8601 text (without a zone: UTC) or epoch milliseconds as UTC milliseconds. Raises ContractError."""
     if isinstance(value, str):
         try:
-            moment = datetime.fromisoformat(value)
-        except ValueError:
+            return ms_of(parse_iso(value))
+        except (ValueError, OverflowError):
             _refuse(
                 f"{name} is {value[:80]!r}: write ISO 8601, like 2026-03-01T09:30:00Z, or epoch milliseconds"
             )
-        if moment.tzinfo is None:
-            moment = moment.replace(tzinfo=UTC)
-        return (moment - _EPOCH) // _MILLISECOND
     return _as_whole(value, name)
+
+
+def parse_iso(text: str) -> datetime:
+    """ISO 8601, also with a small t or z (RFC 3339) and as BigQuery ends it (" UTC"). Raises ValueError.
+
+    Digits alone are a date only if they are eight: Python would read epoch milliseconds as a year, a day and an hour.
+    """
+    if text.isdigit() and len(text) != 8:
+        raise ValueError(text)
+    if text.endswith(" UTC"):
+        text = text[:-4] + "+00:00"
+    elif text.endswith("z"):
+        text = text[:-1] + "Z"
+    return datetime.fromisoformat(text)
+
+
+def ms_of(moment: datetime, zone: tzinfo = UTC) -> int:
+    """A moment as UTC milliseconds, rounded down; `zone` is the one of a moment that names none."""
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=zone)
+    return (moment - _EPOCH) // _MILLISECOND
 
 
 def _refuse(message: str) -> NoReturn:
@@ -131,8 +151,15 @@ def _as_text(value: object, name: str) -> str:
     if isinstance(value, str):
         return value
     if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
+        return _digits(value, name)
     _refuse(f"{name} must be a text")
+
+
+def _digits(value: int, name: str) -> str:
+    try:
+        return str(value)
+    except ValueError:  # beyond 4,300 digits Python does not write a number out
+        _refuse(f"{name} is a number of more than 4,300 digits")
 
 
 def _as_whole(value: object, name: str) -> int:
@@ -161,7 +188,10 @@ def _identifiers(value: object) -> list[Identifier]:
         return []
     if isinstance(value, Mapping):
         return [
-            {"type": _as_text(kind, "an identifier type"), "value": _as_text(one, f"identifiers.{kind}")}
+            {
+                "type": _as_text(kind, "an identifier type"),
+                "value": _as_text(one, f"identifiers.{shown(kind)}"),
+            }
             for kind, values in value.items()
             for one in (values if isinstance(values, list) else [values])
             if one is not None
@@ -197,7 +227,7 @@ def _choices(value: object) -> dict[str, ConsentDecision]:
     if not isinstance(value, Mapping):
         _refuse("consent must be an object of purpose to granted, denied or revoked")
     return {
-        str(purpose): _choice(decision, _DECISIONS, f"consent.{purpose}")
+        str(purpose): _choice(decision, _DECISIONS, f"consent.{shown(purpose)}")
         for purpose, decision in value.items()
     }
 
@@ -214,7 +244,7 @@ def _texts(value: object, name: str) -> dict[str, str]:
         return {}
     if not isinstance(value, Mapping):
         _refuse(f"{name} must be an object of name to text")
-    return {str(key): _plain(one, f"{name}.{key}") for key, one in value.items() if one is not None}
+    return {str(key): _plain(one, f"{name}.{shown(key)}") for key, one in value.items() if one is not None}
 
 
 def _plain(value: object, name: str) -> str:
@@ -222,6 +252,8 @@ def _plain(value: object, name: str) -> str:
         return value
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, (int, float)):
+    if isinstance(value, int):
+        return _digits(value, name)
+    if isinstance(value, float) and math.isfinite(value):
         return str(value)
     _refuse(f"{name} must be a text, a number, true or false")

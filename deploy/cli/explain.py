@@ -10,7 +10,7 @@ from deploy.cli.explanation import document, plain, told
 from deploy.cli.output import print_json, remarks, say
 from deploy.cli.times import moment
 from deploy.sources.corrections import identifier
-from deploy.sources.mapping import load_mapping
+from deploy.sources.mapping_file import load_mapping
 from deploy.sources.touchpoint_files import read_touchpoints
 from schemas.catalogue import Catalogue
 from schemas.errors import ContractError, SettingsError

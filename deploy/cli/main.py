@@ -42,6 +42,7 @@ COMMANDS: Final = {
     "journey": "journey",
     "explain": "explain",
     "policy": "policy",
+    "catalogue": "catalogue",
     "forget": "forget",
     "unlink": "unlink",
     "status": "status",

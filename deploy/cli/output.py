@@ -104,3 +104,8 @@ def _text(value: Any) -> Text:
 
 def _longest(text: Text) -> int:
     return max(line.cell_len for line in text.split())
+
+
+def remark(text: str) -> None:
+    """Print a line of plain text to standard error."""
+    remarks.print(text, markup=False, soft_wrap=True)

@@ -2,18 +2,19 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import Annotated, Any, Final
 
 import typer
 
-from deploy.cli.output import console, print_json, print_table, remarks, say
-from deploy.sources.mapping import load_mapping
-from deploy.sources.touchpoint_files import read_touchpoints
+from deploy.cli.intake import tell_unseen
+from deploy.cli.output import console, counted, print_json, print_table, remark, say
+from deploy.sources.mapping_file import load_mapping
+from deploy.sources.touchpoint_files import TouchpointFiles
 from schemas.catalogue import Catalogue
 from schemas.errors import ContractError
-from schemas.records import Identifier
+from schemas.records import Identifier, Touchpoint
 from schemas.settings import Settings
-from schemas.touchpoints import check as check_touchpoint
 from streams.identity.advice import advice
 from streams.identity.load_policy import load
 from streams.identity.policy import IdentityPolicy
@@ -60,8 +61,8 @@ def check(
         return
     for name, one in _all(policy).items():
         _show(name, one)
-    for remark in remarked:
-        say(f"remark: {remark}")
+    for text in remarked:
+        say(f"remark: {text}")
 
 
 @command.command(name="try")
@@ -88,7 +89,9 @@ def attempt(
     now = load(identity or settings.identity_policy, secret, settings.pseudonym_key_id, "--identity")
     new = load(against, secret, settings.pseudonym_key_id, "--against")
     trial = _Trial(now, new)
-    rejected = trial.read(files, mapping)
+    sources = TouchpointFiles(files, load_mapping(mapping) if mapping else None)
+    rejected = trial.read(sources)
+    tell_unseen(sources)
     before, after = (trial.outcome(replay) for replay in trial.replays)
     found = compare(before, after)
     document = {
@@ -110,7 +113,7 @@ def attempt(
         print_json(document)
     else:
         _tell(found, document)
-    return 1 if rejected else 0
+    return 1 if rejected or sources.lacks_required() else 0
 
 
 class _Trial:
@@ -122,30 +125,24 @@ class _Trial:
         self.blocked: list[Counter[str]] = [Counter() for _ in policies]
         self.raw: dict[EventKey, list[Identifier]] = {}
 
-    def read(self, files: list[str], mapping: str | None) -> int:
+    def read(self, sources: TouchpointFiles) -> int:
         """Take all events; return how many lines could not be read."""
         rejected = 0
-        for sourced in read_touchpoints(files, load_mapping(mapping) if mapping else None):
-            error, touchpoint = sourced.entry.error, sourced.touchpoint
-            if touchpoint is not None:
-                try:
-                    check_touchpoint(touchpoint)
-                except ContractError as problem:
-                    error = problem
-            if error is not None or touchpoint is None:
+        for sourced in sources:
+            entry = sourced.give(self._add)
+            if entry.error is not None:
                 rejected += 1
-                where = f"{sourced.entry.file}:{sourced.entry.line}"
-                remarks.print(f"{where}: {error}", markup=False, soft_wrap=True)
-                continue
-            self.raw[touchpoint["tenant"], touchpoint["event_id"]] = touchpoint["identifiers"]
-            for replay, blocked in zip(self.replays, self.blocked, strict=True):
-                policy = replay.policy.for_tenant(touchpoint["tenant"])
-                blocked.update(one["type"] for one in touchpoint["identifiers"] if policy.blocked(one))
-                try:
-                    replay.add(touchpoint)
-                except ContractError:  # no usable identifier: missing in the outcome, hence counted
-                    continue
+                remark(f"{entry.file}:{entry.line}: {entry.error}")
         return rejected
+
+    def _add(self, touchpoint: Touchpoint) -> None:
+        self.raw[touchpoint["tenant"], touchpoint["event_id"]] = touchpoint["identifiers"]
+        for replay, blocked in zip(self.replays, self.blocked, strict=True):
+            policy = replay.policy.for_tenant(touchpoint["tenant"])
+            blocked.update(one["type"] for one in touchpoint["identifiers"] if policy.blocked(one))
+            # without a usable identifier it is missing in the outcome, hence counted
+            with suppress(ContractError):
+                replay.add(touchpoint)
 
     def outcome(self, replay: Replay) -> Outcome:
         """What became of the events."""
@@ -214,7 +211,7 @@ def _tell_example(example: Mapping[str, Any], way: str) -> None:
     )  # fmt: skip
     for part in example["parts"][:_IDENTIFIERS]:
         names = ", ".join(part["identifiers"])
-        say(f"    {part['profile_id']}: {part['touchpoints']} touchpoints, such as of {names}")
+        say(f"    {part['profile_id']}: {counted(part['touchpoints'], 'touchpoint')}, such as of {names}")
     if len(example["parts"]) > _IDENTIFIERS:
         say(f"    and {len(example['parts']) - _IDENTIFIERS} more")
 

@@ -1,31 +1,33 @@
 """`touchline publish`: files of touchpoints, or of another system's rows, into Kafka."""
 
-import json
 import logging
 import os
 import time
 from collections import Counter
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Annotated, Literal, Protocol
+from typing import Annotated, Literal, Protocol
 
 import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from deploy.cli.output import print_json, remarks
+from deploy.cli.intake import tell_unknown, tell_unseen
+from deploy.cli.output import counted, print_json, remark, remarks
+from deploy.cli.rejects import Rejects
+from deploy.sources.csv_rows import UnclosedQuote
 from deploy.sources.files import STDIN, Entry, Format, format_of
-from deploy.sources.mapping import load_mapping
+from deploy.sources.mapping_file import load_mapping
 from deploy.sources.publisher import Publisher, message, paced
-from deploy.sources.touchpoint_files import Sourced, read_touchpoints
+from deploy.sources.touchpoint_files import TouchpointFiles
+from deploy.sources.unknown_names import UnknownNames
 from schemas.catalogue import Catalogue
-from schemas.errors import ContractError, TouchlineError
+from schemas.errors import TouchlineError
 from schemas.records import Touchpoint
 from schemas.settings import Settings
 from streams.identity.load_policy import load
 from streams.identity.policy import IdentityPolicy
-
-DEFAULT_REJECTS = "rejects.jsonl"
 
 
 def command(
@@ -34,8 +36,9 @@ def command(
     ],
     mapping: Annotated[str | None, typer.Option(help="TOML file that says which column is what.")] = None,
     rejects: Annotated[
-        str, typer.Option(help="Where rejected lines go, with their reasons.")
-    ] = DEFAULT_REJECTS,
+        str | None,
+        typer.Option(help="A new file for rejected lines, with their reasons; default: rejects-TIME.jsonl."),
+    ] = None,
     rate: Annotated[
         float | None, typer.Option(help="At most so many touchpoints a second.", min=0.001)
     ] = None,
@@ -47,32 +50,70 @@ def command(
 ) -> int:
     """Publish touchpoints to Kafka. Exit code 1 if a line was rejected; the others are published.
 
+    Types, channels and consent purposes that the catalogue does not name are published, and listed at the end.
+    Exit code 1, too, if no line has the column that the mapping names for a required field or an identifier.
+
     Example: touchline publish shop.csv --mapping deploy/sources/examples/ecom.toml
     """
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
     settings = Settings.from_env()
     policy = load(settings.identity_policy, settings.pseudonym_secret(), settings.pseudonym_key_id)
+    catalogue = Catalogue.load(settings.catalogue)
     columns = load_mapping(mapping) if mapping else None
     for name in files:
         _check_readable(name, form)
-    summary = Summary()
-    with ExitStack() as stack:
+    run = Run(TouchpointFiles(files, columns, form), UnknownNames(catalogue))
+    with Rejects(rejects) as lost, ExitStack() as stack:
         sender: Sender = (
-            DryRun(policy, Catalogue.load(settings.catalogue))
-            if dry_run
-            else stack.enter_context(Publisher(settings, policy))
+            DryRun(policy, catalogue) if dry_run else stack.enter_context(Publisher(settings, policy))
         )
-        lost = stack.enter_context(Rejects(Path(rejects)))
         bar = stack.enter_context(Bar())
         try:
-            for sourced in paced(read_touchpoints(files, columns, form), rate):
-                _take(sourced, sender, lost, summary)
+            for summary in run.publish(sender, lost, rate):
                 bar.show(summary)
         except KeyboardInterrupt:
-            summary.interrupted = True
+            run.summary.interrupted = True
         sender.flush()
-        summary.sent = sender.sent
-    return _finish(summary, lost, dry_run=dry_run, as_json=as_json)
+        run.summary.sent = sender.sent
+    return _finish(run, lost, dry_run=dry_run, as_json=as_json)
+
+
+@dataclass
+class Summary:
+    """What became of the lines."""
+
+    sent: int = 0
+    rejected: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
+    lines: int = 0
+    unclosed: int = 0  #: CSV rows with a quote that does not close
+    first_unclosed: str = ""
+    interrupted: bool = False
+    started: float = field(default_factory=time.monotonic)
+
+    def seconds(self) -> float:
+        """Since the start."""
+        return time.monotonic() - self.started
+
+
+@dataclass
+class Run:
+    """One run of the command."""
+
+    files: TouchpointFiles
+    unknown: UnknownNames
+    summary: Summary = field(default_factory=Summary)
+
+    def publish(self, sender: "Sender", lost: Rejects, rate: float | None = None) -> Iterator[Summary]:
+        """Give every line to the sender, or to `lost`; yield the summary after each."""
+
+        def send(touchpoint: Touchpoint) -> None:
+            sender.send(touchpoint)
+            self.unknown.notice(touchpoint)
+
+        for sourced in paced(self.files, rate):
+            _note(sourced.give(send), lost, self.summary)
+            yield self.summary
 
 
 class Sender(Protocol):
@@ -102,53 +143,6 @@ class DryRun:
 
     def flush(self) -> None:
         """Nothing waits."""
-
-
-@dataclass
-class Summary:
-    """What became of the lines."""
-
-    sent: int = 0
-    rejected: int = 0
-    reasons: Counter[str] = field(default_factory=Counter)
-    lines: int = 0
-    interrupted: bool = False
-    started: float = field(default_factory=time.monotonic)
-
-    def seconds(self) -> float:
-        """Since the start."""
-        return time.monotonic() - self.started
-
-
-class Rejects:
-    """The file of rejected lines, made with the first one; its owner alone may read it (personal data)."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._file: IO[str] | None = None
-
-    def __enter__(self) -> "Rejects":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._file is not None:
-            self._file.close()
-
-    def add(self, entry: Entry, error: ContractError) -> None:
-        """Write one rejected line. Raises TouchlineError if the file cannot be written."""
-        line = {
-            "file": entry.file, "line": entry.line, "reason": error.reason.value, "error": str(error),
-            "text": entry.text,
-        }  # fmt: skip
-        try:
-            if self._file is None:
-                descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-                self._file = os.fdopen(descriptor, "w", encoding="utf-8")
-            self._file.write(json.dumps(line) + "\n")
-        except OSError as fault:
-            raise TouchlineError(
-                f"{self.path} cannot be written ({fault.strerror}): name another with --rejects"
-            ) from fault
 
 
 class Bar:
@@ -188,43 +182,47 @@ def _check_readable(name: str, form: Format | None) -> None:
         raise TouchlineError(f"{name} {why}: nothing was published")
 
 
-def _take(sourced: Sourced, sender: Sender, lost: Rejects, summary: Summary) -> None:
+def _note(entry: Entry, lost: Rejects, summary: Summary) -> None:
     summary.lines += 1
-    error = sourced.entry.error
-    if sourced.touchpoint is not None:
-        try:
-            sender.send(sourced.touchpoint)
-        except ContractError as problem:
-            error = problem
-    if error is not None:
-        lost.add(sourced.entry, error)
+    if entry.error is not None:
+        lost.add(entry, entry.error)
         summary.rejected += 1
-        summary.reasons[error.reason.value] += 1
+        summary.reasons[entry.error.reason.value] += 1
+        if isinstance(entry.error, UnclosedQuote):
+            summary.unclosed += 1
+            summary.first_unclosed = summary.first_unclosed or f"{entry.file} line {entry.line}"
 
 
-def _finish(summary: Summary, lost: Rejects, *, dry_run: bool, as_json: bool) -> int:
-    seconds = summary.seconds()
+def _finish(run: Run, lost: Rejects, *, dry_run: bool, as_json: bool) -> int:
+    summary, seconds = run.summary, run.summary.seconds()
     if as_json:
         print_json(
             {
                 "sent": summary.sent,
                 "rejected": summary.rejected,
                 "reasons": dict(summary.reasons),
+                "rejects": str(lost.path) if lost.written else None,
+                "unclosed_quotes": summary.unclosed,
+                "unseen_columns": run.files.unseen(),
+                "unknown_names": run.unknown.document(),
                 "interrupted": summary.interrupted,
                 "seconds": round(seconds, 3),
                 "per_second": round(summary.sent / max(seconds, 0.001)),
             }
         )
     verb = "would be published" if dry_run else "published"
-    remarks.print(
-        f"{summary.sent:,} {verb} in {seconds:.1f} s ({summary.sent / max(seconds, 0.001):,.0f} a second)"
-    )
+    remark(f"{summary.sent:,} {verb} in {seconds:.1f} s ({summary.sent / max(seconds, 0.001):,.0f} a second)")
     if summary.rejected:
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in summary.reasons.most_common())
-        remarks.print(
-            f"{summary.rejected:,} rejected ({reasons}): see {lost.path}", markup=False, soft_wrap=True
+        remark(f"{summary.rejected:,} rejected ({reasons}): see {lost.path}")
+    if summary.unclosed:
+        remark(
+            f"{counted(summary.unclosed, 'row')} of them with a quote that does not close, the first in"
+            f" {summary.first_unclosed}: the lines after such a row were read as rows of their own"
         )
+    tell_unseen(run.files)
+    tell_unknown(run.unknown)
     if summary.interrupted:
-        remarks.print("interrupted: the rest was not read; publish the files again, nothing is counted twice")
+        remark("interrupted: the rest was not read; publish the files again, nothing is counted twice")
         return 130
-    return 1 if summary.rejected else 0
+    return 1 if summary.rejected or run.files.lacks_required() else 0

@@ -2,23 +2,31 @@
 
 import json
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
-from deploy.cli.output import print_mapping, remarks
-from deploy.sources.mapping import load_mapping
-from deploy.sources.touchpoint_files import read_touchpoints
+from deploy.cli.intake import tell_unseen
+from deploy.cli.output import print_mapping, remark
+from deploy.cli.rejects import check_outputs
+from deploy.sources.files import Entry
+from deploy.sources.mapping_file import load_mapping
+from deploy.sources.touchpoint_files import TouchpointFiles
 from schemas.catalogue import Catalogue
-from schemas.errors import ContractError, SettingsError
+from schemas.errors import SettingsError
 from schemas.settings import Settings
-from schemas.touchpoints import check
 from streams.identity.load_policy import load as load_policy
 from streams.journeys.rules import JourneyRules
 from streams.replay import Replay
+
+#: What the summary counts → the file that has it, a line each.
+RESULTS: Final = {
+    "touchpoints": "assignments.jsonl", "profiles": "states.jsonl", "accounts": "accounts.jsonl",
+    "signals": "signals.jsonl", "changes": "changes.jsonl",
+}  # fmt: skip
 
 
 def command(
@@ -37,7 +45,8 @@ def command(
     """Resolve identities and fold journeys over files, in this process, without Kafka or ClickHouse.
 
     Writes assignments.jsonl, states.jsonl, accounts.jsonl, signals.jsonl and changes.jsonl. Every live run
-    over the same events ends in the same profiles and state hashes.
+    over the same events ends in the same profiles and state hashes. Takes and refuses the lines that `publish`
+    does, and names those that it refuses on standard error; exit code 1 if there is one.
 
     Example: touchline replay events.jsonl --out result --identity stricter.toml
     """
@@ -50,22 +59,24 @@ def command(
         JourneyRules.load(rules or settings.journey_rules),
     )
     now = _now(as_of)
+    check_outputs((out / name for name in RESULTS.values()), files)
+    sources = TouchpointFiles(files, load_mapping(mapping) if mapping else None)
     read = rejected = 0
-    for sourced in read_touchpoints(files, load_mapping(mapping) if mapping else None):
+    for entry in collect(sources, replay):
         read += 1
-        error = sourced.entry.error
-        if sourced.touchpoint is not None:
-            try:
-                check(sourced.touchpoint)
-                replay.add(sourced.touchpoint)
-            except ContractError as problem:
-                error = problem
-        if error is not None:
+        if entry.error is not None:
             rejected += 1
-            remarks.print(f"{sourced.entry.file}:{sourced.entry.line}: {error}", markup=False, soft_wrap=True)
+            remark(f"{entry.file}:{entry.line}: {entry.error}")
+    tell_unseen(sources)
     counts = write(replay, out, now)
     print_mapping({"read": read, "rejected": rejected, **counts}, as_json=as_json, title=f"Written to {out}")
-    return 1 if rejected else 0
+    return 1 if rejected or sources.lacks_required() else 0
+
+
+def collect(sources: TouchpointFiles, replay: Replay) -> Iterator[Entry]:
+    """Give every touchpoint to the replay; yield each line's entry, with its error if it was refused."""
+    for sourced in sources:
+        yield sourced.give(replay.add)
 
 
 def write(replay: Replay, out: Path, now: int) -> dict[str, int]:
@@ -75,13 +86,14 @@ def write(replay: Replay, out: Path, now: int) -> dict[str, int]:
         {"tenant": o.touchpoint["tenant"], "event_id": o.touchpoint["event_id"], "profile_id": o.profile_id}
         for o in replay.owned()
     )
-    return {
-        "touchpoints": _lines(out / "assignments.jsonl", assignments),
-        "profiles": _lines(out / "states.jsonl", replay.states()),
-        "accounts": _lines(out / "accounts.jsonl", replay.accounts()),
-        "signals": _lines(out / "signals.jsonl", replay.signals(now)),
-        "changes": _lines(out / "changes.jsonl", replay.changes()),
+    results: dict[str, Iterable[Mapping[str, Any]]] = {
+        "touchpoints": assignments,
+        "profiles": replay.states(),
+        "accounts": replay.accounts(),
+        "signals": replay.signals(now),
+        "changes": replay.changes(),
     }
+    return {name: _lines(out / RESULTS[name], records) for name, records in results.items()}
 
 
 def _lines(path: Path, records: Iterable[Mapping[str, Any]]) -> int:

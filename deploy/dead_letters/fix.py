@@ -18,11 +18,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from schemas.errors import ContractError, SettingsError
-from schemas.jsonform import FIELDS, from_json, to_json, to_ms
+from schemas.intake import accept
+from schemas.jsonform import FIELDS, to_json, to_ms
 from schemas.keys import NAME_PATTERN
 from schemas.records import Touchpoint
 from schemas.toml_text import parse_toml, place, read_text
-from schemas.touchpoints import check
 
 _SECTIONS: Final = ("rename", "drop", "set", "clamp")
 _MAPS: Final = ("identifiers", "attributes", "experiments", "consent")
@@ -55,9 +55,7 @@ class Fix:
             _take(form, path)
         form |= self.set
         self._clamp(form)
-        mended = from_json(form, touchpoint["received_at"])
-        check(mended)
-        return mended
+        return accept(form, touchpoint["received_at"])
 
     def _drops(self, identifier: Mapping[str, str]) -> bool:
         return any(

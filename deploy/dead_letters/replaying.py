@@ -22,7 +22,7 @@ from schemas.errors import ContractError, UnavailableError
 from schemas.records import DeadLetter
 from schemas.settings import Settings
 from schemas.topics import ALL, DEAD_LETTERS, TOUCHPOINTS, Topic
-from schemas.touchpoints import check
+from schemas.touchpoints import capped, check
 
 _FLUSH_EVERY: Final = 1000
 _FLUSH_SECONDS: Final = 60.0
@@ -96,7 +96,7 @@ class Replay:
             if value is None:
                 raise NotReplayableError("the letter is without its bytes, and its topic has let them go")
         if topic is TOUCHPOINTS:
-            value = self._touchpoint(value)
+            value = self._touchpoint(value, letter.rejected_at)
         elif self._fix is not None:
             raise NotReplayableError("a fix can mend touchpoints only")
         kept = [
@@ -117,16 +117,18 @@ class Replay:
             )
         return topic
 
-    def _touchpoint(self, value: bytes | None) -> bytes | None:
+    def _touchpoint(self, value: bytes | None, rejected_at: int) -> bytes | None:
+        """What to send; a fix goes by the reception that stitch went by: no later than the rejection."""
         try:
             name, touchpoint = decode(value, self._schema_by_id)
             if name != "Touchpoint":
                 raise NotReplayableError("a fix can mend touchpoints only")
+            received = capped(touchpoint, rejected_at)  # type: ignore[arg-type]
             if self._fix is not None:
-                mended = encode("Touchpoint", self._fix.apply(touchpoint))  # type: ignore[arg-type]
+                mended = encode("Touchpoint", self._fix.apply(received))
                 self.done.fixed += mended != value
                 return mended
-            check(touchpoint)  # type: ignore[arg-type]
+            check(received)
         except ContractError as error:
             if self._fix is not None:
                 raise NotReplayableError(f"the fix does not mend it: {error.reason.value}") from error

@@ -3,31 +3,34 @@
 A bad line is an entry with an error and never ends the file; memory stays bounded whatever the file holds.
 """
 
-import csv
 import gzip
-import json
 import sys
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Final, Literal, NoReturn
+from typing import IO, Any, Final, Literal
 
-from schemas.codec import MAX_BYTES
-from schemas.errors import ContractError, Reason, TouchlineError
+from deploy.sources.csv_rows import Row, read_rows
+from deploy.sources.lines import SourceError, read_lines
+from schemas.errors import ContractError, Reason
+from schemas.strict_json import parse_json
 
 Format = Literal["jsonl", "csv"]
 
-#: A touchpoint of MAX_BYTES fits with its field names and escapes.
-MAX_LINE_BYTES: Final = 4 * MAX_BYTES
 STDIN: Final = "-"
 
 _FORMATS: Final[dict[str, Format]] = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl", ".csv": "csv"}
 
 
-class SourceError(TouchlineError):
-    """A file of events cannot be read (further). Response: stop; the text names the file and the fix."""
+@dataclass(frozen=True)
+class Layout:
+    """How a file is written, beside its format."""
+
+    delimiter: str = ","  #: between the cells of a CSV file
+    encoding: str = "utf-8"
+    trim: bool = True  #: whether white space around the names of CSV columns is left out
+    exact: bool = False  #: whether JSON numbers with a fraction become Decimal, not float
 
 
 @dataclass(frozen=True)
@@ -51,11 +54,13 @@ def format_of(name: str) -> Format:
     return _FORMATS[suffix]
 
 
-def read_entries(name: str, form: Format, delimiter: str = ",") -> Iterator[Entry]:
+def read_entries(name: str, form: Format, layout: Layout = Layout()) -> Iterator[Entry]:
     """The entries of a file, or of standard input for "-". Raises SourceError if it cannot be read."""
     with _open(name) as stream:
-        lines = _Lines(name, stream)
-        yield from _json_entries(name, lines) if form == "jsonl" else _csv_entries(name, lines, delimiter)
+        if form == "jsonl":
+            yield from _json_entries(name, stream, layout)
+        else:
+            yield from _csv_entries(name, stream, layout)
 
 
 @contextmanager
@@ -75,101 +80,39 @@ def _open(name: str) -> Iterator[IO[bytes]]:
             yield raw
 
 
-class _Lines:
-    """Lines as text; remembers those read since the last `take`: one CSV row may span several."""
-
-    def __init__(self, name: str, stream: IO[bytes]) -> None:
-        self._name = name
-        self._stream = stream
-        self._number = 0
-        self._first = 1
-        self._taken: list[str] = []
-        self._error: ContractError | None = None
-
-    def __iter__(self) -> "_Lines":
-        return self
-
-    def __next__(self) -> str:
-        raw = self._read(MAX_LINE_BYTES)
-        if not raw:
-            raise StopIteration
-        self._number += 1
-        if len(raw) == MAX_LINE_BYTES and raw[-1:] != b"\n":
-            self._error = ContractError(Reason.TOO_LARGE, f"the line is longer than {MAX_LINE_BYTES} bytes")
-            rest = self._read(MAX_LINE_BYTES)
-            while rest and rest[-1:] != b"\n":
-                rest = self._read(MAX_LINE_BYTES)
-            raw = raw[:1000]
-        if self._number == 1:
-            raw = raw.removeprefix(b"\xef\xbb\xbf")
-        try:
-            text = raw.decode()
-        except UnicodeDecodeError:
-            self._error = self._error or ContractError(Reason.UNDECODABLE, "the line is not UTF-8")
-            text = raw.decode(errors="backslashreplace")
-        self._taken.append(text)
-        return text
-
-    def take(self) -> tuple[int, str, ContractError | None]:
-        """Number of the first line since the last call, the text of all, and what is wrong with it."""
-        taken = self._first, "".join(self._taken).rstrip("\r\n"), self._error
-        self._first, self._taken, self._error = self._number + 1, [], None
-        return taken
-
-    def _read(self, limit: int) -> bytes:
-        try:
-            return self._stream.readline(limit)
-        except (OSError, EOFError, zlib.error) as error:
-            raise SourceError(f"{self._name} cannot be read beyond line {self._number}: {error}") from error
-
-
-def _json_entries(name: str, lines: _Lines) -> Iterator[Entry]:
-    for raw in lines:
-        line, text, error = lines.take()
+def _json_entries(name: str, stream: IO[bytes], layout: Layout) -> Iterator[Entry]:
+    for line in read_lines(name, stream, layout.encoding):
+        text = line.text.rstrip("\r\n")
         if text.isspace() or not text:
             continue
-        value = None
+        value, error = None, line.error
         if error is None:
             try:
-                value = json.loads(raw, parse_constant=_refuse_constant)
-            except (ValueError, RecursionError) as problem:
-                error = ContractError(Reason.UNDECODABLE, f"not JSON: {problem}")
-        yield Entry(name, line, text, value, error)
+                value = parse_json(text, exact=layout.exact)
+            except ContractError as problem:
+                error = problem
+        yield Entry(name, line.number, text, value, error)
 
 
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not a JSON number")
+def _csv_entries(name: str, stream: IO[bytes], layout: Layout) -> Iterator[Entry]:
+    rows = read_rows(read_lines(name, stream, layout.encoding), layout.delimiter)
+    header = _header(name, next(rows, None), trim=layout.trim)
+    for row in rows:
+        error = row.error
+        if error is None and len(row.cells) != len(header):
+            error = ContractError(
+                Reason.UNDECODABLE, f"{len(row.cells)} columns, the header has {len(header)}"
+            )
+        value = dict(zip(header, row.cells, strict=True)) if error is None else None
+        yield Entry(name, row.line, row.text, value, error)
 
 
-def _csv_entries(name: str, lines: _Lines, delimiter: str) -> Iterator[Entry]:
-    rows = csv.reader(lines, delimiter=delimiter, strict=True)
-    header = _header(name, rows)
-    lines.take()
-    while True:
-        row: list[str] = []
-        problem = None
-        try:
-            row = next(rows)
-        except StopIteration:
-            return
-        except csv.Error as fault:
-            problem = ContractError(Reason.UNDECODABLE, f"not CSV: {fault}")
-        line, text, error = lines.take()
-        if not row and problem is None and error is None:
-            continue
-        if problem is None and len(row) != len(header):
-            problem = ContractError(Reason.UNDECODABLE, f"{len(row)} columns, the header has {len(header)}")
-        error = error or problem
-        yield Entry(name, line, text, dict(zip(header, row, strict=True)) if error is None else None, error)
-
-
-def _header(name: str, rows: Iterator[list[str]]) -> list[str]:
-    try:
-        header = next(rows)
-    except StopIteration:
-        raise SourceError(f"{name} is empty: the first line of a CSV file names its columns") from None
-    except csv.Error as error:
-        raise SourceError(f"{name}: the first line does not name columns: {error}") from error
+def _header(name: str, row: Row | None, *, trim: bool) -> list[str]:
+    if row is None:
+        raise SourceError(f"{name} is empty: the first line of a CSV file names its columns")
+    if row.error is not None:
+        raise SourceError(f"{name}: the first line does not name columns: {row.error}")
+    header = [cell.strip() for cell in row.cells] if trim else row.cells
     if len(set(header)) != len(header) or "" in header:
         raise SourceError(f"{name}: the first line must name each column once, none empty")
     return header

@@ -17,7 +17,7 @@ from time import process_time
 from zlib import crc32
 
 from deploy.simulation.population import Population, simulate
-from deploy.sources.mapping import load_mapping
+from deploy.sources.mapping_file import load_mapping
 from deploy.sources.touchpoint_files import read_touchpoints
 from schemas.catalogue import Catalogue
 from schemas.codec import encode

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from deploy.sources.mapping import load_mapping
+from deploy.sources.mapping_file import load_mapping
 from deploy.sources.publisher import publish
 from deploy.sources.touchpoint_files import read_touchpoints
 from schemas.catalogue import Catalogue

@@ -8,9 +8,11 @@ from schemas.codec import decode, encode
 from schemas.dead_letters import NOT_ENCLOSED
 from schemas.records import DeadLetter, Header
 from schemas.settings import Settings
-from tests.touchpoints import touchpoint
+from tests.touchpoints import START, touchpoint
 
 SETTINGS = Settings(topic_prefix="test.")
+HOUR = 3_600_000
+REJECTED_AT = START + HOUR
 
 
 def letter(number: int = 0, **fields: Any) -> Letter:
@@ -21,7 +23,7 @@ def letter(number: int = 0, **fields: Any) -> Letter:
             "value": b"bytes", "headers": [], **fields,
         }
     )  # fmt: skip
-    return Letter(1000 + number, 0, number, body)
+    return Letter(REJECTED_AT + number, 0, number, body)
 
 
 def replay(
@@ -78,6 +80,17 @@ def test_an_original_too_large_for_its_letter_is_read_where_it_stands() -> None:
     }
 
 
+def test_a_fix_goes_by_the_reception_that_stitch_went_by_not_by_what_the_source_states() -> None:
+    in_2099 = START + 73 * 365 * 24 * HOUR
+    lying = encode("Touchpoint", touchpoint(occurred_at=in_2099, received_at=in_2099))
+    run, _ = replay(letter(value=lying))
+    assert run.done.fails_again == 1
+
+    _, (sent,) = replay(letter(value=lying), fix=parse_fix('[clamp]\nlatest = "received_at"', "fix.toml"))
+    mended = decode(sent.value)[1]
+    assert (mended["occurred_at"], mended["received_at"]) == (REJECTED_AT, REJECTED_AT)
+
+
 def test_a_fix_mends_touchpoints_and_leaves_the_rest() -> None:
     broken = encode("Touchpoint", touchpoint(amount_minor=5))
     fix = parse_fix('[set]\ncurrency = "EUR"', "fix.toml")
@@ -112,7 +125,9 @@ def test_letters_are_counted_by_kind_and_the_newest_come_first() -> None:
 def test_letters_are_asked_for_by_time_reason_component_and_topic() -> None:
     one = letter(1)
 
-    assert Wanted(since=1001, reason="INVALID", component="stitch", topic="test.touchpoints").matches(one)
-    assert not Wanted(since=1002).matches(one)
+    assert Wanted(
+        since=REJECTED_AT + 1, reason="INVALID", component="stitch", topic="test.touchpoints"
+    ).matches(one)
+    assert not Wanted(since=REJECTED_AT + 2).matches(one)
     assert not Wanted(reason="TOO_LARGE").matches(one)
     assert not Wanted(topic="touchpoints").matches(one)

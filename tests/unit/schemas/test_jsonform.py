@@ -176,3 +176,15 @@ json_values = st.recursive(
 def test_whatever_json_raises_only_contract_errors(fields: dict[str, Any]) -> None:
     with suppress(ContractError):
         read(**fields)
+
+
+@pytest.mark.parametrize(
+    "text", ["2026-01-01t00:00:00z", "2026-01-01 00:00:00 UTC", "2026-01-01T00:00:00.000z"]
+)
+def test_a_time_may_be_written_as_rfc_3339_and_bigquery_write_it(text: str) -> None:
+    assert read(occurred_at=text)["occurred_at"] == START
+
+
+@pytest.mark.parametrize("text", ["1767225600000", "2000010112304", "1767225600", "2026-01-01 00:00:00 MEZ"])
+def test_digits_that_are_no_date_of_eight_are_refused(text: str) -> None:
+    assert "write ISO 8601" in refusal(occurred_at=text)

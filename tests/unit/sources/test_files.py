@@ -6,14 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from deploy.sources import files
-from deploy.sources.files import Entry, SourceError, format_of, read_entries
+from deploy.sources import lines
+from deploy.sources.files import Entry, Layout, format_of, read_entries
+from deploy.sources.lines import SourceError
 from schemas.errors import Reason
 
 
 def entries(path: Path, text: bytes, delimiter: str = ",") -> list[Entry]:
     path.write_bytes(text)
-    return list(read_entries(str(path), format_of(str(path)), delimiter))
+    return list(read_entries(str(path), format_of(str(path)), Layout(delimiter)))
 
 
 def test_json_lines_are_numbered_and_blank_ones_are_skipped(tmp_path: Path) -> None:
@@ -36,7 +37,7 @@ def test_a_bad_line_is_an_entry_with_a_reason_and_the_next_is_read(tmp_path: Pat
 def test_an_endless_line_is_refused_without_being_held(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    monkeypatch.setattr(files, "MAX_LINE_BYTES", 4096)
+    monkeypatch.setattr(lines, "MAX_LINE_BYTES", 4096)
     header = b"" if name == "a.jsonl" else b"a\n"
     found = entries(tmp_path / name, header + b"1\n" + b"5" * 50_000 + b"\n7\n")
     assert [entry.error is None for entry in found] == [True, False, True]
@@ -46,7 +47,7 @@ def test_an_endless_line_is_refused_without_being_held(
 
 
 def test_a_line_of_exactly_the_limit_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(files, "MAX_LINE_BYTES", 8)
+    monkeypatch.setattr(lines, "MAX_LINE_BYTES", 8)
     assert [entry.value for entry in entries(tmp_path / "a.jsonl", b"1234567\n12\n")] == [1234567, 12]
 
 

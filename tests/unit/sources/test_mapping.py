@@ -1,52 +1,23 @@
 """Mapping files: what they make of a row, and what they say when they are wrong."""
 
 import gzip
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from deploy.sources.mapping import ColumnMapping, load_mapping, parse_mapping
+from deploy.sources.mapping_file import load_mapping
 from deploy.sources.touchpoint_files import read_touchpoints
 from schemas.catalogue import Catalogue
 from schemas.errors import ContractError, SettingsError
 from schemas.jsonform import from_json
 from schemas.touchpoints import check
 from tests.touchpoints import START
+from tests.unit.sources.shop import ROW, mapping, read
 
 ECOM_MAPPING = Path("deploy/sources/examples/ecom.toml")
 ECOM = Path("../shared/data/ecom.csv.gz")
-
-GOOD = """
-derive_event_id = true
-attributes = ["colour"]
-[constants]
-source = "shop"
-[columns]
-occurred_at = "when"
-channel = "where"
-type = "what"
-amount_minor = "cents"
-currency = "money"
-[identifiers]
-customer_id = "user"
-cookie = ["browser", "app"]
-[lookup.type]
-buy = "order_placed"
-"""
-ROW = {
-    "when": "2026-01-01 01:00:00", "where": "web", "what": "buy", "cents": "1299", "money": "EUR",
-    "user": "u1", "browser": "b", "app": "", "colour": "red", "ignored": "x",
-}  # fmt: skip
-
-
-def mapping(change: str = "", to: str = "") -> ColumnMapping:
-    assert change in GOOD
-    return parse_mapping(GOOD.replace(change, to, 1) if change else GOOD, "m.toml")
-
-
-def read(which: ColumnMapping, **cells: str) -> dict[str, Any]:
-    return dict(from_json(which.apply({**ROW, **cells}), START))
 
 
 def test_a_row_becomes_a_touchpoint() -> None:
@@ -67,19 +38,74 @@ def test_an_empty_cell_is_left_out() -> None:
     assert read(mapping(), cents="")["amount_minor"] is None
 
 
+def test_cells_are_trimmed_unless_they_are_to_be_kept() -> None:
+    assert read(mapping(), user=" u1\t", colour="\xa0")["identifiers"][0]["value"] == "u1"
+    assert read(mapping(), colour=" \xa0")["attributes"] == {}
+    kept = mapping("derive_event_id = true", "derive_event_id = true\ntrim = false")
+    assert read(kept, user=" u1\t")["identifiers"][0]["value"] == " u1\t"
+
+
+def test_the_derived_id_does_not_depend_on_white_space_that_is_trimmed() -> None:
+    assert mapping().apply({**ROW, "user": " u1 "})["event_id"] == mapping().apply(ROW)["event_id"]
+    kept = mapping("derive_event_id = true", "derive_event_id = true\ntrim = false")
+    assert kept.apply({**ROW, "user": " u1 "})["event_id"] != kept.apply(ROW)["event_id"]
+
+
+def test_a_survey_answer_may_have_its_kind_in_a_column() -> None:
+    which = mapping(
+        "[constants]",
+        '[score]\nvalue = "stars"\nkind_column = "survey"\n[lookup.score]\nx = "csat"\n[constants]',
+    )
+    assert read(which, stars="4", survey="x")["score"] == {"kind": "CSAT", "value": 4.0}
+    assert read(which, stars="", survey="x")["score"] is None
+    for stars, says in (
+        ("4", "score.kind must be"),
+        ("nan", "score.value is 'nan'"),
+        ("1_0", "score.value is '1_0'"),
+    ):
+        with pytest.raises(ContractError, match=says):
+            read(which, stars=stars, survey="y")
+
+
+def test_a_column_of_that_name_goes_before_a_path() -> None:
+    which = mapping('customer_id = "user"', 'customer_id = "user.id"')
+    nested: dict[str, Any] = {**ROW, "user": {"id": 7}}
+    assert from_json(which.apply(nested), START)["identifiers"][0]["value"] == "7"
+    assert from_json(which.apply({**nested, "user.id": 8}), START)["identifiers"][0]["value"] == "8"
+
+
+@pytest.mark.parametrize("row", [[1], "text", None, 3])
+def test_a_json_row_that_is_no_object_is_refused(row: object) -> None:
+    with pytest.raises(ContractError, match="a row is a JSON object"):
+        mapping().apply(row)
+
+
 @pytest.mark.parametrize(
-    ("time", "cell", "expected"),
-    [
-        ('zone = "Europe/Berlin"', "2026-01-01 01:00:00", START),
-        ('zone = "Europe/Berlin"', "2026-01-01T00:00:00Z", START),
-        ('format = "epoch_s"', str(START // 1000), START),
-        ('format = "epoch_s"', f"{START // 1000}.25", START + 250),
-        ('format = "epoch_ms"', str(START), START),
-        ('format = "%d.%m.%Y %H:%M"', "01.01.2026 00:00", START),
-    ],
+    ("column", "required"),
+    [("user", True), ("browser", True), ("when", True), ("colour", False), ("money", False)],
 )
-def test_a_time_has_the_mappings_format_and_zone(time: str, cell: str, expected: int) -> None:
-    assert read(mapping("[constants]", f"[time]\n{time}\n[constants]"), when=cell)["occurred_at"] == expected
+def test_a_column_that_no_json_line_has_is_found(tmp_path: Path, column: str, required: bool) -> None:
+    file = tmp_path / "a.jsonl"
+    row = {name: cell for name, cell in ROW.items() if name != column}
+    file.write_text(json.dumps(row) + "\n" + json.dumps({**row, "new": 1}) + "\n[]\n")
+    sources = read_touchpoints([str(file)], mapping())
+    assert len(list(sources)) == 3
+    assert (sources.unseen(), sources.lacks_required()) == ([column], required)
+
+
+def test_a_column_that_one_line_has_is_not_missed_even_if_it_is_null(tmp_path: Path) -> None:
+    first, second = tmp_path / "a.jsonl", tmp_path / "b.jsonl"
+    first.write_text(json.dumps({name: cell for name, cell in ROW.items() if name != "colour"}))
+    second.write_text(json.dumps({**ROW, "colour": None}))
+    sources = read_touchpoints([str(first), str(second)], mapping())
+    assert all(sourced.touchpoint for sourced in sources)
+    assert sources.unseen() == []
+
+
+def test_without_a_line_no_column_is_missed(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text("\n")
+    sources = read_touchpoints([str(tmp_path / "a.jsonl")], mapping())
+    assert (list(sources), sources.unseen(), sources.lacks_required()) == ([], [], False)
 
 
 def test_the_derived_id_is_equal_for_equal_rows_only_in_whatever_order_of_columns() -> None:
@@ -98,15 +124,6 @@ def test_the_id_may_be_derived_from_some_columns() -> None:
 def test_the_same_row_of_another_source_is_another_touchpoint() -> None:
     other = mapping('source = "shop"', 'source = "till"')
     assert other.apply(ROW)["event_id"] != mapping().apply(ROW)["event_id"]
-
-
-@pytest.mark.parametrize(
-    ("cells", "says"),
-    [({"when": "noon"}, "occurred_at is 'noon'"), ({"cents": "12.99"}, "amount_minor is '12.99'")],
-)
-def test_a_cell_that_cannot_be_read_is_named(cells: dict[str, str], says: str) -> None:
-    with pytest.raises(ContractError, match=says):
-        read(mapping(), **cells)
 
 
 def test_a_nested_value_in_a_json_row_is_refused() -> None:
@@ -142,12 +159,36 @@ def test_numbers_and_nulls_of_a_json_row_are_read_as_text() -> None:
         ('buy = "order_placed"', "buy = 1", "lookup.type is not a table of texts"),
         ("[constants]", '[time]\nformat = "noon"\n[constants]', "time.format is 'noon'"),
         ("[constants]", '[time]\nzone = "Mars/Base"\n[constants]', "time.zone is 'Mars/Base'"),
-        ("[constants]", "[time]\nzone = 1\n[constants]", "takes format and zone"),
-        ("[constants]", '[time]\nunit = "s"\n[constants]', "takes format and zone"),
+        ("[constants]", "[time]\nzone = 1\n[constants]", "time.zone is 1"),
+        ("[constants]", '[time]\nunit = "s"\n[constants]', "time.unit is unknown"),
         ('attributes = ["colour"]', 'attributes = "colour"', "attributes is not a list"),
         ('attributes = ["colour"]', 'delimiter = ";;"', "delimiter is ';;'"),
         ("[identifiers]", "[lookup]\nchannel = 1\n[identifiers]", "lookup.channel is not a table of texts"),
         ("[constants]", "[constants", "not TOML"),
+        ("[constants]", "[time]\nformat = []\n[constants]", "time.format is no text"),
+        ("[constants]", '[time]\nformat = ["iso", 3]\n[constants]', "time.format is 3"),
+        ("[constants]", '[time]\nformat = "%Q"\n[constants]', "time.format is '%Q'"),
+        ("[constants]", '[time]\nformat = ["epoch_s", "epoch_ms"]\n[constants]', "two units of the epoch"),
+        ("[constants]", "[time]\nrepeated_hour = 2\n[constants]", "time.repeated_hour is 2"),
+        ('amount_minor = "cents"', 'amount_minor = "cents"\namount = "sum"', "amount and amount_minor both"),
+        ("[constants]", '[amount]\ndecimal = ","\n[constants]', "says how amount is written"),
+        ("[constants]", '[amount]\ndecimal = ";"\n[constants]', "amount.decimal is ';'"),
+        ("[constants]", '[amount]\nthousands = "."\n[constants]', "amount.thousands is '.'"),
+        ("[constants]", "[amount]\nminor_units = true\n[constants]", "amount.minor_units is True"),
+        ("[constants]", "[score]\nvalue = 'a'\n[constants]", r"\[score\] is not whole"),
+        ("[constants]", "[score]\nvalue = 'a'\nkind = 'stars'\n[constants]", "score.kind is 'stars'"),
+        ("[constants]", "[score]\nvalue = 1\nkind = 'nps'\n[constants]", "score.value is not a column name"),
+        ("[constants]", "[consent]\nmail = 1\n[constants]", "consent.mail is not a column name"),
+        (
+            "[constants]",
+            "[lookup.consent]\nyes = 'granted'\n[constants]",
+            "lookup.consent renames what no column",
+        ),
+        ('type = "what"', 'type = ["what", "kind"]', "columns.type is not a column name"),
+        ('occurred_at = "when"', "occurred_at = []", "columns.occurred_at is not a column name"),
+        ('attributes = ["colour"]', 'encoding = "klingon"', "encoding is 'klingon'"),
+        ('attributes = ["colour"]', 'trim = "no"', "trim is 'no'"),
+        ('attributes = ["colour"]', 'whole_numbers = "user"', "whole_numbers is not a list"),
     ],
 )
 def test_a_wrong_mapping_is_one_sentence_with_the_key_and_the_fix(change: str, to: str, says: str) -> None:

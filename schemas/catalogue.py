@@ -11,6 +11,7 @@ from typing import Any, Final, Literal, TypeAlias, get_args
 from schemas.errors import SettingsError
 from schemas.names import canonical
 from schemas.toml_text import parse_toml, place, read_text
+from schemas.touchpoints import MAX_CHANNEL_BYTES, MAX_NAME_BYTES
 
 Direction: TypeAlias = Literal["inbound", "outbound", "internal"]
 Moment: TypeAlias = Literal["ouch", "wow"]
@@ -135,6 +136,11 @@ def _entries(tables: dict[str, Any], table: str, text: str, origin: str) -> dict
         name = canonical(written)
         if not name:
             raise SettingsError(f"{place(text, origin, table, written)} has no name: give it one")
+        limit = MAX_CHANNEL_BYTES if table == "channels" else MAX_NAME_BYTES
+        if len(name.encode()) > limit:
+            raise SettingsError(
+                f"{place(text, origin, table, written)} has more than {limit} bytes: shorten it"
+            )
         if name in entries:
             raise SettingsError(
                 f"{place(text, origin, table, written)} is {name!r}, as {entries[name][0]!r} is: remove one"

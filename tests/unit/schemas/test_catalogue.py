@@ -124,6 +124,8 @@ def test_a_file_of_ones_own_names_only_what_it_adds_or_changes(tmp_path: Path) -
             "[types]\nx_y = { component = 'sales' }\n'X Y' = { component = 'sales' }",
             "types.X Y is 'x_y', as 'x_y' is: remove one",
         ),
+        (f"[types]\n{'x' * 129} = {{ component = 'sales' }}", "has more than 128 bytes: shorten it"),
+        (f"[channels]\n{'x' * 65} = 'human'", "has more than 64 bytes: shorten it"),
         ("[channels]\n' ' = 'human'", "has no name: give it one"),
         ("purposes = 'marketing'", "purposes must be a list of names"),
         ("purposes = ['']", "purposes must be a list of names"),

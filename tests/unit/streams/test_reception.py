@@ -6,6 +6,7 @@ import pytest
 
 from schemas import topics
 from schemas.codec import decode_as, encode
+from schemas.errors import ContractError
 from schemas.keys import identifier_key
 from schemas.records import Touchpoint
 from schemas.settings import Settings
@@ -78,3 +79,10 @@ def test_the_brokers_stamp_does_so_that_reading_again_later_decides_alike() -> N
         touchpoint(received_at=START + HOUR), timestamp=START, timestamp_type=LOG_APPEND_TIME
     )
     assert capped["received_at"] == START
+
+
+def test_a_time_in_seconds_is_refused_in_avro_too() -> None:
+    with pytest.raises(
+        ContractError, match="occurred_at 1767225600 is a time in seconds: write milliseconds"
+    ):
+        Broker(START).placed(touchpoint(occurred_at=START // 1000))

@@ -102,6 +102,11 @@ def expectations_of(values: Flat, given: Flat, text: str, origin: str) -> tuple[
                 raise SettingsError(f"{where} has both until and within_hours: remove one")
         elif hours is None and "until" not in entry:
             raise SettingsError(f'{where} has no deadline: give within_hours, or until = "session_end"')
+        if hours is not None and entry.get("met_in") == "same_session":
+            raise SettingsError(
+                f"{where} is due after hours, not in a session, and nothing could meet it:"
+                ' remove met_in = "same_session", or use until = "session_end"'
+            )
         rules.append(
             ExpectationRule(
                 name, tuple(entry["opened_by"]), tuple(entry["met_by"]),

@@ -28,7 +28,7 @@ class Issue:
 
     __slots__ = (
         "_signal", "causes", "channels", "contacts", "due_at", "event_id", "first_contact", "human", "issue_id",
-        "last_channel", "last_contact_at", "opened_at", "separate_contacts", "session", "solved_at",
+        "last_channel", "last_contact_at", "opened_at", "separate_contacts", "session", "solved_at", "untold",
     )  # fmt: skip
 
     def __init__(self, issue_id: str, at: int, event_id: str, overdue_ms: int) -> None:
@@ -46,6 +46,7 @@ class Issue:
         self.causes: tuple[str, ...] = ()
         self.solved_at: int | None = None
         self.first_contact = False  #: solved, and with at most one separate contact in all
+        self.untold: set[str] = set()  #: kinds that were not raised, since it was solved at that very time
         self._signal: Signal | None = None
 
     def record(self) -> records.OpenIssue:
@@ -92,7 +93,8 @@ class Issue:
         """As FrozenSummary.avsc holds it."""
         record = {name: getattr(self, name) for name in _DUMPED}
         return record | {
-            "channels": sorted(self.channels), "causes": list(self.causes), "session": pool.number(self.session)
+            "channels": sorted(self.channels), "causes": list(self.causes), "session": pool.number(self.session),
+            "untold": sorted(self.untold),
         }  # fmt: skip
 
     @classmethod
@@ -102,6 +104,7 @@ class Issue:
         for name in _DUMPED:
             setattr(issue, name, record[name])
         issue.channels, issue.causes = set(record["channels"]), tuple(record["causes"])
+        issue.untold = set(record["untold"])
         issue.session = None if record["session"] is None else pool[record["session"]]
         return issue
 
@@ -110,6 +113,7 @@ class Issue:
         self.contacts += other.contacts
         self.separate_contacts += other.separate_contacts
         self.channels |= other.channels
+        self.untold |= other.untold
         if (other.opened_at, other.event_id) < (self.opened_at, self.event_id):
             self.opened_at, self.due_at, self.event_id = other.opened_at, other.due_at, other.event_id
 
@@ -182,15 +186,15 @@ class Issues:
         if issue.separate(session, channel):
             if issue.separate_contacts > 1:
                 effort += self._rules.effort_repeat_contact
-            if issue.separate_contacts == self._rules.repeat_contacts and not solved_now:
-                self._book.remember("repeat_contact", at, issue.causes, {"issue_id": issue.issue_id})
+            if issue.separate_contacts == self._rules.repeat_contacts or "repeat_contact" in issue.untold:
+                self._tell("repeat_contact", issue, at, {}, solved_now=solved_now)
         if channel not in issue.channels and len(issue.channels) < MAX_CHANNELS:
             if issue.channels:
                 effort += self._rules.effort_channel_switch
             issue.channels.add(channel)
-            if len(issue.channels) == self._rules.hopping_channels and not solved_now:
-                details = {"issue_id": issue.issue_id, "channels": ", ".join(sorted(issue.channels))}
-                self._book.remember("channel_hopping", at, issue.causes, details)
+            if len(issue.channels) == self._rules.hopping_channels or "channel_hopping" in issue.untold:
+                names = {"channels": ", ".join(sorted(issue.channels))}
+                self._tell("channel_hopping", issue, at, names, solved_now=solved_now)
         if effort:
             self._effort.add(effort, at)
 
@@ -265,6 +269,14 @@ class Issues:
         self._open, self._solved = {}, {}
         for issue in sorted(mine.values(), key=lambda issue: (_last_word(issue), issue.issue_id)):
             _put(self._open if issue.solved_at is None else self._solved, issue)
+
+    def _tell(self, kind: str, issue: Issue, at: int, details: dict[str, str], *, solved_now: bool) -> None:
+        """Remember a moment of an issue; if that is solved at that time, only should it open again, at the next one."""
+        if solved_now:
+            issue.untold.add(kind)
+            return
+        issue.untold.discard(kind)
+        self._book.remember(kind, at, issue.causes, {"issue_id": issue.issue_id, **details})
 
     def _new(self, issue_id: str, at: int, event_id: str) -> Issue:
         return Issue(issue_id, at, event_id, self._rules.issue_overdue_ms)

@@ -90,6 +90,10 @@ def test_a_built_in_expectation_takes_another_deadline() -> None:
             "[expectations.cart]\nuntil = 'session_end'\nwithin_hours = 1",
             "expectations.cart has both until and within_hours: remove one",
         ),
+        (
+            "[expectations.x]\nopened_by = ['a']\nmet_by = ['b']\nwithin_hours = 1\nmet_in = 'same_session'",
+            "line 1: expectations.x is due after hours, not in a session, and nothing could meet it: remove met_in",
+        ),
         ("[expectations.x]\nopened_by = 'a'", "line 2: expectations.x.opened_by is 'a': it must be a list"),
         (
             "[expectations.x]\nwithin = 1",

@@ -111,6 +111,19 @@ def test_an_alarm_that_one_order_of_a_time_avoids_is_not_raised_whatever_the_ids
         assert alarm not in kinds([*BEFORE[before], *order])
 
 
+def test_a_contact_that_was_not_told_since_the_issue_was_solved_then_is_made_up_for_when_it_opens_again() -> (
+    None
+):
+    again = issue("issue_reopened", minute=100, session_id="c4")
+    for order in at_once(issue("support_chat", session_id="c3"), issue("issue_solved")):
+        assert "repeat_contact" in kinds([*BEFORE["contacts"], *order, again])
+    for order in at_once(
+        issue("support_chat", channel="app"), issue("support_chat", channel="web"), issue("issue_solved")
+    ):
+        told = kinds([issue("support_call", minute=-9, channel="phone"), *order])
+        assert "channel_hopping" not in told
+
+
 @pytest.mark.parametrize(
     ("alarm", "before", "items"),
     [

@@ -103,7 +103,7 @@ class Publisher:
             self._producer = None
 
     async def partitions(self, topics: tuple[str, ...]) -> dict[str, int]:
-        """The number of partitions of each topic, as the broker reports it; 0 for one that is missing. Raises KafkaError."""
+        """The number of partitions of each topic, 0 for one that is missing. Raises KafkaError."""
         assert self._producer is not None
         # all topics: to name one would create it on a broker with auto.create.topics.enable
         cluster = await self._producer.client.fetch_all_metadata()

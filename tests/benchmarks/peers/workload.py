@@ -60,8 +60,9 @@ def _simplified(event: Touchpoint, owners: dict[tuple[str, str], Person]) -> Tou
     person = next(owners[identifier] for identifier in carried if identifier in owners)
     cookie = Identifier(type="cookie", value=person.cookies[0])
     customers, of = CUSTOMERS
-    number = int(person.number.rpartition("-")[2])
-    known = [Identifier(type="customer_id", value=person.customer_id)] if number % of < customers else []
+    known = (
+        [Identifier(type="customer_id", value=person.customer_id)] if person.number % of < customers else []
+    )
     simplified = event.copy()
     simplified["identifiers"] = [*known, cookie]  # strongest first, so that nobody has to sort them
     simplified["link"] = "OBSERVED"

@@ -9,6 +9,7 @@ import typer
 from deploy.cli.output import print_mapping
 from deploy.cli.times import moment
 from deploy.sources.corrections import identifier, publish_correction, withdrawal
+from deploy.sources.key_check import require_same_key
 from schemas.errors import SettingsError
 from schemas.settings import Settings
 from streams.identity.load_policy import load
@@ -37,6 +38,7 @@ def command(
     if first == second:
         raise SettingsError(f"{one} and {other} are the same identifier: name two different ones")
     request = withdrawal(tenant, first, second, _time(until))
+    require_same_key(settings, policy)
     publish_correction(request, settings)
     print_mapping(
         {

@@ -40,6 +40,7 @@ COMMANDS: Final = {
     "policy": "policy",
     "forget": "forget",
     "unlink": "unlink",
+    "export": "export",
     "status": "status",
     "dead-letters": "dead_letters",
     "backfill": "backfill",

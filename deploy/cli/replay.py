@@ -10,13 +10,13 @@ from typing import Annotated, Any
 import typer
 
 from deploy.cli.output import print_mapping, remarks
+from deploy.cli.run_key import load_for_run
 from deploy.sources.mapping import load_mapping
 from deploy.sources.touchpoint_files import read_touchpoints
 from schemas.catalogue import Catalogue
 from schemas.errors import ContractError, SettingsError
 from schemas.settings import Settings
 from schemas.touchpoints import check
-from streams.identity.load_policy import load as load_policy
 from streams.journeys.rules import JourneyRules
 from streams.replay import Replay
 
@@ -37,15 +37,15 @@ def command(
     """Resolve identities and fold journeys over files, in this process, without Kafka or ClickHouse.
 
     Writes assignments.jsonl, states.jsonl, accounts.jsonl, signals.jsonl and changes.jsonl. Every live run
-    over the same events ends in the same profiles and state hashes.
+    over the same events, with the same pseudonymisation key, ends in the same profiles and state hashes.
 
     Example: touchline replay events.jsonl --out result --identity stricter.toml
     """
     settings = Settings.from_env()
+    named_by = "--identity" if identity else "TOUCHLINE_IDENTITY_POLICY"
+    (policy,) = load_for_run(settings, (identity or settings.identity_policy, named_by))
     replay = Replay(
-        load_policy(
-            identity or settings.identity_policy, settings.pseudonym_secret(), settings.pseudonym_key_id
-        ),
+        policy,
         Catalogue.load(settings.catalogue),
         JourneyRules.load(rules or settings.journey_rules),
     )

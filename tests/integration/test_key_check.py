@@ -59,7 +59,9 @@ def test_of_many_that_start_at_once_with_different_keys_exactly_one_key_wins(set
     with ThreadPoolExecutor(8) as pool:
         agreed = {number for number in pool.map(attempt, [0, 1, 2, 3] * 2) if number is not None}
     assert len(agreed) == 1
-    assert [attempt(number) for number in range(4)] == [number if number in agreed else None for number in range(4)]
+    assert [attempt(number) for number in range(4)] == [
+        number if number in agreed else None for number in range(4)
+    ]
 
 
 def test_a_policy_that_hides_nothing_needs_no_key_and_no_broker() -> None:
@@ -83,7 +85,12 @@ def test_publish_worker_and_corrections_refuse_another_key_in_one_sentence(
         ["unlink", "email:ann@shop.de", "cookie:a"],
     ):
         done = subprocess.run(
-            [*TOUCHLINE, *arguments], env=other.to_env(), capture_output=True, text=True, timeout=60, cwd=tmp_path
+            [*TOUCHLINE, *arguments],
+            env=other.to_env(),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            cwd=tmp_path,
         )
         assert done.returncode == 1, arguments
         assert done.stderr.startswith("touchline: TOUCHLINE_PSEUDONYM_KEY is not the key"), done.stderr

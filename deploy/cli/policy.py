@@ -24,7 +24,7 @@ from streams.replay import Replay
 
 command = typer.Typer(help="Check an identity policy, or try one on events.", no_args_is_help=True)
 
-#: Stands in for the key where none is set and nothing is pseudonymised.
+#: Stands in for the key where none is set: checking a policy pseudonymises nothing.
 _ANY_KEY: Final = b"no key is set, and none is needed"
 _NO_KEY: Final = (
     "no TOUCHLINE_PSEUDONYM_KEY is set: a worker with this policy would refuse to start"

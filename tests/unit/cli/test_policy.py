@@ -140,8 +140,13 @@ def test_try_between_two_equal_policies_finds_nothing() -> None:
 
 
 def test_try_needs_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    with_key = json.loads(run("try", tablet(), "--against", "loose.toml", "--json").stdout)
     monkeypatch.delenv("TOUCHLINE_PSEUDONYM_KEY")
-    assert run("try", tablet(), "--against", "loose.toml").exit_code == 0
+    done = run("try", tablet(), "--against", "loose.toml", "--json")
+    assert done.exit_code == 0
+    assert "so this run made a key of its own" in done.stderr
+    without = json.loads(done.stdout)
+    assert (without["before"], without["after"]) == (with_key["before"], with_key["after"])
 
 
 def test_try_fails_softly_on_lines_that_cannot_be_read() -> None:

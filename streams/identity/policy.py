@@ -5,8 +5,6 @@ strongest first. Preparing what is prepared changes nothing, so every stage may 
 of its own: whoever knows the tenant asks for `for_tenant` first.
 """
 
-import hashlib
-import hmac
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,17 +18,14 @@ from schemas.toml_text import parse_toml, place
 from schemas.touchpoints import MAX_IDENTIFIER_CHARACTERS
 from streams.identity.blocked import DEFAULT_PATTERNS, DEFAULT_VALUES, Blocklist
 from streams.identity.normalise import NORMALISERS, clean, is_region
+from streams.identity.pseudonyms import KEY_ID, Pseudonyms, is_pseudonym
 
 #: How many identifiers' preparation is remembered: parsing a phone number takes 100 times the look-up.
 #: Tenants with rules of their own share this number.
 CACHED_IDENTIFIERS: Final = 65536
 
-_PSEUDONYM: Final = re.compile(r"hmac:[A-Za-z0-9_.-]{1,32}:[0-9a-f]{32}")
-_KEY_ID: Final = re.compile(r"[A-Za-z0-9_.-]{1,32}")
 _MAX_PRIORITY: Final = 1000
 _MAX_LIMIT: Final = 1_000_000
-#: What the key's check value is an HMAC of; no pseudonym is, since those have a separator between type and value.
-_CHECKED: Final = b"touchline key check"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +54,6 @@ class _Prepared(NamedTuple):
     priority: int
     type: str
     value: str
-
-
-class Pseudonyms(NamedTuple):
-    """The key that hides values (empty: none), and its name, which stands in every pseudonym."""
-
-    secret: bytes
-    key_id: str
 
 
 class IdentityPolicy:
@@ -125,10 +113,9 @@ class IdentityPolicy:
 
     def key_check(self) -> tuple[str, str] | None:
         """Id and check value of the key, which tell two keys apart and reveal neither; None if it hides nothing."""
-        secret, key_id = self._pseudonyms
-        if not secret or not self.hides():
+        if not self._pseudonyms.secret or not self.hides():
             return None
-        return key_id, hmac.new(secret, _CHECKED, hashlib.sha256).hexdigest()[:32]
+        return self._pseudonyms.key_id, self._pseudonyms.check_value()
 
     def usable(self, identifiers: list[Identifier]) -> list[Identifier]:
         """The identifiers prepared: the first one owns the touchpoint. Empty if all are blocked."""
@@ -138,7 +125,7 @@ class IdentityPolicy:
 
     def _prepare(self, type_: str, value: str) -> _Prepared | None:
         rule = self.rule(type_)
-        if _PSEUDONYM.fullmatch(value):
+        if is_pseudonym(value):
             return _Prepared(rule.priority, type_, value)
         normalised = NORMALISERS[rule.normaliser](value, self.region)
         if normalised in self._blocked:
@@ -147,12 +134,9 @@ class IdentityPolicy:
             return None
         # few values grow, such as a domain in its ASCII form: what is prepared must still keep the contract
         value = normalised if len(normalised) <= MAX_IDENTIFIER_CHARACTERS else clean(value)
-        return _Prepared(rule.priority, type_, self._pseudonym(type_, value) if rule.pseudonymise else value)
-
-    def _pseudonym(self, type_: str, value: str) -> str:
-        secret, key_id = self._pseudonyms
-        digest = hmac.new(secret, f"{type_}\x1f{value}".encode(), hashlib.sha256)
-        return f"hmac:{key_id}:{digest.hexdigest()[:32]}"
+        return _Prepared(
+            rule.priority, type_, self._pseudonyms.of(type_, value) if rule.pseudonymise else value
+        )
 
 
 class _Reader:
@@ -166,7 +150,7 @@ class _Reader:
 
     def policy(self, secret: bytes, key_id: str) -> IdentityPolicy:
         self._only_known((), self._document, (*_PARTS, "tenants"))
-        if not _KEY_ID.fullmatch(key_id):
+        if not KEY_ID.fullmatch(key_id):
             raise SettingsError("TOUCHLINE_PSEUDONYM_KEY_ID may hold 1 to 32 letters, digits, dots, _ and -")
         pseudonyms = Pseudonyms(secret, key_id)
         overrides = self._table((), self._document, "tenants")

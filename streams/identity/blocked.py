@@ -30,7 +30,8 @@ DEFAULT_PATTERNS: Final = {
     "characters that could not be read": r"\ufffd+",
     "crossed out": r"x{3,}",
     "a template that nobody filled in": (
-        r".*(?:\{\{[^{}]*\}\}|[$#]\{[^{}]*\}|%%[\w.-]+%%|<%.*%>|\*\|.*\|\*|\[\[[^\[\]]*\]\]).*"
+        # the look-ahead spares values without any of these characters the search
+        r"(?=[^{%<*\[]*[{%<*\[]).*(?:\{\{[^{}]*\}\}|[$#]\{[^{}]*\}|%%[\w.-]+%%|<%.*%>|\*\|.*\|\*|\[\[[^\[\]]*\]\]).*"
         # {idfa}, but no GUID in braces; %ID%, __IDFA__, <user_id>
         r"|\{(?![0-9a-f]{32}\})[a-z_][\w.]*\}|%[a-z_]+%|__[a-z]+(?:_[a-z]+)*__|<[a-z_]\w*>"
     ),
@@ -47,6 +48,9 @@ DEFAULT_PATTERNS: Final = {
     ),
 }
 
+#: All of them in one, which takes a third of the time.
+DEFAULT_PATTERN: Final = "|".join(f"(?:{pattern})" for pattern in DEFAULT_PATTERNS.values())
+
 _BRACKETS: Final = {"(": ")", "[": "]", "<": ">", "{": "}"}
 _WRAPPERS: Final = QUOTES | _BRACKETS
 
@@ -61,10 +65,13 @@ class Blocklist:
 
     def __contains__(self, value: str) -> bool:
         """Whether the value is blank or stands for nobody."""
-        return any(
-            text == "" or text in self._values or any(pattern.fullmatch(text) for pattern in self._patterns)
-            for text in _layers(_folded(value))
-        )
+        for text in _layers(_folded(value)):
+            if text == "" or text in self._values:
+                return True
+            for pattern in self._patterns:
+                if pattern.fullmatch(text):
+                    return True
+        return False
 
     def blocks_phone(self, number: str) -> bool:
         """Whether a normalised phone number is a placeholder."""
@@ -72,12 +79,15 @@ class Blocklist:
 
 
 def _folded(value: str) -> str:
-    return clean(value).casefold()
+    text = clean(value)
+    return text.lower() if text.isascii() else text.casefold()
 
 
 def _layers(text: str) -> Iterator[str]:
     """The text, then without each pair of quotes, escaped ones too, and brackets around it."""
     yield text
+    if text[-1:].isalnum():
+        return
     text = text.replace('\\"', '"')
     while len(text) > 1 and _WRAPPERS.get(text[0]) == text[-1]:
         text = text[1:-1].strip()

@@ -16,7 +16,7 @@ from schemas.keys import NAME_PATTERN
 from schemas.records import Identifier
 from schemas.toml_text import parse_toml, place
 from schemas.touchpoints import MAX_IDENTIFIER_CHARACTERS
-from streams.identity.blocked import DEFAULT_PATTERNS, DEFAULT_VALUES, Blocklist
+from streams.identity.blocked import DEFAULT_PATTERN, DEFAULT_VALUES, Blocklist
 from streams.identity.normalise import NORMALISERS, clean, is_region
 from streams.identity.pseudonyms import KEY_ID, Pseudonyms, is_pseudonym
 
@@ -246,7 +246,7 @@ class _Reader:
             values += self._texts(path, table, "values")
             patterns += self._patterns(path, table)
         if defaults:
-            return Blocklist((*DEFAULT_VALUES, *values), (*DEFAULT_PATTERNS.values(), *patterns))
+            return Blocklist((*DEFAULT_VALUES, *values), (DEFAULT_PATTERN, *patterns))
         return Blocklist(values, patterns, phones=False)
 
     def _patterns(self, path: tuple[str, ...], table: dict[str, Any]) -> list[str]:

@@ -95,3 +95,11 @@ def test_a_refusal_does_not_repeat_an_endless_value() -> None:
     with pytest.raises(ContractError) as refused:
         check(touchpoint(tenant="x" * 1_000_000))
     assert len(str(refused.value)) < 200
+
+
+@pytest.mark.parametrize("blank", ["", " ", "\u200b"])
+def test_a_blank_identifier_or_reference_of_an_avro_source_is_no_fault(blank: str) -> None:
+    given = touchpoint(ids=[("email", blank), ("cookie", "a")])
+    check(given)
+    for name in ("session_id", "account_id", "issue_id", "campaign"):
+        check({**given, name: blank})  # type: ignore[typeddict-item]

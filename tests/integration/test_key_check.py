@@ -82,7 +82,7 @@ def test_publish_worker_and_corrections_refuse_another_key_in_one_sentence(
         ["worker"],
         ["publish", str(events)],
         ["forget", "email:ann@shop.de", "--unseen", "--no-wait"],
-        ["unlink", "email:ann@shop.de", "cookie:a"],
+        ["unlink", "email:ann@shop.de", "cookie:a", "--unseen"],
     ):
         done = subprocess.run(
             [*TOUCHLINE, *arguments],

@@ -66,6 +66,8 @@ def unknown_is_called_unknown(live: Deployment) -> None:
         ("forget", "email:who@shop.de", "--person"),
         ("forget", "email:who@shop.de", "--dry-run"),
         ("export", "email:who@shop.de"),
+        ("unlink", "email:who@shop.de", "customer_id:C1"),
+        ("unlink", "customer_id:C1", "email:who@shop.de"),
         ("explain", "email:who@shop.de", "customer_id:C1"),
     ):
         assert "email:who@shop.de was never seen in tenant 'default'" in refusal(live, *arguments)

@@ -49,7 +49,11 @@ def test_a_person_is_shown_and_forgotten_as_a_whole_and_a_stranger_is_called_unk
     tansu, clickhouse, tmp_path: Path
 ) -> None:
     with deployment(tansu, clickhouse, log_dir=tmp_path) as live:
-        for part in (EVENTS[:1], EVENTS[1:]):  # so that a profile that had a journey is merged
+        for part in (
+            EVENTS[:1],
+            EVENTS[1:5],
+            EVENTS[5:],
+        ):  # Ann becomes one person before Ben takes the tablet
             send(part, live)
             live.wait_idle()
 

@@ -1,7 +1,8 @@
 """The JSON form of a touchpoint: the Avro record as plain JSON, lenient in what people write.
 
 `occurred_at` is ISO 8601 (without a zone: UTC) or epoch milliseconds; `identifiers` is a list of
-{"type", "value"} or an object {"email": "...", "cookie": ["a", "b"]}; what is left out gets its default.
+{"type", "value"} or an object {"email": "...", "cookie": ["a", "b"]}; what is left out gets its default. Blank values
+(null, "", spaces, [] and {}) count as left out.
 """
 
 import math
@@ -34,12 +35,12 @@ def from_json(obj: object, now_ms: int) -> Touchpoint:
         _refuse("a touchpoint is a JSON object")
     if not _FIELD_SET.issuperset(obj):
         _refuse_unknown(obj)
-    received_at = obj.get("received_at")
+    received_at, link = obj.get("received_at"), obj.get("link")
     return {
         "tenant": _text(obj, "tenant") or DEFAULT_TENANT,
         "event_id": _required(obj, "event_id"),
         "occurred_at": to_ms(_present(obj, "occurred_at"), "occurred_at"),
-        "received_at": now_ms if received_at is None else to_ms(received_at, "received_at"),
+        "received_at": now_ms if is_blank(received_at) else to_ms(received_at, "received_at"),
         "source": _required(obj, "source"),
         "channel": _required(obj, "channel"),
         "type": _required(obj, "type"),
@@ -55,7 +56,7 @@ def from_json(obj: object, now_ms: int) -> Touchpoint:
         "score": _score(obj.get("score")),
         "consent": _choices(obj.get("consent")),
         "experiments": _texts(obj.get("experiments"), "experiments"),
-        "link": _choice(obj.get("link") or "OBSERVED", _LINKS, "link"),
+        "link": _choice("OBSERVED" if is_blank(link) else link, _LINKS, "link"),
         "attributes": _texts(obj.get("attributes"), "attributes"),
     }
 
@@ -114,6 +115,13 @@ def ms_of(moment: datetime, zone: tzinfo = UTC) -> int:
     return (moment - _EPOCH) // _MILLISECOND
 
 
+def is_blank(value: object) -> bool:
+    """Whether a value says nothing: null, a text without any but space, an empty list or object."""
+    if value.__class__ is str:
+        return not value or value.isspace()
+    return value is None or value == [] or value == {}
+
+
 def _refuse(message: str) -> NoReturn:
     raise ContractError(Reason.INVALID, message)
 
@@ -141,9 +149,7 @@ def _required(obj: Mapping[str, Any], name: str) -> str:
 
 def _text(obj: Mapping[str, Any], name: str) -> str | None:
     value = obj.get(name)
-    if value is None or value == "":
-        return None
-    return _as_text(value, name)
+    return None if is_blank(value) else _as_text(value, name)
 
 
 def _as_text(value: object, name: str) -> str:
@@ -172,11 +178,11 @@ def _as_whole(value: object, name: str) -> int:
 
 def _whole(obj: Mapping[str, Any], name: str) -> int | None:
     value = obj.get(name)
-    return None if value is None else _as_whole(value, name)
+    return None if is_blank(value) else _as_whole(value, name)
 
 
 def _number(value: object, name: str) -> float | None:
-    if value is None:
+    if is_blank(value):
         return None
     if isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= 1e15:
         return float(value)
@@ -184,7 +190,7 @@ def _number(value: object, name: str) -> float | None:
 
 
 def _identifiers(value: object) -> list[Identifier]:
-    if value is None:
+    if is_blank(value):
         return []
     if isinstance(value, Mapping):
         return [
@@ -194,16 +200,19 @@ def _identifiers(value: object) -> list[Identifier]:
             }
             for kind, values in value.items()
             for one in (values if isinstance(values, list) else [values])
-            if one is not None
+            if not is_blank(one)
         ]
     if not isinstance(value, list):
         _refuse('identifiers must be a list of {"type", "value"} or an object of type to value')
-    return [_identifier(item) for item in value]
+    return [one for item in value if not is_blank(item) and (one := _identifier(item)) is not None]
 
 
-def _identifier(item: object) -> Identifier:
+def _identifier(item: object) -> Identifier | None:
+    """None if its value is blank."""
     if not isinstance(item, Mapping) or item.keys() != {"type", "value"}:
         _refuse('an identifier in the list must be {"type": "...", "value": "..."}')
+    if is_blank(item["value"]):
+        return None
     return {
         "type": _as_text(item["type"], "an identifier type"),
         "value": _as_text(item["value"], "an identifier value"),
@@ -211,7 +220,7 @@ def _identifier(item: object) -> Identifier:
 
 
 def _score(value: object) -> Score | None:
-    if value is None:
+    if is_blank(value):
         return None
     if not isinstance(value, Mapping) or value.keys() != {"kind", "value"}:
         _refuse('score must be {"kind": "nps" | "csat" | "ces", "value": number}')
@@ -222,13 +231,14 @@ def _score(value: object) -> Score | None:
 
 
 def _choices(value: object) -> dict[str, ConsentDecision]:
-    if value is None:
+    if is_blank(value):
         return {}
     if not isinstance(value, Mapping):
         _refuse("consent must be an object of purpose to granted, denied or revoked")
     return {
         str(purpose): _choice(decision, _DECISIONS, f"consent.{shown(purpose)}")
         for purpose, decision in value.items()
+        if not is_blank(decision)
     }
 
 
@@ -240,7 +250,7 @@ def _choice(value: object, choices: tuple[str, ...], name: str) -> Any:
 
 
 def _texts(value: object, name: str) -> dict[str, str]:
-    if value is None:
+    if is_blank(value):
         return {}
     if not isinstance(value, Mapping):
         _refuse(f"{name} must be an object of name to text")

@@ -63,7 +63,9 @@ class Settings:
         "Seconds without a heartbeat after which a worker's partitions go to another",
     )
     identity_policy: str = _setting(
-        "TOUCHLINE_IDENTITY_POLICY", "", "Path of an identity.toml; empty for the built-in policy"
+        "TOUCHLINE_IDENTITY_POLICY",
+        "",
+        "Path of an identity.toml, laid over the built-in policy; empty for that alone",
     )
     journey_rules: str = _setting(
         "TOUCHLINE_JOURNEY_RULES", "", "Path of a journey.toml; empty for the built-in rules"

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 DAY_MS: Final = 24 * 60 * 60 * 1000
+FOR_EVER: Final = -1  #: `retention_ms` of a topic that loses nothing
 
 #: Twice the contract's 1 MiB a record, so that the contract refuses a large record and the broker (whose default
 #: is 1 MiB) never does, nor the dead letter about it.
@@ -82,6 +83,16 @@ DEAD_LETTERS = Topic(
     "dead-letters", "the original key", ("DeadLetter",),
     ("stitch", "identity", "journeys", "accounts", "loader"), ("loader", "operator"), 30 * DAY_MS,
 )  # fmt: skip
+#: Name of a pseudonymisation key → its check value, as text. Not compacted: the record with the lowest offset counts,
+#: and compaction would keep the highest.
+PSEUDONYM_KEYS = Topic(
+    "pseudonym-keys",
+    "key id",
+    (),
+    ("worker", "publish", "operator"),
+    ("worker", "publish", "operator"),
+    FOR_EVER,
+)
 
 #: Private to the worker: the state of each agent, replayed when a partition changes hands.
 STITCH_CHANGELOG = Topic(
@@ -114,4 +125,4 @@ PUBLIC_PATH: Final = (
     DEAD_LETTERS,
 )
 CHANGELOGS: Final = (STITCH_CHANGELOG, IDENTITY_CHANGELOG, JOURNEYS_CHANGELOG, ACCOUNTS_CHANGELOG)
-ALL: Final = (*PUBLIC_PATH, *CHANGELOGS)
+ALL: Final = (*PUBLIC_PATH, PSEUDONYM_KEYS, *CHANGELOGS)

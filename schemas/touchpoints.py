@@ -43,7 +43,8 @@ def check(touchpoint: Touchpoint) -> None:
     """Raise ContractError if the touchpoint breaks a rule of the contract.
 
     Reasons: NO_IDENTIFIER for an empty list, TOO_LARGE beyond a limit above, FUTURE_TIME if it occurred more
-    than 24 h after it was received, INVALID for everything else. Runs for every event: about a microsecond.
+    than 24 h after it was received, INVALID for everything else. Blank identifiers and references (account_id, ...)
+    are no fault: preparing the touchpoint leaves them out. Runs for every event: about a microsecond.
     """
     identifiers = touchpoint["identifiers"]
     if not identifiers:
@@ -52,7 +53,7 @@ def check(touchpoint: Touchpoint) -> None:
         raise _too_large(f"{len(identifiers)} identifiers, the limit is {MAX_IDENTIFIERS}")
     for identifier in identifiers:
         value = identifier["value"]
-        if not value or len(value) > MAX_IDENTIFIER_CHARACTERS or not _is_name(identifier["type"]):
+        if len(value) > MAX_IDENTIFIER_CHARACTERS or not _is_name(identifier["type"]):
             raise _identifier_error(identifier)
     if not _is_name(touchpoint["tenant"]):
         raise _invalid(f"tenant is {touchpoint['tenant'][:80]!r}: use 1 to 64 of A-Z a-z 0-9 _ . -")
@@ -124,9 +125,7 @@ def _beyond(occurred_at: int, received_at: int) -> ContractError:
 def _check_optional(touchpoint: Touchpoint) -> None:
     for name in _OPTIONAL:
         text = touchpoint[name]
-        if text is not None and not 0 < len(text) <= _SHORT_ID:
-            if not text:
-                raise _invalid(f"{name} is empty: leave it out")
+        if text is not None and len(text) > _SHORT_ID:
             _check_lengths(touchpoint, {name: MAX_ID_BYTES})
     currency = touchpoint["currency"]
     if currency is not None and not (len(currency) == 3 and currency.isascii() and currency.isupper()):
@@ -177,8 +176,6 @@ def _is_name(text: str) -> bool:
 
 def _identifier_error(identifier: Identifier) -> ContractError:
     kind, value = identifier["type"][:80], identifier["value"]
-    if not value:
-        return _invalid(f"the identifier {kind!r} has an empty value")
     if len(value) > MAX_IDENTIFIER_CHARACTERS:
         return _too_large(
             f"the identifier {kind!r} has {len(value)} characters, the limit is {MAX_IDENTIFIER_CHARACTERS}"

@@ -8,8 +8,9 @@ import typer
 
 from deploy.cli.explanation import document, plain, told
 from deploy.cli.output import print_json, remarks, say
+from deploy.cli.run_key import load_for_run
 from deploy.cli.times import moment
-from deploy.sources.corrections import identifier
+from deploy.sources.corrections import UnseenError, identifier
 from deploy.sources.mapping_file import load_mapping
 from deploy.sources.touchpoint_files import read_touchpoints
 from schemas.catalogue import Catalogue
@@ -18,6 +19,7 @@ from schemas.records import IdentityCorrection, IdentityLink
 from schemas.settings import Settings
 from schemas.touchpoints import check
 from sinks.evidence import evidence_around, owners
+from sinks.subject import Subject
 from streams.identity.corrections import Corrections
 from streams.identity.evidence import Node
 from streams.identity.explain import Explanation, explain
@@ -50,23 +52,38 @@ def command(
 ) -> None:
     """Tell why two identifiers are one person, since when, by which events; or which link was refused, and why.
 
-    The identifiers are normalised and pseudonymised by the policy, so write them as they are.
+    The identifiers are normalised and pseudonymised by the policy, so write them as they are. Exit code 1 if one of
+    them was never seen.
 
     Example: touchline explain cookie:ck-81f2 email:ann@shop.de --at 2026-01-31T12:00:00Z
     """
     settings = Settings.from_env()
-    policy = load(
-        identity or settings.identity_policy, settings.pseudonym_secret(), settings.pseudonym_key_id
-    ).for_tenant(tenant)
+    path, named_by = (
+        identity or settings.identity_policy,
+        "--identity" if identity else "TOUCHLINE_IDENTITY_POLICY",
+    )
+    if file:
+        (policy,) = load_for_run(settings, (path, named_by))
+    else:
+        policy = load(path, settings.pseudonym_secret(), settings.pseudonym_key_id, named_by)
+    policy = policy.for_tenant(tenant)
     instant = None if at is None else moment(at, "--at", time.time())
     asked = {node_of(identifier(text, tenant, policy)): text for text in (one, other)}
     if len(asked) < 2:
         raise SettingsError(f"{one} and {other} are the same identifier: name two different ones")
     first, second = asked
     if file:
-        links, cuts = _evidence_of_files(file, mapping, policy, Catalogue.load(settings.catalogue), tenant)
+        catalogue = Catalogue.load(settings.catalogue)
+        links, cuts, seen = _evidence_of_files(file, mapping, policy, catalogue, tenant)
     else:
         links, cuts = evidence_around(settings.clickhouse(), tenant, asked)
+        with Subject(settings.clickhouse(), tenant) as subject:
+            seen = subject.seen(asked)
+    if unseen := [text for node, text in asked.items() if node not in seen]:
+        raise UnseenError(
+            f"{' and '.join(unseen)} {'was' if len(unseen) == 1 else 'were'} never seen in tenant {tenant!r}, or"
+            " erased: check the spelling and --tenant"
+        )
     answer = explain(tenant, policy, links, first, second, instant, _corrections(cuts))
     if not file and instant is None:
         _compare(answer, owners(settings.clickhouse(), tenant, asked))
@@ -79,9 +96,10 @@ def command(
 
 def _evidence_of_files(
     files: list[str], mapping: str | None, policy: IdentityPolicy, catalogue: Catalogue, tenant: str
-) -> tuple[list[IdentityLink], list[IdentityCorrection]]:
+) -> tuple[list[IdentityLink], list[IdentityCorrection], set[Node]]:
     links: list[IdentityLink] = []
     corrections: list[IdentityCorrection] = []
+    seen: set[Node] = set()
     rejected = 0
     for sourced in read_touchpoints(files, load_mapping(mapping) if mapping else None):
         touchpoint = sourced.touchpoint
@@ -97,12 +115,13 @@ def _evidence_of_files(
             if prepared["type"] == ERASURE_REQUESTED:
                 corrections += erasures_of(prepared)
             else:
+                seen |= {node_of(one) for one in prepared["identifiers"]}
                 links += links_of(prepared, prepared["identifiers"])
     if rejected:
         remarks.print(
             f"{rejected} lines left out: `touchline publish --dry-run` says what is wrong with them"
         )
-    return links, corrections
+    return links, corrections, seen
 
 
 def _corrections(records: Iterable[IdentityCorrection]) -> Corrections:

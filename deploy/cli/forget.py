@@ -6,13 +6,19 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from deploy.cli.output import print_mapping, remarks
+from deploy.cli.output import print_json, print_mapping, print_table, remarks
 from deploy.cli.times import moment
-from deploy.sources.corrections import erasure, identifier, publish_correction
-from schemas.errors import UnavailableError
+from deploy.sources.corrections import erasure, identifier, publish_correction, require_seen
+from deploy.sources.key_check import require_same_key
+from schemas.errors import SettingsError, UnavailableError
+from schemas.jsonform import to_iso
+from schemas.records import Identifier
 from schemas.settings import Settings
 from sinks.erasure import Receipt, receipt_of
+from sinks.subject import Subject
 from streams.identity.load_policy import load
+from streams.identity.resolution import own_profile
+from streams.ownership import node_of
 
 POLL_SECONDS: Final = 0.5
 
@@ -25,30 +31,91 @@ def command(
     until: Annotated[
         str | None, typer.Option(help="Up to this time: ISO, or like 2h ago; default: now.")
     ] = None,
+    person: Annotated[
+        bool, typer.Option("--person", help="Erase all identifiers of the person whose it is.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would be erased, and erase nothing.")
+    ] = False,
+    unseen: Annotated[
+        bool,
+        typer.Option("--unseen", help="Also if nothing is known of it, so that nothing late of it counts."),
+    ] = False,
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait for the receipt.")] = True,
     timeout: Annotated[float, typer.Option(help="Seconds to wait for the receipt.", min=1)] = 120.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the receipt as JSON.")] = False,
 ) -> None:
     """Erase an identifier: its links, the touchpoints it owns, its rows; profiles that it held together split.
 
-    What it does later counts again, as a new person. Forget each identifier of a person who wants to be forgotten.
+    What it does later counts again, as a new person. --person erases all identifiers of a person; what a shared device
+    did after it became shared stays, since it may be somebody else's. Exit code 1 if nothing is known of it.
 
-    Example: touchline forget email:ann@shop.de
+    Example: touchline forget email:ann@shop.de --person --dry-run
     """
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
     settings = Settings.from_env()
+    if unseen and (person or dry_run):
+        raise SettingsError("--unseen asks ClickHouse nothing, so it goes without --person and --dry-run")
     policy = load(settings.identity_policy, settings.pseudonym_secret(), settings.pseudonym_key_id)
-    request = erasure(tenant, identifier(text, tenant, policy), _time(until))
-    publish_correction(request, settings)
-    if not wait:
-        print_mapping({"request_id": request["event_id"], "done": False}, as_json=as_json)
-        return
-    receipt = _await(settings, tenant, request["event_id"], timeout)
-    print_mapping(_shown(receipt, as_json=as_json), as_json=as_json, title="Erased")
-
-
-def _await(settings: Settings, tenant: str, request_id: str, timeout: float) -> Receipt:
+    asked, at = identifier(text, tenant, policy), _time(until)
+    if unseen:
+        targets = [(asked, at)]
+    else:
+        with Subject(settings.clickhouse(), tenant) as subject:
+            require_seen(subject, text, tenant, asked)
+            targets = _of_person(subject, tenant, asked, at) if person else [(asked, at)]
+            if dry_run:
+                _show_counts(subject, targets, as_json=as_json)
+                return
+    require_same_key(settings, policy)
+    requests = [erasure(tenant, one, end) for one, end in targets]
+    for request in requests:
+        publish_correction(request, settings)
+    shown = []
     deadline = time.monotonic() + timeout
+    for request in requests:
+        if wait:
+            receipt = _await(settings, tenant, request["event_id"], deadline, timeout)
+            shown.append(_shown(receipt, as_json=as_json))
+        else:
+            shown.append({"request_id": request["event_id"], "done": False})
+    if person and as_json:
+        print_json({"receipts": shown})
+        return
+    for one in shown:
+        print_mapping(one, as_json=as_json, title="Erased" if wait else None)
+
+
+def _of_person(subject: Subject, tenant: str, asked: Identifier, until: int) -> list[tuple[Identifier, int]]:
+    """The identifiers of the person behind one, and up to when each is erased (UTC ms).
+
+    A shared one is erased up to the last millisecond in which it was theirs alone.
+    """
+    profile = subject.owner(node_of(asked)) or own_profile(tenant, node_of(asked))
+    held = {(one.type, one.value): one.until for one in subject.held_by(profile)}
+    held.setdefault(node_of(asked), None)
+    return [
+        (Identifier(type=kind, value=value), until if shared is None else min(until, shared - 1))
+        for (kind, value), shared in sorted(held.items(), key=lambda item: item[0])
+    ]
+
+
+def _show_counts(subject: Subject, targets: list[tuple[Identifier, int]], *, as_json: bool) -> None:
+    found = [
+        {
+            "identifier": ":".join(node_of(one)),
+            "until": to_iso(until),
+            **subject.counts(one["type"], one["value"], until),
+        }
+        for one, until in targets
+    ]
+    if as_json:
+        print_json({"dry_run": True, "would_erase": found})
+    else:
+        print_table(tuple(found[0]), [tuple(row.values()) for row in found], "Would be erased: rows of")
+
+
+def _await(settings: Settings, tenant: str, request_id: str, deadline: float, timeout: float) -> Receipt:
     with remarks.status("waiting for the worker and the loader"):
         while True:
             for receipt in receipt_of(settings.clickhouse(), tenant, request_id):

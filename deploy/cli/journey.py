@@ -6,7 +6,7 @@ from typing import Annotated, Final
 
 import typer
 
-from deploy.cli.output import console, print_json
+from deploy.cli.output import console, print_json, remarks
 from deploy.cli.times import moment
 from deploy.journey.context import context
 from deploy.journey.document import document
@@ -44,6 +44,11 @@ def command(
     clock = time.time()
     now = int(clock * 1000) if at is None else moment(at, "--at", clock)
     facts = look_up(settings.clickhouse(), policy.for_tenant(tenant), tenant, who, now)
+    if facts.merged_from is not None:
+        remarks.print(
+            f"profile {facts.merged_from} was merged into {facts.profile_id}: this is that person",
+            markup=False, soft_wrap=True,
+        )  # fmt: skip
     catalogue = Catalogue.load(settings.catalogue)
     found = context(facts, catalogue, JourneyRules.load(settings.journey_rules).session_gap_ms, now)
     if as_json:

@@ -45,6 +45,7 @@ COMMANDS: Final = {
     "catalogue": "catalogue",
     "forget": "forget",
     "unlink": "unlink",
+    "export": "export",
     "status": "status",
     "dead-letters": "dead_letters",
     "backfill": "backfill",

@@ -9,6 +9,7 @@ import typer
 
 from deploy.cli.intake import tell_unseen
 from deploy.cli.output import console, counted, print_json, print_table, remark, say
+from deploy.cli.run_key import load_for_run
 from deploy.sources.mapping_file import load_mapping
 from deploy.sources.touchpoint_files import TouchpointFiles
 from schemas.catalogue import Catalogue
@@ -24,7 +25,7 @@ from streams.replay import Replay
 
 command = typer.Typer(help="Check an identity policy, or try one on events.", no_args_is_help=True)
 
-#: Stands in for the key where none is set: which values are alike does not depend on it.
+#: Stands in for the key where none is set: checking a policy pseudonymises nothing.
 _ANY_KEY: Final = b"no key is set, and none is needed"
 _NO_KEY: Final = (
     "no TOUCHLINE_PSEUDONYM_KEY is set: a worker with this policy would refuse to start"
@@ -53,7 +54,7 @@ def check(
     stand_in = secret if file is None else secret or _ANY_KEY
     policy = load(path, stand_in, settings.pseudonym_key_id, named_by)
     remarked = list(advice(policy))
-    if not secret and any(rule.pseudonymise for one in _all(policy).values() for rule in one.rules.values()):
+    if not secret and policy.hides():
         remarked.append(_NO_KEY)
     if as_json:
         tenants = {name: _document(own) for name, own in policy.tenants.items()}
@@ -85,10 +86,10 @@ def attempt(
     Example: touchline policy try events.jsonl --against stricter.toml
     """
     settings = Settings.from_env()
-    secret = settings.pseudonym_secret() or _ANY_KEY
-    now = load(identity or settings.identity_policy, secret, settings.pseudonym_key_id, "--identity")
-    new = load(against, secret, settings.pseudonym_key_id, "--against")
-    trial = _Trial(now, new)
+    named_by = "--identity" if identity else "TOUCHLINE_IDENTITY_POLICY"
+    trial = _Trial(
+        *load_for_run(settings, (identity or settings.identity_policy, named_by), (against, "--against"))
+    )
     sources = TouchpointFiles(files, load_mapping(mapping) if mapping else None)
     rejected = trial.read(sources)
     tell_unseen(sources)

@@ -12,13 +12,13 @@ import typer
 from deploy.cli.intake import tell_unseen
 from deploy.cli.output import print_mapping, remark
 from deploy.cli.rejects import check_outputs
+from deploy.cli.run_key import load_for_run
 from deploy.sources.files import Entry
 from deploy.sources.mapping_file import load_mapping
 from deploy.sources.touchpoint_files import TouchpointFiles
 from schemas.catalogue import Catalogue
 from schemas.errors import SettingsError
 from schemas.settings import Settings
-from streams.identity.load_policy import load as load_policy
 from streams.journeys.rules import JourneyRules
 from streams.replay import Replay
 
@@ -45,16 +45,16 @@ def command(
     """Resolve identities and fold journeys over files, in this process, without Kafka or ClickHouse.
 
     Writes assignments.jsonl, states.jsonl, accounts.jsonl, signals.jsonl and changes.jsonl. Every live run
-    over the same events ends in the same profiles and state hashes. Takes and refuses the lines that `publish`
-    does, and names those that it refuses on standard error; exit code 1 if there is one.
+    over the same events, with the same pseudonymisation key, ends in the same profiles and state hashes. Takes
+    and refuses the lines that `publish` does, and names the refused ones on standard error; exit code 1 then.
 
     Example: touchline replay events.jsonl --out result --identity stricter.toml
     """
     settings = Settings.from_env()
+    named_by = "--identity" if identity else "TOUCHLINE_IDENTITY_POLICY"
+    (policy,) = load_for_run(settings, (identity or settings.identity_policy, named_by))
     replay = Replay(
-        load_policy(
-            identity or settings.identity_policy, settings.pseudonym_secret(), settings.pseudonym_key_id
-        ),
+        policy,
         Catalogue.load(settings.catalogue),
         JourneyRules.load(rules or settings.journey_rules),
     )

@@ -7,7 +7,7 @@ import typer
 from deploy.cli.output import print_rows, say
 from deploy.sandbox.topics import create_topics
 from schemas.settings import Settings
-from schemas.topics import ALL
+from schemas.topics import ALL, DAY_MS, FOR_EVER, Topic
 
 
 def command(
@@ -26,9 +26,7 @@ def command(
         (
             settings.topic(topic.name),
             settings.partitions,
-            "for ever, newest of each key"
-            if topic.retention_ms is None
-            else f"{topic.retention_ms // 86_400_000} days",
+            _kept(topic),
             "created" if settings.topic(topic.name) in created else "existed",
         )
         for topic in ALL
@@ -36,3 +34,9 @@ def command(
     print_rows(("topic", "partitions", "kept", "was"), rows, as_json=as_json)
     if not as_json:
         say(f"{len(created)} created, {len(ALL) - len(created)} existed")
+
+
+def _kept(topic: Topic) -> str:
+    if topic.retention_ms is None:
+        return "for ever, newest of each key"
+    return "for ever" if topic.retention_ms == FOR_EVER else f"{topic.retention_ms // DAY_MS} days"

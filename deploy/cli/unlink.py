@@ -8,9 +8,11 @@ import typer
 
 from deploy.cli.output import print_mapping
 from deploy.cli.times import moment
-from deploy.sources.corrections import identifier, publish_correction, withdrawal
+from deploy.sources.corrections import identifier, publish_correction, require_seen, withdrawal
+from deploy.sources.key_check import require_same_key
 from schemas.errors import SettingsError
 from schemas.settings import Settings
+from sinks.subject import Subject
 from streams.identity.load_policy import load
 
 
@@ -21,12 +23,16 @@ def command(
     until: Annotated[
         str | None, typer.Option(help="Up to this time: ISO, or like 2h ago; default: now.")
     ] = None,
+    unseen: Annotated[
+        bool,
+        typer.Option("--unseen", help="Also if nothing is known of one of them, so that a late link is cut."),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the request as JSON.")] = False,
 ) -> None:
     """Withdraw what links two identifiers, observed and asserted; profiles that it held together split.
 
     Only their own link is meant: `touchline explain` names the links that hold two identifiers together. Files that
-    are published again do not bring it back, later touchpoints with both do.
+    are published again do not bring it back, later touchpoints with both do. Exit code 1 if nothing is known of one.
 
     Example: touchline unlink customer_id:C100042 customer_id:C100777
     """
@@ -36,7 +42,12 @@ def command(
     first, second = identifier(one, tenant, policy), identifier(other, tenant, policy)
     if first == second:
         raise SettingsError(f"{one} and {other} are the same identifier: name two different ones")
+    if not unseen:
+        with Subject(settings.clickhouse(), tenant) as subject:
+            require_seen(subject, one, tenant, first)
+            require_seen(subject, other, tenant, second)
     request = withdrawal(tenant, first, second, _time(until))
+    require_same_key(settings, policy)
     publish_correction(request, settings)
     print_mapping(
         {

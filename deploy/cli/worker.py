@@ -1,11 +1,14 @@
 """`touchline worker`: the stream processors."""
 
+import logging
 from typing import Annotated
 
 import typer
 
 from deploy.cli.logs import configure
+from deploy.sources.key_check import require_same_key
 from schemas.settings import Settings
+from streams.identity.load_policy import load
 from streams.worker import run
 
 
@@ -21,4 +24,9 @@ def command(
     Example: touchline worker --loglevel WARNING
     """
     configure(loglevel)
-    run(Settings.from_env())
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)
+    settings = Settings.from_env()
+    require_same_key(
+        settings, load(settings.identity_policy, settings.pseudonym_secret(), settings.pseudonym_key_id)
+    )
+    run(settings)

@@ -24,6 +24,7 @@ def document(context: Context, hints: Iterable[Hint]) -> dict[str, Any]:
         "asked": facts.asked,
         "tenant": facts.tenant,
         "profile_id": facts.profile_id,
+        "merged_from": facts.merged_from,
         "now": to_iso(context.now),
         "shared_from": None if facts.shared_from is None else to_iso(facts.shared_from),
         "identifiers": [{"type": kind, "value": value} for kind, value in facts.state["identifiers"]],

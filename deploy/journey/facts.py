@@ -58,6 +58,7 @@ class Facts:
     asked: str  #: as it was typed
     profile_id: str
     shared_from: int | None  #: the identifier that was asked for is shared by several people since then
+    merged_from: str | None  #: the profile that was asked for, if it was merged into this one
     state: Mapping[str, Any]
     issues: tuple[OpenIssue, ...]
     promises: tuple[Promise, ...]

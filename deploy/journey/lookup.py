@@ -12,6 +12,7 @@ from schemas.records import Identifier
 from schemas.settings import ClickHouse
 from sinks.clickhouse import connect, translated
 from sinks.query import READ_ONLY
+from sinks.subject import Subject
 from streams.identity.policy import IdentityPolicy
 from streams.identity.resolution import own_profile
 from streams.ownership import node_of
@@ -74,7 +75,13 @@ def look_up(where: ClickHouse, policy: IdentityPolicy, tenant: str, asked: str, 
         with translated(where):
             question = _Question(client, tenant)
             profile_id, shared_from = _profile_of(question, policy, identifier, asked, now)
-            return _facts(question, asked, profile_id, shared_from)
+            merged_from = None
+            if identifier["type"] == PROFILE:
+                with Subject(where, tenant) as subject:
+                    present = subject.present_profile(profile_id)
+                if present not in (None, profile_id):
+                    merged_from, profile_id = profile_id, str(present)
+            return _facts(question, asked, profile_id, shared_from, merged_from)
     finally:
         client.disconnect()
 
@@ -112,7 +119,9 @@ def _profile_of(
     return row["profile_id"], None
 
 
-def _facts(question: _Question, asked: str, profile_id: str, shared_from: int | None) -> Facts:
+def _facts(
+    question: _Question, asked: str, profile_id: str, shared_from: int | None, merged_from: str | None
+) -> Facts:
     states = question.ask(_STATE, profile=profile_id)
     if not states:
         raise UnknownPersonError(
@@ -136,6 +145,7 @@ def _facts(question: _Question, asked: str, profile_id: str, shared_from: int | 
         asked=asked,
         profile_id=profile_id,
         shared_from=shared_from,
+        merged_from=merged_from,
         state=state,
         issues=issues,
         promises=promises,

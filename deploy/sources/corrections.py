@@ -10,11 +10,12 @@ from deploy.sandbox.kafka_client import admin, broken
 from deploy.sandbox.topics import partition_counts
 from deploy.sources.publisher import CONNECT_MS, DELIVERY_MS, REQUEST_MS
 from schemas.codec import encode
-from schemas.errors import SettingsError
+from schemas.errors import SettingsError, TouchlineError
 from schemas.keys import NAME_PATTERN, partition_of, tenant_key
 from schemas.records import Identifier, IdentityCorrection
 from schemas.settings import Settings
 from schemas.topics import IDENTITY_LINKS
+from sinks.subject import Subject
 from streams.identity.policy import IdentityPolicy
 from streams.ownership import node_of
 
@@ -35,6 +36,18 @@ def identifier(text: str, tenant: str, policy: IdentityPolicy) -> Identifier:
             f"{text!r} is blocked by the policy: it stands for nobody, so nothing is kept of it"
         )
     return usable[0]
+
+
+class UnseenError(TouchlineError):
+    """Nothing is known of an identifier. Response: one sentence."""
+
+
+def require_seen(subject: Subject, asked: str, tenant: str, one: Identifier) -> None:
+    """Raise UnseenError if ClickHouse holds nothing of an identifier; `asked` is how the user wrote it."""
+    if not subject.seen([node_of(one)]):
+        raise UnseenError(
+            f"{asked} was never seen in tenant {tenant!r}, or was erased: check its spelling and --tenant"
+        )
 
 
 def erasure(tenant: str, one: Identifier, until: int) -> IdentityCorrection:

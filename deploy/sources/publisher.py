@@ -12,6 +12,7 @@ from kafka.errors import KafkaError
 
 from deploy.sandbox.kafka_client import admin, broken
 from deploy.sandbox.topics import partition_counts
+from deploy.sources.key_check import require_same_key
 from schemas.catalogue import Catalogue
 from schemas.codec import MAX_BYTES, encode
 from schemas.errors import ContractError, Reason, SettingsError, UnavailableError
@@ -48,7 +49,8 @@ class Published:
 class Publisher:
     """Sends touchpoints to their topic; a context manager, whose end waits for every confirmation.
 
-    Raises UnavailableError if the broker cannot be reached, SettingsError if the topic or the catalogue is not right.
+    Raises UnavailableError if the broker cannot be reached, SettingsError if the topic, the catalogue or the policy's
+    key is not right.
     """
 
     def __init__(self, settings: Settings, policy: IdentityPolicy) -> None:
@@ -57,6 +59,7 @@ class Publisher:
         self._brokers = settings.brokers
         self._topic = settings.topic(TOUCHPOINTS.name)
         self._partitions = _partitions(settings, self._topic)
+        require_same_key(settings, policy)
         self._pending: deque[tuple[Any, int]] = deque()
         self._pending_bytes = 0
         self.sent = 0  #: confirmed by the broker

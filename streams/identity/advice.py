@@ -27,8 +27,8 @@ def _remarks(policy: IdentityPolicy) -> Iterator[str]:
                 f"{name} is stronger than {weaker[0]}, which is unique: a {name} that two of them share is never"
                 f" found out to be shared; give {weaker[0]} a priority below {rule.priority}"
             )
-        if rule.normaliser in ("email", "phone") and not rule.pseudonymise:
-            yield f"{name} is stored readable: write pseudonymise = true unless everybody may read it"
+        if name in policy.readable:
+            yield f"{name} is stored readable: leave pseudonymise = false out unless everybody may read it"
         if rule.normaliser == "phone" and not policy.region:
             yield (
                 f"{name} without a country code stays as it is written, since phone.default_region is empty:"

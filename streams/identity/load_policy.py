@@ -12,9 +12,11 @@ BUILT_IN: Final = Path(__file__).with_name("identity.toml")
 def load(
     path: str, secret: bytes, key_id: str, named_by: str = "TOUCHLINE_IDENTITY_POLICY"
 ) -> IdentityPolicy:
-    """The policy in the file at `path`, or the built-in one if it is empty.
+    """The built-in policy with the file at `path` laid over it, if there is one.
 
     Raises SettingsError; `named_by` is the setting or option that it blames for a file that cannot be read.
     """
-    text = read_text(path, named_by) if path else BUILT_IN.read_text(encoding="utf-8")
-    return IdentityPolicy.parse(text, secret, key_id, origin=path or BUILT_IN.name)
+    built_in = BUILT_IN.read_text(encoding="utf-8")
+    if not path:
+        return IdentityPolicy.parse(built_in, secret, key_id, BUILT_IN.name)
+    return IdentityPolicy.parse(read_text(path, named_by), secret, key_id, path, base=built_in)

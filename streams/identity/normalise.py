@@ -1,4 +1,4 @@
-"""One spelling for each identifier value. Every normaliser keeps what it cannot read, and is idempotent."""
+"""One spelling for each identifier value. Every normaliser keeps what it cannot read, and is idempotent and total."""
 
 import re
 import unicodedata
@@ -11,45 +11,71 @@ import phonenumbers
 #: value, default region → normalised value.
 Normaliser: TypeAlias = Callable[[str, str], str]
 
-_UNFIT: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
-_PHONE_SEPARATORS: Final = re.compile(r"[\s().\-/]+")
+_CONTROLS: Final = r"\x00-\x1f\x7f-\x9f"
+#: Characters without width: zero-width spaces and joiners, soft hyphens, direction marks, the byte order mark. They
+#: come with what people copy from web pages and documents.
+_INVISIBLES: Final = "\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff"
+
+_AROUND: Final = re.compile(rf"\A[\s{_CONTROLS}{_INVISIBLES}]+|[\s{_CONTROLS}{_INVISIBLES}]+\Z")
+#: Control characters and half surrogates, which UTF-8 cannot hold.
+_UNFIT: Final = re.compile(rf"[{_CONTROLS}\ud800-\udfff]")
+_INVISIBLE: Final = re.compile(rf"[{_INVISIBLES}]")
+_REPLACEMENT: Final = "\ufffd"
+#: Full-width forms (U+FF01 to U+FF5E) and the ideographic space, as East Asian keyboards write ASCII.
+_FULL_WIDTH: Final = {0xFF00 + code: code + 0x20 for code in range(1, 0x5F)} | {0x3000: 0x20}
+
+#: Quotes that people and exports put around a value.
+QUOTES: Final = {'"': '"', "'": "'", "`": "`", "“": "”", "„": "“", "\u2018": "\u2019", "«": "»"}
+_PHONE_SEPARATORS: Final = re.compile(r"[\s().\-/\u2010-\u2015\u2212]+")
+_EXTENSION: Final = re.compile(r";ext=[0-9]+\Z")
+#: Numbers shorter than this are no subscriber's.
+_PHONE_DIGITS: Final = 3
+_SAME_DIGITS: Final = 6
 
 
 def clean(value: str) -> str:
-    """The value without surrounding space, half surrogates (no UTF-8 has them) and control characters.
+    """The value without the space, control and invisible characters around it.
 
-    One of the latter separates the parts of names.
+    Inside, a control character or half a surrogate pair becomes U+FFFD: deleting it would make one value of two.
     """
-    return _UNFIT.sub("", value).strip()
+    if value.isascii() and value.isprintable():
+        return value.strip(" ")
+    return _UNFIT.sub(_REPLACEMENT, _AROUND.sub("", value))
 
 
 def keep(value: str, _region: str) -> str:
-    """Only `clean`: for opaque identifiers whose case matters."""
+    """Only `clean`: for opaque identifiers, of which every character matters."""
     return clean(value)
 
 
 def lower(value: str, _region: str) -> str:
-    """Without case: for identifiers that people type, and hexadecimal ones.
+    """Without case, invisible characters and full-width forms: for what people type, and hexadecimal identifiers.
 
     In NFC (RFC 6532 section 3.1), since keyboards differ in how they compose accents.
     """
     text = clean(value)
-    return text.lower() if text.isascii() else unicodedata.normalize("NFC", text.lower())
+    if text.isascii():
+        return text.lower()
+    text = _INVISIBLE.sub("", text).translate(_FULL_WIDTH)
+    return clean(unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).lower()))
 
 
 def email(value: str, region: str) -> str:
     """Lower case, the domain in its ASCII form (IDNA 2008 with UTS 46 mapping) and without the root's dot.
 
+    What people and programs put around an address goes: `mailto:`, angle brackets with a name before them, quotes.
     Dots and +tags stay: at most providers they tell mailboxes apart.
     """
     text = lower(value, region)
+    while (bare := _unwrapped(text)) != text:
+        text = bare
     local, at, domain = text.rpartition("@")
     if not at:
         return text
     if not domain.isascii():
         try:
             domain = idna.encode(domain, uts46=True).decode()
-        except (idna.IDNAError, UnicodeError):
+        except ValueError:  # UnicodeError and idna.IDNAError are ValueErrors
             return text
     return f"{local.rstrip()}@{domain.strip('. ')}" if domain.strip(". ") else text
 
@@ -57,16 +83,71 @@ def email(value: str, region: str) -> str:
 def phone(value: str, region: str) -> str:
     """E.164 (+ and digits) if the number is possible in its country; else the text without separators.
 
-    `region` (ISO 3166, two letters) is the country of numbers written without a country code; "" for none.
+    An extension stays, as RFC 3966 writes it: `+49301234567;ext=12`. `region` (ISO 3166, two letters) is the country
+    of numbers written without a country code; "" for none.
     """
-    text = lower(value, region)
-    bare = _PHONE_SEPARATORS.sub("", text)
+    text = unquoted(lower(value, region)).removeprefix("tel:").strip()
+    bare = _without_separators(text)
+    if sum(map(str.isdigit, bare)) < _PHONE_DIGITS:
+        return bare
     for candidate in (text, bare):
         number = _e164(candidate, region)
         # some impossible numbers lose a digit each time they are read: those are not numbers
         if number is not None and _e164(number, region) == number:
             return number
     return bare
+
+
+def is_placeholder_phone(number: str) -> bool:
+    """Whether a normalised phone number is nobody's: a country code alone, or followed by zeros or one repeated digit.
+
+    Six equal digits and more count as repeated, since a small country's real numbers may be four or five equal ones.
+    """
+    digits = re.sub(r"\A(?:\+|00)", "", _EXTENSION.sub("", number))
+    if not re.fullmatch(r"[0-9]*", digits):
+        return False
+    if len(digits) < _PHONE_DIGITS or _is_one_digit(digits):
+        return True
+    if digits == number:
+        return False
+    return any(
+        int(digits[:length]) in phonenumbers.COUNTRY_CODE_TO_REGION_CODE
+        and (not digits[length:].strip("0") or _is_one_digit(digits[length:]))
+        for length in (1, 2, 3)
+    )
+
+
+def unquoted(text: str) -> str:
+    """The text without the quotes around it, one pair after the other."""
+    while len(text) > 1 and QUOTES.get(text[0]) == text[-1]:
+        text = text[1:-1].strip()
+    return text
+
+
+def is_region(region: str) -> bool:
+    """Whether a default region is one that numbers can be read in."""
+    return region == "" or region in phonenumbers.SUPPORTED_REGIONS
+
+
+def _unwrapped(text: str) -> str:
+    text = unquoted(text.strip())
+    if text.startswith("mailto:"):
+        return text.removeprefix("mailto:").partition("?")[0]
+    before, bracket, inside = text.partition("<")
+    if bracket and inside.endswith(">") and "@" in inside and "@" not in before:
+        return inside[:-1]
+    return text
+
+
+def _without_separators(text: str) -> str:
+    """The text without what separates digits, nor quotes or `tel:` that it then begins with."""
+    while (bare := unquoted(_PHONE_SEPARATORS.sub("", text)).removeprefix("tel:")) != text:
+        text = bare
+    return text
+
+
+def _is_one_digit(digits: str) -> bool:
+    return len(digits) >= _SAME_DIGITS and len(set(digits)) == 1
 
 
 def _e164(text: str, region: str) -> str | None:
@@ -76,13 +157,9 @@ def _e164(text: str, region: str) -> str | None:
         return None
     if not phonenumbers.is_possible_number(number):
         return None
-    return str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))
+    main = str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))
+    return f"{main};ext={number.extension}" if number.extension else main
 
 
 #: The names that a policy may use.
 NORMALISERS: Final[dict[str, Normaliser]] = {"email": email, "phone": phone, "lower": lower, "none": keep}
-
-
-def is_region(region: str) -> bool:
-    """Whether a default region is one that numbers can be read in."""
-    return region == "" or region in phonenumbers.SUPPORTED_REGIONS

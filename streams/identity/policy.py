@@ -5,8 +5,6 @@ strongest first. Preparing what is prepared changes nothing, so every stage may 
 of its own: whoever knows the tenant asks for `for_tenant` first.
 """
 
-import hashlib
-import hmac
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,15 +15,15 @@ from schemas.errors import SettingsError
 from schemas.keys import NAME_PATTERN
 from schemas.records import Identifier
 from schemas.toml_text import parse_toml, place
-from streams.identity.blocked import DEFAULT_PATTERNS, DEFAULT_VALUES, Blocklist
-from streams.identity.normalise import NORMALISERS, is_region
+from schemas.touchpoints import MAX_IDENTIFIER_CHARACTERS
+from streams.identity.blocked import DEFAULT_PATTERN, DEFAULT_VALUES, Blocklist
+from streams.identity.normalise import NORMALISERS, clean, is_region
+from streams.identity.pseudonyms import KEY_ID, Pseudonyms, is_pseudonym
 
 #: How many identifiers' preparation is remembered: parsing a phone number takes 100 times the look-up.
 #: Tenants with rules of their own share this number.
 CACHED_IDENTIFIERS: Final = 65536
 
-_PSEUDONYM: Final = re.compile(r"hmac:[A-Za-z0-9_.-]{1,32}:[0-9a-f]{32}")
-_KEY_ID: Final = re.compile(r"[A-Za-z0-9_.-]{1,32}")
 _MAX_PRIORITY: Final = 1000
 _MAX_LIMIT: Final = 1_000_000
 
@@ -58,13 +56,6 @@ class _Prepared(NamedTuple):
     value: str
 
 
-class Pseudonyms(NamedTuple):
-    """The key that hides values (empty: none), and its name, which stands in every pseudonym."""
-
-    secret: bytes
-    key_id: str
-
-
 class IdentityPolicy:
     """Prepares identifiers and knows the rules of their types. Made by `parse`."""
 
@@ -76,22 +67,27 @@ class IdentityPolicy:
         pseudonyms: Pseudonyms,
         tenants: "Mapping[str, IdentityPolicy] | None" = None,
         cached: int = CACHED_IDENTIFIERS,
+        readable: frozenset[str] = frozenset(),
     ) -> None:
         self.rules = rules  #: of the types that the policy names
+        self.readable = readable  #: types that lost their pseudonymisation by an explicit line
         self.region = region  #: ISO 3166 country of phone numbers without a country code; "" for none
         self.tenants = tenants or {}  #: the policies of the tenants that have rules of their own
         self._blocked = blocked
         self._pseudonyms = pseudonyms
         self._prepared = lru_cache(maxsize=cached)(self._prepare)
+        self._blocks = lru_cache(maxsize=cached)(blocked.__contains__)
 
     @classmethod
-    def parse(cls, text: str, secret: bytes, key_id: str, origin: str = "identity.toml") -> "IdentityPolicy":
+    def parse(
+        cls, text: str, secret: bytes, key_id: str, origin: str = "identity.toml", base: str = ""
+    ) -> "IdentityPolicy":
         """Read a policy (the built-in identity.toml documents the format).
 
-        `secret` is the pseudonymisation key, empty if there is none; `key_id` stands in every pseudonym.
-        Raises SettingsError, which names `origin`, the line and the fix.
+        It is laid over the policy `base`, setting by setting. `secret` is the pseudonymisation key, empty if there
+        is none; `key_id` stands in every pseudonym. Raises SettingsError, which names `origin`, the line and the fix.
         """
-        return _Reader(text, origin).policy(secret, key_id)
+        return _Reader(text, origin, base).policy(secret, key_id)
 
     def for_tenant(self, tenant: str) -> "IdentityPolicy":
         """The policy with this tenant's own rules, always the same object; asked again it answers itself."""
@@ -105,6 +101,22 @@ class IdentityPolicy:
         """Whether this value stands for nobody and is therefore ignored."""
         return self._prepared(identifier["type"], identifier["value"]) is None
 
+    def means_nothing(self, text: str) -> bool:
+        """Whether a session_id, account_id, issue_id or campaign is blank or blocked."""
+        return self._blocks(text)
+
+    def hides(self) -> bool:
+        """Whether any type is pseudonymised, for any tenant."""
+        return any(
+            rule.pseudonymise for policy in (self, *self.tenants.values()) for rule in policy.rules.values()
+        )
+
+    def key_check(self) -> tuple[str, str] | None:
+        """Id and check value of the key, which tell two keys apart and reveal neither; None if it hides nothing."""
+        if not self._pseudonyms.secret or not self.hides():
+            return None
+        return self._pseudonyms.key_id, self._pseudonyms.check_value()
+
     def usable(self, identifiers: list[Identifier]) -> list[Identifier]:
         """The identifiers prepared: the first one owns the touchpoint. Empty if all are blocked."""
         prepared = [self._prepared(identifier["type"], identifier["value"]) for identifier in identifiers]
@@ -113,30 +125,32 @@ class IdentityPolicy:
 
     def _prepare(self, type_: str, value: str) -> _Prepared | None:
         rule = self.rule(type_)
-        if _PSEUDONYM.fullmatch(value):
+        if is_pseudonym(value):
             return _Prepared(rule.priority, type_, value)
-        value = NORMALISERS[rule.normaliser](value, self.region)
-        if value in self._blocked:
+        normalised = NORMALISERS[rule.normaliser](value, self.region)
+        if normalised in self._blocked:
             return None
-        return _Prepared(rule.priority, type_, self._pseudonym(type_, value) if rule.pseudonymise else value)
-
-    def _pseudonym(self, type_: str, value: str) -> str:
-        secret, key_id = self._pseudonyms
-        digest = hmac.new(secret, f"{type_}\x1f{value}".encode(), hashlib.sha256)
-        return f"hmac:{key_id}:{digest.hexdigest()[:32]}"
+        if rule.normaliser == "phone" and self._blocked.blocks_phone(normalised):
+            return None
+        # few values grow, such as a domain in its ASCII form: what is prepared must still keep the contract
+        value = normalised if len(normalised) <= MAX_IDENTIFIER_CHARACTERS else clean(value)
+        return _Prepared(
+            rule.priority, type_, self._pseudonyms.of(type_, value) if rule.pseudonymise else value
+        )
 
 
 class _Reader:
     """Checks a policy's text; every refusal says where and what to write instead."""
 
-    def __init__(self, text: str, origin: str) -> None:
+    def __init__(self, text: str, origin: str, base: str) -> None:
         self._text = text
         self._origin = origin
         self._document = parse_toml(text, origin)
+        self._base = parse_toml(base, "the built-in identity.toml")
 
     def policy(self, secret: bytes, key_id: str) -> IdentityPolicy:
         self._only_known((), self._document, (*_PARTS, "tenants"))
-        if not _KEY_ID.fullmatch(key_id):
+        if not KEY_ID.fullmatch(key_id):
             raise SettingsError("TOUCHLINE_PSEUDONYM_KEY_ID may hold 1 to 32 letters, digits, dots, _ and -")
         pseudonyms = Pseudonyms(secret, key_id)
         overrides = self._table((), self._document, "tenants")
@@ -162,8 +176,8 @@ class _Reader:
         cached: int,
     ) -> IdentityPolicy:
         """The policy of the whole document, or a tenant's: what its table says replaces setting by setting."""
-        parts: tuple[_Part, ...] = (((), self._document), override)
-        rules = self._rules(parts)
+        parts: tuple[_Part, ...] = (((), self._base), ((), self._document), override)
+        rules, readable = self._rules(parts)
         for name, rule in rules.items():
             if rule.pseudonymise and not pseudonyms.secret:
                 raise self._error(
@@ -171,18 +185,25 @@ class _Reader:
                     "pseudonymised, but there is no key: set TOUCHLINE_PSEUDONYM_KEY to the output of"
                     " `openssl rand -hex 32` and keep it, or write pseudonymise = false",
                 )
-        return IdentityPolicy(rules, self._region(parts), self._blocklist(parts), pseudonyms, tenants, cached)
+        return IdentityPolicy(
+            rules, self._region(parts), self._blocklist(parts), pseudonyms, tenants, cached, readable
+        )
 
-    def _rules(self, parts: tuple[_Part, ...]) -> dict[str, TypeRule]:
+    def _rules(self, parts: tuple[_Part, ...]) -> tuple[dict[str, TypeRule], frozenset[str]]:
+        """The rules, and the types that were pseudonymised until an explicit line said otherwise."""
         settings: dict[str, dict[str, Any]] = {}
+        private: set[str] = set()  # no later part makes these readable but by saying so
         for path, part in parts:
             types = self._table(path, part, "types")
             for name in types:
                 said = self._rule_settings((*path, "types"), types, name)
                 settings[name] = settings.get(name, {}) | said
-        for said in settings.values():
-            said.setdefault("pseudonymise", said.get("normaliser") in _PRIVATE_NORMALISERS)
-        return {name: TypeRule(**said) for name, said in settings.items()}
+                if said.get("normaliser") in _PRIVATE_NORMALISERS or said.get("pseudonymise"):
+                    private.add(name)
+        for name, said in settings.items():
+            said.setdefault("pseudonymise", name in private)
+        rules = {name: TypeRule(**said) for name, said in settings.items()}
+        return rules, frozenset(name for name in private if not rules[name].pseudonymise)
 
     def _rule_settings(self, path: tuple[str, ...], types: dict[str, Any], name: str) -> dict[str, Any]:
         if not NAME_PATTERN.fullmatch(name):
@@ -225,8 +246,8 @@ class _Reader:
             values += self._texts(path, table, "values")
             patterns += self._patterns(path, table)
         if defaults:
-            return Blocklist((*DEFAULT_VALUES, *values), (*DEFAULT_PATTERNS, *patterns))
-        return Blocklist(values, patterns)
+            return Blocklist((*DEFAULT_VALUES, *values), (DEFAULT_PATTERN, *patterns))
+        return Blocklist(values, patterns, phones=False)
 
     def _patterns(self, path: tuple[str, ...], table: dict[str, Any]) -> list[str]:
         patterns = self._texts(path, table, "patterns")

@@ -8,6 +8,7 @@ import typer
 from typer.testing import CliRunner, Result
 
 from deploy.cli.explain import command
+from deploy.sources.corrections import UnseenError
 from schemas.errors import SettingsError
 
 EVENTS = [
@@ -80,8 +81,28 @@ def test_the_past_is_told_as_the_evidence_of_its_time_has_it() -> None:
 
 
 def test_another_tenants_evidence_does_not_count() -> None:
-    found = answer("cookie:ck-1", "customer_id:A", "--tenant", "bank")
-    assert (found["same"], found["steps"], found["one"]["linked"]) == (False, [], False)
+    done = run("cookie:ck-1", "customer_id:A", "--tenant", "bank")
+    assert isinstance(done.exception, UnseenError)
+    assert "cookie:ck-1 and customer_id:A were never seen in tenant 'bank'" in str(done.exception)
+
+
+@pytest.mark.parametrize("seen", ["cookie:ck-1", "customer_id:A", "email: ann@SHOP.de"])
+def test_an_identifier_that_was_never_seen_is_named(seen: str) -> None:
+    for arguments in ((seen, "email:who@shop.de"), ("email:who@shop.de", seen)):
+        done = run(*arguments, "--json")
+        assert isinstance(done.exception, UnseenError)
+        assert str(done.exception).startswith("email:who@shop.de was never seen in tenant 'default'")
+
+
+def test_the_answer_is_the_same_with_a_key_that_is_made_for_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    configured = answer("email:ann@shop.de", "customer_id:A")
+    monkeypatch.delenv("TOUCHLINE_PSEUDONYM_KEY")
+    done = run("email:ann@shop.de", "customer_id:A", "--json")
+    made = json.loads(done.stdout)
+    assert "no TOUCHLINE_PSEUDONYM_KEY is set, so this run made a key of its own" in done.stderr
+    assert made["same"]
+    assert made["since"] == configured["since"]
+    assert made["one"]["identifier"] != configured["one"]["identifier"]
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,9 @@ from deploy.cli.policy import command
 from schemas.errors import SettingsError
 
 KEY = "0123456789abcdef0123456789abcdef"
-LOOSE = "[types.customer_id]\npriority = 10\n[types.email]\nnormaliser = 'email'\n"
+LOOSE = (
+    "[types.customer_id]\nunique = false\n[types.user_id]\nunique = false\n[phone]\ndefault_region = 'DE'\n"
+)
 
 
 @pytest.fixture(autouse=True)
@@ -74,8 +76,14 @@ def test_check_remarks_on_what_is_allowed_but_unwise(monkeypatch: pytest.MonkeyP
     [
         ("[types.tel]\nnormaliser = 'phone'\npseudonymise = false", "tel is stored readable"),
         ("[types.tel]\nnormaliser = 'phone'", "tel without a country code stays as it is written"),
-        ("[types.id]\nunique = true\n[types.c]\npriority = 9", "c is stronger than id, which is unique"),
-        ("[types.id]\nunique = true\n[tenants.x.types.id]\nunique = false", "tenant x: no type is unique"),
+        ("[types.c]\npriority = 9", "c is stronger than customer_id, which is unique"),
+        (
+            "[types.user_id]\nunique = false\n[tenants.x.types.customer_id]\nunique = false",
+            "tenant x: no type is unique",
+        ),
+        ("[types.email]\npseudonymise = false", "email is stored readable"),
+        ("[types.email]\nnormaliser = 'lower'\npseudonymise = false", "email is stored readable"),
+        ("[tenants.x.types.email]\npseudonymise = false", "tenant x: email is stored readable"),
     ],
 )
 def test_each_unwise_setting_has_its_remark(text: str, remark: str) -> None:
@@ -90,6 +98,15 @@ def test_check_without_a_file_is_as_strict_as_a_worker(monkeypatch: pytest.Monke
     done = run("check")
     assert isinstance(done.exception, SettingsError)
     assert "openssl rand -hex 32" in str(done.exception)
+
+
+def test_a_file_with_one_type_is_shown_with_all_that_the_built_in_policy_says() -> None:
+    Path("p.toml").write_text("[types.customer_id]\nlimit = 3\n")
+    types = json.loads(run("check", "p.toml", "--json").output)["types"]
+    assert types["email"]["pseudonymise"]
+    assert types["customer_id"] == {
+        "priority": 10, "normaliser": "none", "pseudonymise": False, "unique": True, "limit": 3,
+    }  # fmt: skip
 
 
 def test_check_names_a_file_that_is_not_there() -> None:
@@ -123,8 +140,13 @@ def test_try_between_two_equal_policies_finds_nothing() -> None:
 
 
 def test_try_needs_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    with_key = json.loads(run("try", tablet(), "--against", "loose.toml", "--json").stdout)
     monkeypatch.delenv("TOUCHLINE_PSEUDONYM_KEY")
-    assert run("try", tablet(), "--against", "loose.toml").exit_code == 0
+    done = run("try", tablet(), "--against", "loose.toml", "--json")
+    assert done.exit_code == 0
+    assert "so this run made a key of its own" in done.stderr
+    without = json.loads(done.stdout)
+    assert (without["before"], without["after"]) == (with_key["before"], with_key["after"])
 
 
 def test_try_fails_softly_on_lines_that_cannot_be_read() -> None:

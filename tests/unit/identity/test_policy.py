@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from schemas.errors import SettingsError
 from schemas.records import Identifier
+from streams.identity.advice import advice
 from streams.identity.load_policy import load
 from streams.identity.policy import IdentityPolicy, TypeRule
 from streams.identity.prepare import prepare
@@ -64,7 +65,7 @@ def prepared(text: str) -> str:
         ("phone:+1 650-253-0000", "+16502530000"),
         ("phone:Call Me", "callme"),
         ("device:ABC-1", "abc-1"),
-        ("cookie: aB\x1fc\x00 ", "aBc"),
+        ("cookie: aB\x1fc\x00 ", "aB\ufffdc"),
     ],
 )
 def test_a_value_gets_one_spelling(raw, value):
@@ -265,10 +266,80 @@ def test_a_policy_file_that_cannot_be_read_is_named(tmp_path):
         load(str(tmp_path / "missing.toml"), KEY, "k1")
 
 
-def test_a_policy_file_replaces_the_built_in_one(tmp_path):
+def laid_over(tmp_path, text: str, secret: bytes = KEY) -> IdentityPolicy:
     path = tmp_path / "identity.toml"
-    path.write_text("[types.badge]\npriority = 5\n")
-    assert load(str(path), b"", "k1").rule("badge").priority == 5
+    path.write_text(text)
+    return load(str(path), secret, "k1")
+
+
+def test_a_policy_file_is_laid_over_the_built_in_one_setting_by_setting(tmp_path):
+    policy = laid_over(
+        tmp_path, "[types.badge]\npriority = 5\n[types.customer_id]\nlimit = 3\n[types.email]\nlimit = 2"
+    )
+    assert policy.rule("badge").priority == 5
+    assert policy.rule("customer_id") == TypeRule(10, unique=True, limit=3)
+    assert policy.rule("email") == TypeRule(20, "email", pseudonymise=True, limit=2)
+    assert policy.rule("phone") == BUILT_IN.rule("phone")
+    assert set(policy.rules) == {*BUILT_IN.rules, "badge"}
+
+
+def test_an_empty_policy_file_says_what_the_built_in_one_says(tmp_path):
+    assert laid_over(tmp_path, "").rules == BUILT_IN.rules
+
+
+def test_what_a_policy_file_blocks_is_blocked_besides_the_built_in_list(tmp_path):
+    raw = identifiers("cookie:till", "cookie:null", "cookie:a")
+    assert laid_over(tmp_path, "[blocked]\nvalues = ['till']").usable(raw) == identifiers("cookie:a")
+
+
+def test_a_policy_file_that_only_orders_customers_still_hides_addresses_and_needs_the_key(tmp_path):
+    text = "[types.customer_id]\npriority = 1"
+    (stored,) = laid_over(tmp_path, text).usable(identifiers("email:ann@shop.de"))
+    assert stored["value"].startswith("hmac:k1:")
+    with pytest.raises(SettingsError, match=r"identity\.toml, line 1: types\.email: pseudonymised"):
+        laid_over(tmp_path, text, b"")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[types.email]\nnormaliser = 'lower'",
+        "[types.email]\nnormaliser = 'none'",
+        "[tenants.bank.types.email]\nnormaliser = 'none'",
+        "[types.mail]\nnormaliser = 'email'\n[tenants.bank.types.mail]\nnormaliser = 'lower'",
+        "[types.iban]\npseudonymise = true\n[tenants.bank.types.iban]\npriority = 3",
+    ],
+)
+def test_no_type_is_made_readable_but_by_a_line_that_says_so(tmp_path, text):
+    policy = laid_over(tmp_path, text)
+    for one in (policy, policy.for_tenant("bank")):
+        assert all(
+            one.rule(name).pseudonymise
+            for name in {"email", "phone", *one.rules} & {"email", "phone", "mail", "iban"}
+        )
+        assert not one.readable
+
+
+@pytest.mark.parametrize("where", ["", "tenants.bank."])
+def test_a_type_that_is_made_readable_is_remarked_on(tmp_path, where):
+    for text in ("pseudonymise = false", "normaliser = 'lower'\npseudonymise = false"):
+        policy = laid_over(tmp_path, f"[{where}types.email]\n{text}")
+        assert not policy.for_tenant("bank").rule("email").pseudonymise
+        remarks = [remark for remark in advice(policy) if "email is stored readable" in remark]
+        assert len(remarks) == 1
+        assert "pseudonymise = false" in remarks[0]
+
+
+def test_the_check_value_tells_keys_apart_and_is_no_pseudonym():
+    one, same, other = load("", KEY, "k1"), load("", KEY, "k1"), load("", KEY[::-1], "k1")
+    assert one.key_check() == same.key_check()
+    assert one.key_check() != other.key_check()
+    assert one.key_check() != load("", KEY, "k2").key_check()
+    assert parse("[types.email]\nnormaliser = 'lower'", KEY).key_check() is None
+    assert parse("[tenants.bank.types.email]\nnormaliser = 'email'", KEY).key_check() is not None
+    key_id, value = one.key_check()
+    assert key_id == "k1"
+    assert KEY.decode() not in value
 
 
 TENANTS = """

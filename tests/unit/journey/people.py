@@ -57,6 +57,7 @@ def state(**fields: Any) -> dict[str, Any]:
 def facts(**fields: Any) -> Facts:
     at = START + CALL
     whole = Facts(
+        merged_from=None,
         tenant="default",
         asked="email:ann@shop.de",
         profile_id="6b1d2c0e-6a3f-5b52-9d0c-6d7f3a7e1b11",

@@ -88,9 +88,8 @@ class Memberships:
 
     def __init__(self) -> None:
         self._account_of_profile: dict[bytes, str] = {}
-        self._candidates: dict[
-            bytes, set[str]
-        ] = {}  #: accounts that a profile may have named during this fetch
+        #: the accounts that a profile may have named during this fetch
+        self._candidates: dict[bytes, set[str]] = {}
 
     def resume(self, key: bytes, timeline: Timeline, state: JourneyState) -> None:
         """Note the account of a profile's restored state, before the first input after a restart changes the profile.
@@ -167,7 +166,7 @@ class Account:
     def __init__(self, tenant: str, account_id: str) -> None:
         self.tenant = tenant
         self.account_id = account_id
-        self.version = 0  #: of the newest input applied
+        self.version = 0  #: version of the newest input
         self._contributions: dict[str, tuple[int, MemberSummary | None]] = {}
 
     def apply(self, contribution: AccountContribution) -> bool:

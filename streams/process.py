@@ -61,8 +61,8 @@ class WorkerProcess(Worker):  # type: ignore[misc]  # faust has no types for it
             ) from error
         except Exception as error:
             raise TouchlineError(
-                f"the worker crashed on what looks like a bug, {type(error).__name__}: {error};"
-                " its traceback is above; what was not acknowledged is read again"
+                f"the worker crashed on a probable bug, {type(error).__name__}: {error};"
+                " the log has its traceback; unacknowledged records are read again"
             ) from error
         finally:
             if self._deadline is not None:
@@ -76,7 +76,7 @@ class WorkerProcess(Worker):  # type: ignore[misc]  # faust has no types for it
         except asyncio.CancelledError:
             pass
         except Exception as error:
-            failure = error  # raised below: the orderly end comes first
+            failure = error  # raised after the orderly stop
             if not isinstance(error, OPERATIONAL):
                 log.exception("the worker cannot start")
         maybe_cancel(starting)
@@ -105,7 +105,7 @@ class WorkerProcess(Worker):  # type: ignore[misc]  # faust has no types for it
         reason = f" after {self.crash_reason!r}" if self.crash_reason else ""
         sys.stderr.write(
             f"touchline: the worker did not stop in order within {STOP_SECONDS:.0f} s{reason}: Kafka does not answer;"
-            " what was not acknowledged is read again\n"
+            " unacknowledged records are read again\n"
         )
         sys.stderr.flush()
         os._exit(1)

@@ -36,7 +36,7 @@ class Account:
     def __init__(self, tenant: str, account_id: str) -> None:
         self.tenant = tenant
         self.account_id = account_id
-        self.version = 0  #: of the newest input applied
+        self.version = 0  #: version of the newest input
         self._contributions: dict[str, tuple[int, MemberSummary | None]] = {}
 
     def apply(self, contribution: AccountContribution) -> bool:

@@ -14,9 +14,8 @@ from streams.identity.uniting import Clusters
 _CompactLinks: TypeAlias = tuple[Any, ...]
 _MAX_COMPACT_LINKS: Final = 3
 
-_MAX_REDECIDED_LINKS: Final = (
-    1000  # a component of up to this many links is decided again to obtain its history
-)
+#: A component of up to this many links is decided again to obtain its history.
+_MAX_REDECIDED_LINKS: Final = 1000
 
 
 class Component:

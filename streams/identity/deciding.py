@@ -210,7 +210,9 @@ class ComponentResolver:
                 for item in items(pair, evidence):
                     if clusters.refused.get(item) == CONTESTED:
                         del clusters.refused[item]
-            component.history = None  # breaks a reference cycle: the history's undos refer to the component
+            component.history = (
+                None  # breaks a reference cycle: undos refer to clusters, which refer to the component
+            )
             departed += component.departed
             nodes.update(node for pair in component.departed for node in pair)
         contested: dict[Node, Item] = {}

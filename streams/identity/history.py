@@ -19,9 +19,8 @@ class Step(NamedTuple):
     """The decision of one link."""
 
     item: Item
-    newest: (
-        Item  #: the newest link of all steps up to this one: an order-free link is decided late, out of order
-    )
+    #: the newest link of all steps up to this one: an order-free link is decided late, out of order
+    newest: Item
     undo: Undo | None  #: None if the link was refused or changed nothing
 
 

@@ -32,9 +32,8 @@ class _RestoredEvidence:
     tenant: str
     pair: Pair
     asserted: bool
-    times: list[
-        int | None
-    ]  #: event times in UTC ms; the last one belongs to the stretch after the newest deletion
+    #: event times in UTC ms; the last one belongs to the stretch after the newest deletion
+    times: list[int | None]
 
     def add(self, time: int) -> None:
         last = self.times[-1]
@@ -47,9 +46,8 @@ class IdentityState:
     def __init__(self, policy: IdentityPolicy) -> None:
         self._policy = policy
         self._tenants: dict[str, CorrectedIdentities] = {}
-        self._evidence: dict[
-            bytes, _RestoredEvidence
-        ] = {}  # read from the changelog, but not yet in `_tenants`
+        #: read from the changelog, but not yet in `_tenants`
+        self._evidence: dict[bytes, _RestoredEvidence] = {}
 
     def tenant(self, tenant: str) -> CorrectedIdentities:
         """The identities of one tenant. Creates empty ones if there are none yet."""

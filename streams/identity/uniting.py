@@ -20,9 +20,8 @@ Counts: TypeAlias = dict[str, int]
 CONTESTED: Final = "contested"
 
 _NO_LINK_YET: Final = 1 << 62  # later than any event time
-_SHARED_COUNTS: Final = (
-    32  # clusters of up to this many counted members share equal dicts: few combinations exist
-)
+#: Clusters of up to this many counted members share equal dicts: few combinations exist.
+_SHARED_COUNTS: Final = 32
 
 #: Cached, because one decision asks for the ids of the same few profiles several times.
 _profile_of: Final = lru_cache(maxsize=256)(own_profile)

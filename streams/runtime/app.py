@@ -112,7 +112,7 @@ class WorkerApp(faust.App):  # type: ignore[misc]  # faust has no types for it
     async def wait_until(self, condition: Callable[[], bool], seconds: float) -> None:
         """Wait until the condition holds, at most this many seconds. The other agents, which bring it about, go on."""
         deadline = asyncio.get_running_loop().time() + seconds
-        while not condition() and asyncio.get_running_loop().time() < deadline:  # noqa: ASYNC110 (what it looks at is no event)
+        while not condition() and asyncio.get_running_loop().time() < deadline:  # noqa: ASYNC110 (the condition has no event)
             await asyncio.sleep(POLL_SECONDS)
 
     async def run_in_background(self, work: Coroutine[Any, Any, None]) -> None:

@@ -72,9 +72,8 @@ class FetchConsumer(driver.Consumer):  # type: ignore[misc]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._offset_tracker: OffsetTracker[TP] = OffsetTracker()
-        self._seek_count = (
-            0  #: tells a fetch that was read before a seek, which must not be delivered after it
-        )
+        #: number of seeks so far: a fetch that was read before a seek must not be delivered after it
+        self._seek_count = 0
 
     def _new_consumer_thread(self) -> Any:
         return FetchThread(self, loop=self.loop, beacon=self.beacon)
@@ -114,7 +113,7 @@ class FetchConsumer(driver.Consumer):  # type: ignore[misc]
             tp.topic, tp.partition, last.offset, last.timestamp / 1000.0, last.timestamp_type, None, None,
             records, None, 0, 0, tp, generation_id=generation,
         )  # fmt: skip
-        # recovery reads changelog fetches; nobody acknowledges them
+        # recovery reads changelog fetches and never acknowledges them
         message.fetch = (
             _NEVER_ACKNOWLEDGED if self._is_changelog_tp(tp) else self._offset_tracker.track(tp, last.offset)
         )
@@ -127,9 +126,8 @@ class FetchConsumer(driver.Consumer):  # type: ignore[misc]
         message.acked = True
         message.fetch.done = True
         self._unacked_messages.discard(message)
-        self._acked[
-            message.tp
-        ]  # creates the key, by which Faust knows that this partition has offsets to commit
+        # creates the key, by which Faust knows that this partition has offsets to commit
+        self._acked[message.tp]
         self._n_acked += 1
         return True
 

@@ -82,9 +82,8 @@ class Publisher:
         self._client_id = client_id
         self._idempotent = idempotent
         self._producer: AIOKafkaProducer | None = None
-        self._queued: dict[
-            TopicPartition, list[_Pending]
-        ] = {}  #: a key for each partition with a running sender
+        #: a key for each topic partition with a running sender
+        self._queued: dict[TopicPartition, list[_Pending]] = {}
         self._senders: set[asyncio.Task[None]] = set()
         self._outage_logged = False
 

@@ -63,7 +63,7 @@ class FetchTransaction(Generic[S]):
         self.partition = partition
         self.state = table.of(partition)
         self.outputs = app.outbox()
-        self.announced = app.outbox()  #: published only after `ahead` is in the changelog
+        self.announced = app.outbox()  #: published only once `write_ahead` is in the changelog
         self.write_ahead: list[Change] = []
         self.changes = app.outbox()
         self._deferred: list[Callable[[], Iterable[Change]]] = []

@@ -8,7 +8,7 @@ from streams.identity.blocked import DEFAULT_PATTERNS, DEFAULT_VALUES
 from streams.identity.load_policy import load
 from streams.identity.policy import IdentityPolicy
 from streams.identity.prepare import REFERENCES, prepare
-from tests.touchpoints import touchpoint
+from tests.touchpoints import CATALOGUE, touchpoint
 
 BUILT_IN = load("", b"k" * 32, "k1")
 OWN_ONLY = IdentityPolicy.parse("[blocked]\ndefaults = false\nvalues = ['till']", b"", "k1")
@@ -148,13 +148,13 @@ BLANK = ["", " ", "\t", "\u3000", "\xa0", "\u200b", "\ufeff \u2060", "\x00"]
 def test_a_blank_identifier_is_ignored_whatever_the_policy_blocks(
     policy: IdentityPolicy, blank: str, kind: str
 ) -> None:
-    owner, stored = prepare(touchpoint(ids=[(kind, blank), ("cookie", "a")]), policy)
+    owner, stored = prepare(touchpoint(ids=[(kind, blank), ("cookie", "a")]), policy, CATALOGUE)
     assert stored["identifiers"] == [owner] == [{"type": "cookie", "value": "a"}]
 
 
 def test_a_touchpoint_of_nobody_says_which_identifiers_it_had() -> None:
     with pytest.raises(ContractError, match="no identifier is usable: cookie, email") as refused:
-        prepare(touchpoint(ids=[("email", " "), ("cookie", "null")]), BUILT_IN)
+        prepare(touchpoint(ids=[("email", " "), ("cookie", "null")]), BUILT_IN, CATALOGUE)
     assert refused.value.reason is Reason.NO_IDENTIFIER
 
 
@@ -163,9 +163,9 @@ def test_a_touchpoint_of_nobody_says_which_identifiers_it_had() -> None:
     "value", [*BLANK, "undefined", '"null"', "{{session}}", "---", "(not set)", "0", "NaN"]
 )
 def test_a_reference_that_stands_for_nothing_is_left_out(name: str, value: str) -> None:
-    _, stored = prepare(touchpoint(**{name: value}), BUILT_IN)
+    _, stored = prepare(touchpoint(**{name: value}), BUILT_IN, CATALOGUE)
     assert stored == touchpoint()
-    assert prepare(stored, BUILT_IN)[1] is stored
+    assert prepare(stored, BUILT_IN, CATALOGUE)[1] is stored
 
 
 @pytest.mark.parametrize("name", REFERENCES)
@@ -174,16 +174,19 @@ def test_a_reference_that_stands_for_nothing_is_left_out(name: str, value: str) 
 )
 def test_a_reference_that_stands_for_something_is_stored_as_it_is(name: str, value: str) -> None:
     given = touchpoint(**{name: value})
-    assert prepare(given, BUILT_IN)[1] is given
+    assert prepare(given, BUILT_IN, CATALOGUE)[1] is given
 
 
 def test_a_policy_that_switches_the_list_off_does_so_for_references_too() -> None:
     given = touchpoint(session_id="undefined", account_id="Till", issue_id=" ", campaign="null")
-    stored = prepare(given, OWN_ONLY)[1]
+    stored = prepare(given, OWN_ONLY, CATALOGUE)[1]
     assert stored == touchpoint(session_id="undefined", campaign="null")
 
 
 def test_a_tenants_own_blocked_values_hold_for_its_references() -> None:
     policy = IdentityPolicy.parse("[tenants.bank.blocked]\nvalues = ['branch']", b"", "k1")
-    assert prepare(touchpoint(tenant="bank", account_id="Branch"), policy)[1]["account_id"] is None
-    assert prepare(touchpoint(tenant="shop", account_id="Branch"), policy)[1]["account_id"] == "Branch"
+    assert prepare(touchpoint(tenant="bank", account_id="Branch"), policy, CATALOGUE)[1]["account_id"] is None
+    assert (
+        prepare(touchpoint(tenant="shop", account_id="Branch"), policy, CATALOGUE)[1]["account_id"]
+        == "Branch"
+    )

@@ -1,4 +1,4 @@
-"""What agents were handed is theirs: the end of a recovery must not take it back."""
+"""Idempotent flow control: the end of a recovery keeps the fetches that agents were handed meanwhile."""
 
 from mode.utils.queues import FlowControlQueue
 

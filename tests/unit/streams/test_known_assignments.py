@@ -1,4 +1,4 @@
-"""Stitch keeps less than an assignment's record, and answers from that as the record would."""
+"""A compact assignment answers as the record of the assignment does."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Fetches of one partition come in order, those of others do not wait for them, and what waits is taken together."""
+"""Partition queues: ordered within a partition, concurrent across partitions, and queued fetches combine."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine

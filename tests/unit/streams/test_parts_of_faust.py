@@ -1,4 +1,4 @@
-"""What we add to Faust's classes must not take the place of what is theirs: a crash would go unheard."""
+"""Attributes that Touchline adds to Faust's classes must not hide Faust's own: a crash would go unheard."""
 
 import inspect
 

@@ -1,4 +1,4 @@
-"""A recovery that fails stops the worker, and a long one says how far it is."""
+"""A failed recovery stops the worker, and a long one logs its progress."""
 
 import asyncio
 import logging

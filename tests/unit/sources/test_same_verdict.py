@@ -1,6 +1,6 @@
 """Every reader takes and refuses the same lines, with the same sentence, and none raises anything.
 
-For a release, run the properties with 10,000 examples of 4 to 12 lines each (some minutes):
+For a release, run the properties with 10,000 examples of 4 to 12 lines each (tens of minutes):
     VERDICT_EXAMPLES=10000 .venv/bin/pytest tests/unit/sources/test_same_verdict.py -k "any_line or one_value"
 """
 

@@ -34,6 +34,7 @@ from tests.touchpoints import START
 EXAMPLES = int(os.environ.get("VERDICT_EXAMPLES", "100"))
 POLICY = load("", b"0123456789abcdef" * 4, "k1")
 CATALOGUE = Catalogue.load()
+RULES = JourneyRules.load()
 MAPPING = parse_mapping(
     """
     derive_event_id = ["event_id", "attributes"]
@@ -85,7 +86,7 @@ def published(path: Path, mapping: bool) -> dict[int, str]:
 
 
 def replayed(path: Path, mapping: bool) -> dict[int, str]:
-    replay = Replay(POLICY, CATALOGUE, JourneyRules.load())
+    replay = Replay(POLICY, CATALOGUE, RULES)
     entries = collect(sources(path, mapping), replay)
     refused = {
         entry.line: f"{entry.error.reason}: {entry.error}" for entry in entries if entry.error is not None

@@ -1,6 +1,6 @@
 """Every reader takes and refuses the same lines, with the same sentence, and none raises anything.
 
-For a release, run the properties with 10,000 examples of 4 to 12 lines each (some minutes):
+For a release, run the properties with 10,000 examples of 4 to 12 lines each (tens of minutes):
     VERDICT_EXAMPLES=10000 .venv/bin/pytest tests/unit/sources/test_same_verdict.py -k "any_line or one_value"
 """
 
@@ -34,6 +34,7 @@ from tests.touchpoints import START
 EXAMPLES = int(os.environ.get("VERDICT_EXAMPLES", "100"))
 POLICY = load("", b"0123456789abcdef" * 4, "k1")
 CATALOGUE = Catalogue.load()
+RULES = JourneyRules.load()
 MAPPING = parse_mapping(
     """
     derive_event_id = ["event_id", "attributes"]
@@ -85,7 +86,7 @@ def published(path: Path, mapping: bool) -> dict[int, str]:
 
 
 def replayed(path: Path, mapping: bool) -> dict[int, str]:
-    replay = Replay(POLICY, CATALOGUE, JourneyRules.load())
+    replay = Replay(POLICY, CATALOGUE, RULES)
     entries = collect(sources(path, mapping), replay)
     refused = {
         entry.line: f"{entry.error.reason}: {entry.error}" for entry in entries if entry.error is not None

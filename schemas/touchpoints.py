@@ -56,6 +56,8 @@ def check(touchpoint: Touchpoint) -> None:
         empty = next(name for name in ("event_id", "type", "source", "channel") if not touchpoint[name])
         raise _invalid(f"{empty} is empty")
     texts = event_id + name + source + channel
+    if "\0" in texts:
+        raise _invalid("event_id, type, source or channel holds a NUL character: take it out")
     if len(texts) > MAX_CHANNEL_BYTES or not texts.isascii():  # else none of them is beyond its limit
         _check_lengths(touchpoint, _REQUIRED)
     occurred_at, received_at = touchpoint["occurred_at"], touchpoint["received_at"]

@@ -72,11 +72,17 @@ def write(replay: Replay, out: Path, now: int) -> dict[str, int]:
     """Write the five result files; return how many lines each has. `now`: UTC ms, for deadlines."""
     out.mkdir(parents=True, exist_ok=True)
     assignments = (
-        {"tenant": o.touchpoint["tenant"], "event_id": o.touchpoint["event_id"], "profile_id": o.profile_id}
+        {
+            "tenant": o.touchpoint["tenant"],
+            "source": o.touchpoint["source"],
+            "event_id": o.touchpoint["event_id"],
+            "profile_id": o.profile_id,
+        }
         for o in replay.owned()
     )
     return {
         "touchpoints": _lines(out / "assignments.jsonl", assignments),
+        "copies_not_counted": sum(1 for _ in replay.copies()),
         "profiles": _lines(out / "states.jsonl", replay.states()),
         "accounts": _lines(out / "accounts.jsonl", replay.accounts()),
         "signals": _lines(out / "signals.jsonl", replay.signals(now)),

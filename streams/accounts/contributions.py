@@ -12,6 +12,7 @@ from math import fsum
 from typing import Any, Final, TypeGuard
 
 from schemas.codec import decode_as
+from schemas.events import event_key
 from schemas.records import (
     AccountContribution,
     AccountIssue,
@@ -103,7 +104,7 @@ class Told:
         touchpoint = message.get("touchpoint")
         if touchpoint is not None:
             self._pass(key, (touchpoint["account_id"],))
-            if touchpoint["event_id"] not in timeline.entries:
+            if event_key(touchpoint) not in timeline.entries:
                 return
         else:
             self._pass(key, (item["account_id"] for item in message.get("touchpoints", ())))
@@ -140,7 +141,7 @@ class Told:
 
 def _held(timeline: Timeline) -> Iterator[str | None]:
     """The accounts that a timeline's touchpoints name."""
-    for entry in timeline.entries.values():
+    for entry in timeline.held():
         yield entry.touchpoint()["account_id"]
     for frozen in timeline.frozen.values():
         yield from map(_frozen_account, frozen.folds)

@@ -15,6 +15,7 @@ from schemas import topics
 from schemas.catalogue import Catalogue
 from schemas.codec import decode, encode
 from schemas.errors import ContractError, Reason
+from schemas.events import event_key
 from schemas.keys import account_key, profile_key, tenant_key
 from schemas.records import JourneySignal
 from streams.journeys.meaning import meanings_of
@@ -151,7 +152,7 @@ class Journeys:
         partition.accounts.expect(key, timeline, message)
         if name == "ResolvedTouchpoint":
             partition.watermark = max(partition.watermark, message["touchpoint"]["occurred_at"])
-            new = message["touchpoint"]["event_id"] not in timeline.entries
+            new = event_key(message["touchpoint"]) not in timeline.entries
             timeline.accept(message, record.value, effects)  # type: ignore[arg-type]
             if partition.predictions is not None and new:
                 partition.predictions.arrived(timeline, message["touchpoint"], self._clock())

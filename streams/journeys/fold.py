@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from schemas.catalogue import Catalogue
+from schemas.events import event_key
 from schemas.records import Identifier, JourneyState, Touchpoint
 from streams.journeys.bounded import MAX_NAMES
 from streams.journeys.channels import Channels
@@ -31,7 +32,7 @@ _BAD_SCORE: Final = {"CSAT": 2, "CES": 3, "NPS": 6}
 
 
 class Fold:
-    """Accumulates one profile's touchpoints, given in (occurred_at, event_id) order, each once.
+    """Accumulates one profile's touchpoints, given in (occurred_at, event_id, source) order, each once.
 
     What it holds is bounded, whatever arrives. The state after n touchpoints depends only on these n: not on
     how often a state was taken in between.
@@ -71,40 +72,40 @@ class Fold:
     def advance(self, touchpoint: Touchpoint, owner: Identifier) -> None:
         """Take the next touchpoint, which `owner` owns: O(1)."""
         at = touchpoint["occurred_at"]
-        event_id = touchpoint["event_id"]
+        event = event_key(touchpoint)
         channel = touchpoint["channel"]
         name = touchpoint["type"]
         meaning = self._meaning(name)
-        self._own((owner["type"], owner["value"]), at, event_id, touchpoint["tenant"])
-        self._facts.note(touchpoint, meaning, at, event_id)
-        self._recent.add(at, event_id, channel, name)
+        self._own((owner["type"], owner["value"]), at, event, touchpoint["tenant"])
+        self._facts.note(touchpoint, meaning, at, event)
+        self._recent.add(at, touchpoint["event_id"], channel, name)
         if meaning.stage is not None:
-            self._stages.touch(meaning.stage, at, event_id)
+            self._stages.touch(meaning.stage, at, event)
         session = None
         if not meaning.internal:
-            self._channels.touch(channel, at, event_id, inbound=meaning.inbound)
+            self._channels.touch(channel, at, event, inbound=meaning.inbound)
             if meaning.inbound:
                 session = self._sessions.touch(at, touchpoint["source"], touchpoint["session_id"])
         if meaning.friction:
-            self._suffer(meaning, at, event_id)
+            self._suffer(meaning, at, event)
         if meaning.bad or meaning.good:
             self._channels.outcome(channel, good=meaning.good)
         if meaning.marketing:
-            self._marketing.add((at, event_id, channel, name, touchpoint["campaign"]))
+            self._marketing.add((at, event, channel, name, touchpoint["campaign"]))
         for rule in meaning.opens:
-            self._expectations.open(rule, session, at, event_id)
+            self._expectations.open(rule, session, at, event)
         if meaning.meets:
             self._expectations.meet(meaning.meets, session, at)
         for count in meaning.counts:
-            self._counts.note(count, at, event_id)
+            self._counts.note(count, at, event)
         if touchpoint["issue_id"] is not None:
             self._touch_issue(touchpoint["issue_id"], touchpoint, meaning, session)
         elif touchpoint["score"] is not None:
-            self._answer(touchpoint, at, event_id)
+            self._answer(touchpoint, at, event)
         if touchpoint["sentiment"] is not None:
-            self._feel(touchpoint["sentiment"], at, event_id)
+            self._feel(touchpoint["sentiment"], at, event)
         if touchpoint["consent"]:
-            self._consent.decide(touchpoint["consent"], at, event_id)
+            self._consent.decide(touchpoint["consent"], at, event)
 
     def state(self, tenant: str, profile_id: str, version: int, late: int = 0) -> JourneyState:
         """The journey state as of the newest touchpoint; there must have been one."""
@@ -294,22 +295,22 @@ class Fold:
         self._counts.absorb(other._counts)
         self._recent.absorb(other._recent)
 
-    def _own(self, node: tuple[str, str], at: int, event_id: str, tenant: str) -> None:
+    def _own(self, node: tuple[str, str], at: int, event: str, tenant: str) -> None:
         owners = self._facts.owners
         if node in owners or len(owners) >= MAX_NAMES:
             return
         self._book.tenant = tenant
-        owners[node] = stamp = (at, event_id)
+        owners[node] = stamp = (at, event)
         if len(owners) > 1:
             self._merged.append(self._merge_signal(stamp, node))
 
     def _merge_signal(self, stamp: Stamp, node: tuple[str, str]) -> Signal:
         return self._book.make("profile_merged", stamp[0], (stamp[1],), {"identifier_type": node[0]})
 
-    def _suffer(self, meaning: Meaning, at: int, event_id: str) -> None:
+    def _suffer(self, meaning: Meaning, at: int, event: str) -> None:
         self._effort.add(meaning.points, at)
         before, after = self._friction.add(meaning.friction, at)
-        self._friction_causes = (*self._friction_causes[1 - FRICTION_CAUSES :], (at, event_id))
+        self._friction_causes = (*self._friction_causes[1 - FRICTION_CAUSES :], (at, event))
         if before < self._rules.friction_spike <= after:
             causes = tuple(cause for _, cause in self._friction_causes)
             self._book.remember("friction_spike", at, causes, {"friction": f"{after:.2f}"})
@@ -317,24 +318,24 @@ class Fold:
     def _touch_issue(
         self, issue_id: str, touchpoint: Touchpoint, meaning: Meaning, session: Session | None
     ) -> None:
-        at, event_id, channel = touchpoint["occurred_at"], touchpoint["event_id"], touchpoint["channel"]
-        issue = self._issues.touch(issue_id, at, event_id, meaning.effect)
+        at, event, channel = touchpoint["occurred_at"], event_key(touchpoint), touchpoint["channel"]
+        issue = self._issues.touch(issue_id, at, event, meaning.effect)
         if issue is not None and session is not None and not meaning.survey:
-            self._issues.contact(issue, at, event_id, channel, channel in self._human, session)
+            self._issues.contact(issue, at, event, channel, channel in self._human, session)
         if touchpoint["score"] is not None:
-            self._answer(touchpoint, at, event_id)
+            self._answer(touchpoint, at, event)
             if issue is not None and issue.last_channel:
                 self._judge(touchpoint["score"]["kind"], touchpoint["score"]["value"], issue.last_channel)
 
-    def _answer(self, touchpoint: Touchpoint, at: int, event_id: str) -> None:
+    def _answer(self, touchpoint: Touchpoint, at: int, event: str) -> None:
         score = touchpoint["score"]
         assert score is not None
         value = float(score["value"])
-        self._facts.scores[score["kind"]] = (at, event_id, value)
+        self._facts.scores[score["kind"]] = (at, event, value)
         if score["kind"] == "NPS":
             self._detractor = None
             if value <= self._rules.detractor_at_most:
-                self._detractor = self._book.make("detractor", at, (event_id,), {"nps": f"{value:g}"})
+                self._detractor = self._book.make("detractor", at, (event,), {"nps": f"{value:g}"})
 
     def _judge(self, kind: str, value: float, channel: str) -> None:
         """An answer about an issue judges the channel of its last contact."""
@@ -343,13 +344,13 @@ class Fold:
         elif value <= _BAD_SCORE[kind]:
             self._channels.outcome(channel, good=False)
 
-    def _feel(self, sentiment: float, at: int, event_id: str) -> None:
+    def _feel(self, sentiment: float, at: int, event: str) -> None:
         self._sentiments += 1
         self._sentiment_now.add(sentiment, at)
         before, after = self._sentiment.add(sentiment, at)
         if before is not None and before >= self._rules.sentiment_below > after:
             self._book.remember(
-                "sentiment_drop", at, (event_id,), {"from": f"{before:.2f}", "to": f"{after:.2f}"}
+                "sentiment_drop", at, (event,), {"from": f"{before:.2f}", "to": f"{after:.2f}"}
             )
 
     def _trend(self, sentiment: float | None) -> float | None:

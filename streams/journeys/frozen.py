@@ -8,7 +8,7 @@ and goes on over what is kept one by one.
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import Any, Final
@@ -16,6 +16,7 @@ from typing import Any, Final
 from schemas.catalogue import Catalogue
 from schemas.codec import decode_as, decode_own, encode, header
 from schemas.errors import ContractError, Reason
+from schemas.events import event_key, rank_of
 from schemas.records import FrozenSummary, Identifier, Touchpoint
 from streams.journeys.fold import Fold
 from streams.journeys.rules import JourneyRules
@@ -26,7 +27,7 @@ Node = tuple[str, str]
 
 #: Touchpoints freeze in blocks: one summary is written for so many.
 BLOCK: Final = 128
-#: Size of the filter of known event ids. At 10,000 ids one late touchpoint in 20 is taken for a known one and not
+#: Size of the filter of known events. At 10,000 ids one late touchpoint in 20 is taken for a known one and not
 #: counted as late; a known one is never counted.
 SEEN_BYTES: Final = 8192
 
@@ -48,21 +49,21 @@ class Frozen:
         """With newer touchpoints, whose fold is given, in it."""
         seen = bytearray(self.seen)
         for touchpoint in touchpoints:
-            _see(seen, touchpoint["event_id"])
+            _see(seen, event_key(touchpoint))
         newest = touchpoints[-1]
         summary = fold.dump()
         return replace(
-            self, version=max(self.version, version), boundary=(newest["occurred_at"], newest["event_id"]),
+            self, version=max(self.version, version), boundary=_place(newest),
             seen=bytes(seen), folds=(encode("FoldSummary", summary),), first_seen=summary["first_seen"],
             touchpoints=summary["touchpoints"],
         )  # fmt: skip
 
-    def arrive_late(self, event_id: str) -> "Frozen":
+    def arrive_late(self, event: str) -> "Frozen":
         """After a touchpoint from beyond the boundary: counted, unless it is in here or was counted already."""
-        if knows(self.seen, event_id):
+        if knows(self.seen, event):
             return self
         seen = bytearray(self.seen)
-        _see(seen, event_id)
+        _see(seen, event)
         return replace(self, late=self.late + 1, seen=bytes(seen))
 
     def unfold(self, tenant: str, catalogue: Catalogue, rules: JourneyRules) -> Fold:
@@ -149,9 +150,9 @@ def how_many_freeze(places: Sequence[Stamp], rules: JourneyRules) -> int:
     return max(min(spare, old), len(places) - rules.horizon_most, 0) // BLOCK * BLOCK
 
 
-def knows(seen: bytes, event_id: str) -> bool:
-    """Whether an event id is probably in a filter; one that is, always is."""
-    return all(seen[bit >> 3] & 1 << (bit & 7) for bit in _bits(event_id, len(seen)))
+def knows(seen: bytes, event: str) -> bool:
+    """Whether an event (`event_key`) is probably in a filter; one that is, always is."""
+    return all(seen[bit >> 3] & 1 << (bit & 7) for bit in _bits(event, len(seen)))
 
 
 def begin(
@@ -179,22 +180,49 @@ def begin(
 def fold_timeline(
     timeline: Sequence[tuple[Node, Touchpoint]], catalogue: Catalogue, rules: JourneyRules
 ) -> Fold:
-    """The fold over a profile's whole timeline, in order, as if it had arrived in order: what replay does."""
+    """The fold over a profile's whole timeline, as if it had arrived in order: what replay does.
+
+    `timeline`: the touchpoints with their owners, in fold order; of copies of one event (schemas/events.py) any.
+    """
+    own: Sequence[tuple[Node, Touchpoint]] = _best_by(timeline, lambda item: (item[0], event_key(item[1])))
     places: dict[Node, list[Stamp]] = {}
-    for node, touchpoint in timeline:
-        places.setdefault(node, []).append((touchpoint["occurred_at"], touchpoint["event_id"]))
+    for node, touchpoint in own:
+        places.setdefault(node, []).append(_place(touchpoint))
     counts = {node: how_many_freeze(stamps, rules) for node, stamps in places.items()}
-    boundary = max((places[node][count - 1] for node, count in counts.items() if count), default=None)
+    boundaries = {node: places[node][count - 1] for node, count in counts.items() if count}
+    # what is summed up counts, and copies of it that other identifiers own count beside it
+    frozen = [item for item in own if item[0] in boundaries and _place(item[1]) <= boundaries[item[0]]]
+    kept: Sequence[tuple[Node, Touchpoint]] = [
+        item for item in own if item[0] not in boundaries or _place(item[1]) > boundaries[item[0]]
+    ]
+    kept = _best_by(kept, lambda item: event_key(item[1]))
     start = 0
     fold = Fold(catalogue, rules)
-    if boundary is not None:
-        start = bisect_right(
-            timeline, boundary, key=lambda item: (item[1]["occurred_at"], item[1]["event_id"])
-        )
-        fold = begin({}, timeline[:start], catalogue, rules)
-    for node, touchpoint in timeline[start:]:
+    if boundaries:
+        start = bisect_right(kept, max(boundaries.values()), key=lambda item: _place(item[1]))
+        older = sorted([*frozen, *kept[:start]], key=lambda item: _place(item[1]))
+        fold = begin({}, older, catalogue, rules)
+    for node, touchpoint in kept[start:]:
         fold.advance(touchpoint, Identifier(type=node[0], value=node[1]))
     return fold
+
+
+def _place(touchpoint: Touchpoint) -> Stamp:
+    return touchpoint["occurred_at"], event_key(touchpoint)
+
+
+def _best_by(
+    timeline: Sequence[tuple[Node, Touchpoint]], what: Callable[[tuple[Node, Touchpoint]], Hashable]
+) -> Sequence[tuple[Node, Touchpoint]]:
+    """Of the touchpoints that have `what` in common the best copy; their order stays."""
+    best: dict[Hashable, tuple[Node, Touchpoint]] = {}
+    for item in timeline:
+        known = best.setdefault(what(item), item)
+        if known is not item and rank_of(item[1]) < rank_of(known[1]):
+            best[what(item)] = item
+    if len(best) == len(timeline):
+        return timeline
+    return [item for item in timeline if best[what(item)] is item]
 
 
 def _sound(summary: dict[str, Any]) -> bool:
@@ -209,13 +237,13 @@ def _sound(summary: dict[str, Any]) -> bool:
     return summary["touchpoints"] > 0 and bool(summary["owners"]) and known and digits
 
 
-def _bits(event_id: str, size: int) -> Iterable[int]:
-    digest = blake2b(event_id.encode(), digest_size=16).digest()
+def _bits(event: str, size: int) -> Iterable[int]:
+    digest = blake2b(event.encode(), digest_size=16).digest()
     return (int.from_bytes(digest[part : part + 4], "big") % (8 * size) for part in (0, 4, 8, 12))
 
 
-def _see(seen: bytearray, event_id: str) -> None:
-    for bit in _bits(event_id, len(seen)):
+def _see(seen: bytearray, event: str) -> None:
+    for bit in _bits(event, len(seen)):
         seen[bit >> 3] |= 1 << (bit & 7)
 
 

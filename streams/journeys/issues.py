@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from schemas import records
 from schemas.catalogue import Effect
+from schemas.events import event_id_of
 from streams.journeys.channels import Channels
 from streams.journeys.rules import JourneyRules
 from streams.journeys.sessions import Session, SessionPool
@@ -18,8 +19,8 @@ CASE: Final = "case"
 
 #: What a summary keeps of an issue as it stands; its set, its causes and its session are written otherwise.
 _DUMPED: Final = (
-    "contacts", "due_at", "event_id", "first_contact", "human", "issue_id", "last_channel", "last_contact_at",
-    "opened_at", "separate_contacts", "solved_at",
+    "contacts", "due_at", "first_contact", "human", "issue_id", "last_channel", "last_contact_at", "opened_at",
+    "separate_contacts", "solved_at",
 )  # fmt: skip
 
 
@@ -27,15 +28,15 @@ class Issue:
     """One case, from its first touchpoint on."""
 
     __slots__ = (
-        "_signal", "causes", "channels", "contacts", "due_at", "event_id", "first_contact", "human", "issue_id",
+        "_signal", "causes", "channels", "contacts", "due_at", "event", "first_contact", "human", "issue_id",
         "last_channel", "last_contact_at", "opened_at", "separate_contacts", "session", "solved_at",
     )  # fmt: skip
 
-    def __init__(self, issue_id: str, at: int, event_id: str, overdue_ms: int) -> None:
+    def __init__(self, issue_id: str, at: int, event: str, overdue_ms: int) -> None:
         self.issue_id = issue_id
         self.opened_at = at
         self.due_at = at + overdue_ms
-        self.event_id = event_id
+        self.event = event
         self.last_contact_at = at
         self.contacts = 0  #: inbound touchpoints
         self.separate_contacts = 0  #: of them, in another session or on another channel than the one before
@@ -68,7 +69,7 @@ class Issue:
             "opened_at": self.opened_at,
             "due_at": self.due_at,
             "status": "MISSED" if not in_time else "OPEN" if solved is None else "MET",
-            "event_id": self.event_id,
+            "event_id": event_id_of(self.event),
             "issue_id": self.issue_id,
         }
 
@@ -77,7 +78,7 @@ class Issue:
         known = self._signal
         if known is None or known.occurred_at != self.due_at:
             details = {"issue_id": self.issue_id}
-            known = self._signal = book.make("issue_overdue", self.due_at, (self.event_id,), details)
+            known = self._signal = book.make("issue_overdue", self.due_at, (self.event,), details)
         return known
 
     def separate(self, session: Session, channel: str) -> bool:
@@ -92,7 +93,8 @@ class Issue:
         """As FrozenSummary.avsc holds it."""
         record = {name: getattr(self, name) for name in _DUMPED}
         return record | {
-            "channels": sorted(self.channels), "causes": list(self.causes), "session": pool.number(self.session)
+            "event_id": self.event, "channels": sorted(self.channels), "causes": list(self.causes),
+            "session": pool.number(self.session),
         }  # fmt: skip
 
     @classmethod
@@ -110,8 +112,8 @@ class Issue:
         self.contacts += other.contacts
         self.separate_contacts += other.separate_contacts
         self.channels |= other.channels
-        if (other.opened_at, other.event_id) < (self.opened_at, self.event_id):
-            self.opened_at, self.due_at, self.event_id = other.opened_at, other.due_at, other.event_id
+        if (other.opened_at, other.event) < (self.opened_at, self.event):
+            self.opened_at, self.due_at, self.event = other.opened_at, other.due_at, other.event
 
 
 class Issues:
@@ -136,11 +138,11 @@ class Issues:
         self.first_contact = 0  #: of them, with at most one separate contact
         self.handoffs = 0  #: from a digital to a human channel within one issue
 
-    def touch(self, issue_id: str, at: int, event_id: str, effect: Effect | None) -> Issue | None:
+    def touch(self, issue_id: str, at: int, event: str, effect: Effect | None) -> Issue | None:
         """The issue that a touchpoint is about, open or solved; None if it is about none (any more)."""
         issue = self._open.get(issue_id)
         if effect == "issue_solved":
-            self._solve(issue or self._solved.get(issue_id) or self._new(issue_id, at, event_id), at)
+            self._solve(issue or self._solved.get(issue_id) or self._new(issue_id, at, event), at)
             return None
         if issue is not None:
             return issue
@@ -148,17 +150,15 @@ class Issues:
         if effect == "survey":
             return solved
         if solved is None:
-            issue = self._new(issue_id, at, event_id)
+            issue = self._new(issue_id, at, event)
         elif effect == "issue_opened":
-            issue = self._reopen(solved, at, event_id)
+            issue = self._reopen(solved, at, event)
         else:
             return solved
         _put(self._open, issue)
         return issue
 
-    def contact(
-        self, issue: Issue, at: int, event_id: str, channel: str, human: bool, session: Session
-    ) -> None:
+    def contact(self, issue: Issue, at: int, event: str, channel: str, human: bool, session: Session) -> None:
         """The customer got in touch about an issue."""
         if issue.solved_at is not None:
             if issue.separate(session, channel) and issue.first_contact:
@@ -172,7 +172,8 @@ class Issues:
             self.handoffs += 1
             effort += self._rules.effort_handoff
         issue.human = human
-        issue.causes = (*issue.causes[1 - MAX_CAUSES :], event_id)
+        # a signal is about the last of its causes: only of that the source is kept, which keeps summaries small
+        issue.causes = (*map(event_id_of, issue.causes[1 - MAX_CAUSES :]), event)
         if issue.separate(session, channel):
             if issue.separate_contacts > 1:
                 effort += self._rules.effort_repeat_contact
@@ -250,16 +251,16 @@ class Issues:
         for issue in sorted(mine.values(), key=lambda issue: (_last_word(issue), issue.issue_id)):
             _put(self._open if issue.solved_at is None else self._solved, issue)
 
-    def _new(self, issue_id: str, at: int, event_id: str) -> Issue:
-        return Issue(issue_id, at, event_id, self._rules.issue_overdue_ms)
+    def _new(self, issue_id: str, at: int, event: str) -> Issue:
+        return Issue(issue_id, at, event, self._rules.issue_overdue_ms)
 
-    def _reopen(self, issue: Issue, at: int, event_id: str) -> Issue:
+    def _reopen(self, issue: Issue, at: int, event: str) -> Issue:
         del self._solved[issue.issue_id]
         self.solved -= 1
         self.first_contact -= issue.first_contact
         issue.first_contact = False
         issue.solved_at = None
-        issue.opened_at, issue.event_id = at, event_id
+        issue.opened_at, issue.event = at, event
         issue.due_at = at + self._rules.issue_overdue_ms
         return issue
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
+from schemas.events import event_id_of
 from streams.identity.profile_id import uuid5_text
 from streams.journeys.rules import JourneyRules
 
@@ -45,9 +46,9 @@ class Signal:
         return cls(**(record | {"event_ids": tuple(record["event_ids"])}))
 
 
-def signal_id(tenant: str, kind: str, event_id: str) -> str:
-    """UUIDv5 of the kind and the touchpoint it is about: the same whichever profile holds that."""
-    return uuid5_text(_NAMESPACE_BYTES, f"{tenant}/{kind}/{event_id}")
+def signal_id(tenant: str, kind: str, about: str) -> str:
+    """UUIDv5 of the kind and the event (`event_key`) it is about: the same whichever profile holds that."""
+    return uuid5_text(_NAMESPACE_BYTES, f"{tenant}/{kind}/{about}")
 
 
 class SignalBook:
@@ -61,17 +62,19 @@ class SignalBook:
         self.tenant = ""
 
     def make(
-        self, kind: str, at: int, event_ids: tuple[str, ...], details: dict[str, str], about: str = ""
+        self, kind: str, at: int, events: tuple[str, ...], details: dict[str, str], about: str = ""
     ) -> Signal:
-        """A signal about the touchpoint `about`, by default the last of those that caused it."""
-        about = about or event_ids[-1]
+        """A signal about the event `about`, by default the last of those that caused it; events are event keys."""
+        about = about or events[-1]
         # a frozen expectation may belong to a rule that is no more
         rule = self._rules.words.get(kind, kind)
-        return Signal(kind, signal_id(self.tenant, kind, about), at, rule, event_ids, details)
+        return Signal(
+            kind, signal_id(self.tenant, kind, about), at, rule, tuple(map(event_id_of, events)), details
+        )
 
-    def remember(self, kind: str, at: int, event_ids: tuple[str, ...], details: dict[str, str]) -> None:
+    def remember(self, kind: str, at: int, events: tuple[str, ...], details: dict[str, str]) -> None:
         """Make and keep a signal that no later touchpoint can make untrue."""
-        self.keep(self.make(kind, at, event_ids, details))
+        self.keep(self.make(kind, at, events, details))
 
     def keep(self, signal: Signal) -> None:
         """Keep a signal that is already made."""

@@ -9,7 +9,7 @@ from functools import lru_cache
 from hashlib import blake2b
 from typing import Final, TypeAlias
 
-from schemas.codec import HEADER_BYTES, encode
+from schemas.codec import HEADER_BYTES, encode, skip_string, take_long
 from schemas.records import Touchpoint
 
 #: (received_at, occurred_at, checksum): the smallest of an event's copies counts.
@@ -44,9 +44,22 @@ def event_id_of(key: str) -> str:
     return key.partition(SEPARATOR)[0]
 
 
+#: The largest checksum.
+MAX_CHECKSUM: Final = (1 << 63) - 1
+
+
 def checksum(encoded: bytes) -> int:
     """The 63 bit checksum of an encoded Touchpoint without its header: the last tie-break among copies."""
     return int.from_bytes(blake2b(encoded, digest_size=8).digest(), "big") >> 1
+
+
+def checksum_of_resolved(value: bytes) -> int:
+    """The checksum of the touchpoint in a current ResolvedTouchpoint, which is not decoded; 0 if it cannot be read."""
+    try:
+        owner = skip_string(value, skip_string(value, skip_string(value, HEADER_BYTES)))
+        return checksum(value[take_long(value, owner)[1] :])
+    except IndexError:
+        return 0
 
 
 def rank_of(touchpoint: Touchpoint) -> Rank:

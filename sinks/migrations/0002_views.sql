@@ -2,7 +2,7 @@
 
 CREATE OR REPLACE VIEW touchpoints_current AS
 SELECT
-    t.* EXCEPT (profile_id, assignment_version, version, source_topic, source_partition, source_offset, loaded_at),
+    t.* EXCEPT (profile_id, assignment_version, checksum, version, source_topic, source_partition, source_offset, loaded_at),
     multiIf(
         a.profile_id = '' OR t.assignment_version > a.version, t.profile_id,
         t.occurred_at >= a.contested_from, a.contested_profile_id,
@@ -37,16 +37,16 @@ SELECT
     max(occurred_at) AS last_at,
     count() AS touchpoints,
     arraySort(groupUniqArray(channel)) AS channels,
-    arrayMap(step -> step.3, arraySort(groupArray((occurred_at, event_id, type)))) AS types
+    arrayMap(step -> step.4, arraySort(groupArray((occurred_at, event_id, source, type)))) AS types
 FROM (
     SELECT
         *,
-        countIf(starts) OVER (PARTITION BY tenant, profile_id ORDER BY occurred_at, event_id) AS number
+        countIf(starts) OVER (PARTITION BY tenant, profile_id ORDER BY occurred_at, event_id, source) AS number
     FROM (
         SELECT
-            tenant, profile_id, occurred_at, event_id, channel, type,
+            tenant, profile_id, occurred_at, event_id, source, channel, type,
             lagInFrame(toNullable(occurred_at)) OVER (
-                PARTITION BY tenant, profile_id ORDER BY occurred_at, event_id
+                PARTITION BY tenant, profile_id ORDER BY occurred_at, event_id, source
                 ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
             ) AS previous_at,
             isNull(previous_at) OR occurred_at > previous_at + INTERVAL 30 MINUTE AS starts
@@ -86,7 +86,7 @@ FROM (
     SELECT
         tenant, profile_id, channel,
         lagInFrame(toNullable(toString(channel))) OVER (
-            PARTITION BY tenant, profile_id ORDER BY occurred_at, event_id
+            PARTITION BY tenant, profile_id ORDER BY occurred_at, event_id, source
             ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
         ) AS from_channel
     FROM touchpoints_current

@@ -72,7 +72,9 @@ WHERE (one.type = '' OR l.occurred_at > one.until)
     AND (pair.type_1 = '' OR l.occurred_at > pair.until)
 COMMENT 'The evidence that counts: without what erasures and withdrawn links cut';
 
-CREATE OR REPLACE VIEW touchpoints_current AS
+-- Which copy of an event counts (schemas/events.py). FINAL has chosen among copies of one owner and one time; few events
+-- have several that are left, and only those are looked at one by one.
+CREATE OR REPLACE VIEW touchpoints_owned AS
 SELECT
     t.* EXCEPT (
         profile_id, assignment_version, version, source_topic, source_partition, source_offset, loaded_at,
@@ -85,7 +87,9 @@ SELECT
         a.profile_id
     ) AS profile_id
 FROM (
-    SELECT t.*, e.profile_id AS later_profile_id, if(e.profile_id = '', -1, toInt64(e.version)) AS erasure_version
+    SELECT
+        t.*, t.event AS event, t.copy AS copy,
+        e.profile_id AS later_profile_id, if(e.profile_id = '', -1, toInt64(e.version)) AS erasure_version
     FROM touchpoints AS t FINAL
     LEFT JOIN (
         SELECT tenant, identifier_type, identifier_value, profile_id, erased_at, version FROM erasures FINAL
@@ -96,4 +100,36 @@ LEFT JOIN (
     SELECT tenant, identifier_type, identifier_value, profile_id, contested_from, contested_profile_id, version
     FROM identity_assignments FINAL
 ) AS a USING (tenant, identifier_type, identifier_value)
-COMMENT 'Every touchpoint once that was not erased, with the profile that owns it now';
+COMMENT 'Every touchpoint that was not erased, with the profile that owns it now, and all copies of an event';
+
+CREATE OR REPLACE VIEW touchpoint_copies AS
+SELECT
+    * EXCEPT (copy_number, counted_checksum),
+    multiIf(
+        received_at > counted_received_at, 'received later',
+        occurred_at > counted_occurred_at, 'received in the same millisecond, occurred later',
+        'received and occurred in the same millisecond, larger checksum'
+    ) AS reason
+FROM (
+    SELECT
+        *,
+        row_number() OVER copies AS copy_number,
+        first_value(received_at) OVER copies AS counted_received_at,
+        first_value(occurred_at) OVER copies AS counted_occurred_at,
+        first_value(checksum) OVER copies AS counted_checksum,
+        first_value(type) OVER copies AS counted_type,
+        first_value(identifiers) OVER copies AS counted_identifiers,
+        tupleElement(first_value(tuple(amount_minor)) OVER copies, 1) AS counted_amount_minor,
+        first_value(currency) OVER copies AS counted_currency
+    FROM touchpoints_owned
+    WHERE event IN (SELECT event FROM touchpoints GROUP BY event HAVING count() > 1)
+    WINDOW copies AS (PARTITION BY tenant, profile_id, source, event_id ORDER BY received_at, occurred_at, checksum)
+)
+WHERE copy_number > 1
+COMMENT 'The copies of events that do not count: their profile owns another that was received first; why, and what that one says';
+
+CREATE OR REPLACE VIEW touchpoints_current AS
+SELECT * EXCEPT (checksum, event, copy)
+FROM touchpoints_owned
+WHERE copy NOT IN (SELECT copy FROM touchpoint_copies)
+COMMENT 'Every event once that was not erased, with the profile that owns it now; of its copies the one received first';

@@ -60,7 +60,7 @@ CREATE TABLE IF NOT EXISTS identity_links (
     INDEX right_value right_value TYPE bloom_filter(0.01) GRANULARITY 1
 )
 ENGINE = ReplacingMergeTree(source_offset)
-ORDER BY (tenant, left_type, left_value, right_type, right_value, kind, occurred_at, event_id)
+ORDER BY (tenant, left_type, left_value, right_type, right_value, kind, occurred_at, event_id, source)
 SETTINGS non_replicated_deduplication_window = 1000
 COMMENT 'Evidence that two identifiers are one person''s; read with FINAL';
 

@@ -16,7 +16,7 @@ CREATE TABLE IF NOT EXISTS identity_corrections (
     loaded_at DateTime64(3, 'UTC') DEFAULT now64(3)
 )
 ENGINE = ReplacingMergeTree(source_offset)
-ORDER BY (tenant, kind, left_type, left_value, right_type, right_value, occurred_at, event_id)
+ORDER BY (tenant, kind, left_type, left_value, right_type, right_value, occurred_at, event_id, source)
 SETTINGS non_replicated_deduplication_window = 1000
 COMMENT 'Erasures and withdrawn links; read with FINAL';
 

@@ -7,12 +7,13 @@ reordering them changes nothing in the end. An assignment may say that what its 
 erased (docs/erasure.md): such touchpoints are dropped wherever they turn up.
 
 Copies of one event may differ (schemas/events.py). The timeline keeps them all, and folds the one that counts: when
-that one leaves, the next comes to count. Only of copies with one owner and one time, which always leave together, it
-keeps the better one alone.
+that one leaves, the next comes to count. Only of copies with one owner, one time and one evidence, which always leave
+together and prove the same, it keeps the better one alone.
 """
 
 from bisect import bisect_left, bisect_right, insort
 from dataclasses import dataclass, field, replace
+from hashlib import blake2b
 from itertools import chain
 from typing import Final
 
@@ -42,7 +43,9 @@ class Entry:
     node: Node  #: the identifier that owns it
     version: int  #: of the assignment under which it is here
     value: bytes  #: the ResolvedTouchpoint
-    known_rank: Rank | None = None  #: worked out when its event has another copy
+    known_id: str | None = field(default=None, compare=False)
+    #: worked out when its event has another copy
+    known_rank: Rank | None = field(default=None, compare=False)
 
     @property
     def place(self) -> Stamp:
@@ -51,8 +54,10 @@ class Entry:
 
     @property
     def id(self) -> str:
-        """Its key in the changelog, which `restore_entry` reads."""
-        return f"{self.event}{SEPARATOR}{self.occurred_at}{SEPARATOR}{self.node[0]}{SEPARATOR}{self.node[1]}"
+        """Its key in the changelog: entries with the same one take each other's place."""
+        if self.known_id is None:
+            self.known_id = _id_of(self.touchpoint(), self.event, self.node)
+        return self.known_id
 
     def rank(self) -> Rank:
         """Where it stands among the copies of its event."""
@@ -126,7 +131,9 @@ class Timeline:
             if owner != self.profile_id:
                 effects.forwards.append((owner, value))
                 return
-        entry = Entry(touchpoint["occurred_at"], event_key(touchpoint), node, version, value)
+        event = event_key(touchpoint)
+        entry_id = _id_of(touchpoint, event, node)
+        entry = Entry(touchpoint["occurred_at"], event, node, version, value, entry_id)
         frozen = self.frozen.get(node)
         if frozen is not None and entry.place <= frozen.boundary:
             self._set_frozen(frozen.arrive_late(entry.event), effects)
@@ -420,10 +427,10 @@ class Timeline:
         return True
 
     def _insert_copy(self, entry: Entry, effects: Effects) -> None:
-        """Put an entry among the copies of its event, unless one with its owner and its time is better."""
+        """Put an entry among the copies of its event, unless one with its owner, time and evidence is better."""
         copies = self._copies_of(entry.event)
         for twin in copies:
-            if twin.node == entry.node and twin.occurred_at == entry.occurred_at:
+            if twin.id == entry.id:
                 if twin.value == entry.value or not _supersedes(entry, twin):
                     return
                 copies.remove(twin)
@@ -475,7 +482,9 @@ class Timeline:
         if entry.node == node and entry.occurred_at == place[0]:
             return entry
         copies = self.copies[place[1]]
-        return next(copy for copy in copies if copy.node == node and copy.occurred_at == place[0])
+        return min(
+            (copy for copy in copies if copy.node == node and copy.occurred_at == place[0]), key=Entry.rank
+        )
 
     def _up_to(self, node: Node, boundary: Stamp) -> list[Entry]:
         """What an identifier owns up to a place."""
@@ -530,6 +539,16 @@ def _transfers(
     return transfers
 
 
+def _id_of(touchpoint: Touchpoint, event: str, node: Node) -> str:
+    """The event, the time, the owner and a digest of the evidence: what the owner is linked with, and how."""
+    carried = touchpoint["identifiers"]
+    proof = ""
+    if len(carried) > 1:
+        names = [part for one in carried for part in (one["type"], one["value"])]
+        proof = blake2b("\0".join((touchpoint["link"], *names)).encode(), digest_size=8).hexdigest()
+    return f"{event}\0{touchpoint['occurred_at']}\0{node[0]}\0{node[1]}\0{proof}"
+
+
 def _best_by_owner(copies: list[Entry]) -> dict[Node, Entry]:
     """Of each owner the copy that would count if there were no other owners."""
     best: dict[Node, Entry] = {}
@@ -541,7 +560,7 @@ def _best_by_owner(copies: list[Entry]) -> dict[Node, Entry]:
 
 
 def _supersedes(entry: Entry, twin: Entry) -> bool:
-    """Whether an entry replaces one of the same event, owner and time: a better copy, or a newer version of it."""
+    """Whether an entry replaces one with the same id: a better copy, or a newer version of it."""
     if entry.rank() != twin.rank():
         return entry.rank() < twin.rank()
     return entry.version > twin.version

@@ -30,13 +30,13 @@ drawn_event = st.tuples(
 drawn_events = st.lists(drawn_event, min_size=1, max_size=12)
 
 
-def events_of(drawn: list[Any], **more: Any) -> list[Touchpoint]:
-    """The touchpoints that were drawn."""
+def events_of(drawn: list[Any], scale: int = 1) -> list[Touchpoint]:
+    """The touchpoints that were drawn; `scale`: minutes in a drawn one."""
     return [
         touchpoint(
-            f"e{number}", minute=minute, ids=ids, link="ASSERTED" if asserted else "OBSERVED", source=source,
-            received_at=START + (minute + delay) * 60_000, type="order_placed", amount_minor=cents, currency="EUR",
-            **more,
+            f"e{number}", minute=minute * scale, ids=ids, link="ASSERTED" if asserted else "OBSERVED", source=source,
+            received_at=START + (minute + delay) * scale * 60_000, type="order_placed", amount_minor=cents,
+            currency="EUR",
         )
         for ids, minute, delay, asserted, number, source, cents in drawn
     ]  # fmt: skip

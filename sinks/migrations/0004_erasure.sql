@@ -104,28 +104,58 @@ COMMENT 'Every touchpoint that was not erased, with the profile that owns it now
 
 CREATE OR REPLACE VIEW touchpoint_copies AS
 SELECT
-    * EXCEPT (copy_number, counted_checksum),
+    tenant, profile_id, source, event_id, occurred_at, received_at, type, identifiers, amount_minor, currency, copy,
     multiIf(
-        received_at > counted_received_at, 'received later',
-        occurred_at > counted_occurred_at, 'received in the same millisecond, occurred later',
+        received_at > counts.1, 'received later',
+        occurred_at > counts.2, 'received in the same millisecond, occurred later',
         'received and occurred in the same millisecond, larger checksum'
-    ) AS reason
+    ) AS reason,
+    counts.1 AS counted_received_at, counts.2 AS counted_occurred_at, counts.4 AS counted_type,
+    counts.5 AS counted_identifiers, counts.6 AS counted_amount_minor, counts.7 AS counted_currency
 FROM (
     SELECT
         *,
-        row_number() OVER copies AS copy_number,
-        first_value(received_at) OVER copies AS counted_received_at,
-        first_value(occurred_at) OVER copies AS counted_occurred_at,
-        first_value(checksum) OVER copies AS counted_checksum,
-        first_value(type) OVER copies AS counted_type,
-        first_value(identifiers) OVER copies AS counted_identifiers,
-        tupleElement(first_value(tuple(amount_minor)) OVER copies, 1) AS counted_amount_minor,
-        first_value(currency) OVER copies AS counted_currency
-    FROM touchpoints_owned
-    WHERE event IN (SELECT event FROM touchpoints GROUP BY event HAVING count() > 1)
+        row_number() OVER copies AS number,
+        first_value((received_at, occurred_at, checksum, type, identifiers, amount_minor, currency)) OVER copies AS counts
+    FROM (
+        SELECT
+            t.tenant AS tenant, t.source AS source, t.event_id AS event_id, t.occurred_at AS occurred_at, t.received_at AS received_at,
+            t.type AS type, t.identifiers AS identifiers, t.amount_minor AS amount_minor, t.currency AS currency, t.checksum AS checksum, t.copy AS copy,
+            multiIf(
+                a.profile_id = '' AND t.assignment_version < t.erasure_version, t.later_profile_id,
+                a.profile_id = '' OR t.assignment_version > a.version, t.stitched_to,
+                t.occurred_at >= a.contested_from, a.contested_profile_id,
+                a.profile_id
+            ) AS profile_id
+        FROM (
+            SELECT
+                c.*, e.profile_id AS later_profile_id,
+                if(e.profile_id = '', -1, toInt64(e.version)) AS erasure_version
+            FROM (
+                SELECT
+                    tenant, source, event_id, identifier_type, identifier_value, occurred_at, received_at, type,
+                    identifiers, amount_minor, currency, checksum, copy, assignment_version, profile_id AS stitched_to
+                FROM touchpoints FINAL
+                -- before FINAL, which is right since the event follows from the sorting key
+                PREWHERE event IN (SELECT event FROM touchpoints GROUP BY event HAVING count() > 1)
+            ) AS c
+            LEFT JOIN (
+                SELECT tenant, identifier_type, identifier_value, profile_id, erased_at, version FROM erasures FINAL
+            ) AS e USING (tenant, identifier_type, identifier_value)
+            WHERE e.profile_id = '' OR c.occurred_at > e.erased_at
+        ) AS t
+        LEFT JOIN (
+            SELECT tenant, identifier_type, identifier_value, profile_id, contested_from, contested_profile_id, version
+            FROM identity_assignments FINAL
+            WHERE (tenant, identifier_type, identifier_value) IN (
+                SELECT tenant, identifier_type, identifier_value FROM touchpoints
+                PREWHERE event IN (SELECT event FROM touchpoints GROUP BY event HAVING count() > 1)
+            )
+        ) AS a USING (tenant, identifier_type, identifier_value)
+    )
     WINDOW copies AS (PARTITION BY tenant, profile_id, source, event_id ORDER BY received_at, occurred_at, checksum)
 )
-WHERE copy_number > 1
+WHERE number > 1
 COMMENT 'The copies of events that do not count: their profile owns another that was received first; why, and what that one says';
 
 CREATE OR REPLACE VIEW touchpoints_current AS

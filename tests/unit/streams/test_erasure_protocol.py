@@ -77,7 +77,8 @@ class World:
         self.offset = 0
         self.journeys = JourneyPartition(0)
         self.changelogs: dict[tuple[str, int], list[Record]] = defaultdict(list)
-        self.published: list[tuple[bytes, bytes | None]] = []  # identity-assignments
+        self.published: list[Record] = []  # identity-assignments
+        self.stitched: list[bytes] = []  # journey-inputs
         self.changes: list[dict[str, Any]] = []
         self.links_published = 0
 
@@ -150,6 +151,7 @@ class World:
             for link in links_of(event, event["identifiers"]):
                 self.links.append(Record(tenant_key("default"), encode("IdentityLink", link)))
         self.inputs += effects.forwards
+        self.stitched += [value for _, value in effects.forwards]
         self.changelogs["journeys", 0] += [
             Record(*change) for change in self.journeys.changelog(key, effects)
         ]
@@ -163,8 +165,9 @@ class World:
                     self.links.append(Record(key, value))
                 elif topic == topics.JOURNEY_INPUTS.name:
                     self.inputs.append((key.decode().partition("/")[2], value))
+                    self.stitched.append(value)
                 elif topic == topics.IDENTITY_ASSIGNMENTS.name:
-                    self.published.append((key, value))
+                    self.published.append(Record(key, value, headers))
                     self.assignments[partition].append(Record(key, value, headers))
                 elif topic == topics.PROFILE_CHANGES.name:
                     self.changes.append(decode(value)[1])

@@ -65,6 +65,8 @@ def check(touchpoint: Touchpoint) -> None:
     if name.isspace() or channel.isspace():
         raise _invalid(f"{'type' if name.isspace() else 'channel'} is empty: it has spaces only")
     texts = event_id + name + source + channel
+    if "\0" in texts:
+        raise _invalid("event_id, type, source or channel holds a NUL character: take it out")
     if len(texts) > MAX_CHANNEL_BYTES or not texts.isascii():  # else none of them is beyond its limit
         _check_lengths(touchpoint, _REQUIRED)
     occurred_at, received_at = touchpoint["occurred_at"], touchpoint["received_at"]

@@ -16,8 +16,8 @@ from schemas.records import AvroSchema
 
 #: Fields of an item around those of its record.
 PLACE, HEAD, END = "kafka_place", "kafka_head", "kafka_end"
-#: What stands in PLACE, little-endian without gaps: offset, partition, CRC-32 of the value.
-_PLACE: Final = Struct("<QiI")
+#: What stands in PLACE, little-endian without gaps: offset, partition, checksum.
+_PLACE: Final = Struct("<QiQ")
 PLACE_BYTES: Final = _PLACE.size
 
 END_BYTES: Final = os.urandom(8)
@@ -29,7 +29,7 @@ class Item(NamedTuple):
 
     offset: int
     partition: int
-    checksum: int
+    checksum: int  #: of a touchpoint (schemas/events.py), else 0
     value: bytes
 
 

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Final
 from uuid import uuid4
-from zlib import crc32
 
 from schemas import topics
 from schemas.codec import UNWALKED_BYTES, header
 from schemas.consumed import KafkaRecord
+from schemas.events import checksum_of_resolved
 from schemas.registry import current
 from schemas.topics import Topic
 from sinks.avro_input import wire
@@ -86,7 +86,12 @@ def choose(
 
 def _file(name: str, records: list[Known]) -> bytes:
     return _container(name).file(
-        Item(record.offset, record.partition, crc32(record.value or b""), record.value or b"")
+        Item(
+            record.offset,
+            record.partition,
+            checksum_of_resolved(record.value or b"") if name == "ResolvedTouchpoint" else 0,
+            record.value or b"",
+        )
         for _, record in records
     )
 

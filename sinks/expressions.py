@@ -9,6 +9,7 @@ from functools import cache
 from typing import Final
 
 from schemas.codec import HEADER_BYTES
+from schemas.events import MAX_CHECKSUM
 from schemas.registry import current
 from sinks.avro_input import columns, symbols
 from sinks.container import END, END_BYTES, HEAD, PLACE, PLACE_BYTES
@@ -20,8 +21,12 @@ TOPIC: Final = "topic"
 
 def _moment(time: str) -> str:
     """As rows.moment. NULL stays NULL, which least and greatest would pass over."""
-    clamped = f"multiIf({time} < {EARLIEST}, {EARLIEST}, {time} > {LATEST}, {LATEST}, {time})"
-    return f"fromUnixTimestamp64Milli({clamped}, 'UTC')"
+    return f"fromUnixTimestamp64Milli({_clamped(time)}, 'UTC')"
+
+
+def _clamped(time: str) -> str:
+    """UTC milliseconds that DateTime64(3) holds."""
+    return f"multiIf({time} < {EARLIEST}, {EARLIEST}, {time} > {LATEST}, {LATEST}, {time})"
 
 
 def _symbol(record: str, enum: str, number: str) -> str:
@@ -49,7 +54,7 @@ _ORIGIN: Final = {
     "source_partition": f"reinterpretAsInt32(substring({PLACE}, 9, 4))",
     "source_offset": f"reinterpretAsUInt64(substring({PLACE}, 1, 8))",
 }
-_CHECKSUM: Final = f"reinterpretAsUInt32(substring({PLACE}, 13, 4))"
+_CHECKSUM: Final = f"reinterpretAsUInt64(substring({PLACE}, 13, 8))"
 
 _T: Final = "ResolvedTouchpoint"
 _TOUCHPOINT: Final = {
@@ -79,7 +84,12 @@ _TOUCHPOINT: Final = {
     "experiments": "`touchpoint.experiments`",
     "link": _symbol(_T, "LinkKind", "`touchpoint.link`"),
     "attributes": "`touchpoint.attributes`",
-    "version": f"bitShiftLeft(if(`version` < 0, toUInt128(0), toUInt128(`version`) + 1), 32) + {_CHECKSUM}",
+    "checksum": _CHECKSUM,
+    "version": (
+        f"bitShiftLeft(toUInt256({LATEST} - {_clamped('`touchpoint.received_at`')}), 128)"
+        f" + bitShiftLeft(toUInt256({MAX_CHECKSUM} - {_CHECKSUM}), 64)"
+        " + if(`version` < 0, toUInt256(0), toUInt256(`version`) + 1)"
+    ),
     **_ORIGIN,
 }
 

@@ -6,8 +6,9 @@ DateTime64 can hold, so that whatever the codec accepts, ClickHouse accepts too.
 
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple, TypeAlias
-from zlib import crc32
 
+from schemas.codec import HEADER_BYTES, encode
+from schemas.events import MAX_CHECKSUM, checksum
 from schemas.records import Identifier, Record
 
 Row: TypeAlias = dict[str, Any]
@@ -39,11 +40,12 @@ class Table(NamedTuple):
 def touchpoint_row(record: Record, source: Source) -> Row:
     """ResolvedTouchpoint → touchpoints.
 
-    Of several copies the one stitched under the newest assignment wins, then the one with the highest
-    checksum: which copy stays does not depend on the order in which they arrived.
+    Of copies with one owner and one time FINAL shows the one that counts (schemas/events.py), as it was stitched under
+    the newest assignment. The view touchpoints_current chooses among the others.
     """
     touchpoint = record["touchpoint"]
     score = touchpoint["score"]
+    check = checksum(encode("Touchpoint", touchpoint)[HEADER_BYTES:])
     return {
         "tenant": touchpoint["tenant"],
         "event_id": touchpoint["event_id"],
@@ -71,7 +73,10 @@ def touchpoint_row(record: Record, source: Source) -> Row:
         "experiments": touchpoint["experiments"],
         "link": touchpoint["link"],
         "attributes": touchpoint["attributes"],
-        "version": (_version(record["version"] + 1) << 32) | crc32(source.value),
+        "checksum": check,
+        "version": (LATEST - moment(touchpoint["received_at"]) << 128)
+        | (MAX_CHECKSUM - check << 64)
+        | _version(record["version"] + 1),
         **_origin(source),
     }
 

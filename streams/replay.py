@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from schemas.catalogue import Catalogue
+from schemas.events import Rank, event_key, rank_of
 from schemas.records import (
     AccountState,
     Identifier,
@@ -23,7 +24,7 @@ from schemas.records import (
 )
 from streams.accounts.contributions import combine
 from streams.identity.corrections import CorrectedIdentities, Corrections
-from streams.identity.evidence import evidence_of
+from streams.identity.evidence import Node, evidence_of
 from streams.identity.links import links_of
 from streams.identity.policy import IdentityPolicy
 from streams.identity.prepare import prepare
@@ -34,7 +35,6 @@ from streams.journeys.frozen import fold_timeline
 from streams.journeys.memberships import account_of, summary_of
 from streams.journeys.rules import JourneyRules
 from streams.journeys.signals import raised
-from streams.journeys.timeline import preferred
 from streams.ownership import node_of, pair_of
 from streams.stitch.stitching import ERASURE_REQUESTED, erasures_of
 
@@ -47,6 +47,11 @@ class Owned:
     identifier: Identifier
     profile_id: str
 
+    @property
+    def event(self) -> tuple[str, str, str]:
+        """Tenant, profile and event: of its copies one counts."""
+        return self.touchpoint["tenant"], self.profile_id, event_key(self.touchpoint)
+
 
 @dataclass
 class Replay:
@@ -55,9 +60,12 @@ class Replay:
     policy: IdentityPolicy
     catalogue: Catalogue
     rules: JourneyRules
-    _touchpoints: dict[tuple[str, str], tuple[Identifier, Touchpoint]] = field(default_factory=dict)
-    #: tenant → pair → (event time, asserted) → the smallest id of the events that show it
-    _links: dict[str, dict[Pair, dict[tuple[int, bool], str]]] = field(
+    #: (tenant, event, owning identifier, time) → the better of the copies that have all that in common
+    _touchpoints: dict[tuple[str, str, Node, int], tuple[Identifier, Touchpoint]] = field(
+        default_factory=dict
+    )
+    #: tenant → pair → (event time, asserted) → the smallest (id, source) of the events that show it
+    _links: dict[str, dict[Pair, dict[tuple[int, bool], tuple[str, str]]]] = field(
         default_factory=lambda: defaultdict(lambda: defaultdict(dict))
     )
     _requests: dict[tuple[int, str, int], IdentityCorrection] = field(default_factory=dict)
@@ -75,11 +83,12 @@ class Replay:
         for link in links_of(prepared, prepared["identifiers"]):
             times = self._links[tenant][pair_of(link)]
             place = link["occurred_at"], link["kind"] == "ASSERTED"
-            times[place] = min(link["event_id"], times.get(place, link["event_id"]))
-        event = tenant, prepared["event_id"]
-        known = self._touchpoints.get(event)
-        if known is None or preferred(prepared, known[1]) is prepared:
-            self._touchpoints[event] = identifier, prepared
+            by = link["event_id"], link["source"]
+            times[place] = min(by, times.get(place, by))
+        copy = tenant, event_key(prepared), node_of(identifier), prepared["occurred_at"]
+        known = self._touchpoints.get(copy)
+        if known is None or (known[1] != prepared and rank_of(prepared) < rank_of(known[1])):
+            self._touchpoints[copy] = identifier, prepared
 
     def correct(self, correction: IdentityCorrection) -> None:
         """Take one correction, its identifiers prepared by the policy."""
@@ -91,6 +100,35 @@ class Replay:
         self._requests[until, correction["event_id"], len(self._requests)] = correction
 
     def owned(self) -> Iterator[Owned]:
+        """Every touchpoint that counts, with its owner, in the order in which they were added.
+
+        Of the copies of an event (schemas/events.py) one counts for each profile that owns any.
+        """
+        ranks = self._ranks()
+        return (one for one in self._copies() if self._counts(one, ranks))
+
+    def copies(self) -> Iterator[Owned]:
+        """The copies that count for nobody: of each their owner has one that was received earlier."""
+        ranks = self._ranks()
+        return (one for one in self._copies() if not self._counts(one, ranks))
+
+    def _ranks(self) -> dict[tuple[str, str, str], Rank]:
+        """Of the events of which a profile owns several copies the rank of the one that counts."""
+        best: dict[tuple[str, str, str], Owned] = {}
+        several: dict[tuple[str, str, str], Rank] = {}
+        for one in self._copies():
+            other = best.setdefault(one.event, one)
+            if other is not one:
+                several[one.event] = min(
+                    several.get(one.event) or rank_of(other.touchpoint), rank_of(one.touchpoint)
+                )
+        return several
+
+    @staticmethod
+    def _counts(one: Owned, ranks: dict[tuple[str, str, str], Rank]) -> bool:
+        return one.event not in ranks or ranks[one.event] == rank_of(one.touchpoint)
+
+    def _copies(self) -> Iterator[Owned]:
         """Every distinct touchpoint that was not erased with its owner, in the order in which they were added."""
         for identifier, touchpoint in self._touchpoints.values():
             erased_at = self._corrections[touchpoint["tenant"]].erased.get(node_of(identifier))
@@ -152,7 +190,7 @@ class Replay:
             ((time, 0, pair, asserted), event_id, tenant, (pair, time, asserted))
             for tenant, links in self._links.items()
             for pair, times in links.items()
-            for (time, asserted), event_id in times.items()
+            for (time, asserted), (event_id, _) in times.items()
         ]
         steps += [
             ((time, 1, event_id, number), event_id, correction["tenant"], correction)
@@ -180,9 +218,9 @@ class Replay:
 
     def _folds(self) -> Iterator[tuple[str, str, Fold]]:
         timelines: dict[tuple[str, str], list[Owned]] = defaultdict(list)
-        for owned in self.owned():
+        for owned in self._copies():
             timelines[owned.touchpoint["tenant"], owned.profile_id].append(owned)
         for (tenant, profile_id), timeline in sorted(timelines.items()):
-            timeline.sort(key=lambda item: (item.touchpoint["occurred_at"], item.touchpoint["event_id"]))
+            timeline.sort(key=lambda item: (item.touchpoint["occurred_at"], event_key(item.touchpoint)))
             owned_by = [(node_of(owned.identifier), owned.touchpoint) for owned in timeline]
             yield tenant, profile_id, fold_timeline(owned_by, self.catalogue, self.rules)

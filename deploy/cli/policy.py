@@ -14,6 +14,7 @@ from deploy.sources.mapping_file import load_mapping
 from deploy.sources.touchpoint_files import TouchpointFiles
 from schemas.catalogue import Catalogue
 from schemas.errors import ContractError
+from schemas.events import event_key
 from schemas.records import Identifier, Touchpoint
 from schemas.settings import Settings
 from streams.identity.advice import advice
@@ -137,7 +138,7 @@ class _Trial:
         return rejected
 
     def _add(self, touchpoint: Touchpoint) -> None:
-        self.raw[touchpoint["tenant"], touchpoint["event_id"]] = touchpoint["identifiers"]
+        self.raw[touchpoint["tenant"], event_key(touchpoint)] = touchpoint["identifiers"]
         for replay, blocked in zip(self.replays, self.blocked, strict=True):
             policy = replay.policy.for_tenant(touchpoint["tenant"])
             blocked.update(one["type"] for one in touchpoint["identifiers"] if policy.blocked(one))
@@ -147,15 +148,15 @@ class _Trial:
 
     def outcome(self, replay: Replay) -> Outcome:
         """What became of the events."""
-        owners = {(o.touchpoint["tenant"], o.touchpoint["event_id"]): o.profile_id for o in replay.owned()}
+        owners = {(o.touchpoint["tenant"], event_key(o.touchpoint)): o.profile_id for o in replay.owned()}
         return Outcome(owners, {tenant: replay.resolution(tenant) for tenant, _ in owners})
 
     def names(self, change: Change, apart: Outcome) -> Mapping[str, list[str]]:
         """Some identifiers of each part, as the events write them."""
         names: dict[str, list[str]] = {part: [] for part in change.parts}
-        for (tenant, event_id), profile in apart.owners.items():
+        for (tenant, event), profile in apart.owners.items():
             if tenant == change.tenant and len(names.get(profile, [""] * _IDENTIFIERS)) < _IDENTIFIERS:
-                found = (f"{one['type']}:{one['value']}" for one in self.raw[tenant, event_id])
+                found = (f"{one['type']}:{one['value']}" for one in self.raw[tenant, event])
                 names[profile] += [name for name in found if name not in names[profile]]
         return {part: found[:_IDENTIFIERS] for part, found in names.items()}
 

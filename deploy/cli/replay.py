@@ -83,7 +83,12 @@ def write(replay: Replay, out: Path, now: int) -> dict[str, int]:
     """Write the five result files; return how many lines each has. `now`: UTC ms, for deadlines."""
     out.mkdir(parents=True, exist_ok=True)
     assignments = (
-        {"tenant": o.touchpoint["tenant"], "event_id": o.touchpoint["event_id"], "profile_id": o.profile_id}
+        {
+            "tenant": o.touchpoint["tenant"],
+            "source": o.touchpoint["source"],
+            "event_id": o.touchpoint["event_id"],
+            "profile_id": o.profile_id,
+        }
         for o in replay.owned()
     )
     results: dict[str, Iterable[Mapping[str, Any]]] = {

@@ -3,7 +3,7 @@
 
 CREATE TABLE IF NOT EXISTS touchpoints (
     tenant LowCardinality(String),
-    event_id String COMMENT 'Unique per real event',
+    event_id String COMMENT 'Unique per real event of its source',
     occurred_at DateTime64(3, 'UTC') COMMENT 'By the source''s clock; times outside 1900-2299 are stored as the nearest of these',
     received_at DateTime64(3, 'UTC'),
     source LowCardinality(String) COMMENT 'The publishing system',
@@ -28,15 +28,19 @@ CREATE TABLE IF NOT EXISTS touchpoints (
     experiments Map(LowCardinality(String), String),
     link LowCardinality(String),
     attributes Map(LowCardinality(String), String),
-    version UInt128 COMMENT 'Assignment version, then a checksum: which copy stays',
+    checksum UInt64 COMMENT 'Of the touchpoint: the last tie-break among the copies of an event',
+    version UInt256 COMMENT 'Received first, then the smallest checksum, then the newest assignment: which row of one owner and time stays',
     source_topic LowCardinality(String),
     source_partition Int32,
     source_offset UInt64,
-    loaded_at DateTime64(3, 'UTC') DEFAULT now64(3)
+    loaded_at DateTime64(3, 'UTC') DEFAULT now64(3),
+    event UInt64 MATERIALIZED sipHash64(tenant, source, event_id) COMMENT 'The same for all copies of an event',
+    copy UInt64 MATERIALIZED sipHash64(tenant, source, event_id, occurred_at, identifier_type, identifier_value)
+        COMMENT 'The same for all rows of which FINAL shows one'
 )
 ENGINE = ReplacingMergeTree(version)
 PARTITION BY toYYYYMM(occurred_at)
-ORDER BY (tenant, occurred_at, event_id)
+ORDER BY (tenant, occurred_at, source, event_id, identifier_type, identifier_value)
 SETTINGS non_replicated_deduplication_window = 1000
 COMMENT 'Every touchpoint with the owner it was stitched to; read touchpoints_current';
 
@@ -57,7 +61,7 @@ CREATE TABLE IF NOT EXISTS identity_links (
     INDEX right_value right_value TYPE bloom_filter(0.01) GRANULARITY 1
 )
 ENGINE = ReplacingMergeTree(source_offset)
-ORDER BY (tenant, left_type, left_value, right_type, right_value, kind, occurred_at, event_id)
+ORDER BY (tenant, left_type, left_value, right_type, right_value, kind, occurred_at, event_id, source)
 SETTINGS non_replicated_deduplication_window = 1000
 COMMENT 'Evidence that two identifiers are one person''s; read with FINAL';
 

@@ -2,7 +2,7 @@
 
 CREATE OR REPLACE VIEW touchpoints_current AS
 SELECT
-    t.* EXCEPT (profile_id, assignment_version, version, source_topic, source_partition, source_offset, loaded_at),
+    t.* EXCEPT (profile_id, assignment_version, checksum, version, source_topic, source_partition, source_offset, loaded_at),
     multiIf(
         a.profile_id = '' OR t.assignment_version > a.version, t.profile_id,
         t.occurred_at >= a.contested_from, a.contested_profile_id,
@@ -58,7 +58,7 @@ FROM (
     SELECT
         tenant, profile_id, channel,
         lagInFrame(toNullable(toString(channel))) OVER (
-            PARTITION BY tenant, profile_id ORDER BY occurred_at, event_id
+            PARTITION BY tenant, profile_id ORDER BY occurred_at, event_id, source
             ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
         ) AS from_channel
     FROM touchpoints_current

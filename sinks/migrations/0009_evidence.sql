@@ -4,7 +4,9 @@
 -- optimizer turns a look-up of several attributes into several look-ups.
 CREATE OR REPLACE VIEW touchpoints_current_fast AS
 SELECT
-    t.* EXCEPT (profile_id, assignment_version, version, source_topic, source_partition, source_offset, loaded_at),
+    t.* EXCEPT (
+        profile_id, assignment_version, checksum, version, source_topic, source_partition, source_offset, loaded_at
+    ),
     multiIf(
         e.profile_id != '' AND t.assignment_version < toInt64(e.version)
             AND dictGet('identity_owners', 'profile_id', (t.tenant, t.identifier_type, t.identifier_value)) = '',
@@ -23,7 +25,7 @@ LEFT JOIN (
     SELECT tenant AS of, identifier_type AS kind, identifier_value AS value, profile_id, erased_at, version
     FROM erasures FINAL
 ) AS e ON t.tenant = e.of AND t.identifier_type = e.kind AND t.identifier_value = e.value
-WHERE e.profile_id = '' OR t.occurred_at > e.erased_at
+WHERE (e.profile_id = '' OR t.occurred_at > e.erased_at) AND t.copy NOT IN (SELECT copy FROM touchpoint_copies)
 COMMENT 'touchpoints_current by way of the dictionary identity_owners: a few touchpoints among many identifiers take milliseconds, where the join reads the whole map first; owners may be a minute old, hence not the default';
 
 CREATE OR REPLACE VIEW identity_evidence AS

@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from streams.identity.resolution import Resolution
 
-EventKey: TypeAlias = tuple[str, str]  #: tenant, event id
+EventKey: TypeAlias = tuple[str, str]  #: tenant, event (schemas.events.event_key)
 ProfileKey: TypeAlias = tuple[str, str]  #: tenant, profile id
 
 

@@ -15,6 +15,7 @@ from schemas import headers, topics
 from schemas.catalogue import Catalogue
 from schemas.codec import decode, encode
 from schemas.errors import ContractError, Reason
+from schemas.events import event_key
 from schemas.keys import account_key, profile_key, tenant_key
 from streams.identity.links import links_of
 from streams.journeys.meaning import meanings_of
@@ -150,7 +151,7 @@ class Journeys:
         partition.accounts.note_input(key, timeline, message)
         if name == "ResolvedTouchpoint":
             partition.hear(message["touchpoint"])
-            new = message["touchpoint"]["event_id"] not in timeline.entries
+            new = event_key(message["touchpoint"]) not in timeline.entries
             timeline.accept(message, record.value, effects)  # type: ignore[arg-type]
             if partition.predictions is not None and new:
                 partition.predictions.arrived(timeline, message["touchpoint"], self._clock())
@@ -237,7 +238,7 @@ class Journeys:
             encoded = encode("JourneySignal", told.record(timeline.tenant, timeline.profile_id, version))
             fetch.announced.add(self._signals, key, encoded)
             if told.reason is None:
-                partition.intentions.raising(key, version, now, encoded)
+                partition.intentions.raising(key, version, now, told.signal.event, encoded)
         due = None if timeline.empty else fold.next_deadline(now)
         partition.schedule(key, due)
         timeline.last = None

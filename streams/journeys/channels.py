@@ -30,7 +30,7 @@ class Channels:
         """The channel of the newest inbound touchpoint; empty if none."""
         return self._last[2] if self._last else ""
 
-    def touch(self, channel: str, at: int, event_id: str, *, inbound: bool) -> None:
+    def touch(self, channel: str, at: int, event: str, *, inbound: bool) -> None:
         """A contact on a channel, in or out."""
         use = self._uses.get(channel)
         if use is None:
@@ -40,13 +40,13 @@ class Channels:
         if inbound:
             use["inbound"] += 1
             last = self._last
-            self._last = (at, event_id, channel)
+            self._last = (at, event, channel)
             if last is not None and last[2] != channel:
                 self.switches += 1
-                self._switched.append((at, event_id))
+                self._switched.append((at, event))
                 if len(self._switched) > self._rules.hopping_switches:
                     del self._switched[0]
-                self._notice_hopping(channel, at, event_id)
+                self._notice_hopping(channel, at, event)
 
     def outcome(self, channel: str, *, good: bool) -> None:
         """Something went well or badly on a channel."""
@@ -114,7 +114,7 @@ class Channels:
         put(self._uses, channel, use)
         return use
 
-    def _notice_hopping(self, channel: str, at: int, event_id: str) -> None:
+    def _notice_hopping(self, channel: str, at: int, event: str) -> None:
         switched = self._switched
         window = self._rules.hopping_window_ms
         if len(switched) < self._rules.hopping_switches or at - switched[0][0] > window:
@@ -122,5 +122,5 @@ class Channels:
         if self._hopped_at is None or at - self._hopped_at > window:
             self._hopped_at = at
             causes = tuple(cause for _, cause in switched[-MAX_CAUSES:])
-            about = f"{event_id}/switches"
+            about = f"{event}/switches"
             self._book.keep(self._book.make("channel_hopping", at, causes, {"channel": channel}, about))

@@ -20,7 +20,7 @@ class Consent:
         self._decisions: dict[str, tuple[int, ConsentDecision]] = {}
         self._withdrawn: dict[str, Signal] = {}
 
-    def decide(self, decisions: dict[str, ConsentDecision], at: int, event_id: str) -> None:
+    def decide(self, decisions: dict[str, ConsentDecision], at: int, event: str) -> None:
         """Take the decisions of a touchpoint, no earlier than the last one's."""
         for purpose, decision in decisions.items():
             known_at, known = self._decisions.get(purpose, (None, None))
@@ -31,9 +31,7 @@ class Consent:
                 self._withdrawn.pop(purpose, None)
             elif purpose not in self._withdrawn and (decision == "REVOKED" or known == "GRANTED"):
                 details = {"purpose": purpose, "decision": decision}
-                signal = self._book.make(
-                    "consent_withdrawn", at, (event_id,), details, f"{event_id}/{purpose}"
-                )
+                signal = self._book.make("consent_withdrawn", at, (event,), details, f"{event}/{purpose}")
                 put(self._withdrawn, purpose, signal)
 
     def record(self) -> dict[str, ConsentDecision]:

@@ -18,12 +18,12 @@ class Counts:
         self._seen: dict[str, deque[Stamp]] = {}
         self._met_at: dict[str, int] = {}
 
-    def note(self, rule: CountRule, at: int, event_id: str) -> None:
+    def note(self, rule: CountRule, at: int, event: str) -> None:
         """A touchpoint that a rule counts."""
         seen = self._seen.get(rule.name)
         if seen is None:
             seen = self._seen[rule.name] = deque(maxlen=rule.at_least)
-        seen.append((at, event_id))
+        seen.append((at, event))
         if len(seen) < rule.at_least or at - seen[0][0] > rule.within_ms:
             return
         met_at = self._met_at.get(rule.name)

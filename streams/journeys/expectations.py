@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from schemas import records
+from schemas.events import event_id_of
 from streams.journeys.custom_rules import ExpectationRule
 from streams.journeys.rules import JourneyRules
 from streams.journeys.sessions import Session, SessionPool
@@ -19,18 +20,18 @@ class Expectation:
     """One expectation, since the touchpoint that opened it."""
 
     __slots__ = (
-        "_due_at", "_gap", "_signal", "any_session", "event_id", "kind", "met_at", "opened_at", "session",
+        "_due_at", "_gap", "_signal", "any_session", "event", "kind", "met_at", "opened_at", "session",
         "signal",
     )  # fmt: skip
 
     def __init__(
-        self, kind: str, signal: str, *, opened_at: int, event_id: str, session: Session | None,
+        self, kind: str, signal: str, *, opened_at: int, event: str, session: Session | None,
         any_session: bool, due_at: int, gap: int,
     ) -> None:  # fmt: skip
         self.kind = kind
         self.signal = signal  #: kind of signal that is raised when it is missed
         self.opened_at = opened_at
-        self.event_id = event_id
+        self.event = event
         self.session = session  #: whose end it is due at; None for one that is due after a time
         self.any_session = any_session
         self.met_at: int | None = None  #: the first touchpoint after it that can meet it
@@ -56,7 +57,7 @@ class Expectation:
             "opened_at": self.opened_at,
             "due_at": self.due_at(),
             "status": self.status(as_of),
-            "event_id": self.event_id,
+            "event_id": event_id_of(self.event),
             "issue_id": None,
         }
 
@@ -67,13 +68,13 @@ class Expectation:
             details["checkout"] = "started" if CHECKOUT in self.session.opened else "not started"
         known = self._signal
         if known is None or known.occurred_at != due_at or known.details != details:
-            known = self._signal = book.make(self.signal, due_at, (self.event_id,), details)
+            known = self._signal = book.make(self.signal, due_at, (self.event,), details)
         return known
 
     def dump(self, pool: SessionPool) -> dict[str, Any]:
         """As FrozenSummary.avsc holds it."""
         return {
-            "kind": self.kind, "signal": self.signal, "opened_at": self.opened_at, "event_id": self.event_id,
+            "kind": self.kind, "signal": self.signal, "opened_at": self.opened_at, "event_id": self.event,
             "session": pool.number(self.session), "any_session": self.any_session, "due_at": self._due_at,
             "met_at": self.met_at,
         }  # fmt: skip
@@ -90,7 +91,7 @@ class Expectations:
         self._met_before = 0  #: carts that were met and are not among the newest any more
         self.carts = 0  #: expectations of an order after a cart
 
-    def open(self, rule: ExpectationRule, session: Session | None, at: int, event_id: str) -> None:
+    def open(self, rule: ExpectationRule, session: Session | None, at: int, event: str) -> None:
         """A touchpoint opens an expectation: one that ends with its session only once in that."""
         due_at = 0
         if rule.within_ms is not None:
@@ -98,7 +99,7 @@ class Expectations:
         elif session is None or rule.name in session.opened:
             return
         expectation = Expectation(
-            rule.name, rule.signal, opened_at=at, event_id=event_id, session=session,
+            rule.name, rule.signal, opened_at=at, event=event, session=session,
             any_session=rule.any_session, due_at=due_at, gap=self._gap,
         )  # fmt: skip
         if session is not None:
@@ -137,12 +138,12 @@ class Expectations:
 
     def lets_go(self, signal: Signal) -> bool:
         """Whether a signal is about one that there was no more room for."""
-        about = signal.event_ids[-1]
+        about = signal.event
         kept = self._newest
         return (
             len(kept) == MAX_EXPECTATIONS
             and signal.occurred_at <= kept[-1].due_at()
-            and not any(item.signal == signal.kind and item.event_id == about for item in kept)
+            and not any(item.signal == signal.kind and item.event == about for item in kept)
         )
 
     def deadlines(self, now: int) -> list[int]:
@@ -163,7 +164,7 @@ class Expectations:
         self._met_before = record["carts_met_before"]
         for item in record["expectations"]:
             expectation = Expectation(
-                item["kind"], item["signal"], opened_at=item["opened_at"], event_id=item["event_id"],
+                item["kind"], item["signal"], opened_at=item["opened_at"], event=item["event_id"],
                 session=None if item["session"] is None else pool[item["session"]],
                 any_session=item["any_session"], due_at=item["due_at"], gap=self._gap,
             )  # fmt: skip
@@ -175,7 +176,7 @@ class Expectations:
         self.carts += other.carts
         self._met_before += other._met_before
         both = (*self._newest, *other._newest)
-        self._newest = sorted(both, key=lambda item: (item.opened_at, item.event_id, item.kind))
+        self._newest = sorted(both, key=lambda item: (item.opened_at, item.event, item.kind))
         self._bound()
 
     def _bound(self) -> None:

@@ -40,7 +40,7 @@ class Facts:
         self.first_campaign: Marked | None = None
         self.last_campaign: Marked | None = None
 
-    def note(self, touchpoint: Touchpoint, meaning: Meaning, at: int, event_id: str) -> None:
+    def note(self, touchpoint: Touchpoint, meaning: Meaning, at: int, event: str) -> None:
         """Take the next touchpoint, as far as it states facts."""
         if not self.touchpoints:
             self.first_seen = at
@@ -54,12 +54,12 @@ class Facts:
                 self.wow_moments += 1
         if touchpoint["experiments"]:
             for experiment, variant in touchpoint["experiments"].items():
-                put(self.experiments, experiment, (at, event_id, variant))
+                put(self.experiments, experiment, (at, event, variant))
         if touchpoint["account_id"] is not None:
-            self.account = (at, event_id, touchpoint["account_id"])
+            self.account = (at, event, touchpoint["account_id"])
         campaign = touchpoint["campaign"]
         if campaign is not None:
-            self.last_campaign = (at, event_id, campaign)
+            self.last_campaign = (at, event, campaign)
             if self.first_campaign is None:
                 self.first_campaign = self.last_campaign
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from schemas.catalogue import Catalogue
+from schemas.events import event_key
 from schemas.records import Identifier, JourneyState, Touchpoint
 from streams.journeys.bounded import MAX_NAMES
 from streams.journeys.channels import Channels
@@ -34,7 +35,7 @@ _BAD_SCORE: Final = {"CSAT": 2, "CES": 3, "NPS": 6}
 
 
 class Fold:
-    """Accumulates one profile's touchpoints, given in order of time, each once; those of one time together.
+    """Accumulates one profile's touchpoints, given in order of time, each event once; those of one time together.
 
     What it holds is bounded, whatever arrives. The state after n touchpoints depends only on these n: not on
     how often a state was taken in between.
@@ -76,23 +77,23 @@ class Fold:
     def advance(self, touchpoint: Touchpoint, owner: Identifier) -> None:
         """Take the next touchpoint, the only one of its time, which `owner` owns: O(1)."""
         at = touchpoint["occurred_at"]
-        event_id = touchpoint["event_id"]
+        event = event_key(touchpoint)
         meaning = self._meant(touchpoint)
         session = self._note(touchpoint, owner, meaning)
         if meaning.stage is not None:
-            self._stages.touch(meaning.stage, at, event_id)
+            self._stages.touch(meaning.stage, at, event)
         for rule in meaning.opens:
-            self._expectations.open(rule, session, at, event_id)
+            self._expectations.open(rule, session, at, event)
         if meaning.meets:
             self._expectations.meet(meaning.meets, session, at)
         if touchpoint["issue_id"] is not None:
             self._touch_issue(touchpoint["issue_id"], touchpoint, meaning, session)
         if touchpoint["score"] is not None:
-            self._answer(touchpoint, at, event_id)
+            self._answer(touchpoint, at, event)
         if touchpoint["sentiment"] is not None:
-            self._feel([(touchpoint["sentiment"], event_id)], at)
+            self._feel([(touchpoint["sentiment"], event)], at)
         if touchpoint["consent"]:
-            self._consent.decide(touchpoint["consent"], at, event_id)
+            self._consent.decide(touchpoint["consent"], at, event)
 
     def advance_together(self, instant: Sequence[Owned]) -> None:
         """Take the next touchpoints, all those of one time, in whatever order: none may raise an alarm in vain.
@@ -109,21 +110,21 @@ class Fold:
         noted = list(zip(meant, sessions, strict=True))
         for touchpoint, meaning in sorted(meant, key=lambda item: item[1].stage_place):
             if meaning.stage is not None:
-                self._stages.touch(meaning.stage, at, touchpoint["event_id"])
+                self._stages.touch(meaning.stage, at, event_key(touchpoint))
         for (touchpoint, meaning), session in noted:
             for rule in meaning.opens:
-                self._expectations.open(rule, session, at, touchpoint["event_id"])
+                self._expectations.open(rule, session, at, event_key(touchpoint))
         for (_, meaning), session in noted:
             if meaning.meets:
                 self._expectations.meet(meaning.meets, session, at)
         self._touch_issues(noted)
         answers = [touchpoint for touchpoint, _ in ordered if touchpoint["score"] is not None]
         for touchpoint in sorted(answers, key=lambda item: item["score"]["value"]):  # type: ignore[index]
-            self._answer(touchpoint, at, touchpoint["event_id"])
-        moods = [(touchpoint["sentiment"], touchpoint["event_id"]) for touchpoint, _ in ordered]
-        self._feel([(mood, event_id) for mood, event_id in moods if mood is not None], at)
-        for purpose, (decision, event_id) in strictest(ordered).items():
-            self._consent.decide({purpose: decision}, at, event_id)
+            self._answer(touchpoint, at, event_key(touchpoint))
+        moods = [(touchpoint["sentiment"], event_key(touchpoint)) for touchpoint, _ in ordered]
+        self._feel([(mood, event) for mood, event in moods if mood is not None], at)
+        for purpose, (decision, event) in strictest(ordered).items():
+            self._consent.decide({purpose: decision}, at, event)
 
     def _meant(self, touchpoint: Touchpoint) -> Meaning:
         """What a touchpoint means here: a further one of an order that is counted has no effect. Notes its money."""
@@ -135,25 +136,25 @@ class Fold:
     def _note(self, touchpoint: Touchpoint, owner: Identifier, meaning: Meaning) -> Session | None:
         """Take of a touchpoint what no other one of its time changes; its session."""
         at = touchpoint["occurred_at"]
-        event_id = touchpoint["event_id"]
+        event = event_key(touchpoint)
         channel = self._channel(touchpoint)
         name = meaning.name or touchpoint["type"]
-        self._own((owner["type"], owner["value"]), at, event_id, touchpoint["tenant"])
-        self._facts.note(touchpoint, meaning, at, event_id)
-        self._recent.add(at, event_id, channel, name)
+        self._own((owner["type"], owner["value"]), at, event, touchpoint["tenant"])
+        self._facts.note(touchpoint, meaning, at, event)
+        self._recent.add(at, touchpoint["event_id"], channel, name)
         session = None
         if not meaning.internal:
-            self._channels.touch(channel, at, event_id, inbound=meaning.inbound)
+            self._channels.touch(channel, at, event, inbound=meaning.inbound)
             if meaning.inbound:
                 session = self._sessions.touch(at, touchpoint["source"], touchpoint["session_id"])
         if meaning.friction:
-            self._suffer(meaning, at, event_id)
+            self._suffer(meaning, at, event)
         if meaning.bad or meaning.good:
             self._channels.outcome(channel, good=meaning.good)
         if meaning.marketing:
-            self._marketing.add((at, event_id, channel, name, touchpoint["campaign"]))
+            self._marketing.add((at, event, channel, name, touchpoint["campaign"]))
         for count in meaning.counts:
-            self._counts.note(count, at, event_id)
+            self._counts.note(count, at, event)
         return session
 
     def state(self, tenant: str, profile_id: str, version: int, late: int = 0) -> JourneyState:
@@ -356,12 +357,12 @@ class Fold:
         self._counts.absorb(other._counts)
         self._recent.absorb(other._recent)
 
-    def _own(self, node: tuple[str, str], at: int, event_id: str, tenant: str) -> None:
+    def _own(self, node: tuple[str, str], at: int, event: str, tenant: str) -> None:
         owners = self._facts.owners
         if node in owners or len(owners) >= MAX_NAMES:
             return
         self._book.tenant = tenant
-        owners[node] = stamp = (at, event_id)
+        owners[node] = stamp = (at, event)
         if len(owners) > 1:
             self._merged.append(self._merge_signal(stamp, node))
 
@@ -373,10 +374,10 @@ class Fold:
         channel = touchpoint["channel"]
         return self._channel_aliases.get(channel, channel)
 
-    def _suffer(self, meaning: Meaning, at: int, event_id: str) -> None:
+    def _suffer(self, meaning: Meaning, at: int, event: str) -> None:
         self._effort.add(meaning.points, at)
         before, after = self._friction.add(meaning.friction, at)
-        self._friction_causes = (*self._friction_causes[1 - FRICTION_CAUSES :], (at, event_id))
+        self._friction_causes = (*self._friction_causes[1 - FRICTION_CAUSES :], (at, event))
         if before < self._rules.friction_spike <= after:
             causes = tuple(cause for _, cause in self._friction_causes)
             self._book.remember("friction_spike", at, causes, {"friction": f"{after:.2f}"})
@@ -400,23 +401,23 @@ class Fold:
         self, issue_id: str, touchpoint: Touchpoint, meaning: Meaning, session: Session | None,
         *, solved_now: bool = False,
     ) -> None:  # fmt: skip
-        at, event_id, channel = touchpoint["occurred_at"], touchpoint["event_id"], self._channel(touchpoint)
-        issue = self._issues.touch(issue_id, at, event_id, meaning.effect)
+        at, event, channel = touchpoint["occurred_at"], event_key(touchpoint), self._channel(touchpoint)
+        issue = self._issues.touch(issue_id, at, event, meaning.effect)
         if issue is not None and session is not None and not meaning.survey:
             human = channel in self._human
-            self._issues.contact(issue, at, event_id, channel, human, session, solved_now=solved_now)
+            self._issues.contact(issue, at, event, channel, human, session, solved_now=solved_now)
         if touchpoint["score"] is not None and issue is not None and issue.last_channel:
             self._judge(touchpoint["score"]["kind"], touchpoint["score"]["value"], issue.last_channel)
 
-    def _answer(self, touchpoint: Touchpoint, at: int, event_id: str) -> None:
+    def _answer(self, touchpoint: Touchpoint, at: int, event: str) -> None:
         score = touchpoint["score"]
         assert score is not None
         value = float(score["value"])
-        self._facts.scores[score["kind"]] = (at, event_id, value)
+        self._facts.scores[score["kind"]] = (at, event, value)
         if score["kind"] == "NPS":
             self._detractor = None
             if value <= self._rules.detractor_at_most:
-                self._detractor = self._book.make("detractor", at, (event_id,), {"nps": f"{value:g}"})
+                self._detractor = self._book.make("detractor", at, (event,), {"nps": f"{value:g}"})
 
     def _judge(self, kind: str, value: float, channel: str) -> None:
         """An answer about an issue judges the channel of its last contact."""

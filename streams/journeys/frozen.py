@@ -7,7 +7,7 @@ and goes on over what is kept one by one.
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import Any, Final
@@ -15,6 +15,7 @@ from typing import Any, Final
 from schemas.catalogue import Catalogue
 from schemas.codec import decode_as, decode_own, encode, header
 from schemas.errors import ContractError, Reason
+from schemas.events import event_key, rank_of
 from schemas.records import FrozenSummary, Identifier, Touchpoint
 from streams.journeys.fold import Fold
 from streams.journeys.instants import Owned, advance_all
@@ -27,7 +28,7 @@ Node = tuple[str, str]
 
 #: Touchpoints freeze in blocks: one summary is written for so many.
 BLOCK: Final = 128
-#: Size of the filter of known event ids. At 10,000 ids one late touchpoint in 20 is taken for a known one and not
+#: Size of the filter of known events. At 10,000 ids one late touchpoint in 20 is taken for a known one and not
 #: counted as late; a known one is never counted.
 SEEN_BYTES: Final = 8192
 
@@ -49,21 +50,21 @@ class Frozen:
         """With newer touchpoints, whose fold is given, in it."""
         seen = bytearray(self.seen)
         for touchpoint in touchpoints:
-            _see(seen, touchpoint["event_id"])
+            _see(seen, event_key(touchpoint))
         newest = touchpoints[-1]
         summary = fold.dump()
         return replace(
-            self, version=max(self.version, version), boundary=(newest["occurred_at"], newest["event_id"]),
+            self, version=max(self.version, version), boundary=_place(newest),
             seen=bytes(seen), folds=(encode("FoldSummary", summary),), first_seen=summary["first_seen"],
             touchpoints=summary["touchpoints"],
         )  # fmt: skip
 
-    def arrive_late(self, event_id: str) -> "Frozen":
+    def arrive_late(self, event: str) -> "Frozen":
         """After a touchpoint from beyond the boundary: counted, unless it is in here or was counted already."""
-        if knows(self.seen, event_id):
+        if knows(self.seen, event):
             return self
         seen = bytearray(self.seen)
-        _see(seen, event_id)
+        _see(seen, event)
         return replace(self, late=self.late + 1, seen=bytes(seen))
 
     def unfold(self, tenant: str, catalogue: Catalogue, rules: JourneyRules) -> Fold:
@@ -165,9 +166,9 @@ def block_ends(places: Sequence[Stamp], rules: JourneyRules) -> list[int]:
     return ends
 
 
-def knows(seen: bytes, event_id: str) -> bool:
-    """Whether an event id is probably in a filter; one that is, always is."""
-    return all(seen[bit >> 3] & 1 << (bit & 7) for bit in _bits(event_id, len(seen)))
+def knows(seen: bytes, event: str) -> bool:
+    """Whether an event (`event_key`) is probably in a filter; one that is, always is."""
+    return all(seen[bit >> 3] & 1 << (bit & 7) for bit in _bits(event, len(seen)))
 
 
 def begin(
@@ -198,33 +199,36 @@ def begin(
 def fold_timeline(
     timeline: Sequence[tuple[Node, Touchpoint]], catalogue: Catalogue, rules: JourneyRules
 ) -> Fold:
-    """The fold over a profile's whole timeline, in order, as if it had arrived in order: what replay does."""
+    """The fold over a profile's whole timeline, as if it had arrived in order: what replay does.
+
+    `timeline`: the touchpoints with their owners, in fold order; of copies of one event (schemas/events.py) any.
+    """
+    own: Sequence[tuple[Node, Touchpoint]] = _best_by(timeline, lambda item: (item[0], event_key(item[1])))
     places: dict[Node, list[Stamp]] = {}
-    for node, touchpoint in timeline:
-        places.setdefault(node, []).append((touchpoint["occurred_at"], touchpoint["event_id"]))
+    for node, touchpoint in own:
+        places.setdefault(node, []).append(_place(touchpoint))
     ends = {node: block_ends(stamps, rules) for node, stamps in places.items()}
-    counts = {node: max(found, default=0) for node, found in ends.items()}
-    boundary = max((places[node][count - 1] for node, count in counts.items() if count), default=None)
+    boundaries = {node: places[node][max(found) - 1] for node, found in ends.items() if found}
+    freezing: dict[Node, list[Touchpoint]] = {node: [] for node in boundaries}
+    kept: list[tuple[Node, Touchpoint]] = []
+    for node, touchpoint in own:
+        # what is summed up counts, and copies of it that other identifiers own count beside it
+        if node in boundaries and _place(touchpoint) <= boundaries[node]:
+            freezing[node].append(touchpoint)
+        else:
+            kept.append((node, touchpoint))
+    counting = _best_by(kept, lambda item: event_key(item[1]))
     start = 0
     fold = Fold(catalogue, rules)
-    if boundary is not None:
-        start = bisect_right(
-            timeline, boundary, key=lambda item: (item[1]["occurred_at"], item[1]["event_id"])
-        )
-        freezing: dict[Node, list[Touchpoint]] = {node: [] for node, count in counts.items() if count}
-        older = []
-        for node, touchpoint in timeline[:start]:
-            if len(freezing.get(node, ())) < counts[node]:
-                freezing[node].append(touchpoint)
-            else:
-                older.append((node, touchpoint))
+    if boundaries:
+        start = bisect_right(counting, max(boundaries.values()), key=lambda item: _place(item[1]))
         summaries = {node: Fold(catalogue, rules) for node in freezing}
         for node, touchpoints in freezing.items():
             advance_blocks(summaries[node], node, touchpoints, ends[node])
-        fold = begin(summaries, older, catalogue, rules)
+        fold = begin(summaries, counting[:start], catalogue, rules)
     advance_all(
         fold,
-        ((touchpoint, Identifier(type=node[0], value=node[1])) for node, touchpoint in timeline[start:]),
+        ((touchpoint, Identifier(type=node[0], value=node[1])) for node, touchpoint in counting[start:]),
     )
     return fold
 
@@ -247,6 +251,24 @@ def _owned(node: Node, touchpoints: Iterable[Touchpoint]) -> Iterator[Owned]:
     return ((touchpoint, owner) for touchpoint in touchpoints)
 
 
+def _place(touchpoint: Touchpoint) -> Stamp:
+    return touchpoint["occurred_at"], event_key(touchpoint)
+
+
+def _best_by(
+    timeline: Sequence[tuple[Node, Touchpoint]], what: Callable[[tuple[Node, Touchpoint]], Hashable]
+) -> Sequence[tuple[Node, Touchpoint]]:
+    """Of the touchpoints that have `what` in common the best copy; their order stays."""
+    best: dict[Hashable, tuple[Node, Touchpoint]] = {}
+    for item in timeline:
+        known = best.setdefault(what(item), item)
+        if known is not item and rank_of(item[1]) < rank_of(known[1]):
+            best[what(item)] = item
+    if len(best) == len(timeline):
+        return timeline
+    return [item for item in timeline if best[what(item)] is item]
+
+
 def _sound(summary: dict[str, Any]) -> bool:
     """Whether a summary's parts agree: Avro has checked their types, not that sessions named by number are there."""
     sessions = [summary["latest_session"], summary["unnamed_session"]]
@@ -258,13 +280,13 @@ def _sound(summary: dict[str, Any]) -> bool:
     return summary["touchpoints"] > 0 and bool(summary["owners"]) and known and sound(summary)
 
 
-def _bits(event_id: str, size: int) -> Iterable[int]:
-    digest = blake2b(event_id.encode(), digest_size=16).digest()
+def _bits(event: str, size: int) -> Iterable[int]:
+    digest = blake2b(event.encode(), digest_size=16).digest()
     return (int.from_bytes(digest[part : part + 4], "big") % (8 * size) for part in (0, 4, 8, 12))
 
 
-def _see(seen: bytearray, event_id: str) -> None:
-    for bit in _bits(event_id, len(seen)):
+def _see(seen: bytearray, event: str) -> None:
+    for bit in _bits(event, len(seen)):
         seen[bit >> 3] |= 1 << (bit & 7)
 
 

@@ -11,6 +11,7 @@ from typing import Any, Final, Protocol
 
 from schemas.catalogue import Effect
 from schemas.codec import encode
+from schemas.events import event_key
 from schemas.records import ConsentDecision, Identifier, Touchpoint
 from streams.journeys.consent import STRICTNESS
 
@@ -64,7 +65,7 @@ def strictest(instant: Iterable[Owned]) -> dict[str, tuple[ConsentDecision, str]
         for purpose, decision in touchpoint["consent"].items():
             known = found.get(purpose)
             if known is None or STRICTNESS[decision] > STRICTNESS[known[0]]:
-                found[purpose] = decision, touchpoint["event_id"]
+                found[purpose] = decision, event_key(touchpoint)
     return found
 
 

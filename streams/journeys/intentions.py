@@ -33,12 +33,13 @@ class Intentions:
     _perhaps: dict[bytes, dict[int, _Perhaps]] = field(default_factory=dict)
     _done: list[tuple[bytes, int]] = field(default_factory=list)
 
-    def raising(self, key: bytes, version: int, now: int, signal: bytes) -> None:
+    def raising(self, key: bytes, version: int, now: int, event: str, signal: bytes) -> None:
         """Note that a publication is about to raise a signal, an encoded JourneySignal; `now` is its time, ms."""
         parts = self._raising.get((key, version))
         if parts is None:
             parts = self._raising[key, version] = [_HEAD.pack(now)]
-        parts += _LENGTH.pack(len(signal)), signal
+        for part in (event.encode(), signal):
+            parts += _LENGTH.pack(len(part)), part
 
     def ahead(self) -> list[tuple[bytes, bytes | None]]:
         """The changelog records to write before the outputs."""
@@ -94,13 +95,16 @@ def _decode(value: bytes) -> _Perhaps:
     (now,) = _HEAD.unpack_from(value)
     at, signals = _HEAD.size, []
     while at < len(value):
-        (length,) = _LENGTH.unpack_from(value, at)
-        at += _LENGTH.size + length
-        record: JourneySignal = decode_as("JourneySignal", value[at - length : at])  # type: ignore[assignment]
+        parts = []
+        for _ in range(2):
+            (length,) = _LENGTH.unpack_from(value, at)
+            at += _LENGTH.size + length
+            parts.append(value[at - length : at])
+        record: JourneySignal = decode_as("JourneySignal", parts[1])  # type: ignore[assignment]
         signals.append(
             Signal(
                 record["kind"], record["subject_id"], record["occurred_at"], record["rule"],
-                tuple(record["event_ids"]), record["details"],
+                tuple(record["event_ids"]), record["details"], parts[0].decode(),
             )
         )  # fmt: skip
     return _Perhaps(now, tuple(signals))

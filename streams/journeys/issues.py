@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from schemas import records
 from schemas.catalogue import Effect
+from schemas.events import event_id_of
 from streams.journeys.channels import Channels
 from streams.journeys.rules import JourneyRules
 from streams.journeys.sessions import Session, SessionPool
@@ -18,8 +19,8 @@ CASE: Final = "case"
 
 #: What a summary keeps of an issue as it stands; its set, its causes and its session are written otherwise.
 _DUMPED: Final = (
-    "contacts", "due_at", "event_id", "first_contact", "human", "issue_id", "last_channel", "last_contact_at",
-    "opened_at", "separate_contacts", "solved_at",
+    "contacts", "due_at", "first_contact", "human", "issue_id", "last_channel", "last_contact_at", "opened_at",
+    "separate_contacts", "solved_at",
 )  # fmt: skip
 
 
@@ -27,15 +28,15 @@ class Issue:
     """One case, from its first touchpoint on."""
 
     __slots__ = (
-        "_signal", "causes", "channels", "contacts", "due_at", "event_id", "first_contact", "human", "issue_id",
+        "_signal", "causes", "channels", "contacts", "due_at", "event", "first_contact", "human", "issue_id",
         "last_channel", "last_contact_at", "opened_at", "separate_contacts", "session", "solved_at", "untold",
     )  # fmt: skip
 
-    def __init__(self, issue_id: str, at: int, event_id: str, overdue_ms: int) -> None:
+    def __init__(self, issue_id: str, at: int, event: str, overdue_ms: int) -> None:
         self.issue_id = issue_id
         self.opened_at = at
         self.due_at = at + overdue_ms
-        self.event_id = event_id
+        self.event = event
         self.last_contact_at = at
         self.contacts = 0  #: inbound touchpoints
         self.separate_contacts = 0  #: of them, in another session or on another channel than the one before
@@ -69,7 +70,7 @@ class Issue:
             "opened_at": self.opened_at,
             "due_at": self.due_at,
             "status": "MISSED" if not in_time else "OPEN" if solved is None else "MET",
-            "event_id": self.event_id,
+            "event_id": event_id_of(self.event),
             "issue_id": self.issue_id,
         }
 
@@ -78,7 +79,7 @@ class Issue:
         known = self._signal
         if known is None or known.occurred_at != self.due_at:
             details = {"issue_id": self.issue_id}
-            known = self._signal = book.make("issue_overdue", self.due_at, (self.event_id,), details)
+            known = self._signal = book.make("issue_overdue", self.due_at, (self.event,), details)
         return known
 
     def separate(self, session: Session, channel: str) -> bool:
@@ -93,8 +94,8 @@ class Issue:
         """As FrozenSummary.avsc holds it."""
         record = {name: getattr(self, name) for name in _DUMPED}
         return record | {
-            "channels": sorted(self.channels), "causes": list(self.causes), "session": pool.number(self.session),
-            "untold": sorted(self.untold),
+            "event_id": self.event, "channels": sorted(self.channels), "causes": list(self.causes),
+            "session": pool.number(self.session), "untold": sorted(self.untold),
         }  # fmt: skip
 
     @classmethod
@@ -114,8 +115,8 @@ class Issue:
         self.separate_contacts += other.separate_contacts
         self.channels |= other.channels
         self.untold |= other.untold
-        if (other.opened_at, other.event_id) < (self.opened_at, self.event_id):
-            self.opened_at, self.due_at, self.event_id = other.opened_at, other.due_at, other.event_id
+        if (other.opened_at, other.event) < (self.opened_at, self.event):
+            self.opened_at, self.due_at, self.event = other.opened_at, other.due_at, other.event
 
 
 class Issues:
@@ -140,11 +141,11 @@ class Issues:
         self.first_contact = 0  #: of them, with at most one separate contact
         self.handoffs = 0  #: from a digital to a human channel within one issue
 
-    def touch(self, issue_id: str, at: int, event_id: str, effect: Effect | None) -> Issue | None:
+    def touch(self, issue_id: str, at: int, event: str, effect: Effect | None) -> Issue | None:
         """The issue that a touchpoint is about, open or solved; None if it is about none (any more)."""
         issue = self._open.get(issue_id)
         if effect == "issue_solved":
-            self._solve(issue or self._solved.get(issue_id) or self._new(issue_id, at, event_id), at)
+            self._solve(issue or self._solved.get(issue_id) or self._new(issue_id, at, event), at)
             return None
         if issue is not None:
             return issue
@@ -152,9 +153,9 @@ class Issues:
         if effect == "survey":
             return solved
         if solved is None:
-            issue = self._new(issue_id, at, event_id)
+            issue = self._new(issue_id, at, event)
         elif effect == "issue_opened":
-            issue = self._reopen(solved, at, event_id)
+            issue = self._reopen(solved, at, event)
         else:
             return solved
         _put(self._open, issue)
@@ -166,7 +167,7 @@ class Issues:
         return issue is not None and issue.session is session and issue.last_channel == channel
 
     def contact(
-        self, issue: Issue, at: int, event_id: str, channel: str, human: bool, session: Session,
+        self, issue: Issue, at: int, event: str, channel: str, human: bool, session: Session,
         *, solved_now: bool,
     ) -> None:  # fmt: skip
         """The customer got in touch about an issue; if it is solved at that very time, nobody need hear of it."""
@@ -182,7 +183,8 @@ class Issues:
             self.handoffs += 1
             effort += self._rules.effort_handoff
         issue.human = human
-        issue.causes = (*issue.causes[1 - MAX_CAUSES :], event_id)
+        # a signal is about the last of its causes: only of that the source is kept, which keeps summaries small
+        issue.causes = (*map(event_id_of, issue.causes[1 - MAX_CAUSES :]), event)
         if issue.separate(session, channel):
             if issue.separate_contacts > 1:
                 effort += self._rules.effort_repeat_contact
@@ -216,9 +218,9 @@ class Issues:
 
     def lets_go(self, signal: Signal) -> bool:
         """Whether a signal is about an open one that there was no more room for."""
-        about = signal.event_ids[-1]
+        about = signal.event
         return len(self._open) == MAX_ISSUES and not any(
-            issue.event_id == about for issues in (self._open, self._solved) for issue in issues.values()
+            issue.event == about for issues in (self._open, self._solved) for issue in issues.values()
         )
 
     def deadlines(self, now: int) -> list[int]:
@@ -278,16 +280,16 @@ class Issues:
         issue.untold.discard(kind)
         self._book.remember(kind, at, issue.causes, {"issue_id": issue.issue_id, **details})
 
-    def _new(self, issue_id: str, at: int, event_id: str) -> Issue:
-        return Issue(issue_id, at, event_id, self._rules.issue_overdue_ms)
+    def _new(self, issue_id: str, at: int, event: str) -> Issue:
+        return Issue(issue_id, at, event, self._rules.issue_overdue_ms)
 
-    def _reopen(self, issue: Issue, at: int, event_id: str) -> Issue:
+    def _reopen(self, issue: Issue, at: int, event: str) -> Issue:
         del self._solved[issue.issue_id]
         self.solved -= 1
         self.first_contact -= issue.first_contact
         issue.first_contact = False
         issue.solved_at = None
-        issue.opened_at, issue.event_id = at, event_id
+        issue.opened_at, issue.event = at, event
         issue.due_at = at + self._rules.issue_overdue_ms
         return issue
 

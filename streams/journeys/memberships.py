@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, TypeGuard
 
 from schemas.codec import decode_as
+from schemas.events import event_key
 from schemas.records import AccountContribution, JourneyState, MemberSummary
 from streams.journeys.timeline import Timeline
 
@@ -89,7 +90,7 @@ class Memberships:
         touchpoint = message.get("touchpoint")
         if touchpoint is not None:
             self._add_candidates(key, (touchpoint["account_id"],))
-            if touchpoint["event_id"] not in timeline.entries:
+            if event_key(touchpoint) not in timeline.entries:
                 return
         else:
             self._add_candidates(key, (item["account_id"] for item in message.get("touchpoints", ())))
@@ -126,7 +127,7 @@ class Memberships:
 
 def _accounts_in(timeline: Timeline) -> Iterator[str | None]:
     """The accounts that a timeline's touchpoints name."""
-    for entry in timeline.entries.values():
+    for entry in timeline.held():
         yield entry.touchpoint()["account_id"]
     for frozen in timeline.frozen.values():
         yield from map(_frozen_account, frozen.folds)

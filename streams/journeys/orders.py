@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, Final
 
+from schemas.events import event_key
 from schemas.records import Touchpoint
 from streams.journeys.bounded import put
 from streams.journeys.meaning import Meaning
@@ -69,10 +70,10 @@ class Orders:
                 self._count(count, 1)
             self._pay(paid)
             return True
-        at, event_id = touchpoint["occurred_at"], touchpoint["event_id"]
+        at, event = touchpoint["occurred_at"], event_key(touchpoint)
         key = count, order_id
         known = self._known.get(key)
-        marked = None if paid is None else (at, event_id, paid)
+        marked = None if paid is None else (at, event, paid)
         if known is not None:
             if known.paid is None:
                 known.paid = marked
@@ -81,7 +82,7 @@ class Orders:
         self._count(count, 1)
         self._pay(paid)
         good = count == "orders" and meaning.moment != "wow"
-        self._known[key] = _Known((at, event_id), channel if good else "", marked)
+        self._known[key] = _Known((at, event), channel if good else "", marked)
         if len(self._known) > MAX_ORDERS:
             del self._known[next(iter(self._known))]
         return True

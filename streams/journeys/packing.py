@@ -15,6 +15,7 @@ from typing import Any, Final, TypeAlias
 from zstandard import ZstdCompressionDict, ZstdCompressor, ZstdDecompressor, train_dictionary
 
 from schemas.codec import HEADER_BYTES, encode_resolved, string_bytes, take_long
+from schemas.events import key_of
 from streams.journeys.meaning import Meanings
 from streams.journeys.published import Publication
 from streams.journeys.rules import JourneyRules
@@ -120,8 +121,7 @@ def _touchpoints(timeline: Timeline) -> tuple[list[_Group], list[tuple[int, str,
     """The touchpoints without what they share; whole those that do not begin as this release writes them."""
     groups: dict[tuple[Node, int], tuple[bytes, list[bytes]]] = {}
     others = []
-    for _, event_id in timeline.order:
-        entry = timeline.entries[event_id]
+    for entry in timeline.held():
         about = entry.node, entry.version
         if about not in groups:
             groups[about] = _beginning(timeline.tenant, timeline.profile_id, *about), []
@@ -129,7 +129,7 @@ def _touchpoints(timeline: Timeline) -> tuple[list[_Group], list[tuple[int, str,
         if entry.value.startswith(beginning):
             rests.append(entry.value[len(beginning) :])
         else:
-            others.append((entry.occurred_at, event_id, entry.node, entry.version, entry.value))
+            others.append((entry.occurred_at, entry.event, entry.node, entry.version, entry.value))
     return [(*node, version, rests) for (node, version), (_, rests) in groups.items()], others
 
 
@@ -139,11 +139,14 @@ def _entries(tenant: str, profile_id: str, groups: list[_Group]) -> list[Entry]:
         node = type_, name
         beginning = _beginning(tenant, profile_id, node, version)
         for rest in rests:
-            # the touchpoint's next fields are its event id and its time
+            # the touchpoint's next fields are its event id, its two times and its source
             length, at = take_long(rest, 0)
             event_id = rest[at : at + length].decode()
-            occurred_at, _ = take_long(rest, at + length)
-            entries.append(Entry(occurred_at, event_id, node, version, beginning + rest))
+            occurred_at, at = take_long(rest, at + length)
+            _, at = take_long(rest, at)
+            length, at = take_long(rest, at)
+            event = key_of(event_id, rest[at : at + length].decode())
+            entries.append(Entry(occurred_at, event, node, version, beginning + rest))
     return entries
 
 

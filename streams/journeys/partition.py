@@ -82,8 +82,8 @@ class JourneyPartition:
         for (type_, name), frozen in effects.frozen.items():
             value = None if frozen is None else encode("FrozenSummary", frozen.record())
             yield key + _FROZEN + f"{type_}:{name}".encode(), value
-        for event_id, value in effects.entries.items():
-            yield key + _ENTRY + event_id.encode(), value
+        for entry_id, value in effects.entries.items():
+            yield key + _ENTRY + entry_id.encode(), value
         for (type_, name), assignment in effects.pointers.items():
             yield key + _POINTER + f"{type_}:{name}".encode(), encode("IdentityAssignment", assignment)
 

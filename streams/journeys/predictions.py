@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from schemas.catalogue import Catalogue
 from schemas.codec import decode_as, encode
+from schemas.events import event_key
 from schemas.records import LikelyNext, Touchpoint
 from streams.journeys.risk import Risk, Standing
 from streams.journeys.rules import JourneyRules
@@ -124,9 +125,10 @@ class Predictions:
 
     def arrived(self, timeline: Timeline, touchpoint: Touchpoint, clock: float) -> None:
         """A touchpoint came in and was not on its timeline before. `clock`: seconds."""
-        if touchpoint["event_id"] not in timeline.entries:
+        event = event_key(touchpoint)
+        if event not in timeline.entries:
             return  # forwarded, late beyond the horizon, or erased
-        stamp = at, _ = touchpoint["occurred_at"], touchpoint["event_id"]
+        stamp = at, _ = touchpoint["occurred_at"], event
         trail, timeline.trail = timeline.trail, None
         if stamp != timeline.order[-1] or (trail is not None and stamp <= trail.last):
             return  # late: the journey has to be read again
@@ -188,8 +190,8 @@ class Predictions:
         """
         acted = False
         end = len(timeline.order) - but
-        for _, event_id in reversed(timeline.order[max(0, end - LOOK_BACK) : end]):
-            touchpoint = timeline.entries[event_id].touchpoint()
+        for _, event in reversed(timeline.order[max(0, end - LOOK_BACK) : end]):
+            touchpoint = timeline.entries[event].touchpoint()
             yield touchpoint
             kind = self._catalogue.type(touchpoint["type"])
             acted = acted or kind.direction == "inbound"

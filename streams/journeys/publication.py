@@ -48,7 +48,7 @@ def diff(
 
 def _retracted(signal: Signal, effects: Effects, fold: Fold) -> Told:
     """Why a signal holds no more: its touchpoint left, or what the journey knows has changed."""
-    about = signal.event_ids[-1]
+    about = signal.event
     owners = [effects.gone[about]] if about in effects.gone else []
     owners += (owner for seen, owner in effects.gone_summaries if knows(seen, about))
     if owners:

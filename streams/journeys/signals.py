@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
+from schemas.events import event_id_of
 from schemas.records import JourneySignal
 from streams.identity.profile_id import uuid5_text
 from streams.journeys.rules import JourneyRules
@@ -28,6 +29,7 @@ class Signal:
     rule: str  #: in words
     event_ids: tuple[str, ...]  #: the touchpoints that caused it
     details: dict[str, str]
+    event: str  #: the event_key of the last of those
 
     def order(self) -> tuple[int, str, str]:
         """Sort key: by time, then by kind and id."""
@@ -37,18 +39,19 @@ class Signal:
         """As FrozenSummary.avsc holds it."""
         return {
             "kind": self.kind, "subject_id": self.subject_id, "occurred_at": self.occurred_at,
-            "rule": self.rule, "event_ids": list(self.event_ids), "details": self.details,
+            "rule": self.rule, "event_ids": [*self.event_ids[:-1], self.event], "details": self.details,
         }  # fmt: skip
 
     @classmethod
     def load(cls, record: dict[str, Any]) -> "Signal":
         """Back from `dump`."""
-        return cls(**(record | {"event_ids": tuple(record["event_ids"])}))
+        events = record["event_ids"]
+        return cls(**(record | {"event_ids": tuple(map(event_id_of, events)), "event": events[-1]}))
 
 
-def subject_id(tenant: str, kind: str, event_id: str) -> str:
-    """UUIDv5 of the kind and the touchpoint it is about: the same whichever profile holds that."""
-    return uuid5_text(_NAMESPACE_BYTES, f"{tenant}/{kind}/{event_id}")
+def subject_id(tenant: str, kind: str, about: str) -> str:
+    """UUIDv5 of the kind and the event (`event_key`) it is about: the same whichever profile holds that."""
+    return uuid5_text(_NAMESPACE_BYTES, f"{tenant}/{kind}/{about}")
 
 
 def signal_id(profile_id: str, subject: str) -> str:
@@ -77,17 +80,18 @@ class SignalBook:
         self.tenant = ""
 
     def make(
-        self, kind: str, at: int, event_ids: tuple[str, ...], details: dict[str, str], about: str = ""
+        self, kind: str, at: int, events: tuple[str, ...], details: dict[str, str], about: str = ""
     ) -> Signal:
-        """A signal about the touchpoint `about`, by default the last of those that caused it."""
-        about = about or event_ids[-1]
+        """A signal about the event `about`, by default the last of those that caused it; events are event keys."""
+        about = about or events[-1]
         # a frozen expectation may belong to a rule that is no more
         rule = self._rules.words.get(kind, kind)
-        return Signal(kind, subject_id(self.tenant, kind, about), at, rule, event_ids, details)
+        subject, event_ids = subject_id(self.tenant, kind, about), tuple(map(event_id_of, events))
+        return Signal(kind, subject, at, rule, event_ids, details, events[-1])
 
-    def remember(self, kind: str, at: int, event_ids: tuple[str, ...], details: dict[str, str]) -> None:
+    def remember(self, kind: str, at: int, events: tuple[str, ...], details: dict[str, str]) -> None:
         """Make and keep a signal that no later touchpoint can make untrue."""
-        self.keep(self.make(kind, at, event_ids, details))
+        self.keep(self.make(kind, at, events, details))
 
     def keep(self, signal: Signal) -> None:
         """Keep a signal that is already made."""

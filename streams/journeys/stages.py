@@ -19,14 +19,14 @@ class Stages:
         self._first: dict[str, Stamp] = {}
         self._signals: dict[str, Signal] = {}
 
-    def touch(self, stage: str, at: int, event_id: str) -> None:
+    def touch(self, stage: str, at: int, event: str) -> None:
         """A touchpoint whose type names a stage."""
-        self._seen = (at, event_id)
+        self._seen = (at, event)
         if stage != self.stage:
             self.stage = stage
             self._since = at
             if stage not in self._first:
-                self._enter(stage, (at, event_id))
+                self._enter(stage, (at, event))
 
     def since(self, first_seen: int) -> int:
         """When the present stage was entered; before the first, since the journey began."""

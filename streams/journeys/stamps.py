@@ -2,9 +2,10 @@
 
 from typing import Any, TypeAlias
 
-#: (occurred_at, event_id): where a touchpoint stands in its journey.
+#: (occurred_at, event): where a touchpoint stands in its journey. The event is a `schemas.events.event_key`: no two
+#: stamps of one journey are equal, and they sort by (occurred_at, event_id, source).
 Stamp: TypeAlias = tuple[int, str]
-#: A value and the touchpoint that said so: (occurred_at, event_id, value).
+#: A value and the touchpoint that said so: (occurred_at, event, value).
 Marked: TypeAlias = tuple[int, str, Any]
 
 

@@ -5,16 +5,23 @@ inputs change a timeline (DESIGN section 5): a resolved touchpoint, a Move (an i
 Transfer (its touchpoints arrive). Each is a set union under versioned assignments, so repeating, delaying or
 reordering them changes nothing in the end. An assignment may say that what its identifier did up to some time was
 erased (docs/erasure.md): such touchpoints are dropped wherever they turn up.
+
+Copies of one event may differ (schemas/events.py). The timeline keeps them all, and folds the one that counts: when
+that one leaves, the next comes to count. Only of copies with one owner, one time and one evidence, which always leave
+together and prove the same, it keeps the better one alone.
 """
 
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from hashlib import blake2b
+from itertools import chain
 from typing import Final
 
 from schemas.catalogue import Catalogue
 from schemas.codec import decode_as, decode_own, encode, encode_resolved
 from schemas.errors import ContractError, Reason
+from schemas.events import SEPARATOR, Rank, event_key, rank_of
 from schemas.records import IdentityAssignment, JourneyState, ResolvedTouchpoint, Touchpoint, Transfer
 from streams.journeys.fold import Fold
 from streams.journeys.frozen import (
@@ -43,15 +50,31 @@ class Entry:
     """A touchpoint on the timeline, encoded: a decoded one takes several times the memory."""
 
     occurred_at: int
-    event_id: str
+    event: str  #: its event_key
     node: Node  #: the identifier that owns it
     version: int  #: of the assignment under which it is here
     value: bytes  #: the ResolvedTouchpoint
+    known_id: str | None = field(default=None, compare=False)
+    #: worked out when its event has another copy
+    known_rank: Rank | None = field(default=None, compare=False)
 
     @property
     def place(self) -> Stamp:
         """Where it stands in the fold order."""
-        return self.occurred_at, self.event_id
+        return self.occurred_at, self.event
+
+    @property
+    def id(self) -> str:
+        """Its key in the changelog: entries with the same one take each other's place."""
+        if self.known_id is None:
+            self.known_id = _id_of(self.touchpoint(), self.event, self.node)
+        return self.known_id
+
+    def rank(self) -> Rank:
+        """Where it stands among the copies of its event."""
+        if self.known_rank is None:
+            self.known_rank = rank_of(self.touchpoint())
+        return self.known_rank
 
     def touchpoint(self) -> Touchpoint:
         """The touchpoint, decoded."""
@@ -68,28 +91,28 @@ class Effects:
 
     forwards: list[tuple[str, bytes]] = field(default_factory=list)  #: owner, ResolvedTouchpoint
     transfers: list[Transfer] = field(default_factory=list)
-    entries: dict[str, bytes | None] = field(default_factory=dict)  #: changelog: event id → value or gone
+    entries: dict[str, bytes | None] = field(default_factory=dict)  #: changelog: entry id → value or gone
     pointers: dict[Node, IdentityAssignment] = field(default_factory=dict)  #: changelog: newest assignments
     frozen: dict[Node, Frozen | None] = field(default_factory=dict)  #: changelog: summaries; None is gone
     evidence: list[Touchpoint] = field(default_factory=list)  #: whose links identity must see once more
     emptied: bool = False  #: the last touchpoint left
-    gone: dict[str, str | None] = field(
-        default_factory=dict
-    )  #: event id → who has it now; None: it was erased
+    gone: dict[str, str | None] = field(default_factory=dict)  #: event → who has it now; None: it was erased
     #: the same of summaries, by the filter that knows the ids of what is in them
     gone_summaries: list[tuple[bytes, str | None]] = field(default_factory=list)
 
 
 @dataclass(slots=True)
 class Timeline:
-    """The touchpoints of one profile; `order` is the fold order, (occurred_at, event_id)."""
+    """The touchpoints of one profile; `order` is the fold order, (occurred_at, event_id, source)."""
 
     tenant: str
     profile_id: str
-    entries: dict[str, Entry] = field(default_factory=dict)
-    order: list[tuple[int, str]] = field(default_factory=list)
+    entries: dict[str, Entry] = field(default_factory=dict)  #: by event, the copy that counts
+    copies: dict[str, list[Entry]] = field(default_factory=dict)  #: by event, the copies that do not, if any
+    order: list[Stamp] = field(default_factory=list)
     pointers: dict[Node, IdentityAssignment] = field(default_factory=dict)
-    places: dict[Node, list[Stamp]] = field(default_factory=dict)  #: `order` by owner
+    #: by owner, the order of its own touchpoints: of each event the copy that would count if there were no other owners
+    places: dict[Node, list[Stamp]] = field(default_factory=dict)
     frozen: dict[Node, Frozen] = field(default_factory=dict)  #: what is beyond the horizon, by owner
     version: int = 0  #: of the newest input applied
     #: signals that hold as far as subscribers know; None: to be worked out, after a restart or when nobody asked lately
@@ -122,10 +145,12 @@ class Timeline:
             if owner != self.profile_id:
                 effects.forwards.append((owner, value))
                 return
-        entry = Entry(touchpoint["occurred_at"], touchpoint["event_id"], node, version, value)
+        event = event_key(touchpoint)
+        entry_id = _id_of(touchpoint, event, node)
+        entry = Entry(touchpoint["occurred_at"], event, node, version, value, entry_id)
         frozen = self.frozen.get(node)
         if frozen is not None and entry.place <= frozen.boundary:
-            self._set_frozen(frozen.arrive_late(entry.event_id), effects)
+            self._set_frozen(frozen.arrive_late(entry.event), effects)
         elif self._insert(entry, effects) and self._fold is not None and self._folded == len(self.order) - 1:
             self._fold.advance(touchpoint, resolved["identifier"])  # while it is at hand, decoded
             self._folded += 1
@@ -138,16 +163,16 @@ class Timeline:
             self._send_again(node, known, assignment, effects)
             known = self.pointers[node] = effects.pointers[node] = assignment
         leaving: dict[str, list[Entry]] = {}
-        for entry in list(self.entries.values()):
+        for entry in self.held():
             if entry.node != node:
                 continue
             if erased(known, entry.occurred_at):
-                effects.gone[entry.event_id] = None
+                effects.gone[entry.event] = None
                 self._remove(entry, effects)
             elif entry.version <= known["version"]:
                 owner = owner_at(known, entry.occurred_at)
                 if owner != self.profile_id:
-                    effects.gone[entry.event_id] = owner
+                    effects.gone[entry.event] = owner
                     leaving.setdefault(owner, []).append(entry)
                     self._remove(entry, effects)
         for owner, entries in leaving.items():
@@ -188,7 +213,7 @@ class Timeline:
             return
         effects.evidence += (
             entry.touchpoint()
-            for entry in self.entries.values()
+            for entry in self.held()
             if entry.node == node and must_resend_evidence(newer, entry.version, entry.occurred_at)
         )
 
@@ -199,23 +224,43 @@ class Timeline:
         places, parted = all_places[: ends[-1]], part_an_instant(all_places, ends)
         frozen = self.frozen.get(node, nothing(node))
         fold = frozen.unfold(self.tenant, catalogue, rules)
-        entries = [self.entries[event_id] for _, event_id in places]
+        entries = [self._owned(node, place) for place in places]
         touchpoints = [entry.touchpoint() for entry in entries]
         advance_blocks(fold, node, touchpoints, ends)
         version = max(entry.version for entry in entries)
-        for entry in entries:
-            del self.entries[entry.event_id]
-            effects.entries[entry.event_id] = None
-        del self.places[node][: len(places)]
         alone = self.places.keys() | self.frozen.keys() == {node}
         if alone and not parted and self._fold is not None and self._folded >= len(places):
             # its fold is what the new summary would grow into
             self.order, self._folded, self._rest = self.order[len(places) :], self._folded - len(places), None
         else:
-            gone = set(places)
+            gone = {entry.place for entry in entries if self.entries[entry.event] is entry}
             self.order = [place for place in self.order if place not in gone]
             self._unfold()
+        del self.places[node][: len(places)]
+        for entry in entries:
+            effects.entries[entry.id] = None
+            if entry.event in self.copies:
+                self._freeze_copies(entry, effects)
+            else:
+                del self.entries[entry.event]
         self._set_frozen(frozen.add(touchpoints, version, fold), effects)
+
+    def _freeze_copies(self, frozen: Entry, effects: Effects) -> None:
+        """Take a touchpoint that is in a summary now out of the copies of its event, and its owner's others with it."""
+        others = []
+        for entry in self._copies_of(frozen.event):
+            if entry.node == frozen.node:
+                effects.entries[entry.id] = None
+            else:
+                others.append(entry)
+        counted = self.entries.pop(frozen.event)
+        del self.copies[frozen.event]
+        if others:
+            counts = self.entries[frozen.event] = min(others, key=Entry.rank)
+            if len(others) > 1:
+                self.copies[frozen.event] = [entry for entry in others if entry is not counts]
+            if counted.node == frozen.node:
+                insort(self.order, counts.place)
 
     def _pass_on(self, frozen: Frozen, known: IdentityAssignment, effects: Effects) -> None:
         """Hand a summary to the owner that an assignment names, or keep it. A cut inside it cannot divide it."""
@@ -244,9 +289,9 @@ class Timeline:
             return
         self._unfold()
         effects.emptied = False
-        for _, event_id in [place for place in self.places.get(frozen.node, ()) if place <= joined.boundary]:
-            joined = joined.arrive_late(event_id)
-            self._remove(self.entries[event_id], effects)
+        for entry in self._up_to(frozen.node, joined.boundary):
+            joined = joined.arrive_late(entry.event)
+            self._remove(entry, effects)
         self._set_frozen(joined, effects)
 
     def _set_frozen(self, frozen: Frozen, effects: Effects) -> None:
@@ -257,16 +302,18 @@ class Timeline:
         for pointer in list(self.pointers.values()):
             self.move(pointer, effects)
 
-    def restore_entry(self, event_id: str, value: bytes | None) -> None:
+    def restore_entry(self, entry_id: str, value: bytes | None) -> None:
         """Apply a changelog record of a touchpoint."""
         if value is None:
-            if event_id in self.entries:
-                self._remove(self.entries[event_id], Effects())
+            event = SEPARATOR.join(entry_id.split(SEPARATOR, 2)[:2])
+            for entry in self._copies_of(event):
+                if entry.id == entry_id:
+                    self._remove(entry, Effects())
             return
         resolved: ResolvedTouchpoint = decode_as("ResolvedTouchpoint", value)  # type: ignore[assignment]
         entry = Entry(
             resolved["touchpoint"]["occurred_at"],
-            event_id,
+            event_key(resolved["touchpoint"]),
             node_of(resolved["identifier"]),
             resolved["version"],
             value,
@@ -285,8 +332,8 @@ class Timeline:
         else:
             frozen, known = read(decode_as("FrozenSummary", value)), self.frozen.get(node)  # type: ignore[arg-type]
             frozen = self.frozen[node] = frozen if known is None else join(known, frozen)
-            for _, event_id in [place for place in self.places.get(node, ()) if place <= frozen.boundary]:
-                self._remove(self.entries[event_id], Effects())
+            for entry in self._up_to(node, frozen.boundary):
+                self._remove(entry, Effects())
         self._unfold()
 
     def restore_pointer(self, assignment: IdentityAssignment) -> None:
@@ -310,13 +357,13 @@ class Timeline:
             self._fold = fold
         if resting < len(self.order):
             resting = self._begins(self.order[resting])
-            advance_all(fold, self._owned(self._folded, resting))
+            advance_all(fold, self._touchpoints(self._folded, resting))
             self._rest, self._folded = (resting, encode("FoldSummary", fold.dump())), resting
-        advance_all(fold, self._owned(self._folded, len(self.order)))
+        advance_all(fold, self._touchpoints(self._folded, len(self.order)))
         self._folded = len(self.order)
         return fold
 
-    def _owned(self, start: int, end: int) -> Iterator[Owned]:
+    def _touchpoints(self, start: int, end: int) -> Iterator[Owned]:
         """The touchpoints from one place in `order` to another, decoded, with their owners."""
         for place in self.order[start:end]:
             entry = self.entries[place[1]]
@@ -341,11 +388,23 @@ class Timeline:
     def put(self, entries: list[Entry]) -> None:
         """Fill an empty timeline with touchpoints that were on it before."""
         entries.sort(key=lambda entry: entry.place)
+        copies = []
         for entry in entries:
+            if entry.event in self.entries:
+                copies.append(entry)
+                continue
             place = entry.place
-            self.entries[entry.event_id] = entry
+            self.entries[entry.event] = entry
             self.order.append(place)
             self.places.setdefault(entry.node, []).append(place)
+        for entry in copies:
+            self._insert(entry, Effects())
+
+    def held(self) -> list[Entry]:
+        """All touchpoints, also the copies of an event that do not count."""
+        if not self.copies:
+            return list(self.entries.values())
+        return [*self.entries.values(), *chain.from_iterable(self.copies.values())]
 
     def folded(self) -> tuple[Fold, int] | None:
         """The fold as far as it goes, for `resume_fold`."""
@@ -372,16 +431,14 @@ class Timeline:
             return Fold(catalogue, rules), 0
         folds = {node: frozen.unfold(self.tenant, catalogue, rules) for node, frozen in self.frozen.items()}
         older = bisect_right(self.order, max(frozen.boundary for frozen in self.frozen.values()))
-        entries = [self.entries[event_id] for _, event_id in self.order[:older]]
+        entries = [self.entries[event] for _, event in self.order[:older]]
         return begin(folds, ((e.node, e.touchpoint()) for e in entries), catalogue, rules), older
 
     def _insert(self, entry: Entry, effects: Effects) -> bool:
-        """Put an entry in its place; False if it is there already, or what is there is preferred."""
-        known = self.entries.get(entry.event_id)
-        if known is not None:
-            if known.value == entry.value or not _supersedes(entry, known):
-                return False
-            self._remove(known, effects)
+        """Put an entry in its place; False if its event is there already, and a fold cannot just go on."""
+        if entry.event in self.entries:
+            self._insert_copy(entry, effects)
+            return False
         place = entry.place
         if self.order and place < self.order[-1]:
             self._unfold(self._begins(place))
@@ -393,22 +450,85 @@ class Timeline:
             if any(place <= frozen.boundary for frozen in self.frozen.values()):
                 self._unfold()
         insort(self.places.setdefault(entry.node, []), place)
-        self.entries[entry.event_id] = entry
-        effects.entries[entry.event_id] = entry.value
+        self.entries[entry.event] = entry
+        effects.entries[entry.id] = entry.value
         effects.emptied = False
         return True
 
+    def _insert_copy(self, entry: Entry, effects: Effects) -> None:
+        """Put an entry among the copies of its event, unless one with its owner, time and evidence is better."""
+        copies = self._copies_of(entry.event)
+        for twin in copies:
+            if twin.id == entry.id:
+                if twin.value == entry.value or not _supersedes(entry, twin):
+                    return
+                copies.remove(twin)
+                break
+        self._rank(entry.event, [*copies, entry])
+        effects.entries[entry.id] = entry.value
+        effects.emptied = False
+
     def _remove(self, entry: Entry, effects: Effects) -> None:
-        del self.entries[entry.event_id]
-        index = bisect_left(self.order, entry.place)
-        del self.order[index]
+        if entry.event in self.copies:
+            self._rank(entry.event, [copy for copy in self._copies_of(entry.event) if copy is not entry])
+        else:
+            del self.entries[entry.event]
+            self._unorder(entry.place)
+            self._displace(entry)
+        effects.entries[entry.id] = None
+        effects.emptied = self.empty
+
+    def _rank(self, event: str, copies: list[Entry]) -> None:
+        """Replace the copies of an event, of which there is one before and after: the best is folded."""
+        before, after = _best_by_owner(self._copies_of(event)), _best_by_owner(copies)
+        for node, entry in before.items():
+            if after.get(node) is not entry:
+                self._displace(entry)
+        for node, entry in after.items():
+            if before.get(node) is not entry:
+                insort(self.places.setdefault(node, []), entry.place)
+        counted, counts = self.entries[event], min(copies, key=Entry.rank)
+        if counts is not counted:
+            self.trail = None  # it has seen the other
+            self._unorder(counted.place)
+            self._unfold(self._begins(counts.place))
+            insort(self.order, counts.place)
+            self.entries[event] = counts
+        if len(copies) > 1:
+            self.copies[event] = [entry for entry in copies if entry is not counts]
+        else:
+            self.copies.pop(event, None)
+
+    def _copies_of(self, event: str) -> list[Entry]:
+        """The touchpoints of an event, that which counts first; none if there are none."""
+        counts = self.entries.get(event)
+        return [] if counts is None else [counts, *self.copies.get(event, ())]
+
+    def _owned(self, node: Node, place: Stamp) -> Entry:
+        """The entry that a place of an owner stands for."""
+        entry = self.entries[place[1]]
+        if entry.node == node and entry.occurred_at == place[0]:
+            return entry
+        copies = self.copies[place[1]]
+        return min(
+            (copy for copy in copies if copy.node == node and copy.occurred_at == place[0]), key=Entry.rank
+        )
+
+    def _up_to(self, node: Node, boundary: Stamp) -> list[Entry]:
+        """What an identifier owns up to a place."""
+        if not self.copies:
+            return [self.entries[place[1]] for place in self.places.get(node, ()) if place <= boundary]
+        return [entry for entry in self.held() if entry.node == node and entry.place <= boundary]
+
+    def _unorder(self, place: Stamp) -> None:
+        self._unfold(self._begins(place))
+        del self.order[bisect_left(self.order, place)]
+
+    def _displace(self, entry: Entry) -> None:
         places = self.places[entry.node]
         del places[bisect_left(places, entry.place)]
         if not places:
             del self.places[entry.node]
-        self._unfold(index)
-        effects.entries[entry.event_id] = None
-        effects.emptied = self.empty
 
     def _unfold(self, index: int = 0) -> None:
         """Forget the fold from a place in `order` on."""
@@ -446,17 +566,28 @@ def _transfers(
     return transfers
 
 
-def preferred(one: Touchpoint, other: Touchpoint) -> Touchpoint:
-    """Of two touchpoints with one event id, the one that counts: the same for any order of arrival.
+def _id_of(touchpoint: Touchpoint, event: str, node: Node) -> str:
+    """The event, the time, the owner and a digest of the evidence: what the owner is linked with, and how."""
+    carried = touchpoint["identifiers"]
+    proof = ""
+    if len(carried) > 1:
+        names = [part for one in carried for part in (one["type"], one["value"])]
+        proof = blake2b("\0".join((touchpoint["link"], *names)).encode(), digest_size=8).hexdigest()
+    return f"{event}\0{touchpoint['occurred_at']}\0{node[0]}\0{node[1]}\0{proof}"
 
-    Copies of an event may differ in when they were received; the smallest encoding wins.
-    """
-    return min(one, other, key=lambda touchpoint: encode("Touchpoint", touchpoint))
+
+def _best_by_owner(copies: list[Entry]) -> dict[Node, Entry]:
+    """Of each owner the copy that would count if there were no other owners."""
+    best: dict[Node, Entry] = {}
+    for entry in copies:
+        known = best.get(entry.node)
+        if known is None or entry.rank() < known.rank():
+            best[entry.node] = entry
+    return best
 
 
-def _supersedes(entry: Entry, known: Entry) -> bool:
-    """Whether an entry replaces one with the same event id: other content that is preferred, or a newer version."""
-    new, old = entry.touchpoint(), known.touchpoint()
-    if new != old:
-        return preferred(new, old) is new
-    return entry.version > known.version
+def _supersedes(entry: Entry, twin: Entry) -> bool:
+    """Whether an entry replaces one with the same id: a better copy, or a newer version of it."""
+    if entry.rank() != twin.rank():
+        return entry.rank() < twin.rank()
+    return entry.version > twin.version

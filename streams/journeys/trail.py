@@ -4,6 +4,7 @@ from collections import deque
 from typing import Any, Final
 
 from schemas.catalogue import UNKNOWN, Catalogue
+from schemas.events import event_key
 from schemas.records import Touchpoint
 from streams.journeys.bounded import put
 from streams.journeys.decay import DecayedSum
@@ -19,7 +20,7 @@ _FRICTION_HALF_LIFE_MS: Final = 24 * 3_600_000
 
 
 class Trail:
-    """One journey, given its touchpoints in (occurred_at, event_id) order; what it holds is bounded."""
+    """One journey, given its touchpoints in fold order; what it holds is bounded."""
 
     __slots__ = ("_acts", "_friction", "_issues", "_risks", "last", "stage", "type")
 
@@ -81,7 +82,7 @@ class Trail:
             self._acts.clear()
             if kind.component == "service" and kind.effect != "survey":
                 self._contact(at, risk)
-        self.last = at, touchpoint["event_id"]
+        self.last = at, event_key(touchpoint)
         self.type = name
         self.stage = kind.stage or self.stage
         if kind.friction:

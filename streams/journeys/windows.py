@@ -54,7 +54,7 @@ class Effort:
         _let_go(self._days, max(self._days, default=0) - self._window)
 
 
-#: (occurred_at, event_id, channel, type, campaign)
+#: (occurred_at, event, channel, type, campaign)
 Touch = tuple[int, str, str, str, str | None]
 
 

@@ -28,17 +28,26 @@ from streams.stitch.known import CompactAssignment, compact, correction_of, owne
 
 #: The type of a touchpoint that asks for the erasure of the identifiers that it carries.
 ERASURE_REQUESTED: Final = "erasure_requested"
+#: A request that takes longer to arrive comes from a file of past events.
+REQUEST_DELAY_MS: Final = 24 * 60 * 60 * 1000
 
 #: Up to so many identifiers are looked for in all keys one after the other, which is faster than parsing every key.
 _NEEDLES: Final = 4
 
 
 def erasures_of(touchpoint: Touchpoint) -> Iterator[IdentityCorrection]:
-    """What an erasure_requested touchpoint asks for: one erasure for each identifier, up to its event time."""
+    """What an erasure_requested touchpoint asks for: one erasure for each identifier.
+
+    Of all that was received before the request, and so dated no later than that (streams/identity/prepare.py). A
+    request that was received more than a day after it was made is history: it erases up to its own event time.
+    """
+    received_at, until = touchpoint["received_at"], touchpoint["occurred_at"]
+    if received_at - until <= REQUEST_DELAY_MS:
+        until = received_at
     for identifier in touchpoint["identifiers"]:
         yield IdentityCorrection(
             tenant=touchpoint["tenant"], kind="ERASE", left=identifier, right=None,
-            occurred_at=touchpoint["occurred_at"], event_id=touchpoint["event_id"], source=touchpoint["source"],
+            occurred_at=until, event_id=touchpoint["event_id"], source=touchpoint["source"],
         )  # fmt: skip
 
 

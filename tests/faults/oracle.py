@@ -41,14 +41,18 @@ def judge(trial: Trial) -> Verdict:
     )
     for event in trial.events:
         replay.add(event)
-    owners = {(o.touchpoint["tenant"], o.touchpoint["event_id"]): o.profile_id for o in replay.owned()}
+    owners = {
+        (o.touchpoint["tenant"], o.touchpoint["source"], o.touchpoint["event_id"]): o.profile_id
+        for o in replay.owned()
+    }
     states = {(s["tenant"], s["profile_id"]): s["state_hash"] for s in replay.states()}
 
     live_owners = {
-        (t, e): p for t, e, p in query("SELECT tenant, event_id, profile_id FROM touchpoints_current")
+        (t, s, e): p
+        for t, s, e, p in query("SELECT tenant, source, event_id, profile_id FROM touchpoints_current")
     }
     live_states = {(t, p): h for t, p, h in query("SELECT tenant, profile_id, state_hash FROM journeys")}
-    ((final, distinct),) = query("SELECT count(), uniqExact(tenant, event_id) FROM touchpoints FINAL")
+    ((final, distinct),) = query("SELECT count(), uniqExact(tenant, source, event_id) FROM touchpoints FINAL")
     ((shown,),) = query("SELECT count() FROM touchpoints_current")
     ((letters,),) = query("SELECT count() FROM dead_letters FINAL WHERE component = 'stitch'")
     backlogs = trial.live.backlogs() or {}

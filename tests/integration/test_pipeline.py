@@ -48,14 +48,15 @@ def rows(live: Deployment, sql: str) -> list[tuple[Any, ...]]:
 
 def assert_live_equals(replay: Replay, live: Deployment) -> None:
     states = {(s["tenant"], s["profile_id"]): s["state_hash"] for s in replay.states()}
-    owners = {(o.touchpoint["tenant"], o.touchpoint["event_id"]): o.profile_id for o in replay.owned()}
-
-    live_states = {(t, p): h for t, p, h in rows(live, "SELECT tenant, profile_id, state_hash FROM journeys")}
-    live_owners = {
-        (t, e): p for t, e, p in rows(live, "SELECT tenant, event_id, profile_id FROM touchpoints_current")
+    owners = {
+        (o.touchpoint["tenant"], o.touchpoint["source"], o.touchpoint["event_id"], o.profile_id)
+        for o in replay.owned()
     }
 
-    assert live_owners == owners
+    live_states = {(t, p): h for t, p, h in rows(live, "SELECT tenant, profile_id, state_hash FROM journeys")}
+    live_owners = rows(live, "SELECT tenant, source, event_id, profile_id FROM touchpoints_current")
+
+    assert sorted(live_owners) == sorted(owners)
     assert live_states == states
 
 

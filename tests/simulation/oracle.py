@@ -1,10 +1,10 @@
 """What must hold at the end of every run, whatever happened on the way."""
 
 from collections import defaultdict
-from zlib import crc32
 
 from schemas import headers, topics
 from schemas.codec import decode
+from schemas.events import Rank, event_key, rank_of
 from schemas.keys import account_key, identifier_key, profile_key
 from schemas.records import Touchpoint
 from streams.journeys.fold import Fold
@@ -17,7 +17,7 @@ from tests.simulation.worker import CATALOGUE, POLICY, RULES, Worker
 from tests.simulation.world import World
 from tests.subscriber import Subscriber
 
-Held = dict[str, set[str]]  #: profile → event ids
+Held = dict[str, dict[str, Rank]]  #: profile → event → which of its copies counts
 Signals = set[tuple[str, str, str]]  #: profile, kind, signal id
 
 
@@ -27,7 +27,9 @@ def problems(world: World, events: tuple[Touchpoint | None, ...]) -> list[str]:
     for event in events:
         if event is not None:
             replay.add(event)
-    owners = {owned.touchpoint["event_id"]: owned.profile_id for owned in replay.owned()}
+    expected: Held = defaultdict(dict)
+    for owned in replay.owned():
+        expected[owned.profile_id][event_key(owned.touchpoint)] = rank_of(owned.touchpoint)
     kafka, found = world.kafka, []
 
     def compare(what: str, got: object, expected: object) -> None:
@@ -36,10 +38,7 @@ def problems(world: World, events: tuple[Touchpoint | None, ...]) -> list[str]:
 
     compare("uncommitted", uncommitted(kafka), {})
     compare("dead letters", dead_letters(kafka), sum(event is None for event in events) > 0)
-    compare("touchpoints in ClickHouse", owned_rows(kafka), owners)
-    expected: Held = defaultdict(set)
-    for event_id, owner in owners.items():
-        expected[owner].add(event_id)
+    compare("touchpoints in ClickHouse", owned_rows(kafka), dict(expected))
     compare("timelines", held(world.workers), dict(expected))
     hashes = {profile_key(s["tenant"], s["profile_id"]): s["state_hash"] for s in replay.states()}
     compare("journeys", newest(kafka, topics.JOURNEY_STATES.name, "state_hash"), hashes)
@@ -73,8 +72,8 @@ def dead_letters(kafka: Kafka) -> bool:
     return bool(kafka.topic(topics.DEAD_LETTERS.name))
 
 
-def owned_rows(kafka: Kafka) -> dict[str, str]:
-    """Event id → owner, as the view touchpoints_current shows it."""
+def owned_rows(kafka: Kafka) -> Held:
+    """What the view touchpoints_current shows."""
     assignments: dict[bytes, dict] = {}
     for record in kafka.topic(topics.IDENTITY_ASSIGNMENTS.name):
         if record.value is not None:
@@ -82,7 +81,7 @@ def owned_rows(kafka: Kafka) -> dict[str, str]:
             known = assignments.get(record.key)
             if known is None or known["version"] <= assignment["version"]:
                 assignments[record.key] = assignment
-    rows: dict[str, tuple[tuple[int, int], str]] = {}
+    found: Held = defaultdict(dict)
     for record in kafka.topic(topics.JOURNEY_INPUTS.name):
         name, resolved = decode(record.value)
         if name != "ResolvedTouchpoint":
@@ -92,10 +91,9 @@ def owned_rows(kafka: Kafka) -> dict[str, str]:
         owner = resolved["profile_id"]
         if assignment is not None and assignment["version"] >= resolved["version"]:
             owner = owner_at(assignment, touchpoint["occurred_at"])
-        version = resolved["version"], crc32(record.value)
-        if touchpoint["event_id"] not in rows or rows[touchpoint["event_id"]][0] < version:
-            rows[touchpoint["event_id"]] = version, owner
-    return {event_id: owner for event_id, (_, owner) in rows.items()}
+        event, rank = event_key(touchpoint), rank_of(touchpoint)
+        found[owner][event] = min(rank, found[owner].get(event, rank))
+    return dict(found)
 
 
 def held(workers: list[Worker]) -> Held:
@@ -106,7 +104,9 @@ def held(workers: list[Worker]) -> Held:
             for timeline in partition.timelines.values():
                 timeline.settle(Effects())
                 if timeline.entries:
-                    found[timeline.profile_id] = set(timeline.entries)
+                    found[timeline.profile_id] = {
+                        event: rank_of(entry.touchpoint()) for event, entry in timeline.entries.items()
+                    }
     return found
 
 
@@ -155,7 +155,7 @@ def holding(workers: list[Worker]) -> Signals:
 
 def folded(timeline: Timeline) -> Fold:
     """A fold that nobody has used before."""
-    entries = [timeline.entries[event_id] for _, event_id in timeline.order]
+    entries = [timeline.entries[event] for _, event in timeline.order]
     owned = [(entry.node, decode(entry.value)[1]["touchpoint"]) for entry in entries]
     return fold_timeline(owned, CATALOGUE, RULES)
 

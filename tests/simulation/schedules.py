@@ -7,7 +7,7 @@ from schemas.records import Touchpoint
 from tests.simulation.oracle import problems
 from tests.simulation.worker import Without
 from tests.simulation.world import Plan, World
-from tests.touchpoints import touchpoint
+from tests.touchpoints import START, touchpoint
 
 IDENTIFIERS = [
     ("cookie", "a"), ("cookie", "b"), ("cookie", "c"), ("email", "x@y.org"), ("customer_id", "1"), ("customer_id", "2"),
@@ -87,9 +87,15 @@ def _smaller(plan: Plan, size: int):
 
 def _event(number: int, random: Random) -> Touchpoint:
     fields = {"account_id": random.choice(("A1", "A2"))} if random.random() < 0.3 else {}
+    # some are copies of an event before, and of some the id is another source's, too
+    if random.random() < 0.3:
+        number = random.randrange(number + 1)
+    minute = random.randrange(10)
     return touchpoint(
         f"e{number}",
-        minute=random.randrange(10),
+        minute=minute,
+        received_at=START + (minute + random.choice((-1, 0, 0, 1, 2))) * 60_000,
+        source=random.choice(("test", "test", "test", "crm")),
         type=random.choice(TYPES),
         ids=random.sample(IDENTIFIERS, random.randint(1, 3)),
         link="ASSERTED" if random.random() < 0.15 else "OBSERVED",

@@ -137,7 +137,7 @@ def test_the_worst_signals_that_one_publication_can_raise() -> None:
     ahead = Intentions()
     for signal in holding:
         record = raised(TENANT, "p" * 36, signal, version=2**62)
-        ahead.raising(profile_key(TENANT, "p" * 36), 1, 1, encode("JourneySignal", record))
+        ahead.raising(profile_key(TENANT, "p" * 36), 1, 1, signal.event, encode("JourneySignal", record))
     ((_, value),) = ahead.ahead()
     print(f"{len(holding)} signals, {len(value or b''):,}")
     assert len(value or b"") <= MAX_OWN_BYTES

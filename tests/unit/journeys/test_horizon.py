@@ -260,5 +260,5 @@ def test_a_summary_that_no_fold_wrote_is_refused() -> None:
 def test_the_filter_never_forgets_an_id() -> None:
     timeline = fed([touchpoint("home", n, event_id=f"e{n}") for n in range(2000)], RULES)
     (frozen,) = timeline.frozen.values()
-    assert all(knows(frozen.seen, f"e{n}") for n in range(2000 - len(timeline.entries)))
+    assert all(knows(frozen.seen, f"e{n}\0test") for n in range(2000 - len(timeline.entries)))
     assert sum(knows(frozen.seen, f"other{n}") for n in range(1000)) < 10

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from schemas.codec import decode_as, encode
 from schemas.errors import SettingsError
+from schemas.events import event_key
 from schemas.records import Touchpoint
 from streams.journeys.partition import JourneyPartition
 from streams.journeys.predictions import LEAST_RENEWAL, Model, Predictions
@@ -259,7 +260,7 @@ def take(place: JourneyPartition, journey: Sequence[Touchpoint], key: bytes = KE
             "version": -1,
             "touchpoint": item,
         }
-        new = item["event_id"] not in timeline.entries
+        new = event_key(item) not in timeline.entries
         timeline.accept(resolved, encode("ResolvedTouchpoint", resolved), Effects())  # type: ignore[arg-type]
         if place.predictions is not None and new:
             place.predictions.arrived(timeline, item, CLOCK)
@@ -363,10 +364,7 @@ def test_after_a_restart_predictions_go_on_where_they_were_written_down() -> Non
     before = partition(ON)
     take(before, busy())
     changelog = list(before.predictions.changelog())  # type: ignore[union-attr]
-    entries = [
-        (KEY + b"/e/" + event_id.encode(), entry.value)
-        for event_id, entry in before.timelines[KEY].entries.items()
-    ]
+    entries = [(KEY + b"/e/" + entry.id.encode(), entry.value) for entry in before.timelines[KEY].held()]
     after = partition(ON)
     for key, value in [*changelog, *entries, *changelog]:
         after.restore(key, value)

@@ -3,6 +3,7 @@
 from typing import Any
 from uuid import uuid5
 
+from schemas.events import key_of
 from streams.journeys.rules import JourneyRules
 from streams.journeys.signals import MAX_MOMENTS, NAMESPACE, raised, signal_id, subject_id
 from tests.unit.journeys.builders import CATALOGUE, START, fold, signals, state, touchpoint
@@ -19,7 +20,8 @@ def consent(minute: float, decision: str, event_id: str | None = None) -> Any:
 
 def test_a_subject_names_what_a_signal_is_about_and_never_the_profile() -> None:
     (signal,) = signals(touchpoint("add_to_cart"), minute=99)["abandoned_cart"]
-    assert signal.subject_id == subject_id("default", "abandoned_cart", "add_to_cart@0")
+    assert signal.subject_id == subject_id("default", "abandoned_cart", key_of("add_to_cart@0", "test"))
+    assert signal.event_ids == ("add_to_cart@0",)
     assert subject_id("default", "abandoned_cart", "e") != subject_id("other", "abandoned_cart", "e")
     assert subject_id("default", "abandoned_cart", "e") == "01ed0d0d-4f4d-5b67-a654-023e12251511"
 

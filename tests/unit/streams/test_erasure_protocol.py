@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from schemas import topics
 from schemas.codec import decode, encode
-from schemas.keys import identifier_key, partition_of, tenant_key
+from schemas.events import event_id_of
+from schemas.keys import identifier_key, partition_of, profile_key, tenant_key
 from schemas.records import IdentityCorrection, Touchpoint
 from schemas.settings import Settings
 from streams.identity.agent import Identity
@@ -24,12 +25,16 @@ from streams.identity.links import links_of
 from streams.identity.load_policy import load
 from streams.identity.prepare import prepare
 from streams.identity.state import IdentityState
-from streams.journeys.timeline import Effects, Timeline
+from streams.journeys.partition import JourneyPartition
+from streams.journeys.rules import JourneyRules
+from streams.journeys.timeline import Effects
 from streams.replay import Replay
 from streams.runtime.app import WorkerApp
 from streams.runtime.transaction import FetchTransaction
 from streams.stitch.agent import Stitch
 from streams.stitch.stitching import StitchState
+from tests.copies import EXAMPLES, NODES, counting, drawn_events, identifiers
+from tests.copies import events_of as copies_of
 from tests.support.transactions import transaction_over
 from tests.touchpoints import CATALOGUE, START, touchpoint
 
@@ -37,6 +42,7 @@ POLICY = load("", b"a secret of more than thirty-two characters", "k1")
 PARTITIONS = 7
 APP = WorkerApp(Settings())
 APP.topic_partitions = {topic.name: PARTITIONS for topic in topics.ALL}
+RULES = JourneyRules.load("")
 STITCH, IDENTITY = Stitch(APP, POLICY, CATALOGUE), Identity(APP, POLICY)
 
 
@@ -72,9 +78,10 @@ class World:
         self.stitches: dict[int, StitchState] = defaultdict(StitchState)
         self.identity = IdentityState(POLICY)
         self.offset = 0
-        self.profiles: dict[str, Timeline] = {}
+        self.journeys = JourneyPartition(0)
         self.changelogs: dict[tuple[str, int], list[Record]] = defaultdict(list)
-        self.published: list[tuple[bytes, bytes | None]] = []  # identity-assignments
+        self.published: list[Record] = []  # identity-assignments
+        self.stitched: list[bytes] = []  # journey-inputs
         self.changes: list[dict[str, Any]] = []
         self.links_published = 0
 
@@ -130,8 +137,12 @@ class World:
     def deliver(self) -> None:
         profile_id, value = self.draw(self.inputs)
         name, message = decode(value)
-        timeline = self.profiles.setdefault(profile_id, Timeline("default", profile_id))
+        key = profile_key("default", profile_id)
+        timeline = self.journeys.timeline(key, "default", profile_id)
         effects = Effects()
+        if not timeline.settled:
+            timeline.settled = True
+            timeline.settle(effects)
         if name == "ResolvedTouchpoint":
             timeline.accept(message, value, effects)
         elif name == "Transfer":
@@ -142,6 +153,10 @@ class World:
             for link in links_of(event, event["identifiers"]):
                 self.links.append(Record(tenant_key("default"), encode("IdentityLink", link)))
         self.inputs += effects.forwards
+        self.stitched += [value for _, value in effects.forwards]
+        self.changelogs["journeys", 0] += [
+            Record(*change) for change in self.journeys.changelog(key, effects)
+        ]
         self.inputs += [(one["profile_id"], encode("Transfer", one)) for one in effects.transfers]
 
     def route(self, agent: str, fetch: FetchTransaction[Any]) -> None:
@@ -152,8 +167,9 @@ class World:
                     self.links.append(Record(key, value))
                 elif topic == topics.JOURNEY_INPUTS.name:
                     self.inputs.append((key.decode().partition("/")[2], value))
+                    self.stitched.append(value)
                 elif topic == topics.IDENTITY_ASSIGNMENTS.name:
-                    self.published.append((key, value))
+                    self.published.append(Record(key, value, headers))
                     self.assignments[partition].append(Record(key, value, headers))
                 elif topic == topics.PROFILE_CHANGES.name:
                     self.changes.append(decode(value)[1])
@@ -165,36 +181,50 @@ class World:
 
     def restart(self) -> None:
         """Somebody crashes and reads its changelog, compacted or not."""
-        agent, partition = self.random.choice([("identity", 0), *(("stitch", n) for n in self.stitches)])
+        agent, partition = self.random.choice(
+            [("identity", 0), ("journeys", 0), *(("stitch", n) for n in self.stitches)]
+        )
         records = self.changelogs[agent, partition]
         if self.random.random() < 0.5:
             newest = {record.key: record for record in records}
             records = [record for record in records if newest[record.key] is record]
-        state: Any = IdentityState(POLICY) if agent == "identity" else StitchState()
+        state: Any = {"identity": lambda: IdentityState(POLICY), "journeys": lambda: JourneyPartition(0)}.get(
+            agent, StitchState
+        )()
         for record in records:
             state.restore(record.key, record.value)
         state.restored()
         if agent == "identity":
             self.identity = state
+        elif agent == "journeys":
+            self.journeys = state
         else:
             self.stitches[partition] = state
 
-    def held(self) -> dict[str, set[str]]:
-        return {profile: set(t.entries) for profile, t in self.profiles.items() if t.entries}
+    def held(self) -> dict[str, dict[str, Touchpoint]]:
+        for timeline in self.journeys.timelines.values():
+            timeline.settle(Effects())
+        return {
+            timeline.profile_id: {event: entry.touchpoint() for event, entry in timeline.entries.items()}
+            for timeline in self.journeys.timelines.values()
+            if timeline.entries
+        }
+
+    def hashes(self) -> dict[str, str]:
+        return {
+            timeline.profile_id: timeline.state(CATALOGUE, RULES)["state_hash"]
+            for timeline in self.journeys.timelines.values()
+            if timeline.entries
+        }
 
 
-NODES = [("cookie", "a"), ("cookie", "b"), ("email", "x@y.org"), ("customer_id", "1"), ("customer_id", "2")]
-identifiers = st.lists(st.sampled_from(NODES), min_size=1, max_size=3, unique=True)
 histories = st.lists(st.tuples(identifiers, st.integers(0, 9), st.booleans()), min_size=1, max_size=10)
-requests = st.lists(
-    st.tuples(
-        st.sampled_from(["forget", "erasure_requested", "unlink"]),
-        st.lists(st.sampled_from(NODES), min_size=2, max_size=2, unique=True),
-        st.integers(0, 9),
-    ),
-    min_size=1,
-    max_size=3,
+request = st.tuples(
+    st.sampled_from(["forget", "erasure_requested", "unlink"]),
+    st.lists(st.sampled_from(NODES), min_size=2, max_size=2, unique=True),
+    st.integers(0, 9),
 )
+requests = st.lists(request, min_size=1, max_size=3)
 
 
 def events_of(history: list[tuple[list[tuple[str, str]], int, bool]]) -> list[Touchpoint]:
@@ -216,9 +246,15 @@ def correction(kind: str, ids: list[tuple[str, str]], minute: int, name: str) ->
 
 
 def run(history: Any, asked: Any, seed: int, *, resend: bool = True) -> tuple[World, Replay]:
+    return run_events(events_of(history), asked, seed, resend=resend)
+
+
+def run_events(
+    events: list[Touchpoint], asked: Any, seed: int, *, resend: bool = True
+) -> tuple[World, Replay]:
     world = World(seed, resend=resend)
-    replay = Replay(POLICY, CATALOGUE, None)  # type: ignore[arg-type]
-    for event in events_of(history):
+    replay = Replay(POLICY, CATALOGUE, RULES)
+    for event in events:
         world.add(event)
         replay.add(event)
     for number, (kind, ids, minute) in enumerate(asked):
@@ -233,11 +269,21 @@ def run(history: Any, asked: Any, seed: int, *, resend: bool = True) -> tuple[Wo
     return world.run(), replay
 
 
-def expected(replay: Replay) -> dict[str, set[str]]:
-    owners: dict[str, set[str]] = defaultdict(set)
-    for owned in replay.owned():
-        owners[owned.profile_id].add(owned.touchpoint["event_id"])
-    return dict(owners)
+def expected(replay: Replay) -> dict[str, dict[str, Touchpoint]]:
+    return counting([(owned.profile_id, owned.touchpoint) for owned in replay.owned()])
+
+
+@settings(max_examples=EXAMPLES, deadline=None)
+@given(drawn_events, st.lists(request, max_size=3), st.integers(0, 2**32))
+def test_copies_end_alike_in_timelines_and_in_replay_whatever_is_erased(drawn, asked, seed: int) -> None:
+    world, replay = run_events(copies_of(drawn), asked, seed)
+
+    assert world.held() == expected(replay)
+    assert world.hashes() == {state["profile_id"]: state["state_hash"] for state in replay.states()}
+    counted = [(owned.profile_id, owned.touchpoint) for owned in replay.owned()]
+    everything = counted + [(owned.profile_id, owned.touchpoint) for owned in replay.copies()]
+    assert counting(counted) == counting(everything), "what does not count is a copy of what does"
+    assert len(counted) == sum(map(len, counting(counted).values()))
 
 
 @settings(max_examples=400, deadline=None)
@@ -280,4 +326,5 @@ def test_an_erased_identifier_comes_back_as_a_new_person() -> None:
         world, replay = run(history, [("forget", before[::-1], 5)], seed)
 
         assert world.held() == expected(replay)
-        assert sorted(map(sorted, world.held().values())) == [["e0"], ["e2", "e3"]]
+        held = [sorted(map(event_id_of, events)) for events in world.held().values()]
+        assert sorted(held) == [["e0"], ["e2", "e3"]]

@@ -4,7 +4,6 @@ The world is simulated: identity decides links in order, stitch works with assig
 schedule says, and every message to a profile waits in a bag from which the schedule draws.
 """
 
-from collections import defaultdict
 from random import Random
 
 from hypothesis import given, settings
@@ -21,6 +20,8 @@ from streams.identity.publication import Cause, assignments_of, moves_of
 from streams.identity.resolution import own_profile
 from streams.journeys.timeline import Effects, Timeline
 from streams.ownership import NO_VERSION, node_of, owner_at
+from tests.copies import EXAMPLES, counting, drawn_events
+from tests.copies import events_of as copies_of
 from tests.touchpoints import CATALOGUE, touchpoint
 
 POLICY = load("", b"a secret of more than thirty-two characters", "k1")
@@ -82,16 +83,19 @@ class World:
             self.send(transfer["profile_id"], "transfer", transfer)
 
 
-def expected(events: list[Touchpoint], identities: TenantIdentities) -> dict[str, set[str]]:
-    owners: dict[str, set[str]] = defaultdict(set)
+Held = dict[str, dict[str, Touchpoint]]  #: profile → event → the copy that counts
+
+
+def expected(events: list[Touchpoint], identities: TenantIdentities) -> Held:
+    owned = []
     for event in events:
         identifier, prepared = prepare(event, POLICY, CATALOGUE)
         assignment = identities.assignment(node_of(identifier))
-        owners[assignment.owner_at(prepared["occurred_at"])].add(prepared["event_id"])
-    return dict(owners)
+        owned.append((assignment.owner_at(prepared["occurred_at"]), prepared))
+    return counting(owned)
 
 
-def run(events: list[Touchpoint], seed: int, *, forward: bool = True) -> tuple[World, dict[str, set[str]]]:
+def run(events: list[Touchpoint], seed: int, *, forward: bool = True) -> tuple[World, Held]:
     world = World(seed, forward=forward)
     waiting = list(events)
     while waiting or world.bag:
@@ -99,7 +103,11 @@ def run(events: list[Touchpoint], seed: int, *, forward: bool = True) -> tuple[W
             world.source(waiting.pop(0))
         else:
             world.deliver()
-    held = {profile: set(t.entries) for profile, t in world.profiles.items() if t.entries}
+    held = {
+        profile: {event: entry.touchpoint() for event, entry in timeline.entries.items()}
+        for profile, timeline in world.profiles.items()
+        if timeline.entries
+    }
     return world, held
 
 
@@ -126,6 +134,22 @@ def events_of(history: list[tuple[list[tuple[str, str]], int, bool]]) -> list[To
         touchpoint(f"e{number}", minute=minute, ids=ids, link="ASSERTED" if asserted else "OBSERVED")
         for number, (ids, minute, asserted) in enumerate(history)
     ]
+
+
+@settings(max_examples=EXAMPLES, deadline=None)
+@given(drawn_events, st.integers(0, 2**32))
+def test_of_the_copies_that_a_profile_owns_in_the_end_the_first_received_counts(drawn, seed: int) -> None:
+    events = copies_of(drawn)
+    world, held = run(events, seed)
+
+    assert held == expected(events, world.identities)
+    for timeline in world.profiles.values():
+        assert [place[1] for place in timeline.order] == sorted(
+            timeline.entries, key=lambda event: timeline.entries[event].place
+        )
+        assert sum(map(len, timeline.places.values())) == len(
+            {(entry.node, entry.event) for entry in timeline.held()}
+        )
 
 
 @settings(max_examples=400, deadline=None)

@@ -15,6 +15,7 @@ from streams.runtime.app import WorkerApp
 from streams.stitch.agent import Stitch
 from streams.stitch.stitching import StitchState
 from tests.simulation.worker import POLICY
+from tests.support.transactions import transaction_over
 from tests.touchpoints import CATALOGUE, touchpoint
 
 
@@ -22,21 +23,19 @@ def placed(event: Touchpoint, catalogue: Catalogue = CATALOGUE) -> tuple[list[To
     """What stitch passes on, and the corrections that it asks identity for."""
     app = WorkerApp(Settings(partitions=1))
     app.topic_partitions = {app.settings.topic(topic.name): 1 for topic in topics.ALL}
-    passed: list[Any] = []
-    outputs = app.outbox()
     record = SimpleNamespace(
         key=identifier_key("default", event["identifiers"][0]), value=encode("Touchpoint", event),
         headers=[], partition=0, offset=0, topic="touchpoints", timestamp=0, timestamp_type=0,
     )  # fmt: skip
-    stitch = Stitch(app, POLICY, catalogue)
-    stitch._place(record, StitchState(), outputs, app.outbox(), passed, set())
+    fetch = transaction_over(app, StitchState())
+    passed = Stitch(app, POLICY, catalogue).place(record, fetch, set())
     corrections = [
         decode_as("IdentityCorrection", value)
-        for (topic, _), records in outputs.records.items()
+        for (topic, _), records in fetch.outputs.records.items()
         for _, value, _ in records
         if topic == topics.IDENTITY_LINKS.name
     ]
-    return [decode_as("Touchpoint", one.value) for one in passed], corrections  # type: ignore[misc]
+    return [] if passed is None else [decode_as("Touchpoint", passed.value)], corrections  # type: ignore[list-item]
 
 
 def test_a_type_and_a_channel_in_another_spelling_are_passed_on_under_the_catalogues_names() -> None:

@@ -1,0 +1,149 @@
+"""Of the copies of an event ClickHouse shows the one that a replay counts, whatever was merged, split or erased.
+
+The agents' code decides as in tests/unit/streams/test_erasure_protocol.py, each drawn history as a tenant of its own;
+what it published enters the real engine by way of the loader's code, half by rows.py and half by ClickHouse itself.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from itertools import pairwise
+from random import Random
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from deploy.sandbox import ClickHouseServer
+from schemas import topics
+from schemas.codec import decode, encode
+from schemas.topics import Topic
+from sinks.direct import choose
+from sinks.erasure import Eraser, Erasure
+from sinks.inserts import prepare
+from streams.replay import Owned, Replay
+from tests.copies import EXAMPLES, drawn_events, events_of
+from tests.integration.test_direct import Both
+from tests.unit.sinks.records import Consumed
+from tests.unit.streams.test_erasure_protocol import World, request, run_events
+
+pytestmark = pytest.mark.sandbox
+
+#: Histories that are loaded at once, and drawn minutes are so long that sessions end.
+BATCH = 100
+SCALE = 10
+GAP = 30 * 60_000
+
+history = st.tuples(drawn_events, st.lists(request, max_size=2), st.integers(0, 2**32))
+
+
+@pytest.fixture(scope="module")
+def both(clickhouse: ClickHouseServer) -> Iterator[Both]:
+    store = Both(clickhouse)
+    yield store
+    store.close()
+
+
+def load(store: Both, worlds: list[World], random: Random) -> None:
+    """Everything that the worlds published, each under its number as its tenant."""
+    records: list[tuple[Topic, Consumed]] = []
+    erasures = []
+    for number, world in enumerate(worlds):
+        tenant = f"t{number}"
+        for value in world.stitched:
+            name, message = decode(value)
+            if name == "ResolvedTouchpoint":
+                message["touchpoint"]["tenant"] = tenant
+                records.append((topics.JOURNEY_INPUTS, Consumed(encode(name, message))))
+            elif name == "Erase":
+                message["assignment"]["tenant"] = tenant
+                erasures.append(Erasure.of(message))
+        for record in world.published:
+            key = record.key.replace(b"default", tenant.encode(), 1)
+            value = record.value
+            if value is not None:
+                value = encode("IdentityAssignment", decode(value)[1] | {"tenant": tenant})
+            records.append(
+                (topics.IDENTITY_ASSIGNMENTS, Consumed(value, key=key, headers=record.headers or ()))
+            )
+    random.shuffle(records)
+    eraser = Eraser(store.where)
+    eraser.accept(one for one in erasures if one is not None)
+    numbered = [(topic, record._replace(offset=offset)) for offset, (topic, record) in enumerate(records)]
+    half = len(numbered) // 2
+    chosen, rest = choose(numbered[:half], least=1)
+    for direct in chosen:
+        store.write(direct)
+    inserts, rejected = prepare([*rest, *numbered[half:]], eraser.erased if random.random() < 0.5 else None)
+    assert not rejected
+    for insert in inserts:
+        store._writer.write(insert)
+
+
+def named(tenant: str, owned: Owned) -> tuple[Any, ...]:
+    one = owned.touchpoint
+    return (
+        tenant,
+        owned.profile_id,
+        one["source"],
+        one["event_id"],
+        one["occurred_at"],
+        one["received_at"],
+        one["amount_minor"],
+    )
+
+
+def sessions(replay: Replay) -> int:
+    """How many sessions there are by the definition of the view: gaps of at most half an hour."""
+    times: dict[str, list[int]] = defaultdict(list)
+    for owned in replay.owned():
+        times[owned.profile_id].append(owned.touchpoint["occurred_at"])
+    ordered = [sorted(found) for found in times.values()]
+    return sum(1 + sum(b - a > GAP for a, b in pairwise(found)) for found in ordered)
+
+
+NAMED = (
+    "SELECT tenant, profile_id, source, event_id, toUnixTimestamp64Milli(occurred_at),"
+    " toUnixTimestamp64Milli(received_at), amount_minor FROM {}"
+)
+
+
+@settings(
+    max_examples=max(EXAMPLES // BATCH, 1),
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    phases=[Phase.generate],  # a batch shrinks too slowly; the tenant that differs is small
+)
+@given(st.lists(history, min_size=BATCH, max_size=BATCH), st.randoms(use_true_random=False))
+def test_clickhouse_counts_what_a_replay_counts(both: Both, histories: list[Any], random: Random) -> None:
+    for table in ("touchpoints", "identity_assignments", "identity_assignment_history", "erasures"):
+        both.query(f"TRUNCATE TABLE {table}")
+    worlds, replays = [], []
+    for drawn, asked, seed in histories:
+        requests = [(kind, ids, minute * SCALE) for kind, ids, minute in asked]
+        world, replay = run_events(events_of(drawn, SCALE), requests, seed)
+        worlds.append(world)
+        replays.append(replay)
+
+    load(both, worlds, Random(random.randrange(2**32)))
+
+    counted = [named(f"t{n}", owned) for n, replay in enumerate(replays) for owned in replay.owned()]
+    others = [named(f"t{n}", owned) for n, replay in enumerate(replays) for owned in replay.copies()]
+    assert Counter(both.query(NAMED.format("touchpoints_current"))) == Counter(counted)
+    assert Counter(both.query(NAMED.format("touchpoint_copies"))) == Counter(others)
+    states = [(f"t{n}", state) for n, replay in enumerate(replays) for state in replay.states()]
+    orders = both.query(
+        "SELECT tenant, profile_id, count(), sum(amount_minor) FROM touchpoints_current GROUP BY ALL"
+    )
+    assert sorted(orders) == sorted(
+        (
+            tenant,
+            state["profile_id"],
+            state["orders"],
+            int(state["revenue"].get("EUR", 0)),
+        )
+        for tenant, state in states
+    )
+    shown = dict(both.query("SELECT tenant, count() FROM sessions GROUP BY tenant"))
+    expected = {f"t{n}": sessions(replay) for n, replay in enumerate(replays)}
+    assert shown == {tenant: count for tenant, count in expected.items() if count}

@@ -151,10 +151,11 @@ class Journeys:
         partition.accounts.note_input(key, timeline, message)
         if name == "ResolvedTouchpoint":
             partition.hear(message["touchpoint"])
-            new = event_key(message["touchpoint"]) not in timeline.entries
+            predictions = partition.predictions
+            new = predictions is not None and event_key(message["touchpoint"]) not in timeline.entries
             timeline.accept(message, record.value, effects)  # type: ignore[arg-type]
-            if partition.predictions is not None and new:
-                partition.predictions.arrived(timeline, message["touchpoint"], self._clock())
+            if predictions is not None and new:
+                predictions.arrived(timeline, message["touchpoint"], self._clock())
             return
         timeline.trail = None  # to be read again
         if name in ("Move", "Erase"):

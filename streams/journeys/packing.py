@@ -143,8 +143,9 @@ def _entries(tenant: str, profile_id: str, groups: list[_Group]) -> list[Entry]:
             length, at = take_long(rest, 0)
             event_id = rest[at : at + length].decode()
             occurred_at, at = take_long(rest, at + length)
-            _, at = take_long(rest, at)
-            length, at = take_long(rest, at)
+            while rest[at] > 127:  # received_at is not wanted here
+                at += 1
+            length, at = take_long(rest, at + 1)
             event = key_of(event_id, rest[at : at + length].decode())
             entries.append(Entry(occurred_at, event, node, version, beginning + rest))
     return entries

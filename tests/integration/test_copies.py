@@ -24,7 +24,8 @@ from sinks.inserts import prepare
 from streams.replay import Owned, Replay
 from tests.copies import EXAMPLES, drawn_events, events_of
 from tests.integration.test_direct import Both
-from tests.unit.sinks.records import Consumed
+from tests.touchpoints import START
+from tests.unit.sinks.records import Consumed, resolved_bytes
 from tests.unit.streams.test_erasure_protocol import World, request, run_events
 
 pytestmark = pytest.mark.sandbox
@@ -100,6 +101,28 @@ def sessions(replay: Replay) -> int:
         times[owned.profile_id].append(owned.touchpoint["occurred_at"])
     ordered = [sorted(found) for found in times.values()]
     return sum(1 + sum(b - a > GAP for a, b in pairwise(found)) for found in ordered)
+
+
+def test_a_copy_that_does_not_count_is_shown_with_the_reason(both: Both) -> None:
+    both.query("TRUNCATE TABLE touchpoints")
+    cents = {"type": "order_placed", "currency": "EUR"}
+    both.load(
+        topics.JOURNEY_INPUTS,
+        resolved_bytes("e1", amount_minor=1000, received_at=START, **cents),
+        resolved_bytes("e1", minute=0.001, amount_minor=900, received_at=START + 60, **cents),
+        resolved_bytes("e1", minute=0.002, amount_minor=800, received_at=START, **cents),
+        resolved_bytes("e1", source="crm", amount_minor=77, **cents),
+    )
+    assert both.query("SELECT source, amount_minor FROM touchpoints_current ORDER BY source") == [
+        ("crm", 77),
+        ("test", 1000),
+    ]
+    assert both.query(
+        "SELECT amount_minor, reason, counted_amount_minor FROM touchpoint_copies ORDER BY amount_minor"
+    ) == [
+        (800, "received in the same millisecond, occurred later", 1000),
+        (900, "received later", 1000),
+    ]
 
 
 NAMED = (

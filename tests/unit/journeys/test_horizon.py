@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from schemas.codec import decode_as, encode
 from schemas.errors import ContractError
+from schemas.events import event_key
 from schemas.records import JourneyState, Touchpoint
 from streams.journeys.fold import Fold
 from streams.journeys.frozen import BLOCK, SEEN_BYTES, fold_timeline, how_many_freeze, knows, read
@@ -107,6 +108,25 @@ def test_arriving_within_the_horizon_in_any_order_ends_as_replay_ends(seed: int)
     assert len(timeline.frozen) == 3
     assert state_of(timeline, SMALL) == expected
     assert state_of(timeline, SMALL)["late"] == 0
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("owners", ["a", "ab"])
+def test_copies_within_the_horizon_end_as_replay_ends(seed: int, owners: str) -> None:
+    random = Random(seed)
+    journey = []
+    for item in long_journey(seed, 700, owners=owners):
+        journey.append(item)
+        if random.random() < 0.2:  # restamped, changed, and maybe of another owner
+            at = item["occurred_at"] + random.choice([-1000, 0, 1000])
+            copy = item | {"occurred_at": at, "received_at": item["received_at"] + random.choice([-5, 5])}
+            copy["identifiers"] = [{"type": "cookie", "value": random.choice(owners)}]
+            journey.append(copy)  # type: ignore[arg-type]
+    timeline = fed(journey, SMALL, every=random.randint(1, 90))
+    assert timeline.frozen
+    owned = [(node_of(item["identifiers"][0]), item) for item in journey]
+    owned.sort(key=lambda one: (one[1]["occurred_at"], event_key(one[1])))
+    assert state_of(timeline, SMALL) == fold_timeline(owned, CATALOGUE, SMALL).state("default", "p1", 0)
 
 
 def test_a_frozen_summary_changes_no_commutative_field_of_a_profile_of_several_identifiers() -> None:

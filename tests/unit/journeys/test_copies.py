@@ -46,7 +46,7 @@ def test_events_of_two_sources_with_one_id_are_two_events() -> None:
     complaint = touchpoint("77", source="crm", type="complaint", ids=[("cookie", "a")])
     timeline = made_of(order(0, 100), complaint)
     assert timeline.state(CATALOGUE, RULES)["touchpoints"] == 2
-    ids = [signal.signal_id for signal in timeline.fold(CATALOGUE, RULES).signals(START)]
+    ids = [signal.subject_id for signal in timeline.fold(CATALOGUE, RULES).signals(START)]
     assert len(ids) == len(set(ids))
 
 

@@ -117,10 +117,10 @@ def test_a_nul_in_a_name_is_refused_since_keys_are_separated_by_it() -> None:
 
 def test_a_fast_clock_dates_nothing_after_its_reception() -> None:
     policy = load("", b"a secret of more than thirty-two characters", "k1")
-    _, prepared = prepare(touchpoint(minute=60, received_at=START), policy)
+    _, prepared = prepare(touchpoint(minute=60, received_at=START), policy, CATALOGUE)
     assert prepared["occurred_at"] == START
     late = touchpoint(minute=0, received_at=START + 5)
-    assert prepare(late, policy)[1] is late
+    assert prepare(late, policy, CATALOGUE)[1] is late
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """The catalogue: what each touchpoint type and channel means. catalogue.toml explains every field.
 
-Names are matched in canonical form (schemas/names.py), in the file as in a touchpoint.
+Names are matched in canonical form (schemas/touchpoint/names.py), in the file as in a touchpoint.
 """
 
 from collections.abc import Mapping, Set
@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias, get_args
 
 from schemas.errors import SettingsError
-from schemas.names import canonical
 from schemas.toml_text import parse_toml, place, read_text
-from schemas.touchpoints import MAX_CHANNEL_BYTES, MAX_NAME_BYTES
+from schemas.touchpoint.names import canonical
+from schemas.touchpoint.rules import MAX_CHANNEL_BYTES, MAX_NAME_BYTES
 
 Direction: TypeAlias = Literal["inbound", "outbound", "internal"]
 Moment: TypeAlias = Literal["ouch", "wow"]

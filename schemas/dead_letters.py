@@ -3,8 +3,8 @@
 from importlib.metadata import version
 from typing import Final
 
-from schemas.codec import MAX_BYTES
 from schemas.consumed import KafkaRecord
+from schemas.encoding.codec import MAX_BYTES
 from schemas.errors import ContractError
 from schemas.records import DeadLetter, Header
 

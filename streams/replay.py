@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from schemas.catalogue import Catalogue
-from schemas.events import Rank, event_key, rank_of
 from schemas.records import (
     AccountState,
     Identifier,
@@ -22,20 +21,21 @@ from schemas.records import (
     ProfileChanged,
     Touchpoint,
 )
+from schemas.touchpoint.events import Rank, event_key, rank_of
 from streams.accounts.contributions import combine
-from streams.identity.corrections import CorrectedIdentities, Corrections
-from streams.identity.evidence import Node, evidence_of
-from streams.identity.links import links_of
-from streams.identity.policy import IdentityPolicy
-from streams.identity.prepare import prepare
-from streams.identity.publication import Cause, changes_of, correction_outputs
-from streams.identity.resolution import Evidence, Pair, Resolution, join, own_profile, resolve
-from streams.journeys.fold import Fold
-from streams.journeys.frozen import fold_timeline
+from streams.identity.outputs import Cause, changes_of, correction_outputs
+from streams.identity.ownership import node_of, pair_of
+from streams.identity.policy.policy import IdentityPolicy
+from streams.identity.policy.prepare import prepare
+from streams.identity.resolution.corrections import CorrectedIdentities, Corrections
+from streams.identity.resolution.definition import Evidence, Pair, Resolution, join, own_profile, resolve
+from streams.identity.resolution.evidence import Node, evidence_of
+from streams.identity.resolution.links import links_of
 from streams.journeys.memberships import account_of, summary_of
-from streams.journeys.rules import JourneyRules
-from streams.journeys.signals import raised
-from streams.ownership import node_of, pair_of
+from streams.journeys.rules.rules import JourneyRules
+from streams.journeys.state.fold import Fold
+from streams.journeys.state.signals import raised
+from streams.journeys.timeline.horizon_summary import fold_timeline
 from streams.stitch.stitching import ERASURE_REQUESTED, erasures_of
 
 
@@ -102,7 +102,7 @@ class Replay:
     def owned(self) -> Iterator[Owned]:
         """Every touchpoint that counts, with its owner, in the order in which they were added.
 
-        Of the copies of an event (schemas/events.py) one counts for each profile that owns any.
+        Of the copies of an event (schemas/touchpoint/events.py) one counts for each profile that owns any.
         """
         ranks = self._ranks()
         return (one for one in self._copies() if self._counts(one, ranks))

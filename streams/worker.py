@@ -1,13 +1,13 @@
 """The worker: reads policy, catalogue and rules once, and connects the agents to one application."""
 
 from schemas.catalogue import Catalogue
-from schemas.confluent import RegistryClient
+from schemas.encoding.confluent import RegistryClient
 from schemas.settings import Settings
 from streams.accounts.agent import Accounts
 from streams.identity.agent import Identity
-from streams.identity.load_policy import load as load_policy
+from streams.identity.policy.load import load as load_policy
 from streams.journeys.agent import Journeys
-from streams.journeys.rules import JourneyRules
+from streams.journeys.rules.rules import JourneyRules
 from streams.process import WorkerProcess
 from streams.runtime.app import WorkerApp
 from streams.runtime.lifecycle import announce

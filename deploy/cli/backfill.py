@@ -9,11 +9,11 @@ from typing import Annotated
 
 import typer
 
-from deploy.backfill.offsets import MEMBERS, Move, apply, plan
-from deploy.backfill.republish import again
 from deploy.cli.output import print_json, print_table, remarks, say
 from deploy.cli.times import moment
-from deploy.dead_letters.replaying import Outgoing, send
+from deploy.repair.backfill.offsets import MEMBERS, Move, apply, plan
+from deploy.repair.backfill.republish import again
+from deploy.repair.dead_letters.replaying import Outgoing, send
 from schemas.errors import SettingsError
 from schemas.settings import Settings
 from schemas.topics import LOADER_GROUP, TOUCHPOINTS, WORKER_GROUP

@@ -6,9 +6,9 @@ import typer
 
 from deploy.cli.intake import tell_unseen
 from deploy.cli.output import counted, print_json, print_table, remark, say
-from deploy.sources.mapping_file import load_mapping
-from deploy.sources.touchpoint_files import TouchpointFiles
-from deploy.sources.unknown_names import UnknownNames
+from deploy.ingest.mapping_file import load_mapping
+from deploy.ingest.touchpoint_files import TouchpointFiles
+from deploy.ingest.unknown_names import UnknownNames
 from schemas.catalogue import Catalogue
 from schemas.settings import Settings
 

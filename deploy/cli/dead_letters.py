@@ -10,15 +10,15 @@ import typer
 
 from deploy.cli.output import counted, print_json, print_mapping, print_table, say
 from deploy.cli.times import moment
-from deploy.dead_letters.fix import load_fix
-from deploy.dead_letters.letters import REASONS, Letter, Summary, Wanted, summarise
-from deploy.dead_letters.reading import letters, original, stored
-from deploy.dead_letters.replaying import Replay, send
-from schemas.codec import decode
-from schemas.confluent import RegistryClient
+from deploy.repair.dead_letters.fix import load_fix
+from deploy.repair.dead_letters.letters import REASONS, Letter, Summary, Wanted, summarise
+from deploy.repair.dead_letters.reading import letters, original, stored
+from deploy.repair.dead_letters.replaying import Replay, send
+from schemas.encoding.codec import decode
+from schemas.encoding.confluent import RegistryClient
 from schemas.errors import ContractError, SettingsError, TouchlineError
-from schemas.jsonform import to_iso
 from schemas.settings import Settings
+from schemas.touchpoint.json_form import to_iso
 
 command = typer.Typer(help="Records that could not be taken: list, show, replay.", no_args_is_help=True)
 

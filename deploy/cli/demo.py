@@ -15,16 +15,16 @@ import typer
 from rich.live import Live
 
 from deploy.cli.output import console, remarks, say
-from deploy.demo import views
+from deploy.ingest.publisher import publish
+from deploy.kafka_admin.status import Observer, Status
 from deploy.sandbox.stack import SANDBOX, Plan, Stack
-from deploy.sandbox.status import Observer, Status
+from deploy.screens.demo import views
 from deploy.simulation.people import PEOPLE, SEEDS
 from deploy.simulation.population import Population, simulate
-from deploy.sources.publisher import publish
 from schemas.errors import TouchlineError
 from schemas.settings import Settings
-from sinks.clickhouse import connect
-from streams.identity.load_policy import load as load_policy
+from sinks.clickhouse.connection import connect
+from streams.identity.policy.load import load as load_policy
 
 LOOK_SECONDS: Final = 1.0
 LINE_SECONDS: Final = 5.0

@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from streams.identity.corrections import UNLINKED
-from streams.identity.evidence import Node
 from streams.identity.explain import Explanation, Proof, Refusal, Side
+from streams.identity.resolution.corrections import UNLINKED
+from streams.identity.resolution.evidence import Node
 
 _SHOWN: Final = 5  # values of one refusal; JSON has all
 

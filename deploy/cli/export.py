@@ -10,15 +10,15 @@ from typing import Annotated, Any
 import typer
 
 from deploy.cli.output import remarks
-from deploy.journey.lookup import PROFILE
-from deploy.sources.corrections import UnseenError, identifier, require_seen
+from deploy.ingest.corrections import UnseenError, identifier, require_seen
+from deploy.screens.journey.lookup import PROFILE
 from schemas.errors import TouchlineError
 from schemas.settings import Settings
-from sinks.subject import Subject
-from streams.identity.load_policy import load
-from streams.identity.policy import IdentityPolicy
-from streams.identity.resolution import own_profile
-from streams.ownership import node_of
+from sinks.clickhouse.read.subject import Subject
+from streams.identity.ownership import node_of
+from streams.identity.policy.load import load
+from streams.identity.policy.policy import IdentityPolicy
+from streams.identity.resolution.definition import own_profile
 
 
 def command(

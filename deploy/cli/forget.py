@@ -8,17 +8,17 @@ import typer
 
 from deploy.cli.output import print_json, print_mapping, print_table, remarks
 from deploy.cli.times import moment
-from deploy.sources.corrections import erasure, identifier, publish_correction, require_seen
-from deploy.sources.key_check import require_same_key
+from deploy.ingest.corrections import erasure, identifier, publish_correction, require_seen
+from deploy.ingest.key_check import require_same_key
 from schemas.errors import SettingsError, UnavailableError
-from schemas.jsonform import to_iso
 from schemas.records import Identifier
 from schemas.settings import Settings
-from sinks.erasure import Receipt, receipt_of
-from sinks.subject import Subject
-from streams.identity.load_policy import load
-from streams.identity.resolution import own_profile
-from streams.ownership import node_of
+from schemas.touchpoint.json_form import to_iso
+from sinks.clickhouse.erasure.erasure import Receipt, receipt_of
+from sinks.clickhouse.read.subject import Subject
+from streams.identity.ownership import node_of
+from streams.identity.policy.load import load
+from streams.identity.resolution.definition import own_profile
 
 POLL_SECONDS: Final = 0.5
 

@@ -3,8 +3,8 @@
 from typing import Final
 
 from deploy.cli.output import counted, remark
-from deploy.sources.touchpoint_files import TouchpointFiles
-from deploy.sources.unknown_names import Unknown, UnknownNames
+from deploy.ingest.touchpoint_files import TouchpointFiles
+from deploy.ingest.unknown_names import Unknown, UnknownNames
 
 #: Unknown names of one kind that a summary shows.
 _SHOWN: Final = 10

@@ -8,16 +8,16 @@ import typer
 
 from deploy.cli.output import console, print_json, remarks
 from deploy.cli.times import moment
-from deploy.journey.context import context
-from deploy.journey.document import document
-from deploy.journey.hints import hints
-from deploy.journey.lanes import ASCII, UNICODE
-from deploy.journey.lookup import look_up
-from deploy.journey.screen import screen
+from deploy.screens.journey.context import context
+from deploy.screens.journey.document import document
+from deploy.screens.journey.hints import hints
+from deploy.screens.journey.lanes import ASCII, UNICODE
+from deploy.screens.journey.lookup import look_up
+from deploy.screens.journey.screen import screen
 from schemas.catalogue import Catalogue
 from schemas.settings import Settings
-from streams.identity.load_policy import load
-from streams.journeys.rules import JourneyRules
+from streams.identity.policy.load import load
+from streams.journeys.rules.rules import JourneyRules
 
 _ASCII_LIKENESS: Final = str.maketrans({"\N{NO-BREAK SPACE}": " ", "→": ">", "…": "."})
 

@@ -10,11 +10,11 @@ import typer
 from prometheus_client import start_http_server
 
 from deploy.cli.logs import configure
-from deploy.meanings import meanings
+from deploy.kafka_admin.meanings import meanings
 from schemas.errors import SettingsError
 from schemas.settings import Settings
 from schemas.topics import LOADER_GROUP
-from sinks.loader import Loader
+from sinks.clickhouse.write.loader import Loader
 
 log: Final = logging.getLogger("touchline.loader")
 

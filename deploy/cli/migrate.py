@@ -1,12 +1,12 @@
 """`touchline migrate`: ClickHouse's database, tables and views."""
 
 from deploy.cli.output import say
-from deploy.meanings import meanings
+from deploy.kafka_admin.meanings import meanings
 from schemas.catalogue import Catalogue
 from schemas.settings import Settings
-from sinks.catalogue import store_catalogue
-from sinks.meanings import put_in_force
-from sinks.migrate import migrate
+from sinks.clickhouse.migrate import migrate
+from sinks.clickhouse.write.catalogue import store_catalogue
+from sinks.clickhouse.write.meanings import put_in_force
 
 
 def command() -> None:

@@ -9,19 +9,19 @@ import typer
 
 from deploy.cli.intake import tell_unseen
 from deploy.cli.output import console, counted, print_json, print_table, remark, say
-from deploy.cli.run_key import load_for_run
-from deploy.sources.mapping_file import load_mapping
-from deploy.sources.touchpoint_files import TouchpointFiles
+from deploy.ingest.mapping_file import load_mapping
+from deploy.ingest.run_key import load_for_run
+from deploy.ingest.touchpoint_files import TouchpointFiles
 from schemas.catalogue import Catalogue
 from schemas.errors import ContractError
-from schemas.events import event_key
 from schemas.records import Identifier, Touchpoint
 from schemas.settings import Settings
-from streams.identity.advice import advice
-from streams.identity.load_policy import load
-from streams.identity.policy import IdentityPolicy
-from streams.identity.trial import Change, Comparison, EventKey, Outcome, compare
-from streams.journeys.rules import JourneyRules
+from schemas.touchpoint.events import event_key
+from streams.identity.compare import Change, Comparison, EventKey, Outcome, compare
+from streams.identity.policy.lint import advice
+from streams.identity.policy.load import load
+from streams.identity.policy.policy import IdentityPolicy
+from streams.journeys.rules.rules import JourneyRules
 from streams.replay import Replay
 
 command = typer.Typer(help="Check an identity policy, or try one on events.", no_args_is_help=True)

@@ -15,19 +15,19 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from deploy.cli.intake import tell_unknown, tell_unseen
 from deploy.cli.output import counted, print_json, remark, remarks
-from deploy.cli.rejects import Rejects
-from deploy.sources.csv_rows import UnclosedQuote
-from deploy.sources.files import STDIN, Entry, Format, format_of
-from deploy.sources.mapping_file import load_mapping
-from deploy.sources.publisher import Publisher, message, paced
-from deploy.sources.touchpoint_files import TouchpointFiles
-from deploy.sources.unknown_names import UnknownNames
+from deploy.ingest.csv_rows import UnclosedQuote
+from deploy.ingest.files import STDIN, Entry, Format, format_of
+from deploy.ingest.mapping_file import load_mapping
+from deploy.ingest.publisher import Publisher, message, paced
+from deploy.ingest.rejects import Rejects
+from deploy.ingest.touchpoint_files import TouchpointFiles
+from deploy.ingest.unknown_names import UnknownNames
 from schemas.catalogue import Catalogue
 from schemas.errors import TouchlineError
 from schemas.records import Touchpoint
 from schemas.settings import Settings
-from streams.identity.load_policy import load
-from streams.identity.policy import IdentityPolicy
+from streams.identity.policy.load import load
+from streams.identity.policy.policy import IdentityPolicy
 
 
 def command(
@@ -53,7 +53,7 @@ def command(
     Types, channels and consent purposes that the catalogue does not name are published, and listed at the end.
     Exit code 1, too, if no line has the column that the mapping names for a required field or an identifier.
 
-    Example: touchline publish shop.csv --mapping deploy/sources/examples/ecom.toml
+    Example: touchline publish shop.csv --mapping deploy/ingest/examples/ecom.toml
     """
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
     settings = Settings.from_env()

@@ -13,7 +13,7 @@ from deploy.cli.output import print_rows, print_vertical, remarks
 from deploy.cli.plain import plain
 from schemas.errors import TouchlineError
 from schemas.settings import Settings
-from sinks.query import select
+from sinks.clickhouse.read.query import select
 
 #: A FORMAT at the end of a statement, and the option that prints it; the protocol itself knows no formats.
 FORMATS: Final = {

@@ -11,15 +11,15 @@ import typer
 
 from deploy.cli.intake import tell_unseen
 from deploy.cli.output import print_mapping, remark
-from deploy.cli.rejects import check_outputs
-from deploy.cli.run_key import load_for_run
-from deploy.sources.files import Entry
-from deploy.sources.mapping_file import load_mapping
-from deploy.sources.touchpoint_files import TouchpointFiles
+from deploy.ingest.files import Entry
+from deploy.ingest.mapping_file import load_mapping
+from deploy.ingest.rejects import check_outputs
+from deploy.ingest.run_key import load_for_run
+from deploy.ingest.touchpoint_files import TouchpointFiles
 from schemas.catalogue import Catalogue
 from schemas.errors import SettingsError
 from schemas.settings import Settings
-from streams.journeys.rules import JourneyRules
+from streams.journeys.rules.rules import JourneyRules
 from streams.replay import Replay
 
 #: What the summary counts → the file that has it, a line each.

@@ -5,8 +5,8 @@ from typing import Annotated
 import typer
 
 from deploy.cli.output import print_rows, remarks, say
-from schemas.compatibility import Mode, freeze, mode_of, report
-from schemas.registry import NAMES, VERSIONS, committed, current, fingerprint_of
+from schemas.encoding.compatibility import Mode, freeze, mode_of, report
+from schemas.encoding.registry import NAMES, VERSIONS, committed, current, fingerprint_of
 from schemas.topics import ALL
 
 command = typer.Typer(help="The Avro contracts: compatible with what was released?", no_args_is_help=True)

@@ -10,8 +10,8 @@ import typer
 from deploy.simulation.people import PEOPLE, SEEDS
 from deploy.simulation.population import DEFAULT_START_MS, Population, simulate
 from schemas.errors import ContractError, TouchlineError
-from schemas.jsonform import to_iso, to_json, to_ms
 from schemas.keys import NAME_PATTERN
+from schemas.touchpoint.json_form import to_iso, to_json, to_ms
 
 
 def command(

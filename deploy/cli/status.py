@@ -6,10 +6,10 @@ from typing import Annotated, Final
 import typer
 
 from deploy.cli.output import print_json, print_table, remarks
-from deploy.sandbox.health import check
-from deploy.sandbox.status import Status, snapshot
+from deploy.kafka_admin.health import check
+from deploy.kafka_admin.status import Status, snapshot
 from schemas.settings import Settings
-from sinks.catalogue import misspelt_erasures
+from sinks.clickhouse.write.catalogue import misspelt_erasures
 
 MAX_LAG: Final = 10_000  #: records: a second or two of one worker's work
 

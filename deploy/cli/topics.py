@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from deploy.cli.output import print_rows, say
-from deploy.sandbox.topics import create_topics
+from deploy.kafka_admin.topics import create_topics
 from schemas.settings import Settings
 from schemas.topics import ALL, DAY_MS, FOR_EVER, Topic
 

@@ -8,12 +8,12 @@ import typer
 
 from deploy.cli.output import print_mapping
 from deploy.cli.times import moment
-from deploy.sources.corrections import identifier, publish_correction, require_seen, withdrawal
-from deploy.sources.key_check import require_same_key
+from deploy.ingest.corrections import identifier, publish_correction, require_seen, withdrawal
+from deploy.ingest.key_check import require_same_key
 from schemas.errors import SettingsError
 from schemas.settings import Settings
-from sinks.subject import Subject
-from streams.identity.load_policy import load
+from sinks.clickhouse.read.subject import Subject
+from streams.identity.policy.load import load
 
 
 def command(

@@ -14,10 +14,10 @@ import typer
 from rich.live import Live
 
 from deploy.cli.output import console, print_json, remarks, say
-from deploy.sandbox.display import Rates, line, rates, table
+from deploy.kafka_admin.status import Observer, Status
 from deploy.sandbox.lock import locked
 from deploy.sandbox.stack import SANDBOX, Plan, Stack
-from deploy.sandbox.status import Observer, Status
+from deploy.screens.deployment.display import Rates, line, rates, table
 from schemas.errors import TouchlineError
 from schemas.settings import Settings
 

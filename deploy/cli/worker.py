@@ -6,9 +6,9 @@ from typing import Annotated
 import typer
 
 from deploy.cli.logs import configure
-from deploy.sources.key_check import require_same_key
+from deploy.ingest.key_check import require_same_key
 from schemas.settings import Settings
-from streams.identity.load_policy import load
+from streams.identity.policy.load import load
 from streams.worker import run
 
 

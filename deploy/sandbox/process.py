@@ -12,7 +12,7 @@ from typing import Final
 from schemas.errors import UnavailableError
 
 STOP_SECONDS: Final = 15.0  #: between SIGTERM and SIGKILL
-_LEASH: Final = Path(__file__).with_name("leash.py")
+_DIE_WITH_PARENT: Final = Path(__file__).with_name("die_with_parent.py")
 _POLL_SECONDS: Final = 0.05
 
 
@@ -37,7 +37,7 @@ class Process:
         if self.alive:
             return
         self.log.parent.mkdir(parents=True, exist_ok=True)
-        leash = [sys.executable, "-I", "-S", str(_LEASH), str(os.getpid())]
+        leash = [sys.executable, "-I", "-S", str(_DIE_WITH_PARENT), str(os.getpid())]
         with self.log.open("ab") as log:
             try:
                 self._child = subprocess.Popen(

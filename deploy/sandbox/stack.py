@@ -8,18 +8,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from deploy.meanings import meanings
+from deploy.kafka_admin.client import require_broker
+from deploy.kafka_admin.meanings import meanings
+from deploy.kafka_admin.topics import create_topics
 from deploy.sandbox.brokers import Broker, KafkaBroker, TansuBroker
 from deploy.sandbox.clickhouse import ClickHouseServer
-from deploy.sandbox.kafka_client import require_broker
 from deploy.sandbox.process import Process
 from deploy.sandbox.restarts import Restarts
-from deploy.sandbox.topics import create_topics
 from schemas.errors import SettingsError, UnavailableError
 from schemas.settings import ClickHouse, Settings
-from sinks.clickhouse import connect
-from sinks.meanings import put_in_force
-from sinks.migrate import migrate
+from sinks.clickhouse.connection import connect
+from sinks.clickhouse.migrate import migrate
+from sinks.clickhouse.write.meanings import put_in_force
 
 SANDBOX: Final = "sandbox"
 KAFKA: Final = "kafka"

@@ -7,12 +7,12 @@ attempt between two of its states.
 from typing import Any
 
 from schemas import headers, topics
-from schemas.codec import decode_as, encode
+from schemas.encoding.codec import decode_as, encode
 from schemas.keys import account_key
 from schemas.records import AccountContribution
 from streams.accounts.contributions import Account
 from streams.accounts.partition import AccountPartition, changelog_record
-from streams.journeys.rules import JourneyRules
+from streams.journeys.rules.rules import JourneyRules
 from streams.runtime.app import WorkerApp
 from streams.runtime.state import ChangelogState
 from streams.runtime.transaction import FetchTransaction

@@ -16,7 +16,7 @@ from schemas.records import (
     AccountTouch,
     MemberSummary,
 )
-from streams.journeys.state_hash import seal
+from streams.journeys.state.state_hash import seal
 
 #: Limits of an account state's lists: the members seen last, the issues open longest, the profiles of one issue.
 MAX_MEMBER_IDS: Final = 100

@@ -1,6 +1,6 @@
 """The accounts of one partition, and their changelog."""
 
-from schemas.codec import decode_as, encode
+from schemas.encoding.codec import decode_as, encode
 from schemas.keys import account_key
 from schemas.records import AccountContribution
 from streams.accounts.contributions import Account

@@ -8,14 +8,15 @@ from collections.abc import Iterable
 from typing import Any
 
 from schemas import headers, topics
-from schemas.codec import decode, encode
+from schemas.encoding.codec import decode, encode
 from schemas.errors import ContractError, Reason
 from schemas.keys import identifier_key, profile_key
 from schemas.records import IdentityAssignment, IdentityCorrection, IdentityLink, ProfileChanged
-from streams.identity.corrections import Outcome
-from streams.identity.evidence import Node
-from streams.identity.policy import IdentityPolicy
-from streams.identity.publication import Cause, assignments_of, changes_of, correction_outputs, moves_of
+from streams.identity.outputs import Cause, assignments_of, changes_of, correction_outputs, moves_of
+from streams.identity.ownership import node_of, pair_of
+from streams.identity.policy.policy import IdentityPolicy
+from streams.identity.resolution.corrections import Outcome
+from streams.identity.resolution.evidence import Node
 from streams.identity.state import (
     IdentityState,
     correction_change,
@@ -23,11 +24,10 @@ from streams.identity.state import (
     mark_change,
     withdrawn_changes,
 )
-from streams.ownership import node_of, pair_of
 from streams.runtime.app import WorkerApp
+from streams.runtime.cooperative import CooperativeScheduler
 from streams.runtime.state import ChangelogState
 from streams.runtime.transaction import FetchTransaction
-from streams.runtime.turns import CooperativeScheduler
 
 
 class Identity:

@@ -8,14 +8,14 @@ decision is repeated instead of half hidden.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from schemas.codec import decode_as
+from schemas.encoding.codec import decode_as
 from schemas.keys import identifier_key
 from schemas.records import IdentityAssignment, IdentityCorrection, IdentityLink
-from streams.identity.corrections import CorrectedIdentities, Mark, Outcome
-from streams.identity.evidence import Pair, evidence_of
-from streams.identity.links import evidence_key, link_key
-from streams.identity.policy import IdentityPolicy
-from streams.ownership import node_of, pair_of
+from streams.identity.ownership import node_of, pair_of
+from streams.identity.policy.policy import IdentityPolicy
+from streams.identity.resolution.corrections import CorrectedIdentities, Mark, Outcome
+from streams.identity.resolution.evidence import Pair, evidence_of
+from streams.identity.resolution.links import evidence_key, link_key
 
 #: A changelog record: key, and value or None for a tombstone.
 Change = tuple[bytes, bytes | None]

@@ -13,18 +13,18 @@ from typing import Any, Final
 
 from schemas import headers, topics
 from schemas.catalogue import Catalogue
-from schemas.codec import decode, encode
+from schemas.encoding.codec import decode, encode
 from schemas.errors import ContractError, Reason
-from schemas.events import event_key
 from schemas.keys import account_key, profile_key, tenant_key
-from streams.identity.links import links_of
-from streams.journeys.meaning import meanings_of
+from schemas.touchpoint.events import event_key
+from streams.identity.resolution.links import links_of
 from streams.journeys.partition import JourneyPartition
-from streams.journeys.predictions import Predictions
-from streams.journeys.publication import diff
-from streams.journeys.published import NEVER, Publication
-from streams.journeys.rules import JourneyRules
-from streams.journeys.timeline import Effects, Timeline
+from streams.journeys.prediction.predictions import Predictions
+from streams.journeys.rules.meaning import meanings_of
+from streams.journeys.rules.rules import JourneyRules
+from streams.journeys.signals.difference import diff
+from streams.journeys.signals.published import NEVER, Publication
+from streams.journeys.timeline.timeline import Effects, Timeline
 from streams.runtime.app import WorkerApp
 from streams.runtime.state import ChangelogState
 from streams.runtime.transaction import FetchTransaction

@@ -7,10 +7,10 @@ contribution to the account of each changed profile, and a withdrawal to each ac
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, TypeGuard
 
-from schemas.codec import decode_as
-from schemas.events import event_key
+from schemas.encoding.codec import decode_as
 from schemas.records import AccountContribution, JourneyState, MemberSummary
-from streams.journeys.timeline import Timeline
+from schemas.touchpoint.events import event_key
+from streams.journeys.timeline.timeline import Timeline
 
 #: Limit of an account id, as of an identifier. A longer one is a source's mistake, and is treated as no account.
 MAX_ACCOUNT_CHARACTERS: Final = 200

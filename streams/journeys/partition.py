@@ -4,14 +4,14 @@ import heapq
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from schemas.codec import decode_as, encode
+from schemas.encoding.codec import decode_as, encode
 from schemas.records import IdentityAssignment, Touchpoint
-from streams.journeys.intentions import Intentions
 from streams.journeys.memberships import Memberships
-from streams.journeys.predictions import MODEL_KIND, Predictions
-from streams.journeys.published import NEVER, Publication
-from streams.journeys.timeline import Effects, Timeline
-from streams.journeys.timelines import Timelines
+from streams.journeys.prediction.predictions import MODEL_KIND, Predictions
+from streams.journeys.signals.published import NEVER, Publication
+from streams.journeys.signals.write_ahead import Intentions
+from streams.journeys.timeline.cache import Timelines
+from streams.journeys.timeline.timeline import Effects, Timeline
 
 _ENTRY = b"/e/"
 _POINTER = b"/p/"

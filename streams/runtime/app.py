@@ -17,8 +17,8 @@ from schemas.settings import Settings
 from streams.runtime.fetches import FetchSchema, FetchTransport
 from streams.runtime.flow import IdempotentFlow
 from streams.runtime.garbage import raise_gc_thresholds
-from streams.runtime.in_hand import InFlightFetches
-from streams.runtime.lanes import PartitionQueues
+from streams.runtime.inflight import InFlightFetches
+from streams.runtime.partition_queues import PartitionQueues
 from streams.runtime.publisher import Outbox, Publisher
 
 #: Seconds that a stop waits for the fetches in flight. The rest of its ten seconds is for the commit.

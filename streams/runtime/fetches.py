@@ -15,8 +15,8 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from faust.types.tuples import ConsumerMessage, Message
 
-from streams.runtime.ledger import Fetch, OffsetTracker
 from streams.runtime.log_ends import log_ends
+from streams.runtime.offset_tracker import Fetch, OffsetTracker
 
 #: Milliseconds that a broker may hold back the answer to a fetch request for which it has no records.
 FETCH_WAIT_MS: Final = 100

@@ -3,8 +3,8 @@
 import logging
 from typing import Any, Final
 
-from schemas.codec import encode
 from schemas.dead_letters import letter_of
+from schemas.encoding.codec import encode
 from schemas.errors import ContractError, Reason, TouchlineError
 
 log: Final = logging.getLogger("touchline.worker")

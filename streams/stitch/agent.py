@@ -14,22 +14,22 @@ from typing import Any, Final
 
 from schemas import headers, topics
 from schemas.catalogue import Catalogue
-from schemas.codec import decode, decode_as, encode, encode_resolved, header
-from schemas.confluent import RegistryClient
+from schemas.encoding.codec import decode, decode_as, encode, encode_resolved, header
+from schemas.encoding.confluent import RegistryClient
 from schemas.errors import ContractError, Reason
 from schemas.keys import identifier_key, partition_of, profile_key, tenant_key
 from schemas.records import Identifier, IdentityAssignment, Touchpoint
-from schemas.touchpoints import capped, check
-from streams.identity.evidence import Node
-from streams.identity.links import links_of
-from streams.identity.policy import IdentityPolicy
-from streams.identity.prepare import prepare
-from streams.ownership import node_of
+from schemas.touchpoint.rules import capped, check
+from streams.identity.ownership import node_of
+from streams.identity.policy.policy import IdentityPolicy
+from streams.identity.policy.prepare import prepare
+from streams.identity.resolution.evidence import Node
+from streams.identity.resolution.links import links_of
 from streams.runtime.app import WorkerApp
 from streams.runtime.publisher import Outbox
 from streams.runtime.state import ChangelogState
 from streams.runtime.transaction import FetchTransaction
-from streams.stitch.foreign import prefetch_schemas
+from streams.stitch.registry_prefetch import prefetch_schemas
 from streams.stitch.stitching import ERASURE_REQUESTED, StitchState, erasures_of
 
 #: Kafka's message.timestamp.type of a record that the broker stamped.

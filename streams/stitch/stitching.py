@@ -3,7 +3,7 @@
 A touchpoint links its strongest usable identifier to each of its others. Only evidence that is new goes on:
 a pair never seen, or seen only at a later event time, or never asserted before. A correction cuts the time of an
 identifier's evidence: what lies in another interval between cuts than what was sent is new again, and after each
-correction everything is, once (streams/identity/corrections.py says why).
+correction everything is, once (streams/identity/resolution/corrections.py says why).
 """
 
 from bisect import bisect_left
@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from schemas.codec import decode_as
+from schemas.encoding.codec import decode_as
 from schemas.keys import identifier_key
 from schemas.records import (
     Identifier,
@@ -20,11 +20,18 @@ from schemas.records import (
     IdentityLink,
     Touchpoint,
 )
-from streams.identity.evidence import Node
-from streams.identity.links import link_key
-from streams.identity.resolution import own_profile
-from streams.ownership import NO_VERSION, node_of
-from streams.stitch.known import CompactAssignment, compact, correction_of, owner_of, version_of, was_erased
+from streams.identity.ownership import NO_VERSION, node_of
+from streams.identity.resolution.definition import own_profile
+from streams.identity.resolution.evidence import Node
+from streams.identity.resolution.links import link_key
+from streams.stitch.compact_assignment import (
+    CompactAssignment,
+    compact,
+    correction_of,
+    owner_of,
+    version_of,
+    was_erased,
+)
 
 #: The type of a touchpoint that asks for the erasure of the identifiers that it carries.
 ERASURE_REQUESTED: Final = "erasure_requested"
@@ -38,7 +45,7 @@ _NEEDLES: Final = 4
 def erasures_of(touchpoint: Touchpoint) -> Iterator[IdentityCorrection]:
     """What an erasure_requested touchpoint asks for: one erasure for each identifier.
 
-    Of all that was received before the request, and so dated no later than that (streams/identity/prepare.py). A
+    Of all that was received before the request, and so dated no later than that (streams/identity/policy/prepare.py). A
     request that was received more than a day after it was made is history: it erases up to its own event time.
     """
     received_at, until = touchpoint["received_at"], touchpoint["occurred_at"]

@@ -6,12 +6,12 @@ Run: python -m tests.benchmarks.accounts
 import time
 from collections.abc import Callable
 
-from schemas.codec import encode
+from schemas.encoding.codec import encode
 from streams.accounts.contributions import Account
 from streams.accounts.partition import AccountPartition
 from streams.journeys.memberships import Memberships
-from streams.journeys.timeline import Timeline
-from tests.unit.journeys.builders import RULES, state, touchpoint
+from streams.journeys.timeline.timeline import Timeline
+from tests.support.journeys import RULES, state, touchpoint
 
 
 def microseconds(work: Callable[[], object], times: int) -> float:

@@ -14,10 +14,10 @@ from typing import Annotated, Final
 import typer
 
 from deploy.cli.output import print_table, remarks
+from deploy.ingest.publisher import publish
 from deploy.sandbox import ClickHouseServer
 from deploy.simulation.population import Population, simulate
-from deploy.sources.publisher import publish
-from streams.identity.load_policy import load
+from streams.identity.policy.load import load
 from tests.benchmarks.brokers import BROKERS
 from tests.benchmarks.processes import peak_mib
 from tests.integration.parts import Deployment, deployment

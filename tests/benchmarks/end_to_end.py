@@ -18,12 +18,12 @@ from typing import Annotated, Any, Final
 import typer
 
 from deploy.cli.output import print_table, remarks
+from deploy.ingest.publisher import publish
 from deploy.sandbox import ClickHouseServer
 from deploy.simulation.population import Population, simulate
-from deploy.sources.publisher import publish
 from schemas.topics import WORKER_GROUP
-from streams.identity.load_policy import load
-from streams.identity.policy import IdentityPolicy
+from streams.identity.policy.load import load
+from streams.identity.policy.policy import IdentityPolicy
 from tests.benchmarks import latency
 from tests.benchmarks.brokers import BROKERS, OneOrBoth
 from tests.benchmarks.prepared_load import prepared

@@ -26,13 +26,13 @@ from typing import Annotated, Final
 import typer
 
 from deploy.cli.output import print_table, remarks
-from deploy.sources.publisher import message
+from deploy.ingest.publisher import message
 from schemas.keys import partition_of
 from schemas.topics import TOUCHPOINTS
-from streams.journeys.timelines import WARM
+from streams.journeys.timeline.cache import WARM
 from tests.benchmarks.in_process import PARTITIONS, InProcess, Place, touchpoint_of
 from tests.simulation.worker import POLICY
-from tests.touchpoints import CATALOGUE
+from tests.support.touchpoints import CATALOGUE
 
 START_MS: Final = 1_767_225_600_000  #: 2026-01-01T00:00:00Z
 MINUTE: Final = 60_000

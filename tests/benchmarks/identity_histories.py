@@ -3,7 +3,7 @@
 import random
 from collections.abc import Iterable, Iterator
 
-from streams.identity.evidence import Node, Pair
+from streams.identity.resolution.evidence import Node, Pair
 
 #: Pair, event time (UTC ms), asserted: in the order of arrival.
 Link = tuple[Pair, int, bool]

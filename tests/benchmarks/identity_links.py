@@ -25,14 +25,14 @@ from typing import Annotated, Any
 import typer
 
 from deploy.cli.output import print_table, remarks
-from schemas.codec import encode
+from schemas.encoding.codec import encode
 from schemas.records import Identifier, IdentityLink
-from streams.identity.components import TenantIdentities
-from streams.identity.links import link_key
-from streams.identity.load_policy import load
+from streams.identity.policy.load import load
+from streams.identity.resolution.components import TenantIdentities
+from streams.identity.resolution.links import link_key
 from streams.identity.state import IdentityState
+from streams.runtime.cooperative import TIME_SLICE_SECONDS
 from streams.runtime.garbage import freeze_live_objects, raise_gc_thresholds
-from streams.runtime.turns import TIME_SLICE_SECONDS
 from tests.benchmarks.identity_histories import (
     START,
     Link,

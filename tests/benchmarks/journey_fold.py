@@ -10,13 +10,13 @@ from pathlib import Path
 from random import Random
 
 from schemas.catalogue import Catalogue
-from schemas.codec import encode
+from schemas.encoding.codec import encode
 from schemas.records import Identifier, IdentityAssignment, ResolvedTouchpoint, Touchpoint
-from streams.journeys.fold import Fold
-from streams.journeys.rules import JourneyRules
-from streams.journeys.timeline import Effects, Timeline
-from streams.ownership import NO_VERSION
-from tests.touchpoints import touchpoint
+from streams.identity.ownership import NO_VERSION
+from streams.journeys.rules.rules import JourneyRules
+from streams.journeys.state.fold import Fold
+from streams.journeys.timeline.timeline import Effects, Timeline
+from tests.support.touchpoints import touchpoint
 
 CATALOGUE = Catalogue.load()
 RULES = JourneyRules.load()
@@ -178,7 +178,7 @@ def main() -> None:
 
 def copy(fold: Fold) -> Fold:
     """By way of its summary."""
-    from schemas.codec import decode_as
+    from schemas.encoding.codec import decode_as
 
     return Fold.load(
         decode_as("FoldSummary", encode("FoldSummary", fold.dump())), "default", CATALOGUE, RULES

@@ -11,16 +11,16 @@ import time
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from deploy.sources.publisher import message
+from deploy.ingest.publisher import message
 from schemas.keys import partition_of
 from schemas.records import Touchpoint
 from schemas.topics import TOUCHPOINTS
-from streams.identity.policy import IdentityPolicy
+from streams.identity.policy.policy import IdentityPolicy
 from tests.benchmarks.new_rows import new_rows
 from tests.benchmarks.prepared_load import Load, Message, producer
 from tests.benchmarks.states import published_states
 from tests.integration.parts import Deployment
-from tests.touchpoints import CATALOGUE, touchpoint
+from tests.support.touchpoints import CATALOGUE, touchpoint
 
 PROBES_PER_SECOND: Final = 25
 #: The load runs this long before the first probe.

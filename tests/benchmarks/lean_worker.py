@@ -15,15 +15,15 @@ from types import SimpleNamespace
 from typing import Any, Final
 from unittest.mock import patch
 
+from deploy.ingest.publisher import message
 from deploy.simulation.population import Population, simulate
-from deploy.sources.publisher import message
 from schemas import topics
 from schemas.keys import partition_of
 from schemas.settings import Settings
 from streams.accounts.agent import Accounts
 from streams.identity.agent import Identity
 from streams.journeys.agent import Journeys
-from streams.runtime import turns
+from streams.runtime import cooperative as turns
 from streams.runtime.garbage import raise_gc_thresholds
 from streams.runtime.publisher import Outbox, OutgoingRecord
 from streams.stitch.agent import Stitch

@@ -28,22 +28,22 @@ from typing import Annotated, Any, Final
 import typer
 
 from deploy.cli.output import print_table, remarks
+from deploy.ingest.publisher import message, publish
 from deploy.sandbox import ClickHouseServer
 from deploy.simulation.population import DEFAULT_START_MS
-from deploy.sources.publisher import message, publish
-from schemas.codec import decode_as
+from schemas.encoding.codec import decode_as
 from schemas.keys import partition_of, profile_key
 from schemas.records import Touchpoint
 from schemas.topics import TOUCHPOINTS, WORKER_GROUP
-from streams.identity.load_policy import load
-from streams.identity.policy import IdentityPolicy
-from streams.identity.profile_id import own_profile
+from streams.identity.policy.load import load
+from streams.identity.policy.policy import IdentityPolicy
+from streams.identity.resolution.profile_id import own_profile
 from tests.benchmarks.brokers import BROKERS, OneOrBoth
 from tests.benchmarks.new_rows import new_rows
 from tests.benchmarks.prepared_load import Load, prepared, producer
 from tests.benchmarks.states import published_states
 from tests.integration.parts import Deployment, deployment
-from tests.touchpoints import CATALOGUE, touchpoint
+from tests.support.touchpoints import CATALOGUE, touchpoint
 
 TENANT: Final = "default"  # the load's own, so that merges queue with its decisions
 PROBES_PER_SECOND: Final = 10

@@ -16,20 +16,20 @@ from pathlib import Path
 from time import process_time
 from zlib import crc32
 
+from deploy.ingest.mapping_file import load_mapping
+from deploy.ingest.touchpoint_files import read_touchpoints
 from deploy.simulation.population import Population, simulate
-from deploy.sources.mapping_file import load_mapping
-from deploy.sources.touchpoint_files import read_touchpoints
 from schemas.catalogue import Catalogue
-from schemas.codec import encode
+from schemas.encoding.codec import encode
 from schemas.records import Touchpoint
-from streams.identity.load_policy import load
-from streams.journeys.fold import Fold
-from streams.journeys.predictions import Model
-from streams.journeys.risk import HORIZON_MS, Standing
-from streams.journeys.rules import JourneyRules
-from streams.journeys.state_hash import predicting
-from streams.journeys.trail import Trail
-from streams.journeys.transitions import Place
+from streams.identity.policy.load import load
+from streams.journeys.prediction.predictions import Model
+from streams.journeys.prediction.recent_path import Trail
+from streams.journeys.prediction.risk import HORIZON_MS, Standing
+from streams.journeys.prediction.transitions import Place
+from streams.journeys.rules.rules import JourneyRules
+from streams.journeys.state.fold import Fold
+from streams.journeys.state.state_hash import predicting
 from streams.replay import Replay
 
 ECOM = Path("/work/shared/data/ecom.csv.gz")

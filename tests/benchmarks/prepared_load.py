@@ -10,13 +10,13 @@ from typing import Final
 
 from aiokafka import AIOKafkaProducer
 
+from deploy.ingest.publisher import message
 from deploy.simulation.population import Population, simulate
-from deploy.sources.publisher import message
 from schemas.keys import partition_of
 from schemas.settings import Settings
 from schemas.topics import TOUCHPOINTS
-from streams.identity.policy import IdentityPolicy
-from tests.touchpoints import CATALOGUE
+from streams.identity.policy.policy import IdentityPolicy
+from tests.support.touchpoints import CATALOGUE
 
 TICK_SECONDS: Final = 0.02
 

@@ -6,12 +6,12 @@ import time
 import uuid
 from pathlib import Path
 
-from deploy.meanings import meanings
+from deploy.kafka_admin.meanings import meanings
 from deploy.sandbox import ClickHouseServer
 from schemas.settings import ClickHouse, Settings
-from sinks.clickhouse import connect
-from sinks.meanings import put_in_force
-from sinks.migrate import migrate
+from sinks.clickhouse.connection import connect
+from sinks.clickhouse.migrate import migrate
+from sinks.clickhouse.write.meanings import put_in_force
 
 TOUCHPOINTS = 1_000_000
 PER_PERSON = 20  #: one in four named by its source, one in eight outbound

@@ -18,24 +18,24 @@ from typing import Any, TypeVar
 
 from kafka import KafkaProducer
 
+from deploy.ingest.publisher import message
+from deploy.kafka_admin.lag import Backlogs
+from deploy.kafka_admin.topics import create_topics
+from deploy.ports import free_port
 from deploy.sandbox import ClickHouseServer, Process
-from deploy.sandbox.offsets import Backlogs
-from deploy.sandbox.ports import free_port
-from deploy.sandbox.topics import create_topics
 from deploy.simulation.population import Population, simulate
-from deploy.sources.publisher import message
 from schemas.errors import UnavailableError
 from schemas.keys import partition_of
 from schemas.records import Touchpoint
 from schemas.settings import Settings
 from schemas.topics import ALL, TOUCHPOINTS
-from sinks.migrate import migrate
-from streams.identity.load_policy import load
-from streams.identity.policy import IdentityPolicy
+from sinks.clickhouse.migrate import migrate
+from streams.identity.policy.load import load
+from streams.identity.policy.policy import IdentityPolicy
 from tests.faults.kafka import TwoDoorKafka, delete_topics
 from tests.faults.proxy import Proxy
 from tests.integration.parts import TOUCHLINE, Deployment
-from tests.touchpoints import CATALOGUE, START, touchpoint
+from tests.support.touchpoints import CATALOGUE, START, touchpoint
 
 PATIENCE = 120.0
 #: Between the death of a process and its next start: `touchline up` waits a second the first time, then longer.

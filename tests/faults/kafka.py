@@ -8,8 +8,8 @@ from pathlib import Path
 from kafka import KafkaAdminClient, KafkaProducer
 from kafka.admin import ConfigResource, ConfigResourceType
 
+from deploy.ports import LOOPBACK
 from deploy.sandbox.brokers import KafkaBroker
-from deploy.sandbox.ports import LOOPBACK
 from schemas.settings import Settings
 from tests.faults.proxy import Proxy
 

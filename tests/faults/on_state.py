@@ -2,9 +2,9 @@
 
 import time
 
-from deploy.backfill.offsets import apply, plan
-from deploy.dead_letters.reading import records
-from deploy.sandbox.topics import create_topics
+from deploy.kafka_admin.topics import create_topics
+from deploy.repair.backfill.offsets import apply, plan
+from deploy.repair.dead_letters.reading import records
 from schemas import topics
 from schemas.errors import TouchlineError
 from tests.faults.arena import Trial

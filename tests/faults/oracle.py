@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from schemas.catalogue import Catalogue
-from streams.identity.load_policy import load
-from streams.journeys.rules import JourneyRules
+from streams.identity.policy.load import load
+from streams.journeys.rules.rules import JourneyRules
 from streams.replay import Replay
 from tests.faults.arena import Trial
 

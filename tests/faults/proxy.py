@@ -8,7 +8,7 @@ from functools import partial
 from types import TracebackType
 from typing import Any
 
-from deploy.sandbox.ports import LOOPBACK, free_port
+from deploy.ports import LOOPBACK, free_port
 
 CHUNK = 64 * 1024
 

@@ -13,13 +13,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import sinks.http_writer
-import sinks.inserts
-import sinks.loader
+import sinks.clickhouse.write.http_writer
+import sinks.clickhouse.write.inserts
+import sinks.clickhouse.write.loader
 from deploy.cli import load, worker
 from schemas.errors import TouchlineError
-from sinks.direct import choose
-from sinks.loader import Loader
+from sinks.clickhouse.write.direct import choose
+from sinks.clickhouse.write.loader import Loader
 from streams.runtime.fetches import FetchConsumer, FetchTransport
 from streams.runtime.transaction import FetchTransaction
 from streams.stitch.stitching import StitchState
@@ -85,13 +85,13 @@ def loader_dies_before_commit() -> None:
 
 def loader_short_poll() -> None:
     """With: a poll interval of five seconds in place of a day."""
-    sinks.loader.MAX_POLL_MS = 5000  # type: ignore[misc]
+    sinks.clickhouse.write.loader.MAX_POLL_MS = 5000  # type: ignore[misc]
     load.command()
 
 
 def loader_direct() -> None:
     """With: every record that ClickHouse can read itself goes to it as Avro, in small batches too."""
-    sinks.loader.choose = partial(choose, least=1)  # type: ignore[assignment]
+    sinks.clickhouse.write.loader.choose = partial(choose, least=1)  # type: ignore[assignment]
     load.command()
 
 
@@ -103,14 +103,14 @@ def loader_gives_up() -> None:
             await action()
         return True
 
-    sinks.loader.until_done = once  # type: ignore[assignment]
+    sinks.clickhouse.write.loader.until_done = once  # type: ignore[assignment]
     loader_direct()
 
 
 def loader_without_token() -> None:
     """Without: deduplication of a retried insert."""
-    sinks.inserts.SETTINGS["insert_deduplicate"] = 0  # type: ignore[index]
-    sinks.http_writer.SETTINGS["insert_deduplicate"] = 0  # type: ignore[index]
+    sinks.clickhouse.write.inserts.SETTINGS["insert_deduplicate"] = 0  # type: ignore[index]
+    sinks.clickhouse.write.http_writer.SETTINGS["insert_deduplicate"] = 0  # type: ignore[index]
     loader_direct()
 
 

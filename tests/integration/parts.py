@@ -12,15 +12,15 @@ from typing import Any
 
 from clickhouse_driver import Client
 
-from deploy.meanings import meanings
+from deploy.kafka_admin.meanings import meanings
+from deploy.kafka_admin.status import Observer, Status
+from deploy.kafka_admin.topics import create_topics
 from deploy.sandbox import Broker, ClickHouseServer, Process
-from deploy.sandbox.status import Observer, Status
-from deploy.sandbox.topics import create_topics
 from schemas.settings import Settings
 from schemas.topics import LOADER_GROUP
-from sinks.clickhouse import connect
-from sinks.meanings import put_in_force
-from sinks.migrate import migrate
+from sinks.clickhouse.connection import connect
+from sinks.clickhouse.migrate import migrate
+from sinks.clickhouse.write.meanings import put_in_force
 
 TOUCHLINE = [sys.executable, "-m", "deploy.cli"]
 IDLE_SECONDS = 1.5  # longer than the pauses between a commit and the next record that it causes

@@ -8,7 +8,7 @@ from schemas.records import Touchpoint
 from streams.replay import Replay
 from tests.integration.parts import Deployment, deployment
 from tests.integration.test_pipeline import replayed, send, wait_for_states
-from tests.touchpoints import touchpoint
+from tests.support.touchpoints import touchpoint
 
 pytestmark = pytest.mark.sandbox
 

@@ -12,17 +12,17 @@ from kafka import KafkaProducer
 from deploy.cli import backfill, dead_letters
 from deploy.sandbox import Process
 from schemas.catalogue import Catalogue
-from schemas.codec import MARKER
+from schemas.encoding.codec import MARKER
+from schemas.encoding.registry import current, fingerprint_of
 from schemas.keys import identifier_key
-from schemas.registry import current, fingerprint_of
 from schemas.topics import TOUCHPOINTS
-from streams.identity.load_policy import load
-from streams.journeys.rules import JourneyRules
+from streams.identity.policy.load import load
+from streams.journeys.rules.rules import JourneyRules
 from streams.replay import Replay
 from tests.integration.commands import answer
 from tests.integration.parts import TOUCHLINE, Deployment, deployment
 from tests.integration.test_pipeline import assert_live_equals, send
-from tests.touchpoints import touchpoint
+from tests.support.touchpoints import touchpoint
 
 pytestmark = pytest.mark.sandbox
 

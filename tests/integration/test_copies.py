@@ -1,6 +1,6 @@
 """Of the copies of an event ClickHouse shows the one that a replay counts, whatever was merged, split or erased.
 
-The agents' code decides as in tests/unit/streams/test_erasure_protocol.py, each drawn history as a tenant of its own;
+The agents' code decides as in tests/protocols/test_erasure_protocol.py, each drawn history as a tenant of its own;
 what it published enters the real engine by way of the loader's code, half by rows.py and half by ClickHouse itself.
 """
 
@@ -16,17 +16,17 @@ from hypothesis import strategies as st
 
 from deploy.sandbox import ClickHouseServer
 from schemas import topics
-from schemas.codec import decode, encode
+from schemas.encoding.codec import decode, encode
 from schemas.topics import Topic
-from sinks.direct import choose
-from sinks.erasure import Eraser, Erasure
-from sinks.inserts import prepare
+from sinks.clickhouse.erasure.erasure import Eraser, Erasure
+from sinks.clickhouse.write.direct import choose
+from sinks.clickhouse.write.inserts import prepare
 from streams.replay import Owned, Replay
-from tests.copies import EXAMPLES, drawn_events, events_of
 from tests.integration.test_direct import Both
-from tests.touchpoints import START
-from tests.unit.sinks.records import Consumed, resolved_bytes
-from tests.unit.streams.test_erasure_protocol import World, request, run_events
+from tests.protocols.test_erasure_protocol import World, request, run_events
+from tests.support.copies import EXAMPLES, drawn_events, events_of
+from tests.support.kafka_records import Consumed, resolved_bytes
+from tests.support.touchpoints import START
 
 pytestmark = pytest.mark.sandbox
 

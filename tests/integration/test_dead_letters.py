@@ -6,13 +6,13 @@ import pytest
 from kafka import KafkaProducer
 
 from deploy.cli.dead_letters import Store, list_letters, replay, show
-from schemas.codec import encode
 from schemas.dead_letters import VERSION
+from schemas.encoding.codec import encode
 from schemas.keys import identifier_key
 from schemas.topics import TOUCHPOINTS
 from tests.integration.commands import answer
 from tests.integration.parts import Deployment, deployment
-from tests.touchpoints import touchpoint
+from tests.support.touchpoints import touchpoint
 
 pytestmark = pytest.mark.sandbox
 

@@ -12,22 +12,22 @@ from hypothesis import strategies as st
 from deploy.sandbox import Broker, ClickHouseServer
 from deploy.simulation.population import Population, simulate
 from schemas import topics
-from schemas.codec import HEADER_BYTES, decode, encode, header
+from schemas.encoding.codec import HEADER_BYTES, decode, encode, header
+from schemas.encoding.registry import current
 from schemas.errors import ContractError
 from schemas.records import Record
-from schemas.registry import current
 from schemas.topics import Topic
-from sinks.direct import DirectInsert, choose
-from sinks.erasure import Erased
-from sinks.http_writer import HttpWriter, RefusedError
-from sinks.inserts import prepare
-from sinks.migrate import migrate
-from sinks.rows import TABLES
+from sinks.clickhouse.erasure.erasure import Erased
+from sinks.clickhouse.migrate import migrate
+from sinks.clickhouse.write.direct import DirectInsert, choose
+from sinks.clickhouse.write.http_writer import HttpWriter, RefusedError
+from sinks.clickhouse.write.inserts import prepare
+from sinks.clickhouse.write.rows import TABLES
 from tests.integration.parts import deployment
 from tests.integration.test_loader import assert_each_once, send, touchpoints, wait_loaded
 from tests.integration.test_tables import Store, database, fitting
-from tests.touchpoints import START, touchpoint
-from tests.unit.sinks.records import Consumed, example, journey, resolved, resolved_bytes
+from tests.support.kafka_records import Consumed, example, journey, resolved, resolved_bytes
+from tests.support.touchpoints import START, touchpoint
 
 pytestmark = pytest.mark.sandbox
 

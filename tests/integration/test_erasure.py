@@ -8,19 +8,19 @@ from typing import Any
 import pytest
 from kafka import KafkaConsumer, TopicPartition
 
-from deploy.sources.corrections import erasure, publish_correction, withdrawal
+from deploy.ingest.corrections import erasure, publish_correction, withdrawal
 from schemas import topics
-from schemas.codec import encode
+from schemas.encoding.codec import encode
 from schemas.records import Identifier, Touchpoint
-from sinks.erasure import Eraser, Erasure, receipt_of
-from sinks.inserts import prepare
+from sinks.clickhouse.erasure.erasure import Eraser, Erasure, receipt_of
+from sinks.clickhouse.write.inserts import prepare
 from streams.replay import Replay
 from tests.integration.parts import TOUCHLINE, Deployment, deployment
 from tests.integration.test_pipeline import assert_live_equals, replayed, send
 from tests.integration.test_tables import Store
 from tests.integration.test_tables import store as store_fixture
-from tests.touchpoints import START, touchpoint
-from tests.unit.sinks.records import Consumed, assignment, journey, resolved_bytes, signal
+from tests.support.kafka_records import Consumed, assignment, journey, resolved_bytes, signal
+from tests.support.touchpoints import START, touchpoint
 
 pytestmark = pytest.mark.sandbox
 store = store_fixture

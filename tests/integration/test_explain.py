@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from deploy.sources.publisher import publish
+from deploy.ingest.publisher import publish
 from schemas.settings import Settings
-from streams.identity.load_policy import load
+from streams.identity.policy.load import load
 from tests.integration.parts import TOUCHLINE, Deployment, deployment
-from tests.touchpoints import touchpoint
+from tests.support.touchpoints import touchpoint
 
 pytestmark = pytest.mark.sandbox
 

@@ -5,8 +5,8 @@ import pytest
 from schemas.records import Touchpoint
 from tests.integration.parts import deployment
 from tests.integration.test_pipeline import assert_live_equals, replayed, rows, send, wait_for_states
-from tests.touchpoints import START, touchpoint
-from tests.unit.journeys.journeys_of import long_journey
+from tests.support.journeys_of import long_journey
+from tests.support.touchpoints import START, touchpoint
 
 pytestmark = pytest.mark.sandbox
 

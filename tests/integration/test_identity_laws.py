@@ -10,19 +10,19 @@ from random import Random
 import pytest
 from kafka import KafkaConsumer
 
-from schemas.codec import decode_as
+from schemas.encoding.codec import decode_as
 from schemas.records import Touchpoint
 from schemas.topics import IDENTITY_ASSIGNMENTS
-from streams.identity.evidence import Node, evidence_of, join
-from streams.identity.links import links_of
-from streams.identity.load_policy import load
-from streams.identity.prepare import prepare
-from streams.identity.profile_id import Assignment
-from streams.identity.resolution import resolve
-from streams.ownership import node_of, pair_of
+from streams.identity.ownership import node_of, pair_of
+from streams.identity.policy.load import load
+from streams.identity.policy.prepare import prepare
+from streams.identity.resolution.definition import resolve
+from streams.identity.resolution.evidence import Node, evidence_of, join
+from streams.identity.resolution.links import links_of
+from streams.identity.resolution.profile_id import Assignment
 from tests.integration.parts import Deployment, deployment
 from tests.integration.test_pipeline import assert_live_equals, replayed, send
-from tests.touchpoints import CATALOGUE, START, touchpoint
+from tests.support.touchpoints import CATALOGUE, START, touchpoint
 
 pytestmark = pytest.mark.sandbox
 

@@ -8,20 +8,20 @@ import pytest
 
 from deploy.sandbox import ClickHouseServer
 from schemas import topics
-from schemas.codec import encode
+from schemas.encoding.codec import encode
 from schemas.records import IdentityLink
-from sinks.evidence import evidence_around, owners
-from sinks.migrate import migrate
-from streams.identity.evidence import evidence_of, join
+from sinks.clickhouse.migrate import migrate
+from sinks.clickhouse.read.evidence import evidence_around, owners
 from streams.identity.explain import explain
-from streams.identity.links import links_of
-from streams.identity.load_policy import load
-from streams.identity.prepare import prepare
-from streams.identity.resolution import resolve
-from streams.ownership import node_of
+from streams.identity.ownership import node_of
+from streams.identity.policy.load import load
+from streams.identity.policy.prepare import prepare
+from streams.identity.resolution.definition import resolve
+from streams.identity.resolution.evidence import evidence_of, join
+from streams.identity.resolution.links import links_of
 from tests.integration.test_tables import Store, database
-from tests.touchpoints import CATALOGUE, START, touchpoint
-from tests.unit.sinks.records import assignment, resolved_bytes
+from tests.support.kafka_records import assignment, resolved_bytes
+from tests.support.touchpoints import CATALOGUE, START, touchpoint
 
 pytestmark = pytest.mark.sandbox
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.integration.parts import TOUCHLINE, Deployment, deployment
 from tests.integration.test_pipeline import send
-from tests.touchpoints import touchpoint
+from tests.support.touchpoints import touchpoint
 
 pytestmark = pytest.mark.sandbox
 

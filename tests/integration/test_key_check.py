@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pytest
 
+from deploy.ingest.key_check import require_same_key
+from deploy.ingest.publisher import publish
+from deploy.kafka_admin.topics import create_topics
 from deploy.sandbox import Broker
-from deploy.sandbox.topics import create_topics
-from deploy.sources.key_check import require_same_key
-from deploy.sources.publisher import publish
 from schemas.errors import SettingsError
 from schemas.settings import Settings
-from streams.identity.load_policy import load
-from streams.identity.policy import IdentityPolicy
+from streams.identity.policy.load import load
+from streams.identity.policy.policy import IdentityPolicy
 from tests.integration.parts import TOUCHLINE
-from tests.touchpoints import touchpoint
+from tests.support.touchpoints import touchpoint
 
 pytestmark = pytest.mark.sandbox
 

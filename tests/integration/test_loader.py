@@ -11,11 +11,11 @@ from kafka import KafkaProducer
 
 from deploy.sandbox import Broker, ClickHouseServer
 from schemas import topics
-from schemas.codec import encode, header
+from schemas.encoding.codec import encode, header
 from schemas.topics import Topic
 from tests.integration.parts import Deployment, deployment
 from tests.integration.processes import wait_until
-from tests.unit.sinks.records import assignment, journey, resolved_bytes, signal
+from tests.support.kafka_records import assignment, journey, resolved_bytes, signal
 
 pytestmark = pytest.mark.sandbox
 

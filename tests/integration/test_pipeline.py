@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
-from deploy.sources.mapping_file import load_mapping
-from deploy.sources.publisher import publish
-from deploy.sources.touchpoint_files import read_touchpoints
+from deploy.ingest.mapping_file import load_mapping
+from deploy.ingest.publisher import publish
+from deploy.ingest.touchpoint_files import read_touchpoints
 from schemas.catalogue import Catalogue
 from schemas.records import Touchpoint
-from streams.identity.load_policy import load as load_policy
-from streams.journeys.rules import JourneyRules
+from streams.identity.policy.load import load as load_policy
+from streams.journeys.rules.rules import JourneyRules
 from streams.replay import Replay
 from tests.integration.parts import Deployment, deployment
 
@@ -65,7 +65,7 @@ def simulated(people: int, events: int, seed: int) -> list[Touchpoint]:
     command += ["--people", str(people), "--events", str(events), "--seed", str(seed)]
     lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     path_events = [json.loads(line) for line in lines.splitlines()]
-    from schemas.jsonform import from_json
+    from schemas.touchpoint.json_form import from_json
 
     return [from_json(event, 0) for event in path_events]
 

@@ -15,22 +15,22 @@ from typing import Any
 import pytest
 from kafka import KafkaConsumer, TopicPartition
 
+from deploy.ingest import publisher
+from deploy.ingest.publisher import Publisher, publish
+from deploy.kafka_admin.topics import create_topics
+from deploy.ports import free_port
 from deploy.sandbox import Broker, TansuBroker
-from deploy.sandbox.ports import free_port
-from deploy.sandbox.topics import create_topics
 from deploy.simulation.population import Population, simulate
-from deploy.sources import publisher
-from deploy.sources.publisher import Publisher, publish
-from schemas.codec import decode_as
+from schemas.encoding.codec import decode_as
 from schemas.errors import Reason, SettingsError
-from schemas.jsonform import to_json
 from schemas.keys import identifier_key, partition_of
 from schemas.records import Touchpoint
 from schemas.settings import Settings
-from streams.identity.load_policy import load
-from streams.identity.policy import IdentityPolicy
-from streams.identity.prepare import prepare
-from tests.touchpoints import CATALOGUE, touchpoint
+from schemas.touchpoint.json_form import to_json
+from streams.identity.policy.load import load
+from streams.identity.policy.policy import IdentityPolicy
+from streams.identity.policy.prepare import prepare
+from tests.support.touchpoints import CATALOGUE, touchpoint
 
 pytestmark = pytest.mark.sandbox
 
@@ -176,7 +176,7 @@ def test_lines_are_published_from_files_and_standard_input_and_bad_ones_are_name
 
 @pytest.mark.skipif(not ECOM.exists(), reason="the ecom log is not here")
 def test_the_ecom_log_is_published_whole(settings: Settings, tmp_path: Path) -> None:
-    mapping = Path("deploy/sources/examples/ecom.toml").resolve()
+    mapping = Path("deploy/ingest/examples/ecom.toml").resolve()
     done = run(settings, "publish", str(ECOM.resolve()), "--mapping", str(mapping), folder=tmp_path)
     assert done.returncode == 0, done.stderr
     assert list(tmp_path.glob("rejects-*")) == []
@@ -262,7 +262,7 @@ def test_a_missing_topic_and_another_number_of_partitions_say_what_to_do(
 #: The command with less patience than a person has.
 IMPATIENT = """
 import sys
-from deploy.sources import publisher
+from deploy.ingest import publisher
 publisher.REQUEST_MS, publisher.DELIVERY_MS = 2000, 4000
 from deploy.cli.main import run
 run()

@@ -11,8 +11,8 @@ import pytest
 from kafka import KafkaConsumer
 from kafka import TopicPartition as KafkaPartition
 
+from deploy.kafka_admin.topics import create_topics
 from deploy.sandbox import Broker
-from deploy.sandbox.topics import create_topics
 from schemas import topics
 from schemas.settings import Settings
 from streams.runtime.publisher import BATCH_BYTES, Outbox, Publisher, TopicPartition

@@ -15,10 +15,10 @@ from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType
 from kafka.structs import OffsetAndMetadata
 
+from deploy.kafka_admin.lag import Backlog, OffsetReader
+from deploy.kafka_admin.topics import create_topics
+from deploy.ports import free_port
 from deploy.sandbox import Broker, ClickHouseServer, KafkaBroker, Process, TansuBroker, kafka_jars
-from deploy.sandbox.offsets import Backlog, OffsetReader
-from deploy.sandbox.ports import free_port
-from deploy.sandbox.topics import create_topics
 from schemas.errors import SettingsError, UnavailableError
 from schemas.settings import Settings
 from schemas.topics import ALL, WORKER_GROUP

@@ -9,24 +9,24 @@ from random import Random
 
 import pytest
 
-from deploy.meanings import meanings
+from deploy.kafka_admin.meanings import meanings
 from deploy.sandbox import ClickHouseServer
 from deploy.simulation.population import Population, simulate
 from schemas import topics
-from schemas.codec import encode
+from schemas.encoding.codec import encode
 from schemas.records import Touchpoint
 from schemas.settings import Settings
-from sinks.meanings import Meanings, put_in_force
-from sinks.migrate import migrate
-from streams.identity.load_policy import load
-from streams.identity.resolution import own_profile
-from streams.journeys.rules import JourneyRules
-from streams.journeys.sessions import Sessions
-from streams.ownership import NO_VERSION, node_of
+from sinks.clickhouse.migrate import migrate
+from sinks.clickhouse.write.meanings import Meanings, put_in_force
+from streams.identity.ownership import NO_VERSION, node_of
+from streams.identity.policy.load import load
+from streams.identity.resolution.definition import own_profile
+from streams.journeys.rules.rules import JourneyRules
+from streams.journeys.state.sessions import Sessions
 from streams.replay import Owned, Replay
 from tests.integration.test_tables import ECOM, Store, database
-from tests.touchpoints import START
-from tests.unit.journeys.builders import CATALOGUE, DAY, MINUTE, RULES, touchpoint
+from tests.support.journeys import CATALOGUE, DAY, MINUTE, RULES, touchpoint
+from tests.support.touchpoints import START
 
 pytestmark = pytest.mark.sandbox
 

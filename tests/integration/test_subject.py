@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from sinks.subject import Subject
-from streams.identity.load_policy import load
+from sinks.clickhouse.read.subject import Subject
+from streams.identity.policy.load import load
 from tests.integration.parts import TOUCHLINE, Deployment, deployment
 from tests.integration.test_pipeline import send
-from tests.touchpoints import START, touchpoint
+from tests.support.touchpoints import START, touchpoint
 
 pytestmark = pytest.mark.sandbox
 

@@ -9,8 +9,8 @@ from schemas import topics
 from tests.integration.parts import Deployment, deployment
 from tests.integration.test_erasure import records_of
 from tests.integration.test_pipeline import replayed, send, simulated
-from tests.subscriber import Subscriber
-from tests.touchpoints import touchpoint
+from tests.support.subscriber import Subscriber
+from tests.support.touchpoints import touchpoint
 
 pytestmark = pytest.mark.sandbox
 

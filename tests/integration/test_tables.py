@@ -15,18 +15,18 @@ from hypothesis import strategies as st
 
 from deploy.sandbox import ClickHouseServer
 from schemas import topics
-from schemas.codec import encode
+from schemas.encoding.codec import encode
+from schemas.encoding.registry import current
 from schemas.errors import SettingsError, SinkError
-from schemas.registry import current
 from schemas.settings import ClickHouse
 from schemas.topics import Topic
-from sinks.clickhouse import connect
-from sinks.inserts import Writer, prepare
-from sinks.migrate import MIGRATIONS, check_migrated, migrate
-from sinks.query import select
-from sinks.rows import TABLES, Source
-from tests.touchpoints import START
-from tests.unit.sinks.records import Consumed, assignment, example, journey, resolved_bytes, signal
+from sinks.clickhouse.connection import connect
+from sinks.clickhouse.migrate import MIGRATIONS, check_migrated, migrate
+from sinks.clickhouse.read.query import select
+from sinks.clickhouse.write.inserts import Writer, prepare
+from sinks.clickhouse.write.rows import TABLES, Source
+from tests.support.kafka_records import Consumed, assignment, example, journey, resolved_bytes, signal
+from tests.support.touchpoints import START
 
 pytestmark = pytest.mark.sandbox
 

@@ -12,12 +12,12 @@ from deploy.sandbox import ClickHouseServer
 from schemas import topics
 from schemas.catalogue import Catalogue
 from schemas.settings import ClickHouse
-from sinks.catalogue import TABLES, misspelt_erasures, store_catalogue
-from sinks.clickhouse import connect
-from sinks.inserts import Writer, prepare
-from sinks.migrate import migrate
-from tests.touchpoints import START
-from tests.unit.sinks.records import Consumed, resolved_bytes
+from sinks.clickhouse.connection import connect
+from sinks.clickhouse.migrate import migrate
+from sinks.clickhouse.write.catalogue import TABLES, misspelt_erasures, store_catalogue
+from sinks.clickhouse.write.inserts import Writer, prepare
+from tests.support.kafka_records import Consumed, resolved_bytes
+from tests.support.touchpoints import START
 
 pytestmark = pytest.mark.sandbox
 

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from deploy.kafka_admin.status import snapshot
+from deploy.ports import free_port
 from deploy.sandbox import kafka_jars
 from deploy.sandbox.lock import locked
-from deploy.sandbox.ports import free_port
-from deploy.sandbox.status import snapshot
 from schemas.settings import Settings
 from schemas.topics import ALL
 from tests.integration.parts import TOUCHLINE

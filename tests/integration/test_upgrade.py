@@ -8,8 +8,8 @@ import pytest
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.structs import OffsetAndMetadata
 
+from deploy.kafka_admin.lag import groups
 from deploy.sandbox import Broker, ClickHouseServer
-from deploy.sandbox.offsets import groups
 from schemas.topics import ALL, WORKER_GROUP
 from tests.integration.parts import Deployment, deployment
 from tests.integration.test_accounts import assert_accounts_equal

@@ -3,19 +3,19 @@
 from collections import defaultdict
 
 from schemas import headers, topics
-from schemas.codec import decode
-from schemas.events import Rank, event_key, rank_of
+from schemas.encoding.codec import decode
 from schemas.keys import account_key, identifier_key, profile_key
 from schemas.records import Touchpoint
-from streams.journeys.fold import Fold
-from streams.journeys.frozen import fold_timeline
-from streams.journeys.timeline import Effects, Timeline
-from streams.ownership import owner_at
+from schemas.touchpoint.events import Rank, event_key, rank_of
+from streams.identity.ownership import owner_at
+from streams.journeys.state.fold import Fold
+from streams.journeys.timeline.horizon_summary import fold_timeline
+from streams.journeys.timeline.timeline import Effects, Timeline
 from streams.replay import Replay
 from tests.simulation.kafka import Kafka
 from tests.simulation.worker import CATALOGUE, POLICY, RULES, Worker
 from tests.simulation.world import World
-from tests.subscriber import Subscriber
+from tests.support.subscriber import Subscriber
 
 Held = dict[str, dict[str, Rank]]  #: profile → event → which of its copies counts
 Signals = set[tuple[str, str, str]]  #: profile, kind, signal id

@@ -7,7 +7,7 @@ from schemas.records import Touchpoint
 from tests.simulation.oracle import problems
 from tests.simulation.worker import Without
 from tests.simulation.world import Plan, World
-from tests.touchpoints import START, touchpoint
+from tests.support.touchpoints import START, touchpoint
 
 IDENTIFIERS = [
     ("cookie", "a"), ("cookie", "b"), ("cookie", "c"), ("email", "x@y.org"), ("customer_id", "1"), ("customer_id", "2"),

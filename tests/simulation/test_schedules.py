@@ -7,11 +7,11 @@ from unittest import mock
 
 import pytest
 
-from streams.journeys import timelines
-from streams.journeys.packing import Packer
+from streams.journeys.timeline import cache as timelines
+from streams.journeys.timeline.compression import Packer
 from tests.simulation.schedules import drawn, judge, shrunk
 from tests.simulation.worker import RULES, Without
-from tests.unit.journeys.journeys_of import fed, long_journey
+from tests.support.journeys_of import fed, long_journey
 
 #: Schedules that once ended wrong: 1142 left a ghost of a journey, 9134 lost a changelog record of identity.
 ONCE_WRONG = (1142, 9134)

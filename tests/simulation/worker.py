@@ -16,12 +16,12 @@ from schemas.catalogue import Catalogue
 from schemas.settings import Settings
 from streams.accounts.agent import Accounts
 from streams.identity.agent import Identity
-from streams.identity.load_policy import load
+from streams.identity.policy.load import load
 from streams.journeys.agent import Journeys
-from streams.journeys.intentions import INTENTION
-from streams.journeys.rules import JourneyRules
+from streams.journeys.rules.rules import JourneyRules
+from streams.journeys.signals.write_ahead import INTENTION
 from streams.runtime import state as table
-from streams.runtime.ledger import Fetch, OffsetTracker
+from streams.runtime.offset_tracker import Fetch, OffsetTracker
 from streams.runtime.publisher import Outbox
 from streams.stitch.agent import Stitch
 from tests.simulation.kafka import Kafka, Place

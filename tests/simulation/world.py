@@ -4,14 +4,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from schemas import topics
-from schemas.codec import encode
+from schemas.encoding.codec import encode
 from schemas.keys import identifier_key, partition_of
 from schemas.records import Touchpoint
-from streams.identity.prepare import prepare
+from streams.identity.policy.prepare import prepare
 from streams.journeys.agent import IDLE_SECONDS
 from tests.simulation.kafka import Kafka, Place
 from tests.simulation.worker import CLOCK_SECONDS, POLICY, Task, Without, Worker
-from tests.touchpoints import CATALOGUE
+from tests.support.touchpoints import CATALOGUE
 
 PARTITIONS = 2
 MOST_WORKERS = 3

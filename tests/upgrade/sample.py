@@ -17,25 +17,25 @@ from pathlib import Path
 from typing import Any
 
 import schemas.catalogue
-import streams.identity.load_policy
-import streams.journeys.rules
-from deploy.dead_letters.reading import records
+import streams.identity.policy.load
+import streams.journeys.rules.rules
+from deploy.ingest.corrections import publish_correction, withdrawal
+from deploy.ingest.publisher import publish
+from deploy.repair.dead_letters.reading import records
 from deploy.sandbox import ClickHouseServer, TansuBroker
-from deploy.sources.corrections import publish_correction, withdrawal
-from deploy.sources.publisher import publish
-from schemas.codec import decode_as
+from schemas.encoding.codec import decode_as
 from schemas.records import Identifier
 from schemas.topics import ACCOUNT_STATES, ALL, DEAD_LETTERS, JOURNEY_STATES, Topic
 from tests.integration.parts import Deployment, deployment
-from tests.touchpoints import START
+from tests.support.touchpoints import START
 from tests.upgrade import story
 from tests.upgrade.stored import CONFIGURED, FOLDER, Sample, Stored, compacted
 
 PARTITIONS = 2
 #: Where the built-in files that `CONFIGURED` names stand.
 BUILT_IN = {
-    "identity_policy": Path(streams.identity.load_policy.__file__).parent,
-    "journey_rules": Path(streams.journeys.rules.__file__).parent,
+    "identity_policy": Path(streams.identity.policy.load.__file__).parent,
+    "journey_rules": Path(streams.journeys.rules.rules.__file__).parent,
     "catalogue": Path(schemas.catalogue.__file__).parent,
 }
 

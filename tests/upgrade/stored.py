@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from schemas.catalogue import Catalogue
-from schemas.codec import decode
-from schemas.jsonform import from_json, to_json
+from schemas.encoding.codec import decode
 from schemas.records import Touchpoint
 from schemas.settings import Settings
 from schemas.topics import IDENTITY_LINKS, TOUCHPOINTS, Topic
-from streams.identity.load_policy import load
-from streams.identity.policy import IdentityPolicy
-from streams.journeys.rules import JourneyRules
+from schemas.touchpoint.json_form import from_json, to_json
+from streams.identity.policy.load import load
+from streams.identity.policy.policy import IdentityPolicy
+from streams.journeys.rules.rules import JourneyRules
 from streams.replay import Replay
 
 FOLDER = Path(__file__).parent

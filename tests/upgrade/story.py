@@ -4,7 +4,7 @@ from itertools import chain
 
 from deploy.simulation.population import Population, simulate
 from schemas.records import Touchpoint
-from tests.touchpoints import touchpoint
+from tests.support.touchpoints import touchpoint
 
 DAY = 24 * 60
 #: So many of the shop's touchpoints come before the upgrade.

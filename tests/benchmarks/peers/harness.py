@@ -10,7 +10,7 @@ from typing import Final
 from deploy.cli.output import remarks
 from schemas.errors import UnavailableError
 from schemas.records import Touchpoint
-from streams.identity.load_policy import load
+from streams.identity.policy.load import load
 from tests.benchmarks.peers.lab import Lab, encoded
 from tests.benchmarks.peers.systems import Limit, Peer, System, Touchline, python
 from tests.benchmarks.peers.workload import touchpoints

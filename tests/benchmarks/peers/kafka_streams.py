@@ -23,7 +23,7 @@ from fastavro import schemaless_reader
 from fastavro.schema import load_schema
 
 from deploy.sandbox.kafka_jars import FETCH_SECONDS, require_programs
-from schemas.codec import HEADER_BYTES
+from schemas.encoding.codec import HEADER_BYTES
 from schemas.errors import UnavailableError
 
 FOLDER: Final = Path(__file__).with_suffix("")

@@ -12,17 +12,17 @@ from aiokafka import AIOKafkaProducer
 from clickhouse_driver import Client
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 
+from deploy.ingest.publisher import message
 from deploy.sandbox import ClickHouseServer, KafkaBroker
-from deploy.sources.publisher import message
 from schemas.catalogue import Catalogue
 from schemas.keys import partition_of
 from schemas.records import Touchpoint
 from schemas.settings import ClickHouse
-from sinks.clickhouse import connect
-from streams.identity.policy import IdentityPolicy
+from sinks.clickhouse.connection import connect
+from streams.identity.policy.policy import IdentityPolicy
 from tests.benchmarks.peers.contract import tables_of
 from tests.benchmarks.peers.workload import cookie_of
-from tests.touchpoints import CATALOGUE
+from tests.support.touchpoints import CATALOGUE
 
 PARTITIONS: Final = 4
 DATABASE: Final = "peers"

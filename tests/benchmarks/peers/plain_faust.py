@@ -15,7 +15,7 @@ from typing import Any, Final
 import faust
 from faust.serializers import codecs
 
-from schemas.codec import decode_own
+from schemas.encoding.codec import decode_own
 from tests.benchmarks.peers.contract import INPUT, Contract
 from tests.benchmarks.peers.core import Json, Meanings, advance
 from tests.benchmarks.peers.sink import Sink

@@ -13,7 +13,7 @@ from quixstreams import Application, State
 from quixstreams.models import Deserializer, SerializationContext
 from quixstreams.sinks.base import BatchingSink, SinkBatch
 
-from schemas.codec import decode_own
+from schemas.encoding.codec import decode_own
 from tests.benchmarks.peers.contract import INPUT, Contract
 from tests.benchmarks.peers.core import Json, Meanings, advance
 from tests.benchmarks.peers.sink import Sink

@@ -13,7 +13,7 @@ from kafka import KafkaAdminClient
 
 from deploy.sandbox import Process
 from schemas.catalogue import Catalogue
-from schemas.codec import decode_as
+from schemas.encoding.codec import decode_as
 from schemas.records import Touchpoint
 from schemas.topics import JOURNEY_STATES, TOUCHPOINTS
 from tests.benchmarks.peers.answers import Answer, check, check_count, expected, of_state

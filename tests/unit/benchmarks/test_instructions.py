@@ -5,7 +5,7 @@ from unittest.mock import patch
 import pytest
 
 from schemas.errors import UnavailableError
-from streams.runtime import turns
+from streams.runtime import cooperative as turns
 from tests.benchmarks import instructions, lean_worker
 
 EVENTS = 300

@@ -3,10 +3,10 @@
 import pytest
 from fastavro import validate
 
-from schemas.codec import _CURRENT, decode, encode
-from schemas.registry import AVRO, NAMES, VERSIONS, committed, current
-from schemas.touchpoints import check
-from tests.unit.schemas.examples import FOLDER, example
+from schemas.encoding.codec import _CURRENT, decode, encode
+from schemas.encoding.registry import AVRO, NAMES, VERSIONS, committed, current
+from schemas.touchpoint.rules import check
+from tests.support.examples import FOLDER, example
 
 
 @pytest.mark.parametrize("name", NAMES)

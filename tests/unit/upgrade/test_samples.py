@@ -10,7 +10,7 @@ from importlib.metadata import version
 
 import pytest
 
-from schemas.codec import decode, decode_as
+from schemas.encoding.codec import decode, decode_as
 from schemas.keys import identifier_key
 from schemas.topics import (
     ACCOUNT_STATES,
@@ -25,17 +25,17 @@ from schemas.topics import (
     Topic,
 )
 from streams.accounts.partition import AccountPartition
-from streams.identity.links import links_of
-from streams.identity.prepare import prepare
+from streams.identity.ownership import NO_VERSION, node_of
+from streams.identity.policy.prepare import prepare
+from streams.identity.resolution.links import links_of
 from streams.identity.state import IdentityState
 from streams.journeys.partition import JourneyPartition
-from streams.journeys.predictions import Predictions
-from streams.journeys.timeline import Effects
-from streams.ownership import NO_VERSION, node_of
+from streams.journeys.prediction.predictions import Predictions
+from streams.journeys.timeline.timeline import Effects
 from streams.runtime.state import PartitionState
-from streams.stitch.known import correction_of
+from streams.stitch.compact_assignment import correction_of
 from streams.stitch.stitching import ERASURE_REQUESTED, StitchState
-from tests.touchpoints import CATALOGUE
+from tests.support.touchpoints import CATALOGUE
 from tests.upgrade.stored import Sample, samples
 
 SAMPLES = samples()

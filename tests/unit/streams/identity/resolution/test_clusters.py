@@ -6,9 +6,9 @@ devices have no rule. The strongest type is customer_id, the weakest are cookie 
 
 import pytest
 
-from streams.identity.evidence import Item, Node
-from streams.identity.uniting import Clusters
-from tests.unit.identity.people import TENANT, Link, link, node, own, policy
+from streams.identity.resolution.clusters import Clusters
+from streams.identity.resolution.evidence import Item, Node
+from tests.support.identity_people import TENANT, Link, link, node, own, policy
 
 
 def item(one: Link) -> Item:

@@ -2,11 +2,11 @@
 
 import pytest
 
-from streams.identity.component import Component
-from streams.identity.evidence import Evidence, Item, Pair
-from streams.identity.history import SMALLEST_ITEM, History
-from streams.identity.uniting import Clusters
-from tests.unit.identity.people import TENANT, Link, link, policy
+from streams.identity.resolution.clusters import Clusters
+from streams.identity.resolution.component import Component
+from streams.identity.resolution.evidence import Evidence, Item, Pair
+from streams.identity.resolution.history import SMALLEST_ITEM, History
+from tests.support.identity_people import TENANT, Link, link, policy
 
 
 def pair(one: str, other: str) -> Pair:

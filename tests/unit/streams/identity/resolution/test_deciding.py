@@ -6,11 +6,11 @@ devices have no rule.
 
 import pytest
 
-from streams.identity.deciding import ComponentResolver
-from streams.identity.evidence import Evidence, Item, evidence_of, items
-from streams.identity.uniting import Clusters
-from streams.identity.work import run_to_end
-from tests.unit.identity.people import TENANT, Link, link, node, policy
+from streams.identity.resolution.clusters import Clusters
+from streams.identity.resolution.deciding import ComponentResolver
+from streams.identity.resolution.evidence import Evidence, Item, evidence_of, items
+from streams.identity.resolution.resumable import run_to_end
+from tests.support.identity_people import TENANT, Link, link, node, policy
 
 
 def item(one: Link) -> Item:

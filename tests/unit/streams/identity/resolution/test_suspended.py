@@ -2,8 +2,8 @@
 
 import pytest
 
-from streams.identity.evidence import Evidence, Item, Node, Pair
-from streams.identity.suspended import SuspendedLinks
+from streams.identity.resolution.evidence import Evidence, Item, Node, Pair
+from streams.identity.resolution.suspended import SuspendedLinks
 
 TABLET, PHONE = ("cookie", "tablet"), ("phone", "1")
 ALICE, BOB, CAROL = ("customer_id", "A"), ("customer_id", "B"), ("customer_id", "C")

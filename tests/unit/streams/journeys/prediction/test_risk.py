@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import pytest
 
-from streams.journeys.fading import LANDMARK_MS
-from streams.journeys.risk import DAY_MS, Risk, Standing
+from streams.journeys.prediction.forward_decay import LANDMARK_MS
+from streams.journeys.prediction.risk import DAY_MS, Risk, Standing
 
 HALF_LIFE = 8 * DAY_MS
 CART = Standing("cart", "delivery_delayed", 1, open_issue=False)

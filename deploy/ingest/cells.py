@@ -1,0 +1,148 @@
+"""What stands in a row's cells: texts, times, amounts and numbers, read exactly or refused with a sentence."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, tzinfo
+from decimal import ROUND_FLOOR, Decimal
+from typing import Any, Final, Literal
+
+from schemas.currencies import minor_units
+from schemas.errors import ContractError, Reason
+from schemas.touchpoint.json_form import ms_of, parse_iso
+from schemas.touchpoint.strict_json import shown
+
+#: Where a row has no such column.
+ABSENT: Final = object()
+#: Format → the power of ten that makes milliseconds of it.
+EPOCHS: Final = {"epoch_s": 3, "epoch_ms": 0, "epoch_us": -3, "epoch_ns": -6}
+
+_EPOCH: Final = re.compile(r"[+-]?[0-9]{1,19}(\.[0-9]{1,9})?")
+_WHOLE: Final = re.compile(r"[+-]?[0-9]{1,19}")
+_NUMBER: Final = re.compile(r"[+-]?([0-9]{1,15}(\.[0-9]{1,30})?|\.[0-9]{1,30})([eE][+-]?[0-9]{1,2})?")
+_WRITTEN_WHOLE: Final = re.compile(r"[+-]?[0-9]+")
+_FLOAT_LIKE: Final = re.compile(r"([+-]?)([0-9]+)\.0*|[+-]?[0-9]*\.?[0-9]+([eE][+-]?[0-9]+)?")
+#: From here on a double does not hold every whole number.
+_EXACT_BELOW: Final = 2**53
+
+
+def find(row: Mapping[str, Any], column: str) -> Any:
+    """The value of a column, or of a path like `user.id` or `items.0.sku` into it; ABSENT if there is none."""
+    if column in row:
+        return row[column]
+    value: Any = row
+    for step in column.split("."):
+        if isinstance(value, Mapping) and step in value:
+            value = value[step]
+        elif isinstance(value, list) and step.isdecimal() and int(step) < len(value):
+            value = value[int(step)]
+        else:
+            return ABSENT
+    return value
+
+
+def text_of(value: Any, column: str) -> str:
+    """A plain value as text; empty for null and for what is absent. Raises ContractError for objects and lists."""
+    if isinstance(value, str):
+        return value
+    if value is None or value is ABSENT:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (int, float, Decimal)):
+        return str(value)
+    raise invalid(f"column {column!r} is not a plain value")
+
+
+def whole_text(text: str, column: str) -> str:
+    """`123.0` as `123`; what is no number stays. Raises ContractError where digits are lost."""
+    found = _FLOAT_LIKE.fullmatch(text)
+    if found is None or _WRITTEN_WHOLE.fullmatch(text):
+        return text
+    if found[2] is None or int(found[2][:20]) >= _EXACT_BELOW:
+        raise invalid(
+            f"column {column!r} holds {shown(text)!r}, of which digits are lost: export it as text"
+            " (it stands under whole_numbers)"
+        )
+    return found[1] + found[2]
+
+
+@dataclass(frozen=True)
+class Times:
+    """How times are written."""
+
+    formats: tuple[str, ...] = ("iso",)  #: tried in this order: "iso", one of EPOCHS, or as strptime takes it
+    zone: tzinfo = UTC  #: of times that name none
+    repeated_hour: Literal["first", "second"] = (
+        "first"  #: which one is meant of an hour that the zone has twice
+    )
+
+    def ms(self, text: str, field: str) -> int:
+        """UTC milliseconds, rounded down. Raises ContractError if no format fits."""
+        for form in self.formats:
+            try:
+                if form in EPOCHS:
+                    if _EPOCH.fullmatch(text):
+                        return _epoch_ms(text, EPOCHS[form])
+                    continue
+                moment = parse_iso(text) if form == "iso" else datetime.strptime(text, form)  # noqa: DTZ007
+                return ms_of(moment.replace(fold=int(self.repeated_hour == "second")), self.zone)
+            except (ValueError, OverflowError):
+                continue
+        formats = " or ".join(map(repr, self.formats))
+        raise invalid(f"{field} is {text[:80]!r}: the mapping's time format is {formats}")
+
+
+@dataclass(frozen=True)
+class Amounts:
+    """How amounts in major units are written."""
+
+    decimal: str = "."
+    thousands: str = ""  #: between groups of three digits
+    minor_units: int | None = None  #: decimal places of the currency; None: as ISO 4217 says
+
+    def minor(self, text: str, currency: str | None) -> int:
+        """The amount in minor units, exactly. Raises ContractError if that is not possible."""
+        if not currency:
+            raise invalid("amount has no currency")
+        places = minor_units(currency) if self.minor_units is None else self.minor_units
+        if places is None:
+            raise invalid(
+                f"amount is in {shown(currency)!r}, which is no currency of ISO 4217 with a minor unit:"
+                " say minor_units under [amount]"
+            )
+        whole = r"[0-9]{1,18}"
+        if self.thousands:
+            whole = rf"[0-9]{{1,3}}(?:{re.escape(self.thousands)}[0-9]{{3}}){{1,5}}|{whole}"
+        found = re.fullmatch(rf"([+-]?)({whole})(?:{re.escape(self.decimal)}([0-9]*))?", text)
+        if found is None:
+            raise invalid(f"amount is {text[:80]!r}: it must be a number like 1299{self.decimal}90")
+        rest = (found[3] or "").rstrip("0")
+        if len(rest) > places:
+            raise invalid(f"amount is {text[:80]!r}: {currency} has {places} decimal places")
+        digits = found[2].replace(self.thousands, "") if self.thousands else found[2]
+        return int(found[1] + digits + rest.ljust(places, "0"))
+
+
+def whole(text: str, field: str) -> int:
+    """A whole number. Raises ContractError."""
+    if not _WHOLE.fullmatch(text):
+        raise invalid(f"{field} is {text[:80]!r}: it must be a whole number")
+    return int(text)
+
+
+def number(text: str, field: str) -> float:
+    """A number. Raises ContractError."""
+    if not _NUMBER.fullmatch(text):
+        raise invalid(f"{field} is {text[:80]!r}: it must be a number")
+    return float(text)
+
+
+def invalid(message: str) -> ContractError:
+    """The error of a row that cannot be mapped."""
+    return ContractError(Reason.INVALID, message)
+
+
+def _epoch_ms(text: str, power: int) -> int:
+    # 19 digits and 9 behind the point are exact in a Decimal of 28
+    return int(Decimal(text).scaleb(power).to_integral_value(ROUND_FLOOR))

@@ -1,0 +1,94 @@
+"""Publish a correction of identities: an erasure, or a link that is withdrawn."""
+
+import uuid
+from typing import Final
+
+from kafka import KafkaProducer
+from kafka.errors import KafkaError
+
+from deploy.ingest.publisher import CONNECT_MS, DELIVERY_MS, REQUEST_MS
+from deploy.kafka_admin.client import admin, broken
+from deploy.kafka_admin.topics import partition_counts
+from schemas.encoding.codec import encode
+from schemas.errors import SettingsError, TouchlineError
+from schemas.keys import NAME_PATTERN, partition_of, tenant_key
+from schemas.records import Identifier, IdentityCorrection
+from schemas.settings import Settings
+from schemas.topics import IDENTITY_LINKS
+from sinks.clickhouse.read.subject import Subject
+from streams.identity.ownership import node_of
+from streams.identity.policy.policy import IdentityPolicy
+
+_REQUESTS: Final = uuid.UUID("0b0f7a62-2d0e-5a54-9a86-2c1b7e3b9d11")
+_SOURCE: Final = "touchline"
+
+
+def identifier(text: str, tenant: str, policy: IdentityPolicy) -> Identifier:
+    """What TYPE:VALUE is stored as: normalised and pseudonymised. Raises SettingsError."""
+    if not NAME_PATTERN.fullmatch(tenant):
+        raise SettingsError(f"{tenant!r} is no tenant: a name holds 1 to 64 letters, digits, dots, _ and -")
+    kind, colon, value = text.partition(":")
+    if not (colon and value and NAME_PATTERN.fullmatch(kind)):
+        raise SettingsError(f"{text!r} is no identifier: write TYPE:VALUE, like email:ann@shop.de")
+    usable = policy.for_tenant(tenant).usable([Identifier(type=kind, value=value)])
+    if not usable:
+        raise SettingsError(
+            f"{text!r} is blocked by the policy: it stands for nobody, so nothing is kept of it"
+        )
+    return usable[0]
+
+
+class UnseenError(TouchlineError):
+    """Nothing is known of an identifier. Response: one sentence."""
+
+
+def require_seen(subject: Subject, asked: str, tenant: str, one: Identifier) -> None:
+    """Raise UnseenError if ClickHouse holds nothing of an identifier; `asked` is how the user wrote it."""
+    if not subject.seen([node_of(one)]):
+        raise UnseenError(
+            f"{asked} was never seen in tenant {tenant!r}, or was erased: check its spelling and --tenant"
+        )
+
+
+def erasure(tenant: str, one: Identifier, until: int) -> IdentityCorrection:
+    """Forget an identifier up to an event time (UTC ms). The same request has the same id."""
+    return _correction(tenant, one, None, until)
+
+
+def withdrawal(tenant: str, one: Identifier, other: Identifier, until: int) -> IdentityCorrection:
+    """Withdraw the link between two different identifiers up to an event time (UTC ms)."""
+    left, right = sorted((one, other), key=node_of)
+    return _correction(tenant, left, right, until)
+
+
+def publish_correction(correction: IdentityCorrection, settings: Settings) -> None:
+    """Return once the broker has it. Raises UnavailableError or SettingsError."""
+    topic, key = settings.topic(IDENTITY_LINKS.name), tenant_key(correction["tenant"])
+    with admin(settings) as client:
+        partitions = partition_counts(client, settings).get(topic)
+    if partitions is None:
+        raise SettingsError(f"topic {topic} does not exist on {settings.brokers}: run `touchline topics`")
+    try:
+        producer = KafkaProducer(
+            bootstrap_servers=settings.brokers.split(","), client_id="touchline-correct", acks="all",
+            bootstrap_timeout_ms=CONNECT_MS, max_block_ms=CONNECT_MS, request_timeout_ms=REQUEST_MS,
+            delivery_timeout_ms=DELIVERY_MS, allow_auto_create_topics=False,
+        )  # fmt: skip
+        try:
+            value = encode("IdentityCorrection", correction)
+            sent = producer.send(topic, key=key, value=value, partition=partition_of(key, partitions))
+            sent.get(timeout=DELIVERY_MS / 1000)
+        finally:
+            producer.close(timeout=5)
+    except KafkaError as error:
+        raise broken(settings.brokers, error) from error
+
+
+def _correction(tenant: str, left: Identifier, right: Identifier | None, until: int) -> IdentityCorrection:
+    kind = "unlink" if right else "forget"
+    ends = [*node_of(left), *(node_of(right) if right else ())]
+    request = uuid.uuid5(_REQUESTS, "\x1f".join((tenant, *ends, str(until))))
+    return IdentityCorrection(
+        tenant=tenant, kind="UNLINK" if right else "ERASE", left=left, right=right, occurred_at=until,
+        event_id=f"{kind}-{request}", source=_SOURCE,
+    )  # fmt: skip

@@ -1,0 +1,89 @@
+"""Refuse to go on with another pseudonymisation key than the one that was first used under the same id.
+
+Under another key one e-mail address is two people, and nothing else would show it. The first process that pseudonymises
+leaves its key's check value in Kafka; every later one compares.
+"""
+
+import time
+from typing import Any, Final
+
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.errors import KafkaError, KafkaTimeoutError
+
+from deploy.kafka_admin.client import TIMEOUT_SECONDS, admin, broken
+from deploy.kafka_admin.topics import partition_counts
+from schemas.errors import SettingsError
+from schemas.keys import partition_of
+from schemas.settings import Settings
+from schemas.topics import PSEUDONYM_KEYS
+from streams.identity.policy.policy import IdentityPolicy
+
+_TIMEOUT_MS: Final = int(TIMEOUT_SECONDS * 1000)
+
+
+def require_same_key(settings: Settings, policy: IdentityPolicy) -> None:
+    """Compare the policy's key with the one that this deployment knows under its id; the first one is noted.
+
+    Returns at once if the policy hides nothing. Raises SettingsError for another key or a missing topic,
+    UnavailableError if Kafka does not answer.
+    """
+    check = policy.key_check()
+    if check is None:
+        return
+    key, value = (text.encode() for text in check)
+    topic = settings.topic(PSEUDONYM_KEYS.name)
+    with admin(settings) as client:
+        partitions = partition_counts(client, settings).get(topic)
+    if partitions is None:
+        raise SettingsError(f"topic {topic} does not exist on {settings.brokers}: run `touchline topics`")
+    part = TopicPartition(topic, partition_of(key, partitions))
+    try:
+        known = _first(settings, part, key)
+        if known is None:
+            _write(settings, part, key, value)
+            known = _first(settings, part, key)  # of two that write at once, the lower offset counts for both
+    except KafkaError as error:
+        raise broken(settings.brokers, error) from error
+    if known != value:
+        raise SettingsError(
+            f"TOUCHLINE_PSEUDONYM_KEY is not the key that this deployment knows as {check[0]!r}, and under another key"
+            " everybody is a stranger: set the key that its other processes use, or, to change to a new key, a new name"
+            " in TOUCHLINE_PSEUDONYM_KEY_ID"
+        )
+
+
+def _first(settings: Settings, part: TopicPartition, key: bytes) -> bytes | None:
+    """The value of the key's record with the lowest offset."""
+    consumer: Any = KafkaConsumer(
+        bootstrap_servers=settings.brokers.split(","), group_id=None, enable_auto_commit=False,
+        bootstrap_timeout_ms=_TIMEOUT_MS, request_timeout_ms=_TIMEOUT_MS, fetch_max_wait_ms=1,
+        # a session leaves out of its answers what did not change, watermarks included
+        enable_incremental_fetch_sessions=False,
+    )  # fmt: skip
+    try:
+        consumer.assign([part])
+        consumer.seek_to_beginning(part)
+        deadline = time.monotonic() + TIMEOUT_SECONDS
+        while True:
+            for record in consumer.poll(timeout_ms=20).get(part, ()):
+                if record.key == key:
+                    return bytes(record.value)
+            end = consumer.highwater(part)
+            if end is not None and consumer.position(part) >= end:
+                return None
+            if time.monotonic() > deadline:
+                raise KafkaTimeoutError("no answer to a fetch")
+    finally:
+        consumer.close()
+
+
+def _write(settings: Settings, part: TopicPartition, key: bytes, value: bytes) -> None:
+    producer = KafkaProducer(
+        bootstrap_servers=settings.brokers.split(","), client_id="touchline-key", acks="all",
+        bootstrap_timeout_ms=_TIMEOUT_MS, max_block_ms=_TIMEOUT_MS, request_timeout_ms=_TIMEOUT_MS,
+        delivery_timeout_ms=2 * _TIMEOUT_MS, allow_auto_create_topics=False,
+    )  # fmt: skip
+    try:
+        producer.send(part.topic, key=key, value=value, partition=part.partition).get(2 * TIMEOUT_SECONDS)
+    finally:
+        producer.close(timeout=5)

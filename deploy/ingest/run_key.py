@@ -1,0 +1,25 @@
+"""The pseudonymisation key of a command that stores nothing: the configured one, or one made for the run."""
+
+import secrets
+
+from deploy.cli.output import remarks
+from schemas.settings import Settings
+from streams.identity.policy.load import load
+from streams.identity.policy.policy import IdentityPolicy
+
+
+def load_for_run(settings: Settings, *files: tuple[str, str]) -> list[IdentityPolicy]:
+    """The policies of files, each given with the option that names it; all with one key.
+
+    Says so if it had to make a key and a policy uses it. Raises SettingsError.
+    """
+    configured = settings.pseudonym_secret()
+    secret = configured or secrets.token_hex(32).encode()
+    policies = [load(path, secret, settings.pseudonym_key_id, named_by) for path, named_by in files]
+    if not configured and any(policy.hides() for policy in policies):
+        remarks.print(
+            "no TOUCHLINE_PSEUDONYM_KEY is set, so this run made a key of its own: who is one person is the same under"
+            " every key, but pseudonyms and the profile ids made of them differ from run to run",
+            markup=False, soft_wrap=True,
+        )  # fmt: skip
+    return policies

@@ -1,0 +1,1 @@
+"""Topics, consumer lag and status of a running deployment."""

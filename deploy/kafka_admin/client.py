@@ -1,0 +1,73 @@
+"""Connections to a broker that end in one clear sentence within seconds, not in a hang."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from kafka import KafkaAdminClient
+from kafka.errors import KafkaError
+
+from deploy.ports import listens
+from schemas.errors import UnavailableError
+from schemas.settings import Settings
+
+TIMEOUT_SECONDS: Final = 5.0
+_TIMEOUT_MS: Final = int(TIMEOUT_SECONDS * 1000)
+
+
+def require_broker(brokers: str) -> None:
+    """Raise UnavailableError unless one of the bootstrap servers accepts connections."""
+    if not any(listens(*_host_and_port(address), timeout=2.0) for address in brokers.split(",")):
+        raise UnavailableError(
+            f"no Kafka broker answers at {brokers}: start one with `touchline up`"
+            " or set TOUCHLINE_KAFKA_BROKERS"
+        )
+
+
+def connect(settings: Settings) -> KafkaAdminClient:
+    """An admin client, to be closed. Raises UnavailableError when no broker answers."""
+    require_broker(settings.brokers)
+    try:
+        return KafkaAdminClient(
+            bootstrap_servers=settings.brokers.split(","),
+            bootstrap_timeout_ms=_TIMEOUT_MS,
+            request_timeout_ms=_TIMEOUT_MS,
+        )
+    except KafkaError as error:
+        raise broken(settings.brokers, error) from error
+
+
+@contextmanager
+def admin(settings: Settings) -> Iterator[KafkaAdminClient]:
+    """An admin client. Raises UnavailableError when no broker answers or what answers is no broker."""
+    client = connect(settings)
+    try:
+        yield client
+    except KafkaError as error:
+        raise broken(settings.brokers, error) from error
+    finally:
+        client.close()
+
+
+def broken(brokers: str, error: KafkaError) -> UnavailableError:
+    """The sentence for a broker that is there but does not do what it was asked."""
+    return UnavailableError(f"the Kafka broker at {brokers} does not answer as it should: {error}")
+
+
+def answers(address: str) -> bool:
+    """Whether a broker accepts connections at host:port and answers a request for its metadata."""
+    if not listens(*_host_and_port(address)):
+        return False
+    try:
+        with admin(Settings(brokers=address)) as client:
+            client.list_topics()
+    except UnavailableError:
+        return False
+    return True
+
+
+def _host_and_port(address: str) -> tuple[str, int]:
+    host, _, port = address.strip().rpartition(":")
+    if not host or not port.isdigit():
+        raise UnavailableError(f"{address!r} is not the address of a Kafka broker: it must read host:port")
+    return host.strip("[]"), int(port)

@@ -1,0 +1,155 @@
+"""How far each consumer group is behind, partition by partition, on any broker.
+
+Tansu answers ListOffsets (latest) with the base offset of the last *batch* plus one, short of the log's end
+when that batch holds several records; the high watermark in its Fetch responses is right. So the end is asked
+for by a fetch from where ListOffsets points, which is right on every broker.
+"""
+
+import time
+from dataclasses import dataclass
+from typing import Any, Final
+
+from kafka import KafkaConsumer, TopicPartition
+from kafka.errors import CoordinatorNotAvailableError, KafkaError, KafkaTimeoutError
+
+from deploy.kafka_admin.client import TIMEOUT_SECONDS, broken, connect, require_broker
+from deploy.kafka_admin.topics import partition_counts
+from schemas.settings import Settings
+from schemas.topics import ALL, LOADER_GROUP, WORKER_GROUP, Topic
+
+_TIMEOUT_MS: Final = int(TIMEOUT_SECONDS * 1000)
+_AGENTS: Final = {"stitch", "identity", "journeys", "accounts"}
+
+
+@dataclass(frozen=True)
+class Backlog:
+    """One topic as one group sees it; offsets are summed over the partitions."""
+
+    topic: str
+    end: int  #: records ever written
+    done: int  #: records that the group committed, or that retention removed before it came
+    lag: int  #: records to go
+
+    @property
+    def idle(self) -> bool:
+        """Whether the group has nothing left to read."""
+        return self.lag == 0
+
+
+#: Consumer group → its topics. Names are those of schemas.topics, without the deployment's prefix.
+Backlogs = dict[str, list[Backlog]]
+
+
+def groups() -> dict[str, list[Topic]]:
+    """Which topics each consumer group reads (changelogs apart: recovery reads those without a group)."""
+    sources = [topic for topic in ALL if not topic.name.endswith("-changelog")]
+    return {
+        WORKER_GROUP: [topic for topic in sources if _AGENTS & set(topic.read_by)],
+        LOADER_GROUP: [topic for topic in sources if "loader" in topic.read_by],
+    }
+
+
+class OffsetReader:
+    """Reads backlogs again and again over one connection. Close it, or use it as a context manager."""
+
+    def __init__(self, settings: Settings) -> None:
+        require_broker(settings.brokers)
+        self.settings = settings
+        self.missing: tuple[str, ...] = ()  #: topics that did not exist when backlogs were read last
+        try:
+            self._admin = connect(settings)
+            self._consumer = KafkaConsumer(
+                bootstrap_servers=settings.brokers.split(","),
+                bootstrap_timeout_ms=_TIMEOUT_MS,
+                request_timeout_ms=_TIMEOUT_MS,
+                enable_auto_commit=False,
+                group_id=None,
+                # a session leaves out of its answers what did not change, watermarks included
+                enable_incremental_fetch_sessions=False,
+                fetch_max_wait_ms=1,
+                max_partition_fetch_bytes=1,
+            )
+        except KafkaError as error:
+            raise broken(settings.brokers, error) from error
+
+    def __enter__(self) -> "OffsetReader":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._consumer.close()
+        self._admin.close()
+
+    def backlogs(self) -> Backlogs:
+        """Every group's backlog in the topics that exist. Raises UnavailableError."""
+        try:
+            counts = partition_counts(self._admin, self.settings)
+            names = [self.settings.topic(topic.name) for topic in ALL]
+            self.missing = tuple(name for name in names if name not in counts)
+            wanted = {
+                group: {topic.name: self._partitions(topic, counts) for topic in topics}
+                for group, topics in groups().items()
+            }
+            every = sorted({tp for topics in wanted.values() for tps in topics.values() for tp in tps})
+            # committed offsets first: read after the ends they might be ahead of them
+            committed = {group: self._committed(group, topics) for group, topics in wanted.items()}
+            starts = self._consumer.beginning_offsets(every) if every else {}
+            ends = self._ends(every)
+        except KafkaError as error:
+            raise broken(self.settings.brokers, error) from error
+        return {
+            group: [
+                _backlog(name, tps, committed[group], starts, ends) for name, tps in topics.items() if tps
+            ]
+            for group, topics in wanted.items()
+        }
+
+    def _partitions(self, topic: Topic, counts: dict[str, int]) -> list[TopicPartition]:
+        name = self.settings.topic(topic.name)
+        return [TopicPartition(name, number) for number in range(counts.get(name, 0))]
+
+    def _committed(self, group: str, topics: dict[str, list[TopicPartition]]) -> dict[TopicPartition, int]:
+        partitions = [tp for tps in topics.values() for tp in tps]
+        if not partitions:
+            return {}
+        name = self.settings.topic(group)
+        try:
+            offsets = self._admin.list_group_offsets({name: partitions})[name]
+        except CoordinatorNotAvailableError:
+            return {}  # Kafka makes its offsets topic when the first group appears: nobody committed yet
+        return {tp: found.offset for tp, found in offsets.items() if found.offset >= 0}
+
+    def _ends(self, partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
+        if not partitions:
+            return {}
+        consumer: Any = self._consumer
+        latest = consumer.end_offsets(partitions)
+        # assigning afresh forgets the watermarks of the last time
+        consumer.unsubscribe()
+        consumer.assign(partitions)
+        for tp, offset in latest.items():
+            consumer.seek(tp, offset)
+        deadline = time.monotonic() + TIMEOUT_SECONDS
+        while True:
+            consumer.poll(timeout_ms=20, max_records=1_000_000)
+            ends = {tp: consumer.highwater(tp) for tp in partitions}
+            if None not in ends.values():
+                return {tp: max(end, latest[tp]) for tp, end in ends.items()}
+            if time.monotonic() > deadline:
+                raise KafkaTimeoutError("no answer to a fetch")
+
+
+def _backlog(
+    name: str,
+    partitions: list[TopicPartition],
+    committed: dict[TopicPartition, int],
+    starts: dict[TopicPartition, int],
+    ends: dict[TopicPartition, int],
+) -> Backlog:
+    end = sum(ends[tp] for tp in partitions)
+    done = sum(max(committed.get(tp, 0), starts[tp]) for tp in partitions)
+    lag = sum(max(0, ends[tp] - max(committed.get(tp, 0), starts[tp])) for tp in partitions)
+    return Backlog(name, end, done, lag)

@@ -1,0 +1,183 @@
+"""Send dead letters through again: their original bytes, key and headers, to the place where they first failed.
+
+Replaying is safe to repeat: whoever processes a record twice ends where once would have ended. A record that
+fails again becomes a new dead letter; it carries the place of its first failure, so that one run sends it once.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from kafka import KafkaProducer
+from kafka.errors import KafkaError
+
+from deploy.kafka_admin.client import TIMEOUT_SECONDS, broken, require_broker
+from deploy.repair.dead_letters.fix import Fix
+from deploy.repair.dead_letters.letters import Letter
+from schemas import headers
+from schemas.dead_letters import NOT_ENCLOSED
+from schemas.encoding.codec import SchemaById, decode, encode
+from schemas.errors import ContractError, UnavailableError
+from schemas.records import DeadLetter
+from schemas.settings import Settings
+from schemas.topics import ALL, DEAD_LETTERS, TOUCHPOINTS, Topic
+from schemas.touchpoint.rules import capped, check
+
+_FLUSH_EVERY: Final = 1000
+_FLUSH_SECONDS: Final = 60.0
+#: A mended touchpoint may belong to another partition than the one that stitch routed it to.
+_REPLACED: Final = (headers.REPLAYED, headers.ROUTED)
+
+
+class NotReplayableError(Exception):
+    """A letter stays where it is; the text says why."""
+
+
+@dataclass(frozen=True)
+class Outgoing:
+    """A record on its way back."""
+
+    topic: str
+    partition: int
+    key: bytes | None
+    value: bytes | None
+    headers: list[tuple[str, bytes | None]]
+
+
+@dataclass
+class Replayed:
+    """What became of the letters of a run."""
+
+    sent: int = 0
+    fixed: int = 0
+    skipped: Counter[str] = field(default_factory=Counter)  #: why → how many
+    fails_again: int = 0  #: of those sent: touchpoints that still break their contract
+    seen: set[str] = field(default_factory=set)
+
+
+class Replay:
+    """Turns letters into records to send. `fetch` reads an original that its letter could not hold."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        fix: Fix | None,
+        fetch: Callable[[DeadLetter], bytes | None],
+        schema_by_id: SchemaById | None = None,
+    ) -> None:
+        self._topics = {settings.topic(topic.name): topic for topic in ALL}
+        self._fix = fix
+        self._fetch = fetch
+        self._schema_by_id = schema_by_id
+        self.done = Replayed()
+
+    def outgoing(self, letters: Iterable[Letter]) -> Iterable[Outgoing]:
+        """The records to send, each original once; what is skipped is counted with its reason."""
+        for letter in letters:
+            if letter.first_place in self.done.seen:
+                self.done.skipped["the same record stands in another letter"] += 1
+                continue
+            try:
+                record = self._record(letter)
+            except NotReplayableError as reason:
+                self.done.skipped[str(reason)] += 1
+                continue
+            self.done.seen.add(letter.first_place)
+            self.done.sent += 1
+            yield record
+
+    def _record(self, letter: Letter) -> Outgoing:
+        body = letter.body
+        topic = self._topic(letter)
+        value = body["value"]
+        if value is None and NOT_ENCLOSED in body["error"]:
+            value = self._fetch(body)
+            if value is None:
+                raise NotReplayableError("the letter is without its bytes, and its topic has let them go")
+        if topic is TOUCHPOINTS:
+            value = self._touchpoint(value, letter.rejected_at)
+        elif self._fix is not None:
+            raise NotReplayableError("a fix can mend touchpoints only")
+        kept = [
+            (header["name"], header["value"]) for header in body["headers"] if header["name"] not in _REPLACED
+        ]
+        sent = [*kept, (headers.REPLAYED, letter.first_place.encode())]
+        return Outgoing(body["topic"], body["partition"], body["key"], value, sent)
+
+    def _topic(self, letter: Letter) -> Topic:
+        topic = self._topics.get(letter.body["topic"])
+        if not letter.readable or topic is DEAD_LETTERS:
+            raise NotReplayableError("not a dead letter: its bytes are all there is")
+        if topic is None:
+            raise NotReplayableError(f"{letter.body['topic']} is no topic of this deployment")
+        if topic.compacted:
+            raise NotReplayableError(
+                f"{topic.name} keeps the newest record of each key, which this one may not be: `touchline backfill`"
+            )
+        return topic
+
+    def _touchpoint(self, value: bytes | None, rejected_at: int) -> bytes | None:
+        """What to send; a fix goes by the reception that stitch went by: no later than the rejection."""
+        try:
+            name, touchpoint = decode(value, self._schema_by_id)
+            if name != "Touchpoint":
+                raise NotReplayableError("a fix can mend touchpoints only")
+            received = capped(touchpoint, rejected_at)  # type: ignore[arg-type]
+            if self._fix is not None:
+                mended = encode("Touchpoint", self._fix.apply(received))
+                self.done.fixed += mended != value
+                return mended
+            check(received)
+        except ContractError as error:
+            if self._fix is not None:
+                raise NotReplayableError(f"the fix does not mend it: {error.reason.value}") from error
+            self.done.fails_again += 1
+        return value
+
+
+def send(settings: Settings, records: Iterable[Outgoing]) -> None:
+    """Send records, each to its partition; returns when the broker has them all. Raises UnavailableError."""
+    require_broker(settings.brokers)
+    try:
+        producer = KafkaProducer(
+            bootstrap_servers=settings.brokers.split(","),
+            client_id="touchline-dead-letters",
+            acks="all",
+            enable_idempotence=bool(settings.idempotent_producer),
+            max_request_size=4 * 1024 * 1024,
+            allow_auto_create_topics=False,
+            bootstrap_timeout_ms=int(TIMEOUT_SECONDS * 1000),
+            max_block_ms=int(TIMEOUT_SECONDS * 2000),
+        )
+    except KafkaError as error:
+        raise broken(settings.brokers, error) from error
+    pending: list[Any] = []
+    try:
+        for record in records:
+            pending.append(
+                producer.send(
+                    record.topic,
+                    key=record.key,
+                    value=record.value,
+                    partition=record.partition,
+                    headers=record.headers,
+                )
+            )
+            if len(pending) >= _FLUSH_EVERY:
+                _confirm(producer, pending)
+        _confirm(producer, pending)
+    except KafkaError as error:
+        raise UnavailableError(
+            f"the broker at {settings.brokers} stopped taking records ({type(error).__name__}): replay again,"
+            " what went through already is not counted twice"
+        ) from error
+    finally:
+        producer.close(timeout=5)
+
+
+def _confirm(producer: Any, pending: list[Any]) -> None:
+    producer.flush(timeout=_FLUSH_SECONDS)
+    for future in pending:
+        future.get(timeout=_FLUSH_SECONDS)
+    pending.clear()

@@ -1,0 +1,1 @@
+"""How `touchline up` shows a deployment."""

@@ -1,0 +1,50 @@
+"""The record types of `schemas/avro`: each encodes and decodes its own Python type, so a type checker sees mix-ups."""
+
+from typing import Final, Generic, TypeVar, cast
+
+from schemas import records
+from schemas.encoding.codec import decode_as, decode_own, encode, header
+from schemas.records import Record
+
+R = TypeVar("R")
+
+
+class RecordType(Generic[R]):
+    """One schema of `schemas/avro`; R is its Python type in schemas/records.py."""
+
+    __slots__ = ("header", "name")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.header = header(name)  #: the first 10 bytes of every record of the current schema
+
+    def encode(self, record: R) -> bytes:
+        """Encode a record as an Avro single object. Raises ContractError (INVALID) if it does not fit the schema."""
+        return encode(self.name, cast(Record, record))
+
+    def decode(self, data: bytes | None) -> R:
+        """Decode a single object of this type, of any released version. Raises ContractError for anything else."""
+        return cast(R, decode_as(self.name, data))
+
+    def decode_trusted(self, data: bytes) -> R:
+        """Decode bytes that this process encoded or has decoded before, without the checks against hostile bytes."""
+        return cast(R, decode_own(self.name, data))
+
+
+ACCOUNT_CONTRIBUTION: Final = RecordType[records.AccountContribution]("AccountContribution")
+ACCOUNT_STATE: Final = RecordType[records.AccountState]("AccountState")
+DEAD_LETTER: Final = RecordType[records.DeadLetter]("DeadLetter")
+ERASE: Final = RecordType[records.Erase]("Erase")
+FOLD_SUMMARY: Final = RecordType[Record]("FoldSummary")
+FROZEN_SUMMARY: Final = RecordType[records.FrozenSummary]("FrozenSummary")
+IDENTITY_ASSIGNMENT: Final = RecordType[records.IdentityAssignment]("IdentityAssignment")
+IDENTITY_CORRECTION: Final = RecordType[records.IdentityCorrection]("IdentityCorrection")
+IDENTITY_LINK: Final = RecordType[records.IdentityLink]("IdentityLink")
+JOURNEY_SIGNAL: Final = RecordType[records.JourneySignal]("JourneySignal")
+JOURNEY_STATE: Final = RecordType[records.JourneyState]("JourneyState")
+MOVE: Final = RecordType[records.Move]("Move")
+PREDICTION_MODEL: Final = RecordType[Record]("PredictionModel")
+PROFILE_CHANGED: Final = RecordType[records.ProfileChanged]("ProfileChanged")
+RESOLVED_TOUCHPOINT: Final = RecordType[records.ResolvedTouchpoint]("ResolvedTouchpoint")
+TOUCHPOINT: Final = RecordType[records.Touchpoint]("Touchpoint")
+TRANSFER: Final = RecordType[records.Transfer]("Transfer")

@@ -1,0 +1,1 @@
+"""What a touchpoint must be, and its JSON form."""

@@ -1,0 +1,46 @@
+"""What is taken as a touchpoint from JSON or a mapped row: one decision for every reader.
+
+`touchline publish`, `replay`, `policy try` and `catalogue check` give each line to `accept`, so that none takes what
+another refuses, and all say the same sentence.
+"""
+
+from typing import Final
+
+from schemas.encoding.codec import MAX_BYTES, encode
+from schemas.errors import ContractError, Reason
+from schemas.records import Touchpoint
+from schemas.touchpoint.json_form import from_json
+from schemas.touchpoint.rules import MAX_IDENTIFIER_CHARACTERS, MAX_IDENTIFIERS, capped, check
+from schemas.touchpoint.strict_json import parse_json
+
+#: A touchpoint of MAX_BYTES fits with its field names and escapes.
+MAX_JSON_BYTES: Final = 4 * MAX_BYTES
+#: The policy may lengthen identifiers (a pseudonym for a short address): its room is kept, so that what is taken
+#: here is never too large once it is prepared.
+ACCEPTED_BYTES: Final = MAX_BYTES - 4 * MAX_IDENTIFIERS * MAX_IDENTIFIER_CHARACTERS
+
+
+def read_touchpoint(data: bytes | str, now_ms: int) -> Touchpoint:
+    """The touchpoint that the bytes of one JSON value say; `now_ms` is `received_at` unless an earlier time is given.
+
+    Raises ContractError, and only that, whatever the bytes: UNDECODABLE if they are not strict JSON, TOO_LARGE
+    beyond MAX_JSON_BYTES, else as `accept`.
+    """
+    if len(data) > MAX_JSON_BYTES:
+        raise ContractError(Reason.TOO_LARGE, f"the JSON is longer than {MAX_JSON_BYTES} bytes")
+    return accept(parse_json(data), now_ms)
+
+
+def accept(value: object, now_ms: int) -> Touchpoint:
+    """The touchpoint whose JSON form `value` is, if it keeps every rule that does not depend on a policy.
+
+    `now_ms` is `received_at` unless the value says an earlier time.
+    Raises ContractError as `jsonform.from_json` and `touchpoints.check` do, INVALID if Avro cannot hold it,
+    and TOO_LARGE beyond ACCEPTED_BYTES.
+    """
+    touchpoint = capped(from_json(value, now_ms), now_ms)
+    check(touchpoint)
+    size = len(encode("Touchpoint", touchpoint))
+    if size > ACCEPTED_BYTES:
+        raise ContractError(Reason.TOO_LARGE, f"the record has {size} bytes, the limit is {ACCEPTED_BYTES}")
+    return touchpoint

@@ -1,0 +1,1 @@
+"""ClickHouse: tables, the loader that writes them, questions, and erasure."""

@@ -1,0 +1,254 @@
+"""Erasure in ClickHouse: hidden at once, deleted within seconds, with a receipt; and nothing brings it back.
+
+An Erase is first written down (`erasures`, which the views respect, and a receipt that is not done), then its Kafka
+offset may be committed. A few seconds later, when the workers have answered, its rows are counted and deleted and the
+receipt is done; a minute later they are deleted once more, for what was on its way. Rows that Kafka delivers again
+are left out, or cleaned of the identifier, before they are written.
+"""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+
+from clickhouse_driver import Client
+
+from schemas.encoding.codec import identifiers_of
+from schemas.errors import ContractError
+from schemas.records import Erase
+from schemas.settings import ClickHouse
+from sinks.clickhouse.connection import connect, translated
+from sinks.clickhouse.write.rows import Row, moment
+
+_SETTINGS: Final = {"async_insert": 0, "mutations_sync": 2, "lightweight_deletes_sync": 2}
+
+_OWNED: Final = """tenant = %(tenant)s AND identifier_type = %(type)s AND identifier_value = %(value)s"""
+_UNTIL: Final = "occurred_at <= fromUnixTimestamp64Milli(%(until)s)"
+_HELD: Final = "tenant = %(tenant)s AND profile_id IN %(profiles)s"
+
+#: Table → condition of the rows that an erasure deletes. Of the profiles that held the identifier: states that were
+#: superseded, and signals that were taken back. Should Kafka bring one back, what superseded it follows.
+DELETED: Final = {
+    "touchpoints": f"{_OWNED} AND {_UNTIL}",
+    "identity_links": f"""tenant = %(tenant)s AND {_UNTIL} AND (
+        (left_type = %(type)s AND left_value = %(value)s) OR (right_type = %(type)s AND right_value = %(value)s))""",
+    "identity_assignments": f"{_OWNED} AND version < %(version)s",
+    "identity_assignment_history": f"{_OWNED} AND version < %(version)s",
+    "journey_states": f"""{_HELD} AND (profile_id, version) NOT IN (
+        SELECT profile_id, max(version) FROM journey_states WHERE {_HELD} GROUP BY profile_id)""",  # noqa: S608
+    "journey_signals": f"""{_HELD} AND signal_id IN (
+        SELECT signal_id FROM journey_signals FINAL WHERE {_HELD} AND status = 'RETRACTED')""",  # noqa: S608
+}
+
+#: Touchpoints of others that carried the identifier, too: it is taken off them.
+_CARRIED: Final = f"""tenant = %(tenant)s AND {_UNTIL} AND NOT ({_OWNED})
+    AND arrayExists(i -> i.1 = %(type)s AND i.2 = %(value)s, identifiers)"""
+_CLEAN: Final = f"""ALTER TABLE touchpoints
+    UPDATE identifiers = arrayFilter(i -> NOT (i.1 = %(type)s AND i.2 = %(value)s), identifiers) WHERE {_CARRIED}"""
+CLEANED: Final = "touchpoints of others"
+
+
+@dataclass(frozen=True, slots=True)
+class Erasure:
+    """One request for one identifier; times in UTC milliseconds."""
+
+    tenant: str
+    type: str
+    value: str
+    erased_at: int
+    profile_id: str
+    profile_ids: tuple[str, ...]
+    version: int
+    request_id: str
+
+    @classmethod
+    def of(cls, erase: Erase) -> "Erasure | None":
+        """What the loader has to do for an Erase; None for all but the first of a request's."""
+        assignment = erase["assignment"]
+        correction = assignment["correction"]
+        if erase["profile_id"] != erase["profile_ids"][0] or correction is None:
+            return None
+        erased_at = correction["erased_at"]
+        return cls(
+            assignment["tenant"], assignment["identifier"]["type"], assignment["identifier"]["value"],
+            assignment["occurred_at"] if erased_at is None else erased_at, assignment["profile_id"],
+            tuple(erase["profile_ids"]), assignment["version"], assignment["event_id"],
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What became of a request for one identifier."""
+
+    request_id: str
+    type: str
+    value: str
+    erased_at: datetime
+    deleted: dict[str, int]  #: table → rows
+    done: bool
+    recorded_at: datetime
+
+
+@dataclass
+class Erased:
+    """What was erased, as far as this loader knows: nothing of it is written any more."""
+
+    _known: dict[tuple[str, str, str], tuple[int, int]] = field(default_factory=dict)  # → erased_at, version
+
+    def learn(self, tenant: str, kind: str, value: str, erased_at: int, version: int) -> None:
+        """Note an erased identifier."""
+        known = self._known.get((tenant, kind, value), (erased_at, version))
+        self._known[tenant, kind, value] = max(known[0], erased_at), max(known[1], version)
+
+    def concerns(self, value: bytes) -> bool:
+        """Whether a ResolvedTouchpoint has to do with an erased identifier, or cannot be read."""
+        if not self._known:
+            return False
+        try:
+            tenant, identifiers = identifiers_of(value)
+        except ContractError:
+            return True
+        return any((tenant, one["type"], one["value"]) in self._known for one in identifiers)
+
+    def left(self, table: str, rows: list[Row]) -> list[Row]:
+        """The rows of a table that may be written, without the erased identifiers that they carry."""
+        if not self._known:
+            return rows
+        if table == "touchpoints":
+            return [
+                self._cleaned(row) for row in rows if not self._gone(row, "identifier", row["occurred_at"])
+            ]
+        if table == "identity_links":
+            return [
+                row
+                for row in rows
+                if not self._gone(row, "left", row["occurred_at"])
+                and not self._gone(row, "right", row["occurred_at"])
+            ]
+        if table in ("identity_assignments", "identity_assignment_history"):
+            return [row for row in rows if row["is_deleted"] or not self._outdated(row)]
+        return rows
+
+    def _gone(self, row: Row, end: str, occurred_at: int) -> bool:
+        known = self._known.get((row["tenant"], row[f"{end}_type"], row[f"{end}_value"]))
+        return known is not None and occurred_at <= known[0]
+
+    def _outdated(self, row: Row) -> bool:
+        known = self._known.get((row["tenant"], row["identifier_type"], row["identifier_value"]))
+        return known is not None and row["version"] < known[1]
+
+    def _cleaned(self, row: Row) -> Row:
+        tenant, at = row["tenant"], row["occurred_at"]
+        kept = [pair for pair in row["identifiers"] if at > self._known.get((tenant, *pair), (at - 1, 0))[0]]
+        return row if len(kept) == len(row["identifiers"]) else {**row, "identifiers": kept}
+
+
+class Eraser:
+    """Carries erasures out, one at a time; for one thread at a time. Its errors are those of the Writer."""
+
+    def __init__(self, where: ClickHouse) -> None:
+        self._where = where
+        self.erased = Erased()
+
+    def recall(self) -> list[Erasure]:
+        """Learn what was erased before; return the requests that are not done."""
+        with _connected(self._where) as client:
+            rows = client.execute(
+                "SELECT tenant, identifier_type, identifier_value, toUnixTimestamp64Milli(erased_at), version"
+                " FROM erasures FINAL"
+            )
+            for row in rows:
+                self.erased.learn(*row)
+            begun = client.execute(
+                "SELECT r.tenant, r.identifier_type, r.identifier_value, toUnixTimestamp64Milli(r.erased_at),"
+                " e.profile_id, r.profile_ids, e.version, r.request_id"
+                " FROM erasure_receipts AS r FINAL"
+                " JOIN (SELECT * FROM erasures FINAL) AS e USING (tenant, identifier_type, identifier_value)"
+                " WHERE r.done = 0"
+            )
+        return [
+            Erasure(tenant, kind, value, erased_at, profile, tuple(profiles), version, request)
+            for tenant, kind, value, erased_at, profile, profiles, version, request in begun
+        ]
+
+    def accept(self, erasures: Iterable[Erasure]) -> None:
+        """Write erasures down: from now on views hide what they name. A request that is done already stays so."""
+        found = list(erasures)
+        if not found:
+            return
+        for one in found:
+            self.erased.learn(one.tenant, one.type, one.value, moment(one.erased_at), one.version)
+        with _connected(self._where) as client:
+            client.execute(
+                "INSERT INTO erasures"
+                " (tenant, identifier_type, identifier_value, erased_at, profile_id, version) VALUES",
+                [
+                    (one.tenant, one.type, one.value, moment(one.erased_at), one.profile_id, one.version)
+                    for one in found
+                ],
+            )
+            for one in found:
+                self._write_receipt(client, one, {})
+
+    def carry_out(self, erasure: Erasure) -> None:
+        """Delete what an erasure names and finish its receipt."""
+        asked = _parameters(erasure)
+        with _connected(self._where) as client:
+            counts = {table: _count(client, table, condition, asked) for table, condition in DELETED.items()}
+            counts[CLEANED] = _count(client, "touchpoints", _CARRIED, asked)
+            for table, condition in DELETED.items():
+                if counts[table]:
+                    client.execute(f"DELETE FROM {table} WHERE {condition}", asked)  # noqa: S608
+            if counts[CLEANED]:
+                client.execute(_CLEAN, asked)
+            self._write_receipt(client, erasure, counts)
+
+    def _write_receipt(self, client: Client, one: Erasure, counts: dict[str, int]) -> None:
+        """The receipt that found most stays: an erasure that is carried out again finds nothing."""
+        client.execute(
+            "INSERT INTO erasure_receipts (tenant, request_id, identifier_type, identifier_value, erased_at,"
+            " profile_ids, deleted, done, version) VALUES",
+            [
+                (
+                    one.tenant, one.request_id, one.type, one.value, moment(one.erased_at), list(one.profile_ids),
+                    counts, int(bool(counts)), 1 + sum(counts.values()) if counts else 0,
+                )
+            ],
+        )  # fmt: skip
+
+
+def receipt_of(where: ClickHouse, tenant: str, request_id: str) -> list[Receipt]:
+    """The receipts of a request, one for each identifier. Raises UnavailableError, SettingsError or SinkError."""
+    with _connected(where) as client:
+        rows = client.execute(
+            "SELECT request_id, identifier_type, identifier_value, erased_at, deleted, done, recorded_at"
+            " FROM erasure_receipts FINAL WHERE tenant = %(tenant)s AND request_id = %(request)s",
+            {"tenant": tenant, "request": request_id},
+        )
+    return [
+        Receipt(request, kind, value, erased_at, deleted, bool(done), recorded_at)
+        for request, kind, value, erased_at, deleted, done, recorded_at in rows
+    ]
+
+
+@contextmanager
+def _connected(where: ClickHouse) -> Iterator[Client]:
+    """A connection for a few statements."""
+    client = connect(where, _SETTINGS)
+    try:
+        with translated(where):
+            yield client
+    finally:
+        client.disconnect()
+
+
+def _count(client: Client, table: str, condition: str, asked: dict[str, Any]) -> int:
+    return int(client.execute(f"SELECT count() FROM {table} WHERE {condition}", asked)[0][0])  # noqa: S608
+
+
+def _parameters(erasure: Erasure) -> dict[str, Any]:
+    return {
+        "tenant": erasure.tenant, "type": erasure.type, "value": erasure.value, "version": erasure.version,
+        "until": moment(erasure.erased_at), "profiles": erasure.profile_ids,
+    }  # fmt: skip

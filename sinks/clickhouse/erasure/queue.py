@@ -1,0 +1,110 @@
+"""When erasures are carried out: seconds after they were accepted, again a minute later, and after a restart."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Final
+
+from schemas import topics
+from schemas.consumed import KafkaRecord
+from schemas.encoding.codec import decode_as, header
+from schemas.errors import ContractError, SinkError, UnavailableError
+from schemas.settings import ClickHouse
+from schemas.topics import Topic
+from sinks.clickhouse.erasure.erasure import Erased, Eraser, Erasure
+from sinks.clickhouse.retry import until_done
+
+SETTLE_SECONDS: Final = (
+    2.0  #: from the Erase until its rows are deleted: meanwhile journeys are published anew
+)
+AGAIN_SECONDS: Final = 60.0  #: until what was still on its way is deleted, too
+RECALL_SECONDS: Final = 60.0  #: between two looks at what other loaders accepted
+
+_ERASE: Final = header("Erase")
+_log = logging.getLogger("touchline.loader")
+
+
+class ErasureQueue:
+    """The erasures of one loader; `clock` counts seconds."""
+
+    def __init__(self, where: ClickHouse, clock: Callable[[], float]) -> None:
+        self._eraser = Eraser(where)
+        self._clock = clock
+        self._due: dict[Erasure, tuple[float, bool]] = {}  #: when, and whether once more after that
+        self._working: asyncio.Task[None] | None = None
+        self._recall_at: float | None = None  #: None: never recalled yet
+
+    @property
+    def erased(self) -> Erased:
+        """What must not be written any more."""
+        return self._eraser.erased
+
+    async def accept(self, records: Iterable[tuple[Topic, KafkaRecord]], give_up: asyncio.Event) -> bool:
+        """Write down what a batch asks to erase; returns whether that is durable and all earlier erasures known."""
+        if self._recall_at is None and not await until_done(self._recall, give_up):
+            return False
+        asked = requested(records)
+        if asked and not await until_done(partial(asyncio.to_thread, self._eraser.accept, asked), give_up):
+            return False
+        for one in asked:
+            self._due[one] = self._clock() + SETTLE_SECONDS, True
+        return True
+
+    def work(self) -> None:
+        """Begin what is due, beside loading. Raises what stopped the last attempt: SettingsError."""
+        if self._working is not None and self._working.done():
+            self._working.result()
+            self._working = None
+        now = self._clock()
+        dues = [due for due, _ in self._due.values()]
+        if self._recall_at is not None:
+            dues.append(self._recall_at)
+        if self._working is None and min(dues, default=now + 1) <= now:
+            self._working = asyncio.create_task(self._carry_out(now))
+
+    async def stop(self) -> None:
+        """Let what is under way end; the rest is recalled by the next loader."""
+        if self._working is not None:
+            await asyncio.wait({self._working})
+
+    async def _carry_out(self, now: float) -> None:
+        """While ClickHouse is down, it stays due."""
+        try:
+            if self._recall_at is not None and now >= self._recall_at:
+                await self._recall()
+            for one, (due, again) in list(self._due.items()):
+                if due <= now:
+                    await asyncio.to_thread(self._eraser.carry_out, one)
+                    del self._due[one]
+                    if again:
+                        self._due[one] = self._clock() + AGAIN_SECONDS, False
+        except (SinkError, UnavailableError) as error:
+            _log.info("%s; erasures wait", error)
+            later = self._clock() + SETTLE_SECONDS
+            self._recall_at = later
+            self._due = {one: (max(due, later), again) for one, (due, again) in self._due.items()}
+
+    async def _recall(self) -> None:
+        """Learn what was erased, here or by others; whoever stopped before the end is helped out."""
+        first = self._recall_at is None
+        open_requests = await asyncio.to_thread(self._eraser.recall)
+        now = self._clock()
+        for one in open_requests:
+            self._due.setdefault(one, (now + (SETTLE_SECONDS if first else AGAIN_SECONDS), True))
+        self._recall_at = now + RECALL_SECONDS
+
+
+def requested(records: Iterable[tuple[Topic, KafkaRecord]]) -> list[Erasure]:
+    """The erasures that a batch of records asks for."""
+    found = []
+    for topic, record in records:
+        if topic is topics.JOURNEY_INPUTS and record.value is not None and record.value[:10] == _ERASE:
+            try:
+                erasure = Erasure.of(decode_as("Erase", record.value))  # type: ignore[arg-type]
+            except ContractError as error:
+                _log.warning("an Erase at offset %d cannot be read: %s", record.offset, error)
+            else:
+                if erasure is not None:
+                    found.append(erasure)
+    return found

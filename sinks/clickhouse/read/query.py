@@ -1,0 +1,66 @@
+"""Read-only questions to ClickHouse."""
+
+import re
+from typing import Final
+
+from clickhouse_driver import errors
+
+from schemas.errors import SinkError
+from schemas.settings import ClickHouse
+from sinks.clickhouse.connection import connect, reason, translated
+
+#: Statements cannot write, and cannot switch that off.
+READ_ONLY: Final = {"readonly": 1}
+
+LONGEST: Final = 300  #: characters of the server's sentence
+NEAR: Final = 30  #: characters of the statement that an error shows
+
+_READ_ONLY_CODE: Final = 164
+_SYNTAX: Final = re.compile(r"Syntax error.*?: failed at position (?P<position>\d+)")
+
+
+def select(where: ClickHouse, sql: str) -> tuple[list[str], list[tuple[object, ...]]]:
+    """Column names and rows of one statement, as the driver reads them: times are aware datetimes.
+
+    Raises SinkError with the server's own sentence if it does not accept the statement, UnavailableError or
+    SettingsError if it cannot be reached.
+    """
+    client = connect(where)
+    try:
+        with translated(where):
+            try:
+                rows, columns = client.execute(sql, with_column_types=True, settings=READ_ONLY)
+            except errors.ServerException as error:
+                if error.code == _READ_ONLY_CODE:
+                    raise SinkError(
+                        "queries can read only: this statement would write or change a setting"
+                    ) from error
+                raise SinkError(explained(sql, reason(error))) from error
+    finally:
+        client.disconnect()
+    return [name for name, _ in columns], rows
+
+
+def explained(sql: str, said: str) -> str:
+    """The server's sentence about a statement, cut short; of a syntax error line, column and what stands there."""
+    found = _SYNTAX.search(said)
+    if found is None:
+        return said if len(said) <= LONGEST else f"{said[:LONGEST].rstrip()} …"
+    before = sql.encode()[: int(found["position"]) - 1].decode(errors="ignore")
+    line, column = before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
+    after = " ".join(sql[len(before) :].split())
+    near = (
+        "at the end"
+        if not after
+        else f"near `{after if len(after) <= NEAR else after[:NEAR].rstrip() + ' …'}`"
+    )
+    why = said.split(". Expected", 1)
+    expected = f": expected{why[1].removesuffix(_code(said))}" if len(why) == 2 else ""
+    expected = expected.replace(" one of:", " one of", 1)
+    if len(expected) > LONGEST // 2:
+        expected = ""
+    return f"syntax error in line {line}, column {column}, {near}{expected}"
+
+
+def _code(said: str) -> str:
+    return said[said.rfind(" (code ") :] if " (code " in said else ""

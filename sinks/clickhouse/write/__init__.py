@@ -1,0 +1,1 @@
+"""The loader: records from Kafka become rows."""

@@ -1,0 +1,35 @@
+"""Records that the loader cannot take, on their way to the dead-letters topic."""
+
+from typing import Final
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError
+
+from schemas.dead_letters import bare, letter_of
+from schemas.encoding.codec import encode
+from schemas.errors import UnavailableError
+from schemas.records import DeadLetter
+from sinks.clickhouse.write.inserts import Rejected
+
+COMPONENT: Final = "loader"
+
+
+def dead_letter(rejected: Rejected) -> DeadLetter:
+    """The dead letter of a rejected record, with its original bytes."""
+    return letter_of(rejected.record, rejected.error, COMPONENT)
+
+
+async def send(producer: AIOKafkaProducer, topic: str, rejected: Rejected) -> None:
+    """Return once the broker has the dead letter. Raises UnavailableError if it does not take it now.
+
+    If the topic's limit is lower than ours, the letter goes without the original and says where that is.
+    """
+    letter = dead_letter(rejected)
+    key = rejected.record.key
+    try:
+        try:
+            await producer.send_and_wait(topic, encode("DeadLetter", letter), key=key)
+        except MessageSizeTooLargeError:
+            await producer.send_and_wait(topic, encode("DeadLetter", bare(letter)), key=key)
+    except KafkaError as error:
+        raise UnavailableError(f"Kafka does not take a dead letter for {topic}: {error}") from error

@@ -1,0 +1,51 @@
+"""States of a batch that a newer one in it replaces: ClickHouse would forget them at once, so they stay out.
+
+A journey is published whenever something happens to it; of a batch that holds several of its states the table keeps
+the one with the highest version, which is the only one worth decoding and sending.
+"""
+
+from collections.abc import Iterable
+from typing import Final
+
+from schemas import topics
+from schemas.consumed import KafkaRecord
+from schemas.encoding.codec import HEADER_BYTES, header, skip_string, take_long
+from schemas.topics import Topic
+from sinks.clickhouse.write.reading import tombstone_version
+from sinks.clickhouse.write.rows import UNVERSIONED
+
+#: Topics of states, each published whole and with its version as the third field, after two texts.
+_STATES: Final = {
+    topics.JOURNEY_STATES.name: header("JourneyState"),
+    topics.ACCOUNT_STATES.name: header("AccountState"),
+}
+
+
+def without_superseded(records: Iterable[tuple[Topic, KafkaRecord]]) -> list[tuple[Topic, KafkaRecord]]:
+    """The records but for superseded states. What cannot be read stays: reading it says what is wrong with it."""
+    kept: list[tuple[Topic, KafkaRecord] | None] = []
+    newest: dict[tuple[str, bytes], tuple[int, int]] = {}
+    for topic, record in records:
+        version = _version(topic, record) if topic.name in _STATES else None
+        if version is not None and record.key:
+            place = topic.name, record.key
+            known = newest.get(place)
+            if known is None or known[1] <= version:
+                if known is not None:
+                    kept[known[0]] = None
+                newest[place] = len(kept), version
+        kept.append((topic, record))
+    return [one for one in kept if one is not None]
+
+
+def _version(topic: Topic, record: KafkaRecord) -> int | None:
+    value = record.value
+    if value is None:
+        version = tombstone_version(record)
+        return UNVERSIONED if version is None else version
+    if value[:HEADER_BYTES] != _STATES[topic.name]:
+        return None
+    try:
+        return take_long(value, skip_string(value, skip_string(value, HEADER_BYTES)))[0]
+    except IndexError:
+        return None

@@ -1,0 +1,123 @@
+"""Avro files to ClickHouse over HTTP, which its native protocol has no room for."""
+
+import ssl
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
+from typing import Final
+from urllib.parse import urlencode
+
+from schemas.errors import SettingsError, TouchlineError, UnavailableError
+from schemas.settings import ClickHouse
+from sinks.clickhouse.connection import ANSWER_SECONDS, CONNECT_SECONDS, NOT_AUTHENTICATED, meaning
+from sinks.clickhouse.write.direct import DirectInsert
+from sinks.clickhouse.write.expressions import TOPIC, statement
+from sinks.clickhouse.write.inserts import MAX_ROWS
+
+#: As inserts.SETTINGS, and one file is one block: it is atomic, and its token tells whether it is there already.
+SETTINGS: Final = {
+    "async_insert": 0,
+    "insert_deduplicate": 1,
+    "max_partitions_per_insert_block": 0,
+    "max_block_size": MAX_ROWS,
+    "max_insert_block_size": MAX_ROWS,
+    "min_insert_block_size_rows": MAX_ROWS,
+    "min_insert_block_size_bytes": 0,
+    "max_insert_threads": 1,
+    # The status says how the insert ended, not how it began: 200 means that the part is on disk.
+    "wait_end_of_query": 1,
+}
+
+
+class RefusedError(TouchlineError):
+    """ClickHouse does not take a file. Response: insert its records as rows, which finds out what is wrong."""
+
+
+class HttpWriter:
+    """Writes files over one connection, opened when needed and anew after an error; for one thread only."""
+
+    def __init__(self, where: ClickHouse) -> None:
+        self._where = where
+        self._connection: HTTPConnection | None = None
+
+    def write(self, insert: DirectInsert) -> None:
+        """Return once rows are durable. Raises UnavailableError (retry), RefusedError or SettingsError (stop)."""
+        try:
+            response, said = self._post(insert)
+        except (OSError, HTTPException) as error:
+            self.close()
+            raise UnavailableError(
+                f"{self._address} does not answer: start it, or check http_port in TOUCHLINE_CLICKHOUSE_URL"
+            ) from error
+        except BaseException:
+            self.close()
+            raise
+        if response.status != 200:
+            # it may not have read the file to its end
+            self.close()
+            raise self._error(response, said)
+
+    def close(self) -> None:
+        """Close the connection, if there is one."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    @property
+    def _address(self) -> str:
+        return f"ClickHouse at {self._where.host}:{self._where.http_port}"
+
+    def _post(self, insert: DirectInsert) -> tuple[HTTPResponse, bytes]:
+        """The response, read to its end. A server ends connections that were idle for long: once more then."""
+        idle = self._connection is not None
+        try:
+            return self._exchange(insert)
+        except (ConnectionError, HTTPException):
+            if not idle:
+                raise
+            self.close()
+            return self._exchange(insert)
+
+    def _exchange(self, insert: DirectInsert) -> tuple[HTTPResponse, bytes]:
+        if self._connection is None:
+            self._connection = self._connect()
+        asked = {
+            "query": statement(insert.name, self._where.database),
+            f"param_{TOPIC}": insert.topic,
+            "insert_deduplication_token": insert.token,
+            **SETTINGS,
+        }
+        headers = {
+            "X-ClickHouse-User": self._where.user.encode(),
+            "X-ClickHouse-Key": self._where.password.encode(),
+        }
+        self._connection.request("POST", f"/?{urlencode(asked)}", insert.file, headers)
+        response = self._connection.getresponse()
+        return response, response.read()
+
+    def _connect(self) -> HTTPConnection:
+        where = self._where
+        if where.secure:
+            context = ssl.create_default_context()
+            connection: HTTPConnection = HTTPSConnection(
+                where.host, where.http_port, timeout=CONNECT_SECONDS, context=context
+            )
+        else:
+            connection = HTTPConnection(where.host, where.http_port, timeout=CONNECT_SECONDS)
+        connection.connect()
+        connection.sock.settimeout(ANSWER_SECONDS)
+        return connection
+
+    def _error(self, response: HTTPResponse, said: bytes) -> TouchlineError:
+        code = response.headers.get("X-ClickHouse-Exception-Code", "")
+        if not code.isdecimal():
+            if response.status >= 500:
+                return UnavailableError(
+                    f"{self._address} cannot be reached: something answers {response.status} for it"
+                )
+            return SettingsError(
+                f"what answers at {self._where.host}:{self._where.http_port} is not ClickHouse:"
+                " check http_port in TOUCHLINE_CLICKHOUSE_URL"
+            )
+        if int(code) in NOT_AUTHENTICATED:
+            return meaning(self._where, int(code), "")
+        text = " ".join(said.decode(errors="replace").split())
+        return RefusedError(f"{self._address} does not take a file of Avro (code {code}): {text[:300]}")

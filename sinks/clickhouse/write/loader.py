@@ -1,0 +1,261 @@
+"""The loader: reads Kafka, writes ClickHouse, and commits offsets only once the rows are durable.
+
+At-least-once into tables that keep one row a key, hence exactly once as seen in the views. Whatever is
+dropped before its commit (a rebalance, a stop, an outage) is read again: it is dropped by seeking back.
+"""
+
+import asyncio
+import logging
+import time
+from contextlib import suppress
+from functools import partial
+from typing import Final
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
+from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
+
+from schemas import topics
+from schemas.catalogue import Catalogue
+from schemas.consumed import KafkaRecord
+from schemas.errors import SinkError, UnavailableError
+from schemas.settings import Settings
+from sinks.clickhouse.connection import address
+from sinks.clickhouse.erasure.queue import ErasureQueue
+from sinks.clickhouse.migrate import check_migrated
+from sinks.clickhouse.retry import until_done
+from sinks.clickhouse.write import metrics
+from sinks.clickhouse.write.catalogue import store_catalogue
+from sinks.clickhouse.write.dead_letters import send
+from sinks.clickhouse.write.direct import Known, choose
+from sinks.clickhouse.write.http_writer import HttpWriter, RefusedError
+from sinks.clickhouse.write.inserts import Rejected, Writer, prepare
+from sinks.clickhouse.write.meanings import Meanings, put_in_force
+from sinks.clickhouse.write.reading import READ
+
+BATCH_ROWS: Final = 20_000  #: records of one flush; well below inserts.MAX_ROWS, to bound memory
+BATCH_BYTES: Final = 32 * 1024 * 1024  #: of record values in one flush
+FLUSH_SECONDS: Final = 0.5  #: between two flushes: each costs ClickHouse a part a table, and with it merges
+IDLE_SECONDS: Final = 0.1  #: how long one look for records waits for some: a stop waits as long
+#: An outage of ClickHouse must not cost us the partitions, however long: the heartbeat goes on meanwhile.
+MAX_POLL_MS: Final = 24 * 60 * 60 * 1000
+#: What a broker may send ahead while a flush is waiting: it bounds memory during an outage.
+FETCH_BYTES: Final = 16 * 1024 * 1024
+#: After ClickHouse refused a file: meanwhile rows, so that neither a source of bad records nor a server that cannot
+#: read Avro at all costs everything twice.
+REFUSED_SECONDS: Final = 10.0
+
+_log = logging.getLogger("touchline.loader")
+
+
+class Loader(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no types
+    """One member of the loader group. `run` returns after `stop` was called."""
+
+    def __init__(self, settings: Settings, meanings: Meanings) -> None:
+        """`meanings` are in force in ClickHouse from the start on."""
+        self._settings = settings
+        self._meanings = meanings
+        self._where = settings.clickhouse()
+        self._catalogue = Catalogue.load(settings.catalogue)
+        self._catalogue_stored = False
+        self._topics = {settings.topic(topic.name): topic for topic in READ}
+        self._writer = Writer(self._where)
+        self._direct = HttpWriter(self._where) if self._where.http_port else None
+        self._direct_from = 0.0  #: on the monotonic clock: not before that
+        self._erasures = ErasureQueue(self._where, time.monotonic)
+        self._held: list[KafkaRecord] = []
+        self._held_bytes = 0
+        self._ends: dict[TopicPartition, int] = {}  #: committed since the last assignment
+        self._stopping = asyncio.Event()
+        self._give_up = asyncio.Event()  #: set while failing deliveries must end: on a rebalance or a stop
+        self._delivering = asyncio.Lock()
+
+    def stop(self) -> None:
+        """Flush what is held, commit, leave the group. What ClickHouse does not take is read again."""
+        self._stopping.set()
+        self._give_up.set()
+
+    async def run(self) -> None:
+        """Load until stopped. Raises SettingsError or UnavailableError if it cannot start or go on."""
+        await self._check_clickhouse()
+        settings = self._settings
+        session_ms = int(settings.session_timeout * 1000)
+        self._producer = AIOKafkaProducer(
+            bootstrap_servers=settings.brokers,
+            acks="all",
+            enable_idempotence=bool(settings.idempotent_producer),
+            max_request_size=4 * 1024 * 1024,
+        )
+        self._consumer = AIOKafkaConsumer(
+            bootstrap_servers=settings.brokers,
+            group_id=settings.topic(topics.LOADER_GROUP),
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            session_timeout_ms=session_ms,
+            heartbeat_interval_ms=session_ms // 3,
+            max_poll_interval_ms=MAX_POLL_MS,
+            fetch_max_bytes=FETCH_BYTES,
+        )
+        try:
+            await self._producer.start()
+            await self._consumer.start()
+            await self._check_topics()
+            self._consumer.subscribe(list(self._topics), listener=self)
+            await self._load()
+        except KafkaError as error:
+            raise UnavailableError(
+                f"Kafka at {settings.brokers} does not answer: start it, or set TOUCHLINE_KAFKA_BROKERS"
+            ) from error
+        finally:
+            for client in (self._consumer, self._producer):
+                # while the broker is down aiokafka cancels its own tasks and lets that out
+                with suppress(asyncio.CancelledError):
+                    await client.stop()
+            await self._erasures.stop()
+            self._writer.close()
+            if self._direct is not None:
+                self._direct.close()
+
+    async def _load(self) -> None:
+        clock = asyncio.get_running_loop().time
+        due = clock()
+        while not self._stopping.is_set():
+            await self._collect(due - clock())
+            if self._held and (clock() >= due or self._is_full()):
+                due = clock() + FLUSH_SECONDS
+                await self._flush()
+            self._erasures.work()
+        await self._flush()
+
+    async def _collect(self, left: float) -> None:
+        """Add what there is; `left`: seconds to the next flush of what is held."""
+        room = BATCH_ROWS - len(self._held)
+        wait = min(max(left, 0.0), IDLE_SECONDS) if self._held else IDLE_SECONDS
+        fetched = await self._consumer.getmany(timeout_ms=int(wait * 1000), max_records=room)
+        for records in fetched.values():
+            self._held.extend(records)
+            self._held_bytes += sum(len(record.value or b"") for record in records)
+
+    def _is_full(self) -> bool:
+        return len(self._held) >= BATCH_ROWS or self._held_bytes >= BATCH_BYTES
+
+    async def _flush(self) -> None:
+        async with self._delivering:
+            records, self._held, self._held_bytes = self._held, [], 0
+            if not records:
+                return
+            delivered = False
+            try:
+                with metrics.FLUSH_SECONDS.time():
+                    delivered = await self._deliver(records)
+                    if delivered:
+                        await self._commit(records)
+            finally:
+                if not delivered:
+                    self._drop(records)
+            self._measure_lag()
+
+    async def _deliver(self, records: list[KafkaRecord]) -> bool:
+        """Whether all effects of the records are durable. In threads, so that heartbeats go on."""
+        if not await self._store_catalogue():
+            return False
+        known = [(self._topics[record.topic], record) for record in records]
+        if not await self._erasures.accept(known, self._give_up):
+            return False
+        if self._direct is not None and time.monotonic() >= self._direct_from:
+            left = await self._deliver_directly(self._direct, known)
+            if left is None:
+                return False
+            known = left
+        inserts, rejected = await asyncio.to_thread(prepare, known, self._erasures.erased)
+        for insert in inserts:
+            if not await until_done(partial(asyncio.to_thread, self._writer.write, insert), self._give_up):
+                return False
+            metrics.ROWS_LOADED.labels(insert.table).inc(insert.rows)
+        return await self._send_dead_letters(rejected)
+
+    async def _store_catalogue(self) -> bool:
+        """Before the first rows, if ClickHouse was down at the start: then it explains what comes under it."""
+        if not self._catalogue_stored:
+            store = partial(asyncio.to_thread, store_catalogue, self._where, self._catalogue)
+            self._catalogue_stored = await until_done(store, self._give_up)
+        return self._catalogue_stored
+
+    async def _deliver_directly(self, writer: HttpWriter, records: list[Known]) -> list[Known] | None:
+        """Let ClickHouse read what it can itself. Returns the other records; None if it was given up."""
+        inserts, left = await asyncio.to_thread(choose, records, self._erasures.erased)
+        for insert in inserts:
+            try:
+                if not await until_done(partial(asyncio.to_thread, writer.write, insert), self._give_up):
+                    return None
+            except RefusedError as error:
+                _log.warning("%s; for %.0f s records are loaded as rows", error, REFUSED_SECONDS)
+                metrics.REFUSED_FILES.labels(insert.table).inc()
+                self._direct_from = time.monotonic() + REFUSED_SECONDS
+                left.extend(insert.records)
+            else:
+                metrics.ROWS_LOADED.labels(insert.table).inc(len(insert.records))
+        return left
+
+    async def _send_dead_letters(self, rejected: list[Rejected]) -> bool:
+        topic = self._settings.topic(topics.DEAD_LETTERS.name)
+        for one in rejected:
+            if not await until_done(partial(send, self._producer, topic, one), self._give_up):
+                return False
+            metrics.DEAD_LETTERS.labels(one.error.reason.value).inc()
+        return True
+
+    async def _commit(self, records: list[KafkaRecord]) -> None:
+        ends = {TopicPartition(record.topic, record.partition): record.offset + 1 for record in records}
+        mine = self._consumer.assignment()
+        ends = {part: end for part, end in ends.items() if part in mine}
+        try:
+            if ends:
+                await self._consumer.commit(ends)
+                self._ends.update(ends)
+        except (CommitFailedError, IllegalStateError) as error:
+            # Durable already: whoever has the partition now loads the same rows again, to no visible effect.
+            _log.info("the group has rebalanced before a commit: %s", error)
+
+    def _drop(self, records: list[KafkaRecord]) -> None:
+        """Forget the records and what was collected after them, and seek back: all of it is read again."""
+        starts: dict[TopicPartition, int] = {}
+        for record in (*records, *self._held):
+            part = TopicPartition(record.topic, record.partition)
+            starts[part] = min(record.offset, starts.get(part, record.offset))
+        self._held, self._held_bytes = [], 0
+        for part in starts.keys() & self._consumer.assignment():
+            self._consumer.seek(part, starts[part])
+
+    def _measure_lag(self) -> None:
+        lags = ((self._consumer.highwater(part) or end) - end for part, end in self._ends.items())
+        metrics.LAG.set(sum(lag for lag in lags if lag > 0))
+
+    async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
+        """Finish and commit what is held while the partitions are ours; drop it if ClickHouse is down."""
+        if not revoked:
+            return
+        self._give_up.set()
+        # A task that outlives the wait goes on: cancelling it would leave its thread at the connection.
+        await asyncio.wait({asyncio.create_task(self._flush())}, timeout=self._settings.session_timeout / 2)
+
+    async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
+        """Go on with the partitions that are ours now."""
+        self._ends = {}
+        if not self._stopping.is_set():
+            self._give_up.clear()
+        _log.info("loading %d partitions into %s", len(assigned), address(self._where))
+
+    async def _check_clickhouse(self) -> None:
+        try:
+            await asyncio.to_thread(check_migrated, self._where)
+            await asyncio.to_thread(store_catalogue, self._where, self._catalogue)
+            self._catalogue_stored = True
+            await asyncio.to_thread(put_in_force, self._where, self._meanings)
+        except (SinkError, UnavailableError) as error:
+            _log.warning("%s; loading begins when it does", error)
+
+    async def _check_topics(self) -> None:
+        missing = sorted(self._topics.keys() - await self._consumer.topics())
+        if missing:
+            more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+            raise UnavailableError(f"Kafka has no topic {missing[0]}{more}: run `touchline topics`")

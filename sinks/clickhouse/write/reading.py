@@ -1,0 +1,97 @@
+"""One Kafka record to the row it means: decode it, skip it, or say why it cannot be taken."""
+
+from typing import Final
+
+from schemas import headers, topics
+from schemas.consumed import KafkaRecord
+from schemas.encoding.codec import decode, name_of
+from schemas.errors import ContractError, Reason
+from schemas.records import Record
+from schemas.topics import Topic
+from sinks.clickhouse.write.rows import (
+    TABLES,
+    Row,
+    Source,
+    account_tombstone,
+    assignment_tombstone,
+    journey_tombstone,
+)
+
+#: The topics that the loader reads.
+READ: Final = tuple(topic for topic in topics.PUBLIC_PATH if "loader" in topic.read_by)
+
+#: Records of journey-inputs that profiles send each other: told by their first bytes, never decoded.
+_MESSAGES: Final = frozenset(topics.JOURNEY_INPUTS.values) - TABLES.keys()
+
+_TOMBSTONES: Final = {
+    topics.IDENTITY_ASSIGNMENTS.name: ("identity_assignments", assignment_tombstone),
+    topics.JOURNEY_STATES.name: ("journey_states", journey_tombstone),
+    topics.ACCOUNT_STATES.name: ("account_states", account_tombstone),
+}
+
+
+def read(topic: Topic, record: KafkaRecord) -> tuple[str, Row] | None:
+    """The table and row of a record of `topic`, or None if it is not stored.
+
+    Raises ContractError if the record cannot be taken, except on dead-letters: an unreadable dead letter is
+    stored as it is, since another dead letter about it would be no better.
+    """
+    if record.value is None and topic.name in _TOMBSTONES:
+        return _tombstone(topic, record)
+    if topic is topics.JOURNEY_INPUTS and _is_message(record.value):
+        return None
+    try:
+        name, body = _decoded(topic, record.value)
+    except ContractError as error:
+        if topic is not topics.DEAD_LETTERS:
+            raise
+        name, body = "DeadLetter", _unreadable(record, error)
+    table = TABLES[name]
+    return table.name, table.row(
+        body, Source(record.topic, record.partition, record.offset, record.value or b"")
+    )
+
+
+def _is_message(value: bytes | None) -> bool:
+    return value is not None and name_of(value) in _MESSAGES
+
+
+def _decoded(topic: Topic, value: bytes | None) -> tuple[str, Record]:
+    name, body = decode(value)
+    if name not in topic.values:
+        raise ContractError(Reason.UNDECODABLE, f"a {name} does not belong on {topic.name}")
+    return name, body
+
+
+def _tombstone(topic: Topic, record: KafkaRecord) -> tuple[str, Row]:
+    table, row = _TOMBSTONES[topic.name]
+    source = Source(record.topic, record.partition, record.offset, b"")
+    try:
+        key = (record.key or b"").decode()
+        return table, row(key, tombstone_version(record), source)
+    except ValueError as error:
+        raise ContractError(
+            Reason.INVALID, f"a tombstone on {topic.name} that names nothing: {error}"
+        ) from error
+
+
+def tombstone_version(record: KafkaRecord) -> int | None:
+    """The version that a tombstone carries; None if it carries none."""
+    version = next((value for name, value in record.headers if name == headers.VERSION), b"")
+    return int(version) if version.isdigit() and len(version) < 20 else None
+
+
+def _unreadable(record: KafkaRecord, error: ContractError) -> Record:
+    return {
+        "reason": error.reason.value,
+        "error": f"not a dead letter: {error}",
+        "component": "unknown",
+        "component_version": "",
+        "topic": record.topic,
+        "partition": record.partition,
+        "offset": record.offset,
+        "recorded_at": record.timestamp,
+        "key": record.key,
+        "value": record.value,
+        "headers": [{"name": name, "value": value} for name, value in record.headers],
+    }

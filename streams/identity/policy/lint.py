@@ -1,0 +1,36 @@
+"""What a valid policy may still get wrong: sentences for whoever wrote it."""
+
+from collections.abc import Iterator
+
+from streams.identity.policy.policy import IdentityPolicy
+
+
+def advice(policy: IdentityPolicy) -> Iterator[str]:
+    """Remarks on the general rules, then on each tenant's that the general ones do not deserve as well."""
+    general = list(_remarks(policy))
+    yield from general
+    for tenant, own in policy.tenants.items():
+        yield from (f"tenant {tenant}: {remark}" for remark in _remarks(own) if remark not in general)
+
+
+def _remarks(policy: IdentityPolicy) -> Iterator[str]:
+    unique = {name: rule for name, rule in policy.rules.items() if rule.unique}
+    if not unique:
+        yield (
+            "no type is unique, so whatever two people share makes them one profile:"
+            " write unique = true for the customer id"
+        )
+    for name, rule in policy.rules.items():
+        weaker = [strict for strict, strict_rule in unique.items() if strict_rule.priority > rule.priority]
+        if weaker and not rule.unique:
+            yield (
+                f"{name} is stronger than {weaker[0]}, which is unique: a {name} that two of them share is never"
+                f" found out to be shared; give {weaker[0]} a priority below {rule.priority}"
+            )
+        if name in policy.readable:
+            yield f"{name} is stored readable: leave pseudonymise = false out unless everybody may read it"
+        if rule.normaliser == "phone" and not policy.region:
+            yield (
+                f"{name} without a country code stays as it is written, since phone.default_region is empty:"
+                " two spellings of one number may not meet"
+            )

@@ -1,0 +1,1 @@
+"""Who is one person: the definition over a set of links, and its incremental form."""

@@ -1,0 +1,277 @@
+"""Clusters of identifiers, and the one step of resolution: unite the two sides of the next link, or refuse the link.
+
+The batch definition (`resolution`) takes this step for all links in order. The incremental form (`components`) takes
+the same step for a link that is the newest of its component.
+"""
+
+from functools import lru_cache
+from typing import Any, Final, NamedTuple, TypeAlias
+
+from streams.identity.policy.policy import IdentityPolicy
+from streams.identity.resolution.evidence import Item, Node, Pair
+from streams.identity.resolution.profile_id import Assignment, contested_profile, own_profile
+
+#: (event time of the first accepted link, -priority, type, value): the member with the smallest key is the anchor.
+AnchorKey: TypeAlias = tuple[int, int, str, str]
+#: Number of members per type, for types with a rule. Immutable: clusters share equal dicts.
+Counts: TypeAlias = dict[str, int]
+
+#: Reason of a refusal: one of the two identifiers is contested.
+CONTESTED: Final = "contested"
+
+_NO_LINK_YET: Final = 1 << 62  # later than any event time
+#: Clusters of up to this many counted members share equal dicts: few combinations exist.
+_SHARED_COUNTS: Final = 32
+
+#: Cached, because one decision asks for the ids of the same few profiles several times.
+_profile_of: Final = lru_cache(maxsize=256)(own_profile)
+
+
+class Cluster:
+    """Identifiers that belong to one person."""
+
+    __slots__ = ("anchor", "component", "counts", "members", "since", "tenant")
+
+    def __init__(self, tenant: str, member: Node, counts: Counts) -> None:
+        self.tenant = tenant
+        self.members = [member]
+        self.anchor = member  #: the member that gives the profile its id
+        self.since = _NO_LINK_YET  #: event time of the anchor's first accepted link, UTC ms
+        self.counts = counts
+        self.component: Any = None  #: its `component.Component`; only the incremental form sets it
+
+    @property
+    def profile_id(self) -> str:
+        """The profile's id, computed on each access: storing it would take a tenth of the memory of a person."""
+        return _profile_of(self.tenant, self.anchor)
+
+
+class ClusterName(NamedTuple):
+    """The anchor of a cluster, and the event time (UTC ms) of the anchor's first accepted link."""
+
+    since: int
+    anchor: Node
+
+
+class Undo(NamedTuple):
+    """The state before one accepted link. Undos must be applied in reverse order."""
+
+    kept: Cluster
+    absorbed: Cluster | None
+    name: ClusterName
+    counts: Counts
+
+
+class Clusters:
+    """A tenant's clusters, contested identifiers and refused links.
+
+    `contested` maps an identifier to the link since which it is contested. `refused` maps a link to its reason:
+    `unique:<type>`, `limit:<type>` or `contested`.
+    """
+
+    def __init__(self, tenant: str, policy: IdentityPolicy) -> None:
+        self.tenant = tenant
+        self._rule = policy.for_tenant(tenant).rule
+        self.cluster_of: dict[Node, Cluster] = {}
+        self.contested: dict[Node, Item] = {}
+        self.refused: dict[Item, str] = {}
+        #: the links that a rule refused, by each of their identifiers, in the order of their decisions
+        self.refused_at: dict[Node, list[Item]] = {}
+        self._counts: dict[tuple[tuple[str, int], ...], Counts] = {}
+
+    def decide(self, item: Item) -> None:
+        """Unite or refuse the next link. Every earlier link of its component must have been decided before."""
+        for node in item[1]:
+            if node not in self.cluster_of:
+                self.add(node)
+        reason = self.reason_to_refuse(item)
+        if reason is None:
+            self.unite(item, self.survivor(item))
+        else:
+            self.refuse(item, reason)
+
+    def add(self, node: Node) -> Cluster:
+        """Add an identifier that has no link yet, as a cluster of its own."""
+        rule = self._rule(node[0])
+        counts = {node[0]: 1} if rule.unique or rule.limit is not None else {}
+        cluster = Cluster(self.tenant, node, self._shared(counts))
+        self.cluster_of[node] = cluster
+        return cluster
+
+    def reason_to_refuse(self, item: Item) -> str | None:
+        """The reason to refuse this link; None if it may unite its sides."""
+        _, (left, right), asserted = item
+        if not asserted and self.contested and (left in self.contested or right in self.contested):
+            return CONTESTED
+        one, other = self.cluster_of[left], self.cluster_of[right]
+        if one is other:
+            return None
+        both_hold = sorted(one.counts.keys() & other.counts.keys())
+        if not asserted:
+            for type_ in both_hold:
+                if self._rule(type_).unique:
+                    return f"unique:{type_}"
+        for type_ in both_hold:
+            limit = self._rule(type_).limit
+            if limit is not None and one.counts[type_] + other.counts[type_] > limit:
+                return f"limit:{type_}"
+        return None
+
+    def obeys_every_rule(self, one: Cluster, other: Cluster) -> bool:
+        """Whether the union of two clusters has at most one value of each unique type and respects each limit."""
+        if one is other:
+            return not any(count > 1 and self._rule(type_).unique for type_, count in one.counts.items())
+        for type_, count in (one.counts | other.counts).items():
+            rule = self._rule(type_)
+            total = count if type_ not in one.counts else one.counts[type_] + other.counts.get(type_, 0)
+            if (rule.unique and total > 1) or (rule.limit is not None and total > rule.limit):
+                return False
+        return True
+
+    def keeps_every_refusal(self, one: Cluster, other: Cluster) -> bool:
+        """Whether the refusals at the two clusters would be the same, with the same reasons, had they united earlier.
+
+        Precondition: the union obeys every rule. An earlier union only adds members to the sides of a refused link, so
+        a broken rule stays broken; but a rule that is checked earlier may be broken too, which changes the reason. The
+        test compares final members, so True is certain, and False means unknown.
+        """
+        if not self.refused_at:
+            return True
+        counts = one.counts if one is other else self._sum(one.counts, other.counts)
+        for cluster in (one,) if one is other else (one, other):
+            for node in self._refused_in(cluster):
+                for item in self.refused_at[node]:
+                    left, right = (self.cluster_of[side] for side in item[1])
+                    if not self._keeps_refusal(item, counts, right if left in (one, other) else left):
+                        return False
+        return True
+
+    def sides(self, pair: Pair) -> tuple[Cluster, Cluster]:
+        """The clusters of two identifiers, the larger one first. `unite` moves the smaller one's members into it."""
+        one, other = self.cluster_of[pair[0]], self.cluster_of[pair[1]]
+        return (other, one) if len(one.members) < len(other.members) else (one, other)
+
+    def survivor(self, item: Item) -> ClusterName:
+        """The name of the two sides once they are united."""
+        time, (left, right), _ = item
+        one, other = self.cluster_of[left], self.cluster_of[right]
+        older = one if one.since <= other.since else other
+        if older.since < time and (one is other or one.since != other.since):
+            return ClusterName(older.since, older.anchor)
+        firsts = ((one.since, one.anchor), (other.since, other.anchor), (time, left), (time, right))
+        since, anchor = min(firsts, key=lambda first: self._key(*first))
+        for cluster in (one, other):
+            if cluster.anchor == anchor:
+                return ClusterName(since, cluster.anchor)  # the stored copy of the identifier
+        return ClusterName(since, anchor)
+
+    def unite(self, item: Item, survivor: ClusterName) -> Undo | None:
+        """Accept a link. Moves the members of the smaller side to the larger one, and gives it the survivor's name.
+
+        Returns the undo; None if nothing changed.
+        """
+        kept, absorbed = self.sides(item[1])
+        if kept is absorbed and kept.since == survivor.since and kept.anchor == survivor.anchor:
+            return None
+        name = ClusterName(kept.since, kept.anchor)
+        undo = Undo(kept, None if kept is absorbed else absorbed, name, kept.counts)
+        if kept is not absorbed:
+            for node in absorbed.members:
+                self.cluster_of[node] = kept
+            absorbed.component = None  # a history may keep the cluster: avoid a reference cycle
+            kept.members += absorbed.members
+            kept.counts = self._sum(kept.counts, absorbed.counts)
+        kept.since, kept.anchor = survivor
+        return undo
+
+    def revert_unite(self, undo: Undo) -> None:
+        """Revert the newest `unite` of a cluster."""
+        kept, absorbed, name, counts = undo
+        kept.counts = counts
+        kept.since, kept.anchor = name
+        if absorbed is not None:
+            del kept.members[-len(absorbed.members) :]
+            for node in absorbed.members:
+                self.cluster_of[node] = absorbed
+            absorbed.component = kept.component
+
+    def refuse(self, item: Item, reason: str) -> None:
+        """Record a link as refused. An identifier that the refusal shows to be shared is contested from it on."""
+        self.refused[item] = reason
+        if reason != CONTESTED:
+            for node in item[1]:
+                self.refused_at.setdefault(node, []).append(item)
+            for node in self.shared(item[1], reason):
+                self.contested[node] = item
+
+    def revert_refuse(self, item: Item) -> None:
+        """Revert the newest `refuse` of this link's two identifiers."""
+        reason = self.refused.pop(item)
+        if reason != CONTESTED:
+            for node in item[1]:
+                decided = self.refused_at[node]
+                assert decided[-1] == item
+                decided.pop()
+                if not decided:
+                    del self.refused_at[node]
+            for node in self.shared(item[1], reason):
+                del self.contested[node]
+
+    def forget(self, node: Node) -> None:
+        """Remove an identifier from its cluster, and the links that a rule refused at it."""
+        self.cluster_of.pop(node, None)
+        for item in self.refused_at.pop(node, ()):
+            self.refused.pop(item, None)
+
+    def shared(self, pair: Pair, reason: str) -> list[Node]:
+        """The identifiers that a refusal makes contested: those with the weakest priority of the pair.
+
+        An identifier of a unique type never becomes contested.
+        """
+        if not reason.startswith("unique:"):
+            return []
+        weakest = max(self._rule(type_).priority for type_, _ in pair)
+        rules = [(node, self._rule(node[0])) for node in pair]
+        return [node for node, rule in rules if rule.priority == weakest and not rule.unique]
+
+    def assignment(self, node: Node) -> Assignment:
+        """The profile that owns an identifier: its own profile if it has no link."""
+        cluster = self.cluster_of.get(node)
+        profile_id = own_profile(self.tenant, node) if cluster is None else cluster.profile_id
+        since = self.contested.get(node)
+        if since is None:
+            return Assignment(profile_id, None, None)
+        return Assignment(profile_id, since[0], contested_profile(self.tenant, node))
+
+    def _key(self, time: int, node: Node) -> AnchorKey:
+        return (time, -self._rule(node[0]).priority, *node)
+
+    def _refused_in(self, cluster: Cluster) -> list[Node]:
+        """The members at which a rule refused a link. Iterates over the shorter of the two collections."""
+        if len(cluster.members) <= len(self.refused_at):
+            return [node for node in cluster.members if node in self.refused_at]
+        return [node for node in self.refused_at if self.cluster_of[node] is cluster]
+
+    def _keeps_refusal(self, item: Item, counts: Counts, opposite: Cluster) -> bool:
+        kind, _, broken = self.refused[item].partition(":")
+        for type_ in counts.keys() & opposite.counts.keys():
+            rule = self._rule(type_)
+            if rule.unique and not item[2] and (kind == "limit" or type_ < broken):
+                return False
+            too_many = rule.limit is not None and counts[type_] + opposite.counts[type_] > rule.limit
+            if kind == "limit" and too_many and type_ < broken:
+                return False
+        return True
+
+    def _sum(self, one: Counts, other: Counts) -> Counts:
+        if not one or not other:
+            return one or other
+        total = dict(one)
+        for type_, count in other.items():
+            total[type_] = total.get(type_, 0) + count
+        return self._shared(total)
+
+    def _shared(self, counts: Counts) -> Counts:
+        if sum(counts.values()) > _SHARED_COUNTS:
+            return counts
+        return self._counts.setdefault(tuple(sorted(counts.items())), counts)

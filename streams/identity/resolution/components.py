@@ -1,0 +1,171 @@
+"""Incremental resolution: one piece of evidence at a time, always equal to `resolve` over all evidence so far.
+
+A link's decision depends only on earlier links of its component: the identifiers connected by links, including refused
+ones. So three cases are cheap, and only the fourth decides links again:
+
+1. A link with a contested identifier is refused and changes nothing else.
+2. A link that is newer than all others of its component is simply the next step.
+3. An order-free link. If both sides together obey every rule, they did so at any earlier time, so the order of the
+   links that united them does not matter. Nor does it matter to other links, if every link refused at the two sides
+   would have been refused for the same reason.
+4. Any other link: revert the newer decisions of the component, and decide those links again (`history`).
+
+A link that is refused because of a contested identifier connects no components: ten thousand callers who share the
+number of a call centre stay ten thousand components. Such a link is suspended. It is decided again if later evidence
+shows that the identifier is contested only from a later time on.
+
+Case 4 may take long in a large component, so it is a resumable computation (`work`) that yields between two links.
+While it is paused, the tenant's identities are half decided and must not be read.
+"""
+
+import sys
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from streams.identity.policy.policy import IdentityPolicy
+from streams.identity.resolution.clusters import CONTESTED, Clusters
+from streams.identity.resolution.deciding import ComponentResolver
+from streams.identity.resolution.decisions import BeforeImages, Decision
+from streams.identity.resolution.evidence import Evidence, Item, Node, Pair, evidence_of, items, join
+from streams.identity.resolution.profile_id import Assignment
+from streams.identity.resolution.resumable import Resumable, run_to_end
+from streams.identity.resolution.unresolved_links import UnresolvedLinks
+
+__all__ = ["Decision", "TenantIdentities"]
+
+_INTERN_SEARCH_LIMIT: Final = 32  # members of a cluster among which `_interned` searches
+
+
+class TenantIdentities:
+    """The identities of one tenant: takes evidence, returns decisions, and answers which profile owns an identifier."""
+
+    def __init__(self, tenant: str, policy: IdentityPolicy) -> None:
+        self.tenant = tenant
+        self._clusters = Clusters(tenant, policy)
+        self._resolver = ComponentResolver(self._clusters)
+        self._unresolved = UnresolvedLinks()
+
+    def restore(self, pair: Pair, evidence: Evidence) -> None:
+        """Add evidence from the changelog, in any order. Its component is resolved when it is first asked for."""
+        known = self._known(pair)
+        if join(known, evidence) != known:
+            self._unresolved.add(pair, evidence, beside_resolved=bool(self._clusters.cluster_of))
+
+    def observe(self, pair: Pair, occurred_at: int, asserted: bool) -> Decision | None:
+        """Add the evidence that an event at this time (UTC ms) links a pair.
+
+        Returns None if the evidence adds nothing. An empty decision is new evidence too, and must be stored.
+        """
+        return run_to_end(self.observe_resumably(pair, occurred_at, asserted))
+
+    def observe_resumably(self, pair: Pair, occurred_at: int, asserted: bool) -> Resumable[Decision | None]:
+        """`observe` as a resumable computation."""
+        yield from self._resolve_restored(pair)
+        pair = self._interned(pair[0]), self._interned(pair[1])
+        known = self._known(pair)
+        evidence = join(known, evidence_of(occurred_at, asserted=asserted))
+        if evidence == known:
+            return None
+        before_images = BeforeImages()
+        yield from self._apply_evidence(pair, known, evidence, before_images)
+        return (
+            yield from before_images.decision(self._clusters, "asserted" if asserted else "link", "order")
+        )
+
+    def withdraw(self, pairs: Iterable[Pair], rule: str) -> Decision:
+        """Remove the evidence of pairs, as if it had never been seen. `rule` becomes the decision's rule."""
+        return self.replace(dict.fromkeys(pairs), rule)
+
+    def replace(self, evidence: Mapping[Pair, Evidence | None], rule: str) -> Decision:
+        """Replace the evidence of pairs; None removes it. `rule` becomes the decision's rule."""
+        return run_to_end(self.replace_resumably(evidence, rule))
+
+    def replace_resumably(self, evidence: Mapping[Pair, Evidence | None], rule: str) -> Resumable[Decision]:
+        """`replace` as a resumable computation."""
+        yield from self._resolve_restored(node for pair in evidence for node in pair)
+        links = {pair: left for pair, left in evidence.items() if left is not None}
+        gone = [pair for pair, left in evidence.items() if left is None]
+        withdrawn = {
+            pair for pair in gone if not self._resolver.release(pair) and self._known(pair) is not None
+        }
+        before_images = BeforeImages()
+        yield from self._resolver.resolve_anew(
+            links, {node for pair in (*withdrawn, *links) for node in pair}, before_images, withdrawn
+        )
+        return (yield from before_images.decision(self._clusters, rule, rule))
+
+    def evidence(self, pair: Pair) -> Evidence | None:
+        """The evidence of a pair; None if there is none."""
+        run_to_end(self._resolve_restored(pair))
+        return self._known(pair)
+
+    def pairs_of(self, node: Node) -> list[Pair]:
+        """The pairs with evidence that contain this identifier, sorted."""
+        run_to_end(self._resolve_restored((node,)))
+        component = self._resolver.component(node)
+        found = {pair for pair, _ in component.links() if node in pair} if component is not None else set()
+        return sorted({*found, *self._resolver.suspended.pairs_of(node)})
+
+    def assignment(self, node: Node) -> Assignment:
+        """The profile that owns an identifier: its own profile if it has no link."""
+        run_to_end(self._resolve_restored((node,)))
+        return self._clusters.assignment(node)
+
+    def members(self, node: Node) -> list[Node]:
+        """All identifiers of the profile that owns this one, sorted."""
+        run_to_end(self._resolve_restored((node,)))
+        cluster = self._clusters.cluster_of.get(node)
+        return [node] if cluster is None else sorted(cluster.members)
+
+    def refused(self) -> dict[Item, str]:
+        """The refused links and their reasons: `unique:<type>`, `limit:<type>` or `contested`."""
+        run_to_end(self._resolve_restored(None))
+        return dict(self._clusters.refused)
+
+    def _apply_evidence(
+        self, pair: Pair, known: Evidence | None, evidence: Evidence, before_images: BeforeImages
+    ) -> Resumable[None]:
+        before, now = items(pair, known), items(pair, evidence)
+        if before == now:
+            self._resolver.connect(pair).put(pair, evidence)
+            return
+        self._resolver.add_missing(pair, before_images)
+        new = [item for item in now if item not in before]
+        gone = [item for item in before if item not in now]
+        suspended = self._resolver.release(pair)
+        if evidence.asserted is None and self._resolver.contested_before(new[0]) is not None:
+            self._resolver.suspend(new[0], evidence)
+        elif not suspended and not gone and self._resolver.is_newest(new[0]):
+            self._resolver.append(new[0], evidence, before_images)
+        elif not suspended and self._resolver.is_order_free(new[0], gone):
+            self._resolver.accept(new[0], evidence, before_images)
+        else:
+            for item in gone:
+                if self._clusters.refused.get(item) == CONTESTED:
+                    del self._clusters.refused[item]
+            self._resolver.connect(pair).put(pair, evidence)
+            links = now if suspended else new
+            yield from self._resolver.redecide_since(links, min((*links, *gone)), before_images)
+
+    def _known(self, pair: Pair) -> Evidence | None:
+        component = self._resolver.component(pair[0])
+        if component is not None and (known := component.evidence(pair)) is not None:
+            return known
+        return self._resolver.suspended.evidence(pair)
+
+    def _interned(self, node: Node) -> Node:
+        """The stored copy of an identifier, or the identifier itself: each event brings a new, equal copy."""
+        cluster = self._clusters.cluster_of.get(node)
+        if cluster is None:
+            return sys.intern(node[0]), node[1]
+        try:
+            return cluster.members[cluster.members.index(node, 0, _INTERN_SEARCH_LIMIT)]
+        except ValueError:
+            return node
+
+    def _resolve_restored(self, nodes: Iterable[Node] | None) -> Resumable[None]:
+        """Resolve the unresolved links that are connected with these identifiers; None: all of them."""
+        if self._unresolved:
+            restored = self._unresolved.take(nodes)
+            links = {pair: join(self._known(pair), evidence) for pair, evidence in restored.items()}
+            yield from self._resolver.resolve_anew(links, {node for pair in links for node in pair}, None)

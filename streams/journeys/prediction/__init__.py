@@ -1,0 +1,1 @@
+"""Predictions: likely next touchpoints and the risk of an issue."""

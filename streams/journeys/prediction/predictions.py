@@ -1,0 +1,199 @@
+"""The predictions of one partition: a model for each tenant, learnt from every touchpoint as it comes in.
+
+A model learns a touchpoint once: when it is appended to its journey. One that comes late, or comes along when
+journeys merge, only corrects where its journey stands. So what is predicted depends on what happened to others,
+and on the order of arrival: it is beside the journey state, never in its hash.
+"""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from schemas.catalogue import Catalogue
+from schemas.encoding.codec import decode_as, encode
+from schemas.records import LikelyNext, Touchpoint
+from schemas.touchpoint.events import event_key
+from streams.journeys.prediction.recent_path import Trail
+from streams.journeys.prediction.risk import Risk, Standing
+from streams.journeys.prediction.transitions import Place, Transitions
+from streams.journeys.rules.rules import JourneyRules
+from streams.journeys.state.state_hash import predicting
+from streams.journeys.timeline.timeline import Timeline
+
+#: The kind of record in a model's changelog key, `tenant//m/`: a profile's has its id and another kind there.
+MODEL_KIND: Final = b"m"
+#: The form of the model: the first part of its version.
+FORM: Final = 1
+LIKELY: Final = 3  #: types that a state names
+#: Where a journey stands is read from so many of its newest touchpoints when it is not known any more.
+LOOK_BACK: Final = 64
+#: A touchpoint further in the future than that teaches nothing: it would outweigh all others for years.
+AHEAD_MS: Final = 86_400_000
+#: A model is renewed, and written to the changelog, after so many touchpoints, or a twentieth of what it learnt.
+LEAST_RENEWAL: Final = 200
+MOST_RENEWAL: Final = 20_000
+
+
+class Model:
+    """What one tenant's customers do, as far as one partition sees it."""
+
+    __slots__ = ("_likely", "_renew_at", "_risks", "learnt", "renewed", "risk", "transitions")
+
+    def __init__(self, half_life: int) -> None:
+        self.transitions = Transitions(half_life)
+        self.risk = Risk(half_life)
+        self.learnt = 0  #: touchpoints
+        self.renewed = 0  #: of them, at the last renewal: what the predictions are by
+        self._renew_at = LEAST_RENEWAL
+        self._likely: dict[Place, list[LikelyNext]] = {}
+        self._risks: dict[Standing, float | None] = {}
+
+    def likely_next(self, place: Place) -> list[LikelyNext]:
+        """The most probable types of the next inbound touchpoint; worked out once a renewal."""
+        found = self._likely.get(place)
+        if found is None:
+            shares = self.transitions.distribution(place)
+            best = sorted((-share, name) for name, share in shares.items() if name)[:LIKELY]
+            found = self._likely[place] = [
+                {"type": name, "probability": round(-share, 4)} for share, name in best
+            ]
+        return found
+
+    def issue_risk(self, standing: Standing) -> float | None:
+        """The probability of an inbound service contact within 7 days; worked out once a renewal."""
+        if standing not in self._risks:
+            probability = self.risk.probability(standing)
+            self._risks[standing] = None if probability is None else round(probability, 4)
+        return self._risks[standing]
+
+    def count(self) -> bool:
+        """Count a touchpoint that was learnt; whether the model is due for renewal."""
+        self.learnt += 1
+        return self.learnt >= self._renew_at
+
+    def renew(self) -> None:
+        """Predict from everything learnt so far."""
+        self.transitions.prune()
+        self.risk.prune()
+        self.renewed = self.learnt
+        self._renew_at = self.learnt + min(MOST_RENEWAL, max(LEAST_RENEWAL, self.learnt // 20))
+        self._likely.clear()
+        self._risks.clear()
+
+    def dump(self) -> dict[str, Any]:
+        """As PredictionModel.avsc holds it."""
+        names: dict[str, int] = {}
+
+        def number(name: str) -> int:
+            return names.setdefault(name, len(names))
+
+        transitions, risk = self.transitions.dump(number), self.risk.dump(number)
+        return {
+            "form": FORM,
+            "learnt": self.learnt,
+            "names": list(names),
+            "transitions_newest": self.transitions.newest,
+            "transitions": transitions,
+            "risk_newest": self.risk.newest,
+            "risk": risk,
+        }
+
+    def load(self, record: dict[str, Any]) -> None:
+        """Back from `dump`, into an empty one. A model of another form is left: it has to be learnt anew."""
+        if record["form"] == FORM:
+            self.learnt = record["learnt"]
+            self.transitions.load(record["transitions_newest"], record["transitions"], record["names"])
+            self.risk.load(record["risk_newest"], record["risk"], record["names"])
+            self.renew()
+
+
+class Predictions:
+    """What one partition of journeys predicts, and what it learns from."""
+
+    def __init__(self, catalogue: Catalogue, rules: JourneyRules, partition: int) -> None:
+        self._catalogue = catalogue
+        self._rules = rules
+        self._partition = partition
+        self._models: dict[str, Model] = {}
+        self._due: set[str] = set()  #: tenants whose model is to be renewed
+
+    def model(self, tenant: str) -> Model:
+        """A tenant's model: nothing that one tenant's customers did tells anything of another's."""
+        found = self._models.get(tenant)
+        if found is None:
+            found = self._models[tenant] = Model(self._rules.prediction_half_life_ms)
+        return found
+
+    def arrived(self, timeline: Timeline, touchpoint: Touchpoint, clock: float) -> None:
+        """A touchpoint came in and was not on its timeline before. `clock`: seconds."""
+        event = event_key(touchpoint)
+        if event not in timeline.entries:
+            return  # forwarded, late beyond the horizon, or erased
+        stamp = at, _ = touchpoint["occurred_at"], event
+        trail, timeline.trail = timeline.trail, None
+        if stamp != timeline.order[-1] or (trail is not None and stamp <= trail.last):
+            return  # late: the journey has to be read again
+        if trail is None:
+            trail = self._read(timeline, but=1)
+        timeline.trail = trail
+        if at > clock * 1000 + AHEAD_MS:
+            trail.advance(touchpoint, self._catalogue)
+            return
+        model = self.model(timeline.tenant)
+        trail.advance(
+            touchpoint,
+            self._catalogue,
+            model.transitions if self._rules.predict_next else None,
+            model.risk if self._rules.predict_risk else None,
+        )
+        if model.count():
+            self._due.add(timeline.tenant)
+
+    def attach(self, sealed: bytes, timeline: Timeline) -> bytes:
+        """The sealed state of a journey, encoded, with what is predicted, if enough is learnt."""
+        model = self.model(timeline.tenant)
+        if not model.renewed:
+            return sealed
+        trail = timeline.trail
+        if trail is None:
+            trail = timeline.trail = self._read(timeline)
+        return predicting(
+            sealed,
+            model.likely_next(trail.place) if self._rules.predict_next else [],
+            model.issue_risk(trail.standing()) if self._rules.predict_risk else None,
+            f"{FORM}.{self._partition}.{model.renewed}",
+        )
+
+    def changelog(self) -> Iterator[tuple[bytes, bytes]]:
+        """Renew the models that are due, and write them down."""
+        for tenant in sorted(self._due):
+            model = self._models[tenant]
+            model.renew()
+            yield tenant.encode() + b"//" + MODEL_KIND + b"/", encode("PredictionModel", model.dump())
+        self._due.clear()
+
+    def restore(self, tenant: str, value: bytes) -> None:
+        """Apply a changelog record of a model: it takes the place of the one before."""
+        model = self._models[tenant] = Model(self._rules.prediction_half_life_ms)
+        model.load(decode_as("PredictionModel", value))
+
+    def _read(self, timeline: Timeline, but: int = 0) -> Trail:
+        """Where a journey stands by its timeline, but for the last so many touchpoints."""
+        trail = Trail(with_risk=self._rules.predict_risk)
+        for touchpoint in reversed(list(self._back(timeline, but))):
+            trail.advance(touchpoint, self._catalogue)
+        return trail
+
+    def _back(self, timeline: Timeline, but: int) -> Iterator[Touchpoint]:
+        """The newest touchpoints, newest first, as far as they tell where a journey stands.
+
+        What the customer does next depends on what they did last and on the stage then; the risk, on more.
+        """
+        acted = False
+        end = len(timeline.order) - but
+        for _, event in reversed(timeline.order[max(0, end - LOOK_BACK) : end]):
+            touchpoint = timeline.entries[event].touchpoint()
+            yield touchpoint
+            kind = self._catalogue.type(touchpoint["type"])
+            acted = acted or kind.direction == "inbound"
+            if acted and kind.stage is not None and not self._rules.predict_risk:
+                return

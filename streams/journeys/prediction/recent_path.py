@@ -1,0 +1,117 @@
+"""What the predictions look back at on one journey: where it stands, and what of it waits for an outcome."""
+
+from collections import deque
+from typing import Any, Final
+
+from schemas.catalogue import UNKNOWN, Catalogue
+from schemas.records import Touchpoint
+from schemas.touchpoint.events import event_key
+from streams.journeys.prediction.risk import HORIZON_MS, Risk, Standing
+from streams.journeys.prediction.transitions import Place, Transitions
+from streams.journeys.state.values.bounded import put
+from streams.journeys.state.values.decay import DecayedSum
+from streams.journeys.state.values.stamps import Stamp
+
+#: Touchpoints of one journey that wait for what the customer does next, or for a contact: a bot has no more votes.
+MAX_WAITING: Final = 32
+#: Recent friction (halved every 24 hours) is low, noticed from the first, high from the second on.
+FRICTION_BUCKETS: Final = (0.5, 3.0)
+_FRICTION_HALF_LIFE_MS: Final = 24 * 3_600_000
+
+
+class Trail:
+    """One journey, given its touchpoints in fold order; what it holds is bounded."""
+
+    __slots__ = ("_acts", "_friction", "_issues", "_risks", "last", "stage", "type")
+
+    def __init__(self, *, with_risk: bool = True) -> None:
+        """Without risk it does not remember what only that needs."""
+        self.last: Stamp = (-(2**63), "")
+        self.stage = ""
+        self.type = ""  #: "" when the catalogue does not name it
+        self._friction = DecayedSum(_FRICTION_HALF_LIFE_MS)
+        self._issues: dict[str, bool] = {}  #: whether it is open
+        self._acts: list[Place] = []  #: since the customer last did something
+        #: since the last service contact
+        self._risks: deque[tuple[int, Standing]] | None = deque() if with_risk else None
+
+    def dump(self) -> tuple[Any, ...]:
+        """Everything, in numbers, strings, lists and dicts: for `load`."""
+        risks = None if self._risks is None else [(at, tuple(standing)) for at, standing in self._risks]
+        friction = self._friction.dump()
+        return self.last, self.stage, self.type, friction, self._issues, self._acts, risks
+
+    @classmethod
+    def load(cls, dumped: tuple[Any, ...]) -> "Trail":
+        """Back from `dump`."""
+        trail = cls(with_risk=False)
+        trail.last, trail.stage, trail.type, friction, trail._issues, trail._acts, risks = dumped
+        trail._friction.load(friction)
+        if risks is not None:
+            trail._risks = deque((at, Standing(*standing)) for at, standing in risks)
+        return trail
+
+    @property
+    def place(self) -> Place:
+        """Where it stands, for what the customer does next."""
+        return self.stage, self.type
+
+    def standing(self) -> Standing:
+        """Where it stands, for the risk."""
+        friction = self._friction.value(self.last[0])
+        bucket = sum(friction >= limit for limit in FRICTION_BUCKETS)
+        return Standing(self.stage, self.type, bucket, any(self._issues.values()))
+
+    def advance(
+        self,
+        touchpoint: Touchpoint,
+        catalogue: Catalogue,
+        transitions: Transitions | None = None,
+        risk: Risk | None = None,
+    ) -> None:
+        """Take the next touchpoint: O(1). Models that are given learn from it."""
+        at = touchpoint["occurred_at"]
+        name = catalogue.type_name(touchpoint["type"])
+        kind = catalogue.types.get(name, UNKNOWN)
+        if kind is UNKNOWN:
+            name = ""
+        if kind.direction == "inbound":
+            if transitions is not None:
+                for place in self._acts:
+                    transitions.add(place, name, at)
+            self._acts.clear()
+            if kind.component == "service" and kind.effect != "survey":
+                self._contact(at, risk)
+        self.last = at, event_key(touchpoint)
+        self.type = name
+        self.stage = kind.stage or self.stage
+        if kind.friction:
+            self._friction.add(kind.friction, at)
+        issue_id = touchpoint["issue_id"]
+        decides = kind.effect in ("issue_opened", "issue_solved")
+        if issue_id is not None and (decides or (kind.effect != "survey" and issue_id not in self._issues)):
+            put(self._issues, issue_id, kind.effect != "issue_solved")
+        self._wait(at, risk)
+
+    def _contact(self, at: int, risk: Risk | None) -> None:
+        if self._risks is None:
+            return
+        if risk is not None:
+            for before, standing in self._risks:
+                if at - before <= HORIZON_MS:
+                    risk.hit(standing, before)
+        self._risks.clear()
+
+    def _wait(self, at: int, risk: Risk | None) -> None:
+        if len(self._acts) < MAX_WAITING:
+            self._acts.append(self.place)
+        risks = self._risks
+        if risks is None:
+            return
+        while risks and at - risks[0][0] > HORIZON_MS:
+            risks.popleft()
+        if len(risks) < MAX_WAITING:
+            standing = self.standing()
+            risks.append((at, standing))
+            if risk is not None:
+                risk.observe(standing, at)

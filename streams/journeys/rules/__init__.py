@@ -1,0 +1,1 @@
+"""The journey rules: thresholds, expectations and counts, read from journey.toml."""

@@ -1,0 +1,1 @@
+"""Signals: what holds, what subscribers were told, and what is written ahead."""

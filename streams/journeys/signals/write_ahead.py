@@ -1,0 +1,110 @@
+"""Signals about to be raised, written ahead: what subscribers may have heard although a crash cut the fetch off.
+
+A fetch repeated after a crash may be longer, and contradict what its first part raised; then only this tells that
+there is something to retract. The record is in the changelog before the signals go out, and deleted after the
+publication itself is in the changelog. What recovery still finds is perhaps raised.
+"""
+
+import struct
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+from schemas.encoding.codec import decode_as
+from schemas.records import JourneySignal
+from streams.journeys.state.signals import Signal
+
+INTENTION: Final = b"/i/"
+_HEAD: Final = struct.Struct(">q")
+_LENGTH: Final = struct.Struct(">I")
+
+
+@dataclass(frozen=True, slots=True)
+class _Perhaps:
+    now: int
+    signals: tuple[Signal, ...]
+
+
+@dataclass(slots=True)
+class Intentions:
+    """Those of one partition. Versions are JourneySignal's: they name a publication of a profile."""
+
+    _raising: dict[tuple[bytes, int], list[bytes]] = field(default_factory=dict)
+    _perhaps: dict[bytes, dict[int, _Perhaps]] = field(default_factory=dict)
+    _done: list[tuple[bytes, int]] = field(default_factory=list)
+
+    def raising(self, key: bytes, version: int, now: int, event: str, signal: bytes) -> None:
+        """Note that a publication is about to raise a signal, an encoded JourneySignal; `now` is its time, ms."""
+        parts = self._raising.get((key, version))
+        if parts is None:
+            parts = self._raising[key, version] = [_HEAD.pack(now)]
+        for part in (event.encode(), signal):
+            parts += _LENGTH.pack(len(part)), part
+
+    def ahead(self) -> list[tuple[bytes, bytes | None]]:
+        """The changelog records to write before the outputs."""
+        return [(_record_key(*about), b"".join(parts)) for about, parts in self._raising.items()]
+
+    def done(self) -> list[tuple[bytes, bytes | None]]:
+        """The changelog records to write after the outputs: what was written ahead, and what it settled, goes."""
+        gone: list[tuple[bytes, bytes | None]] = [
+            (_record_key(*about), None) for about in {*self._raising, *self._done}
+        ]
+        self._raising, self._done = {}, []
+        return gone
+
+    def now(self, key: bytes, now: int) -> int:
+        """A time that no publication of the profile was ahead of: what was due then is due still."""
+        return max((now, *(perhaps.now for perhaps in self._perhaps.get(key, {}).values())))
+
+    def settle(self, key: bytes, version: int) -> Iterator[Signal]:
+        """The signals that are perhaps raised, and that a publication of this version decides on.
+
+        An earlier version would lose against them, and the inputs that they came from are still to be repeated.
+        """
+        for raised in self.ripe(key, version):
+            yield from self._perhaps[key].pop(raised).signals
+            self._done.append((key, raised))
+        if key in self._perhaps and not self._perhaps[key]:
+            del self._perhaps[key]
+
+    def ripe(self, key: bytes, version: int) -> list[int]:
+        """The versions of what is perhaps raised and that a publication of this version decides on."""
+        return [raised for raised in self._perhaps.get(key, ()) if raised <= version]
+
+    def profiles(self) -> Iterable[bytes]:
+        """The profiles of which something is perhaps raised."""
+        return list(self._perhaps)
+
+    def restore(self, key: bytes, version: int, value: bytes | None) -> None:
+        """Apply one changelog record."""
+        if value is not None:
+            self._perhaps.setdefault(key, {})[version] = _decode(value)
+        elif key in self._perhaps:
+            self._perhaps[key].pop(version, None)
+            if not self._perhaps[key]:
+                del self._perhaps[key]
+
+
+def _record_key(key: bytes, version: int) -> bytes:
+    # a key for each publication: a worker that lost the partition deletes nobody's but its own
+    return key + INTENTION + str(version).encode()
+
+
+def _decode(value: bytes) -> _Perhaps:
+    (now,) = _HEAD.unpack_from(value)
+    at, signals = _HEAD.size, []
+    while at < len(value):
+        parts = []
+        for _ in range(2):
+            (length,) = _LENGTH.unpack_from(value, at)
+            at += _LENGTH.size + length
+            parts.append(value[at - length : at])
+        record: JourneySignal = decode_as("JourneySignal", parts[1])  # type: ignore[assignment]
+        signals.append(
+            Signal(
+                record["kind"], record["subject_id"], record["occurred_at"], record["rule"],
+                tuple(record["event_ids"]), record["details"], parts[0].decode(),
+            )
+        )  # fmt: skip
+    return _Perhaps(now, tuple(signals))

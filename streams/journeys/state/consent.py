@@ -1,0 +1,72 @@
+"""Consent: the latest decision per purpose, the most restrictive when two carry the same time."""
+
+from typing import Any, Final
+
+from schemas.records import ConsentDecision
+from streams.journeys.state.signals import Signal, SignalBook
+from streams.journeys.state.values.bounded import put
+
+#: Of several decisions at one time the strictest stands.
+STRICTNESS: Final = {"GRANTED": 0, "DENIED": 1, "REVOKED": 2}
+
+
+class Consent:
+    """The decisions of one person, and the withdrawals that still stand."""
+
+    __slots__ = ("_book", "_decisions", "_withdrawn")
+
+    def __init__(self, book: SignalBook) -> None:
+        self._book = book
+        self._decisions: dict[str, tuple[int, ConsentDecision]] = {}
+        self._withdrawn: dict[str, Signal] = {}
+
+    def decide(self, decisions: dict[str, ConsentDecision], at: int, event: str) -> None:
+        """Take the decisions of a touchpoint, no earlier than the last one's."""
+        for purpose, decision in decisions.items():
+            known_at, known = self._decisions.get(purpose, (None, None))
+            if known is not None and known_at == at and STRICTNESS[known] >= STRICTNESS[decision]:
+                continue
+            put(self._decisions, purpose, (at, decision))
+            if decision == "GRANTED":
+                self._withdrawn.pop(purpose, None)
+            elif purpose not in self._withdrawn and (decision == "REVOKED" or known == "GRANTED"):
+                details = {"purpose": purpose, "decision": decision}
+                signal = self._book.make("consent_withdrawn", at, (event,), details, f"{event}/{purpose}")
+                put(self._withdrawn, purpose, signal)
+
+    def record(self) -> dict[str, ConsentDecision]:
+        """As the journey state publishes it."""
+        return {purpose: decision for purpose, (_, decision) in sorted(self._decisions.items())}
+
+    def withdrawals(self) -> list[Signal]:
+        """A signal for each purpose whose consent was withdrawn and not given again."""
+        return list(self._withdrawn.values())
+
+    def dump(self) -> list[dict[str, Any]]:
+        """As FrozenSummary.avsc holds it."""
+        return [
+            {
+                "purpose": purpose,
+                "at": at,
+                "decision": decision,
+                "withdrawn": self._withdrawn[purpose].dump() if purpose in self._withdrawn else None,
+            }
+            for purpose, (at, decision) in self._decisions.items()
+        ]
+
+    def load(self, decisions: list[dict[str, Any]]) -> None:
+        """Back from `dump`."""
+        for record in decisions:
+            self._decisions[record["purpose"]] = record["at"], record["decision"]
+            if record["withdrawn"] is not None:
+                self._withdrawn[record["purpose"]] = Signal.load(record["withdrawn"])
+
+    def absorb(self, other: "Consent") -> None:
+        """Join with the decisions that another identifier's touchpoints carried."""
+        for purpose, (at, decision) in other._decisions.items():
+            mine = self._decisions.get(purpose)
+            if mine is None or (mine[0], STRICTNESS[mine[1]]) < (at, STRICTNESS[decision]):
+                put(self._decisions, purpose, (at, decision))
+                self._withdrawn.pop(purpose, None)
+                if purpose in other._withdrawn:
+                    put(self._withdrawn, purpose, other._withdrawn[purpose])

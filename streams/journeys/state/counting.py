@@ -1,0 +1,63 @@
+"""Counts: rules of the user's own, met when so many touchpoints of some types came within a window."""
+
+from collections import deque
+from typing import Any
+
+from streams.journeys.rules.custom_rules import CountRule
+from streams.journeys.state.signals import MAX_CAUSES, SignalBook
+from streams.journeys.state.values.stamps import Stamp, dump_marked
+
+
+class Counts:
+    """The newest touchpoints of each rule that counts them."""
+
+    __slots__ = ("_book", "_met_at", "_seen")
+
+    def __init__(self, book: SignalBook) -> None:
+        self._book = book
+        self._seen: dict[str, deque[Stamp]] = {}
+        self._met_at: dict[str, int] = {}
+
+    def note(self, rule: CountRule, at: int, event: str) -> None:
+        """A touchpoint that a rule counts."""
+        seen = self._seen.get(rule.name)
+        if seen is None:
+            seen = self._seen[rule.name] = deque(maxlen=rule.at_least)
+        seen.append((at, event))
+        if len(seen) < rule.at_least or at - seen[0][0] > rule.within_ms:
+            return
+        met_at = self._met_at.get(rule.name)
+        if met_at is None or at - met_at > rule.within_ms:
+            self._met_at[rule.name] = at
+            causes = tuple(cause for _, cause in seen)[-MAX_CAUSES:]
+            self._book.remember(rule.name, at, causes, {"touchpoints": str(rule.at_least)})
+
+    def dump(self) -> list[dict[str, Any]]:
+        """As FrozenSummary.avsc holds them."""
+        return [
+            {
+                "rule": name,
+                "met_at": self._met_at.get(name),
+                "seen": [dump_marked((*stamp, "")) for stamp in seen],
+            }
+            for name, seen in sorted(self._seen.items())
+        ]
+
+    def load(self, counts: list[dict[str, Any]], rules: tuple[CountRule, ...]) -> None:
+        """Back from `dump`, as far as the rules are still there."""
+        at_least = {rule.name: rule.at_least for rule in rules}
+        for record in counts:
+            name = record["rule"]
+            if name in at_least:
+                stamps = [(item["at"], item["event_id"]) for item in record["seen"]]
+                self._seen[name] = deque(stamps, maxlen=at_least[name])
+                if record["met_at"] is not None:
+                    self._met_at[name] = record["met_at"]
+
+    def absorb(self, other: "Counts") -> None:
+        """Add what another identifier's touchpoints counted."""
+        for name, seen in other._seen.items():
+            mine = self._seen.get(name, ())
+            self._seen[name] = deque(sorted((*mine, *seen)), maxlen=seen.maxlen)
+        for name, at in other._met_at.items():
+            self._met_at[name] = max(at, self._met_at.get(name, at))

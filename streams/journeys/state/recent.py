@@ -1,0 +1,53 @@
+"""The newest touchpoints, which the journey state shows: kept as they are published, encoded once and not each time."""
+
+from collections import deque
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Final
+
+from schemas.encoding.codec import decode_item, long_bytes, string_bytes
+from schemas.records import RecentTouchpoint
+
+RECENT: Final = 20  #: touchpoints that the state shows
+#: How an empty `recent` and the predictions after it end a state: an empty array, another one and two nulls.
+_END: Final = bytes(4)
+
+
+class Recent:
+    """The newest touchpoints of one journey, oldest first."""
+
+    __slots__ = ("_items",)
+
+    def __init__(self) -> None:
+        self._items: deque[bytes] = deque(maxlen=RECENT)
+
+    def add(self, at: int, event_id: str, channel: str, name: str) -> None:
+        """Take the next touchpoint, of type `name`."""
+        self._items.append(string_bytes(event_id) + long_bytes(at) + _manner(channel, name))
+
+    def records(self) -> list[RecentTouchpoint]:
+        """As the journey state shows them."""
+        return [decode_item("JourneyState", "recent", item) for item in self._items]  # type: ignore[misc]
+
+    def load(self, records: Iterable[RecentTouchpoint]) -> None:
+        """Back from `records`."""
+        for record in records:
+            self.add(record["occurred_at"], record["event_id"], record["channel"], record["type"])
+
+    def absorb(self, other: "Recent") -> None:
+        """Take another identifier's; the newest of both stay."""
+        both = self.records() + other.records()
+        self._items.clear()
+        self.load(sorted(both, key=lambda record: record["occurred_at"]))
+
+    def into(self, state: bytes) -> bytes:
+        """An encoded journey state that shows none and predicts nothing, with these in it."""
+        if not self._items:
+            return state
+        return b"".join((memoryview(state)[: -len(_END)], long_bytes(len(self._items)), *self._items, _END))
+
+
+@lru_cache(maxsize=4096)
+def _manner(channel: str, name: str) -> bytes:
+    """Channel and type: few pairs of them make up nearly all touchpoints."""
+    return string_bytes(channel) + string_bytes(name)

@@ -1,0 +1,70 @@
+"""Lifecycle stages: where somebody stands, since when, and where they have been."""
+
+from typing import Any
+
+from streams.journeys.state.signals import Signal, SignalBook
+from streams.journeys.state.values.stamps import Stamp, dump_marked, load_marked
+
+
+class Stages:
+    """The stages of one journey; the catalogue lists them, so they are few."""
+
+    __slots__ = ("_book", "_first", "_seen", "_signals", "_since", "stage")
+
+    def __init__(self, book: SignalBook) -> None:
+        self._book = book
+        self.stage = ""  #: that of the newest touchpoint whose type names one
+        self._since: int | None = None
+        self._seen: Stamp | None = None  #: the newest touchpoint that named the present stage
+        self._first: dict[str, Stamp] = {}
+        self._signals: dict[str, Signal] = {}
+
+    def touch(self, stage: str, at: int, event: str) -> None:
+        """A touchpoint whose type names a stage."""
+        self._seen = (at, event)
+        if stage != self.stage:
+            self.stage = stage
+            self._since = at
+            if stage not in self._first:
+                self._enter(stage, (at, event))
+
+    def since(self, first_seen: int) -> int:
+        """When the present stage was entered; before the first, since the journey began."""
+        return first_seen if self._since is None else self._since
+
+    def records(self) -> dict[str, int]:
+        """Stage to the first time it was reached, as the journey state publishes it."""
+        return {stage: at for stage, (at, _) in sorted(self._first.items())}
+
+    def signals(self) -> list[Signal]:
+        """A signal for each stage that was entered."""
+        return list(self._signals.values())
+
+    def dump(self) -> dict[str, Any]:
+        """As FrozenSummary.avsc holds them."""
+        return {
+            "stage": self.stage,
+            "stage_since": self._since,
+            "stage_seen": dump_marked((*self._seen, "")) if self._seen else None,
+            "stages": {stage: dump_marked((*stamp, "")) for stage, stamp in self._first.items()},
+        }
+
+    def load(self, record: dict[str, Any]) -> None:
+        """Back from `dump`."""
+        self.stage, self._since = record["stage"], record["stage_since"]
+        seen = load_marked(record["stage_seen"])
+        self._seen = None if seen is None else seen[:2]
+        for stage, item in record["stages"].items():
+            self._enter(stage, (item["at"], item["event_id"]))
+
+    def absorb(self, other: "Stages") -> None:
+        """Join with another identifier's stages; the present one is the one that was named last."""
+        if other._seen is not None and (self._seen is None or other._seen > self._seen):
+            self.stage, self._since, self._seen = other.stage, other._since, other._seen
+        for stage, stamp in other._first.items():
+            if stage not in self._first or stamp < self._first[stage]:
+                self._enter(stage, stamp)
+
+    def _enter(self, stage: str, stamp: Stamp) -> None:
+        self._first[stage] = stamp
+        self._signals[stage] = self._book.make("stage_entered", stamp[0], (stamp[1],), {"stage": stage})

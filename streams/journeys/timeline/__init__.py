@@ -1,0 +1,1 @@
+"""Timelines: the touchpoints of a profile, what lies beyond the horizon, and their compressed cache."""

@@ -1,0 +1,66 @@
+"""The timelines of one partition: those in use as objects, all others packed."""
+
+from collections.abc import Iterator, MutableMapping
+from itertools import islice
+from typing import Final
+
+from streams.journeys.timeline.compression import LEAST_SAMPLES, Packer
+from streams.journeys.timeline.timeline import Timeline
+
+#: Timelines that a partition keeps as objects: as many as one fetch may touch.
+WARM: Final = 2_000
+
+#: Dictionaries are learnt once a process: partitions come and go.
+PACKER: Final = Packer()
+
+
+class Timelines(MutableMapping[bytes, Timeline]):
+    """Key to timeline. What is handed out may be changed until the next `cool`, which packs those not used lately."""
+
+    def __init__(self, warm: int | None = None, packer: Packer | None = None) -> None:
+        self._limit = WARM if warm is None else warm
+        self._packer = packer or PACKER
+        self._warm: dict[bytes, Timeline] = {}  #: the one used last is last
+        self._packed: dict[bytes, bytes] = {}
+
+    def __getitem__(self, key: bytes) -> Timeline:
+        timeline = self._warm.pop(key, None)
+        if timeline is None:
+            timeline = self._packer.unpack(key, self._packed.pop(key))
+        # as the last, and under this copy of the key: deadlines that are set now will hold it too
+        self._warm[key] = timeline
+        return timeline
+
+    def __setitem__(self, key: bytes, timeline: Timeline) -> None:
+        self._packed.pop(key, None)
+        self._warm[key] = timeline
+
+    def __delitem__(self, key: bytes) -> None:
+        if self._packed.pop(key, None) is None:
+            del self._warm[key]
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._warm or key in self._packed
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter([*self._packed, *self._warm])
+
+    def __len__(self) -> int:
+        return len(self._warm) + len(self._packed)
+
+    @property
+    def crowded(self) -> bool:
+        """Whether twice as many are at hand as should be."""
+        return len(self._warm) > 2 * self._limit
+
+    def cool(self) -> None:
+        """Pack what was not used lately, beyond the number to be kept at hand."""
+        surplus = len(self._warm) - self._limit
+        if surplus <= 0:
+            return
+        if not self._packer.ready:
+            if surplus < LEAST_SAMPLES:
+                return
+            self._packer.learn(list(self._warm.values())[:surplus])
+        for key in list(islice(self._warm, surplus)):
+            self._packed[key] = self._packer.pack(self._warm.pop(key))

@@ -1,0 +1,73 @@
+"""The definition of DESIGN.md section 4 once more, as slowly and plainly as it can be written: an oracle.
+
+It shares no code with `streams.identity` but names of types: sets of frozensets, recomputed at every link.
+"""
+
+from collections.abc import Mapping
+from uuid import UUID, uuid5
+
+from streams.identity.resolution.evidence import Evidence, Node, Pair
+from streams.identity.resolution.profile_id import NAMESPACE
+
+UNIQUE = {"customer_id"}
+LIMITS = {"email": 2, "cookie": 3}
+PRIORITIES = {"customer_id": 10, "email": 20, "phone": 30, "cookie": 70, "device": 70}
+
+
+def naive_owners(
+    tenant: str, links: Mapping[Pair, Evidence]
+) -> tuple[dict[Node, tuple[str, int | None]], dict[tuple[int, Pair, bool], str]]:
+    """Identifier → (profile id, contested from), and the refused links with their reasons."""
+    todo = set()
+    for pair, evidence in links.items():
+        if evidence.asserted is not None:
+            todo.add((evidence.asserted, pair, True))
+        if evidence.observed is not None and (
+            evidence.asserted is None or evidence.observed < evidence.asserted
+        ):
+            todo.add((evidence.observed, pair, False))
+    people = {frozenset([node]) for pair in links for node in pair}
+    contested: dict[Node, int] = {}
+    first: dict[Node, int] = {}
+    refused = {}
+    for item in sorted(todo):
+        time, pair, asserted = item
+        left, right = (next(person for person in people if node in person) for node in pair)
+        reason = _reason(pair, left, right, asserted, contested)
+        if reason is not None:
+            refused[item] = reason
+            if reason.startswith("unique"):
+                weakest = max(PRIORITIES[type_] for type_, _ in pair)
+                for node in pair:
+                    if PRIORITIES[node[0]] == weakest and node[0] not in UNIQUE:
+                        contested[node] = time
+            continue
+        people = (people - {left, right}) | {left | right}
+        for node in pair:
+            first.setdefault(node, time)
+    owners = {}
+    for person in people:
+        anchor = min(person, key=lambda node: (first.get(node, 0), -PRIORITIES[node[0]], node))
+        for node in person:
+            owners[node] = _uuid(tenant, anchor), contested.get(node)
+    return owners, refused
+
+
+def _reason(
+    pair: Pair, left: frozenset[Node], right: frozenset[Node], asserted: bool, contested: dict[Node, int]
+) -> str | None:
+    if not asserted and any(node in contested for node in pair):
+        return "contested"
+    if left == right:
+        return None
+    for type_ in sorted(UNIQUE):
+        if not asserted and all(any(node[0] == type_ for node in side) for side in (left, right)):
+            return f"unique:{type_}"
+    for type_, limit in sorted(LIMITS.items()):
+        if sum(node[0] == type_ for node in left | right) > limit:
+            return f"limit:{type_}"
+    return None
+
+
+def _uuid(tenant: str, node: Node) -> str:
+    return str(uuid5(UUID(str(NAMESPACE)), "\x1f".join((tenant, *node))))

@@ -1,0 +1,40 @@
+"""One spelling of a name, however a source writes it."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.touchpoint.names import canonical
+
+
+@pytest.mark.parametrize(
+    ("written", "name"),
+    [
+        ("order_placed", "order_placed"),
+        ("Order Placed", "order_placed"),
+        ("order-placed", "order_placed"),
+        ("  ORDER\u00a0\u2013 Placed\t", "order_placed"),
+        ("order__placed", "order_placed"),
+        ("Größe Ändern", "größe_ändern"),
+        ("注文 完了", "注文_完了"),
+        (" ", ""),
+        ("order.placed/2", "order.placed/2"),
+    ],
+)
+def test_case_spaces_and_dashes_do_not_make_another_name(written: str, name: str) -> None:
+    assert canonical(written) == name
+
+
+@given(st.text())
+def test_a_canonical_name_is_its_own_canonical_form(text: str) -> None:
+    assert canonical(canonical(text)) == canonical(text)
+
+
+@given(st.text() | st.text("İȺȾẞΣ -\u2014"))
+def test_a_canonical_name_takes_no_more_bytes_so_that_limits_hold_for_it_too(text: str) -> None:
+    assert len(canonical(text).encode()) <= len(text.encode())
+
+
+@given(st.text("abc_ -"))
+def test_upper_case_and_dashes_change_nothing(text: str) -> None:
+    assert canonical(text.upper().replace("_", "-")) == canonical(text)

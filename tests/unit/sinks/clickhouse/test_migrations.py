@@ -1,0 +1,43 @@
+from pathlib import Path
+
+import pytest
+
+from schemas.errors import SettingsError
+from sinks.clickhouse.migrate import MIGRATIONS, read_migrations
+
+#: How a statement must begin that may run again after a migration was cut off.
+REPEATABLE = ("CREATE TABLE IF NOT EXISTS", "CREATE OR REPLACE VIEW", "CREATE OR REPLACE DICTIONARY")
+
+
+def test_statements_end_with_a_semicolon_at_the_end_of_a_line_and_comments_are_left_out(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "0001_a.sql").write_text("-- why; not;\nCREATE a\n(x ';');\n\nCREATE b COMMENT 'x; y';\n")
+
+    (migration,) = read_migrations(tmp_path)
+
+    assert migration.statements == ("CREATE a\n(x ';')", "CREATE b COMMENT 'x; y'")
+
+
+@pytest.mark.parametrize("name", ["1_a.sql", "0000_a.sql", "0001_A.sql", "0001-a.sql"])
+def test_a_file_out_of_number_or_form_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("SELECT 1;")
+
+    with pytest.raises(SettingsError, match=r"must be named 0001_what_it_does\.sql"):
+        read_migrations(tmp_path)
+
+
+def test_two_files_of_one_number_are_refused_and_a_gap_is_not(tmp_path: Path) -> None:
+    for name in ("0001_a.sql", "0004_b.sql"):
+        (tmp_path / name).write_text("SELECT 1;")
+    assert [migration.name for migration in read_migrations(tmp_path)] == ["0001_a.sql", "0004_b.sql"]
+
+    (tmp_path / "0004_c.sql").write_text("SELECT 1;")
+    with pytest.raises(SettingsError, match=r"0004_c.sql must be named 0005_what_it_does\.sql"):
+        read_migrations(tmp_path)
+
+
+def test_the_migrations_of_the_project_may_be_repeated() -> None:
+    for migration in read_migrations(MIGRATIONS):
+        for statement in migration.statements:
+            assert statement.startswith(REPEATABLE), statement

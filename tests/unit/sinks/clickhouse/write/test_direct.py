@@ -1,0 +1,102 @@
+import random
+
+import pytest
+
+from schemas import topics
+from schemas.encoding.codec import UNWALKED_BYTES, encode, header, identifiers_of
+from schemas.errors import ContractError
+from schemas.topics import Topic
+from sinks.clickhouse.erasure.erasure import Erased
+from sinks.clickhouse.write.direct import LEAST_RECORDS, choose
+from tests.support.kafka_records import Consumed, journey, resolved_bytes, signal
+
+Records = list[tuple[Topic, Consumed]]
+
+
+def touchpoints(count: int) -> Records:
+    return [(topics.JOURNEY_INPUTS, Consumed(resolved_bytes(f"e{n}"), offset=n)) for n in range(count)]
+
+
+def test_touchpoints_and_states_go_directly_and_everything_else_does_not() -> None:
+    states: Records = [
+        (
+            topics.JOURNEY_STATES,
+            Consumed(encode("JourneyState", journey(f"p{n}", 1)), key=f"default/p{n}".encode()),
+        )
+        for n in range(2)
+    ]
+    others: Records = [
+        (topics.JOURNEY_STATES, Consumed(None, key=b"default/p9")),
+        (topics.JOURNEY_INPUTS, Consumed(header("Move") + b"not read")),
+        (topics.JOURNEY_INPUTS, Consumed(None)),
+        (topics.JOURNEY_INPUTS, Consumed(b"junk")),
+        (topics.JOURNEY_SIGNALS, Consumed(encode("JourneySignal", signal("s1", 1)))),
+        (topics.JOURNEY_STATES, Consumed(resolved_bytes("in the wrong topic"))),
+    ]
+
+    inserts, rest = choose([*touchpoints(3), *states, *others], least=1)
+
+    assert {insert.table: insert.records for insert in inserts} == {
+        "touchpoints": touchpoints(3), "journey_states": states,
+    }  # fmt: skip
+    assert rest == others
+
+
+def test_few_records_are_not_worth_a_statement() -> None:
+    few = touchpoints(LEAST_RECORDS - 1)
+
+    assert choose(few) == ([], few)
+    assert len(choose(touchpoints(LEAST_RECORDS))[0]) == 1
+
+
+def test_what_the_codec_would_walk_before_decoding_is_left_to_it() -> None:
+    value = resolved_bytes("e1", attributes={"a": "x" * UNWALKED_BYTES})
+
+    assert choose([(topics.JOURNEY_INPUTS, Consumed(value))], least=1)[0] == []
+
+
+def test_of_a_profiles_states_only_the_newest_goes() -> None:
+    states: Records = [
+        (topics.JOURNEY_STATES, Consumed(encode("JourneyState", journey("p1", version))))
+        for version in (1, 2, 3)
+    ]
+
+    ((insert,), rest) = choose(states, least=1)
+
+    assert insert.records == [states[2]]
+    assert rest == []
+
+
+def test_every_file_has_a_token_of_its_own_even_with_the_same_records() -> None:
+    assert choose(touchpoints(1), least=1)[0][0].token != choose(touchpoints(1), least=1)[0][0].token
+
+
+def test_whatever_carries_an_erased_identifier_is_left_to_the_rows() -> None:
+    erased = Erased()
+    erased.learn("default", "cookie", "x", 0, 0)
+    records: Records = [
+        (topics.JOURNEY_INPUTS, Consumed(value))
+        for value in (
+            resolved_bytes("owner", ids=[("cookie", "x")]),
+            resolved_bytes("carried", ids=[("cookie", "y"), ("cookie", "x")]),
+            header("ResolvedTouchpoint") + b"\x7f",
+            resolved_bytes("another", ids=[("cookie", "xx")]),
+            resolved_bytes("of another type", ids=[("email", "x")]),
+            resolved_bytes("elsewhere", ids=[("cookie", "x")], tenant="bank"),
+        )
+    ]
+
+    ((insert,), rest) = choose(records, erased, least=1)
+
+    assert rest == records[:3]
+    assert insert.records == records[3:]
+
+
+def test_the_identifiers_of_a_touchpoint_are_read_without_the_rest_and_cut_off_ones_are_refused() -> None:
+    value = resolved_bytes("e1", ids=[("cookie", "x"), ("email", "y")], type="order_placed")
+    owner, other = {"type": "cookie", "value": "x"}, {"type": "email", "value": "y"}
+    assert identifiers_of(value) == ("default", [owner, owner, other])
+
+    for cut in random.Random(3).sample(range(10, 40), 10):
+        with pytest.raises(ContractError):
+            identifiers_of(value[:cut])

@@ -1,0 +1,117 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas import topics
+from schemas.encoding.codec import encode, header
+from schemas.errors import ContractError, Reason
+from schemas.topics import Topic
+from sinks.clickhouse.write.reading import READ, read
+from sinks.clickhouse.write.rows import UNVERSIONED
+from tests.support.kafka_records import Consumed, assignment, example, resolved_bytes
+
+
+def rejection(topic: Topic, record: Consumed) -> ContractError:
+    with pytest.raises(ContractError) as caught:
+        read(topic, record)
+    return caught.value
+
+
+def test_a_resolved_touchpoint_becomes_a_row_that_says_where_it_came_from() -> None:
+    found = read(
+        topics.JOURNEY_INPUTS,
+        Consumed(resolved_bytes("e9"), topic="x.journey-inputs", partition=3, offset=11),
+    )
+
+    assert found is not None
+    table, row = found
+    assert table == "touchpoints"
+    assert row["event_id"] == "e9"
+    assert (row["source_topic"], row["source_partition"], row["source_offset"]) == ("x.journey-inputs", 3, 11)
+
+
+@pytest.mark.parametrize("name", ["Move", "Transfer"])
+def test_messages_between_profiles_are_skipped_without_being_decoded(name: str) -> None:
+    assert read(topics.JOURNEY_INPUTS, Consumed(header(name) + b"no such datum")) is None
+
+
+@pytest.mark.parametrize("topic", [t for t in READ if t is not topics.DEAD_LETTERS], ids=lambda t: t.name)
+def test_bytes_that_are_not_ours_are_rejected_on_every_topic(topic: Topic) -> None:
+    assert rejection(topic, Consumed(b"{}")).reason is Reason.UNDECODABLE
+
+
+@given(st.binary(max_size=60))
+def test_hostile_bytes_raise_nothing_but_a_contract_error(data: bytes) -> None:
+    for start in (b"", header("ResolvedTouchpoint"), header("JourneyState")):
+        for topic in (topics.JOURNEY_INPUTS, topics.JOURNEY_STATES):
+            try:
+                read(topic, Consumed(start + data))
+            except ContractError:
+                continue
+
+
+def test_a_record_on_a_topic_of_others_is_rejected() -> None:
+    error = rejection(topics.JOURNEY_STATES, Consumed(encode("IdentityAssignment", assignment("a", "p", 1))))
+
+    assert str(error) == "a IdentityAssignment does not belong on journey-states"
+
+
+def test_a_record_without_a_value_is_rejected_where_tombstones_mean_nothing() -> None:
+    assert rejection(topics.JOURNEY_SIGNALS, Consumed(None)).reason is Reason.UNDECODABLE
+
+
+def test_an_unreadable_dead_letter_is_stored_as_it_is() -> None:
+    found = read(
+        topics.DEAD_LETTERS, Consumed(b"junk", key=b"k", topic="dead-letters", partition=1, offset=5)
+    )
+
+    assert found is not None
+    table, row = found
+    assert table == "dead_letters"
+    assert (row["key"], row["value"], row["topic"], row["partition"], row["offset"]) == (
+        b"k", b"junk", "dead-letters", 1, 5,
+    )  # fmt: skip
+    assert row["reason"] == "UNDECODABLE"
+
+
+def test_a_dead_letter_is_stored_with_the_original_bytes() -> None:
+    found = read(topics.DEAD_LETTERS, Consumed(encode("DeadLetter", example("DeadLetter"))))
+
+    assert found is not None
+    assert found[1]["value"] == example("DeadLetter")["value"]
+
+
+def test_a_tombstone_deletes_the_journey_with_the_version_it_carries() -> None:
+    found = read(topics.JOURNEY_STATES, Consumed(None, key=b"acme/p/1", headers=(("version", b"42"),)))
+
+    assert found is not None
+    table, row = found
+    assert table == "journey_states"
+    assert (row["tenant"], row["profile_id"], row["version"], row["is_deleted"]) == ("acme", "p/1", 42, 1)
+
+
+@pytest.mark.parametrize(
+    "headers", [(), (("version", b"soon"),), (("version", b"-1"),), (("version", b"9" * 30),)]
+)
+def test_a_tombstone_without_a_readable_version_beats_every_state(
+    headers: tuple[tuple[str, bytes], ...],
+) -> None:
+    found = read(topics.JOURNEY_STATES, Consumed(None, offset=3, headers=headers))
+
+    assert found is not None
+    assert found[1]["version"] == UNVERSIONED + 3
+
+
+def test_a_tombstone_deletes_the_assignment_of_an_identifier_with_any_value() -> None:
+    found = read(topics.IDENTITY_ASSIGNMENTS, Consumed(None, key="acme/email:a:b/ü@x".encode()))
+
+    assert found is not None
+    table, row = found
+    assert table == "identity_assignments"
+    assert (row["tenant"], row["identifier_type"], row["identifier_value"]) == ("acme", "email", "a:b/ü@x")
+
+
+@pytest.mark.parametrize("key", [None, b"", b"acme", b"acme/", b"/p", b"\xff/p"])
+@pytest.mark.parametrize("topic", [topics.IDENTITY_ASSIGNMENTS, topics.JOURNEY_STATES], ids=lambda t: t.name)
+def test_a_tombstone_that_names_nothing_is_rejected(topic: Topic, key: bytes | None) -> None:
+    assert rejection(topic, Consumed(None, key=key)).reason is Reason.INVALID

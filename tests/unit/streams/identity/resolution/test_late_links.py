@@ -1,0 +1,75 @@
+"""A late link repeats what came after it, not its whole component; and it rests, so that others are served."""
+
+from streams.identity.resolution.components import TenantIdentities
+from streams.identity.resolution.definition import resolve
+from streams.identity.resolution.evidence import Pair
+from tests.support.identity_people import TENANT, evidence_map, link, observed, policy
+
+#: One customer id that everybody logs in with: three cookies are hers, all others are refused by the limit.
+SHARED = [link("customer_id:all", f"cookie:{number:05}", 10 * number) for number in range(2_000)]
+WITHIN = 3  # rests of a decision that is cheap
+
+
+def rests(identities: TenantIdentities, pair: Pair, time: int) -> int:
+    return sum(1 for _ in identities.observe_resumably(pair, time, asserted=False))
+
+
+def late(number: int, time: int) -> tuple[Pair, int]:
+    return link("customer_id:all", f"cookie:late-{number}", time)[:2]
+
+
+def test_a_late_link_repeats_only_what_came_after_it():
+    identities = observed(SHARED)
+    assert rests(identities, *late(1, 19_901)) <= WITHIN
+    assert rests(identities, *late(2, 15_001)) > WITHIN
+    assert rests(identities, *late(3, 19_902)) <= WITHIN
+    links = [
+        *SHARED,
+        *((*late(number, time), False) for number, time in ((1, 19_901), (2, 15_001), (3, 19_902))),
+    ]
+    assert identities.refused() == resolve(TENANT, policy(), evidence_map(links)).refused
+
+
+def test_only_the_first_link_from_before_a_history_decides_everything():
+    identities = observed(SHARED)
+    everything = rests(identities, *late(1, 5))
+    assert everything > len(SHARED) // 64
+    assert rests(identities, *late(2, 19_905)) <= WITHIN
+
+
+def test_a_late_link_between_people_who_obey_every_rule_repeats_nothing():
+    identities = observed(SHARED)
+    for number in range(0, 2_000, 100):
+        pair, time, _ = link(f"cookie:{number:05}", f"email:{number}", 10 * number + 1)
+        assert rests(identities, pair, time) <= WITHIN
+
+
+def test_work_that_rests_ends_where_work_without_a_rest_ends():
+    one, other = observed(SHARED), observed(SHARED)
+    pair, time = late(1, 5)
+    results = []
+
+    def work():
+        results.append((yield from one.observe_resumably(pair, time, asserted=False)))
+
+    assert len(list(work())) > WITHIN
+    assert results == [other.observe(pair, time, asserted=False)]
+
+
+def test_restored_evidence_is_resolved_when_somebody_asks_and_no_more_than_is_connected():
+    identities = TenantIdentities(TENANT, policy())
+    for pair, evidence in evidence_map([*SHARED, link("email:x", "cookie:x", 5)]).items():
+        identities.restore(pair, evidence)
+    pair, time, _ = link("email:x", "device:x", 7)
+    assert rests(identities, pair, time) <= WITHIN
+    assert len(identities.refused()) == 2_000 - 3
+
+
+def test_evidence_restored_beside_what_is_resolved_takes_part():
+    links = [link("cookie:tablet", "customer_id:A", 10), link("cookie:tablet", "customer_id:B", 20)]
+    identities = observed(links)
+    more = [link("cookie:tablet", "email:c", 15), link("email:c", "device:d", 16)]
+    for pair, evidence in evidence_map(more).items():
+        identities.restore(pair, evidence)
+    expected = resolve(TENANT, policy(), evidence_map([*links, *more]))
+    assert {node: identities.assignment(node) for node in expected} == dict(expected)

@@ -24,13 +24,13 @@ from schemas.records import (
 from schemas.touchpoint.events import Rank, event_key, rank_of
 from streams.accounts.contributions import combine
 from streams.identity.outputs import Cause, changes_of, correction_outputs
-from streams.identity.ownership import node_of, pair_of
 from streams.identity.policy.policy import IdentityPolicy
 from streams.identity.policy.prepare import prepare
 from streams.identity.resolution.corrections import CorrectedIdentities, Corrections
 from streams.identity.resolution.definition import Evidence, Pair, Resolution, join, own_profile, resolve
 from streams.identity.resolution.evidence import Node, evidence_of
 from streams.identity.resolution.links import links_of
+from streams.identity.resolution.ownership import node_of, pair_of
 from streams.journeys.memberships import account_of, summary_of
 from streams.journeys.rules.rules import JourneyRules
 from streams.journeys.state.fold import Fold

@@ -8,10 +8,10 @@ import typer
 
 from deploy.cli.explanation import document, plain, told
 from deploy.cli.output import print_json, remarks, say
+from deploy.cli.run_key import load_for_run
 from deploy.cli.times import moment
 from deploy.ingest.corrections import UnseenError, identifier
 from deploy.ingest.mapping_file import load_mapping
-from deploy.ingest.run_key import load_for_run
 from deploy.ingest.touchpoint_files import read_touchpoints
 from schemas.catalogue import Catalogue
 from schemas.errors import ContractError, SettingsError
@@ -21,13 +21,13 @@ from schemas.touchpoint.rules import check
 from sinks.clickhouse.read.evidence import evidence_around, owners
 from sinks.clickhouse.read.subject import Subject
 from streams.identity.explain import Explanation, explain
-from streams.identity.ownership import node_of
 from streams.identity.policy.load import load
 from streams.identity.policy.policy import IdentityPolicy
 from streams.identity.policy.prepare import prepare
 from streams.identity.resolution.corrections import Corrections
 from streams.identity.resolution.evidence import Node
 from streams.identity.resolution.links import links_of
+from streams.identity.resolution.ownership import node_of
 from streams.stitch.stitching import ERASURE_REQUESTED, erasures_of
 
 

@@ -15,10 +15,10 @@ from deploy.screens.journey.lookup import PROFILE
 from schemas.errors import TouchlineError
 from schemas.settings import Settings
 from sinks.clickhouse.read.subject import Subject
-from streams.identity.ownership import node_of
 from streams.identity.policy.load import load
 from streams.identity.policy.policy import IdentityPolicy
 from streams.identity.resolution.definition import own_profile
+from streams.identity.resolution.ownership import node_of
 
 
 def command(

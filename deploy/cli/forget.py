@@ -16,9 +16,9 @@ from schemas.settings import Settings
 from schemas.touchpoint.json_form import to_iso
 from sinks.clickhouse.erasure.erasure import Receipt, receipt_of
 from sinks.clickhouse.read.subject import Subject
-from streams.identity.ownership import node_of
 from streams.identity.policy.load import load
 from streams.identity.resolution.definition import own_profile
+from streams.identity.resolution.ownership import node_of
 
 POLL_SECONDS: Final = 0.5
 

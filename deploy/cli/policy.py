@@ -9,8 +9,8 @@ import typer
 
 from deploy.cli.intake import tell_unseen
 from deploy.cli.output import console, counted, print_json, print_table, remark, say
+from deploy.cli.run_key import load_for_run
 from deploy.ingest.mapping_file import load_mapping
-from deploy.ingest.run_key import load_for_run
 from deploy.ingest.touchpoint_files import TouchpointFiles
 from schemas.catalogue import Catalogue
 from schemas.errors import ContractError

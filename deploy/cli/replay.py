@@ -11,10 +11,10 @@ import typer
 
 from deploy.cli.intake import tell_unseen
 from deploy.cli.output import print_mapping, remark
+from deploy.cli.run_key import load_for_run
 from deploy.ingest.files import Entry
 from deploy.ingest.mapping_file import load_mapping
 from deploy.ingest.rejects import check_outputs
-from deploy.ingest.run_key import load_for_run
 from deploy.ingest.touchpoint_files import TouchpointFiles
 from schemas.catalogue import Catalogue
 from schemas.errors import SettingsError

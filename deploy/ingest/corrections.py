@@ -9,15 +9,15 @@ from kafka.errors import KafkaError
 from deploy.ingest.publisher import CONNECT_MS, DELIVERY_MS, REQUEST_MS
 from deploy.kafka_admin.client import admin, broken
 from deploy.kafka_admin.topics import partition_counts
-from schemas.encoding.codec import encode
+from schemas.encoding.record_types import IDENTITY_CORRECTION
 from schemas.errors import SettingsError, TouchlineError
 from schemas.keys import NAME_PATTERN, partition_of, tenant_key
 from schemas.records import Identifier, IdentityCorrection
 from schemas.settings import Settings
 from schemas.topics import IDENTITY_LINKS
 from sinks.clickhouse.read.subject import Subject
-from streams.identity.ownership import node_of
 from streams.identity.policy.policy import IdentityPolicy
+from streams.identity.resolution.ownership import node_of
 
 _REQUESTS: Final = uuid.UUID("0b0f7a62-2d0e-5a54-9a86-2c1b7e3b9d11")
 _SOURCE: Final = "touchline"
@@ -75,7 +75,7 @@ def publish_correction(correction: IdentityCorrection, settings: Settings) -> No
             delivery_timeout_ms=DELIVERY_MS, allow_auto_create_topics=False,
         )  # fmt: skip
         try:
-            value = encode("IdentityCorrection", correction)
+            value = IDENTITY_CORRECTION.encode(correction)
             sent = producer.send(topic, key=key, value=value, partition=partition_of(key, partitions))
             sent.get(timeout=DELIVERY_MS / 1000)
         finally:

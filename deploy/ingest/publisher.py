@@ -14,7 +14,8 @@ from deploy.ingest.key_check import require_same_key
 from deploy.kafka_admin.client import admin, broken
 from deploy.kafka_admin.topics import partition_counts
 from schemas.catalogue import Catalogue
-from schemas.encoding.codec import MAX_BYTES, encode
+from schemas.encoding.codec import MAX_BYTES
+from schemas.encoding.record_types import TOUCHPOINT
 from schemas.errors import ContractError, Reason, SettingsError, UnavailableError
 from schemas.keys import identifier_key, partition_of
 from schemas.records import Touchpoint
@@ -146,7 +147,7 @@ def message(touchpoint: Touchpoint, policy: IdentityPolicy, catalogue: Catalogue
     """
     check(touchpoint)
     strongest, prepared = prepare(touchpoint, policy, catalogue)
-    value = encode("Touchpoint", prepared)
+    value = TOUCHPOINT.encode(prepared)
     if len(value) > MAX_BYTES:
         raise ContractError(Reason.TOO_LARGE, f"the record has {len(value)} bytes, the limit is {MAX_BYTES}")
     return identifier_key(prepared["tenant"], strongest), value

@@ -9,14 +9,15 @@ from functools import lru_cache
 from hashlib import blake2b
 from typing import Final, TypeAlias
 
-from schemas.encoding.codec import HEADER_BYTES, encode, skip_string, take_long
+from schemas.encoding.codec import HEADER_BYTES, skip_string, take_long
+from schemas.encoding.record_types import TOUCHPOINT
 from schemas.records import Touchpoint
 
 #: (received_at, occurred_at, checksum): the smallest of an event's copies counts.
 Rank: TypeAlias = tuple[int, int, int]
 
-#: Between the event id and the source of a key. No text of a touchpoint holds it (schemas/touchpoint/rules.py). It sorts
-#: before every other character, so keys sort by event id first.
+#: Between the event id and the source of a key. No text of a touchpoint holds it (schemas/touchpoint/rules.py).
+#: It sorts before every other character, so keys sort by event id first.
 SEPARATOR: Final = "\0"
 #: Above so many bytes of UTF-8 a key holds a digest of the source.
 MAX_SOURCE_BYTES: Final = 15  #: a digest has 16
@@ -64,5 +65,5 @@ def checksum_of_resolved(value: bytes) -> int:
 
 def rank_of(touchpoint: Touchpoint) -> Rank:
     """Where a touchpoint stands among the copies of its event."""
-    encoded = encode("Touchpoint", touchpoint)
+    encoded = TOUCHPOINT.encode(touchpoint)
     return touchpoint["received_at"], touchpoint["occurred_at"], checksum(encoded[HEADER_BYTES:])

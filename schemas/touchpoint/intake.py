@@ -6,7 +6,8 @@ another refuses, and all say the same sentence.
 
 from typing import Final
 
-from schemas.encoding.codec import MAX_BYTES, encode
+from schemas.encoding.codec import MAX_BYTES
+from schemas.encoding.record_types import TOUCHPOINT
 from schemas.errors import ContractError, Reason
 from schemas.records import Touchpoint
 from schemas.touchpoint.json_form import from_json
@@ -40,7 +41,7 @@ def accept(value: object, now_ms: int) -> Touchpoint:
     """
     touchpoint = capped(from_json(value, now_ms), now_ms)
     check(touchpoint)
-    size = len(encode("Touchpoint", touchpoint))
+    size = len(TOUCHPOINT.encode(touchpoint))
     if size > ACCEPTED_BYTES:
         raise ContractError(Reason.TOO_LARGE, f"the record has {size} bytes, the limit is {ACCEPTED_BYTES}")
     return touchpoint

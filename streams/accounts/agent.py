@@ -7,7 +7,7 @@ attempt between two of its states.
 from typing import Any
 
 from schemas import headers, topics
-from schemas.encoding.codec import decode_as, encode
+from schemas.encoding.record_types import ACCOUNT_CONTRIBUTION, ACCOUNT_STATE
 from schemas.keys import account_key
 from schemas.records import AccountContribution
 from streams.accounts.contributions import Account
@@ -46,7 +46,7 @@ class Accounts:
     def _apply(
         self, record: Any, fetch: FetchTransaction[AccountPartition], touched: dict[bytes, Account]
     ) -> None:
-        contribution: AccountContribution = decode_as("AccountContribution", record.value)  # type: ignore[assignment]
+        contribution: AccountContribution = ACCOUNT_CONTRIBUTION.decode(record.value)
         account = fetch.state.account(contribution["tenant"], contribution["account_id"])
         account.version = self._app.settings.version(record.offset)
         touched[account_key(account.tenant, account.account_id)] = account
@@ -58,4 +58,4 @@ class Accounts:
         if state is None:
             fetch.publish(self._states, key, None, [(headers.VERSION, str(account.version).encode())])
         else:
-            fetch.publish(self._states, key, encode("AccountState", state))
+            fetch.publish(self._states, key, ACCOUNT_STATE.encode(state))

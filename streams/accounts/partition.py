@@ -1,6 +1,6 @@
 """The accounts of one partition, and their changelog."""
 
-from schemas.encoding.codec import decode_as, encode
+from schemas.encoding.record_types import ACCOUNT_CONTRIBUTION
 from schemas.keys import account_key
 from schemas.records import AccountContribution
 from streams.accounts.contributions import Account
@@ -24,7 +24,7 @@ class AccountPartition:
     def restore(self, key: bytes, value: bytes | None) -> None:  # noqa: ARG002 (the value says it all)
         """Apply one changelog record."""
         if value is not None:
-            contribution: AccountContribution = decode_as("AccountContribution", value)  # type: ignore[assignment]
+            contribution: AccountContribution = ACCOUNT_CONTRIBUTION.decode(value)
             self.account(contribution["tenant"], contribution["account_id"]).apply(contribution)
 
     def restored(self) -> None:
@@ -34,4 +34,4 @@ class AccountPartition:
 def changelog_record(contribution: AccountContribution) -> tuple[bytes, bytes]:
     """The changelog record of a contribution. Only the key's last part may contain a slash: the account id."""
     key = f"{contribution['tenant']}/{contribution['profile_id']}/{contribution['account_id']}"
-    return key.encode(), encode("AccountContribution", contribution)
+    return key.encode(), ACCOUNT_CONTRIBUTION.encode(contribution)

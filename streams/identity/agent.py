@@ -8,15 +8,16 @@ from collections.abc import Iterable
 from typing import Any
 
 from schemas import headers, topics
-from schemas.encoding.codec import decode, encode
+from schemas.encoding.codec import decode
+from schemas.encoding.record_types import ERASE, IDENTITY_ASSIGNMENT, MOVE, PROFILE_CHANGED
 from schemas.errors import ContractError, Reason
 from schemas.keys import identifier_key, profile_key
 from schemas.records import IdentityAssignment, IdentityCorrection, IdentityLink, ProfileChanged
 from streams.identity.outputs import Cause, assignments_of, changes_of, correction_outputs, moves_of
-from streams.identity.ownership import node_of, pair_of
 from streams.identity.policy.policy import IdentityPolicy
 from streams.identity.resolution.corrections import Outcome
 from streams.identity.resolution.evidence import Node
+from streams.identity.resolution.ownership import node_of, pair_of
 from streams.identity.state import (
     IdentityState,
     correction_change,
@@ -85,7 +86,7 @@ class Identity:
             self._publish_assignment(assignment, fetch)
             await self._scheduler.yield_if_due()
         for move in moves_of(outcome.decision, cause, marks):
-            fetch.publish(self._inputs, profile_key(cause.tenant, move["profile_id"]), encode("Move", move))
+            fetch.publish(self._inputs, profile_key(cause.tenant, move["profile_id"]), MOVE.encode(move))
             await self._scheduler.yield_if_due()
         self._publish_changes(changes_of(outcome.decision, cause), fetch)
 
@@ -122,11 +123,11 @@ class Identity:
         for assignment, gone in outputs.assignments:
             self._publish_assignment(assignment, fetch, gone=gone)
             if node_of(assignment["identifier"]) in outcome.marked:
-                fetch.write(*mark_change(assignment, encode("IdentityAssignment", assignment)))
+                fetch.write(*mark_change(assignment, IDENTITY_ASSIGNMENT.encode(assignment)))
         for move in outputs.moves:
-            fetch.publish(self._inputs, profile_key(tenant, move["profile_id"]), encode("Move", move))
+            fetch.publish(self._inputs, profile_key(tenant, move["profile_id"]), MOVE.encode(move))
         for erase in outputs.erases:
-            fetch.publish(self._inputs, profile_key(tenant, erase["profile_id"]), encode("Erase", erase))
+            fetch.publish(self._inputs, profile_key(tenant, erase["profile_id"]), ERASE.encode(erase))
         self._publish_changes(outputs.changes, fetch)
         for key, value in withdrawn_changes(tenant, outcome):
             fetch.write(key, value)
@@ -136,7 +137,7 @@ class Identity:
     ) -> None:
         """Publish an assignment; `gone`: as a tombstone, whose headers carry version and assignment to stitch."""
         key = identifier_key(assignment["tenant"], assignment["identifier"])
-        value = encode("IdentityAssignment", assignment)
+        value = IDENTITY_ASSIGNMENT.encode(assignment)
         if gone:
             version = str(assignment["version"]).encode()
             fetch.publish(
@@ -150,7 +151,7 @@ class Identity:
     ) -> None:
         for change in profile_changes:
             key = profile_key(change["tenant"], change["profile_id"])
-            fetch.publish(self._changes, key, encode("ProfileChanged", change))
+            fetch.publish(self._changes, key, PROFILE_CHANGED.encode(change))
 
     def _cause(self, message: IdentityLink | IdentityCorrection, record: Any) -> Cause:
         version = self._app.settings.version(record.offset)

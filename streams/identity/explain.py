@@ -10,11 +10,11 @@ from heapq import heappop, heappush
 from typing import Final, NamedTuple, TypeAlias
 
 from schemas.records import IdentityLink
-from streams.identity.ownership import node_of
 from streams.identity.policy.policy import IdentityPolicy
 from streams.identity.resolution.clusters import CONTESTED, Clusters
 from streams.identity.resolution.corrections import UNLINKED, Corrections
 from streams.identity.resolution.evidence import Evidence, Item, Node, Pair, evidence_of, items, join
+from streams.identity.resolution.ownership import node_of
 
 _EVER: Final = 1 << 62  # after every time
 

@@ -8,14 +8,14 @@ decision is repeated instead of half hidden.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from schemas.encoding.codec import decode_as
+from schemas.encoding.record_types import IDENTITY_ASSIGNMENT, IDENTITY_CORRECTION, IDENTITY_LINK
 from schemas.keys import identifier_key
 from schemas.records import IdentityAssignment, IdentityCorrection, IdentityLink
-from streams.identity.ownership import node_of, pair_of
 from streams.identity.policy.policy import IdentityPolicy
 from streams.identity.resolution.corrections import CorrectedIdentities, Mark, Outcome
 from streams.identity.resolution.evidence import Pair, evidence_of
 from streams.identity.resolution.links import evidence_key, link_key
+from streams.identity.resolution.ownership import node_of, pair_of
 
 #: A changelog record: key, and value or None for a tombstone.
 Change = tuple[bytes, bytes | None]
@@ -62,7 +62,7 @@ class IdentityState:
             if key in self._evidence:
                 self._evidence[key].times.append(None)
         elif key.startswith(b"~"):
-            link: IdentityLink = decode_as("IdentityLink", value)  # type: ignore[assignment]
+            link: IdentityLink = IDENTITY_LINK.decode(value)
             found = self._evidence.get(key)
             if found is None:
                 asserted = link["kind"] == "ASSERTED"
@@ -71,14 +71,14 @@ class IdentityState:
                 )
             found.add(link["occurred_at"])
         elif key.startswith(b"!"):
-            correction: IdentityCorrection = decode_as("IdentityCorrection", value)  # type: ignore[assignment]
+            correction: IdentityCorrection = IDENTITY_CORRECTION.decode(value)
             corrections = self.tenant(correction["tenant"]).corrections
             if correction["right"] is None:
                 corrections.erase(node_of(correction["left"]), correction["occurred_at"])
             else:
                 corrections.unlink(pair_of(correction), correction["occurred_at"])
         else:
-            self._restore_mark(decode_as("IdentityAssignment", value))  # type: ignore[arg-type]
+            self._restore_mark(IDENTITY_ASSIGNMENT.decode(value))
 
     def restored(self) -> None:
         """Pass the restored evidence to its tenants. A component is resolved when it is first asked for."""

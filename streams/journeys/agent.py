@@ -13,7 +13,8 @@ from typing import Any, Final
 
 from schemas import headers, topics
 from schemas.catalogue import Catalogue
-from schemas.encoding.codec import decode, encode
+from schemas.encoding.codec import decode
+from schemas.encoding.record_types import ACCOUNT_CONTRIBUTION, IDENTITY_LINK, JOURNEY_SIGNAL, TRANSFER
 from schemas.errors import ContractError, Reason
 from schemas.keys import account_key, profile_key, tenant_key
 from schemas.touchpoint.events import event_key
@@ -189,14 +190,14 @@ class Journeys:
         partition = fetch.state
         for touchpoint in effects.evidence:
             for link in links_of(touchpoint, touchpoint["identifiers"]):
-                fetch.publish(self._links, tenant_key(timeline.tenant), encode("IdentityLink", link))
+                fetch.publish(self._links, tenant_key(timeline.tenant), IDENTITY_LINK.encode(link))
         for owner, value in effects.forwards:
             fetch.publish(self._inputs, profile_key(timeline.tenant, owner), value)
         for transfer in effects.transfers:
             fetch.publish(
                 self._inputs,
                 profile_key(timeline.tenant, transfer["profile_id"]),
-                encode("Transfer", transfer),
+                TRANSFER.encode(transfer),
             )
         timeline.freeze(self._catalogue, self._rules, effects)
         state, encoded = None, b""
@@ -206,7 +207,7 @@ class Journeys:
             key, timeline.tenant, timeline.profile_id, timeline.version, state
         ):
             account = account_key(part["tenant"], part["account_id"])
-            fetch.publish(self._account_inputs, account, encode("AccountContribution", part))
+            fetch.publish(self._account_inputs, account, ACCOUNT_CONTRIBUTION.encode(part))
         if state is not None:
             if partition.predictions is not None:
                 encoded = partition.predictions.attach(encoded, timeline)
@@ -236,7 +237,7 @@ class Journeys:
         decides = -1 if by_deadline and timeline.last is None else version
         perhaps = list(partition.intentions.settle(key, decides))
         for told in diff(timeline, holding, effects, fold, perhaps):
-            encoded = encode("JourneySignal", told.record(timeline.tenant, timeline.profile_id, version))
+            encoded = JOURNEY_SIGNAL.encode(told.record(timeline.tenant, timeline.profile_id, version))
             fetch.announced.add(self._signals, key, encoded)
             if told.reason is None:
                 partition.intentions.raising(key, version, now, told.signal.event, encoded)

@@ -7,7 +7,7 @@ contribution to the account of each changed profile, and a withdrawal to each ac
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, TypeGuard
 
-from schemas.encoding.codec import decode_as
+from schemas.encoding.record_types import FOLD_SUMMARY
 from schemas.records import AccountContribution, JourneyState, MemberSummary
 from schemas.touchpoint.events import event_key
 from streams.journeys.timeline.timeline import Timeline
@@ -135,5 +135,5 @@ def _accounts_in(timeline: Timeline) -> Iterator[str | None]:
 
 def _frozen_account(summary: bytes) -> str | None:
     """The newest account among an identifier's frozen touchpoints, which are added and removed as one."""
-    mark = decode_as("FoldSummary", summary)["account_id"]
+    mark = FOLD_SUMMARY.decode(summary)["account_id"]
     return None if mark is None else str(mark["value"])

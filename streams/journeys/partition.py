@@ -4,7 +4,7 @@ import heapq
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from schemas.encoding.codec import decode_as, encode
+from schemas.encoding.record_types import FROZEN_SUMMARY, IDENTITY_ASSIGNMENT
 from schemas.records import IdentityAssignment, Touchpoint
 from streams.journeys.memberships import Memberships
 from streams.journeys.prediction.predictions import MODEL_KIND, Predictions
@@ -80,12 +80,12 @@ class JourneyPartition:
     def changelog(self, key: bytes, effects: Effects) -> Iterator[tuple[bytes, bytes | None]]:
         """The changelog records of a profile's changes: summaries before the touchpoints that went into them."""
         for (type_, name), frozen in effects.frozen.items():
-            value = None if frozen is None else encode("FrozenSummary", frozen.record())
+            value = None if frozen is None else FROZEN_SUMMARY.encode(frozen.record())
             yield key + _FROZEN + f"{type_}:{name}".encode(), value
         for entry_id, value in effects.entries.items():
             yield key + _ENTRY + entry_id.encode(), value
         for (type_, name), assignment in effects.pointers.items():
-            yield key + _POINTER + f"{type_}:{name}".encode(), encode("IdentityAssignment", assignment)
+            yield key + _POINTER + f"{type_}:{name}".encode(), IDENTITY_ASSIGNMENT.encode(assignment)
 
     def publication(self, key: bytes) -> tuple[bytes, bytes | None]:
         """The changelog record of when a profile was published last; gone with the profile."""
@@ -120,7 +120,7 @@ class JourneyPartition:
             type_, _, name = rest.decode().partition(":")
             timeline.restore_frozen((type_, name), value)
         elif value is not None:
-            assignment: IdentityAssignment = decode_as("IdentityAssignment", value)  # type: ignore[assignment]
+            assignment: IdentityAssignment = IDENTITY_ASSIGNMENT.decode(value)
             timeline.restore_pointer(assignment)
         if self.timelines.crowded:
             self.timelines.cool()

@@ -4,7 +4,7 @@ import logging
 from typing import Any, Final
 
 from schemas.dead_letters import letter_of
-from schemas.encoding.codec import encode
+from schemas.encoding.record_types import DEAD_LETTER
 from schemas.errors import ContractError, Reason, TouchlineError
 
 log: Final = logging.getLogger("touchline.worker")
@@ -23,4 +23,4 @@ def dead_letter(record: Any, error: Exception, component: str) -> bytes:
         position = f"{record.topic}/{record.partition}/{record.offset}"
         log.error("%s could not process %s: a bug, please report it", component, position, exc_info=error)
         error = ContractError(Reason.UNEXPECTED, f"{type(error).__name__}: {error}"[:500])
-    return encode("DeadLetter", letter_of(record, error, component))
+    return DEAD_LETTER.encode(letter_of(record, error, component))

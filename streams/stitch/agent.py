@@ -14,17 +14,18 @@ from typing import Any, Final
 
 from schemas import headers, topics
 from schemas.catalogue import Catalogue
-from schemas.encoding.codec import decode, decode_as, encode, encode_resolved, header
+from schemas.encoding.codec import decode, encode_resolved
 from schemas.encoding.confluent import RegistryClient
+from schemas.encoding.record_types import IDENTITY_ASSIGNMENT, IDENTITY_CORRECTION, IDENTITY_LINK, TOUCHPOINT
 from schemas.errors import ContractError, Reason
 from schemas.keys import identifier_key, partition_of, profile_key, tenant_key
 from schemas.records import Identifier, IdentityAssignment, Touchpoint
 from schemas.touchpoint.rules import capped, check
-from streams.identity.ownership import node_of
 from streams.identity.policy.policy import IdentityPolicy
 from streams.identity.policy.prepare import prepare
 from streams.identity.resolution.evidence import Node
 from streams.identity.resolution.links import links_of
+from streams.identity.resolution.ownership import node_of
 from streams.runtime.app import WorkerApp
 from streams.runtime.publisher import Outbox
 from streams.runtime.state import ChangelogState
@@ -34,7 +35,7 @@ from streams.stitch.stitching import ERASURE_REQUESTED, StitchState, erasures_of
 
 #: Kafka's message.timestamp.type of a record that the broker stamped.
 _LOG_APPEND_TIME: Final = 1
-_CURRENT_TOUCHPOINT: Final = header("Touchpoint")
+_CURRENT_TOUCHPOINT: Final = TOUCHPOINT.header
 #: So long newcomers wait for decisions on them. What is decided later costs a Move, nothing else.
 DECISION_SECONDS: Final = 0.25
 
@@ -126,7 +127,7 @@ class Stitch:
             fetch.write(key, None)
         for assignment in learned:
             key = identifier_key(assignment["tenant"], assignment["identifier"])
-            fetch.write(key, encode("IdentityAssignment", assignment))
+            fetch.write(key, IDENTITY_ASSIGNMENT.encode(assignment))
 
     def place(
         self, record: Any, fetch: FetchTransaction[StitchState], newcomers: set[bytes]
@@ -138,11 +139,11 @@ class Stitch:
         touchpoint, value = self._read(record)
         identifier, prepared = prepare(touchpoint, self._policy, self._catalogue)
         if prepared is not touchpoint or value[:10] != _CURRENT_TOUCHPOINT:
-            value = encode("Touchpoint", prepared)
+            value = TOUCHPOINT.encode(prepared)
         tenant = prepared["tenant"]
         if prepared["type"] == ERASURE_REQUESTED:
             for correction in erasures_of(prepared):
-                fetch.publish(self._links, tenant_key(tenant), encode("IdentityCorrection", correction))
+                fetch.publish(self._links, tenant_key(tenant), IDENTITY_CORRECTION.encode(correction))
             return None
         key = identifier_key(tenant, identifier)
         if self._misplaced(record, key):
@@ -154,7 +155,7 @@ class Stitch:
         for link in links_of(prepared, prepared["identifiers"]):
             evidence = fetch.state.learn(link, identifier)
             if evidence is not None:
-                encoded = encode("IdentityLink", link)
+                encoded = IDENTITY_LINK.encode(link)
                 fetch.publish(self._links, tenant_key(tenant), encoded)
                 fetch.write(evidence, encoded)
                 if key not in fetch.state.assignments:
@@ -202,7 +203,7 @@ def _assignment(record: Any) -> IdentityAssignment | None:
     value = record.value
     if value is None:
         value = next((value for name, value in record.headers or () if name == headers.ASSIGNMENT), None)
-    return None if value is None else decode_as("IdentityAssignment", value)  # type: ignore[return-value]
+    return None if value is None else IDENTITY_ASSIGNMENT.decode(value)
 
 
 def _corrected(assignments: list[IdentityAssignment]) -> set[tuple[str, Node]]:

@@ -7,9 +7,9 @@ from struct import Struct
 from typing import Final, TypeAlias
 
 from schemas.records import AssignmentCorrection, IdentityAssignment
-from streams.identity.ownership import erased, node_of, owner_at
 from streams.identity.resolution.definition import own_profile
 from streams.identity.resolution.evidence import Node
+from streams.identity.resolution.ownership import erased, node_of, owner_at
 
 #: int: the version, if the identifier is the anchor of its profile. bytes: version and UUID of any other profile.
 #: IdentityAssignment: a contested identifier, a correction, or a profile id that is no canonical UUID.

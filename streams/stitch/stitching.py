@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from schemas.encoding.codec import decode_as
+from schemas.encoding.record_types import IDENTITY_ASSIGNMENT, IDENTITY_LINK
 from schemas.keys import identifier_key
 from schemas.records import (
     Identifier,
@@ -20,10 +20,10 @@ from schemas.records import (
     IdentityLink,
     Touchpoint,
 )
-from streams.identity.ownership import NO_VERSION, node_of
 from streams.identity.resolution.definition import own_profile
 from streams.identity.resolution.evidence import Node
 from streams.identity.resolution.links import link_key
+from streams.identity.resolution.ownership import NO_VERSION, node_of
 from streams.stitch.compact_assignment import (
     CompactAssignment,
     compact,
@@ -138,12 +138,12 @@ class StitchState:
             if value is None:
                 self.evidence.pop(key, None)
             else:
-                sent = decode_as("IdentityLink", value)["occurred_at"]
+                sent = IDENTITY_LINK.decode(value)["occurred_at"]
                 self.evidence[key] = min(sent, self.evidence.get(key, sent))
         elif value is None:
             self.unassign(key)
         else:
-            self.assign(key, decode_as("IdentityAssignment", value))  # type: ignore[arg-type]
+            self.assign(key, IDENTITY_ASSIGNMENT.decode(value))
 
     def restored(self) -> None:
         """Nothing to finish."""

@@ -6,7 +6,7 @@ Run: python -m tests.benchmarks.accounts
 import time
 from collections.abc import Callable
 
-from schemas.encoding.codec import encode
+from schemas.encoding.record_types import ACCOUNT_CONTRIBUTION, ACCOUNT_STATE
 from streams.accounts.contributions import Account
 from streams.accounts.partition import AccountPartition
 from streams.journeys.memberships import Memberships
@@ -31,7 +31,7 @@ def main() -> None:
 
     def tell() -> list[bytes]:
         told.note_input(b"k", timeline, message)
-        return [encode("AccountContribution", c) for c in told.contributions(b"k", "t", "p", 1, journey)]
+        return [ACCOUNT_CONTRIBUTION.encode(c) for c in told.contributions(b"k", "t", "p", 1, journey)]
 
     def ignore() -> None:
         told.note_input(b"n", timeline, {"touchpoint": touchpoint_of_nobody})
@@ -45,8 +45,8 @@ def main() -> None:
         account: Account = AccountPartition(0).account("t", "A")
         for number in range(members):
             account.apply({**contribution, "profile_id": f"p{number}"})
-        cost = microseconds(lambda: encode("AccountState", account.state(RULES.friction_half_life_ms)), 30)  # type: ignore[arg-type] # noqa: B023
-        size = len(encode("AccountState", account.state(RULES.friction_half_life_ms)))  # type: ignore[arg-type]
+        cost = microseconds(lambda: ACCOUNT_STATE.encode(account.state(RULES.friction_half_life_ms)), 30)  # type: ignore[arg-type] # noqa: B023
+        size = len(ACCOUNT_STATE.encode(account.state(RULES.friction_half_life_ms)))  # type: ignore[arg-type]
         print(f"state of {members:6,} members:        {cost:8.1f} µs, {size:6,} bytes")
 
 

@@ -25,7 +25,7 @@ from typing import Annotated, Any
 import typer
 
 from deploy.cli.output import print_table, remarks
-from schemas.encoding.codec import encode
+from schemas.encoding.record_types import IDENTITY_LINK
 from schemas.records import Identifier, IdentityLink
 from streams.identity.policy.load import load
 from streams.identity.resolution.components import TenantIdentities
@@ -241,7 +241,7 @@ def _changelog_record(event: Link) -> tuple[bytes, bytes]:
         tenant="shop", left=Identifier(type=left[0], value=left[1]), right=Identifier(type=right[0], value=right[1]),
         occurred_at=occurred_at, kind="OBSERVED", event_id=f"{occurred_at}-{right[1][-8:]}", source="web",
     )  # fmt: skip
-    return link_key(record), encode("IdentityLink", record)
+    return link_key(record), IDENTITY_LINK.encode(record)
 
 
 if __name__ == "__main__":

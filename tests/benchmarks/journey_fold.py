@@ -10,9 +10,9 @@ from pathlib import Path
 from random import Random
 
 from schemas.catalogue import Catalogue
-from schemas.encoding.codec import encode
+from schemas.encoding.record_types import FOLD_SUMMARY, RESOLVED_TOUCHPOINT
 from schemas.records import Identifier, IdentityAssignment, ResolvedTouchpoint, Touchpoint
-from streams.identity.ownership import NO_VERSION
+from streams.identity.resolution.ownership import NO_VERSION
 from streams.journeys.rules.rules import JourneyRules
 from streams.journeys.state.fold import Fold
 from streams.journeys.timeline.timeline import Effects, Timeline
@@ -59,7 +59,7 @@ def resolved(item: Touchpoint, profile: str) -> tuple[ResolvedTouchpoint, bytes]
     record = ResolvedTouchpoint(
         identifier=item["identifiers"][0], profile_id=profile, version=NO_VERSION, touchpoint=item
     )
-    return record, encode("ResolvedTouchpoint", record)
+    return record, RESOLVED_TOUCHPOINT.encode(record)
 
 
 def timeline_of(items: list[Touchpoint], profile: str = "p1") -> Timeline:
@@ -178,11 +178,8 @@ def main() -> None:
 
 def copy(fold: Fold) -> Fold:
     """By way of its summary."""
-    from schemas.encoding.codec import decode_as
 
-    return Fold.load(
-        decode_as("FoldSummary", encode("FoldSummary", fold.dump())), "default", CATALOGUE, RULES
-    )
+    return Fold.load(FOLD_SUMMARY.decode(FOLD_SUMMARY.encode(fold.dump())), "default", CATALOGUE, RULES)
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ from deploy.cli.output import print_table, remarks
 from deploy.ingest.publisher import message, publish
 from deploy.sandbox import ClickHouseServer
 from deploy.simulation.population import DEFAULT_START_MS
-from schemas.encoding.codec import decode_as
+from schemas.encoding.record_types import JOURNEY_STATE
 from schemas.keys import partition_of, profile_key
 from schemas.records import Touchpoint
 from schemas.topics import TOUCHPOINTS, WORKER_GROUP
@@ -202,7 +202,7 @@ async def _watch_states(live: Deployment, probes: list[Probe]) -> None:
     async for now, record in published_states(live):
         probe = awaited.get(record.key)
         if probe is not None and record.value is not None and not probe.state_at:
-            state: Any = decode_as("JourneyState", record.value)
+            state: Any = JOURNEY_STATE.decode(record.value)
             if state["touchpoints"] == TOUCHPOINTS_TOGETHER:
                 probe.state_at = now
 

@@ -20,7 +20,7 @@ from deploy.ingest.mapping_file import load_mapping
 from deploy.ingest.touchpoint_files import read_touchpoints
 from deploy.simulation.population import Population, simulate
 from schemas.catalogue import Catalogue
-from schemas.encoding.codec import encode
+from schemas.encoding.record_types import PREDICTION_MODEL
 from schemas.records import Touchpoint
 from streams.identity.policy.load import load
 from streams.journeys.prediction.predictions import Model
@@ -178,7 +178,7 @@ def report(name: str, items: list[Item]) -> None:
 def _size(model: Model) -> int:
     model.transitions.prune()
     model.risk.prune()
-    return len(encode("PredictionModel", model.dump()))
+    return len(PREDICTION_MODEL.encode(model.dump()))
 
 
 def _attaching(items: list[Item], model: Model) -> float:

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from deploy.sandbox import ClickHouseServer
 from schemas import topics
 from schemas.encoding.codec import decode, encode
+from schemas.encoding.record_types import IDENTITY_ASSIGNMENT
 from schemas.topics import Topic
 from sinks.clickhouse.erasure.erasure import Eraser, Erasure
 from sinks.clickhouse.write.direct import choose
@@ -63,7 +64,7 @@ def load(store: Both, worlds: list[World], random: Random) -> None:
             key = record.key.replace(b"default", tenant.encode(), 1)
             value = record.value
             if value is not None:
-                value = encode("IdentityAssignment", decode(value)[1] | {"tenant": tenant})
+                value = IDENTITY_ASSIGNMENT.encode(decode(value)[1] | {"tenant": tenant})
             records.append(
                 (topics.IDENTITY_ASSIGNMENTS, Consumed(value, key=key, headers=record.headers or ()))
             )

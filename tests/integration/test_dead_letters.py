@@ -7,7 +7,7 @@ from kafka import KafkaProducer
 
 from deploy.cli.dead_letters import Store, list_letters, replay, show
 from schemas.dead_letters import VERSION
-from schemas.encoding.codec import encode
+from schemas.encoding.record_types import TOUCHPOINT
 from schemas.keys import identifier_key
 from schemas.topics import TOUCHPOINTS
 from tests.integration.commands import answer
@@ -34,7 +34,7 @@ def test_dead_letters_are_listed_shown_mended_and_sent_through_again(
     good = touchpoint("good", ids=CUSTOMER)
     moneyless = touchpoint("moneyless", ids=CUSTOMER, minute=1, amount_minor=500)
     with deployment(tansu, clickhouse, log_dir=tmp_path) as live:
-        send(live, encode("Touchpoint", good), encode("Touchpoint", moneyless), b"\xc3\x01poison")
+        send(live, TOUCHPOINT.encode(good), TOUCHPOINT.encode(moneyless), b"\xc3\x01poison")
         live.wait_idle()
 
         listed = answer(live, list_letters)

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from deploy.sandbox import Broker, ClickHouseServer
 from deploy.simulation.population import Population, simulate
 from schemas import topics
-from schemas.encoding.codec import HEADER_BYTES, decode, encode, header
+from schemas.encoding.codec import HEADER_BYTES, decode, encode
+from schemas.encoding.record_types import JOURNEY_STATE, RESOLVED_TOUCHPOINT
 from schemas.encoding.registry import current
 from schemas.errors import ContractError
 from schemas.records import Record
@@ -105,12 +106,12 @@ def test_whatever_the_codec_accepts_becomes_the_same_rows(both: Both, name: str)
 
 def test_extreme_times_and_versions_become_the_same_rows(both: Both) -> None:
     inputs = [
-        encode("ResolvedTouchpoint", resolved(f"e{at}", version=at) | {"touchpoint": touchpoint(f"e{at}") | {
+        RESOLVED_TOUCHPOINT.encode(resolved(f"e{at}", version=at) | {"touchpoint": touchpoint(f"e{at}") | {
             "occurred_at": at, "received_at": -at - 1, "amount_minor": at}})
         for at in EXTREMES
     ]  # fmt: skip
     both.assert_alike("ResolvedTouchpoint", inputs)
-    both.assert_alike("JourneyState", [encode("JourneyState", at_times(at)) for at in EXTREMES])
+    both.assert_alike("JourneyState", [JOURNEY_STATE.encode(at_times(at)) for at in EXTREMES])
 
 
 def at_times(at: int) -> Record:
@@ -133,7 +134,7 @@ def at_times(at: int) -> Record:
 def test_a_simulated_population_becomes_the_same_rows(both: Both) -> None:
     events = list(islice(simulate(Population(people=60, events=1_500, seed=7)), 1_500))
     values = [
-        encode("ResolvedTouchpoint", {
+        RESOLVED_TOUCHPOINT.encode({
             "identifier": event["identifiers"][0], "profile_id": f"p{number % 60}", "version": number - 1,
             "touchpoint": event,
         })
@@ -168,7 +169,7 @@ def test_what_the_codec_refuses_is_refused_and_what_it_takes_is_the_same(both: B
 
 
 def test_a_length_that_nobody_has_memory_for_is_refused_and_the_server_goes_on(both: Both) -> None:
-    head = header("ResolvedTouchpoint")
+    head = RESOLVED_TOUCHPOINT.header
     for length in (b"\xfe\xff\xff\xff\x0f", b"\xfe" + b"\xff" * 8 + b"\x01", b"\xff" * 9 + b"\x01"):
         with pytest.raises(RefusedError):
             both.write(
@@ -180,7 +181,7 @@ def test_a_length_that_nobody_has_memory_for_is_refused_and_the_server_goes_on(b
 
 def test_a_large_batch_is_one_block_and_writing_it_again_changes_nothing(both: Both) -> None:
     padding = "x" * 3_000
-    values = [encode("JourneyState", journey(f"p{n}", 1, account_id=padding)) for n in range(20_000)]
+    values = [JOURNEY_STATE.encode(journey(f"p{n}", 1, account_id=padding)) for n in range(20_000)]
     insert = direct(consumed(topics.JOURNEY_STATES, values))
 
     both.write(insert)
@@ -221,7 +222,7 @@ def test_a_bad_record_among_good_ones_becomes_a_dead_letter_and_the_good_ones_ar
 ) -> None:
     with deployment(broker, clickhouse, workers=0, loader=False) as live:
         good, bad = touchpoints(1_000), touchpoints(1)[0][:-1] + b"\x7f"
-        states = [encode("JourneyState", journey(f"p{n}", 1)) for n in range(50)]
+        states = [JOURNEY_STATE.encode(journey(f"p{n}", 1)) for n in range(50)]
         send(live, topics.JOURNEY_INPUTS, [*good[:700], bad, *good[700:]])
         send(live, topics.JOURNEY_STATES, states)
         live.start_loader()

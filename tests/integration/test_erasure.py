@@ -10,7 +10,13 @@ from kafka import KafkaConsumer, TopicPartition
 
 from deploy.ingest.corrections import erasure, publish_correction, withdrawal
 from schemas import topics
-from schemas.encoding.codec import encode
+from schemas.encoding.record_types import (
+    IDENTITY_ASSIGNMENT,
+    IDENTITY_CORRECTION,
+    IDENTITY_LINK,
+    JOURNEY_SIGNAL,
+    JOURNEY_STATE,
+)
 from schemas.records import Identifier, Touchpoint
 from sinks.clickhouse.erasure.erasure import Eraser, Erasure, receipt_of
 from sinks.clickhouse.write.inserts import prepare
@@ -129,14 +135,14 @@ def test_erased_rows_are_hidden_at_once_then_deleted_and_no_old_record_brings_th
         resolved_bytes("another's", ids=ids, profile="p2", minute=2),
     ]
     store.load(topics.JOURNEY_INPUTS, *touchpoints)
-    old = encode("IdentityAssignment", assignment("x", "p1", 3))
+    old = IDENTITY_ASSIGNMENT.encode(assignment("x", "p1", 3))
     store.load(topics.IDENTITY_ASSIGNMENTS, old)
     for version in (1, 2):
-        store.load(topics.JOURNEY_STATES, encode("JourneyState", journey("p1", version)))
+        store.load(topics.JOURNEY_STATES, JOURNEY_STATE.encode(journey("p1", version)))
     signals = [signal("s1", 1), signal("s2", 1), signal("s1", 2, "RETRACTED")]
     profile = {"tenant": "default", "profile_id": "p1"}
     for one in signals:
-        store.load(topics.JOURNEY_SIGNALS, encode("JourneySignal", {**one, **profile}))
+        store.load(topics.JOURNEY_SIGNALS, JOURNEY_SIGNAL.encode({**one, **profile}))
     eraser = Eraser(store.where)
     request = Erasure("default", "cookie", "x", START + 5 * MINUTE, "own", ("own", "p1"), 7, "r1")
 
@@ -189,10 +195,10 @@ def test_withdrawn_evidence_does_not_show_as_current(store: Store) -> None:
     links = [
         {**link, "occurred_at": START + n * MINUTE, "event_id": f"e{n}", "source": "test"} for n in (1, 9)
     ]
-    store.load(topics.IDENTITY_LINKS, *(encode("IdentityLink", one) for one in links))
+    store.load(topics.IDENTITY_LINKS, *(IDENTITY_LINK.encode(one) for one in links))
     correction = withdrawal("default", link["left"], CUSTOMER, START + 5 * MINUTE)
     assert store.query("SELECT count() FROM identity_links_current") == [(2,)]
 
-    store.load(topics.IDENTITY_LINKS, encode("IdentityCorrection", correction))
+    store.load(topics.IDENTITY_LINKS, IDENTITY_CORRECTION.encode(correction))
 
     assert store.query("SELECT event_id FROM identity_links_current") == [("e9",)]

@@ -10,15 +10,15 @@ from random import Random
 import pytest
 from kafka import KafkaConsumer
 
-from schemas.encoding.codec import decode_as
+from schemas.encoding.record_types import IDENTITY_ASSIGNMENT
 from schemas.records import Touchpoint
 from schemas.topics import IDENTITY_ASSIGNMENTS
-from streams.identity.ownership import node_of, pair_of
 from streams.identity.policy.load import load
 from streams.identity.policy.prepare import prepare
 from streams.identity.resolution.definition import resolve
 from streams.identity.resolution.evidence import Node, evidence_of, join
 from streams.identity.resolution.links import links_of
+from streams.identity.resolution.ownership import node_of, pair_of
 from streams.identity.resolution.profile_id import Assignment
 from tests.integration.parts import Deployment, deployment
 from tests.integration.test_pipeline import assert_live_equals, replayed, send
@@ -85,7 +85,7 @@ def on_the_topic(live: Deployment) -> Owners:
     )  # fmt: skip
     owners: Owners = {}
     for record in consumer:
-        told = decode_as("IdentityAssignment", record.value)
+        told = IDENTITY_ASSIGNMENT.decode(record.value)
         owners[told["tenant"], node_of(told["identifier"])] = Assignment(
             told["profile_id"], told["contested_from"], told["contested_profile_id"]
         )

@@ -8,17 +8,17 @@ import pytest
 
 from deploy.sandbox import ClickHouseServer
 from schemas import topics
-from schemas.encoding.codec import encode
+from schemas.encoding.record_types import IDENTITY_ASSIGNMENT, IDENTITY_LINK
 from schemas.records import IdentityLink
 from sinks.clickhouse.migrate import migrate
 from sinks.clickhouse.read.evidence import evidence_around, owners
 from streams.identity.explain import explain
-from streams.identity.ownership import node_of
 from streams.identity.policy.load import load
 from streams.identity.policy.prepare import prepare
 from streams.identity.resolution.definition import resolve
 from streams.identity.resolution.evidence import evidence_of, join
 from streams.identity.resolution.links import links_of
+from streams.identity.resolution.ownership import node_of
 from tests.integration.test_tables import Store, database
 from tests.support.kafka_records import assignment, resolved_bytes
 from tests.support.touchpoints import CATALOGUE, START, touchpoint
@@ -39,7 +39,7 @@ def store(clickhouse: ClickHouseServer) -> Iterator[Store]:
 
 
 def assigned(store: Store, value: str, profile: str, version: int, minute: int, **fields: object) -> None:
-    record = encode("IdentityAssignment", assignment(value, profile, version, **fields))
+    record = IDENTITY_ASSIGNMENT.encode(assignment(value, profile, version, **fields))
     store.load(topics.IDENTITY_ASSIGNMENTS, record, timestamp=START + minute * MINUTE)
 
 
@@ -94,7 +94,7 @@ def test_the_dictionary_gives_every_touchpoint_the_owner_that_the_join_gives_it(
             contested_from=START + 150 * MINUTE if contested else None,
             contested_profile_id="shared" if contested else None,
         )  # fmt: skip
-        assignments.append(encode("IdentityAssignment", record))
+        assignments.append(IDENTITY_ASSIGNMENT.encode(record))
     store.load(topics.JOURNEY_INPUTS, *events)
     store.load(topics.IDENTITY_ASSIGNMENTS, *assignments)
     store.load(topics.IDENTITY_ASSIGNMENTS, None, key=b"default/cookie:c3", headers=(("version", b"99"),))
@@ -133,7 +133,7 @@ def stored_tablet(store: Store) -> list[IdentityLink]:
     for event in TABLET:
         _, prepared = prepare(event, POLICY, CATALOGUE)
         links += links_of(prepared, prepared["identifiers"])
-    store.load(topics.IDENTITY_LINKS, *[encode("IdentityLink", link) for link in links])
+    store.load(topics.IDENTITY_LINKS, *[IDENTITY_LINK.encode(link) for link in links])
     evidence: dict = {}
     for link in links:
         pair = node_of(link["left"]), node_of(link["right"])
@@ -143,7 +143,7 @@ def stored_tablet(store: Store) -> list[IdentityLink]:
             node[1], one.profile_id, version, identifier={"type": node[0], "value": node[1]},
             contested_from=one.contested_from, contested_profile_id=one.contested_profile_id,
         )  # fmt: skip
-        store.load(topics.IDENTITY_ASSIGNMENTS, encode("IdentityAssignment", record))
+        store.load(topics.IDENTITY_ASSIGNMENTS, IDENTITY_ASSIGNMENT.encode(record))
     return links
 
 
@@ -192,7 +192,7 @@ def test_evidence_is_found_over_any_number_of_steps(store: Store) -> None:
     for event in chain:
         store.load(
             topics.IDENTITY_LINKS,
-            *[encode("IdentityLink", one) for one in links_of(event, event["identifiers"])],
+            *[IDENTITY_LINK.encode(one) for one in links_of(event, event["identifiers"])],
         )
 
     links, _ = evidence_around(store.where, "default", [("device_id", "0")])

@@ -11,7 +11,7 @@ from kafka import KafkaProducer
 
 from deploy.sandbox import Broker, ClickHouseServer
 from schemas import topics
-from schemas.encoding.codec import encode, header
+from schemas.encoding.record_types import IDENTITY_ASSIGNMENT, JOURNEY_SIGNAL, JOURNEY_STATE, MOVE
 from schemas.topics import Topic
 from tests.integration.parts import Deployment, deployment
 from tests.integration.processes import wait_until
@@ -76,7 +76,7 @@ def test_duplicates_in_kafka_show_once(broker: Broker, clickhouse: ClickHouseSer
         send(
             live,
             topics.JOURNEY_INPUTS,
-            [*events, *reversed(events), header("Move") + b"skipped", *events[:100]],
+            [*events, *reversed(events), MOVE.header + b"skipped", *events[:100]],
         )
 
         wait_loaded(live)
@@ -86,9 +86,9 @@ def test_duplicates_in_kafka_show_once(broker: Broker, clickhouse: ClickHouseSer
 
 def test_every_topic_reaches_its_table(tansu: Broker, clickhouse: ClickHouseServer) -> None:
     with deployment(tansu, clickhouse, workers=0) as live:
-        send(live, topics.IDENTITY_ASSIGNMENTS, [encode("IdentityAssignment", assignment("a", "p1", 1))])
-        send(live, topics.JOURNEY_STATES, [encode("JourneyState", journey("p1", 1))])
-        send(live, topics.JOURNEY_SIGNALS, [encode("JourneySignal", signal("s1", 1))])
+        send(live, topics.IDENTITY_ASSIGNMENTS, [IDENTITY_ASSIGNMENT.encode(assignment("a", "p1", 1))])
+        send(live, topics.JOURNEY_STATES, [JOURNEY_STATE.encode(journey("p1", 1))])
+        send(live, topics.JOURNEY_SIGNALS, [JOURNEY_SIGNAL.encode(signal("s1", 1))])
 
         wait_loaded(live)
         assert live.query("SELECT profile_id FROM identity_assignments FINAL") == [("p1",)]
@@ -117,7 +117,7 @@ def test_a_tombstone_removes_the_journey_and_a_newer_state_brings_it_back(
 ) -> None:
     with deployment(broker, clickhouse, workers=0) as live:
         key = b"default/p1"
-        send(live, topics.JOURNEY_STATES, [encode("JourneyState", journey("p1", 10))], key=key)
+        send(live, topics.JOURNEY_STATES, [JOURNEY_STATE.encode(journey("p1", 10))], key=key)
         wait_loaded(live)
         assert live.query("SELECT version FROM journeys") == [(10,)]
 
@@ -125,8 +125,8 @@ def test_a_tombstone_removes_the_journey_and_a_newer_state_brings_it_back(
         wait_loaded(live)
         assert live.query("SELECT version FROM journeys") == []
 
-        send(live, topics.JOURNEY_STATES, [encode("JourneyState", journey("p1", 9))], key=key)
-        send(live, topics.JOURNEY_STATES, [encode("JourneyState", journey("p1", 12))], key=key)
+        send(live, topics.JOURNEY_STATES, [JOURNEY_STATE.encode(journey("p1", 9))], key=key)
+        send(live, topics.JOURNEY_STATES, [JOURNEY_STATE.encode(journey("p1", 12))], key=key)
         wait_loaded(live)
         assert live.query("SELECT version FROM journeys") == [(12,)]
 

@@ -21,7 +21,7 @@ from deploy.kafka_admin.topics import create_topics
 from deploy.ports import free_port
 from deploy.sandbox import Broker, TansuBroker
 from deploy.simulation.population import Population, simulate
-from schemas.encoding.codec import decode_as
+from schemas.encoding.record_types import TOUCHPOINT
 from schemas.errors import Reason, SettingsError
 from schemas.keys import identifier_key, partition_of
 from schemas.records import Touchpoint
@@ -78,7 +78,7 @@ def consumed(settings: Settings, count: int) -> list[tuple[int, bytes, Touchpoin
         while True:
             polled = consumer.poll(timeout_ms=500)
             for records in polled.values():
-                found += [(r.partition, r.key, decode_as("Touchpoint", r.value)) for r in records]  # type: ignore[misc]
+                found += [(r.partition, r.key, TOUCHPOINT.decode(r.value)) for r in records]  # type: ignore[misc]
             if not polled and len(found) >= count:
                 return found
             assert time.monotonic() < deadline, f"{len(found)} of {count}"

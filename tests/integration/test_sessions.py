@@ -13,14 +13,14 @@ from deploy.kafka_admin.meanings import meanings
 from deploy.sandbox import ClickHouseServer
 from deploy.simulation.population import Population, simulate
 from schemas import topics
-from schemas.encoding.codec import encode
+from schemas.encoding.record_types import IDENTITY_ASSIGNMENT, RESOLVED_TOUCHPOINT
 from schemas.records import Touchpoint
 from schemas.settings import Settings
 from sinks.clickhouse.migrate import migrate
 from sinks.clickhouse.write.meanings import Meanings, put_in_force
-from streams.identity.ownership import NO_VERSION, node_of
 from streams.identity.policy.load import load
 from streams.identity.resolution.definition import own_profile
+from streams.identity.resolution.ownership import NO_VERSION, node_of
 from streams.journeys.rules.rules import JourneyRules
 from streams.journeys.state.sessions import Sessions
 from streams.replay import Owned, Replay
@@ -154,8 +154,7 @@ def who(name: str) -> list[dict[str, str]]:
 def resolved(event: Touchpoint) -> bytes:
     identifier = event["identifiers"][0]
     profile = own_profile(event["tenant"], node_of(identifier))
-    return encode(
-        "ResolvedTouchpoint",
+    return RESOLVED_TOUCHPOINT.encode(
         {"identifier": identifier, "profile_id": profile, "version": NO_VERSION, "touchpoint": event},
     )
 
@@ -166,9 +165,7 @@ def fill(store: Store, replay: Replay, owned: list[Owned]) -> None:
     for item in owned:
         tenant, node = item.touchpoint["tenant"], node_of(item.identifier)
         values.append(
-            encode(
-                "ResolvedTouchpoint",
-                {
+            RESOLVED_TOUCHPOINT.encode({
                     "identifier": item.identifier, "profile_id": own_profile(tenant, node), "version": NO_VERSION,
                     "touchpoint": item.touchpoint,
                 },
@@ -176,9 +173,7 @@ def fill(store: Store, replay: Replay, owned: list[Owned]) -> None:
         )  # fmt: skip
         found = replay.resolution(tenant).get(node)
         if found is not None:
-            assignments[tenant, node] = encode(
-                "IdentityAssignment",
-                {
+            assignments[tenant, node] = IDENTITY_ASSIGNMENT.encode({
                     "tenant": tenant, "identifier": item.identifier, "profile_id": found.profile_id,
                     "contested_from": found.contested_from, "contested_profile_id": found.contested_profile_id,
                     "version": 1, "event_id": "e1", "occurred_at": 0, "correction": None,

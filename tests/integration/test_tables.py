@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from deploy.sandbox import ClickHouseServer
 from schemas import topics
 from schemas.encoding.codec import encode
+from schemas.encoding.record_types import IDENTITY_ASSIGNMENT, JOURNEY_SIGNAL, JOURNEY_STATE
 from schemas.encoding.registry import current
 from schemas.errors import SettingsError, SinkError
 from schemas.settings import ClickHouse
@@ -188,9 +189,7 @@ def test_a_touchpoint_belongs_to_the_present_owner_of_its_identifier(store: Stor
         resolved_bytes("ahead", ids=[("cookie", "a")], profile="newest", version=9),
     )
     for version, profile in ((3, "p3"), (5, "p5"), (4, "p4")):
-        store.load(
-            topics.IDENTITY_ASSIGNMENTS, encode("IdentityAssignment", assignment("a", profile, version))
-        )
+        store.load(topics.IDENTITY_ASSIGNMENTS, IDENTITY_ASSIGNMENT.encode(assignment("a", profile, version)))
 
     assert owners(store) == {"alone": "x-alone", "merged": "p5", "ahead": "newest"}
 
@@ -203,14 +202,14 @@ def test_a_shared_device_belongs_to_its_own_profile_from_the_contest_on(store: S
     contested = assignment(
         "tablet", "owner", 5, contested_from=START + 10 * 60_000, contested_profile_id="tablet-itself"
     )
-    store.load(topics.IDENTITY_ASSIGNMENTS, encode("IdentityAssignment", contested))
+    store.load(topics.IDENTITY_ASSIGNMENTS, IDENTITY_ASSIGNMENT.encode(contested))
 
     assert owners(store) == {"at9": "owner", "at10": "tablet-itself", "at11": "tablet-itself"}
 
 
 def test_an_identifier_whose_assignment_is_gone_falls_back_to_what_it_was_stitched_to(store: Store) -> None:
     store.load(topics.JOURNEY_INPUTS, resolved_bytes("e1", ids=[("cookie", "a")], profile="stitched"))
-    store.load(topics.IDENTITY_ASSIGNMENTS, encode("IdentityAssignment", assignment("a", "owner", 5)))
+    store.load(topics.IDENTITY_ASSIGNMENTS, IDENTITY_ASSIGNMENT.encode(assignment("a", "owner", 5)))
     store.load(topics.IDENTITY_ASSIGNMENTS, None, key=b"default/cookie:a", headers=(("version", b"6"),))
 
     assert owners(store) == {"e1": "stitched"}
@@ -221,7 +220,7 @@ def test_a_profile_of_one_tenant_never_shows_in_another(store: Store) -> None:
         topics.JOURNEY_INPUTS, resolved_bytes("e1", tenant="acme"), resolved_bytes("e1", tenant="globex")
     )
     store.load(
-        topics.IDENTITY_ASSIGNMENTS, encode("IdentityAssignment", assignment("a", "p", 5, tenant="acme"))
+        topics.IDENTITY_ASSIGNMENTS, IDENTITY_ASSIGNMENT.encode(assignment("a", "p", 5, tenant="acme"))
     )
 
     assert store.query("SELECT tenant, profile_id FROM profiles ORDER BY tenant") == [
@@ -261,7 +260,7 @@ def test_channel_switches_count_the_ways_between_channels(store: Store) -> None:
 
 def test_journeys_show_the_highest_version_whatever_came_last(store: Store) -> None:
     for version, stage in ((1, "awareness"), (3, "purchase"), (2, "intent")):
-        store.load(topics.JOURNEY_STATES, encode("JourneyState", journey("p1", version, stage=stage)))
+        store.load(topics.JOURNEY_STATES, JOURNEY_STATE.encode(journey("p1", version, stage=stage)))
 
     assert store.query("SELECT stage FROM journeys") == [("purchase",)]
     assert store.query("SELECT stage, profiles FROM journey_stages") == [("purchase", 1)]
@@ -269,7 +268,7 @@ def test_journeys_show_the_highest_version_whatever_came_last(store: Store) -> N
 
 def test_a_retracted_signal_is_no_longer_open(store: Store) -> None:
     for name, version, status in (("s1", 1, "RAISED"), ("s2", 2, "RAISED"), ("s1", 3, "RETRACTED")):
-        store.load(topics.JOURNEY_SIGNALS, encode("JourneySignal", signal(name, version, status)))
+        store.load(topics.JOURNEY_SIGNALS, JOURNEY_SIGNAL.encode(signal(name, version, status)))
 
     assert store.query("SELECT signal_id FROM signals_open") == [("s2",)]
 

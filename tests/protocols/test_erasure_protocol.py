@@ -15,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas import topics
-from schemas.encoding.codec import decode, encode
+from schemas.encoding.codec import decode
+from schemas.encoding.record_types import IDENTITY_CORRECTION, IDENTITY_LINK, TOUCHPOINT, TRANSFER
 from schemas.keys import identifier_key, partition_of, profile_key, tenant_key
 from schemas.records import IdentityCorrection, Touchpoint
 from schemas.settings import Settings
@@ -89,10 +90,10 @@ class World:
         identifier, prepared = prepare(event, POLICY, CATALOGUE)
         key = identifier_key("default", identifier)
         for _ in range(self.random.choice([1, 1, 1, 2])):
-            self.touchpoints.append(Record(key, encode("Touchpoint", prepared)))
+            self.touchpoints.append(Record(key, TOUCHPOINT.encode(prepared)))
 
     def correct(self, correction: IdentityCorrection) -> None:
-        self.links.append(Record(tenant_key("default"), encode("IdentityCorrection", correction)))
+        self.links.append(Record(tenant_key("default"), IDENTITY_CORRECTION.encode(correction)))
 
     def run(self) -> "World":
         for _ in range(50_000):
@@ -151,13 +152,13 @@ class World:
             timeline.move(message["assignment"], effects)
         for event in effects.evidence if self.resend else ():
             for link in links_of(event, event["identifiers"]):
-                self.links.append(Record(tenant_key("default"), encode("IdentityLink", link)))
+                self.links.append(Record(tenant_key("default"), IDENTITY_LINK.encode(link)))
         self.inputs += effects.forwards
         self.stitched += [value for _, value in effects.forwards]
         self.changelogs["journeys", 0] += [
             Record(*change) for change in self.journeys.changelog(key, effects)
         ]
-        self.inputs += [(one["profile_id"], encode("Transfer", one)) for one in effects.transfers]
+        self.inputs += [(one["profile_id"], TRANSFER.encode(one)) for one in effects.transfers]
 
     def route(self, agent: str, fetch: FetchTransaction[Any]) -> None:
         for (topic, partition), records in fetch.outputs.records.items():

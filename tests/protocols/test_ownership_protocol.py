@@ -9,16 +9,17 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.encoding.codec import decode_as, encode_resolved
 from schemas.encoding.codec import encode as encode_record
+from schemas.encoding.codec import encode_resolved
+from schemas.encoding.record_types import RESOLVED_TOUCHPOINT
 from schemas.records import IdentityAssignment, Touchpoint
 from streams.identity.outputs import Cause, assignments_of, moves_of
-from streams.identity.ownership import NO_VERSION, node_of, owner_at
 from streams.identity.policy.load import load
 from streams.identity.policy.prepare import prepare
 from streams.identity.resolution.components import TenantIdentities
 from streams.identity.resolution.definition import own_profile
 from streams.identity.resolution.links import links_of
+from streams.identity.resolution.ownership import NO_VERSION, node_of, owner_at
 from streams.journeys.timeline.timeline import Effects, Timeline
 from tests.support.copies import EXAMPLES, counting, drawn_events
 from tests.support.copies import events_of as copies_of
@@ -72,7 +73,7 @@ class World:
         timeline = self.profiles.setdefault(profile, Timeline("default", profile))
         effects = Effects()
         if kind == "touchpoint":
-            timeline.accept(decode_as("ResolvedTouchpoint", message), message, effects)
+            timeline.accept(RESOLVED_TOUCHPOINT.decode(message), message, effects)
         elif kind == "move":
             timeline.move(message, effects)
         else:

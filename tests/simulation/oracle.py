@@ -7,7 +7,7 @@ from schemas.encoding.codec import decode
 from schemas.keys import account_key, identifier_key, profile_key
 from schemas.records import Touchpoint
 from schemas.touchpoint.events import Rank, event_key, rank_of
-from streams.identity.ownership import owner_at
+from streams.identity.resolution.ownership import owner_at
 from streams.journeys.state.fold import Fold
 from streams.journeys.timeline.horizon_summary import fold_timeline
 from streams.journeys.timeline.timeline import Effects, Timeline

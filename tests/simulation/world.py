@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from schemas import topics
-from schemas.encoding.codec import encode
+from schemas.encoding.record_types import TOUCHPOINT
 from schemas.keys import identifier_key, partition_of
 from schemas.records import Touchpoint
 from streams.identity.policy.prepare import prepare
@@ -101,7 +101,7 @@ class World:
         key = identifier_key(prepared["tenant"], identifier)
         home = partition_of(key, PARTITIONS)
         place = topics.TOUCHPOINTS.name, (home + elsewhere) % PARTITIONS
-        return place, key, encode("Touchpoint", prepared)
+        return place, key, TOUCHPOINT.encode(prepared)
 
     def _fetch(self) -> None:
         found = [

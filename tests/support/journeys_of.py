@@ -6,9 +6,9 @@ from random import Random
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-from schemas.encoding.codec import encode
+from schemas.encoding.record_types import RESOLVED_TOUCHPOINT
 from schemas.records import IdentityAssignment, ResolvedTouchpoint, Touchpoint
-from streams.identity.ownership import NO_VERSION
+from streams.identity.resolution.ownership import NO_VERSION
 from streams.journeys.timeline.timeline import Effects, Timeline
 from tests.support.journeys import CATALOGUE, touchpoint
 
@@ -90,7 +90,7 @@ def give(timeline: Timeline, item: Touchpoint, version: int = NO_VERSION) -> Eff
     resolved = ResolvedTouchpoint(
         identifier=item["identifiers"][0], profile_id=timeline.profile_id, version=version, touchpoint=item
     )
-    timeline.accept(resolved, encode("ResolvedTouchpoint", resolved), effects)
+    timeline.accept(resolved, RESOLVED_TOUCHPOINT.encode(resolved), effects)
     return effects
 
 

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from schemas.encoding.codec import encode
+from schemas.encoding.record_types import RESOLVED_TOUCHPOINT
 from schemas.records import Record
 from tests.support.touchpoints import touchpoint
 
@@ -45,7 +45,7 @@ def resolved(event_id: str = "e1", *, profile: str = "p1", version: int = -1, **
 
 
 def resolved_bytes(event_id: str = "e1", **fields: Any) -> bytes:
-    return encode("ResolvedTouchpoint", resolved(event_id, **fields))
+    return RESOLVED_TOUCHPOINT.encode(resolved(event_id, **fields))
 
 
 def assignment(value: str, profile: str, version: int, **fields: Any) -> Record:

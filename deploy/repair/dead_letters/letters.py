@@ -7,7 +7,7 @@ from heapq import nlargest
 from typing import Final
 
 from schemas import headers
-from schemas.encoding.codec import decode_as
+from schemas.encoding.record_types import DEAD_LETTER
 from schemas.errors import ContractError, Reason
 from schemas.records import DeadLetter
 
@@ -94,7 +94,7 @@ def read_letter(
 ) -> Letter:
     """The letter in a record of the dead-letters topic; a stand-in if the record is none."""
     try:
-        body: DeadLetter = decode_as("DeadLetter", value)  # type: ignore[assignment]
+        body: DeadLetter = DEAD_LETTER.decode(value)
     except ContractError as error:
         body = DeadLetter(
             reason=error.reason.value, error=f"not a dead letter: {error}", component="unknown", component_version="",

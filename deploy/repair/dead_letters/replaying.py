@@ -17,7 +17,8 @@ from deploy.repair.dead_letters.fix import Fix
 from deploy.repair.dead_letters.letters import Letter
 from schemas import headers
 from schemas.dead_letters import NOT_ENCLOSED
-from schemas.encoding.codec import SchemaById, decode, encode
+from schemas.encoding.codec import SchemaById, decode
+from schemas.encoding.record_types import TOUCHPOINT
 from schemas.errors import ContractError, UnavailableError
 from schemas.records import DeadLetter
 from schemas.settings import Settings
@@ -125,7 +126,7 @@ class Replay:
                 raise NotReplayableError("a fix can mend touchpoints only")
             received = capped(touchpoint, rejected_at)  # type: ignore[arg-type]
             if self._fix is not None:
-                mended = encode("Touchpoint", self._fix.apply(received))
+                mended = TOUCHPOINT.encode(self._fix.apply(received))
                 self.done.fixed += mended != value
                 return mended
             check(received)

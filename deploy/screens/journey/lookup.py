@@ -13,9 +13,9 @@ from schemas.settings import ClickHouse
 from sinks.clickhouse.connection import connect, translated
 from sinks.clickhouse.read.query import READ_ONLY
 from sinks.clickhouse.read.subject import Subject
-from streams.identity.ownership import node_of
 from streams.identity.policy.policy import IdentityPolicy
 from streams.identity.resolution.definition import own_profile
+from streams.identity.resolution.ownership import node_of
 
 #: Instead of an identifier's type: the value is a profile id, as views and signals show it.
 PROFILE: Final = "profile"

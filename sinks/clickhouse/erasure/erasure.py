@@ -19,7 +19,7 @@ from schemas.errors import ContractError
 from schemas.records import Erase
 from schemas.settings import ClickHouse
 from sinks.clickhouse.connection import connect, translated
-from sinks.clickhouse.write.rows import Row, moment
+from sinks.clickhouse.values import Row, moment
 
 _SETTINGS: Final = {"async_insert": 0, "mutations_sync": 2, "lightweight_deletes_sync": 2}
 

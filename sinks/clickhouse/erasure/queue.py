@@ -8,7 +8,7 @@ from typing import Final
 
 from schemas import topics
 from schemas.consumed import KafkaRecord
-from schemas.encoding.codec import decode_as, header
+from schemas.encoding.record_types import ERASE
 from schemas.errors import ContractError, SinkError, UnavailableError
 from schemas.settings import ClickHouse
 from schemas.topics import Topic
@@ -21,7 +21,7 @@ SETTLE_SECONDS: Final = (
 AGAIN_SECONDS: Final = 60.0  #: until what was still on its way is deleted, too
 RECALL_SECONDS: Final = 60.0  #: between two looks at what other loaders accepted
 
-_ERASE: Final = header("Erase")
+_ERASE: Final = ERASE.header
 _log = logging.getLogger("touchline.loader")
 
 
@@ -101,7 +101,7 @@ def requested(records: Iterable[tuple[Topic, KafkaRecord]]) -> list[Erasure]:
     for topic, record in records:
         if topic is topics.JOURNEY_INPUTS and record.value is not None and record.value[:10] == _ERASE:
             try:
-                erasure = Erasure.of(decode_as("Erase", record.value))  # type: ignore[arg-type]
+                erasure = Erasure.of(ERASE.decode(record.value))
             except ContractError as error:
                 _log.warning("an Erase at offset %d cannot be read: %s", record.offset, error)
             else:

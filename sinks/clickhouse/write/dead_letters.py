@@ -6,7 +6,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
 from schemas.dead_letters import bare, letter_of
-from schemas.encoding.codec import encode
+from schemas.encoding.record_types import DEAD_LETTER
 from schemas.errors import UnavailableError
 from schemas.records import DeadLetter
 from sinks.clickhouse.write.inserts import Rejected
@@ -28,8 +28,8 @@ async def send(producer: AIOKafkaProducer, topic: str, rejected: Rejected) -> No
     key = rejected.record.key
     try:
         try:
-            await producer.send_and_wait(topic, encode("DeadLetter", letter), key=key)
+            await producer.send_and_wait(topic, DEAD_LETTER.encode(letter), key=key)
         except MessageSizeTooLargeError:
-            await producer.send_and_wait(topic, encode("DeadLetter", bare(letter)), key=key)
+            await producer.send_and_wait(topic, DEAD_LETTER.encode(bare(letter)), key=key)
     except KafkaError as error:
         raise UnavailableError(f"Kafka does not take a dead letter for {topic}: {error}") from error

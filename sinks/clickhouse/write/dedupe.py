@@ -9,15 +9,16 @@ from typing import Final
 
 from schemas import topics
 from schemas.consumed import KafkaRecord
-from schemas.encoding.codec import HEADER_BYTES, header, skip_string, take_long
+from schemas.encoding.codec import HEADER_BYTES, skip_string, take_long
+from schemas.encoding.record_types import ACCOUNT_STATE, JOURNEY_STATE
 from schemas.topics import Topic
 from sinks.clickhouse.write.reading import tombstone_version
 from sinks.clickhouse.write.rows import UNVERSIONED
 
 #: Topics of states, each published whole and with its version as the third field, after two texts.
 _STATES: Final = {
-    topics.JOURNEY_STATES.name: header("JourneyState"),
-    topics.ACCOUNT_STATES.name: header("AccountState"),
+    topics.JOURNEY_STATES.name: JOURNEY_STATE.header,
+    topics.ACCOUNT_STATES.name: ACCOUNT_STATE.header,
 }
 
 

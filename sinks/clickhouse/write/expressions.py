@@ -11,9 +11,10 @@ from typing import Final
 from schemas.encoding.codec import HEADER_BYTES
 from schemas.encoding.registry import current
 from schemas.touchpoint.events import MAX_CHECKSUM
+from sinks.clickhouse.values import EARLIEST, LATEST
 from sinks.clickhouse.write.avro_file import END, END_BYTES, HEAD, PLACE, PLACE_BYTES
 from sinks.clickhouse.write.avro_input import columns, symbols
-from sinks.clickhouse.write.rows import EARLIEST, LATEST, TABLES
+from sinks.clickhouse.write.rows import TABLES
 
 #: Name of the query's parameter: the Kafka topic.
 TOPIC: Final = "topic"

@@ -14,9 +14,10 @@ from schemas.settings import ClickHouse
 from schemas.topics import Topic
 from sinks.clickhouse.connection import connect, translated
 from sinks.clickhouse.erasure.erasure import Erased
+from sinks.clickhouse.values import Row
 from sinks.clickhouse.write.dedupe import without_superseded
 from sinks.clickhouse.write.reading import read
-from sinks.clickhouse.write.rows import HISTORY_OF, Row, history_row
+from sinks.clickhouse.write.rows import HISTORY_OF, history_row
 
 #: Rows of one insert: it stays one block, hence atomic in each partition (RELIABILITY.md, "Loader").
 MAX_ROWS: Final = 100_000

@@ -8,9 +8,9 @@ from schemas.encoding.codec import decode, name_of
 from schemas.errors import ContractError, Reason
 from schemas.records import Record
 from schemas.topics import Topic
+from sinks.clickhouse.values import Row
 from sinks.clickhouse.write.rows import (
     TABLES,
-    Row,
     Source,
     account_tombstone,
     assignment_tombstone,

@@ -5,17 +5,13 @@ DateTime64 can hold, so that whatever the codec accepts, ClickHouse accepts too.
 """
 
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Final, NamedTuple
 
-from schemas.encoding.codec import HEADER_BYTES, encode
+from schemas.encoding.codec import HEADER_BYTES
+from schemas.encoding.record_types import TOUCHPOINT
 from schemas.records import Identifier, Record
 from schemas.touchpoint.events import MAX_CHECKSUM, checksum
-
-Row: TypeAlias = dict[str, Any]
-
-#: What DateTime64(3) holds: 1900-01-01 to 2299-12-31, UTC milliseconds; times beyond become the nearest.
-EARLIEST: Final = -2_208_988_800_000
-LATEST: Final = 10_413_791_999_999
+from sinks.clickhouse.values import LATEST, Row, moment
 
 #: Version of a tombstone that does not say its own: above all that Touchline writes, so it always wins.
 UNVERSIONED: Final = 1 << 63
@@ -45,7 +41,7 @@ def touchpoint_row(record: Record, source: Source) -> Row:
     """
     touchpoint = record["touchpoint"]
     score = touchpoint["score"]
-    check = checksum(encode("Touchpoint", touchpoint)[HEADER_BYTES:])
+    check = checksum(TOUCHPOINT.encode(touchpoint)[HEADER_BYTES:])
     return {
         "tenant": touchpoint["tenant"],
         "event_id": touchpoint["event_id"],
@@ -361,11 +357,6 @@ def _marketing_touch(which: str, touch: Record | None) -> Row:
         f"marketing_{which}_type": touch["type"] if touch else "",
         f"marketing_{which}_campaign": (touch["campaign"] or "") if touch else "",
     }
-
-
-def moment(time: int) -> int:
-    """UTC milliseconds within what DateTime64(3) holds."""
-    return EARLIEST if time < EARLIEST else LATEST if time > LATEST else time
 
 
 def _moments(times: dict[str, int]) -> dict[str, int]:

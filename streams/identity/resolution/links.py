@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from schemas.records import Identifier, IdentityLink, LinkKind, Touchpoint
-from streams.identity.ownership import node_of
 from streams.identity.resolution.evidence import Pair
+from streams.identity.resolution.ownership import node_of
 
 
 def links_of(touchpoint: Touchpoint, usable: list[Identifier]) -> Iterator[IdentityLink]:

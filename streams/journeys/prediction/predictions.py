@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from schemas.catalogue import Catalogue
-from schemas.encoding.codec import decode_as, encode
+from schemas.encoding.record_types import PREDICTION_MODEL
 from schemas.records import LikelyNext, Touchpoint
 from schemas.touchpoint.events import event_key
 from streams.journeys.prediction.recent_path import Trail
@@ -168,13 +168,13 @@ class Predictions:
         for tenant in sorted(self._due):
             model = self._models[tenant]
             model.renew()
-            yield tenant.encode() + b"//" + MODEL_KIND + b"/", encode("PredictionModel", model.dump())
+            yield tenant.encode() + b"//" + MODEL_KIND + b"/", PREDICTION_MODEL.encode(model.dump())
         self._due.clear()
 
     def restore(self, tenant: str, value: bytes) -> None:
         """Apply a changelog record of a model: it takes the place of the one before."""
         model = self._models[tenant] = Model(self._rules.prediction_half_life_ms)
-        model.load(decode_as("PredictionModel", value))
+        model.load(PREDICTION_MODEL.decode(value))
 
     def _read(self, timeline: Timeline, but: int = 0) -> Trail:
         """Where a journey stands by its timeline, but for the last so many touchpoints."""

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from schemas.encoding.codec import decode_as
+from schemas.encoding.record_types import JOURNEY_SIGNAL
 from schemas.records import JourneySignal
 from streams.journeys.state.signals import Signal
 
@@ -100,7 +100,7 @@ def _decode(value: bytes) -> _Perhaps:
             (length,) = _LENGTH.unpack_from(value, at)
             at += _LENGTH.size + length
             parts.append(value[at - length : at])
-        record: JourneySignal = decode_as("JourneySignal", parts[1])  # type: ignore[assignment]
+        record: JourneySignal = JOURNEY_SIGNAL.decode(parts[1])
         signals.append(
             Signal(
                 record["kind"], record["subject_id"], record["occurred_at"], record["rule"],

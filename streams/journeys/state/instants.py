@@ -10,7 +10,7 @@ from itertools import groupby
 from typing import Any, Final, Protocol
 
 from schemas.catalogue import Effect
-from schemas.encoding.codec import encode
+from schemas.encoding.record_types import TOUCHPOINT
 from schemas.records import ConsentDecision, Identifier, Touchpoint
 from schemas.touchpoint.events import event_key
 from streams.journeys.state.consent import STRICTNESS
@@ -72,8 +72,9 @@ def strictest(instant: Iterable[Owned]) -> dict[str, tuple[ConsentDecision, str]
 def _content(owned: Owned, last_channel: str) -> tuple[Any, ...]:
     touchpoint, owner = owned
     channel = touchpoint["channel"]
-    nameless = {**touchpoint, "event_id": "", "received_at": 0}
+    nameless = touchpoint.copy()
+    nameless["event_id"], nameless["received_at"] = "", 0
     return (
         channel != last_channel, channel, touchpoint["source"], touchpoint["session_id"] or "", touchpoint["type"],
-        owner["type"], owner["value"], encode("Touchpoint", nameless), touchpoint["event_id"],
+        owner["type"], owner["value"], TOUCHPOINT.encode(nameless), touchpoint["event_id"],
     )  # fmt: skip

@@ -16,7 +16,7 @@ from zstandard import ZstdCompressionDict, ZstdCompressor, ZstdDecompressor, tra
 
 from schemas.encoding.codec import HEADER_BYTES, encode_resolved, string_bytes, take_long
 from schemas.touchpoint.events import key_of
-from streams.identity.ownership import node_of
+from streams.identity.resolution.ownership import node_of
 from streams.journeys.prediction.recent_path import Trail
 from streams.journeys.rules.meaning import Meanings
 from streams.journeys.rules.rules import JourneyRules

@@ -13,11 +13,11 @@ from hashlib import blake2b
 from typing import Any, Final
 
 from schemas.catalogue import Catalogue
-from schemas.encoding.codec import decode_as, decode_own, encode, header
+from schemas.encoding.record_types import FOLD_SUMMARY
 from schemas.errors import ContractError, Reason
 from schemas.records import FrozenSummary, Identifier, Touchpoint
 from schemas.touchpoint.events import event_key, rank_of
-from streams.identity.ownership import NO_VERSION
+from streams.identity.resolution.ownership import NO_VERSION
 from streams.journeys.rules.rules import JourneyRules
 from streams.journeys.state.fold import Fold
 from streams.journeys.state.instants import Owned, advance_all
@@ -55,7 +55,7 @@ class Frozen:
         summary = fold.dump()
         return replace(
             self, version=max(self.version, version), boundary=_place(newest),
-            seen=bytes(seen), folds=(encode("FoldSummary", summary),), first_seen=summary["first_seen"],
+            seen=bytes(seen), folds=(FOLD_SUMMARY.encode(summary),), first_seen=summary["first_seen"],
             touchpoints=summary["touchpoints"],
         )  # fmt: skip
 
@@ -71,7 +71,7 @@ class Frozen:
         """The fold over its touchpoints, ready to go on."""
         fold = Fold(catalogue, rules)
         for number, part in enumerate(self.folds):
-            loaded = Fold.load(decode_own("FoldSummary", part), tenant, catalogue, rules)
+            loaded = Fold.load(FOLD_SUMMARY.decode_trusted(part), tenant, catalogue, rules)
             if number:
                 fold.absorb(loaded)
             else:
@@ -101,7 +101,7 @@ def read(record: FrozenSummary) -> Frozen:
     size = len(record["seen"])
     if not 1 <= size <= SEEN_BYTES or size & (size - 1):
         raise ContractError(Reason.INVALID, f"a filter of {size} bytes: a power of two up to {SEEN_BYTES} is")
-    parts = [decode_as("FoldSummary", part) for part in record["folds"]]
+    parts = [FOLD_SUMMARY.decode(part) for part in record["folds"]]
     if not parts or not all(_sound(part) for part in parts):
         raise ContractError(
             Reason.INVALID, "a frozen summary that no fold wrote: it speaks of what is not in it"
@@ -114,7 +114,7 @@ def read(record: FrozenSummary) -> Frozen:
         seen=record["seen"],
         # an older version's are written anew: `unfold` reads the current schema only
         folds=tuple(
-            raw if raw.startswith(header("FoldSummary")) else encode("FoldSummary", part)
+            raw if raw.startswith(FOLD_SUMMARY.header) else FOLD_SUMMARY.encode(part)
             for raw, part in zip(record["folds"], parts, strict=True)
         ),
         first_seen=parts[0]["first_seen"],

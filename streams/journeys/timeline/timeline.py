@@ -19,11 +19,12 @@ from itertools import chain
 from typing import Final
 
 from schemas.catalogue import Catalogue
-from schemas.encoding.codec import decode_as, decode_own, encode, encode_resolved
+from schemas.encoding.codec import encode_resolved
+from schemas.encoding.record_types import FOLD_SUMMARY, FROZEN_SUMMARY, RESOLVED_TOUCHPOINT, TOUCHPOINT
 from schemas.errors import ContractError, Reason
 from schemas.records import IdentityAssignment, JourneyState, ResolvedTouchpoint, Touchpoint, Transfer
 from schemas.touchpoint.events import SEPARATOR, Rank, event_key, rank_of
-from streams.identity.ownership import erased, must_resend_evidence, node_of, owner_at
+from streams.identity.resolution.ownership import erased, must_resend_evidence, node_of, owner_at
 from streams.journeys.prediction.recent_path import Trail
 from streams.journeys.rules.rules import JourneyRules
 from streams.journeys.signals.published import Publication
@@ -78,7 +79,7 @@ class Entry:
 
     def touchpoint(self) -> Touchpoint:
         """The touchpoint, decoded."""
-        return decode_own("ResolvedTouchpoint", self.value)["touchpoint"]  # type: ignore[no-any-return]
+        return RESOLVED_TOUCHPOINT.decode_trusted(self.value)["touchpoint"]
 
 
 #: Who comes too late by fewer touchpoints than this need not wait for a fold from the beginning, the second time.
@@ -141,7 +142,7 @@ class Timeline:
         if pointer is not None and pointer["version"] > version:
             version = pointer["version"]
             owner = owner_at(pointer, touchpoint["occurred_at"])
-            value = encode_resolved(resolved["identifier"], owner, version, encode("Touchpoint", touchpoint))
+            value = encode_resolved(resolved["identifier"], owner, version, TOUCHPOINT.encode(touchpoint))
             if owner != self.profile_id:
                 effects.forwards.append((owner, value))
                 return
@@ -193,7 +194,7 @@ class Timeline:
                 identifier=assignment["identifier"], profile_id=self.profile_id,
                 version=assignment["version"], touchpoint=touchpoint,
             )  # fmt: skip
-            self.accept(resolved, encode("ResolvedTouchpoint", resolved), effects)
+            self.accept(resolved, RESOLVED_TOUCHPOINT.encode(resolved), effects)
         if summary is not None:
             self._pass_on(summary, self.pointers[summary.node], effects)
 
@@ -310,7 +311,7 @@ class Timeline:
                 if entry.id == entry_id:
                     self._remove(entry, Effects())
             return
-        resolved: ResolvedTouchpoint = decode_as("ResolvedTouchpoint", value)  # type: ignore[assignment]
+        resolved: ResolvedTouchpoint = RESOLVED_TOUCHPOINT.decode(value)
         entry = Entry(
             resolved["touchpoint"]["occurred_at"],
             event_key(resolved["touchpoint"]),
@@ -330,7 +331,7 @@ class Timeline:
         if value is None:
             self.frozen.pop(node, None)
         else:
-            frozen, known = read(decode_as("FrozenSummary", value)), self.frozen.get(node)  # type: ignore[arg-type]
+            frozen, known = read(FROZEN_SUMMARY.decode(value)), self.frozen.get(node)
             frozen = self.frozen[node] = frozen if known is None else join(known, frozen)
             for entry in self._up_to(node, frozen.boundary):
                 self._remove(entry, Effects())
@@ -349,7 +350,7 @@ class Timeline:
         if fold is None:
             if self._rest is not None:
                 self._folded = self._rest[0]
-                fold = Fold.load(decode_own("FoldSummary", self._rest[1]), self.tenant, catalogue, rules)
+                fold = Fold.load(FOLD_SUMMARY.decode_trusted(self._rest[1]), self.tenant, catalogue, rules)
             else:
                 fold, self._folded = self._begin(catalogue, rules)
             if len(self.order) - self._folded > 2 * REST:
@@ -358,7 +359,7 @@ class Timeline:
         if resting < len(self.order):
             resting = self._begins(self.order[resting])
             advance_all(fold, self._touchpoints(self._folded, resting))
-            self._rest, self._folded = (resting, encode("FoldSummary", fold.dump())), resting
+            self._rest, self._folded = (resting, FOLD_SUMMARY.encode(fold.dump())), resting
         advance_all(fold, self._touchpoints(self._folded, len(self.order)))
         self._folded = len(self.order)
         return fold

@@ -15,7 +15,7 @@ from typing import Any, Final
 import faust
 from faust.serializers import codecs
 
-from schemas.encoding.codec import decode_own
+from schemas.encoding.record_types import TOUCHPOINT
 from tests.benchmarks.peers.contract import INPUT, Contract
 from tests.benchmarks.peers.core import Json, Meanings, advance
 from tests.benchmarks.peers.sink import Sink
@@ -28,7 +28,7 @@ class AvroTouchpoint(codecs.Codec):  # type: ignore[misc]  # faust has no types 
     """Reads the Avro single objects of the input."""
 
     def _loads(self, s: bytes) -> Json:
-        return decode_own("Touchpoint", s)
+        return TOUCHPOINT.decode_trusted(s)
 
 
 codecs.register("avro_touchpoint", AvroTouchpoint())

@@ -13,7 +13,7 @@ from quixstreams import Application, State
 from quixstreams.models import Deserializer, SerializationContext
 from quixstreams.sinks.base import BatchingSink, SinkBatch
 
-from schemas.encoding.codec import decode_own
+from schemas.encoding.record_types import TOUCHPOINT
 from tests.benchmarks.peers.contract import INPUT, Contract
 from tests.benchmarks.peers.core import Json, Meanings, advance
 from tests.benchmarks.peers.sink import Sink
@@ -25,7 +25,7 @@ class AvroTouchpoint(Deserializer):
     """Reads the Avro single objects of the input."""
 
     def __call__(self, value: bytes, ctx: SerializationContext) -> Json:  # noqa: ARG002 (its signature)
-        return decode_own("Touchpoint", value)
+        return TOUCHPOINT.decode_trusted(value)
 
 
 class ClickHouseSink(BatchingSink):

@@ -13,7 +13,7 @@ from kafka import KafkaAdminClient
 
 from deploy.sandbox import Process
 from schemas.catalogue import Catalogue
-from schemas.encoding.codec import decode_as
+from schemas.encoding.record_types import JOURNEY_STATE
 from schemas.records import Touchpoint
 from schemas.topics import JOURNEY_STATES, TOUCHPOINTS
 from tests.benchmarks.peers.answers import Answer, check, check_count, expected, of_state
@@ -111,7 +111,7 @@ class Touchline(System):
         reader = LastValues(settings.brokers, settings.topic(JOURNEY_STATES.name))
         reader.read()
         reader.close()
-        states: list[Any] = [decode_as("JourneyState", value) for value in reader.values.values() if value]
+        states: list[Any] = [JOURNEY_STATE.decode(value) for value in reader.values.values() if value]
         check("touchline's journey-states", {_profile(state): of_state(state) for state in states}, right)
         check_count("touchline's touchpoints_current", self._count("touchpoints_current"), len(events))
         check_count("touchline's journeys", self._count("journeys"), len(right))

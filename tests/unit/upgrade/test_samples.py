@@ -10,7 +10,8 @@ from importlib.metadata import version
 
 import pytest
 
-from schemas.encoding.codec import decode, decode_as
+from schemas.encoding.codec import decode
+from schemas.encoding.record_types import IDENTITY_ASSIGNMENT, JOURNEY_STATE
 from schemas.keys import identifier_key
 from schemas.topics import (
     ACCOUNT_STATES,
@@ -25,9 +26,9 @@ from schemas.topics import (
     Topic,
 )
 from streams.accounts.partition import AccountPartition
-from streams.identity.ownership import NO_VERSION, node_of
 from streams.identity.policy.prepare import prepare
 from streams.identity.resolution.links import links_of
+from streams.identity.resolution.ownership import NO_VERSION, node_of
 from streams.identity.state import IdentityState
 from streams.journeys.partition import JourneyPartition
 from streams.journeys.prediction.predictions import Predictions
@@ -102,7 +103,7 @@ def test_journeys_know_when_they_were_published_last_and_what_was_learnt(sample:
     for journeys in journeys_of(sample):
         for key, timeline in journeys.timelines.items():
             if not timeline.empty:
-                assert timeline.version == decode_as("JourneyState", published[key])["version"]
+                assert timeline.version == JOURNEY_STATE.decode(published[key])["version"]
         assert journeys.predictions is not None
         learnt += journeys.predictions.model("default").learnt
     assert learnt > 0
@@ -133,7 +134,7 @@ def test_identity_holds_what_it_has_assigned(sample: Sample) -> None:
     for record in sample.records(IDENTITY_ASSIGNMENTS):
         if record.value is None:
             continue
-        told = decode_as("IdentityAssignment", record.value)
+        told = IDENTITY_ASSIGNMENT.decode(record.value)
         held = state.tenant(told["tenant"]).assignment(node_of(told["identifier"]))
         assert held.profile_id == told["profile_id"], record.key
         mark = state.tenant(told["tenant"]).mark_of(node_of(told["identifier"]))

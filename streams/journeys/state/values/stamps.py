@@ -3,7 +3,7 @@
 from typing import Any, TypeAlias
 
 #: (occurred_at, event): where a touchpoint stands in its journey. The event is an `event_key`
-#: (schemas/touchpoint/events.py): no two stamps of one journey are equal, and they sort by (occurred_at, event_id, source).
+#: (schemas/touchpoint/events.py). No two stamps of one journey are equal. They sort by (occurred_at, event_id, source).
 Stamp: TypeAlias = tuple[int, str]
 #: A value and the touchpoint that said so: (occurred_at, event, value).
 Marked: TypeAlias = tuple[int, str, Any]

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from schemas.catalogue import Catalogue
-from schemas.encoding.codec import MAX_BYTES, encode
+from schemas.encoding.codec import MAX_BYTES
+from schemas.encoding.record_types import TOUCHPOINT
 from schemas.errors import ContractError, Reason
 from schemas.touchpoint.intake import ACCEPTED_BYTES, MAX_JSON_BYTES, accept, read_touchpoint
 from streams.identity.policy.load import load
@@ -60,11 +61,11 @@ def test_what_is_taken_is_never_too_large_once_it_is_prepared() -> None:
     """Pseudonyms are longer than what they stand for: 32 short addresses more than a kilobyte."""
     ids = [("email", f"{number}@a.de") for number in range(32)]
     most = dict.fromkeys((f"a{number}" for number in range(124)), "x" * 8192)
-    filler = ACCEPTED_BYTES - len(encode("Touchpoint", touchpoint(ids=ids, attributes={**most, "rest": ""})))
+    filler = ACCEPTED_BYTES - len(TOUCHPOINT.encode(touchpoint(ids=ids, attributes={**most, "rest": ""})))
     largest = touchpoint(ids=ids, attributes={**most, "rest": "x" * (filler - 1)})
-    assert len(encode("Touchpoint", largest)) == ACCEPTED_BYTES
+    assert len(TOUCHPOINT.encode(largest)) == ACCEPTED_BYTES
     assert accept({**largest, "attributes": largest["attributes"]}, START) == largest
     _, prepared = prepare(largest, load("", b"0123456789abcdef" * 4, "k" * 32), Catalogue.load())
-    assert ACCEPTED_BYTES < len(encode("Touchpoint", prepared)) <= MAX_BYTES
+    assert ACCEPTED_BYTES < len(TOUCHPOINT.encode(prepared)) <= MAX_BYTES
     largest["attributes"]["rest"] += "x"
     assert reason(largest) is Reason.TOO_LARGE

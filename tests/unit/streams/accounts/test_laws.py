@@ -12,7 +12,7 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from schemas.encoding.codec import encode
+from schemas.encoding.record_types import RESOLVED_TOUCHPOINT
 from schemas.records import AccountContribution, AccountState, MemberSummary
 from streams.accounts.contributions import Account, combine
 from streams.accounts.partition import AccountPartition, changelog_record
@@ -135,7 +135,7 @@ class World:
                 resolved = {"identifier": {"type": "cookie", "value": what["node"]}, "profile_id": profile,
                             "version": -1, "touchpoint": what["touchpoint"]}  # fmt: skip
                 self.told.note_input(profile.encode(), timeline, resolved)
-                timeline.accept(resolved, encode("ResolvedTouchpoint", resolved), effects)  # type: ignore[arg-type]
+                timeline.accept(resolved, RESOLVED_TOUCHPOINT.encode(resolved), effects)  # type: ignore[arg-type]
             else:
                 self.told.note_input(profile.encode(), timeline, {"assignment": what})
                 timeline.move(away(what, offset), effects)  # type: ignore[arg-type]

@@ -8,11 +8,12 @@ from types import SimpleNamespace
 from typing import Any
 
 from schemas import topics
-from schemas.encoding.codec import decode, decode_as, encode
+from schemas.encoding.codec import decode, encode
+from schemas.encoding.record_types import JOURNEY_SIGNAL
 from schemas.records import ResolvedTouchpoint, Touchpoint
 from schemas.settings import Settings
-from streams.identity.ownership import NO_VERSION
 from streams.identity.resolution.definition import own_profile
+from streams.identity.resolution.ownership import NO_VERSION
 from streams.journeys.agent import IDLE_SECONDS, Journeys
 from streams.journeys.rules.rules import JourneyRules
 from streams.runtime.app import WorkerApp
@@ -39,7 +40,7 @@ class Published:
                 raise ConnectionError("the broker is gone")
         for (topic, _), records in outbox.records.items():
             if topic.endswith(topics.JOURNEY_SIGNALS.name):
-                self.signals += [decode_as("JourneySignal", value) for _, value, _ in records]
+                self.signals += [JOURNEY_SIGNAL.decode(value) for _, value, _ in records]
             elif topic.endswith(topics.JOURNEY_INPUTS.name):
                 self.inputs += [decode(value) for _, value, _ in records]
             elif topic.endswith(topics.JOURNEY_STATES.name):

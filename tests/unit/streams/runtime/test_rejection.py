@@ -2,7 +2,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from schemas.encoding.codec import decode_as
+from schemas.encoding.record_types import DEAD_LETTER
 from schemas.errors import ContractError, Reason, SinkError
 from streams.runtime.rejection import dead_letter
 
@@ -12,7 +12,7 @@ RECORD = SimpleNamespace(
 
 
 def test_a_broken_record_is_kept_whole_with_its_reason() -> None:
-    letter = decode_as("DeadLetter", dead_letter(RECORD, ContractError(Reason.INVALID, "no good"), "stitch"))
+    letter = DEAD_LETTER.decode(dead_letter(RECORD, ContractError(Reason.INVALID, "no good"), "stitch"))
 
     assert (letter["reason"], letter["error"], letter["component"]) == ("INVALID", "no good", "stitch")
     assert (letter["topic"], letter["partition"], letter["offset"]) == ("touchpoints", 3, 7)
@@ -21,7 +21,7 @@ def test_a_broken_record_is_kept_whole_with_its_reason() -> None:
 
 
 def test_a_bug_sets_its_record_aside_instead_of_stopping_everybody_behind_it(caplog) -> None:
-    letter = decode_as("DeadLetter", dead_letter(RECORD, KeyError("stage"), "journeys"))
+    letter = DEAD_LETTER.decode(dead_letter(RECORD, KeyError("stage"), "journeys"))
 
     assert (letter["reason"], letter["error"]) == ("UNEXPECTED", "KeyError: 'stage'")
     assert "touchpoints/3/7" in caplog.text

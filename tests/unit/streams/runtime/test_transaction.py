@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from schemas import topics
-from schemas.encoding.codec import decode_as
+from schemas.encoding.record_types import DEAD_LETTER
 from schemas.errors import ContractError, Reason, SettingsError
 from schemas.settings import Settings
 from streams.runtime.app import WorkerApp
@@ -161,7 +161,7 @@ def test_one_bad_record_becomes_a_dead_letter_and_the_next_is_served(error: Exce
 
     World().run(body)
     assert served == [1]
-    assert [decode_as("DeadLetter", value)["reason"] for _, value, _ in letters] == [reason]
+    assert [DEAD_LETTER.decode(value)["reason"] for _, value, _ in letters] == [reason]
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.records import AssignmentCorrection, IdentityAssignment
-from streams.identity.ownership import erased, owner_at
+from streams.identity.resolution.ownership import erased, owner_at
 from streams.identity.resolution.profile_id import own_profile
 from streams.stitch.compact_assignment import compact, correction_of, owner_of, version_of, was_erased
 

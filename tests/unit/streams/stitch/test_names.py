@@ -7,7 +7,7 @@ import pytest
 
 from schemas import topics
 from schemas.catalogue import Catalogue
-from schemas.encoding.codec import decode_as, encode
+from schemas.encoding.record_types import IDENTITY_CORRECTION, TOUCHPOINT
 from schemas.keys import identifier_key
 from schemas.records import Touchpoint
 from schemas.settings import Settings
@@ -24,18 +24,18 @@ def placed(event: Touchpoint, catalogue: Catalogue = CATALOGUE) -> tuple[list[To
     app = WorkerApp(Settings(partitions=1))
     app.topic_partitions = {app.settings.topic(topic.name): 1 for topic in topics.ALL}
     record = SimpleNamespace(
-        key=identifier_key("default", event["identifiers"][0]), value=encode("Touchpoint", event),
+        key=identifier_key("default", event["identifiers"][0]), value=TOUCHPOINT.encode(event),
         headers=[], partition=0, offset=0, topic="touchpoints", timestamp=0, timestamp_type=0,
     )  # fmt: skip
     fetch = transaction_over(app, StitchState())
     passed = Stitch(app, POLICY, catalogue).place(record, fetch, set())
     corrections = [
-        decode_as("IdentityCorrection", value)
+        IDENTITY_CORRECTION.decode(value)
         for (topic, _), records in fetch.outputs.records.items()
         for _, value, _ in records
         if topic == topics.IDENTITY_LINKS.name
     ]
-    return [] if passed is None else [decode_as("Touchpoint", passed.value)], corrections  # type: ignore[list-item]
+    return [] if passed is None else [TOUCHPOINT.decode(passed.value)], corrections  # type: ignore[list-item]
 
 
 def test_a_type_and_a_channel_in_another_spelling_are_passed_on_under_the_catalogues_names() -> None:

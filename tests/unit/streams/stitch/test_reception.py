@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from schemas import topics
-from schemas.encoding.codec import decode_as, encode
+from schemas.encoding.record_types import TOUCHPOINT
 from schemas.errors import ContractError
 from schemas.keys import identifier_key
 from schemas.records import Touchpoint
@@ -33,14 +33,14 @@ class Broker:
     def placed(self, event: Touchpoint, timestamp: int = 0, timestamp_type: int = CREATE_TIME) -> Touchpoint:
         placed = self.stitch.place(
             SimpleNamespace(
-                key=identifier_key("default", event["identifiers"][0]), value=encode("Touchpoint", event),
+                key=identifier_key("default", event["identifiers"][0]), value=TOUCHPOINT.encode(event),
                 headers=[], partition=0, offset=0, topic="touchpoints", timestamp=timestamp,
                 timestamp_type=timestamp_type,
             ),
             transaction_over(self.app, StitchState()), set(),
         )  # fmt: skip
         assert placed is not None
-        return decode_as("Touchpoint", placed.value)  # type: ignore[return-value]
+        return TOUCHPOINT.decode(placed.value)
 
 
 def refused(broker: Broker, event: Touchpoint, **record: int) -> str:

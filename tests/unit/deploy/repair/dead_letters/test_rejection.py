@@ -1,7 +1,8 @@
 from types import SimpleNamespace
 
 from schemas.dead_letters import ENCLOSED_BYTES
-from schemas.encoding.codec import MAX_BYTES, decode_as
+from schemas.encoding.codec import MAX_BYTES
+from schemas.encoding.record_types import DEAD_LETTER
 from schemas.errors import ContractError, Reason
 from streams.runtime.rejection import dead_letter
 
@@ -21,14 +22,14 @@ def record(size: int) -> SimpleNamespace:
 
 
 def test_an_original_is_enclosed_with_key_and_headers() -> None:
-    letter = decode_as("DeadLetter", dead_letter(record(100), ERROR, "stitch"))
+    letter = DEAD_LETTER.decode(dead_letter(record(100), ERROR, "stitch"))
 
     assert (letter["key"], letter["value"]) == (b"k", b"x" * 100)
     assert letter["headers"] == [{"name": "h", "value": b"v"}]
 
 
 def test_an_original_that_would_not_fit_is_left_where_it_is_so_that_it_cannot_block() -> None:
-    letter = decode_as("DeadLetter", dead_letter(record(2 * MAX_BYTES), ERROR, "stitch"))
+    letter = DEAD_LETTER.decode(dead_letter(record(2 * MAX_BYTES), ERROR, "stitch"))
 
     assert letter["value"] is None
     assert letter["error"] == (
@@ -39,4 +40,4 @@ def test_an_original_that_would_not_fit_is_left_where_it_is_so_that_it_cannot_bl
 def test_a_letter_can_be_read_whatever_it_encloses() -> None:
     error = ContractError(Reason.UNDECODABLE, "x" * 100_000)
 
-    decode_as("DeadLetter", dead_letter(record(ENCLOSED_BYTES - 10), error, "stitch"))
+    DEAD_LETTER.decode(dead_letter(record(ENCLOSED_BYTES - 10), error, "stitch"))

@@ -5,7 +5,8 @@ from deploy.repair.dead_letters.letters import Letter, Wanted, read_letter, summ
 from deploy.repair.dead_letters.replaying import Outgoing, Replay
 from schemas import headers
 from schemas.dead_letters import NOT_ENCLOSED
-from schemas.encoding.codec import decode, encode
+from schemas.encoding.codec import decode
+from schemas.encoding.record_types import TOUCHPOINT
 from schemas.records import DeadLetter, Header
 from schemas.settings import Settings
 from tests.support.touchpoints import START, touchpoint
@@ -82,7 +83,7 @@ def test_an_original_too_large_for_its_letter_is_read_where_it_stands() -> None:
 
 def test_a_fix_goes_by_the_reception_that_stitch_went_by_not_by_what_the_source_states() -> None:
     in_2099 = START + 73 * 365 * 24 * HOUR
-    lying = encode("Touchpoint", touchpoint(occurred_at=in_2099, received_at=in_2099))
+    lying = TOUCHPOINT.encode(touchpoint(occurred_at=in_2099, received_at=in_2099))
     run, _ = replay(letter(value=lying))
     assert run.done.fails_again == 1
 
@@ -92,12 +93,12 @@ def test_a_fix_goes_by_the_reception_that_stitch_went_by_not_by_what_the_source_
 
 
 def test_a_fix_mends_touchpoints_and_leaves_the_rest() -> None:
-    broken = encode("Touchpoint", touchpoint(amount_minor=5))
+    broken = TOUCHPOINT.encode(touchpoint(amount_minor=5))
     fix = parse_fix('[set]\ncurrency = "EUR"', "fix.toml")
     run, (sent,) = replay(
         letter(1, value=broken, headers=[Header(name=headers.ROUTED, value=b"1")]),
         letter(2, topic="test.journey-inputs"), letter(3),
-        letter(4, value=encode("Touchpoint", touchpoint(sentiment=5.0))), fix=fix,
+        letter(4, value=TOUCHPOINT.encode(touchpoint(sentiment=5.0))), fix=fix,
     )  # fmt: skip
 
     assert decode(sent.value)[1]["currency"] == "EUR"

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from schemas import topics
-from schemas.encoding.codec import encode
+from schemas.encoding.record_types import ERASE
 from schemas.errors import UnavailableError
 from schemas.settings import ClickHouse
 from sinks.clickhouse.erasure.erasure import Erased, Erasure
@@ -80,7 +80,7 @@ def test_an_older_erasure_takes_nothing_back() -> None:
 def test_of_the_records_of_a_request_the_first_profile_s_is_acted_on() -> None:
     erase = example("Erase")
     first, second = ({**erase, "profile_ids": ["p1", "p2"], "profile_id": one} for one in ("p1", "p2"))
-    batch = [(topics.JOURNEY_INPUTS, Consumed(encode("Erase", one))) for one in (first, second)]
+    batch = [(topics.JOURNEY_INPUTS, Consumed(ERASE.encode(one))) for one in (first, second)]
 
     (found,) = requested(batch)
 
@@ -138,7 +138,7 @@ def test_an_erasure_is_carried_out_when_the_workers_have_answered_and_once_more_
 
     async def play(queue: ErasureQueue, clock: Clock) -> None:
         erase = {**example("Erase"), "profile_ids": [example("Erase")["profile_id"]]}
-        record = topics.JOURNEY_INPUTS, Consumed(encode("Erase", erase))
+        record = topics.JOURNEY_INPUTS, Consumed(ERASE.encode(erase))
         assert await queue.accept([record], asyncio.Event())
         await work(queue, clock, SETTLE_SECONDS / 2)
         assert store.done == []

@@ -2,7 +2,7 @@ from io import BytesIO
 
 from fastavro import reader
 
-from schemas.encoding.codec import encode, header
+from schemas.encoding.record_types import JOURNEY_STATE, RESOLVED_TOUCHPOINT
 from schemas.encoding.registry import current
 from sinks.clickhouse.write.avro_file import END, END_BYTES, HEAD, PLACE, Container, Item
 from sinks.clickhouse.write.avro_input import wire
@@ -17,7 +17,7 @@ def test_a_file_holds_every_record_as_it_came_between_its_place_and_the_end_mark
 
     assert [one["touchpoint"]["event_id"] for one in found] == ["e1", "e2"]
     assert [one["version"] for one in found] == [-1, 2**40]
-    assert all(one[END] == END_BYTES and one[HEAD] == header("ResolvedTouchpoint") for one in found)
+    assert all(one[END] == END_BYTES and one[HEAD] == RESOLVED_TOUCHPOINT.header for one in found)
     place = found[1][PLACE]
     assert [int.from_bytes(part, "little") for part in (place[:8], place[8:12], place[12:])] == [
         2**40 + 1, 7, 2**32 - 1,
@@ -26,7 +26,7 @@ def test_a_file_holds_every_record_as_it_came_between_its_place_and_the_end_mark
 
 def test_times_and_enums_are_read_as_the_integers_that_they_are_on_the_wire() -> None:
     touchpoint = {**resolved("e1")["touchpoint"], "link": "ASSERTED", "consent": {"email": "DENIED"}}
-    value = encode("ResolvedTouchpoint", {**resolved("e1"), "touchpoint": touchpoint})
+    value = RESOLVED_TOUCHPOINT.encode({**resolved("e1"), "touchpoint": touchpoint})
 
     (found,) = reader(BytesIO(Container(wire(current()["ResolvedTouchpoint"])).file([Item(0, 0, 0, value)])))
 
@@ -37,7 +37,7 @@ def test_times_and_enums_are_read_as_the_integers_that_they_are_on_the_wire() ->
 
 def test_a_file_of_states_reads_back_as_the_states() -> None:
     state = example("JourneyState")
-    file = Container(wire(current()["JourneyState"])).file([Item(0, 0, 0, encode("JourneyState", state))])
+    file = Container(wire(current()["JourneyState"])).file([Item(0, 0, 0, JOURNEY_STATE.encode(state))])
 
     (found,) = reader(BytesIO(file))
 

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas import topics
-from schemas.encoding.codec import encode, long_bytes, take_long
+from schemas.encoding.codec import long_bytes, take_long
+from schemas.encoding.record_types import JOURNEY_STATE
 from sinks.clickhouse.write.dedupe import without_superseded
 from tests.support.examples import example
 
@@ -23,7 +24,7 @@ class Record:
 
 
 def state(version: int) -> bytes:
-    return encode("JourneyState", {**example("JourneyState"), "version": version})
+    return JOURNEY_STATE.encode({**example("JourneyState"), "version": version})
 
 
 def left(*records: Record) -> list[int]:

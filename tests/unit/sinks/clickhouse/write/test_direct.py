@@ -3,7 +3,8 @@ import random
 import pytest
 
 from schemas import topics
-from schemas.encoding.codec import UNWALKED_BYTES, encode, header, identifiers_of
+from schemas.encoding.codec import UNWALKED_BYTES, identifiers_of
+from schemas.encoding.record_types import JOURNEY_SIGNAL, JOURNEY_STATE, MOVE, RESOLVED_TOUCHPOINT
 from schemas.errors import ContractError
 from schemas.topics import Topic
 from sinks.clickhouse.erasure.erasure import Erased
@@ -21,16 +22,16 @@ def test_touchpoints_and_states_go_directly_and_everything_else_does_not() -> No
     states: Records = [
         (
             topics.JOURNEY_STATES,
-            Consumed(encode("JourneyState", journey(f"p{n}", 1)), key=f"default/p{n}".encode()),
+            Consumed(JOURNEY_STATE.encode(journey(f"p{n}", 1)), key=f"default/p{n}".encode()),
         )
         for n in range(2)
     ]
     others: Records = [
         (topics.JOURNEY_STATES, Consumed(None, key=b"default/p9")),
-        (topics.JOURNEY_INPUTS, Consumed(header("Move") + b"not read")),
+        (topics.JOURNEY_INPUTS, Consumed(MOVE.header + b"not read")),
         (topics.JOURNEY_INPUTS, Consumed(None)),
         (topics.JOURNEY_INPUTS, Consumed(b"junk")),
-        (topics.JOURNEY_SIGNALS, Consumed(encode("JourneySignal", signal("s1", 1)))),
+        (topics.JOURNEY_SIGNALS, Consumed(JOURNEY_SIGNAL.encode(signal("s1", 1)))),
         (topics.JOURNEY_STATES, Consumed(resolved_bytes("in the wrong topic"))),
     ]
 
@@ -57,7 +58,7 @@ def test_what_the_codec_would_walk_before_decoding_is_left_to_it() -> None:
 
 def test_of_a_profiles_states_only_the_newest_goes() -> None:
     states: Records = [
-        (topics.JOURNEY_STATES, Consumed(encode("JourneyState", journey("p1", version))))
+        (topics.JOURNEY_STATES, Consumed(JOURNEY_STATE.encode(journey("p1", version))))
         for version in (1, 2, 3)
     ]
 
@@ -79,7 +80,7 @@ def test_whatever_carries_an_erased_identifier_is_left_to_the_rows() -> None:
         for value in (
             resolved_bytes("owner", ids=[("cookie", "x")]),
             resolved_bytes("carried", ids=[("cookie", "y"), ("cookie", "x")]),
-            header("ResolvedTouchpoint") + b"\x7f",
+            RESOLVED_TOUCHPOINT.header + b"\x7f",
             resolved_bytes("another", ids=[("cookie", "xx")]),
             resolved_bytes("of another type", ids=[("email", "x")]),
             resolved_bytes("elsewhere", ids=[("cookie", "x")], tenant="bank"),

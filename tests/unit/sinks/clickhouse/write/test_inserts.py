@@ -1,5 +1,5 @@
 from schemas import topics
-from schemas.encoding.codec import encode
+from schemas.encoding.record_types import JOURNEY_STATE
 from sinks.clickhouse.write.inserts import prepare
 from tests.support.kafka_records import Consumed, journey, resolved_bytes
 
@@ -7,7 +7,7 @@ from tests.support.kafka_records import Consumed, journey, resolved_bytes
 def test_a_batch_becomes_one_insert_a_table_and_the_rejected_stay_apart() -> None:
     batch = [
         (topics.JOURNEY_INPUTS, Consumed(resolved_bytes("e1"))),
-        (topics.JOURNEY_STATES, Consumed(encode("JourneyState", journey("p1", 1)))),
+        (topics.JOURNEY_STATES, Consumed(JOURNEY_STATE.encode(journey("p1", 1)))),
         (topics.JOURNEY_INPUTS, Consumed(b"junk", offset=9)),
         (topics.JOURNEY_INPUTS, Consumed(resolved_bytes("e2"))),
     ]
@@ -21,7 +21,7 @@ def test_a_batch_becomes_one_insert_a_table_and_the_rejected_stay_apart() -> Non
 
 def test_tombstones_go_into_an_insert_of_their_own_because_they_know_fewer_columns() -> None:
     batch = [
-        (topics.JOURNEY_STATES, Consumed(encode("JourneyState", journey("p1", 1)))),
+        (topics.JOURNEY_STATES, Consumed(JOURNEY_STATE.encode(journey("p1", 1)))),
         (topics.JOURNEY_STATES, Consumed(None, key=b"default/p2")),
     ]
 

@@ -3,7 +3,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas import topics
-from schemas.encoding.codec import encode, header
+from schemas.encoding.codec import header
+from schemas.encoding.record_types import DEAD_LETTER, IDENTITY_ASSIGNMENT, JOURNEY_STATE, RESOLVED_TOUCHPOINT
 from schemas.errors import ContractError, Reason
 from schemas.topics import Topic
 from sinks.clickhouse.write.reading import READ, read
@@ -42,7 +43,7 @@ def test_bytes_that_are_not_ours_are_rejected_on_every_topic(topic: Topic) -> No
 
 @given(st.binary(max_size=60))
 def test_hostile_bytes_raise_nothing_but_a_contract_error(data: bytes) -> None:
-    for start in (b"", header("ResolvedTouchpoint"), header("JourneyState")):
+    for start in (b"", RESOLVED_TOUCHPOINT.header, JOURNEY_STATE.header):
         for topic in (topics.JOURNEY_INPUTS, topics.JOURNEY_STATES):
             try:
                 read(topic, Consumed(start + data))
@@ -51,7 +52,7 @@ def test_hostile_bytes_raise_nothing_but_a_contract_error(data: bytes) -> None:
 
 
 def test_a_record_on_a_topic_of_others_is_rejected() -> None:
-    error = rejection(topics.JOURNEY_STATES, Consumed(encode("IdentityAssignment", assignment("a", "p", 1))))
+    error = rejection(topics.JOURNEY_STATES, Consumed(IDENTITY_ASSIGNMENT.encode(assignment("a", "p", 1))))
 
     assert str(error) == "a IdentityAssignment does not belong on journey-states"
 
@@ -75,7 +76,7 @@ def test_an_unreadable_dead_letter_is_stored_as_it_is() -> None:
 
 
 def test_a_dead_letter_is_stored_with_the_original_bytes() -> None:
-    found = read(topics.DEAD_LETTERS, Consumed(encode("DeadLetter", example("DeadLetter"))))
+    found = read(topics.DEAD_LETTERS, Consumed(DEAD_LETTER.encode(example("DeadLetter"))))
 
     assert found is not None
     assert found[1]["value"] == example("DeadLetter")["value"]

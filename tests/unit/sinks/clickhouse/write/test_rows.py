@@ -7,7 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.encoding.codec import encode
-from sinks.clickhouse.write.rows import EARLIEST, LATEST, TABLES, Source, moment, touchpoint_row
+from schemas.encoding.record_types import RESOLVED_TOUCHPOINT
+from sinks.clickhouse.values import EARLIEST, LATEST, moment
+from sinks.clickhouse.write.rows import TABLES, Source, touchpoint_row
 from tests.support.kafka_records import example, resolved
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -38,7 +40,7 @@ def test_the_copy_stitched_under_the_newest_assignment_wins() -> None:
 
 
 def test_which_of_two_differing_copies_wins_does_not_depend_on_where_they_lay_in_kafka() -> None:
-    value = encode("ResolvedTouchpoint", resolved())
+    value = RESOLVED_TOUCHPOINT.encode(resolved())
     first, second = (touchpoint_row(resolved(), Source("t", 0, offset, value)) for offset in (1, 2))
 
     assert first["version"] == second["version"]

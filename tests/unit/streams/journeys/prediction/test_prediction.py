@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.encoding.codec import decode_as, encode
+from schemas.encoding.record_types import JOURNEY_STATE, PREDICTION_MODEL, RESOLVED_TOUCHPOINT
 from schemas.errors import SettingsError
 from schemas.records import Touchpoint
 from schemas.touchpoint.events import event_key
@@ -153,7 +153,7 @@ def test_a_risk_is_a_probability_and_a_model_survives_its_changelog(
     found = [model.risk.probability(standing) for standing in STANDINGS]
     assert all(chance is None or 0 <= chance <= 1 for chance in found)
     again = Model(HALF_LIFE)
-    again.load(decode_as("PredictionModel", encode("PredictionModel", model.dump())))
+    again.load(PREDICTION_MODEL.decode(PREDICTION_MODEL.encode(model.dump())))
 
     def close(expected: Any) -> Any:
         return pytest.approx(expected, rel=1e-5, abs=1e-7)  # counts are single precision there
@@ -261,7 +261,7 @@ def take(place: JourneyPartition, journey: Sequence[Touchpoint], key: bytes = KE
             "touchpoint": item,
         }
         new = event_key(item) not in timeline.entries
-        timeline.accept(resolved, encode("ResolvedTouchpoint", resolved), Effects())  # type: ignore[arg-type]
+        timeline.accept(resolved, RESOLVED_TOUCHPOINT.encode(resolved), Effects())  # type: ignore[arg-type]
         if place.predictions is not None and new:
             place.predictions.arrived(timeline, item, CLOCK)
 
@@ -271,7 +271,7 @@ def published(place: JourneyPartition, key: bytes = KEY) -> dict[str, object]:
     _, sealed = timeline.sealed(CATALOGUE, RULES)
     if place.predictions is not None:
         sealed = place.predictions.attach(sealed, timeline)
-    return decode_as("JourneyState", sealed)
+    return JOURNEY_STATE.decode(sealed)
 
 
 def busy(count: int = LEAST_RENEWAL, *, tenant: str = "default", start: float = 0) -> list[Touchpoint]:
@@ -300,7 +300,7 @@ def test_enabled_predictions_are_in_the_state_and_change_neither_its_hash_nor_an
 
 def published_without(place: JourneyPartition) -> dict[str, object]:
     _, sealed = place.timelines[KEY].sealed(CATALOGUE, RULES)
-    return decode_as("JourneyState", sealed)
+    return JOURNEY_STATE.decode(sealed)
 
 
 def test_disabled_predictions_leave_everything_empty() -> None:
@@ -333,8 +333,8 @@ def test_predictions_are_spliced_in_as_the_codec_would_encode_them(
     state, (_, sealed) = folded.state("default", "p1", 9), folded.sealed("default", "p1", 9)
     predicted = {"likely_next": likely_next, "issue_risk": issue_risk, "model_version": version}
     value = predicting(sealed, likely_next, issue_risk, version)
-    assert decode_as("JourneyState", value) == {**state, **predicted}
-    assert value == encode("JourneyState", {**state, **predicted})
+    assert JOURNEY_STATE.decode(value) == {**state, **predicted}
+    assert value == JOURNEY_STATE.encode({**state, **predicted})
 
 
 def test_a_repeated_or_late_touchpoint_teaches_nothing() -> None:

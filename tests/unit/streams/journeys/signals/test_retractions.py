@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from schemas.encoding.codec import encode
+from schemas.encoding.record_types import JOURNEY_SIGNAL
 from schemas.records import IdentityAssignment, Touchpoint
 from streams.identity.resolution.definition import own_profile
 from streams.journeys.agent import IDLE_SECONDS
@@ -51,7 +51,7 @@ def carts(broker: Published) -> list[tuple[Any, ...]]:
 
 
 def holding(broker: Published) -> set[tuple[str, str, str]]:
-    read = Subscriber().read(encode("JourneySignal", signal) for signal in broker.signals)
+    read = Subscriber().read(JOURNEY_SIGNAL.encode(signal) for signal in broker.signals)
     return {(s["profile_id"], s["kind"], s["subject_id"]) for s in read.holding()}
 
 
@@ -97,7 +97,7 @@ def test_who_hears_of_the_survivor_before_the_loser_ends_with_the_same() -> None
     worker.hear(*broker.inputs, offset=2)
     worker.tick(IDLE_SECONDS + 1)
     survivors_first = sorted(broker.signals, key=lambda signal: signal["profile_id"] != OTHER)
-    read = Subscriber().read(encode("JourneySignal", signal) for signal in survivors_first)
+    read = Subscriber().read(JOURNEY_SIGNAL.encode(signal) for signal in survivors_first)
     assert {(s["profile_id"], s["kind"], s["subject_id"]) for s in read.holding()} == by_definition(
         OTHER, CART
     )

@@ -1,6 +1,6 @@
 """One journey that a reader can check by hand, field by field."""
 
-from schemas.encoding.codec import decode_as, encode
+from schemas.encoding.record_types import JOURNEY_STATE
 from streams.journeys.state.state_hash import UNPREDICTED, state_hash
 from tests.support.journeys import DAY, MINUTE, START, state, touchpoint
 
@@ -146,7 +146,7 @@ def test_every_field_of_a_journey_that_can_be_checked_by_hand() -> None:
 
 def test_a_state_survives_the_codec() -> None:
     found = state(*JOURNEY)
-    read = decode_as("JourneyState", encode("JourneyState", found))
+    read = JOURNEY_STATE.decode(JOURNEY_STATE.encode(found))
     assert read == found
     assert state_hash(read) == found["state_hash"]  # type: ignore[arg-type]
 

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.encoding.codec import decode_as, encode
+from schemas.encoding.record_types import JOURNEY_STATE
 from schemas.records import Touchpoint
 from streams.journeys.state.fold import Fold
 from streams.journeys.state.state_hash import state_hash
@@ -40,7 +40,7 @@ def test_any_permutation_and_duplication_gives_the_same_hash(
 @given(journeys)
 def test_every_state_survives_the_codec_with_its_hash(journey: list[Touchpoint]) -> None:
     found = state(*journey)
-    read = decode_as("JourneyState", encode("JourneyState", found))
+    read = JOURNEY_STATE.decode(JOURNEY_STATE.encode(found))
     assert read == found
     assert state_hash(read) == found["state_hash"]  # type: ignore[arg-type]
 

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.encoding.codec import decode_as, encode
+from schemas.encoding.record_types import FOLD_SUMMARY
 from schemas.records import Touchpoint
-from streams.identity.ownership import node_of
+from streams.identity.resolution.ownership import node_of
 from streams.journeys.rules.rules import JourneyRules
 from streams.journeys.state.fold import Fold
 from streams.journeys.state.instants import advance_all
@@ -200,7 +200,7 @@ def test_a_fold_that_was_written_down_knows_its_orders(journey: list[Touchpoint]
     ordered = in_order(journey)
     while 0 < cut < len(ordered) and ordered[cut]["occurred_at"] == ordered[cut - 1]["occurred_at"]:
         cut += 1  # touchpoints of one time are folded together
-    stored = decode_as("FoldSummary", encode("FoldSummary", fold(*ordered[:cut]).dump()))
+    stored = FOLD_SUMMARY.decode(FOLD_SUMMARY.encode(fold(*ordered[:cut]).dump()))
     resumed = Fold.load(stored, "default", CATALOGUE, RULES)
     advance_all(resumed, ((item, item["identifiers"][0]) for item in ordered[cut:]))
     assert resumed.state("default", "p1", 7) == state(*journey)

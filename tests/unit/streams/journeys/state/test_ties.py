@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.encoding.codec import encode
+from schemas.encoding.record_types import FOLD_SUMMARY
 from schemas.records import Touchpoint
-from streams.identity.ownership import node_of
+from streams.identity.resolution.ownership import node_of
 from streams.journeys.rules.rules import JourneyRules
 from streams.journeys.state.fold import Fold
 from streams.journeys.timeline.horizon_summary import BLOCK, fold_timeline
@@ -260,9 +260,9 @@ def test_what_freezes_leaves_days_whole_and_more_than_a_block_of_one_time_is_par
     assert timeline.frozen
     owned = [(node_of(item["identifiers"][0]), item) for item in in_order(journey)]  # type: ignore[arg-type]
     live, replayed = timeline.fold(CATALOGUE, RULES), fold_timeline(owned, CATALOGUE, RULES)
-    assert encode("FoldSummary", live.dump()) == encode("FoldSummary", replayed.dump())
+    assert FOLD_SUMMARY.encode(live.dump()) == FOLD_SUMMARY.encode(replayed.dump())
     if per_day <= BLOCK:
-        assert encode("FoldSummary", live.dump()) == encode("FoldSummary", fold(*journey).dump())  # type: ignore[arg-type]
+        assert FOLD_SUMMARY.encode(live.dump()) == FOLD_SUMMARY.encode(fold(*journey).dump())  # type: ignore[arg-type]
         (frozen,) = timeline.frozen.values()
         assert frozen.boundary[0] < timeline.order[0][0]
 

@@ -7,7 +7,8 @@ that ask for long memories (counts of thousands) come on top.
 from functools import cache
 
 from schemas.catalogue import Catalogue
-from schemas.encoding.codec import MAX_BYTES, MAX_OWN_BYTES, decode, encode
+from schemas.encoding.codec import MAX_BYTES, MAX_OWN_BYTES, decode
+from schemas.encoding.record_types import FOLD_SUMMARY, FROZEN_SUMMARY, JOURNEY_SIGNAL, TRANSFER
 from schemas.keys import profile_key
 from schemas.records import Identifier, Touchpoint, Transfer
 from schemas.topics import MAX_MESSAGE_BYTES
@@ -117,7 +118,7 @@ def test_the_worst_state_that_can_be_published() -> None:
 
 
 def test_the_worst_summary_that_can_be_kept_and_transferred() -> None:
-    summary = encode("FoldSummary", worst(1).dump())
+    summary = FOLD_SUMMARY.encode(worst(1).dump())
     frozen = nothing(("t" * 64, "🙂" * MAX_IDENTIFIER_CHARACTERS)).record() | {"folds": [summary]}
     assert len(worst(1).dump()["issues"]) == 2 * MAX_ISSUES
     assert len(worst(1).dump()["named_sessions"]) == MAX_NAMED
@@ -125,11 +126,11 @@ def test_the_worst_summary_that_can_be_kept_and_transferred() -> None:
     transfer = Transfer(
         profile_id="p" * 36, from_profile_id="p" * 36, assignment=assigned("a", "p1", 1), touchpoints=[], frozen=frozen
     )  # fmt: skip
-    sizes = len(encode("FrozenSummary", frozen)), len(encode("Transfer", transfer))
+    sizes = len(FROZEN_SUMMARY.encode(frozen)), len(TRANSFER.encode(transfer))
     print(f"FoldSummary {len(summary):,}, FrozenSummary and Transfer {sizes}")
     # two summaries of one identifier stand one after the other when a contested cut is taken back
     assert 2 * max(sizes) <= MAX_OWN_BYTES
-    assert decode(encode("Transfer", transfer))[0] == "Transfer"
+    assert decode(TRANSFER.encode(transfer))[0] == "Transfer"
 
 
 def test_the_worst_signals_that_one_publication_can_raise() -> None:
@@ -137,7 +138,7 @@ def test_the_worst_signals_that_one_publication_can_raise() -> None:
     ahead = Intentions()
     for signal in holding:
         record = raised(TENANT, "p" * 36, signal, version=2**62)
-        ahead.raising(profile_key(TENANT, "p" * 36), 1, 1, signal.event, encode("JourneySignal", record))
+        ahead.raising(profile_key(TENANT, "p" * 36), 1, 1, signal.event, JOURNEY_SIGNAL.encode(record))
     ((_, value),) = ahead.ahead()
     print(f"{len(holding)} signals, {len(value or b''):,}")
     assert len(value or b"") <= MAX_OWN_BYTES

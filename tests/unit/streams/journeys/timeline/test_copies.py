@@ -2,7 +2,7 @@
 
 import pytest
 
-from schemas.encoding.codec import encode
+from schemas.encoding.record_types import RESOLVED_TOUCHPOINT
 from schemas.errors import ContractError
 from schemas.records import Touchpoint
 from schemas.touchpoint.events import checksum_of_resolved, event_key, rank_of
@@ -92,7 +92,7 @@ def test_copies_come_back_from_the_changelog_and_from_being_packed() -> None:
 
 def _accept(timeline: Timeline, one: Touchpoint, effects: Effects) -> None:
     record = resolved("x") | {"identifier": one["identifiers"][0], "touchpoint": one}
-    timeline.accept(record, encode("ResolvedTouchpoint", record), effects)  # type: ignore[arg-type]
+    timeline.accept(record, RESOLVED_TOUCHPOINT.encode(record), effects)  # type: ignore[arg-type]
 
 
 def test_the_checksum_of_a_record_is_the_one_of_its_touchpoint() -> None:

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.encoding.codec import decode_as, encode
+from schemas.encoding.record_types import FOLD_SUMMARY, FROZEN_SUMMARY, TRANSFER
 from schemas.errors import ContractError
 from schemas.records import JourneyState, Touchpoint
 from schemas.touchpoint.events import event_key
-from streams.identity.ownership import node_of
+from streams.identity.resolution.ownership import node_of
 from streams.journeys.rules.rules import JourneyRules
 from streams.journeys.state.fold import Fold
 from streams.journeys.state.instants import advance_all
@@ -64,7 +64,7 @@ def test_a_fold_that_was_written_down_goes_on_as_if_nothing_had_happened(
     while 0 < cut < len(ordered) and ordered[cut - 1]["occurred_at"] == ordered[cut]["occurred_at"]:
         cut -= 1  # touchpoints of one time are folded together
     head = fold(*ordered[:cut])
-    stored = decode_as("FoldSummary", encode("FoldSummary", head.dump()))
+    stored = FOLD_SUMMARY.decode(FOLD_SUMMARY.encode(head.dump()))
     resumed = Fold.load(stored, "default", CATALOGUE, RULES)
     advance_all(resumed, ((item, item["identifiers"][0]) for item in ordered[cut:]))
     now = START + 99 * DAY
@@ -167,7 +167,7 @@ def hand_over(giver: Timeline, taker: Timeline, assignment: Any, random: Random)
     transfers = effects.transfers + random.choices(effects.transfers, k=2)
     random.shuffle(transfers)
     for transfer in transfers:
-        read_back = decode_as("Transfer", encode("Transfer", transfer))
+        read_back = TRANSFER.decode(TRANSFER.encode(transfer))
         taker.receive(read_back, Effects())  # type: ignore[arg-type]
         taker.freeze(CATALOGUE, SMALL, Effects())
     giver.move(assignment, Effects())
@@ -219,7 +219,7 @@ def test_ten_thousand_touchpoints_of_a_bot_are_kept_in_bounds() -> None:
     assert max(sizes) < 1024 + BLOCK
     assert advanced < 2 * 10_000  # every touchpoint is folded once, and once more when it freezes
     (frozen,) = timeline.frozen.values()
-    assert len(encode("FrozenSummary", frozen.record())) < SEEN_BYTES + 4096
+    assert len(FROZEN_SUMMARY.encode(frozen.record())) < SEEN_BYTES + 4096
     assert state_of(timeline)["touchpoints"] == 10_000
 
 
@@ -231,7 +231,7 @@ def test_a_restart_in_the_middle_of_freezing_loses_and_doubles_nothing() -> None
         timeline.freeze(CATALOGUE, RULES, effects)
         # the order of JourneyPartition.changelog: summaries first
         log += [
-            ("f", node, frozen and encode("FrozenSummary", frozen.record()))
+            ("f", node, frozen and FROZEN_SUMMARY.encode(frozen.record()))
             for node, frozen in effects.frozen.items()
         ]
         log += [("e", event_id, value) for event_id, value in effects.entries.items()]
@@ -268,16 +268,16 @@ def test_a_summary_that_no_fold_wrote_is_refused() -> None:
     (frozen,) = fed(long_journey(5, 600), RULES).frozen.values()
     record = frozen.record()
     assert read(record) == frozen
-    summary = decode_as("FoldSummary", frozen.folds[0])
+    summary = FOLD_SUMMARY.decode(frozen.folds[0])
     wrong = [
         record | {"seen": b""},
         record | {"seen": b"x" * 3},
         record | {"folds": []},
         record | {"folds": [b"nonsense"]},
-        record | {"folds": [encode("FoldSummary", summary | {"latest_session": 99})]},
-        record | {"folds": [encode("FoldSummary", summary | {"revenue": {"EUR": "much"}})]},
-        record | {"folds": [encode("FoldSummary", summary | {"known_orders": [ORDER | {"count": "carts"}]})]},
-        record | {"folds": [encode("FoldSummary", summary | {"known_orders": [ORDER | {"paid": MUCH}]})]},
+        record | {"folds": [FOLD_SUMMARY.encode(summary | {"latest_session": 99})]},
+        record | {"folds": [FOLD_SUMMARY.encode(summary | {"revenue": {"EUR": "much"}})]},
+        record | {"folds": [FOLD_SUMMARY.encode(summary | {"known_orders": [ORDER | {"count": "carts"}]})]},
+        record | {"folds": [FOLD_SUMMARY.encode(summary | {"known_orders": [ORDER | {"paid": MUCH}]})]},
     ]
     for item in wrong:
         with pytest.raises(ContractError):

@@ -1,7 +1,5 @@
 """`touchline backfill`: read what the topics still have once more."""
 
-import logging
-import time
 from collections import Counter
 from collections.abc import Iterator
 from enum import StrEnum
@@ -9,8 +7,8 @@ from typing import Annotated
 
 import typer
 
+from deploy.cli.context import Context
 from deploy.cli.output import print_json, print_table, remarks, say
-from deploy.cli.times import moment
 from deploy.repair.backfill.offsets import MEMBERS, Move, apply, plan
 from deploy.repair.backfill.republish import again
 from deploy.repair.dead_letters.replaying import Outgoing, send
@@ -51,15 +49,13 @@ def command(
 
     Example: touchline backfill --from 7d --group loader
     """
-    logging.getLogger("kafka").setLevel(logging.CRITICAL)
-    settings = Settings.from_env()
-    now = time.time()
-    start = moment(since, "--from", now)
+    context = Context.from_env()
+    settings = context.settings
+    start = context.moment(since, "--from")
     if republish:
         if group is not None or set(topic or ()) - {TOUCHPOINTS.name}:
             raise SettingsError("--republish publishes touchpoints: leave out --group and any other --topic")
-        end = int(now * 1000) if until is None else moment(until, "--to", now)
-        _republish(settings, start, end, dry_run=dry_run, as_json=as_json)
+        _republish(settings, start, context.moment(until, "--to"), dry_run=dry_run, as_json=as_json)
         return
     if until is not None:
         raise SettingsError("--to needs --republish: a group that was moved back reads on to the end")

@@ -4,13 +4,13 @@ from typing import Annotated, Any
 
 import typer
 
-from deploy.cli.intake import tell_unseen
-from deploy.cli.output import counted, print_json, print_table, remark, say
+from deploy.cli.context import Context
+from deploy.cli.intake import tell_rejected, tell_unseen
+from deploy.cli.output import counted, print_json, print_table, say
 from deploy.ingest.mapping_file import load_mapping
 from deploy.ingest.touchpoint_files import TouchpointFiles
 from deploy.ingest.unknown_names import UnknownNames
 from schemas.catalogue import Catalogue
-from schemas.settings import Settings
 
 command = typer.Typer(help="Check a catalogue, and the names in files against it.", no_args_is_help=True)
 # a lone command would otherwise become `catalogue` itself
@@ -35,7 +35,8 @@ def check(
 
     Example: touchline catalogue check events.jsonl --catalogue catalogue.toml
     """
-    known = Catalogue.load(Settings.from_env().catalogue if catalogue is None else catalogue)
+    context = Context.from_env()
+    known = context.catalogue if catalogue is None else Catalogue.load(catalogue)
     sources = TouchpointFiles(files or [], load_mapping(mapping) if mapping else None)
     unknown = UnknownNames(known)
     read = rejected = 0
@@ -44,7 +45,7 @@ def check(
         entry = sourced.give(unknown.notice)
         if entry.error is not None:
             rejected += 1
-            remark(f"{entry.file}:{entry.line}: {entry.error}")
+            tell_rejected(entry)
     tell_unseen(sources)
     document = {
         "types": len(known.types), "channels": len(known.channels), "purposes": len(known.purposes),

@@ -1,15 +1,13 @@
 """`touchline dead-letters`: what could not be taken, why, and how to send it through again."""
 
-import logging
-import time
 from enum import StrEnum
 from functools import partial
 from typing import Annotated, Any
 
 import typer
 
+from deploy.cli.context import Context
 from deploy.cli.output import counted, print_json, print_mapping, print_table, say
-from deploy.cli.times import moment
 from deploy.repair.dead_letters.fix import load_fix
 from deploy.repair.dead_letters.letters import REASONS, Letter, Summary, Wanted, summarise
 from deploy.repair.dead_letters.reading import letters, original, stored
@@ -50,8 +48,9 @@ def list_letters(
 
     Example: touchline dead-letters list --since 2h --reason INVALID
     """
-    settings = _settings()
-    wanted = _wanted(settings, reason, since, topic)
+    context = Context.from_env()
+    settings = context.settings
+    wanted = _wanted(context, reason, since, topic)
     if store is Store.CLICKHOUSE:
         summary = stored(settings, wanted, limit)
     else:
@@ -96,8 +95,9 @@ def show(
 
     Example: touchline dead-letters show touchpoints/3/1041
     """
-    settings = _settings()
-    found = _find(settings, which, _wanted(settings, reason, since, topic))
+    context = Context.from_env()
+    settings = context.settings
+    found = _find(settings, which, _wanted(context, reason, since, topic))
     forms = [_letter_json(letter, settings) for letter in found]
     if as_json:
         print_json(forms[0] if len(forms) == 1 else forms)
@@ -125,11 +125,12 @@ def replay(
 
     Example: touchline dead-letters replay --reason FUTURE_TIME --fix clamp.toml --dry-run
     """
-    settings = _settings()
+    context = Context.from_env()
+    settings = context.settings
     mend = load_fix(fix) if fix else None
     registry = RegistryClient(settings.registry_url).lookup if settings.registry_url else None
     run = Replay(settings, mend, partial(original, settings), registry)
-    outgoing = run.outgoing(letters(settings, _wanted(settings, reason, since, topic)))
+    outgoing = run.outgoing(letters(settings, _wanted(context, reason, since, topic)))
     if dry_run:
         for _ in outgoing:
             pass
@@ -153,17 +154,12 @@ def replay(
         print_mapping(summary | skipped, as_json=False)
 
 
-def _settings() -> Settings:
-    # kafka-python warns of what is meant, and repeats itself when a broker is down: our sentence says it once
-    logging.getLogger("kafka").setLevel(logging.CRITICAL)
-    return Settings.from_env()
-
-
-def _wanted(settings: Settings, reason: str | None, since: str | None, topic: str | None) -> Wanted:
+def _wanted(context: Context, reason: str | None, since: str | None, topic: str | None) -> Wanted:
     if reason is not None and reason.upper() not in REASONS:
         raise SettingsError(f"--reason {reason}: it must be one of {', '.join(REASONS)}")
+    settings = context.settings
     return Wanted(
-        since=None if since is None else moment(since, "--since", time.time()),
+        since=None if since is None else context.moment(since, "--since"),
         reason=None if reason is None else reason.upper(),
         topic=None if topic is None else settings.topic(topic.removeprefix(settings.topic_prefix)),
     )

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Final
 import typer
 from rich.live import Live
 
+from deploy.cli.context import Context
 from deploy.cli.output import console, remarks, say
 from deploy.ingest.publisher import publish
 from deploy.kafka_admin.status import Observer, Status
@@ -24,7 +25,6 @@ from deploy.simulation.population import Population, simulate
 from schemas.errors import TouchlineError
 from schemas.settings import Settings
 from sinks.clickhouse.connection import connect
-from streams.identity.policy.load import load as load_policy
 
 LOOK_SECONDS: Final = 1.0
 LINE_SECONDS: Final = 5.0
@@ -46,7 +46,7 @@ def command(
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
     run_dir = Path(tempfile.mkdtemp(prefix="touchline-demo-"))
-    stack = Stack(Plan(run_dir, broker), Settings.from_env(), os.environ)
+    stack = Stack(Plan(run_dir, broker), Context.from_env().settings, os.environ)
     try:
         stack.start(_note)
         _note(f"publishing {events:,} touchpoints of {people:,} simulated people, {rate:,.0f} a second")
@@ -83,7 +83,7 @@ class Feed:
 
     def _run(self) -> None:
         settings = self._settings
-        policy = load_policy(settings.identity_policy, settings.pseudonym_secret(), settings.pseudonym_key_id)
+        policy = Context(settings).policy
         try:
             publish(simulate(self._population), settings, policy, rate=self._rate)
         except Exception as error:  # noqa: BLE001 (whatever it is, the main thread raises it)

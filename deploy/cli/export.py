@@ -9,13 +9,12 @@ from typing import Annotated, Any
 
 import typer
 
+from deploy.cli.context import Context
 from deploy.cli.output import remarks
 from deploy.ingest.corrections import UnseenError, identifier, require_seen
 from deploy.screens.journey.lookup import PROFILE
 from schemas.errors import TouchlineError
-from schemas.settings import Settings
 from sinks.clickhouse.read.subject import Subject
-from streams.identity.policy.load import load
 from streams.identity.policy.policy import IdentityPolicy
 from streams.identity.resolution.definition import own_profile
 from streams.identity.resolution.ownership import node_of
@@ -38,10 +37,9 @@ def command(
 
     Example: touchline export email:ann@shop.de --out ann.json
     """
-    settings = Settings.from_env()
-    policy = load(settings.identity_policy, settings.pseudonym_secret(), settings.pseudonym_key_id)
-    with Subject(settings.clickhouse(), tenant) as subject:
-        profile, nodes = _person(subject, policy, tenant, who)
+    context = Context.from_env()
+    with Subject(context.settings.clickhouse(), tenant) as subject:
+        profile, nodes = _person(subject, context.policy, tenant, who)
         found = subject.everything(profile, sorted(nodes))
     journey = found.pop("journey")
     document = {

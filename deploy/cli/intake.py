@@ -1,13 +1,19 @@
-"""What commands that read files of touchpoints say in the end, beside their result."""
+"""What commands that read files of touchpoints say beside their result."""
 
 from typing import Final
 
 from deploy.cli.output import counted, remark
+from deploy.ingest.files import Entry
 from deploy.ingest.touchpoint_files import TouchpointFiles
 from deploy.ingest.unknown_names import Unknown, UnknownNames
 
 #: Unknown names of one kind that a summary shows.
 _SHOWN: Final = 10
+
+
+def tell_rejected(entry: Entry) -> None:
+    """Name a line that cannot be taken, and why."""
+    remark(f"{entry.file}:{entry.line}: {entry.error}")
 
 
 def tell_unseen(files: TouchpointFiles) -> None:

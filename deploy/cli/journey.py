@@ -1,23 +1,18 @@
 """`touchline journey`: one person's journey on one screen."""
 
 import sys
-import time
 from typing import Annotated, Final
 
 import typer
 
+from deploy.cli.context import Context
 from deploy.cli.output import console, print_json, remarks
-from deploy.cli.times import moment
-from deploy.screens.journey.context import context
+from deploy.screens.journey.context import context as journey_context
 from deploy.screens.journey.document import document
 from deploy.screens.journey.hints import hints
 from deploy.screens.journey.lanes import ASCII, UNICODE
 from deploy.screens.journey.lookup import look_up
 from deploy.screens.journey.screen import screen
-from schemas.catalogue import Catalogue
-from schemas.settings import Settings
-from streams.identity.policy.load import load
-from streams.journeys.rules.rules import JourneyRules
 
 _ASCII_LIKENESS: Final = str.maketrans({"\N{NO-BREAK SPACE}": " ", "→": ">", "…": "."})
 
@@ -39,18 +34,16 @@ def command(
 
     Example: touchline journey phone:+4915110000012
     """
-    settings = Settings.from_env()
-    policy = load(settings.identity_policy, settings.pseudonym_secret(), settings.pseudonym_key_id)
-    clock = time.time()
-    now = int(clock * 1000) if at is None else moment(at, "--at", clock)
-    facts = look_up(settings.clickhouse(), policy.for_tenant(tenant), tenant, who, now)
+    context = Context.from_env()
+    policy, now = context.policy.for_tenant(tenant), context.moment(at, "--at")
+    facts = look_up(context.settings.clickhouse(), policy, tenant, who, now)
     if facts.merged_from is not None:
         remarks.print(
             f"profile {facts.merged_from} was merged into {facts.profile_id}: this is that person",
             markup=False, soft_wrap=True,
         )  # fmt: skip
-    catalogue = Catalogue.load(settings.catalogue)
-    found = context(facts, catalogue, JourneyRules.load(settings.journey_rules).session_gap_ms, now)
+    catalogue = context.catalogue
+    found = journey_context(facts, catalogue, context.rules.session_gap_ms, now)
     if as_json:
         print_json(document(found, hints(found)))
     else:

@@ -9,6 +9,7 @@ from typing import Annotated, Final
 import typer
 from prometheus_client import start_http_server
 
+from deploy.cli.context import Context
 from deploy.cli.logs import configure
 from deploy.kafka_admin.meanings import meanings
 from schemas.errors import SettingsError
@@ -28,7 +29,7 @@ def command(
 
     Example: touchline load --loglevel WARNING
     """
-    settings = Settings.from_env()
+    settings = Context.from_env().settings
     configure(loglevel)
     if settings.metrics_port:
         _serve_metrics(settings.metrics_port)

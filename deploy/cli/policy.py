@@ -1,28 +1,21 @@
 """`touchline policy`: read an identity policy as a worker does, and try one on events before it goes live."""
 
-from collections import Counter
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from typing import Annotated, Any, Final
 
 import typer
 
-from deploy.cli.intake import tell_unseen
-from deploy.cli.output import console, counted, print_json, print_table, remark, say
+from deploy.cli.context import Context
+from deploy.cli.intake import tell_rejected, tell_unseen
+from deploy.cli.output import console, counted, print_json, print_table, say
 from deploy.cli.run_key import load_for_run
 from deploy.ingest.mapping_file import load_mapping
 from deploy.ingest.touchpoint_files import TouchpointFiles
-from schemas.catalogue import Catalogue
-from schemas.errors import ContractError
-from schemas.records import Identifier, Touchpoint
-from schemas.settings import Settings
-from schemas.touchpoint.events import event_key
-from streams.identity.compare import Change, Comparison, EventKey, Outcome, compare
+from deploy.offline.policy_trial import SHOWN_IDENTIFIERS, PolicyTrial
+from streams.identity.compare import Change, Comparison, Outcome, compare
 from streams.identity.policy.lint import advice
 from streams.identity.policy.load import load
 from streams.identity.policy.policy import IdentityPolicy
-from streams.journeys.rules.rules import JourneyRules
-from streams.replay import Replay
 
 command = typer.Typer(help="Check an identity policy, or try one on events.", no_args_is_help=True)
 
@@ -32,7 +25,6 @@ _NO_KEY: Final = (
     "no TOUCHLINE_PSEUDONYM_KEY is set: a worker with this policy would refuse to start"
     " (make a key with `openssl rand -hex 32`)"
 )
-_IDENTIFIERS: Final = 3  #: shown of each profile
 
 
 @command.command()
@@ -48,7 +40,7 @@ def check(
 
     Example: touchline policy check stricter.toml
     """
-    settings = Settings.from_env()
+    settings = Context.from_env().settings
     secret = settings.pseudonym_secret()
     path = settings.identity_policy if file is None else file
     named_by = "TOUCHLINE_IDENTITY_POLICY" if file is None else "FILE"
@@ -86,13 +78,12 @@ def attempt(
 
     Example: touchline policy try events.jsonl --against stricter.toml
     """
-    settings = Settings.from_env()
-    named_by = "--identity" if identity else "TOUCHLINE_IDENTITY_POLICY"
-    trial = _Trial(
-        *load_for_run(settings, (identity or settings.identity_policy, named_by), (against, "--against"))
+    context = Context.from_env()
+    trial = PolicyTrial(
+        *load_for_run(context.settings, context.identity_file(identity), (against, "--against"))
     )
     sources = TouchpointFiles(files, load_mapping(mapping) if mapping else None)
-    rejected = trial.read(sources)
+    rejected = trial.read(sources, tell_rejected)
     tell_unseen(sources)
     before, after = (trial.outcome(replay) for replay in trial.replays)
     found = compare(before, after)
@@ -116,49 +107,6 @@ def attempt(
     else:
         _tell(found, document)
     return 1 if rejected or sources.lacks_required() else 0
-
-
-class _Trial:
-    """Two replays over the same events, and the identifiers as the events write them."""
-
-    def __init__(self, *policies: IdentityPolicy) -> None:
-        catalogue, rules = Catalogue.load(""), JourneyRules.load("")
-        self.replays = [Replay(policy, catalogue, rules) for policy in policies]
-        self.blocked: list[Counter[str]] = [Counter() for _ in policies]
-        self.raw: dict[EventKey, list[Identifier]] = {}
-
-    def read(self, sources: TouchpointFiles) -> int:
-        """Take all events; return how many lines could not be read."""
-        rejected = 0
-        for sourced in sources:
-            entry = sourced.give(self._add)
-            if entry.error is not None:
-                rejected += 1
-                remark(f"{entry.file}:{entry.line}: {entry.error}")
-        return rejected
-
-    def _add(self, touchpoint: Touchpoint) -> None:
-        self.raw[touchpoint["tenant"], event_key(touchpoint)] = touchpoint["identifiers"]
-        for replay, blocked in zip(self.replays, self.blocked, strict=True):
-            policy = replay.policy.for_tenant(touchpoint["tenant"])
-            blocked.update(one["type"] for one in touchpoint["identifiers"] if policy.blocked(one))
-            # without a usable identifier it is missing in the outcome, hence counted
-            with suppress(ContractError):
-                replay.add(touchpoint)
-
-    def outcome(self, replay: Replay) -> Outcome:
-        """What became of the events."""
-        owners = {(o.touchpoint["tenant"], event_key(o.touchpoint)): o.profile_id for o in replay.owned()}
-        return Outcome(owners, {tenant: replay.resolution(tenant) for tenant, _ in owners})
-
-    def names(self, change: Change, apart: Outcome) -> Mapping[str, list[str]]:
-        """Some identifiers of each part, as the events write them."""
-        names: dict[str, list[str]] = {part: [] for part in change.parts}
-        for (tenant, event), profile in apart.owners.items():
-            if tenant == change.tenant and len(names.get(profile, [""] * _IDENTIFIERS)) < _IDENTIFIERS:
-                found = (f"{one['type']}:{one['value']}" for one in self.raw[tenant, event])
-                names[profile] += [name for name in found if name not in names[profile]]
-        return {part: found[:_IDENTIFIERS] for part, found in names.items()}
 
 
 def _summary(outcome: Outcome, blocked: Mapping[str, int]) -> dict[str, Any]:
@@ -211,11 +159,11 @@ def _tell_example(example: Mapping[str, Any], way: str) -> None:
         f" {len(example['parts'])} profiles ({why})",
         markup=False, soft_wrap=True,
     )  # fmt: skip
-    for part in example["parts"][:_IDENTIFIERS]:
+    for part in example["parts"][:SHOWN_IDENTIFIERS]:
         names = ", ".join(part["identifiers"])
         say(f"    {part['profile_id']}: {counted(part['touchpoints'], 'touchpoint')}, such as of {names}")
-    if len(example["parts"]) > _IDENTIFIERS:
-        say(f"    and {len(example['parts']) - _IDENTIFIERS} more")
+    if len(example["parts"]) > SHOWN_IDENTIFIERS:
+        say(f"    and {len(example['parts']) - SHOWN_IDENTIFIERS} more")
 
 
 def _counts(*values: Any) -> Iterable[str]:

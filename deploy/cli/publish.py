@@ -1,33 +1,20 @@
 """`touchline publish`: files of touchpoints, or of another system's rows, into Kafka."""
 
-import logging
-import os
-import time
-from collections import Counter
-from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Annotated, Literal, Protocol
+from typing import Annotated, Literal
 
 import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from deploy.cli.context import Context
 from deploy.cli.intake import tell_unknown, tell_unseen
 from deploy.cli.output import counted, print_json, remark, remarks
-from deploy.ingest.csv_rows import UnclosedQuote
-from deploy.ingest.files import STDIN, Entry, Format, format_of
 from deploy.ingest.mapping_file import load_mapping
-from deploy.ingest.publisher import Publisher, message, paced
+from deploy.ingest.publish_run import DryRun, Run, Sender, Summary, check_readable
+from deploy.ingest.publisher import Publisher
 from deploy.ingest.rejects import Rejects
 from deploy.ingest.touchpoint_files import TouchpointFiles
 from deploy.ingest.unknown_names import UnknownNames
-from schemas.catalogue import Catalogue
-from schemas.errors import TouchlineError
-from schemas.records import Touchpoint
-from schemas.settings import Settings
-from streams.identity.policy.load import load
-from streams.identity.policy.policy import IdentityPolicy
 
 
 def command(
@@ -55,17 +42,15 @@ def command(
 
     Example: touchline publish shop.csv --mapping deploy/ingest/examples/ecom.toml
     """
-    logging.getLogger("kafka").setLevel(logging.CRITICAL)
-    settings = Settings.from_env()
-    policy = load(settings.identity_policy, settings.pseudonym_secret(), settings.pseudonym_key_id)
-    catalogue = Catalogue.load(settings.catalogue)
+    context = Context.from_env()
+    policy, catalogue = context.policy, context.catalogue
     columns = load_mapping(mapping) if mapping else None
     for name in files:
-        _check_readable(name, form)
+        check_readable(name, form)
     run = Run(TouchpointFiles(files, columns, form), UnknownNames(catalogue))
     with Rejects(rejects) as lost, ExitStack() as stack:
         sender: Sender = (
-            DryRun(policy, catalogue) if dry_run else stack.enter_context(Publisher(settings, policy))
+            DryRun(policy, catalogue) if dry_run else stack.enter_context(Publisher(context.settings, policy))
         )
         bar = stack.enter_context(Bar())
         try:
@@ -76,73 +61,6 @@ def command(
         sender.flush()
         run.summary.sent = sender.sent
     return _finish(run, lost, dry_run=dry_run, as_json=as_json)
-
-
-@dataclass
-class Summary:
-    """What became of the lines."""
-
-    sent: int = 0
-    rejected: int = 0
-    reasons: Counter[str] = field(default_factory=Counter)
-    lines: int = 0
-    unclosed: int = 0  #: CSV rows with a quote that does not close
-    first_unclosed: str = ""
-    interrupted: bool = False
-    started: float = field(default_factory=time.monotonic)
-
-    def seconds(self) -> float:
-        """Since the start."""
-        return time.monotonic() - self.started
-
-
-@dataclass
-class Run:
-    """One run of the command."""
-
-    files: TouchpointFiles
-    unknown: UnknownNames
-    summary: Summary = field(default_factory=Summary)
-
-    def publish(self, sender: "Sender", lost: Rejects, rate: float | None = None) -> Iterator[Summary]:
-        """Give every line to the sender, or to `lost`; yield the summary after each."""
-
-        def send(touchpoint: Touchpoint) -> None:
-            sender.send(touchpoint)
-            self.unknown.notice(touchpoint)
-
-        for sourced in paced(self.files, rate):
-            _note(sourced.give(send), lost, self.summary)
-            yield self.summary
-
-
-class Sender(Protocol):
-    """What takes touchpoints: a Publisher, or a DryRun."""
-
-    sent: int
-
-    def send(self, touchpoint: Touchpoint) -> None:
-        """Take one. Raises ContractError if it breaks the contract."""
-
-    def flush(self) -> None:
-        """Make sure that all are taken."""
-
-
-class DryRun:
-    """Does all that publishing does, but for the broker."""
-
-    def __init__(self, policy: IdentityPolicy, catalogue: Catalogue) -> None:
-        self._policy = policy
-        self._catalogue = catalogue
-        self.sent = 0
-
-    def send(self, touchpoint: Touchpoint) -> None:
-        """Prepare, encode and count a touchpoint. Raises ContractError."""
-        message(touchpoint, self._policy, self._catalogue)
-        self.sent += 1
-
-    def flush(self) -> None:
-        """Nothing waits."""
 
 
 class Bar:
@@ -170,27 +88,6 @@ class Bar:
                 self._task,
                 description=f"{summary.lines:,} lines, {speed:,.0f} a second, {summary.rejected:,} rejected",
             )
-
-
-def _check_readable(name: str, form: Format | None) -> None:
-    """Find a wrong file name before anything is sent."""
-    if form is None:
-        format_of(name)
-    path = Path(name)
-    if name != STDIN and not (path.exists() and os.access(path, os.R_OK) and not path.is_dir()):
-        why = "is a directory" if path.is_dir() else "may not be read" if path.exists() else "does not exist"
-        raise TouchlineError(f"{name} {why}: nothing was published")
-
-
-def _note(entry: Entry, lost: Rejects, summary: Summary) -> None:
-    summary.lines += 1
-    if entry.error is not None:
-        lost.add(entry, entry.error)
-        summary.rejected += 1
-        summary.reasons[entry.error.reason.value] += 1
-        if isinstance(entry.error, UnclosedQuote):
-            summary.unclosed += 1
-            summary.first_unclosed = summary.first_unclosed or f"{entry.file} line {entry.line}"
 
 
 def _finish(run: Run, lost: Rejects, *, dry_run: bool, as_json: bool) -> int:

@@ -9,10 +9,10 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from deploy.cli.context import Context
 from deploy.cli.output import print_rows, print_vertical, remarks
 from deploy.cli.plain import plain
 from schemas.errors import TouchlineError
-from schemas.settings import Settings
 from sinks.clickhouse.read.query import select
 
 #: A FORMAT at the end of a statement, and the option that prints it; the protocol itself knows no formats.
@@ -43,7 +43,7 @@ def command(
     if len(asked) > 1:
         raise typer.BadParameter(f"--{asked[0]} and --{asked[1]} exclude each other")
     sql, form = _form(sql, asked[0] if asked else None)
-    columns, rows = select(Settings.from_env().clickhouse(), sql)
+    columns, rows = select(Context.from_env().settings.clickhouse(), sql)
     if form == "json":
         _require_names(columns)
         print_rows(columns, rows, as_json=True)

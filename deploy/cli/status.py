@@ -5,6 +5,7 @@ from typing import Annotated, Final
 
 import typer
 
+from deploy.cli.context import Context
 from deploy.cli.output import print_json, print_table, remarks
 from deploy.kafka_admin.health import check
 from deploy.kafka_admin.status import Status, snapshot
@@ -32,7 +33,7 @@ def command(
 
     Examples: touchline status --json · touchline status --check --max-lag 5000
     """
-    settings = Settings.from_env()
+    settings = Context.from_env().settings
     status = snapshot(settings)
     problems = check(settings, status, max_lag) if health else status.problems
     warnings = [] if status.clickhouse_problem else _warnings(settings)

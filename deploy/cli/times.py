@@ -18,9 +18,14 @@ def moment(text: str, option: str, now: float) -> int:
     if ago := _AGO.fullmatch(text):
         return int(now * 1000 - float(ago[1]) * _MILLISECONDS[ago[2]])
     try:
-        found = datetime.fromisoformat(text)
+        return iso_ms(text)
     except ValueError as error:
         raise SettingsError(
             f"{option} is {text!r}: write an ISO time like 2026-01-31T12:00:00Z, or how long ago, like 2h or 7d"
         ) from error
+
+
+def iso_ms(text: str) -> int:
+    """UTC ms of an ISO time (without a zone: UTC). Raises ValueError."""
+    found = datetime.fromisoformat(text)
     return int(found.replace(tzinfo=found.tzinfo or UTC).timestamp() * 1000)

@@ -4,9 +4,9 @@ from typing import Annotated
 
 import typer
 
+from deploy.cli.context import Context
 from deploy.cli.output import print_rows, say
 from deploy.kafka_admin.topics import create_topics
-from schemas.settings import Settings
 from schemas.topics import ALL, DAY_MS, FOR_EVER, Topic
 
 
@@ -20,7 +20,7 @@ def command(
 
     Example: TOUCHLINE_KAFKA_BROKERS=kafka:9092 TOUCHLINE_PARTITIONS=16 touchline topics
     """
-    settings = Settings.from_env()
+    settings = Context.from_env().settings
     created = set(create_topics(settings))
     rows = [
         (

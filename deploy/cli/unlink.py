@@ -1,19 +1,15 @@
 """`touchline unlink`: withdraw the evidence that two identifiers are one person."""
 
-import logging
-import time
 from typing import Annotated
 
 import typer
 
+from deploy.cli.context import Context
 from deploy.cli.output import print_mapping
-from deploy.cli.times import moment
 from deploy.ingest.corrections import identifier, publish_correction, require_seen, withdrawal
 from deploy.ingest.key_check import require_same_key
 from schemas.errors import SettingsError
-from schemas.settings import Settings
 from sinks.clickhouse.read.subject import Subject
-from streams.identity.policy.load import load
 
 
 def command(
@@ -36,9 +32,8 @@ def command(
 
     Example: touchline unlink customer_id:C100042 customer_id:C100777
     """
-    logging.getLogger("kafka").setLevel(logging.CRITICAL)
-    settings = Settings.from_env()
-    policy = load(settings.identity_policy, settings.pseudonym_secret(), settings.pseudonym_key_id)
+    context = Context.from_env()
+    settings, policy = context.settings, context.policy
     first, second = identifier(one, tenant, policy), identifier(other, tenant, policy)
     if first == second:
         raise SettingsError(f"{one} and {other} are the same identifier: name two different ones")
@@ -46,7 +41,7 @@ def command(
         with Subject(settings.clickhouse(), tenant) as subject:
             require_seen(subject, one, tenant, first)
             require_seen(subject, other, tenant, second)
-    request = withdrawal(tenant, first, second, _time(until))
+    request = withdrawal(tenant, first, second, context.moment(until, "--until"))
     require_same_key(settings, policy)
     publish_correction(request, settings)
     print_mapping(
@@ -61,8 +56,3 @@ def command(
         as_json=as_json,
         title="Withdrawn",
     )
-
-
-def _time(until: str | None) -> int:
-    now = time.time()
-    return int(now * 1000) if until is None else moment(until, "--until", now)

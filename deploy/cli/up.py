@@ -13,13 +13,13 @@ from typing import Annotated, Final
 import typer
 from rich.live import Live
 
+from deploy.cli.context import Context
 from deploy.cli.output import console, print_json, remarks, say
 from deploy.kafka_admin.status import Observer, Status
 from deploy.sandbox.lock import locked
 from deploy.sandbox.stack import SANDBOX, Plan, Stack
 from deploy.screens.deployment.display import Rates, line, rates, table
 from schemas.errors import TouchlineError
-from schemas.settings import Settings
 
 LIVE_SECONDS: Final = 1.0  #: between two looks in a terminal
 LINE_SECONDS: Final = 5.0  #: between two lines in a log
@@ -57,7 +57,7 @@ def command(
 
     Examples: touchline up · touchline up --broker kafka --data ./data --workers 2
     """
-    base = Settings.from_env()
+    base = Context.from_env().settings
     if partitions is not None:
         base = replace(base, partitions=partitions)
     run_dir = data.resolve() if data is not None else Path(tempfile.mkdtemp(prefix="touchline-"))

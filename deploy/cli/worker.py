@@ -1,14 +1,12 @@
 """`touchline worker`: the stream processors."""
 
-import logging
 from typing import Annotated
 
 import typer
 
+from deploy.cli.context import Context
 from deploy.cli.logs import configure
 from deploy.ingest.key_check import require_same_key
-from schemas.settings import Settings
-from streams.identity.policy.load import load
 from streams.worker import run
 
 
@@ -24,9 +22,6 @@ def command(
     Example: touchline worker --loglevel WARNING
     """
     configure(loglevel)
-    logging.getLogger("kafka").setLevel(logging.CRITICAL)
-    settings = Settings.from_env()
-    require_same_key(
-        settings, load(settings.identity_policy, settings.pseudonym_secret(), settings.pseudonym_key_id)
-    )
-    run(settings)
+    context = Context.from_env()
+    require_same_key(context.settings, context.policy)
+    run(context.settings)

@@ -3,12 +3,11 @@
 import uuid
 from typing import Final
 
-from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
 from deploy.ingest.publisher import CONNECT_MS, DELIVERY_MS, REQUEST_MS
-from deploy.kafka_admin.client import admin, broken
-from deploy.kafka_admin.topics import partition_counts
+from deploy.kafka_admin.client import broken, producer
+from deploy.kafka_admin.topics import require_topic
 from schemas.encoding.record_types import IDENTITY_CORRECTION
 from schemas.errors import SettingsError, TouchlineError
 from schemas.keys import NAME_PATTERN, partition_of, tenant_key
@@ -64,24 +63,18 @@ def withdrawal(tenant: str, one: Identifier, other: Identifier, until: int) -> I
 def publish_correction(correction: IdentityCorrection, settings: Settings) -> None:
     """Return once the broker has it. Raises UnavailableError or SettingsError."""
     topic, key = settings.topic(IDENTITY_LINKS.name), tenant_key(correction["tenant"])
-    with admin(settings) as client:
-        partitions = partition_counts(client, settings).get(topic)
-    if partitions is None:
-        raise SettingsError(f"topic {topic} does not exist on {settings.brokers}: run `touchline topics`")
+    partition = partition_of(key, require_topic(settings, topic))
+    sender = producer(
+        settings, "touchline-correct", bootstrap_timeout_ms=CONNECT_MS, max_block_ms=CONNECT_MS,
+        request_timeout_ms=REQUEST_MS, delivery_timeout_ms=DELIVERY_MS,
+    )  # fmt: skip
     try:
-        producer = KafkaProducer(
-            bootstrap_servers=settings.brokers.split(","), client_id="touchline-correct", acks="all",
-            bootstrap_timeout_ms=CONNECT_MS, max_block_ms=CONNECT_MS, request_timeout_ms=REQUEST_MS,
-            delivery_timeout_ms=DELIVERY_MS, allow_auto_create_topics=False,
-        )  # fmt: skip
-        try:
-            value = IDENTITY_CORRECTION.encode(correction)
-            sent = producer.send(topic, key=key, value=value, partition=partition_of(key, partitions))
-            sent.get(timeout=DELIVERY_MS / 1000)
-        finally:
-            producer.close(timeout=5)
+        sent = sender.send(topic, key=key, value=IDENTITY_CORRECTION.encode(correction), partition=partition)
+        sent.get(timeout=DELIVERY_MS / 1000)
     except KafkaError as error:
         raise broken(settings.brokers, error) from error
+    finally:
+        sender.close(timeout=5)
 
 
 def _correction(tenant: str, left: Identifier, right: Identifier | None, until: int) -> IdentityCorrection:

@@ -5,20 +5,17 @@ leaves its key's check value in Kafka; every later one compares.
 """
 
 import time
-from typing import Any, Final
 
-from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka import TopicPartition
 from kafka.errors import KafkaError, KafkaTimeoutError
 
-from deploy.kafka_admin.client import TIMEOUT_SECONDS, admin, broken
-from deploy.kafka_admin.topics import partition_counts
+from deploy.kafka_admin.client import TIMEOUT_MS, TIMEOUT_SECONDS, broken, consumer, producer
+from deploy.kafka_admin.topics import require_topic
 from schemas.errors import SettingsError
 from schemas.keys import partition_of
 from schemas.settings import Settings
 from schemas.topics import PSEUDONYM_KEYS
 from streams.identity.policy.policy import IdentityPolicy
-
-_TIMEOUT_MS: Final = int(TIMEOUT_SECONDS * 1000)
 
 
 def require_same_key(settings: Settings, policy: IdentityPolicy) -> None:
@@ -32,11 +29,7 @@ def require_same_key(settings: Settings, policy: IdentityPolicy) -> None:
         return
     key, value = (text.encode() for text in check)
     topic = settings.topic(PSEUDONYM_KEYS.name)
-    with admin(settings) as client:
-        partitions = partition_counts(client, settings).get(topic)
-    if partitions is None:
-        raise SettingsError(f"topic {topic} does not exist on {settings.brokers}: run `touchline topics`")
-    part = TopicPartition(topic, partition_of(key, partitions))
+    part = TopicPartition(topic, partition_of(key, require_topic(settings, topic)))
     try:
         known = _first(settings, part, key)
         if known is None:
@@ -54,36 +47,30 @@ def require_same_key(settings: Settings, policy: IdentityPolicy) -> None:
 
 def _first(settings: Settings, part: TopicPartition, key: bytes) -> bytes | None:
     """The value of the key's record with the lowest offset."""
-    consumer: Any = KafkaConsumer(
-        bootstrap_servers=settings.brokers.split(","), group_id=None, enable_auto_commit=False,
-        bootstrap_timeout_ms=_TIMEOUT_MS, request_timeout_ms=_TIMEOUT_MS, fetch_max_wait_ms=1,
-        # a session leaves out of its answers what did not change, watermarks included
-        enable_incremental_fetch_sessions=False,
-    )  # fmt: skip
+    reader = consumer(settings, fetch_max_wait_ms=1)
     try:
-        consumer.assign([part])
-        consumer.seek_to_beginning(part)
+        reader.assign([part])
+        reader.seek_to_beginning(part)
         deadline = time.monotonic() + TIMEOUT_SECONDS
         while True:
-            for record in consumer.poll(timeout_ms=20).get(part, ()):
+            for record in reader.poll(timeout_ms=20).get(part, ()):
                 if record.key == key:
                     return bytes(record.value)
-            end = consumer.highwater(part)
-            if end is not None and consumer.position(part) >= end:
+            end = reader.highwater(part)
+            if end is not None and reader.position(part) >= end:
                 return None
             if time.monotonic() > deadline:
                 raise KafkaTimeoutError("no answer to a fetch")
     finally:
-        consumer.close()
+        reader.close()
 
 
 def _write(settings: Settings, part: TopicPartition, key: bytes, value: bytes) -> None:
-    producer = KafkaProducer(
-        bootstrap_servers=settings.brokers.split(","), client_id="touchline-key", acks="all",
-        bootstrap_timeout_ms=_TIMEOUT_MS, max_block_ms=_TIMEOUT_MS, request_timeout_ms=_TIMEOUT_MS,
-        delivery_timeout_ms=2 * _TIMEOUT_MS, allow_auto_create_topics=False,
+    sender = producer(
+        settings, "touchline-key",
+        max_block_ms=TIMEOUT_MS, request_timeout_ms=TIMEOUT_MS, delivery_timeout_ms=2 * TIMEOUT_MS,
     )  # fmt: skip
     try:
-        producer.send(part.topic, key=key, value=value, partition=part.partition).get(2 * TIMEOUT_SECONDS)
+        sender.send(part.topic, key=key, value=value, partition=part.partition).get(2 * TIMEOUT_SECONDS)
     finally:
-        producer.close(timeout=5)
+        sender.close(timeout=5)

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Final, TypeVar
 
-from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
 from deploy.ingest.key_check import require_same_key
-from deploy.kafka_admin.client import admin, broken
-from deploy.kafka_admin.topics import partition_counts
+from deploy.kafka_admin.client import producer
+from deploy.kafka_admin.topics import require_topic
 from schemas.catalogue import Catalogue
 from schemas.encoding.codec import MAX_BYTES
 from schemas.encoding.record_types import TOUCHPOINT
@@ -64,25 +63,20 @@ class Publisher:
         self._pending: deque[tuple[Any, int]] = deque()
         self._pending_bytes = 0
         self.sent = 0  #: confirmed by the broker
-        try:
-            self._producer = KafkaProducer(
-                bootstrap_servers=settings.brokers.split(","),
-                client_id="touchline-publish",
-                acks="all",
-                enable_idempotence=True,
-                # gzip is always there, and shrinks what kafka-python checksums in pure Python: twice as fast
-                compression_type="gzip",
-                batch_size=BATCH_BYTES,
-                linger_ms=LINGER_MS,
-                max_request_size=MAX_BYTES + BATCH_BYTES,
-                allow_auto_create_topics=False,
-                bootstrap_timeout_ms=CONNECT_MS,
-                max_block_ms=CONNECT_MS,
-                request_timeout_ms=REQUEST_MS,
-                delivery_timeout_ms=DELIVERY_MS,
-            )
-        except KafkaError as error:
-            raise broken(settings.brokers, error) from error
+        self._producer = producer(
+            settings,
+            "touchline-publish",
+            enable_idempotence=True,
+            # kafka-python has gzip built in; it computes checksums in pure Python, and gzip leaves it fewer bytes
+            compression_type="gzip",
+            batch_size=BATCH_BYTES,
+            linger_ms=LINGER_MS,
+            max_request_size=MAX_BYTES + BATCH_BYTES,
+            bootstrap_timeout_ms=CONNECT_MS,
+            max_block_ms=CONNECT_MS,
+            request_timeout_ms=REQUEST_MS,
+            delivery_timeout_ms=DELIVERY_MS,
+        )
 
     def __enter__(self) -> "Publisher":
         return self
@@ -192,10 +186,7 @@ def paced(items: Iterable[Item], rate: float | None) -> Iterator[Item]:
 
 def _partitions(settings: Settings, topic: str) -> int:
     """How many partitions the topic has. Raises SettingsError if it is missing or differs."""
-    with admin(settings) as client:
-        count = partition_counts(client, settings).get(topic)
-    if count is None:
-        raise SettingsError(f"topic {topic} does not exist on {settings.brokers}: run `touchline topics`")
+    count = require_topic(settings, topic)
     if count != settings.partitions:
         raise SettingsError(
             f"topic {topic} has {count} partitions, but TOUCHLINE_PARTITIONS is {settings.partitions}: "

@@ -7,17 +7,16 @@ for by a fetch from where ListOffsets points, which is right on every broker.
 
 import time
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
-from kafka import KafkaConsumer, TopicPartition
+from kafka import TopicPartition
 from kafka.errors import CoordinatorNotAvailableError, KafkaError, KafkaTimeoutError
 
-from deploy.kafka_admin.client import TIMEOUT_SECONDS, broken, connect, require_broker
+from deploy.kafka_admin.client import TIMEOUT_SECONDS, broken, connect, consumer
 from deploy.kafka_admin.topics import partition_counts
 from schemas.settings import Settings
 from schemas.topics import ALL, LOADER_GROUP, WORKER_GROUP, Topic
 
-_TIMEOUT_MS: Final = int(TIMEOUT_SECONDS * 1000)
 _AGENTS: Final = {"stitch", "identity", "journeys", "accounts"}
 
 
@@ -53,24 +52,10 @@ class OffsetReader:
     """Reads backlogs again and again over one connection. Close it, or use it as a context manager."""
 
     def __init__(self, settings: Settings) -> None:
-        require_broker(settings.brokers)
         self.settings = settings
         self.missing: tuple[str, ...] = ()  #: topics that did not exist when backlogs were read last
-        try:
-            self._admin = connect(settings)
-            self._consumer = KafkaConsumer(
-                bootstrap_servers=settings.brokers.split(","),
-                bootstrap_timeout_ms=_TIMEOUT_MS,
-                request_timeout_ms=_TIMEOUT_MS,
-                enable_auto_commit=False,
-                group_id=None,
-                # a session leaves out of its answers what did not change, watermarks included
-                enable_incremental_fetch_sessions=False,
-                fetch_max_wait_ms=1,
-                max_partition_fetch_bytes=1,
-            )
-        except KafkaError as error:
-            raise broken(settings.brokers, error) from error
+        self._admin = connect(settings)
+        self._consumer = consumer(settings, fetch_max_wait_ms=1, max_partition_fetch_bytes=1)
 
     def __enter__(self) -> "OffsetReader":
         return self
@@ -125,17 +110,16 @@ class OffsetReader:
     def _ends(self, partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
         if not partitions:
             return {}
-        consumer: Any = self._consumer
-        latest = consumer.end_offsets(partitions)
+        latest: dict[TopicPartition, int] = self._consumer.end_offsets(partitions)
         # assigning afresh forgets the watermarks of the last time
-        consumer.unsubscribe()
-        consumer.assign(partitions)
+        self._consumer.unsubscribe()
+        self._consumer.assign(partitions)
         for tp, offset in latest.items():
-            consumer.seek(tp, offset)
+            self._consumer.seek(tp, offset)
         deadline = time.monotonic() + TIMEOUT_SECONDS
         while True:
-            consumer.poll(timeout_ms=20, max_records=1_000_000)
-            ends = {tp: consumer.highwater(tp) for tp in partitions}
+            self._consumer.poll(timeout_ms=20, max_records=1_000_000)
+            ends = {tp: self._consumer.highwater(tp) for tp in partitions}
             if None not in ends.values():
                 return {tp: max(end, latest[tp]) for tp, end in ends.items()}
             if time.monotonic() > deadline:

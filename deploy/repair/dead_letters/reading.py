@@ -4,19 +4,19 @@ import time
 from collections.abc import Iterator
 from typing import Any, Final
 
-from kafka import KafkaConsumer, TopicPartition
+from kafka import TopicPartition
 from kafka.errors import KafkaError
 
-from deploy.kafka_admin.client import TIMEOUT_SECONDS, broken, require_broker
+from deploy.kafka_admin.client import TIMEOUT_SECONDS, broken, consumer
+from deploy.kafka_admin.topics import no_topic
 from deploy.repair.dead_letters.letters import Letter, Summary, Wanted, read_letter
-from schemas.errors import SettingsError, UnavailableError
+from schemas.errors import UnavailableError
 from schemas.records import DeadLetter
 from schemas.settings import Settings
 from schemas.topics import DEAD_LETTERS
 from sinks.clickhouse.connection import connect, translated
 
-_TIMEOUT_MS: Final = int(TIMEOUT_SECONDS * 1000)
-_FETCH_BYTES: Final = 4 * 1024 * 1024
+_FETCHES: Final[dict[str, Any]] = {"fetch_max_wait_ms": 50, "max_partition_fetch_bytes": 4 * 1024 * 1024}
 
 
 def letters(settings: Settings, wanted: Wanted) -> Iterator[Letter]:
@@ -31,37 +31,37 @@ def letters(settings: Settings, wanted: Wanted) -> Iterator[Letter]:
 
 def records(settings: Settings, topic: str) -> Iterator[Any]:
     """Every record of a topic up to its present end, as kafka-python's ConsumerRecord."""
-    consumer = _consumer(settings)
+    reader = consumer(settings, **_FETCHES)
     try:
-        partitions = consumer.partitions_for_topic(topic)
+        partitions = reader.partitions_for_topic(topic)
         if not partitions:
-            raise SettingsError(f"topic {topic} does not exist on {settings.brokers}: run `touchline topics`")
+            raise no_topic(settings, topic)
         unread = {TopicPartition(topic, number) for number in partitions}
-        consumer.assign(list(unread))
-        consumer.seek_to_beginning()
-        yield from _to_the_end(consumer, unread)
+        reader.assign(list(unread))
+        reader.seek_to_beginning()
+        yield from _to_the_end(reader, unread)
     except KafkaError as error:
         raise broken(settings.brokers, error) from error
     finally:
-        consumer.close()
+        reader.close()
 
 
 def original(settings: Settings, letter: DeadLetter) -> bytes | None:
     """The value of the original record, read where it stands; None if retention has removed it."""
-    consumer = _consumer(settings)
+    reader = consumer(settings, **_FETCHES)
     part = TopicPartition(letter["topic"], letter["partition"])
     try:
-        consumer.assign([part])
-        consumer.seek(part, letter["offset"])
+        reader.assign([part])
+        reader.seek(part, letter["offset"])
         deadline = time.monotonic() + TIMEOUT_SECONDS
         while time.monotonic() < deadline:
-            for record in consumer.poll(timeout_ms=200, max_records=1).get(part, []):
+            for record in reader.poll(timeout_ms=200, max_records=1).get(part, []):
                 value: bytes | None = record.value
                 return value if record.offset == letter["offset"] else None
     except KafkaError as error:
         raise broken(settings.brokers, error) from error
     finally:
-        consumer.close()
+        reader.close()
     return None
 
 
@@ -111,32 +111,14 @@ def stored(settings: Settings, wanted: Wanted, limit: int) -> Summary:
     return summary
 
 
-def _consumer(settings: Settings) -> Any:
-    require_broker(settings.brokers)
-    try:
-        return KafkaConsumer(
-            bootstrap_servers=settings.brokers.split(","),
-            bootstrap_timeout_ms=_TIMEOUT_MS,
-            request_timeout_ms=_TIMEOUT_MS,
-            enable_auto_commit=False,
-            group_id=None,
-            # a session leaves out of its answers what did not change, watermarks included
-            enable_incremental_fetch_sessions=False,
-            fetch_max_wait_ms=50,
-            max_partition_fetch_bytes=_FETCH_BYTES,
-        )
-    except KafkaError as error:
-        raise broken(settings.brokers, error) from error
-
-
-def _to_the_end(consumer: Any, unread: set[TopicPartition]) -> Iterator[Any]:
+def _to_the_end(reader: Any, unread: set[TopicPartition]) -> Iterator[Any]:
     """Read until each partition's position is where its first fetch said that it ends."""
     ends: dict[TopicPartition, int] = {}
     quiet_since = time.monotonic()
     while unread:
-        fetched = consumer.poll(timeout_ms=200)
+        fetched = reader.poll(timeout_ms=200)
         for part in list(unread):
-            watermark = consumer.highwater(part)
+            watermark = reader.highwater(part)
             if watermark is not None:
                 ends.setdefault(part, watermark)
         for part, found in fetched.items():
@@ -145,7 +127,7 @@ def _to_the_end(consumer: Any, unread: set[TopicPartition]) -> Iterator[Any]:
                 if record.offset < ends.get(part, record.offset + 1):
                     yield record
         for part in list(unread):
-            if part in ends and consumer.position(part) >= ends[part]:
+            if part in ends and reader.position(part) >= ends[part]:
                 unread.discard(part)
         if time.monotonic() - quiet_since > 2 * TIMEOUT_SECONDS:
             raise UnavailableError(

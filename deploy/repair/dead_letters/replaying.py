@@ -9,10 +9,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
-from deploy.kafka_admin.client import TIMEOUT_SECONDS, broken, require_broker
+from deploy.kafka_admin.client import TIMEOUT_MS, producer
 from deploy.repair.dead_letters.fix import Fix
 from deploy.repair.dead_letters.letters import Letter
 from schemas import headers
@@ -139,25 +138,15 @@ class Replay:
 
 def send(settings: Settings, records: Iterable[Outgoing]) -> None:
     """Send records, each to its partition; returns when the broker has them all. Raises UnavailableError."""
-    require_broker(settings.brokers)
-    try:
-        producer = KafkaProducer(
-            bootstrap_servers=settings.brokers.split(","),
-            client_id="touchline-dead-letters",
-            acks="all",
-            enable_idempotence=bool(settings.idempotent_producer),
-            max_request_size=4 * 1024 * 1024,
-            allow_auto_create_topics=False,
-            bootstrap_timeout_ms=int(TIMEOUT_SECONDS * 1000),
-            max_block_ms=int(TIMEOUT_SECONDS * 2000),
-        )
-    except KafkaError as error:
-        raise broken(settings.brokers, error) from error
+    sender = producer(
+        settings, "touchline-dead-letters", enable_idempotence=bool(settings.idempotent_producer),
+        max_request_size=4 * 1024 * 1024, max_block_ms=2 * TIMEOUT_MS,
+    )  # fmt: skip
     pending: list[Any] = []
     try:
         for record in records:
             pending.append(
-                producer.send(
+                sender.send(
                     record.topic,
                     key=record.key,
                     value=record.value,
@@ -166,15 +155,15 @@ def send(settings: Settings, records: Iterable[Outgoing]) -> None:
                 )
             )
             if len(pending) >= _FLUSH_EVERY:
-                _confirm(producer, pending)
-        _confirm(producer, pending)
+                _confirm(sender, pending)
+        _confirm(sender, pending)
     except KafkaError as error:
         raise UnavailableError(
             f"the broker at {settings.brokers} stopped taking records ({type(error).__name__}): replay again,"
             " what went through already is not counted twice"
         ) from error
     finally:
-        producer.close(timeout=5)
+        sender.close(timeout=5)
 
 
 def _confirm(producer: Any, pending: list[Any]) -> None:

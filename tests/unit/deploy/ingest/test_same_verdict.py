@@ -13,14 +13,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from deploy.cli.policy import _Trial
-from deploy.cli.publish import DryRun, Run
-from deploy.cli.replay import collect
+from deploy.cli.intake import tell_rejected
 from deploy.ingest.files import Entry
 from deploy.ingest.mapping_file import parse_mapping
+from deploy.ingest.publish_run import DryRun, Run
 from deploy.ingest.rejects import Rejects
 from deploy.ingest.touchpoint_files import Sourced, TouchpointFiles
 from deploy.ingest.unknown_names import UnknownNames
+from deploy.offline.policy_trial import PolicyTrial
+from deploy.offline.replay_files import collect
 from schemas.catalogue import Catalogue
 from schemas.errors import ContractError, Reason
 from schemas.records import Touchpoint
@@ -104,7 +105,7 @@ def replayed(path: Path, mapping: bool) -> dict[int, str]:
 
 
 def tried(path: Path, mapping: bool) -> int:
-    return _Trial(POLICY, POLICY).read(sources(path, mapping))
+    return PolicyTrial(POLICY, POLICY).read(sources(path, mapping), tell_rejected)
 
 
 # -- lines: JSON as somebody may write it, near to a touchpoint and far from one ------------------------------------

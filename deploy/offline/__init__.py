@@ -1,0 +1,1 @@
+"""The pure core over files: no Kafka, no ClickHouse, nothing stored."""

@@ -1,0 +1,49 @@
+"""Whom an erasure concerns, and the receipt that shows that it was carried out."""
+
+import time
+from typing import Final
+
+from schemas.errors import UnavailableError
+from schemas.records import Identifier
+from schemas.settings import Settings
+from sinks.clickhouse.erasure.erasure import Receipt, receipt_of
+from sinks.clickhouse.read.subject import Subject
+from streams.identity.resolution.definition import own_profile
+from streams.identity.resolution.ownership import node_of
+
+POLL_SECONDS: Final = 0.5
+
+
+def identifiers_of_person(
+    subject: Subject, tenant: str, asked: Identifier, until: int
+) -> list[tuple[Identifier, int]]:
+    """The identifiers of the person behind one, and up to when each is erased (UTC ms).
+
+    A shared one is erased up to the last millisecond in which it was theirs alone.
+    """
+    profile = subject.owner(node_of(asked)) or own_profile(tenant, node_of(asked))
+    held = {(one.type, one.value): one.until for one in subject.held_by(profile)}
+    held.setdefault(node_of(asked), None)
+    return [
+        (Identifier(type=kind, value=value), until if shared is None else min(until, shared - 1))
+        for (kind, value), shared in sorted(held.items(), key=lambda item: item[0])
+    ]
+
+
+def await_receipt(
+    settings: Settings, tenant: str, request_id: str, deadline: float, timeout: float
+) -> Receipt:
+    """The receipt of an erasure that is carried out, awaited until `deadline` (seconds on the monotonic clock).
+
+    Raises UnavailableError, whose sentence names `timeout` (seconds).
+    """
+    while True:
+        for receipt in receipt_of(settings.clickhouse(), tenant, request_id):
+            if receipt.done:
+                return receipt
+        if time.monotonic() >= deadline:
+            raise UnavailableError(
+                f"no receipt after {timeout:g} s, but the request stands and will be carried out: are a worker and"
+                f" a loader running? Its receipt will be in erasure_receipts, request_id {request_id}"
+            )
+        time.sleep(POLL_SECONDS)

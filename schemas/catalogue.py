@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias, get_args
 
 from schemas.errors import SettingsError
-from schemas.toml_text import parse_toml, place, read_text
+from schemas.toml_text import TomlText, is_number, is_texts, read_text
 from schemas.touchpoint.names import canonical
 from schemas.touchpoint.rules import MAX_CHANNEL_BYTES, MAX_NAME_BYTES
 
@@ -64,28 +64,28 @@ class Catalogue:
     @classmethod
     def parse(cls, text: str, origin: str, base: "Catalogue | None" = None) -> "Catalogue":
         """Read a catalogue, laid over `base` if given. Raises SettingsError naming `origin`, line and fix."""
-        tables = parse_toml(text, origin)
-        for name in tables:
+        source = TomlText(text, origin)
+        for name in source.tables:
             if name not in _TABLES:
                 raise SettingsError(
-                    f"{place(text, origin, name)} is unknown: use {', '.join(_TABLES[:-1])} or {_TABLES[-1]}"
+                    f"{source.place(name)} is unknown: use {', '.join(_TABLES[:-1])} or {_TABLES[-1]}"
                 )
         under = base or cls((), {}, frozenset(), frozenset())
-        stages = _stages(tables, text, origin) if "stages" in tables else under.stages
-        channels = _channels(tables, text, origin)
+        stages = _stages(source) if "stages" in source.tables else under.stages
+        channels = _channels(source)
         types = {
-            name: _type(written, entry, stages, text, origin)
-            for name, (written, entry) in _entries(tables, "types", text, origin).items()
+            name: _type(written, entry, stages, source)
+            for name, (written, entry) in _entries(source, "types").items()
         }
         human = {name for name, kind in channels.items() if kind == "human"}
         types = {**under.types, **types}
         if base:
-            _check_stages(types, stages, text, origin)
+            _check_stages(types, stages, source)
             human |= base.human_channels - channels.keys()
         known = frozenset(channels) | under.channels
-        type_aliases = _aliases(tables, "aliases", types.keys(), under.type_aliases, text, origin)
-        channel_aliases = _aliases(tables, "channel_aliases", known, under.channel_aliases, text, origin)
-        purposes = _purposes(tables, text, origin) | under.purposes
+        type_aliases = _aliases(source, "aliases", types.keys(), under.type_aliases)
+        channel_aliases = _aliases(source, "channel_aliases", known, under.channel_aliases)
+        purposes = _purposes(source) | under.purposes
         return cls(stages, types, frozenset(human), known, purposes, type_aliases, channel_aliases)
 
     def type(self, name: str) -> TouchpointType:
@@ -111,72 +111,64 @@ class Catalogue:
         return self.channel_aliases.get(name, name)
 
 
-def _table(tables: dict[str, Any], name: str, text: str, origin: str) -> dict[str, Any]:
-    table = tables.get(name, {})
+def _table(source: TomlText, name: str) -> dict[str, Any]:
+    table = source.tables.get(name, {})
     if not isinstance(table, dict):
-        raise SettingsError(f"{place(text, origin, name)} must be a table, like [{name}]")
+        raise SettingsError(f"{source.place(name)} must be a table, like [{name}]")
     return table
 
 
-def _stages(tables: dict[str, Any], text: str, origin: str) -> tuple[str, ...]:
-    stages = tables["stages"]
-    if not isinstance(stages, list) or not all(isinstance(stage, str) and stage for stage in stages):
+def _stages(source: TomlText) -> tuple[str, ...]:
+    stages = source.tables["stages"]
+    if not is_texts(stages, empty=False):
         raise SettingsError(
-            f'{place(text, origin, "stages")} must be a list of names, like ["awareness", "purchase"]'
+            f'{source.place("stages")} must be a list of names, like ["awareness", "purchase"]'
         )
     if len(set(stages)) != len(stages):
-        raise SettingsError(f"{place(text, origin, 'stages')} names a stage twice: remove one")
+        raise SettingsError(f"{source.place('stages')} names a stage twice: remove one")
     return tuple(stages)
 
 
-def _entries(tables: dict[str, Any], table: str, text: str, origin: str) -> dict[str, tuple[str, Any]]:
+def _entries(source: TomlText, table: str) -> dict[str, tuple[str, Any]]:
     """Canonical name → the name as it is written, and its entry."""
     entries: dict[str, tuple[str, Any]] = {}
-    for written, entry in _table(tables, table, text, origin).items():
+    for written, entry in _table(source, table).items():
         name = canonical(written)
         if not name:
-            raise SettingsError(f"{place(text, origin, table, written)} has no name: give it one")
+            raise SettingsError(f"{source.place(table, written)} has no name: give it one")
         limit = MAX_CHANNEL_BYTES if table == "channels" else MAX_NAME_BYTES
         if len(name.encode()) > limit:
-            raise SettingsError(
-                f"{place(text, origin, table, written)} has more than {limit} bytes: shorten it"
-            )
+            raise SettingsError(f"{source.place(table, written)} has more than {limit} bytes: shorten it")
         if name in entries:
             raise SettingsError(
-                f"{place(text, origin, table, written)} is {name!r}, as {entries[name][0]!r} is: remove one"
+                f"{source.place(table, written)} is {name!r}, as {entries[name][0]!r} is: remove one"
             )
         entries[name] = written, entry
     return entries
 
 
-def _channels(tables: dict[str, Any], text: str, origin: str) -> dict[str, str]:
+def _channels(source: TomlText) -> dict[str, str]:
     channels = {}
-    for name, (written, kind) in _entries(tables, "channels", text, origin).items():
+    for name, (written, kind) in _entries(source, "channels").items():
         if kind not in ("digital", "human"):
-            raise SettingsError(
-                f'{place(text, origin, "channels", written)} is {kind!r}: use "digital" or "human"'
-            )
+            raise SettingsError(f'{source.place("channels", written)} is {kind!r}: use "digital" or "human"')
         channels[name] = kind
     return channels
 
 
-def _purposes(tables: dict[str, Any], text: str, origin: str) -> frozenset[str]:
-    purposes = tables.get("purposes", [])
-    if not isinstance(purposes, list) or not all(
-        isinstance(purpose, str) and canonical(purpose) for purpose in purposes
-    ):
-        raise SettingsError(f'{place(text, origin, "purposes")} must be a list of names, like ["marketing"]')
+def _purposes(source: TomlText) -> frozenset[str]:
+    purposes = source.tables.get("purposes", [])
+    if not is_texts(purposes) or not all(map(canonical, purposes)):
+        raise SettingsError(f'{source.place("purposes")} must be a list of names, like ["marketing"]')
     return frozenset(map(canonical, purposes))
 
 
-def _aliases(
-    tables: dict[str, Any], table: str, known: Set[str], base: Mapping[str, str], text: str, origin: str
-) -> dict[str, str]:
+def _aliases(source: TomlText, table: str, known: Set[str], base: Mapping[str, str]) -> dict[str, str]:
     """Aliases over the base's; a name that the file makes a type (or channel) of its own is an alias no more."""
     aliases = {alias: name for alias, name in base.items() if alias not in known}
     what = "type" if table == "aliases" else "channel"
-    for alias, (written, target) in _entries(tables, table, text, origin).items():
-        where = place(text, origin, table, written)
+    for alias, (written, target) in _entries(source, table).items():
+        where = source.place(table, written)
         if alias in known:
             raise SettingsError(f"{where} is a {what} itself: remove the alias")
         if not isinstance(target, str) or canonical(target) not in known:
@@ -185,8 +177,8 @@ def _aliases(
     return aliases
 
 
-def _type(name: str, entry: object, stages: tuple[str, ...], text: str, origin: str) -> TouchpointType:
-    where = place(text, origin, "types", name)
+def _type(name: str, entry: object, stages: tuple[str, ...], source: TomlText) -> TouchpointType:
+    where = source.place("types", name)
     if not isinstance(entry, dict):
         raise SettingsError(f'{where} must be a table, like {{ component = "service" }}')
     allowed: dict[str, tuple[str, ...]] = {
@@ -213,15 +205,15 @@ def _type(name: str, entry: object, stages: tuple[str, ...], text: str, origin: 
 
 
 def _check_friction(value: object, where: str) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= MAX_FRICTION:
+    if not is_number(value, 0, MAX_FRICTION):
         raise SettingsError(f"{where}.friction is {value!r}: it must be a number from 0 to {MAX_FRICTION:g}")
 
 
-def _check_stages(types: dict[str, TouchpointType], stages: tuple[str, ...], text: str, origin: str) -> None:
+def _check_stages(types: dict[str, TouchpointType], stages: tuple[str, ...], source: TomlText) -> None:
     """A file that lists stages of its own must still list those that the built-in types name."""
     for name, kind in types.items():
         if kind.stage is not None and kind.stage not in stages:
             raise SettingsError(
-                f"{place(text, origin, 'stages')} lacks {kind.stage!r}, which type {name} names:"
+                f"{source.place('stages')} lacks {kind.stage!r}, which type {name} names:"
                 " list it, or give the type another stage"
             )

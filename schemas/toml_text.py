@@ -1,10 +1,14 @@
-"""Read a TOML text that a person wrote, and find the line of an entry, so that errors can name it."""
+"""Read a TOML text that a person wrote: the line of each entry for error sentences, and checks of its values.
+
+The readers of the catalogue, the identity policy, the journey rules and fixes share it. Each of them writes the
+sentence that says what to put instead.
+"""
 
 import re
 import tomllib
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 from schemas.errors import SettingsError
 
@@ -26,6 +30,35 @@ def parse_toml(text: str, origin: str) -> dict[str, Any]:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"{origin} is not TOML: {error}") from error
+
+
+class TomlText:
+    """A TOML text that knows the line of each of its entries."""
+
+    def __init__(self, text: str, origin: str) -> None:
+        """`origin` names the text in errors. Raises SettingsError if it is not TOML."""
+        self.text = text
+        self.origin = origin
+        self.tables = parse_toml(text, origin)
+
+    def place(self, *keys: str) -> str:
+        """Where the entry `keys` stands: see the function `place`."""
+        return place(self.text, self.origin, *keys)
+
+    def error(self, keys: tuple[str, ...], fix: str) -> SettingsError:
+        """The error that names the place of an entry, and says what to write instead."""
+        return SettingsError(f"{self.place(*keys)}: {fix}")
+
+
+def is_number(value: object, least: float, most: float, *, whole: bool = False) -> bool:
+    """Whether a value is a number (with `whole`, an integer) from `least` to `most`; a boolean is none."""
+    kinds = int if whole else int | float
+    return isinstance(value, kinds) and not isinstance(value, bool) and least <= value <= most
+
+
+def is_texts(value: object, *, empty: bool = True) -> TypeGuard[list[str]]:
+    """Whether a value is a list of texts; without `empty`, none of the texts may be empty."""
+    return isinstance(value, list) and all(isinstance(text, str) and (empty or text) for text in value)
 
 
 def place(text: str, origin: str, *keys: str) -> str:

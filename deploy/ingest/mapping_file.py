@@ -14,7 +14,7 @@ from deploy.ingest.lines import is_encoding
 from deploy.ingest.mapping import AMOUNT, NUMBERS, TIMES, ColumnMapping, SurveyColumns
 from schemas.errors import SettingsError
 from schemas.keys import NAME_PATTERN
-from schemas.toml_text import parse_toml
+from schemas.toml_text import is_number, is_texts, parse_toml
 from schemas.touchpoint.json_form import FIELDS
 from schemas.touchpoint.rules import SCORE_RANGE
 
@@ -181,7 +181,7 @@ class _Parser:
         return dict(self.table("lookup"))
 
     def names(self, key: str, value: object) -> tuple[str, ...]:
-        if not isinstance(value, list) or not all(isinstance(name, str) and name for name in value):
+        if not is_texts(value, empty=False):
             self.fail(f"{key} is not a list of column names", f'write {key} = ["column", "column"]')
         return tuple(value)
 
@@ -222,7 +222,7 @@ class _Parser:
             self.fail(
                 f"amount.thousands is {groups!r}", "use one of . , ' and space, not the same as decimal"
             )
-        if units is not None and (type(units) is not int or not 0 <= units <= 9):
+        if units is not None and not is_number(units, 0, 9, whole=True):
             self.fail(f"amount.minor_units is {units!r}", "use a whole number from 0 to 9")
         return Amounts(point, groups, units)
 

@@ -17,10 +17,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from schemas.errors import ContractError, SettingsError
+from schemas.errors import ContractError
 from schemas.keys import NAME_PATTERN
 from schemas.records import Touchpoint
-from schemas.toml_text import parse_toml, place, read_text
+from schemas.toml_text import TomlText, is_texts, read_text
 from schemas.touchpoint.intake import accept
 from schemas.touchpoint.json_form import FIELDS, to_json, to_ms
 
@@ -81,41 +81,38 @@ def load_fix(path: str) -> Fix:
 
 def parse_fix(text: str, origin: str) -> Fix:
     """Read a fix. Raises SettingsError naming `origin`, the line and what to write instead."""
-    document = parse_toml(text, origin)
-
-    def refuse(message: str, *keys: str) -> SettingsError:
-        return SettingsError(f"{place(text, origin, *keys)}: {message}")
-
+    source = TomlText(text, origin)
+    document, refuse = source.tables, source.error
     for name, table in document.items():
         if name not in _SECTIONS or not isinstance(table, dict):
-            raise refuse(f"a fix has the tables {', '.join(_SECTIONS)}", name)
-    for source, target in document.get("rename", {}).items():
-        if not (_is_path(source) and isinstance(target, str) and _is_path(target)):
+            raise refuse((name,), f"a fix has the tables {', '.join(_SECTIONS)}")
+    for old, target in document.get("rename", {}).items():
+        if not (_is_path(old) and isinstance(target, str) and _is_path(target)):
             raise refuse(
-                'write "field" or "identifiers.TYPE" or "attributes.NAME" on both sides', "rename", source
+                ("rename", old), 'write "field" or "identifiers.TYPE" or "attributes.NAME" on both sides'
             )
     drop = document.get("drop", {})
     for name, listed in drop.items():
         if name not in ("identifiers", "fields"):
-            raise refuse("drop has the lists identifiers and fields", "drop", name)
-        if not isinstance(listed, list) or not all(isinstance(one, str) for one in listed):
-            raise refuse("write a list of texts", "drop", name)
+            raise refuse(("drop", name), "drop has the lists identifiers and fields")
+        if not is_texts(listed):
+            raise refuse(("drop", name), "write a list of texts")
     for path in drop.get("fields", []):
         if not _is_path(path):
-            raise refuse(f"{path!r} is no field of a touchpoint", "drop", "fields")
+            raise refuse(("drop", "fields"), f"{path!r} is no field of a touchpoint")
     for name in document.get("set", {}):
         if name not in FIELDS:
-            raise refuse(f"a touchpoint has the fields {', '.join(FIELDS)}", "set", name)
+            raise refuse(("set", name), f"a touchpoint has the fields {', '.join(FIELDS)}")
     clamp = document.get("clamp", {})
     for name in clamp:
         if name not in ("earliest", "latest"):
-            raise refuse("clamp has earliest and latest", "clamp", name)
+            raise refuse(("clamp", name), "clamp has earliest and latest")
     times: dict[str, int | str] = {}
     for name, value in clamp.items():
         try:
             times[name] = _RECEIVED if name == "latest" and value == _RECEIVED else to_ms(value, name)
         except ContractError as error:
-            raise refuse(str(error), "clamp", name) from error
+            raise refuse(("clamp", name), str(error)) from error
     earliest = times.get("earliest")
     return Fix(
         rename=document.get("rename", {}),

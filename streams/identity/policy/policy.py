@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 from schemas.errors import SettingsError
 from schemas.keys import NAME_PATTERN
 from schemas.records import Identifier
-from schemas.toml_text import parse_toml, place
+from schemas.toml_text import TomlText, is_number, is_texts, parse_toml
 from schemas.touchpoint.rules import MAX_IDENTIFIER_CHARACTERS
 from streams.identity.policy.blocked import DEFAULT_PATTERN, DEFAULT_VALUES, Blocklist
 from streams.identity.policy.normalise import NORMALISERS, clean, is_region
@@ -143,9 +143,9 @@ class _Reader:
     """Checks a policy's text; every refusal says where and what to write instead."""
 
     def __init__(self, text: str, origin: str, base: str) -> None:
-        self._text = text
-        self._origin = origin
-        self._document = parse_toml(text, origin)
+        source = TomlText(text, origin)
+        self._document = source.tables
+        self._error = source.error
         self._base = parse_toml(base, "the built-in identity.toml")
 
     def policy(self, secret: bytes, key_id: str) -> IdentityPolicy:
@@ -286,14 +286,11 @@ class _Reader:
 
     def _whole(self, path: tuple[str, ...], table: dict[str, Any], name: str, least: int, most: int) -> None:
         value = table.get(name, least)
-        if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+        if not is_number(value, least, most, whole=True):
             raise self._error((*path, name), f"write a whole number from {least} to {most}")
 
     def _texts(self, path: tuple[str, ...], table: dict[str, Any], name: str) -> list[str]:
         value = table.get(name, [])
-        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        if not is_texts(value):
             raise self._error((*path, name), 'write a list of texts, like ["walk-in"]')
         return value
-
-    def _error(self, path: tuple[str, ...], fix: str) -> SettingsError:
-        return SettingsError(f"{place(self._text, self._origin, *path)}: {fix}")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from schemas.errors import SettingsError
-from schemas.toml_text import place
+from schemas.toml_text import TomlText, is_number, is_texts
 
 Flat = Mapping[tuple[str, ...], Any]
 
@@ -52,11 +52,11 @@ class CountRule:
         return f"{self.at_least} of {', '.join(self.touchpoints)} within {self.within_ms / _HOUR:g} h"
 
 
-def check_custom(keys: tuple[str, ...], value: object, text: str, origin: str) -> bool:
+def check_custom(keys: tuple[str, ...], value: object, source: TomlText) -> bool:
     """Check an entry of an expectation or a count; False if it is neither. Raises SettingsError."""
     if keys[0] not in ("expectations", "rules"):
         return False
-    where = place(text, origin, *keys)
+    where = source.place(*keys)
     allowed = _EXPECTATION_KEYS if keys[0] == "expectations" else _COUNT_KEYS
     if len(keys) != 3 or keys[2] not in allowed:
         raise SettingsError(f"{where} is unknown: in [{keys[0]}.NAME] use {', '.join(allowed)}")
@@ -72,8 +72,9 @@ def check_custom(keys: tuple[str, ...], value: object, text: str, origin: str) -
 
 def _problem(key: str, value: object) -> str:
     if key in ("opened_by", "met_by", "touchpoints"):
-        listed = isinstance(value, list) and value and all(isinstance(item, str) and item for item in value)
-        return "" if listed else 'it must be a list of touchpoint types or effects, like ["order_placed"]'
+        if value and is_texts(value, empty=False):
+            return ""
+        return 'it must be a list of touchpoint types or effects, like ["order_placed"]'
     if key == "until":
         return "" if value == "session_end" else 'use "session_end", or give within_hours'
     if key == "met_in":
@@ -82,17 +83,17 @@ def _problem(key: str, value: object) -> str:
         named = isinstance(value, str) and _NAME.fullmatch(value)
         return "" if named else "a signal's name is made of a-z, 0-9 and _, at most 64, a letter first"
     if key == "at_least":
-        whole = isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= _MOST
+        whole = is_number(value, 1, _MOST, whole=True)
         return "" if whole else f"it must be a whole number from 1 to {_MOST}"
-    hours = isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= 10_000
+    hours = value and is_number(value, 0, 10_000)
     return "" if hours else "it must be a number of hours, more than 0 and at most 10000"
 
 
-def expectations_of(values: Flat, given: Flat, text: str, origin: str) -> tuple[ExpectationRule, ...]:
+def expectations_of(values: Flat, given: Flat, source: TomlText) -> tuple[ExpectationRule, ...]:
     """The expectations among flat entries; `given` are those of the user's file. Raises SettingsError."""
     rules = []
     for name, entry in _tables(values, "expectations").items():
-        where = place(text, origin, "expectations", name)
+        where = source.place("expectations", name)
         for key in ("opened_by", "met_by"):
             if key not in entry:
                 raise SettingsError(f"{where} has no {key}: list touchpoint types or effects")
@@ -117,15 +118,15 @@ def expectations_of(values: Flat, given: Flat, text: str, origin: str) -> tuple[
     return tuple(rules)
 
 
-def counts_of(values: Flat, text: str, origin: str) -> tuple[CountRule, ...]:
+def counts_of(values: Flat, source: TomlText) -> tuple[CountRule, ...]:
     """The counts among flat entries. Raises SettingsError."""
     rules = []
     for name, entry in _tables(values, "rules").items():
         for key in _COUNT_KEYS:
             if key not in entry:
-                raise SettingsError(f"{place(text, origin, 'rules', name)} has no {key}: add it")
+                raise SettingsError(f"{source.place('rules', name)} has no {key}: add it")
         if any(other[:2] == ("signals", name) or value == name for other, value in values.items()):
-            where = place(text, origin, "rules", name)
+            where = source.place("rules", name)
             raise SettingsError(f"{where}: there is a signal of that name already; choose another")
         within = round(entry["within_hours"] * _HOUR)
         rules.append(CountRule(name, tuple(entry["touchpoints"]), entry["at_least"], within))

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from schemas.errors import SettingsError
-from schemas.toml_text import parse_toml, place, read_text
+from schemas.toml_text import TomlText, is_number, parse_toml, read_text
 from streams.journeys.rules.custom_rules import (
     CountRule,
     ExpectationRule,
@@ -139,20 +139,21 @@ class JourneyRules:
     @classmethod
     def parse(cls, text: str, origin: str) -> "JourneyRules":
         """Read rules, laid over the built-in ones. Raises SettingsError naming `origin`, line and fix."""
-        given = _flat(parse_toml(text, origin))
+        source = TomlText(text, origin)
+        given = _flat(source.tables)
         for keys, value in given.items():
-            if not check_custom(keys, value, text, origin):
-                _check(keys, value, text, origin)
+            if not check_custom(keys, value, source):
+                _check(keys, value, source)
         values = _BUILT_IN_VALUES | given
         numbers: dict[str, Any] = {}
         for keys, threshold in _THRESHOLDS.items():
             value = values[keys] * threshold.unit
             numbers[threshold.sets] = round(value) if threshold.whole or threshold.unit > 1 else float(value)
         if numbers["horizon_most"] < numbers["horizon_touchpoints"]:
-            where = place(text, origin, "horizon", "most_touchpoints")
+            where = source.place("horizon", "most_touchpoints")
             raise SettingsError(f"{where} is less than horizon.touchpoints: raise it, or lower that")
         off = {keys[1] for keys, value in values.items() if keys[-1] == "enabled" and not value}
-        expectations, counts = expectations_of(values, given, text, origin), counts_of(values, text, origin)
+        expectations, counts = expectations_of(values, given, source), counts_of(values, source)
         kinds = {rule.signal for rule in expectations} | {rule.name for rule in counts}
         numbers |= {field: values["prediction", name] for name, field in _PREDICTIONS.items()}
         return cls(
@@ -171,8 +172,8 @@ def _flat(tables: dict[str, Any], prefix: tuple[str, ...] = ()) -> dict[tuple[st
 _BUILT_IN_VALUES: Final = _flat(parse_toml(BUILT_IN.read_text(encoding="utf-8"), BUILT_IN.name))
 
 
-def _check(keys: tuple[str, ...], value: object, text: str, origin: str) -> None:
-    where = place(text, origin, *keys)
+def _check(keys: tuple[str, ...], value: object, source: TomlText) -> None:
+    where = source.place(*keys)
     switch = len(keys) == 3 and keys[0] == "signals" and keys[1] in KINDS and keys[2] == "enabled"
     if switch or (len(keys) == 2 and keys[0] == "prediction" and keys[1] in _PREDICTIONS):
         if not isinstance(value, bool):
@@ -181,11 +182,7 @@ def _check(keys: tuple[str, ...], value: object, text: str, origin: str) -> None
     threshold = _THRESHOLDS.get(keys)
     if threshold is None:
         raise SettingsError(f"{where} is no rule: see the built-in journey.toml for those that there are")
-    if (
-        isinstance(value, bool)
-        or not isinstance(value, int if threshold.whole else int | float)
-        or not threshold.least <= value <= threshold.most
-    ):
+    if not is_number(value, threshold.least, threshold.most, whole=threshold.whole):
         what = "whole number" if threshold.whole else "number"
         raise SettingsError(
             f"{where} is {value!r}: it must be a {what} from {threshold.least:g} to {threshold.most:g}"

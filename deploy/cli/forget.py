@@ -12,6 +12,7 @@ from deploy.ingest.key_check import require_same_key
 from deploy.repair.erasures import await_receipt, identifiers_of_person
 from schemas.errors import SettingsError
 from schemas.records import Identifier
+from schemas.settings import Settings
 from schemas.touchpoint.json_form import to_iso
 from sinks.clickhouse.erasure.erasure import Receipt
 from sinks.clickhouse.read.subject import Subject
@@ -65,15 +66,11 @@ def command(
     requests = [erasure(tenant, one, end) for one, end in targets]
     for request in requests:
         publish_correction(request, settings)
-    shown = []
-    deadline = time.monotonic() + timeout
-    for request in requests:
-        if wait:
-            with remarks.status("waiting for the worker and the loader"):
-                receipt = await_receipt(settings, tenant, request["event_id"], deadline, timeout)
-            shown.append(_shown(receipt, as_json=as_json))
-        else:
-            shown.append({"request_id": request["event_id"], "done": False})
+    ids = [request["event_id"] for request in requests]
+    if wait:
+        shown = _receipts(settings, tenant, ids, timeout, as_json=as_json)
+    else:
+        shown = [{"request_id": one, "done": False} for one in ids]
     if person and as_json:
         print_json({"receipts": shown})
         return
@@ -94,6 +91,15 @@ def _show_counts(subject: Subject, targets: list[tuple[Identifier, int]], *, as_
         print_json({"dry_run": True, "would_erase": found})
     else:
         print_table(tuple(found[0]), [tuple(row.values()) for row in found], "Would be erased: rows of")
+
+
+def _receipts(
+    settings: Settings, tenant: str, request_ids: list[str], timeout: float, *, as_json: bool
+) -> list[dict[str, Any]]:
+    deadline = time.monotonic() + timeout
+    with remarks.status("waiting for the worker and the loader"):
+        receipts = [await_receipt(settings, tenant, one, deadline, timeout) for one in request_ids]
+    return [_shown(receipt, as_json=as_json) for receipt in receipts]
 
 
 def _shown(receipt: Receipt, *, as_json: bool) -> dict[str, Any]:

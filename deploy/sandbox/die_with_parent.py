@@ -1,9 +1,9 @@
-"""Run a command that the kernel kills when its parent dies, even by kill -9.
+"""Runs a command that the kernel kills when its parent dies, even by kill -9.
 
-Called as `python leash.py PARENT_PID COMMAND...`.
-A file of its own, run by path, so that it starts in a few milliseconds and imports nothing of Touchline. The
-kernel ties the leash to the *thread* that started the command: start children from a thread that stays.
-On other systems than Linux there is no leash, and the command simply runs.
+Called as `python die_with_parent.py PARENT_PID COMMAND...`. The sandbox runs this file by its path: it starts in a few
+milliseconds and imports nothing of Touchline. The signal comes when the *thread* that started the command ends: start
+children from a thread that lives as long as the parent. On systems other than Linux the command runs without this
+protection.
 """
 
 import ctypes
@@ -20,10 +20,10 @@ def main() -> None:
     if sys.platform == "linux":
         libc = ctypes.CDLL(None, use_errno=True)
         if libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
-            sys.exit(f"leash: prctl failed: {os.strerror(ctypes.get_errno())}")
-        # the parent may have died before the leash was on: then nobody will ever pull it
+            sys.exit(f"die_with_parent: prctl failed: {os.strerror(ctypes.get_errno())}")
+        # a parent that died before prctl was called sends no signal any more
         if os.getppid() != parent:
-            sys.exit("leash: the parent is gone")
+            sys.exit("die_with_parent: the parent is gone")
     os.execvp(command[0], command)  # noqa: S606 (a list of arguments, no shell)
 
 

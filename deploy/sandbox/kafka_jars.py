@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -45,19 +46,27 @@ def fetch() -> Path:
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
         jars = Path(scratch) / "jars"
-        command = ["mvn", "-q", "-B", "-f", str(FOLDER / "pom.xml"), "dependency:copy-dependencies"]
-        try:
-            subprocess.run(
-                [*command, f"-DoutputDirectory={jars}"],
-                check=True,
-                capture_output=True,
-                timeout=FETCH_SECONDS,
-            )
-        except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
-            output = (error.stdout or b"").decode(errors="replace").strip().splitlines()
-            reason = output[0] if output else str(error)
-            raise UnavailableError(f"Maven could not fetch Apache Kafka's jars: {reason}") from error
+        run_maven(
+            FOLDER / "pom.xml",
+            ["dependency:copy-dependencies", f"-DoutputDirectory={jars}"],
+            "fetch Apache Kafka's jars",
+        )
         # renaming is atomic: a second process that fetched at the same time wins or loses whole
         if not target.is_dir():
             jars.rename(target)
     return target
+
+
+def run_maven(pom: Path, arguments: Sequence[str], purpose: str) -> None:
+    """Run Maven on a pom.xml. Raises UnavailableError: "Maven could not `purpose`" and why."""
+    try:
+        subprocess.run(
+            ["mvn", "-q", "-B", "-f", str(pom), *arguments],
+            check=True,
+            capture_output=True,
+            timeout=FETCH_SECONDS,
+        )
+    except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
+        output = (error.stdout or b"").decode(errors="replace").strip().splitlines()
+        reason = output[0] if output else str(error)
+        raise UnavailableError(f"Maven could not {purpose}: {reason}") from error

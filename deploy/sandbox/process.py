@@ -1,4 +1,4 @@
-"""A child process with a log file, on a leash: it never outlives the process that started it."""
+"""A child process with a log file. It never outlives the process that started it."""
 
 import os
 import signal
@@ -37,11 +37,11 @@ class Process:
         if self.alive:
             return
         self.log.parent.mkdir(parents=True, exist_ok=True)
-        leash = [sys.executable, "-I", "-S", str(_DIE_WITH_PARENT), str(os.getpid())]
+        die_with_parent = [sys.executable, "-I", "-S", str(_DIE_WITH_PARENT), str(os.getpid())]
         with self.log.open("ab") as log:
             try:
                 self._child = subprocess.Popen(
-                    [*leash, *self.command],
+                    [*die_with_parent, *self.command],
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=subprocess.STDOUT,

@@ -1,4 +1,4 @@
-"""The faults by number, as RELIABILITY.md lists them, and their control arms."""
+"""The faults by number, and their control arms."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

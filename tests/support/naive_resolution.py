@@ -1,4 +1,4 @@
-"""The definition of DESIGN.md section 4 once more, as slowly and plainly as it can be written: an oracle.
+"""The definition of identity (docs/identity.md) once more, as slowly and plainly as it can be written: an oracle.
 
 It shares no code with `streams.identity` but names of types: sets of frozensets, recomputed at every link.
 """

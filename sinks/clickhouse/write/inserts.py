@@ -19,7 +19,7 @@ from sinks.clickhouse.write.dedupe import without_superseded
 from sinks.clickhouse.write.reading import read
 from sinks.clickhouse.write.rows import HISTORY_OF, history_row
 
-#: Rows of one insert: it stays one block, hence atomic in each partition (RELIABILITY.md, "Loader").
+#: Rows of one insert: it stays one block, hence atomic in each partition.
 MAX_ROWS: Final = 100_000
 
 #: Of the loader's connection. Back-filled history spans more than the 100 partitions a block may have.

@@ -1,6 +1,6 @@
 """Clusters of identifiers, and the one step of resolution: unite the two sides of the next link, or refuse the link.
 
-The batch definition (`resolution`) takes this step for all links in order. The incremental form (`components`) takes
+The batch definition (`definition`) takes this step for all links in order. The incremental form (`components`) takes
 the same step for a link that is the newest of its component.
 """
 

@@ -12,7 +12,6 @@ Its record cache coalesces: a profile's state is published when it leaves the ca
 import hashlib
 import os
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from io import BytesIO
@@ -22,9 +21,8 @@ from typing import Any, Final
 from fastavro import schemaless_reader
 from fastavro.schema import load_schema
 
-from deploy.sandbox.kafka_jars import FETCH_SECONDS, require_programs
+from deploy.sandbox.kafka_jars import require_programs, run_maven
 from schemas.encoding.codec import HEADER_BYTES
-from schemas.errors import UnavailableError
 
 FOLDER: Final = Path(__file__).with_suffix("")
 CONTRACTS: Final = Path(__file__).parents[3] / "schemas" / "avro"
@@ -86,27 +84,20 @@ def build() -> Path:
         for name in WRITERS:
             shutil.copy(CONTRACTS / name, project / "src" / "main" / "resources")
         built = project / "target"
-        _maven(project, built / "jars")
+        run_maven(
+            project / "pom.xml",
+            [
+                "compile",
+                "dependency:copy-dependencies",
+                "-DincludeScope=runtime",
+                f"-DoutputDirectory={built / 'jars'}",
+            ],
+            "build the Kafka Streams peer",
+        )
         # renaming is atomic: a second process that built at the same time wins or loses whole
         if not target.is_dir():
             built.rename(target)
     return target
-
-
-def _maven(project: Path, jars: Path) -> None:
-    command = ["mvn", "-q", "-B", "compile", "dependency:copy-dependencies", "-DincludeScope=runtime"]
-    try:
-        subprocess.run(
-            [*command, f"-DoutputDirectory={jars}"],
-            cwd=project,
-            check=True,
-            capture_output=True,
-            timeout=FETCH_SECONDS,
-        )
-    except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
-        output = (error.stdout or b"").decode(errors="replace").strip().splitlines()
-        reason = output[0] if output else str(error)
-        raise UnavailableError(f"Maven could not build the Kafka Streams peer: {reason}") from error
 
 
 def _target() -> Path:

@@ -19,7 +19,7 @@ def free_port() -> int:
 def require_free(port: int, what: str, option: str) -> None:
     """Raise UnavailableError if `port` is taken; the sentence names the option that chooses another."""
     with socket.socket() as probe:
-        # as servers do: a connection that was closed a moment ago does not occupy the port
+        # as servers do: a connection in TIME_WAIT does not occupy the port
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((LOOPBACK, port))

@@ -214,7 +214,7 @@ def _letter_json(letter: Letter, settings: Settings) -> dict[str, Any]:
 
 
 def _decoded(value: bytes | None, settings: Settings) -> Any:
-    """The record as what it says it is, else its bytes in hexadecimal."""
+    """The decoded record, else its bytes in hexadecimal."""
     registry = RegistryClient(settings.registry_url).lookup if settings.registry_url else None
     try:
         name, record = decode(value, registry)

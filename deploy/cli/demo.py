@@ -76,7 +76,7 @@ class Feed:
 
     @property
     def running(self) -> bool:
-        """Whether there is more to publish. Raises what stopped it."""
+        """Whether there is more to publish. Raises the exception that ended the thread."""
         if self._error is not None:
             raise self._error
         return self._thread.is_alive()
@@ -103,7 +103,7 @@ def _watch(stack: Stack, feed: Feed) -> None:
 
 
 def _looks(stack: Stack, feed: Feed, observer: Observer, pause: float) -> Iterator[Status]:
-    """Look every `pause` seconds; the last look is at a deployment that has read everything."""
+    """Read the status every `pause` seconds, until the deployment has read everything."""
     give_up: float | None = None
     while True:
         stack.watch(_note)

@@ -1,4 +1,4 @@
-"""An explanation in words, and as JSON."""
+"""Renders an explanation as sentences and as JSON."""
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
@@ -12,7 +12,7 @@ _SHOWN: Final = 5  # values of one refusal; JSON has all
 
 
 def told(answer: Explanation, asked: Mapping[Node, str]) -> Iterator[str]:
-    """Lines for a person. `asked`: what the two identifiers were called in the question."""
+    """The explanation as lines of text. `asked`: the two identifiers as the user wrote them."""
 
     def called(node: Node) -> str:
         return asked.get(node) or plain(node)
@@ -81,7 +81,7 @@ def _because(refusal: Refusal, called: Callable[[Node], str]) -> str:
 
 
 def document(answer: Explanation, asked: Mapping[Node, str]) -> dict[str, Any]:
-    """The same for programs; identifiers as they are stored."""
+    """The explanation for JSON; identifiers as they are stored."""
     return {
         "tenant": answer.tenant,
         "at": _iso_or_none(answer.at),

@@ -78,7 +78,9 @@ def _person(
 
 def _write(out: Path, text: str) -> None:
     try:
-        out.unlink(missing_ok=True)  # a file that others may read would stay so
+        out.unlink(
+            missing_ok=True
+        )  # an existing file would keep its permissions, which may let others read it
         with os.fdopen(
             os.open(out, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8"
         ) as file:

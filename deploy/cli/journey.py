@@ -54,5 +54,5 @@ def command(
 
 
 def in_ascii(text: str) -> str:
-    """For terminals that know no more: what has no likeness becomes a question mark."""
+    """For terminals without Unicode: a character without an ASCII equivalent becomes a question mark."""
     return text.translate(_ASCII_LIKENESS).encode("ascii", "replace").decode()

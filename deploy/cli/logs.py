@@ -19,19 +19,19 @@ def configure(loglevel: str) -> None:
         format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=max(level, logging.WARNING)
     )
     logging.getLogger("touchline").setLevel(level)
-    # libraries tell at INFO what only their developers need
+    # records of libraries at INFO help only their developers
     libraries = level if level < logging.INFO else max(level, logging.WARNING)
     for name in ("streams", "faust", "mode", "aiokafka"):
         logging.getLogger(name).setLevel(libraries)
     if level >= logging.INFO:
-        # a timer that fires late under load is what load does, and nothing that an operator could mend
+        # a timer that fires late under load is expected, and no operator could mend it
         logging.getLogger("mode.timers").setLevel(logging.ERROR)
         for handler in logging.getLogger().handlers:
-            handler.addFilter(Seldom("aiokafka"))
+            handler.addFilter(RateLimit("aiokafka"))
 
 
-class Seldom(logging.Filter):
-    """Lets a client's complaints through once they have gone on for a while, and then one a minute.
+class RateLimit(logging.Filter):
+    """Rate limit of a library's log records: passes them after they have gone on for AFTER_SECONDS, then one a minute.
 
     While a broker is down aiokafka logs some sixty lines a second.
     """

@@ -41,7 +41,7 @@ def print_json(value: Any) -> None:
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str | None = None) -> None:
     """Print rows under their column names; one below the other where the terminal is too narrow for the columns.
 
-    What is no terminal, and says no COLUMNS, is as wide as the rows need.
+    Output that is no terminal is as wide as the rows need, unless COLUMNS is set.
     """
     cells = [[_text(cell) for cell in row] for row in rows]
     names = [_text(column) for column in columns]

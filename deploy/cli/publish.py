@@ -64,7 +64,7 @@ def command(
 
 
 class Bar:
-    """Progress on standard error, if somebody looks."""
+    """A progress bar on standard error, if that is a terminal."""
 
     def __init__(self) -> None:
         self._progress = Progress(

@@ -15,7 +15,7 @@ from deploy.cli.plain import plain
 from schemas.errors import TouchlineError
 from sinks.clickhouse.read.query import select
 
-#: A FORMAT at the end of a statement, and the option that prints it; the protocol itself knows no formats.
+#: FORMAT at the end of a statement → the option that prints it: the native protocol has no formats.
 FORMATS: Final = {
     "csv": "csv", "csvwithnames": "csv", "jsoneachrow": "json", "vertical": "vertical",
     "pretty": "table", "prettycompact": "table", "prettyspace": "table",

@@ -11,7 +11,7 @@ from streams.identity.policy.policy import IdentityPolicy
 def load_for_run(settings: Settings, *files: tuple[str, str]) -> list[IdentityPolicy]:
     """The policies of files, each given with the option that names it; all with one key.
 
-    Says so if it had to make a key and a policy uses it. Raises SettingsError.
+    Remarks on standard error if it made a key that a policy uses. Raises SettingsError.
     """
     configured = settings.pseudonym_secret()
     secret = configured or secrets.token_hex(32).encode()

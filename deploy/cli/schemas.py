@@ -55,7 +55,7 @@ def freeze_all() -> None:
 
 
 def rollout() -> list[tuple[str, str, str]]:
-    """Topic by topic, who must run the new version first: readers, so that nobody meets the unreadable."""
+    """Per topic, who must run the new version first: readers, so that no reader gets a record it cannot read."""
     return [
         (topic.name, "any order", "any order")
         if all(mode_of(name) is Mode.FULL_TRANSITIVE for name in topic.values)

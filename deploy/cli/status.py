@@ -1,4 +1,4 @@
-"""`touchline status`: how far everything is, once."""
+"""`touchline status`: one status reading."""
 
 import sys
 from typing import Annotated, Final

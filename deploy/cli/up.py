@@ -21,7 +21,7 @@ from deploy.sandbox.stack import SANDBOX, Plan, Stack
 from deploy.screens.deployment.display import Rates, line, rates, table
 from schemas.errors import TouchlineError
 
-LIVE_SECONDS: Final = 1.0  #: between two looks in a terminal
+LIVE_SECONDS: Final = 1.0  #: between two status readings in a terminal
 LINE_SECONDS: Final = 5.0  #: between two lines in a log
 WATCH_SECONDS: Final = 0.25  #: between two checks that everything lives
 
@@ -127,7 +127,7 @@ def _look(
     show: Callable[[Status, Rates, int], None],
     note: Callable[[str], None],
 ) -> None:
-    """Look and show for ever; in between, see that everything lives."""
+    """Read and show the status for ever; in between, check that every process lives."""
     before: Status | None = None
     while True:
         status = observer.look()

@@ -1,4 +1,4 @@
-"""What stands in a row's cells: texts, times, amounts and numbers, read exactly or refused with a sentence."""
+"""Parses a row's cells: texts, times, amounts and numbers, exactly or not at all (ContractError with a sentence)."""
 
 import re
 from collections.abc import Mapping
@@ -74,7 +74,7 @@ class Times:
     formats: tuple[str, ...] = ("iso",)  #: tried in this order: "iso", one of EPOCHS, or as strptime takes it
     zone: tzinfo = UTC  #: of times that name none
     repeated_hour: Literal["first", "second"] = (
-        "first"  #: which one is meant of an hour that the zone has twice
+        "first"  #: which of the two is meant in an hour that the zone repeats
     )
 
     def ms(self, text: str, field: str) -> int:

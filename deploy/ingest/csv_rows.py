@@ -1,4 +1,4 @@
-"""CSV rows, of which a broken one costs only itself: a quote that never closes does not swallow what follows."""
+"""Reads CSV rows. A broken row costs only itself: a quote that never closes does not swallow the rows that follow."""
 
 import csv
 from collections import deque
@@ -16,7 +16,7 @@ MAX_ROW_LINES: Final = 200
 
 
 class UnclosedQuote(ContractError):  # noqa: N818 (named for what it finds)
-    """A quoted cell that ends nowhere near; its row is rejected by its first line alone."""
+    """The quote of a cell does not close within MAX_ROW_LINES. Only the first line of its row is rejected."""
 
     def __init__(self, detail: str) -> None:
         super().__init__(Reason.UNDECODABLE, f"a quoted cell does not close: {detail}")
@@ -67,7 +67,7 @@ def read_rows(lines: Iterator[Line], delimiter: str = ",") -> Iterator[Row]:
 
 
 class _TooLongError(Exception):
-    """The row that is being read goes on for too long."""
+    """The present row has more than MAX_ROW_LINES lines."""
 
 
 class _Feed:

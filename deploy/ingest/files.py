@@ -1,6 +1,6 @@
 """Files of events as a stream of entries: JSON Lines or CSV, plain or gzipped, or standard input.
 
-A bad line is an entry with an error and never ends the file; memory stays bounded whatever the file holds.
+A bad line is an entry with an error; reading goes on after it. Memory is bounded for any content.
 """
 
 import gzip
@@ -25,7 +25,7 @@ _FORMATS: Final[dict[str, Format]] = {".jsonl": "jsonl", ".ndjson": "jsonl", ".j
 
 @dataclass(frozen=True)
 class Layout:
-    """How a file is written, beside its format."""
+    """Delimiter, encoding and number format of a file."""
 
     delimiter: str = ","  #: between the cells of a CSV file
     encoding: str = "utf-8"

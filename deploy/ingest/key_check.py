@@ -1,7 +1,7 @@
 """Refuse to go on with another pseudonymisation key than the one that was first used under the same id.
 
-Under another key one e-mail address is two people, and nothing else would show it. The first process that pseudonymises
-leaves its key's check value in Kafka; every later one compares.
+Under another key one e-mail address becomes two people, and no other check would notice. The first process that
+pseudonymises writes its key's check value to Kafka. Every later process compares its own.
 """
 
 import time
@@ -34,7 +34,8 @@ def require_same_key(settings: Settings, policy: IdentityPolicy) -> None:
         known = _first(settings, part, key)
         if known is None:
             _write(settings, part, key, value)
-            known = _first(settings, part, key)  # of two that write at once, the lower offset counts for both
+            # two processes may write at once: the record with the lower offset counts for both
+            known = _first(settings, part, key)
     except KafkaError as error:
         raise broken(settings.brokers, error) from error
     if known != value:

@@ -1,4 +1,4 @@
-"""A stream of bytes as numbered lines of text, each bounded; what is wrong with a line stands beside it."""
+"""A stream of bytes as numbered lines of text, each of bounded length and with its error, if it has one."""
 
 import codecs
 import io
@@ -11,7 +11,7 @@ from schemas.errors import ContractError, Reason, TouchlineError
 from schemas.touchpoint.intake import MAX_JSON_BYTES
 
 MAX_LINE_BYTES: Final = MAX_JSON_BYTES
-#: What is kept of a longer line.
+#: Bytes that are kept of a line that is too long.
 KEPT_BYTES: Final = 1000
 
 _CHUNK_BYTES: Final = 64 * 1024

@@ -1,4 +1,4 @@
-"""What a mapping makes of a foreign row: which column is what of a touchpoint. docs/mappings.md explains every key."""
+"""Maps a row of another system to a touchpoint, column by column. docs/mappings.md explains every key."""
 
 import hashlib
 import json
@@ -19,7 +19,7 @@ AMOUNT: Final = "amount"
 
 @dataclass(frozen=True)
 class SurveyColumns:
-    """Where a survey's answer stands."""
+    """The columns of a survey's answer."""
 
     value: str  #: column
     kind: str | None  #: column
@@ -48,7 +48,7 @@ class ColumnMapping:
     layout: Layout = field(default_factory=Layout)
 
     def required(self) -> set[str]:
-        """Columns without which a touchpoint is wrong or nobody's: of required fields and of identifiers."""
+        """The columns of required fields and of identifiers."""
         fields = ("event_id", "occurred_at", "source", "channel", "type")
         named = [column for name in fields for column in self.columns.get(name, ())]
         listed = [column for columns in self.identifiers.values() for column in columns]

@@ -1,4 +1,4 @@
-"""Reading a mapping file (TOML): every slip is one sentence that names the key and the fix."""
+"""Reads a mapping file (TOML). Every error is one sentence that names the key and the fix."""
 
 import codecs
 from collections.abc import Collection

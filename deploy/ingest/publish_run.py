@@ -67,11 +67,11 @@ class Sender(Protocol):
         """Take one. Raises ContractError if it breaks the contract."""
 
     def flush(self) -> None:
-        """Make sure that all are taken."""
+        """Wait until everything sent is confirmed."""
 
 
 class DryRun:
-    """Does all that publishing does, but for the broker."""
+    """Prepares and encodes as a Publisher does, and sends nothing."""
 
     def __init__(self, policy: IdentityPolicy, catalogue: Catalogue) -> None:
         self._policy = policy
@@ -84,7 +84,7 @@ class DryRun:
         self.sent += 1
 
     def flush(self) -> None:
-        """Nothing waits."""
+        """Nothing is pending."""
 
 
 def check_readable(name: str, form: Format | None) -> None:

@@ -1,4 +1,4 @@
-"""The file of lines that `touchline publish` did not take: one per run, and never a file that is there already."""
+"""The file of lines that `touchline publish` rejected: one per run. It never overwrites a file."""
 
 import json
 import os
@@ -12,7 +12,7 @@ from schemas.errors import ContractError, TouchlineError
 
 
 class Rejects:
-    """Made with the first rejected line; its owner alone may read it (personal data).
+    """Created with the first rejected line. Only its owner may read it, since it holds personal data.
 
     Without a path it is `rejects-TIME.jsonl` in the working directory, TIME being the run's start in UTC.
     """
@@ -57,7 +57,7 @@ class Rejects:
             ) from fault
 
     def _create(self) -> IO[str]:
-        # what is no regular file, like /dev/null or a pipe, is written to as it is
+        # a path that is no regular file, like /dev/null or a pipe, is opened as it is
         new = 0 if self._named and self.path.exists() and not self.path.is_file() else os.O_EXCL
         number = 1
         path = self.path

@@ -1,4 +1,4 @@
-"""Files of events as touchpoints: read, mapped if they are somebody else's rows, each taken or refused."""
+"""Reads files of events as touchpoints. Rows of another system are mapped. Each line is accepted or rejected."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -20,7 +20,7 @@ def wall_clock_ms() -> int:
 
 @dataclass(frozen=True)
 class Sourced:
-    """A line of a file and its touchpoint, or what is wrong with it (entry.error)."""
+    """A line of a file with its touchpoint, or with the reason why it has none (entry.error)."""
 
     entry: Entry
     touchpoint: Touchpoint | None

@@ -10,7 +10,7 @@ from schemas.catalogue import Catalogue
 from schemas.records import Touchpoint
 from schemas.touchpoint.names import canonical
 
-#: Of each kind; further ones are counted together. A field that holds an id by mistake has a name per event.
+#: Names kept per kind; further ones are counted together. A field with ids in it by mistake has a name per event.
 MAX_NAMES: Final = 1000
 #: Likeness (0 to 1) from which a known name is proposed.
 _NEAR: Final = 0.65

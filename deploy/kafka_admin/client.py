@@ -80,7 +80,7 @@ def admin(settings: Settings) -> Iterator[KafkaAdminClient]:
 
 
 def broken(brokers: str, error: KafkaError) -> UnavailableError:
-    """The sentence for a broker that is there but does not do what it was asked."""
+    """The error of a broker that accepts connections but fails a request."""
     return UnavailableError(f"the Kafka broker at {brokers} does not answer as it should: {error}")
 
 

@@ -1,4 +1,4 @@
-"""Whether a deployment is well: topics, tables, running groups, a bounded lag; a sentence for each that is not."""
+"""Health check of a deployment: topics, tables, group members and lag. Each problem is one sentence."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -19,7 +19,7 @@ def members(settings: Settings) -> dict[str, int]:
     """How many members each consumer group has, by the group's name without prefix. Raises UnavailableError."""
     names = {settings.topic(group): group for group in COMMANDS}
     with admin(settings) as client:
-        # the sandbox's broker sends operations that Kafka does not have: nobody here reads them
+        # the sandbox's broker sends ACL operations that Kafka does not have; kafka-python would fail on them
         client._process_acl_operations = lambda described: described
         try:
             found: Mapping[str, Any] = client.describe_groups(list(names))
@@ -31,7 +31,7 @@ def members(settings: Settings) -> dict[str, int]:
 
 
 def check(settings: Settings, status: Status, max_lag: int) -> list[str]:
-    """Everything that is wrong, a sentence each: what `status` saw, groups that nobody runs, lags above `max_lag`."""
+    """All problems, a sentence each: those of `status`, groups without a member, lags above `max_lag` records."""
     wrong = list(status.problems)
     if status.broker_problem is None:
         try:

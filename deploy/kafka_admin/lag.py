@@ -1,8 +1,8 @@
 """How far each consumer group is behind, partition by partition, on any broker.
 
-Tansu answers ListOffsets (latest) with the base offset of the last *batch* plus one, short of the log's end
-when that batch holds several records; the high watermark in its Fetch responses is right. So the end is asked
-for by a fetch from where ListOffsets points, which is right on every broker.
+Tansu answers ListOffsets (latest) with the base offset of the last *batch* plus one, which is below the end of the log
+if that batch holds several records. The high watermark of its Fetch responses is right. OffsetReader therefore fetches
+at the offset that ListOffsets gives, and takes the high watermark as the end. This is right on every broker.
 """
 
 import time
@@ -22,7 +22,7 @@ _AGENTS: Final = {"stitch", "identity", "journeys", "accounts"}
 
 @dataclass(frozen=True)
 class Backlog:
-    """One topic as one group sees it; offsets are summed over the partitions."""
+    """The backlog of one group in one topic; offsets are summed over the partitions."""
 
     topic: str
     end: int  #: records ever written
@@ -79,7 +79,7 @@ class OffsetReader:
                 for group, topics in groups().items()
             }
             every = sorted({tp for topics in wanted.values() for tps in topics.values() for tp in tps})
-            # committed offsets first: read after the ends they might be ahead of them
+            # committed offsets are read first: read later, they could be ahead of the ends
             committed = {group: self._committed(group, topics) for group, topics in wanted.items()}
             starts = self._consumer.beginning_offsets(every) if every else {}
             ends = self._ends(every)
@@ -111,7 +111,7 @@ class OffsetReader:
         if not partitions:
             return {}
         latest: dict[TopicPartition, int] = self._consumer.end_offsets(partitions)
-        # assigning afresh forgets the watermarks of the last time
+        # a new assignment drops the high watermarks of the previous fetches
         self._consumer.unsubscribe()
         self._consumer.assign(partitions)
         for tp, offset in latest.items():

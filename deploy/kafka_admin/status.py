@@ -1,4 +1,4 @@
-"""What a running deployment is doing: lag of each consumer group, row counts, profiles, open signals."""
+"""Status of a running deployment: lag of each consumer group, row counts, profiles, open signals."""
 
 import time
 from dataclasses import dataclass, field
@@ -27,9 +27,9 @@ _COUNTED: Final = {
 
 @dataclass(frozen=True)
 class Status:
-    """One look at a deployment. What could not be asked is None, and the problem says why."""
+    """One status reading. A figure that could not be read is None, and a problem says why."""
 
-    at: float  #: seconds on a monotonic clock, for rates between two looks
+    at: float  #: seconds on a monotonic clock, for the rates between two readings
     backlogs: Backlogs | None = None
     broker_problem: str | None = None
     missing_topics: tuple[str, ...] = ()  #: with the deployment's prefix
@@ -42,7 +42,7 @@ class Status:
 
     @property
     def problems(self) -> list[str]:
-        """What is wrong, a sentence each."""
+        """The problems, a sentence each."""
         return [
             problem
             for problem in (self.broker_problem, self._topic_problem(), self.clickhouse_problem)
@@ -108,7 +108,7 @@ class Status:
 
 
 class Observer:
-    """Takes one look after another over one connection to the broker; makes a new one when that breaks."""
+    """Reads the status repeatedly over one connection to the broker, and reconnects when that breaks."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -127,7 +127,7 @@ class Observer:
             self._reader = None
 
     def look(self) -> Status:
-        """What can be seen now; never raises for what is not up yet."""
+        """The present status; never raises for a part that is down."""
         seen: dict[str, Any] = {}
         try:
             seen["backlogs"] = self.backlogs()
@@ -152,7 +152,7 @@ class Observer:
 
 
 def snapshot(settings: Settings) -> Status:
-    """One look at the deployment; never raises for what is not up."""
+    """One status reading; never raises for a part that is down."""
     with Observer(settings) as observer:
         return observer.look()
 

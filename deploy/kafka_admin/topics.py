@@ -70,7 +70,7 @@ def _require_partitions(found: dict[str, int], settings: Settings) -> None:
 
 
 def _create(client: KafkaAdminClient, topic: Topic, settings: Settings) -> bool:
-    """Whether it was us who created it: another process may be faster."""
+    """Whether this process created it; another one may have been faster."""
     name = settings.topic(topic.name)
     wanted = {
         "num_partitions": settings.partitions,

@@ -20,7 +20,7 @@ SHOWN_IDENTIFIERS: Final = 3  #: of each profile
 
 
 class PolicyTrial:
-    """One replay a policy over the same events, and the identifiers as the events write them."""
+    """One replay per policy over the same events, and the identifiers as the events write them."""
 
     def __init__(self, *policies: IdentityPolicy) -> None:
         catalogue, rules = Catalogue.load(""), JourneyRules.load("")
@@ -43,7 +43,7 @@ class PolicyTrial:
         for replay, blocked in zip(self.replays, self.blocked, strict=True):
             policy = replay.policy.for_tenant(touchpoint["tenant"])
             blocked.update(one["type"] for one in touchpoint["identifiers"] if policy.blocked(one))
-            # without a usable identifier it is missing in the outcome, hence counted
+            # a touchpoint without a usable identifier is missing in the outcome, where it is counted
             with suppress(ContractError):
                 replay.add(touchpoint)
 

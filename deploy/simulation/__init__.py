@@ -1,1 +1,1 @@
-"""A believable population and what it does, for demos, tests and measurements. No real person in it."""
+"""A simulated population and its touchpoints, for demos, tests and measurements. It holds no real person's data."""

@@ -1,4 +1,4 @@
-"""What simulated customers do: each episode is a visit, an order or a case with its touchpoints in order.
+"""Episodes of simulated customers: a visit, an order or a case, each with its touchpoints in order.
 
 Types and channels are those of schemas/catalogue.toml.
 """
@@ -17,14 +17,14 @@ DAY: Final = 24 * HOUR
 
 CAMPAIGNS: Final = ("spring-sale", "newsletter-12", "retarget-cart", "brand-search", "loyalty-week")
 PURPOSES: Final = ("marketing", "analytics", "personalisation")
-#: What a call centre's own number and a till without a customer send instead of an identifier.
+#: Placeholders that a call centre's own number and an anonymous sale at a till send as identifiers.
 BLOCKED_VALUES: Final = ("anonymous", "0", "unknown", "guest")
 TROUBLES: Final = ("shipment_late", "invoice_wrong", "payment_failed", "order_returned", "device_failure")
 
 
 @dataclass
 class Step:
-    """One touchpoint to be: when, what, where, by which identifiers; `extra` holds its optional fields."""
+    """The plan of one touchpoint: time, type, channel, identifiers; `extra` holds its optional fields."""
 
     at: int
     type: str
@@ -72,7 +72,7 @@ def browse(person: Person, at: int, random: Random) -> Iterator[Step]:
 
 
 def use_app(person: Person, at: int, random: Random) -> Iterator[Step]:
-    """The app knows its user: device and customer id together."""
+    """A use of the app. Its touchpoints carry device and customer id."""
     known = [("device_id", person.device_id), ("customer_id", person.customer_id)]
     session = {"session_id": f"app-{person.code}-{at}"}
     yield Step(at, "app_opened", "app", known, dict(session))
@@ -88,7 +88,7 @@ def use_app(person: Person, at: int, random: Random) -> Iterator[Step]:
 
 
 def campaign_mail(person: Person, at: int, random: Random) -> Iterator[Step]:
-    """A mail goes out; some open it, few click and browse, a few have had enough."""
+    """A marketing mail: some people open it, fewer click and browse, a few unsubscribe."""
     who = [("email", person.email)]
     campaign = {"campaign": random.choice(CAMPAIGNS)}
     yield Step(at, "email_sent", "email", who, dict(campaign))
@@ -106,7 +106,7 @@ def campaign_mail(person: Person, at: int, random: Random) -> Iterator[Step]:
 
 
 def visit_store(person: Person, at: int, random: Random) -> Iterator[Step]:
-    """A walk into a store; the loyalty card is the customer id, and not everybody shows one."""
+    """A visit to a store. The loyalty card carries the customer id; some customers show none."""
     shows_card = random.random() < 0.7
     who = [("customer_id", person.customer_id)] if shows_card else [("phone", person.phone)]
     yield Step(at, "store_visit", "store", who)
@@ -154,14 +154,14 @@ def change_consent(person: Person, at: int, random: Random) -> Iterator[Step]:
     yield Step(at, "consent_changed", "web", who, _consent(random))
 
 
-#: How often each happens, relative to the others.
+#: Relative frequency of each episode.
 EPISODES: Final[tuple[tuple[Episode, int], ...]] = (
     (browse, 50), (use_app, 18), (campaign_mail, 16), (visit_store, 6), (trouble, 7), (change_consent, 3),
 )  # fmt: skip
 
 
 def _buy(person: Person, at: int, who: list[tuple[str, str]], channel: str, random: Random) -> Iterator[Step]:
-    """A cart; of ten, three become orders, the others stay in the cart, the checkout or a failed payment."""
+    """A cart. Three of ten become orders; the others end in the cart, in the checkout or in a failed payment."""
     at += random.randint(10, 90) * SECOND
     yield Step(at, "add_to_cart", channel, who)
     if random.random() < 0.5:
@@ -190,7 +190,7 @@ def _buy(person: Person, at: int, who: list[tuple[str, str]], channel: str, rand
 
 
 def _contact(person: Person, at: int, case: dict[str, Any], contact: int, random: Random) -> Iterator[Step]:
-    """One more contact in a case, by whatever channel; some calls come from a number that says nothing."""
+    """A contact about a case, on a random channel. Some calls come from a withheld number."""
     way = random.choice(("support_call", "support_chat", "support_email"))
     customer = ("customer_id", person.customer_id)
     feeling = _feeling(random, -0.3 - 0.2 * contact)

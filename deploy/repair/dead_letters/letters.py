@@ -1,4 +1,4 @@
-"""A dead letter with its place, which of them are asked for, and how many there are of each kind."""
+"""Dead letters with their offsets, the filter of a query, and counts by kind."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -19,11 +19,11 @@ REASONS: Final = tuple(reason.value for reason in Reason)
 class Letter:
     """A dead letter as it stands in its topic."""
 
-    rejected_at: int  #: when it was written, UTC ms
+    rejected_at: int  #: when the letter was written, UTC ms
     partition: int  #: of the dead-letters topic
     offset: int
     body: DeadLetter
-    readable: bool = True  #: False: somebody wrote what is no dead letter, the body stands in for it
+    readable: bool = True  #: False: the record is no DeadLetter, and `body` is a stand-in
 
     @property
     def place(self) -> str:
@@ -45,7 +45,7 @@ class Letter:
 
 @dataclass(frozen=True)
 class Wanted:
-    """Which letters are asked for; None is any."""
+    """A filter of letters; None matches any."""
 
     since: int | None = None  #: rejected at this time or later, UTC ms
     reason: str | None = None
@@ -53,7 +53,7 @@ class Wanted:
     topic: str | None = None  #: the original record's
 
     def matches(self, letter: Letter) -> bool:
-        """Whether a letter is among them."""
+        """Whether a letter passes the filter."""
         body = letter.body
         return (
             (self.since is None or letter.rejected_at >= self.since)

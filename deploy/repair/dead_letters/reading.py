@@ -1,4 +1,4 @@
-"""Letters from the Kafka topic, up to where it ends now, or what ClickHouse has stored of them."""
+"""Reads dead letters from their Kafka topic, up to its present end, or from ClickHouse."""
 
 import time
 from collections.abc import Iterator
@@ -47,7 +47,7 @@ def records(settings: Settings, topic: str) -> Iterator[Any]:
 
 
 def original(settings: Settings, letter: DeadLetter) -> bytes | None:
-    """The value of the original record, read where it stands; None if retention has removed it."""
+    """The value of the original record, read at its offset; None if retention has removed it."""
     reader = consumer(settings, **_FETCHES)
     part = TopicPartition(letter["topic"], letter["partition"])
     try:
@@ -112,7 +112,7 @@ def stored(settings: Settings, wanted: Wanted, limit: int) -> Summary:
 
 
 def _to_the_end(reader: Any, unread: set[TopicPartition]) -> Iterator[Any]:
-    """Read until each partition's position is where its first fetch said that it ends."""
+    """Read each partition up to the high watermark of its first fetch."""
     ends: dict[TopicPartition, int] = {}
     quiet_since = time.monotonic()
     while unread:

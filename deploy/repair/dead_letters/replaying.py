@@ -1,7 +1,7 @@
-"""Send dead letters through again: their original bytes, key and headers, to the place where they first failed.
+"""Sends dead letters again: original bytes, key and headers, to the topic and partition where they failed first.
 
-Replaying is safe to repeat: whoever processes a record twice ends where once would have ended. A record that
-fails again becomes a new dead letter; it carries the place of its first failure, so that one run sends it once.
+Replaying is idempotent: processing a record twice ends in the same state as processing it once. A record that fails
+again becomes a new dead letter. The new letter carries the offset of the first failure, so that one run sends it once.
 """
 
 from collections import Counter
@@ -31,12 +31,12 @@ _REPLACED: Final = (headers.REPLAYED, headers.ROUTED)
 
 
 class NotReplayableError(Exception):
-    """A letter stays where it is; the text says why."""
+    """A letter that cannot be replayed; the text says why."""
 
 
 @dataclass(frozen=True)
 class Outgoing:
-    """A record on its way back."""
+    """A record to send."""
 
     topic: str
     partition: int
@@ -51,7 +51,7 @@ class Replayed:
 
     sent: int = 0
     fixed: int = 0
-    skipped: Counter[str] = field(default_factory=Counter)  #: why → how many
+    skipped: Counter[str] = field(default_factory=Counter)  #: reason → letters
     fails_again: int = 0  #: of those sent: touchpoints that still break their contract
     seen: set[str] = field(default_factory=set)
 
@@ -118,7 +118,10 @@ class Replay:
         return topic
 
     def _touchpoint(self, value: bytes | None, rejected_at: int) -> bytes | None:
-        """What to send; a fix goes by the reception that stitch went by: no later than the rejection."""
+        """The value to send.
+
+        Before a fix is applied, `received_at` is capped at `rejected_at` (UTC ms): stitch caps it at its own time.
+        """
         try:
             name, touchpoint = decode(value, self._schema_by_id)
             if name != "Touchpoint":

@@ -1,1 +1,1 @@
-"""`touchline demo`: a simulated population through the whole path, and what comes out."""
+"""`touchline demo`: the screens that show a simulated population on its way through the pipeline."""

@@ -1,4 +1,4 @@
-"""What the demo shows while events flow, and in the end: all of it asked from ClickHouse, as an analyst would."""
+"""What the demo shows while events flow and at the end. Every figure comes from a ClickHouse query."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -48,12 +48,12 @@ class Figures:
 
 
 def figures(ask: Ask) -> Figures:
-    """Ask for the totals."""
+    """Query the totals."""
     return Figures(*ask(_JOURNEYS)[0])
 
 
 def live(status: Status, ask: Ask) -> RenderableType:
-    """The moving picture: flow, journeys, stages, signals."""
+    """The live table: throughput, journeys, stages, signals."""
     totals = figures(ask)
     flow = _facts(
         "flow",
@@ -81,7 +81,7 @@ def live(status: Status, ask: Ask) -> RenderableType:
 
 
 def line(status: Status, ask: Ask) -> str:
-    """The same on one line, for logs."""
+    """The figures of the live table on one line, for logs."""
     totals = figures(ask)
     return (
         f"published {_n(status.published())} · processed {_n(status.processed())} · profiles {totals.profiles:,}"

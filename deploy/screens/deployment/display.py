@@ -10,7 +10,7 @@ from schemas.topics import LOADER_GROUP, WORKER_GROUP
 
 @dataclass(frozen=True)
 class Rates:
-    """Records a second between two looks; None when one of them could not see."""
+    """Records a second between two status readings; None if the broker or ClickHouse did not answer one of them."""
 
     published: float | None = None
     processed: float | None = None
@@ -18,7 +18,7 @@ class Rates:
 
 
 def rates(before: Status | None, after: Status) -> Rates:
-    """The rates between two looks."""
+    """The rates between two status readings."""
     if before is None or after.at <= before.at:
         return Rates()
     seconds = after.at - before.at
@@ -55,7 +55,7 @@ def table(status: Status, speed: Rates, restarts: int) -> Table:
 
 
 def line(status: Status, speed: Rates, restarts: int) -> str:
-    """The same on one line, for logs."""
+    """The content of the live table on one line, for logs."""
     parts = [
         f"published {_number(status.published())} ({_number(speed.published)}/s)",
         f"processed {_number(status.processed())} ({_number(speed.processed)}/s)",

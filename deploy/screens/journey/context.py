@@ -1,4 +1,4 @@
-"""What follows from the facts: what they tried, what went wrong, whether they are here now. Pure."""
+"""Conclusions from the facts: what the person tried, what went wrong, whether their session is active. Pure."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -10,15 +10,15 @@ from schemas.catalogue import Catalogue
 DAY_MS: Final = 24 * 60 * 60 * 1000
 #: Ouch moments and other friction that the screen names.
 TROUBLES: Final = 5
-#: Friction weight (catalogue.toml) from which on a step is more than a nuisance.
+#: A touchpoint with at least this friction weight (catalogue.toml) is named on the screen.
 NOTICED: Final = 1.0
-#: Lines of what somebody tried: beyond these the newest count.
+#: Lines of what the person tried; only the newest are shown.
 TRIED: Final = 8
 
 
 @dataclass(frozen=True)
 class Trouble:
-    """A touchpoint that cost patience."""
+    """A touchpoint with friction, or an ouch moment."""
 
     touch: Touch
     friction: float  #: the catalogue's weight, 0-10
@@ -27,7 +27,7 @@ class Trouble:
 
 @dataclass(frozen=True)
 class Stretch:
-    """What somebody did on one channel before they went on to another or paused."""
+    """Consecutive touchpoints on one channel, ended by a change of channel or by a pause."""
 
     channel: str
     started_at: int
@@ -37,22 +37,22 @@ class Stretch:
 
 @dataclass(frozen=True)
 class Context:
-    """The facts and what follows from them at `now`."""
+    """The facts, and the conclusions from them at `now`."""
 
     facts: Facts
     now: int
-    here_now: bool  #: their session is still going on
+    here_now: bool  #: whether their session is active
     tried: tuple[Stretch, ...]  #: in the 24 hours before their newest touchpoint, oldest first
-    tried_before: int  #: touchpoints of these hours that `tried` leaves out
+    tried_before: int  #: touchpoints of these 24 hours that `tried` omits
     troubles: tuple[Trouble, ...]  #: newest first
     overdue: tuple[OpenIssue, ...]
-    ordered_at: int  #: when they last ordered, as far as the picture goes back; 0 if they did not
+    ordered_at: int  #: newest order within the timeline; 0 if there is none
     best_channel: str
     best_because: str
 
 
 def context(facts: Facts, catalogue: Catalogue, session_gap: int, now: int) -> Context:
-    """Draw the conclusions. `session_gap`: milliseconds of silence that end a session."""
+    """Derive the conclusions. `session_gap`: milliseconds of silence that end a session."""
     state = facts.state
     last = state["session_last_at"]
     recent = [touch for touch in facts.touches if touch.at > state["as_of"] - DAY_MS]
@@ -77,7 +77,7 @@ def context(facts: Facts, catalogue: Catalogue, session_gap: int, now: int) -> C
 
 
 def runs(touches: Iterable[Touch]) -> list[tuple[str, int]]:
-    """Types in order, those that follow each other taken together: (type, how often)."""
+    """Run-length encoding of types, in order: (type, count)."""
     found: list[tuple[str, int]] = []
     for touch in touches:
         if found and found[-1][0] == touch.type:

@@ -7,7 +7,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Touch:
-    """One touchpoint, as far as the screen needs it."""
+    """The fields of a touchpoint that the screen needs."""
 
     at: int
     event_id: str
@@ -52,7 +52,7 @@ class RaisedSignal:
 
 @dataclass(frozen=True)
 class Facts:
-    """Everything asked about one person; `state` and `account` have the columns of their views."""
+    """The results of all queries about one person; `state` and `account` have the columns of their views."""
 
     tenant: str
     asked: str  #: as it was typed

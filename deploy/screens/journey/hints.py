@@ -8,7 +8,7 @@ from deploy.screens.journey.context import DAY_MS, Context
 from deploy.screens.journey.words import several, span
 
 HINTS: Final = 3
-#: A cart that was left longer ago is hardly what they call about.
+#: Age from which an abandoned cart gives no hint.
 FRESH_MS: Final = 7 * DAY_MS
 _WISHES: Final = {
     "checkout": "finish the checkout",
@@ -20,7 +20,7 @@ _WISHES: Final = {
 
 @dataclass(frozen=True)
 class Hint:
-    """A wish and why we think so; the probability is None when a rule says it."""
+    """What the person may want, and the reason; the probability is None if a rule gave the hint."""
 
     wish: str
     because: str
@@ -28,7 +28,7 @@ class Hint:
 
 
 def hints(context: Context) -> list[Hint]:
-    """The likeliest wishes: what is open with this person first, then what people like them do next."""
+    """The most likely wants: first by this person's open matters, then by what similar people did next."""
     return [*_by_rule(context), *_predicted(context)][:HINTS]
 
 
@@ -41,7 +41,7 @@ def _predicted(context: Context) -> list[Hint]:
 
 
 def _by_rule(context: Context) -> Iterator[Hint]:
-    """An open case outweighs a failure just now, that an open promise, that one that was missed."""
+    """Precedence: an open case, a recent failure, an open expectation, a missed expectation."""
     facts, now = context.facts, context.now
     for issue in sorted(facts.issues, key=lambda issue: (-issue.last_contact_at, issue.issue_id)):
         asked = several(issue.contacts, "contact")

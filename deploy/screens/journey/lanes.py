@@ -15,7 +15,7 @@ from deploy.screens.journey.words import clock, day
 from schemas.catalogue import Catalogue
 
 PAUSE_MS: Final = 30 * 60 * 1000
-#: Of the same sign, so many stand side by side; more become one sign and a number.
+#: A run of more equal signs than this becomes one sign and a number.
 REPEATED: Final = 3
 _STYLES: Final = {
     "marketing": "magenta", "sales": "yellow", "commerce": "cyan", "service": "blue", "other": "white",
@@ -24,7 +24,7 @@ _BARS: Final = (0.5, 1.0, 2.0, 3.0)  #: friction weights up to which each height
 
 
 class Signs(NamedTuple):
-    """What a picture is made of."""
+    """The characters that a picture uses."""
 
     inbound: dict[str, str]  #: component → the customer acted
     outbound: dict[str, str]  #: component → we did, or it happened
@@ -51,7 +51,7 @@ ASCII: Final = Signs(
 
 @dataclass
 class Cell:
-    """Touchpoints of one sign on one channel, next to each other in time."""
+    """Consecutive touchpoints with one sign on one channel."""
 
     channel: str
     sign: str
@@ -66,7 +66,7 @@ class Cell:
 
 @dataclass
 class Block:
-    """What happened without a longer pause."""
+    """Touchpoints without a pause of more than half an hour between them."""
 
     started_at: int
     last_at: int
@@ -146,7 +146,7 @@ def _hour(block: Block) -> str:
 
 
 def _channels(blocks: Sequence[Block], catalogue: Catalogue) -> list[str]:
-    """In order of appearance, people at our end below machines."""
+    """In order of appearance; channels with a person at our end below digital ones."""
     found = dict.fromkeys(cell.channel for block in blocks for cell in block.cells)
     return sorted(found, key=catalogue.human)
 
@@ -197,7 +197,7 @@ def _friction(columns: Sequence[tuple[Block, int]], label: int, signs: Signs) ->
 
 
 def _legend(blocks: Sequence[Block], width: int, signs: Signs) -> list[Text]:
-    """What the signs in sight mean, over as many lines as it takes."""
+    """The meaning of each sign that the picture uses, in as many lines as needed."""
     seen = {cell.sign for block in blocks for cell in block.cells}
     parts = []
     for component, sign in signs.inbound.items():

@@ -1,4 +1,4 @@
-"""From an identifier as a person says it to everything ClickHouse knows of its owner."""
+"""Queries ClickHouse for everything about the owner of an identifier that a person names."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -17,9 +17,9 @@ from streams.identity.policy.policy import IdentityPolicy
 from streams.identity.resolution.definition import own_profile
 from streams.identity.resolution.ownership import node_of
 
-#: Instead of an identifier's type: the value is a profile id, as views and signals show it.
+#: Stands where an identifier's type would: the value is a profile id, as views and signals show it.
 PROFILE: Final = "profile"
-#: How far back the picture goes from the newest touchpoint, and how many touchpoints it has at most.
+#: The timeline's length, counted back from the newest touchpoint, and its most touchpoints.
 WINDOW_DAYS: Final = 60
 MAX_TOUCHES: Final = 400
 MAX_SIGNALS: Final = 20
@@ -53,7 +53,7 @@ _ACCOUNT: Final = "SELECT * FROM accounts WHERE tenant = %(tenant)s AND account_
 
 
 class UnknownPersonError(TouchlineError):
-    """Nobody is known by this identifier. Response: one sentence."""
+    """ClickHouse knows no owner of an identifier. Response: one sentence, exit code 1."""
 
 
 def parse(text: str) -> Identifier:
@@ -87,7 +87,7 @@ def look_up(where: ClickHouse, policy: IdentityPolicy, tenant: str, asked: str, 
 
 
 class _Question:
-    """Asks ClickHouse about one tenant; rows come as mappings, their times as UTC milliseconds."""
+    """Queries about one tenant; rows come as mappings, their times as UTC milliseconds."""
 
     def __init__(self, client: Client, tenant: str) -> None:
         self._client = client
@@ -104,7 +104,7 @@ class _Question:
 def _profile_of(
     question: _Question, policy: IdentityPolicy, identifier: Identifier, asked: str, now: int
 ) -> tuple[str, int | None]:
-    """Whose the identifier is at `now`, and since when it is shared, if it is."""
+    """The identifier's owner at `now`; and, of a shared identifier, since when it is shared."""
     if identifier["type"] == PROFILE:
         return identifier["value"], None
     usable = policy.usable([identifier])
@@ -163,7 +163,7 @@ def _touch(row: Mapping[str, Any]) -> Touch:
 
 
 def _plain(value: Any) -> Any:
-    """Times as UTC milliseconds, wherever they stand."""
+    """A value with every time in it, nested ones too, as UTC milliseconds."""
     if isinstance(value, datetime):
         return (value.replace(tzinfo=value.tzinfo or UTC) - _EPOCH) // timedelta(milliseconds=1)
     if isinstance(value, list | tuple):

@@ -1,4 +1,4 @@
-"""The screen: who, where, what they want, what is open, what went wrong, what they tried, and the picture."""
+"""The screen of one person: profile, stage, hints, open matters, friction, recent touchpoints, timeline."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
@@ -16,10 +16,10 @@ from schemas.catalogue import Catalogue
 
 _CONSENT: Final = {"GRANTED": "green", "DENIED": "red", "REVOKED": "red"}
 _LEFT: Final = {"OPEN": "open", "MISSED": "left"}
-#: Characters of a pseudonym that tell two apart; the whole one stands in --json.
+#: Characters of a pseudonym that the screen shows; --json has all.
 PSEUDONYM: Final = 8
 MAX_SIGNALS: Final = 5
-#: Signals that other sections show, or that say nothing to somebody on the phone; --json has them all.
+#: Signals that the section `signals` omits: other sections show them, or they do not help on the phone. --json has all.
 _TOLD_ELSEWHERE: Final = frozenset(
     ("stage_entered", "issue_overdue", "abandoned_cart", "abandoned_checkout", "profile_merged")
 )

@@ -14,7 +14,7 @@ _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep",
 
 
 def span(milliseconds: int) -> str:
-    """How long: `40 s`, `12 min`, `5 h`, `3 d`; two units while the second one matters."""
+    """A duration: `40 s`, `12 min`, `5 h`, `3 d`; short ones of a unit with a second unit."""
     length = max(milliseconds, 0)
     if length < _MINUTE:
         return f"{length // 1000} s"
@@ -39,7 +39,7 @@ def clock(at: int) -> str:
 
 
 def when(at: int, now: int) -> str:
-    """Date and time, with the year when it is not the present one: `5 Jan 09:12`."""
+    """Date and time, `5 Jan 09:12`; the year is added unless it is the present one."""
     year = _moment(at).year
     return f"{day(at)} {clock(at)}" if year == _moment(now).year else f"{day(at)} {year} {clock(at)}"
 

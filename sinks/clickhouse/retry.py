@@ -1,10 +1,19 @@
-"""Do it until it is done: patience with a server that is down, without drowning it or the log."""
+"""Retries with exponential backoff and jitter while ClickHouse or Kafka is down; logs the first failure only."""
 
 import asyncio
 import logging
-import random
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from functools import partial
 from typing import Final
+
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    retry_if_exception_type,
+    wait_exponential,
+    wait_random_exponential,
+)
 
 from schemas.errors import SinkError, UnavailableError
 
@@ -17,28 +26,33 @@ _log = logging.getLogger("touchline.loader")
 async def until_done(action: Callable[[], Awaitable[object]], give_up: asyncio.Event) -> bool:
     """Repeat `action` while it raises SinkError or UnavailableError; returns whether it was done.
 
-    It is tried at least once, and given up once `give_up` is set. Waits double from FIRST_WAIT to
-    LONGEST_WAIT, with jitter. The first failure and the recovery are logged, the failures between are not.
+    It is tried at least once, and given up once `give_up` is set. Waits double from FIRST_WAIT to LONGEST_WAIT; half of
+    each is drawn as jitter. The first failure and the recovery are logged, the failures between are not.
     """
-    wait = FIRST_WAIT
-    while True:
-        try:
-            await action()
-        except (SinkError, UnavailableError) as error:
-            if wait == FIRST_WAIT:
-                _log.warning("%s; holding the data back and trying again", error)
-        else:
-            if wait > FIRST_WAIT:
-                _log.info("it answers again: going on")
-            return True
-        if give_up.is_set() or await _is_set_within(give_up, random.uniform(wait / 2, wait)):  # noqa: S311 - no secret
+    number = 1
+    async for attempt in AsyncRetrying(
+        retry=retry_if_exception_type((SinkError, UnavailableError)),
+        wait=wait_exponential(multiplier=FIRST_WAIT / 2, max=LONGEST_WAIT / 2)
+        + wait_random_exponential(multiplier=FIRST_WAIT / 2, max=LONGEST_WAIT / 2),
+        sleep=partial(_wait_for, give_up),
+        before_sleep=_log_first_failure,
+    ):
+        number = attempt.retry_state.attempt_number
+        if number > 1 and give_up.is_set():
             return False
-        wait = min(wait * 2, LONGEST_WAIT)
-
-
-async def _is_set_within(event: asyncio.Event, seconds: float) -> bool:
-    try:
-        await asyncio.wait_for(event.wait(), seconds)
-    except TimeoutError:
-        return False
+        with attempt:
+            await action()
+    if number > 1:
+        _log.info("it answers again: going on")
     return True
+
+
+def _log_first_failure(state: RetryCallState) -> None:
+    if state.attempt_number == 1 and state.outcome is not None:
+        _log.warning("%s; holding the data back and trying again", state.outcome.exception())
+
+
+async def _wait_for(event: asyncio.Event, seconds: float) -> None:
+    """Wait until the event is set, for at most so many seconds."""
+    with suppress(TimeoutError):
+        await asyncio.wait_for(event.wait(), seconds)

@@ -6,7 +6,10 @@ and the other partitions go on.
 
 import asyncio
 import logging
+from contextlib import suppress
 from typing import Any, Final
+
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_exponential
 
 from schemas.encoding.confluent import RegistryClient
 from schemas.errors import ContractError, UnavailableError
@@ -29,16 +32,15 @@ async def prefetch_schemas(registry: RegistryClient, records: list[Any]) -> None
 
 
 async def _prefetch(registry: RegistryClient, schema_id: int) -> None:
-    backoff = INITIAL_BACKOFF_SECONDS
-    while True:
-        try:
+    async for attempt in AsyncRetrying(
+        retry=retry_if_exception_type(UnavailableError),
+        wait=wait_exponential(multiplier=INITIAL_BACKOFF_SECONDS, max=MAX_BACKOFF_SECONDS),
+        before_sleep=_log_first_failure,
+    ):
+        with attempt, suppress(ContractError):  # decoding raises it again, for each record with this id
             await asyncio.to_thread(registry.lookup, schema_id)
-        except ContractError:
-            return  # decoding raises it again, for each record with this id
-        except UnavailableError as error:
-            if backoff == INITIAL_BACKOFF_SECONDS:
-                log.warning("%s; waiting for the registry", error)
-            await asyncio.sleep(backoff)
-            backoff = min(backoff * 2, MAX_BACKOFF_SECONDS)
-        else:
-            return
+
+
+def _log_first_failure(state: RetryCallState) -> None:
+    if state.attempt_number == 1 and state.outcome is not None:
+        log.warning("%s; waiting for the registry", state.outcome.exception())

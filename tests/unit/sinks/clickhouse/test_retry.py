@@ -55,3 +55,17 @@ def test_it_is_tried_once_even_when_already_given_up() -> None:
 def test_an_error_that_only_the_user_can_mend_is_not_retried() -> None:
     with pytest.raises(SettingsError, match="wrong password"):
         asyncio.run(until_done(Flaky(1, SettingsError("wrong password")), asyncio.Event()))
+
+
+def test_giving_up_during_a_wait_ends_it_without_another_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retry, "FIRST_WAIT", 60.0)
+    monkeypatch.setattr(retry, "LONGEST_WAIT", 60.0)
+    action = Flaky(9, SinkError("x"))
+
+    async def given_up_later() -> bool:
+        event = asyncio.Event()
+        asyncio.get_running_loop().call_later(0.01, event.set)
+        return await asyncio.wait_for(until_done(action, event), 5)
+
+    assert not asyncio.run(given_up_later())
+    assert action.calls == 1

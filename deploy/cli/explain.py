@@ -5,11 +5,11 @@ from typing import Annotated
 import typer
 
 from deploy.cli.context import Context
-from deploy.cli.explanation import document, plain, told
 from deploy.cli.output import print_json, remarks, say
 from deploy.cli.run_key import load_for_run
 from deploy.ingest.corrections import UnseenError, identifier
 from deploy.offline.evidence import corrections_of, evidence_of_files
+from deploy.screens.explanation import document, plain, told
 from schemas.errors import SettingsError
 from sinks.clickhouse.read.evidence import evidence_around, owners
 from sinks.clickhouse.read.subject import Subject

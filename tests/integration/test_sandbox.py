@@ -224,7 +224,7 @@ def test_a_health_probe_says_what_is_not_well_one_sentence_each(
         assert said == done.stderr.splitlines()
         assert "lags" not in probe(fresh, "--max-lag", "7").stderr
         prefixed = probe(fresh, TOUCHLINE_TOPIC_PREFIX="never.")
-        assert "Kafka has no topic never.touchpoints and 13 more: run `touchline topics`" in prefixed.stderr
+        assert "Kafka has no topic never.touchpoints and 14 more: run `touchline topics`" in prefixed.stderr
         assert prefixed.returncode == 1
         url = clickhouse.url_of("never_migrated")
         assert "touchline migrate" in probe(fresh, TOUCHLINE_CLICKHOUSE_URL=url).stderr
@@ -241,10 +241,14 @@ def test_a_probe_and_a_worker_create_no_topic_and_name_the_first_that_is_missing
 ) -> None:
     with deployment(broker, clickhouse, workers=0, loader=False) as live:
         env = {**live.env(), "TOUCHLINE_TOPIC_PREFIX": "unmade."}
-        for command, first in (("worker", "account-inputs"), ("load", "account-states")):
+        sentences = {
+            "worker": "topic unmade.pseudonym-keys does not exist on",
+            "load": "Kafka has no topic unmade.account-states and",
+        }
+        for command, sentence in sentences.items():
             done = subprocess.run([*TOUCHLINE, command], env=env, capture_output=True, text=True, timeout=30)
             assert done.returncode == 1
-            assert f"touchline: Kafka has no topic unmade.{first} and" in done.stderr.splitlines()[-1]
+            assert f"touchline: {sentence}" in done.stderr.splitlines()[-1]
             assert "run `touchline topics`" in done.stderr
         assert len(create_topics(replace(live.settings, topic_prefix="unmade."))) == len(ALL)
 

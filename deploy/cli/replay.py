@@ -54,7 +54,9 @@ def command(
             tell_rejected(entry)
     tell_unseen(sources)
     counts = write(replay, out, now)
-    print_mapping({"read": read, "rejected": rejected, **counts}, as_json=as_json, title=f"Written to {out}")
+    copies = sum(1 for _ in replay.copies())
+    summary = {"read": read, "rejected": rejected, "copies_not_counted": copies, **counts}
+    print_mapping(summary, as_json=as_json, title=f"Written to {out}")
     return 1 if rejected or sources.lacks_required() else 0
 
 

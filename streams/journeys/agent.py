@@ -66,9 +66,11 @@ class Journeys:
 
     def _partition(self, number: int) -> JourneyPartition:
         on = self._rules.predict_next or self._rules.predict_risk
-        return JourneyPartition(
+        partition = JourneyPartition(
             number, predictions=Predictions(self._catalogue, self._rules, number) if on else None
         )
+        partition.recall = lambda timeline: self._recall(timeline, partition.now(self._clock(), idle=False))
+        return partition
 
     async def inputs(self, stream: Any) -> None:
         """Apply every fetch of journey-inputs."""

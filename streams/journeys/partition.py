@@ -1,7 +1,7 @@
 """The timelines of one partition, their changelog keys, and when their deadlines fall due."""
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from schemas.encoding.record_types import FROZEN_SUMMARY, IDENTITY_ASSIGNMENT
@@ -35,6 +35,8 @@ class JourneyPartition:
     accounts: Memberships = field(default_factory=Memberships)
     predictions: Predictions | None = None  #: None when they are switched off
     intentions: Intentions = field(default_factory=Intentions)
+    #: works out which signals subscribers know of, if a timeline does not say
+    recall: Callable[[Timeline], None] = field(default=lambda _: None)
     _deadlines: list[tuple[int, bytes]] = field(default_factory=list)
     _scheduled: dict[bytes, int] = field(default_factory=dict)
 
@@ -102,7 +104,8 @@ class JourneyPartition:
         profile = tenant + b"/" + profile_id
         timeline = self.timeline(profile, tenant.decode(), profile_id.decode())
         timeline.trail = None
-        timeline.settled = False  # also when it was: a zombie may have written what has left it since
+        if timeline.settled:
+            self._doubt(profile, timeline)
         if kind == b"e":
             timeline.restore_entry(rest.decode(), value)
             if timeline.order:
@@ -124,6 +127,20 @@ class JourneyPartition:
             timeline.restore_pointer(assignment)
         if self.timelines.crowded:
             self.timelines.cool()
+
+    def _doubt(self, profile: bytes, timeline: Timeline) -> None:
+        """Somebody else wrote about a timeline that this worker has used since it began.
+
+        A zombie may have written what has left the timeline, so the pointers apply again. Its record may also take
+        away a touchpoint about which this worker has raised a signal. The zombie retracted nothing, so the signal is
+        perhaps raised.
+        """
+        timeline.settled = False
+        self.recall(timeline)
+        if timeline.published:
+            now = 0 if timeline.last is None else timeline.last.now
+            self.intentions.suspect(profile, 2 * timeline.version, now, timeline.published.values())
+        timeline.published = None
 
     def _restore_publication(self, profile: bytes, timeline: Timeline, value: bytes | None) -> None:
         if value is None:

@@ -113,7 +113,12 @@ class FetchTransaction(Generic[S]):
             await self._commit()
 
     async def _commit(self) -> None:
-        if not await self._publish_outputs():
+        """Run the steps. Stop without an acknowledgement once a rebalance has taken the partition away.
+
+        The partition's new owner reads the fetch again. A changelog record that the former owner writes after the new
+        owner has recovered is missing in the new owner's memory, so such records are avoided as far as can be known.
+        """
+        if not (self._held and await self._publish_outputs() and self._held):
             return
         for changes in self._deferred:
             for key, value in changes():
@@ -137,7 +142,7 @@ class FetchTransaction(Generic[S]):
         for key, value in self.write_ahead:
             self.outputs.add_at(self._changelog, key, value)
         self._record_own_writes(await self._app.publisher.publish(self.outputs))
-        if not self._table.holds(self.partition, self.state):
+        if not self._held:
             return False
         await self._app.publisher.publish(self.announced)
         return True
@@ -147,6 +152,10 @@ class FetchTransaction(Generic[S]):
         await work(outputs)
         await self._app.publisher.publish(outputs)
         self._event.ack()
+
+    @property
+    def _held(self) -> bool:
+        return self._table.holds(self.partition, self.state)
 
     @property
     def _changelog(self) -> TopicPartition:

@@ -349,7 +349,7 @@ def test_a_query_answers_with_names_and_values(store: Store) -> None:
     columns, rows = select(store.where, "SELECT 1 AS one, unhex('FF00') AS bytes, NULL AS nothing")
 
     assert columns == ["one", "bytes", "nothing"]
-    assert rows == [(1, "ff00", None)]
+    assert rows == [(1, b"\xff\x00", None)]
 
 
 def test_a_wrong_query_is_one_sentence(store: Store) -> None:

@@ -25,7 +25,8 @@ class World:
 
     def __init__(self) -> None:
         self.steps: list[Any] = []
-        self.held = True
+        self.gone_after = 1 << 30  #: publications, after which a rebalance has taken the partition away
+        self.publications = 0
         self.broken: str | None = None  #: a topic that takes nothing
         self.state: Any = object()
         self.app = WorkerApp(Settings(partitions=1))
@@ -37,7 +38,7 @@ class World:
         return self.state
 
     def holds(self, *_: Any) -> bool:
-        return self.held
+        return self.publications < self.gone_after
 
     def record_own_writes(self, _: int, __: Any, first: int, last: int) -> None:
         self.steps.append(("written", first, last))
@@ -46,6 +47,7 @@ class World:
         topics_of = sorted({topic for topic, _ in outbox.records})
         if self.broken in topics_of:
             raise ConnectionError(f"{self.broken} takes nothing")
+        self.publications += 1
         if topics_of:
             self.steps.append(tuple(topics_of))
         return {place: (0, len(records) - 1) for place, records in outbox.records.items()}
@@ -102,10 +104,20 @@ def test_without_a_write_ahead_record_everything_goes_out_together() -> None:
     assert World().run(body)[0] == (SIGNALS, OUT)
 
 
-def test_nothing_is_announced_or_acknowledged_once_the_partition_has_gone() -> None:
+@pytest.mark.parametrize(
+    ("gone_after", "steps"),
+    [
+        (0, []),
+        (1, [("changelog", OUT), ("written", 0, 0)]),
+        (2, [("changelog", OUT), ("written", 0, 0), (SIGNALS,)]),
+    ],
+)
+def test_nothing_more_is_written_or_acknowledged_once_the_partition_has_gone(
+    gone_after: int, steps: list[Any]
+) -> None:
     world = World()
-    world.held = False
-    assert world.run(announcing) == [("changelog", OUT), ("written", 0, 0)]
+    world.gone_after = gone_after
+    assert world.run(announcing) == steps
 
 
 def test_late_work_is_published_before_the_acknowledgement() -> None:

@@ -82,9 +82,9 @@ class Replay:
             return
         for link in links_of(prepared, prepared["identifiers"]):
             times = self._links[tenant][pair_of(link)]
-            place = link["occurred_at"], link["kind"] == "ASSERTED"
+            key = link["occurred_at"], link["kind"] == "ASSERTED"
             by = link["event_id"], link["source"]
-            times[place] = min(by, times.get(place, by))
+            times[key] = min(by, times.get(key, by))
         copy = tenant, event_key(prepared), node_of(identifier), prepared["occurred_at"]
         known = self._touchpoints.get(copy)
         if known is None or (known[1] != prepared and rank_of(prepared) < rank_of(known[1])):
@@ -196,8 +196,8 @@ class Replay:
             ((time, 1, event_id, number), event_id, correction["tenant"], correction)
             for (time, event_id, number), correction in self._requests.items()
         ]
-        for place, event_id, tenant, step in sorted(steps, key=lambda step: (step[0], step[2])):
-            yield place[0], event_id, tenant, step
+        for key, event_id, tenant, step in sorted(steps, key=lambda step: (step[0], step[2])):
+            yield key[0], event_id, tenant, step
 
     def _owner(self, identifier: Identifier, touchpoint: Touchpoint) -> str:
         tenant = touchpoint["tenant"]

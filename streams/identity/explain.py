@@ -105,21 +105,21 @@ def explain(
     `links` must hold those of every identifier that links connect to either; more do no harm. Of what
     `corrections` cut, withdrawn links are told as such and erased ones not at all.
     """
-    counting, withdrawn = _sorted_out(links, at, corrections or Corrections())
-    near = _around({one, other}, [*counting, *withdrawn])
-    trial = _Trial(tenant, policy)
-    trial.decide({key: proof for key, proof in counting.items() if key[0][0] in near})
-    trial.withdraw({key: proof for key, proof in withdrawn.items() if key[0][0] in near})
-    chain = trial.earliest_chain(one, other)
-    sides = trial.side(one), trial.side(other)
+    counting, withdrawn = _counting_and_withdrawn(links, at, corrections or Corrections())
+    near = _connected({one, other}, [*counting, *withdrawn])
+    log = _DecisionLog(tenant, policy)
+    log.decide({key: proof for key, proof in counting.items() if key[0][0] in near})
+    log.withdraw({key: proof for key, proof in withdrawn.items() if key[0][0] in near})
+    chain = log.earliest_chain(one, other)
+    sides = log.side(one), log.side(other)
     shared = [side.contested_from for side in sides if side.contested_from is not None]
     if chain is None:
-        return Explanation(tenant, at, *sides, trial.likeliest_way(one, other), None, None)
+        return Explanation(tenant, at, *sides, log.least_refused_path(one, other), None, None)
     steps, since = chain
     return Explanation(tenant, at, *sides, steps, since, min(shared, default=None))
 
 
-def _sorted_out(
+def _counting_and_withdrawn(
     links: Iterable[IdentityLink], at: int | None, corrections: Corrections
 ) -> tuple[_Proofs, _Proofs]:
     """The proofs that count, and those of links that were withdrawn."""
@@ -144,7 +144,7 @@ def _sorted_out(
     return counting, withdrawn
 
 
-def _around(nodes: set[Node], links: Iterable[tuple[Pair, bool]]) -> set[Node]:
+def _connected(nodes: set[Node], links: Iterable[tuple[Pair, bool]]) -> set[Node]:
     """The identifiers that links connect to one of the nodes, and these."""
     neighbours: dict[Node, set[Node]] = {}
     for (left, right), _ in links:
@@ -158,7 +158,7 @@ def _around(nodes: set[Node], links: Iterable[tuple[Pair, bool]]) -> set[Node]:
     return found
 
 
-class _Trial:
+class _DecisionLog:
     """Decides links in order and remembers what became of each."""
 
     def __init__(self, tenant: str, policy: IdentityPolicy) -> None:
@@ -211,14 +211,14 @@ class _Trial:
             for node in small:
                 group[node] = large
             if group[one] is group[other]:
-                return self._way(one, other, count), proof.occurred_at
+                return self._path(one, other, count), proof.occurred_at
         raise AssertionError("accepted links unite every cluster")
 
-    def likeliest_way(self, one: Node, other: Node) -> tuple[Step, ...]:
+    def least_refused_path(self, one: Node, other: Node) -> tuple[Step, ...]:
         """The way over all links with the fewest refused ones, the shortest of these; empty if there is none."""
-        return self._way(one, other, len(self._decided))
+        return self._path(one, other, len(self._decided))
 
-    def _way(self, one: Node, other: Node, count: int) -> tuple[Step, ...]:
+    def _path(self, one: Node, other: Node, count: int) -> tuple[Step, ...]:
         """Over the first `count` links."""
         best: dict[Pair, int] = {}  # pair → its first decision, or the one that accepted it
         for number, (proof, refusal) in enumerate(self._decided[:count]):

@@ -41,7 +41,7 @@ DECISION_SECONDS: Final = 0.25
 
 
 @dataclass(slots=True)
-class _Placed:
+class _Accepted:
     """A touchpoint that is where it belongs, ready to be sent to its owner."""
 
     key: bytes  #: of its strongest identifier
@@ -82,15 +82,15 @@ class Stitch:
             if self._registry is not None:
                 await prefetch_schemas(self._registry, event.value)
             async with self._transaction(event) as fetch:
-                placed: list[_Placed] = []
+                accepted: list[_Accepted] = []
                 newcomers: set[bytes] = set()
                 for record in event.value:
                     with fetch.dead_letter(record):
-                        one = self.place(record, fetch, newcomers)
+                        one = self.accept(record, fetch, newcomers)
                         if one is not None:
-                            placed.append(one)
-                self.stitch((one for one in placed if one.key not in newcomers), fetch.state, fetch.outputs)
-                waiting = [one for one in placed if one.key in newcomers]
+                            accepted.append(one)
+                self.stitch((one for one in accepted if one.key not in newcomers), fetch.state, fetch.outputs)
+                waiting = [one for one in accepted if one.key in newcomers]
                 if waiting:
                     fetch.finish_in_background(
                         partial(self._stitch_newcomers, fetch.state, waiting, newcomers)
@@ -100,7 +100,7 @@ class Stitch:
         return FetchTransaction(self._app, self.state, event.message.partition, "stitch", event)
 
     async def _stitch_newcomers(
-        self, state: StitchState, waiting: list[_Placed], newcomers: set[bytes], outputs: Outbox
+        self, state: StitchState, waiting: list[_Accepted], newcomers: set[bytes], outputs: Outbox
     ) -> None:
         """Stitch newcomers when their owners are known, or when that takes too long."""
         await self._app.wait_until(lambda: state.knows_all(newcomers), DECISION_SECONDS)
@@ -129,9 +129,9 @@ class Stitch:
             key = identifier_key(assignment["tenant"], assignment["identifier"])
             fetch.write(key, IDENTITY_ASSIGNMENT.encode(assignment))
 
-    def place(
+    def accept(
         self, record: Any, fetch: FetchTransaction[StitchState], newcomers: set[bytes]
-    ) -> _Placed | None:
+    ) -> _Accepted | None:
         """Read one record and send its new evidence. Returns what is to be stitched; None if nothing is.
 
         Adds to `newcomers` the key of an identifier whose first evidence this is. Raises ContractError.
@@ -160,11 +160,11 @@ class Stitch:
                 fetch.write(evidence, encoded)
                 if key not in fetch.state.assignments:
                     newcomers.add(key)
-        return _Placed(key, identifier, tenant, occurred_at, value)
+        return _Accepted(key, identifier, tenant, occurred_at, value)
 
-    def stitch(self, placed: Iterable[_Placed], state: StitchState, outputs: Outbox) -> None:
+    def stitch(self, accepted: Iterable[_Accepted], state: StitchState, outputs: Outbox) -> None:
         """Send touchpoints to their owners."""
-        for one in placed:
+        for one in accepted:
             owner = state.owner(one.key, one.tenant, one.identifier, one.occurred_at)
             if owner is None:
                 continue  # erased while it waited

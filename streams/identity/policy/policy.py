@@ -47,7 +47,7 @@ _NO_OVERRIDES: Final[_Part] = ((), {})
 _PRIVATE_NORMALISERS: Final = frozenset({"email", "phone"})
 _PARTS: Final = ("phone", "types", "blocked")
 #: Values that no sensible pattern blocks all of.
-_SOMEBODY: Final = ("ann@shop.de", "+493012345678", "8c2fd1b0-4e1a-4f4c-9d53-7d0b8e1a2c43", "K-100245")
+_REAL_VALUES: Final = ("ann@shop.de", "+493012345678", "8c2fd1b0-4e1a-4f4c-9d53-7d0b8e1a2c43", "K-100245")
 
 
 class _Prepared(NamedTuple):
@@ -258,7 +258,7 @@ class _Reader:
                 raise self._error(
                     (*path, "patterns"), f"{pattern!r} is not a regular expression ({error}): correct it"
                 ) from error
-            if all(compiled.fullmatch(sample) for sample in _SOMEBODY):
+            if all(compiled.fullmatch(sample) for sample in _REAL_VALUES):
                 raise self._error(
                     (*path, "patterns"), f"{pattern!r} would block every value: make it more particular"
                 )

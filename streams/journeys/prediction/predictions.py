@@ -14,7 +14,7 @@ from schemas.records import LikelyNext, Touchpoint
 from schemas.touchpoint.events import event_key
 from streams.journeys.prediction.recent_path import Trail
 from streams.journeys.prediction.risk import Risk, Standing
-from streams.journeys.prediction.transitions import Place, Transitions
+from streams.journeys.prediction.transitions import Origin, Transitions
 from streams.journeys.rules.rules import JourneyRules
 from streams.journeys.state.state_hash import predicting
 from streams.journeys.timeline.timeline import Timeline
@@ -27,7 +27,7 @@ LIKELY: Final = 3  #: types that a state names
 #: Where a journey stands is read from so many of its newest touchpoints when it is not known any more.
 LOOK_BACK: Final = 64
 #: A touchpoint further in the future than that teaches nothing: it would outweigh all others for years.
-AHEAD_MS: Final = 86_400_000
+MAX_AHEAD_MS: Final = 86_400_000
 #: A model is renewed, and written to the changelog, after so many touchpoints, or a twentieth of what it learnt.
 LEAST_RENEWAL: Final = 200
 MOST_RENEWAL: Final = 20_000
@@ -44,16 +44,16 @@ class Model:
         self.learnt = 0  #: touchpoints
         self.renewed = 0  #: of them, at the last renewal: what the predictions are by
         self._renew_at = LEAST_RENEWAL
-        self._likely: dict[Place, list[LikelyNext]] = {}
+        self._likely: dict[Origin, list[LikelyNext]] = {}
         self._risks: dict[Standing, float | None] = {}
 
-    def likely_next(self, place: Place) -> list[LikelyNext]:
+    def likely_next(self, origin: Origin) -> list[LikelyNext]:
         """The most probable types of the next inbound touchpoint; worked out once a renewal."""
-        found = self._likely.get(place)
+        found = self._likely.get(origin)
         if found is None:
-            shares = self.transitions.distribution(place)
+            shares = self.transitions.distribution(origin)
             best = sorted((-share, name) for name, share in shares.items() if name)[:LIKELY]
-            found = self._likely[place] = [
+            found = self._likely[origin] = [
                 {"type": name, "probability": round(-share, 4)} for share, name in best
             ]
         return found
@@ -135,7 +135,7 @@ class Predictions:
         if trail is None:
             trail = self._read(timeline, but=1)
         timeline.trail = trail
-        if at > clock * 1000 + AHEAD_MS:
+        if at > clock * 1000 + MAX_AHEAD_MS:
             trail.advance(touchpoint, self._catalogue)
             return
         model = self.model(timeline.tenant)
@@ -158,7 +158,7 @@ class Predictions:
             trail = timeline.trail = self._read(timeline)
         return predicting(
             sealed,
-            model.likely_next(trail.place) if self._rules.predict_next else [],
+            model.likely_next(trail.origin) if self._rules.predict_next else [],
             model.issue_risk(trail.standing()) if self._rules.predict_risk else None,
             f"{FORM}.{self._partition}.{model.renewed}",
         )

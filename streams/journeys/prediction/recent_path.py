@@ -7,7 +7,7 @@ from schemas.catalogue import UNKNOWN, Catalogue
 from schemas.records import Touchpoint
 from schemas.touchpoint.events import event_key
 from streams.journeys.prediction.risk import HORIZON_MS, Risk, Standing
-from streams.journeys.prediction.transitions import Place, Transitions
+from streams.journeys.prediction.transitions import Origin, Transitions
 from streams.journeys.state.values.bounded import put
 from streams.journeys.state.values.decay import DecayedSum
 from streams.journeys.state.values.stamps import Stamp
@@ -31,7 +31,7 @@ class Trail:
         self.type = ""  #: "" when the catalogue does not name it
         self._friction = DecayedSum(_FRICTION_HALF_LIFE_MS)
         self._issues: dict[str, bool] = {}  #: whether it is open
-        self._acts: list[Place] = []  #: since the customer last did something
+        self._acts: list[Origin] = []  #: since the customer last did something
         #: since the last service contact
         self._risks: deque[tuple[int, Standing]] | None = deque() if with_risk else None
 
@@ -52,7 +52,7 @@ class Trail:
         return trail
 
     @property
-    def place(self) -> Place:
+    def origin(self) -> Origin:
         """Where it stands, for what the customer does next."""
         return self.stage, self.type
 
@@ -77,8 +77,8 @@ class Trail:
             name = ""
         if kind.direction == "inbound":
             if transitions is not None:
-                for place in self._acts:
-                    transitions.add(place, name, at)
+                for origin in self._acts:
+                    transitions.add(origin, name, at)
             self._acts.clear()
             if kind.component == "service" and kind.effect != "survey":
                 self._contact(at, risk)
@@ -104,7 +104,7 @@ class Trail:
 
     def _wait(self, at: int, risk: Risk | None) -> None:
         if len(self._acts) < MAX_WAITING:
-            self._acts.append(self.place)
+            self._acts.append(self.origin)
         risks = self._risks
         if risks is None:
             return

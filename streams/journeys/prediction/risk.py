@@ -38,15 +38,15 @@ Counts = list[float]
 class Risk:
     """Faded counts of standing → outcome. Order and grouping of `observe` and `hit` change nothing."""
 
-    __slots__ = ("_all", "_days", "_half_life", "_ripe", "_wide", "_wider", "newest")
+    __slots__ = ("_all", "_pending", "_half_life", "_ripe", "_by_type", "_by_friction", "newest")
 
     def __init__(self, half_life: int) -> None:
         """`half_life` in milliseconds of event time."""
         self._half_life = half_life
-        self._days: dict[int, dict[Standing, Counts]] = {}  #: observations whose 7 days may not be over
+        self._pending: dict[int, dict[Standing, Counts]] = {}  #: observations whose 7 days may not be over
         self._ripe: dict[Standing, Counts] = {}
-        self._wide: dict[tuple[str, int, bool], Counts] = {}  #: of all stages
-        self._wider: dict[tuple[int, bool], Counts] = {}  #: and all types
+        self._by_type: dict[tuple[str, int, bool], Counts] = {}  #: of all stages
+        self._by_friction: dict[tuple[int, bool], Counts] = {}  #: and all types
         self._all: Counts = [0.0, 0.0]
         self.newest = 0  #: event time, UTC ms, of the newest observation
 
@@ -77,8 +77,8 @@ class Risk:
             return None
         extra = BACK_OFF * weight(self.newest, self._half_life)
         for group in (
-            self._wider.get(standing[2:]),
-            self._wide.get(standing[1:]),
+            self._by_friction.get(standing[2:]),
+            self._by_type.get(standing[1:]),
             self._ripe.get(standing),
         ):
             if group is not None:
@@ -95,13 +95,13 @@ class Risk:
 
     def prune(self) -> None:
         """Let the lightest groups go when there are too many."""
-        total = len(self._ripe) + sum(map(len, self._days.values()))
+        total = len(self._ripe) + sum(map(len, self._pending.values()))
         if total <= MAX_CELLS:
             return
         cells = list(self._cells())
         now = weight(self.newest, self._half_life)
         cells.sort(key=lambda cell: (-cell[2] / (now if cell[0] is None else 1.0), cell[0] or 0, cell[1]))
-        self._days, self._ripe, self._wide, self._wider, self._all = {}, {}, {}, {}, [0.0, 0.0]
+        self._pending, self._ripe, self._by_type, self._by_friction, self._all = {}, {}, {}, {}, [0.0, 0.0]
         for cell in cells[: MAX_CELLS * 9 // 10]:
             self._put(*cell)
 
@@ -135,7 +135,7 @@ class Risk:
     def _cells(self) -> Iterator[tuple[int | None, Standing, float, float]]:
         for standing, (n, hits) in self._ripe.items():
             yield None, standing, n, hits
-        for day, standings in self._days.items():
+        for day, standings in self._pending.items():
             for standing, (n, hits) in standings.items():
                 yield day, standing, n, hits
 
@@ -150,12 +150,12 @@ class Risk:
             factor = weight(day * DAY_MS, self._half_life)
             self._add_ripe(standing, observed * factor, hits * factor)
         else:
-            _add_to(self._days.setdefault(day, {}), standing, observed, hits)
+            _add_to(self._pending.setdefault(day, {}), standing, observed, hits)
 
     def _add_ripe(self, standing: Standing, observed: float, hits: float) -> None:
         _add_to(self._ripe, standing, observed, hits)
-        _add_to(self._wide, standing[1:], observed, hits)
-        _add_to(self._wider, standing[2:], observed, hits)
+        _add_to(self._by_type, standing[1:], observed, hits)
+        _add_to(self._by_friction, standing[2:], observed, hits)
         self._all[0] += observed
         self._all[1] += hits
 
@@ -163,8 +163,8 @@ class Risk:
         return day <= self.newest // DAY_MS - _RIPE_DAYS
 
     def _ripen(self) -> None:
-        for day in [day for day in self._days if self._is_ripe(day)]:
-            for standing, counts in self._days.pop(day).items():
+        for day in [day for day in self._pending if self._is_ripe(day)]:
+            for standing, counts in self._pending.pop(day).items():
                 self._add(day, standing, *counts)
 
 

@@ -23,7 +23,7 @@ class Meaning:
     name: str  #: of the catalogue; "" when it names no such type
     component: str
     stage: str | None
-    stage_place: int  #: its place among the stages of a lifecycle; -1 for none
+    stage_rank: int  #: its place among the stages of a lifecycle; -1 for none
     inbound: bool
     internal: bool
     friction: float
@@ -91,7 +91,7 @@ def _meaning(
         name=name,
         component=kind.component,
         stage=kind.stage,
-        stage_place=-1 if kind.stage is None else catalogue.stages.index(kind.stage),
+        stage_rank=-1 if kind.stage is None else catalogue.stages.index(kind.stage),
         inbound=kind.direction == "inbound",
         internal=internal,
         friction=kind.friction,

@@ -13,7 +13,7 @@ from streams.journeys.state.consent import Consent
 from streams.journeys.state.counting import Counts
 from streams.journeys.state.expectations import MAX_EXPECTATIONS, Expectations
 from streams.journeys.state.facts import Facts, last_answer
-from streams.journeys.state.instants import Owned, by_content, issue_place, strictest
+from streams.journeys.state.instants import Owned, by_content, issue_rank, strictest
 from streams.journeys.state.issues import Issues
 from streams.journeys.state.orders import Orders
 from streams.journeys.state.recent import Recent
@@ -78,7 +78,7 @@ class Fold:
         """Take the next touchpoint, the only one of its time, which `owner` owns: O(1)."""
         at = touchpoint["occurred_at"]
         event = event_key(touchpoint)
-        meaning = self._meant(touchpoint)
+        meaning = self._meaning_of(touchpoint)
         session = self._note(touchpoint, owner, meaning)
         if meaning.stage is not None:
             self._stages.touch(meaning.stage, at, event)
@@ -89,9 +89,9 @@ class Fold:
         if touchpoint["issue_id"] is not None:
             self._touch_issue(touchpoint["issue_id"], touchpoint, meaning, session)
         if touchpoint["score"] is not None:
-            self._answer(touchpoint, at, event)
+            self._add_score(touchpoint, at, event)
         if touchpoint["sentiment"] is not None:
-            self._feel([(touchpoint["sentiment"], event)], at)
+            self._add_sentiments([(touchpoint["sentiment"], event)], at)
         if touchpoint["consent"]:
             self._consent.decide(touchpoint["consent"], at, event)
 
@@ -102,13 +102,13 @@ class Fold:
         """
         at = instant[0][0]["occurred_at"]
         ordered = by_content(instant, self._channels.last)
-        meant = [(touchpoint, self._meant(touchpoint)) for touchpoint, _ in ordered]
+        meant = [(touchpoint, self._meaning_of(touchpoint)) for touchpoint, _ in ordered]
         sessions = [
             self._note(touchpoint, owner, meaning)
             for (touchpoint, owner), (_, meaning) in zip(ordered, meant, strict=True)
         ]
         noted = list(zip(meant, sessions, strict=True))
-        for touchpoint, meaning in sorted(meant, key=lambda item: item[1].stage_place):
+        for touchpoint, meaning in sorted(meant, key=lambda item: item[1].stage_rank):
             if meaning.stage is not None:
                 self._stages.touch(meaning.stage, at, event_key(touchpoint))
         for (touchpoint, meaning), session in noted:
@@ -120,13 +120,13 @@ class Fold:
         self._touch_issues(noted)
         answers = [touchpoint for touchpoint, _ in ordered if touchpoint["score"] is not None]
         for touchpoint in sorted(answers, key=lambda item: item["score"]["value"]):  # type: ignore[index]
-            self._answer(touchpoint, at, event_key(touchpoint))
+            self._add_score(touchpoint, at, event_key(touchpoint))
         moods = [(touchpoint["sentiment"], event_key(touchpoint)) for touchpoint, _ in ordered]
-        self._feel([(mood, event) for mood, event in moods if mood is not None], at)
+        self._add_sentiments([(mood, event) for mood, event in moods if mood is not None], at)
         for purpose, (decision, event) in strictest(ordered).items():
             self._consent.decide({purpose: decision}, at, event)
 
-    def _meant(self, touchpoint: Touchpoint) -> Meaning:
+    def _meaning_of(self, touchpoint: Touchpoint) -> Meaning:
         """What a touchpoint means here: a further one of an order that is counted has no effect. Notes its money."""
         meaning = self._meaning(touchpoint["type"])
         if meaning.money and not self._orders.note(touchpoint, meaning, self._channel(touchpoint)):
@@ -148,7 +148,7 @@ class Fold:
             if meaning.inbound:
                 session = self._sessions.touch(at, touchpoint["source"], touchpoint["session_id"])
         if meaning.friction:
-            self._suffer(meaning, at, event)
+            self._add_friction(meaning, at, event)
         if meaning.bad or meaning.good:
             self._channels.outcome(channel, good=meaning.good)
         if meaning.marketing:
@@ -374,7 +374,7 @@ class Fold:
         channel = touchpoint["channel"]
         return self._channel_aliases.get(channel, channel)
 
-    def _suffer(self, meaning: Meaning, at: int, event: str) -> None:
+    def _add_friction(self, meaning: Meaning, at: int, event: str) -> None:
         self._effort.add(meaning.points, at)
         before, after = self._friction.add(meaning.friction, at)
         self._friction_causes = (*self._friction_causes[1 - FRICTION_CAUSES :], (at, event))
@@ -386,16 +386,16 @@ class Fold:
         """Tell issues of the touchpoints of one time."""
         about = [item for item in noted if item[0][0]["issue_id"] is not None]
         solved = {item["issue_id"] for (item, meaning), _ in about if meaning.effect == "issue_solved"}
-        about.sort(key=lambda item: (issue_place(item[0][1].effect), self._moves_on(item[0][0], item[1])))
+        about.sort(key=lambda item: (issue_rank(item[0][1].effect), self._is_elsewhere(item[0][0], item[1])))
         for (touchpoint, meaning), session in about:
             issue_id = touchpoint["issue_id"]
             assert issue_id is not None
             self._touch_issue(issue_id, touchpoint, meaning, session, solved_now=issue_id in solved)
 
-    def _moves_on(self, touchpoint: Touchpoint, session: Session | None) -> bool:
+    def _is_elsewhere(self, touchpoint: Touchpoint, session: Session | None) -> bool:
         """Whether an issue is contacted elsewhere than the last time; who goes on there comes first."""
         issue_id = touchpoint["issue_id"]
-        return issue_id is None or not self._issues.goes_on(issue_id, session, self._channel(touchpoint))
+        return issue_id is None or not self._issues.continues(issue_id, session, self._channel(touchpoint))
 
     def _touch_issue(
         self, issue_id: str, touchpoint: Touchpoint, meaning: Meaning, session: Session | None,
@@ -407,9 +407,9 @@ class Fold:
             human = channel in self._human
             self._issues.contact(issue, at, event, channel, human, session, solved_now=solved_now)
         if touchpoint["score"] is not None and issue is not None and issue.last_channel:
-            self._judge(touchpoint["score"]["kind"], touchpoint["score"]["value"], issue.last_channel)
+            self._rate_channel(touchpoint["score"]["kind"], touchpoint["score"]["value"], issue.last_channel)
 
-    def _answer(self, touchpoint: Touchpoint, at: int, event: str) -> None:
+    def _add_score(self, touchpoint: Touchpoint, at: int, event: str) -> None:
         score = touchpoint["score"]
         assert score is not None
         value = float(score["value"])
@@ -419,14 +419,14 @@ class Fold:
             if value <= self._rules.detractor_at_most:
                 self._detractor = self._book.make("detractor", at, (event,), {"nps": f"{value:g}"})
 
-    def _judge(self, kind: str, value: float, channel: str) -> None:
+    def _rate_channel(self, kind: str, value: float, channel: str) -> None:
         """An answer about an issue judges the channel of its last contact."""
         if value >= _GOOD_SCORE[kind]:
             self._channels.outcome(channel, good=True)
         elif value <= _BAD_SCORE[kind]:
             self._channels.outcome(channel, good=False)
 
-    def _feel(self, moods: Sequence[tuple[float, str]], at: int) -> None:
+    def _add_sentiments(self, moods: Sequence[tuple[float, str]], at: int) -> None:
         """Take the sentiments of one time, each with its touchpoint; a drop is told from before to after all."""
         moods = sorted(moods, key=lambda mood: -mood[0])
         before = after = self._sentiment.value()

@@ -21,7 +21,7 @@ Owned = tuple[Touchpoint, Identifier]
 #: What an issue hears first of what is said at one time: contacts (of one that is open, or new), that it opens (again),
 #: that it is solved, answers about it.
 _CONTACT, _OPENING, _SOLUTION, _ANSWER = range(4)
-_PLACES: Final[dict[Effect | None, int]] = {
+_RANKS: Final[dict[Effect | None, int]] = {
     "issue_opened": _OPENING,
     "issue_solved": _SOLUTION,
     "survey": _ANSWER,
@@ -53,9 +53,9 @@ def by_content(instant: Iterable[Owned], last_channel: str) -> list[Owned]:
     return sorted(instant, key=lambda owned: _content(owned, last_channel))
 
 
-def issue_place(effect: Effect | None) -> int:
+def issue_rank(effect: Effect | None) -> int:
     """When an issue hears of a touchpoint with this effect, among those of one time."""
-    return _PLACES.get(effect, _CONTACT)
+    return _RANKS.get(effect, _CONTACT)
 
 
 def strictest(instant: Iterable[Owned]) -> dict[str, tuple[ConsentDecision, str]]:

@@ -161,7 +161,7 @@ class Issues:
         _put(self._open, issue)
         return issue
 
-    def goes_on(self, issue_id: str, session: Session | None, channel: str) -> bool:
+    def continues(self, issue_id: str, session: Session | None, channel: str) -> bool:
         """Whether the last contact about an open issue took place in this session, on this channel."""
         issue = self._open.get(issue_id)
         return issue is not None and issue.session is session and issue.last_channel == channel

@@ -29,7 +29,7 @@ class Effort:
             days[day] += points
         else:
             days[day] = points
-            _let_go(days, day - self._window)
+            _drop_until(days, day - self._window)
 
     def value(self, as_of: int, ces: tuple[int, str, float] | None) -> tuple[float, bool]:
         """Effort, 0-100 (2 digits), and whether the customer said so: CES 7 (very easy) is 0, CES 1 is 100."""
@@ -51,7 +51,7 @@ class Effort:
         """Add another identifier's points."""
         days = {day: self._days.get(day, 0) + other._days.get(day, 0) for day in self._days | other._days}
         self._days = dict(sorted(days.items()))
-        _let_go(self._days, max(self._days, default=0) - self._window)
+        _drop_until(self._days, max(self._days, default=0) - self._window)
 
 
 #: (occurred_at, event, channel, type, campaign)
@@ -75,7 +75,7 @@ class Marketing:
             self._days[day] = known[0] + 1, known[1], touch
         else:
             self._days[day] = 1, touch, touch
-            _let_go(self._days, day - self._window)
+            _drop_until(self._days, day - self._window)
 
     def within(self, as_of: int) -> tuple[int, records.MarketingTouch | None, records.MarketingTouch | None]:
         """How many in the window that ends with `as_of`, the first and the last of them."""
@@ -108,10 +108,10 @@ class Marketing:
             else:
                 self._days[day] = mine[0] + touches, _earlier(mine[1], first), _later(mine[2], last)
         self._days = dict(sorted(self._days.items()))
-        _let_go(self._days, max(self._days, default=0) - self._window)
+        _drop_until(self._days, max(self._days, default=0) - self._window)
 
 
-def _let_go(days: dict[int, Any], until: int) -> None:
+def _drop_until(days: dict[int, Any], until: int) -> None:
     """Drop the days up to `until`; they are in order."""
     for day in [day for day in days if day <= until]:
         del days[day]

@@ -1,4 +1,4 @@
-"""Read a TOML text that a person wrote, and find the line of an entry, so that errors can name it."""
+"""Reads TOML files and finds the line of an entry, so that errors can name it."""
 
 import re
 import tomllib
@@ -29,9 +29,9 @@ def parse_toml(text: str, origin: str) -> dict[str, Any]:
 
 
 def place(text: str, origin: str, *keys: str) -> str:
-    """Where the entry `keys` (outermost first) stands: "catalogue.toml, line 12: types.purchase".
+    """The location of the entry `keys` (outermost first): "catalogue.toml, line 12: types.purchase".
 
-    An entry that is not written out is placed where the innermost table around it begins.
+    The location of a missing entry is the first line of the innermost table around it.
     """
     table: tuple[str, ...] = ()
     best, line = -1, 1

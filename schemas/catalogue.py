@@ -1,4 +1,4 @@
-"""The catalogue: what each touchpoint type and channel means. catalogue.toml explains every field.
+"""The catalogue: the meaning of each touchpoint type and channel. catalogue.toml explains every field.
 
 Names are matched in canonical form (schemas/touchpoint/names.py), in the file as in a touchpoint.
 """
@@ -28,14 +28,14 @@ BUILT_IN: Final = Path(__file__).with_name("catalogue.toml")
 
 @dataclass(frozen=True, slots=True)
 class TouchpointType:
-    """What a touchpoint of one type says about a journey; an unknown type is one with these defaults."""
+    """The meaning of one touchpoint type for a journey. An unknown type has these defaults."""
 
     component: str = "other"
-    stage: str | None = None  #: lifecycle stage, None if it says nothing about that
+    stage: str | None = None  #: lifecycle stage that the type enters; None if it enters none
     direction: Direction = "inbound"
     friction: float = 0.0  #: weight, 0-10
     moment: Moment | None = None
-    effect: Effect | None = None  #: what it does to carts, orders and cases
+    effect: Effect | None = None  #: its effect on carts, orders and cases
 
 
 UNKNOWN: Final = TouchpointType()
@@ -89,7 +89,7 @@ class Catalogue:
         return cls(stages, types, frozenset(human), known, purposes, type_aliases, channel_aliases)
 
     def type(self, name: str) -> TouchpointType:
-        """What a touchpoint type means; an unknown one is inbound and of component "other"."""
+        """The meaning of a touchpoint type; an unknown one is inbound and of component "other"."""
         return self.types.get(self.type_name(name), UNKNOWN)
 
     def known(self, name: str) -> bool:
@@ -101,12 +101,12 @@ class Catalogue:
         return self.channel_name(channel) in self.human_channels
 
     def type_name(self, name: str) -> str:
-        """The one name of a touchpoint type, however it is written; an unknown one in canonical form."""
+        """The catalogue's name of a type, from any spelling or alias; the canonical form of an unknown one."""
         name = canonical(name)
         return self.type_aliases.get(name, name)
 
     def channel_name(self, name: str) -> str:
-        """The one name of a channel, however it is written; an unknown one in canonical form."""
+        """The catalogue's name of a channel, from any spelling or alias; the canonical form of an unknown one."""
         name = canonical(name)
         return self.channel_aliases.get(name, name)
 
@@ -164,7 +164,7 @@ def _purposes(source: TomlText) -> frozenset[str]:
 
 
 def _aliases(source: TomlText, table: str, known: Set[str], base: Mapping[str, str]) -> dict[str, str]:
-    """Aliases over the base's; a name that the file makes a type (or channel) of its own is an alias no more."""
+    """The base's aliases with those of the file. A type or channel of the file replaces a base alias of its name."""
     aliases = {alias: name for alias, name in base.items() if alias not in known}
     what = "type" if table == "aliases" else "channel"
     for alias, (written, target) in _entries(source, table).items():

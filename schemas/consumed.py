@@ -1,11 +1,11 @@
-"""A record as a Kafka consumer hands it out, whichever library that is."""
+"""A consumed Kafka record: the interface that both client libraries share."""
 
 from collections.abc import Sequence
 from typing import Protocol
 
 
 class KafkaRecord(Protocol):
-    """What is needed of a consumed record; `timestamp` in UTC milliseconds."""
+    """The fields of a consumed record; `timestamp` in UTC milliseconds."""
 
     topic: str
     partition: int

@@ -1,4 +1,4 @@
-"""The dead letter of a record that cannot be taken: one form for every processor."""
+"""The dead letter of a rejected record: one form for every processor."""
 
 from importlib.metadata import version
 from typing import Final
@@ -9,10 +9,10 @@ from schemas.errors import ContractError
 from schemas.records import DeadLetter, Header
 
 VERSION: Final = version("touchline")
-#: A letter is a record too, with the same limit: what leaves no room for the rest of it stays where it is.
+#: The largest original, in bytes, that a letter encloses: the letter is a record with the same limit.
 ENCLOSED_BYTES: Final = MAX_BYTES - 64 * 1024
 ERROR_CHARACTERS: Final = 1000
-#: How a letter without its original says so; `touchline dead-letters replay` then fetches it.
+#: Marks a letter without its original, which `touchline dead-letters replay` then fetches.
 NOT_ENCLOSED: Final = "too large to enclose"
 
 
@@ -35,7 +35,7 @@ def letter_of(record: KafkaRecord, error: ContractError, component: str) -> Dead
 
 
 def bare(letter: DeadLetter) -> DeadLetter:
-    """The letter without its original, saying where that is."""
+    """A copy of the letter without its original. Its error names the original's topic, partition and offset."""
     where = f"{letter['topic']} partition {letter['partition']} offset {letter['offset']}"
     error = f"{letter['error']} ({NOT_ENCLOSED}: its bytes are at {where})"
     return {**letter, "error": error, "key": None, "value": None, "headers": []}

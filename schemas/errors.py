@@ -6,12 +6,12 @@ from enum import StrEnum
 class Reason(StrEnum):
     """Why a record became a dead letter: a closed list, part of the dead-letters contract."""
 
-    UNDECODABLE = "UNDECODABLE"  #: not Avro of a schema we know, truncated, or with bytes left over
+    UNDECODABLE = "UNDECODABLE"  #: not Avro of a known schema, truncated, or with bytes left over
     TOO_LARGE = "TOO_LARGE"  #: beyond a limit: bytes, identifiers, attributes, characters
     INVALID = "INVALID"  #: decoded, but breaks a rule of the contract
-    NO_IDENTIFIER = "NO_IDENTIFIER"  #: no identifier, or only blocked ones: nobody's touchpoint
+    NO_IDENTIFIER = "NO_IDENTIFIER"  #: no identifier, or only blocked ones
     FUTURE_TIME = "FUTURE_TIME"  #: occurred more than a day after it was received
-    UNEXPECTED = "UNEXPECTED"  #: processing failed for a reason we did not foresee: a bug to report
+    UNEXPECTED = "UNEXPECTED"  #: processing failed on a bug of Touchline
 
 
 class TouchlineError(Exception):
@@ -31,7 +31,7 @@ class SettingsError(TouchlineError):
 
 
 class SinkError(TouchlineError):
-    """The store cannot take data now. Response: retry, never dead-letter (down is not poison)."""
+    """The store cannot take data now. Response: retry, never dead-letter: an outage is no fault of the record."""
 
 
 class UnavailableError(TouchlineError):

@@ -1,7 +1,7 @@
 """MurmurHash2, 32 bits, with Kafka's seed (org.apache.kafka.common.utils.Utils.murmur2).
 
-Our own because both client libraries compute it in Python too, but only after importing a whole Kafka client,
-which the contracts must not depend on. A test compares it with the client's and with Kafka's own vectors.
+Both client libraries have it, but importing it imports a whole Kafka client, on which the contracts must not depend.
+A test compares it with the client's and with Kafka's own vectors.
 """
 
 from struct import unpack_from

@@ -1,4 +1,4 @@
-"""The records of `schemas/avro/` as Python types: what the codec returns and takes. Times are UTC milliseconds."""
+"""The records of `schemas/avro/` as Python types, which the codec returns and encodes. Times are UTC milliseconds."""
 
 from typing import Any, Literal, TypeAlias, TypedDict
 
@@ -69,7 +69,7 @@ class IdentityLink(TypedDict):
 
 
 class IdentityCorrection(TypedDict):
-    """Evidence up to an event time counts no more: an erasure, or a link that is withdrawn."""
+    """A correction of evidence up to an event time: an erasure, or a withdrawn link."""
 
     tenant: str
     kind: CorrectionKind
@@ -81,7 +81,7 @@ class IdentityCorrection(TypedDict):
 
 
 class AssignmentCorrection(TypedDict):
-    """What corrections did to an identifier's evidence; fields are documented in IdentityAssignment.avsc."""
+    """The effect of corrections on an identifier's evidence; fields are documented in IdentityAssignment.avsc."""
 
     version: int
     erased_at: int | None
@@ -89,7 +89,7 @@ class AssignmentCorrection(TypedDict):
 
 
 class IdentityAssignment(TypedDict):
-    """Whose an identifier is, since which decision."""
+    """The owner of an identifier, and the decision that assigned it."""
 
     tenant: str
     identifier: Identifier
@@ -222,7 +222,7 @@ class RecentTouchpoint(TypedDict):
 
 
 class LikelyNext(TypedDict):
-    """What a customer may do next."""
+    """A probable next touchpoint of a customer."""
 
     type: str
     probability: float
@@ -325,7 +325,7 @@ class MemberTouch(TypedDict):
 
 
 class MemberSummary(TypedDict):
-    """What an account takes from one member's journey."""
+    """The part of one member's journey that its account adds up."""
 
     as_of: int
     stage: str
@@ -340,7 +340,7 @@ class MemberSummary(TypedDict):
 
 
 class AccountContribution(TypedDict):
-    """One profile's part in an account, on account-inputs; without a summary it is a member no more."""
+    """One profile's part in an account, on account-inputs; without a summary it is no longer a member."""
 
     tenant: str
     account_id: str
@@ -361,7 +361,7 @@ class AccountIssue(TypedDict):
 
 
 class AccountTouch(TypedDict):
-    """The newest touchpoint of an account, and whose it was."""
+    """The newest touchpoint of an account, and its member."""
 
     event_id: str
     occurred_at: int
@@ -401,7 +401,7 @@ class Header(TypedDict):
 
 
 class DeadLetter(TypedDict):
-    """A record that could not be taken."""
+    """A rejected record."""
 
     reason: str
     error: str

@@ -110,7 +110,7 @@ class Settings:
         return settings
 
     def to_env(self) -> dict[str, str]:
-        """The environment that makes a child process read the same settings."""
+        """The environment from which a child process reads the same settings."""
         return {item.metadata["variable"]: str(getattr(self, item.name)) for item in fields(self)}
 
     def topic(self, name: str) -> str:
@@ -118,7 +118,7 @@ class Settings:
         return self.topic_prefix + name
 
     def version(self, offset: int) -> int:
-        """The version of what an input record decided: grows with its offset, and past it with the epoch."""
+        """The version of a decision: it grows with the offset of its input record, and with the epoch above that."""
         return (self.epoch << 48) + offset
 
     def pseudonym_secret(self) -> bytes:

@@ -62,9 +62,9 @@ def is_texts(value: object, *, empty: bool = True) -> TypeGuard[list[str]]:
 
 
 def place(text: str, origin: str, *keys: str) -> str:
-    """Where the entry `keys` (outermost first) stands: "catalogue.toml, line 12: types.purchase".
+    """The location of the entry `keys` (outermost first): "catalogue.toml, line 12: types.purchase".
 
-    An entry that is not written out is placed where the innermost table around it begins.
+    The location of a missing entry is the first line of the innermost table around it.
     """
     table: tuple[str, ...] = ()
     best, line = -1, 1

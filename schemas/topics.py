@@ -1,10 +1,10 @@
-"""Every topic: what it carries, who writes and reads it, how long it is kept. `touchline topics` creates them."""
+"""Every topic: its records, writers, readers and retention. `touchline topics` creates them."""
 
 from dataclasses import dataclass
 from typing import Final
 
 DAY_MS: Final = 24 * 60 * 60 * 1000
-FOR_EVER: Final = -1  #: `retention_ms` of a topic that loses nothing
+FOR_EVER: Final = -1  #: `retention_ms` of a topic that keeps every record
 
 #: Twice the contract's 1 MiB a record, so that the contract refuses a large record and the broker (whose default
 #: is 1 MiB) never does, nor the dead letter about it.

@@ -2,7 +2,7 @@
 
 Every distributed run must end in the same profiles, states and hashes. Links are resolved by the batch
 definition, touchpoints are owned by the final resolution, and each timeline is folded once, in order.
-Erasures and withdrawn links hold from the beginning: what they cut was never there.
+Erasures and withdrawn links apply from the beginning, as if the evidence that they cut had never existed.
 """
 
 from collections import defaultdict
@@ -41,7 +41,7 @@ from streams.stitch.stitching import ERASURE_REQUESTED, erasures_of
 
 @dataclass(slots=True)
 class Owned:
-    """A touchpoint and the profile it belongs to in the end."""
+    """A touchpoint with its final owner."""
 
     touchpoint: Touchpoint
     identifier: Identifier
@@ -49,18 +49,18 @@ class Owned:
 
     @property
     def event(self) -> tuple[str, str, str]:
-        """Tenant, profile and event: of its copies one counts."""
+        """Tenant, profile and event. Of the copies with an equal key one counts."""
         return self.touchpoint["tenant"], self.profile_id, event_key(self.touchpoint)
 
 
 @dataclass
 class Replay:
-    """Collects touchpoints in any order, then answers; ask only after the last `add`."""
+    """Collects touchpoints in any order with `add`. All other methods may be called only after the last `add`."""
 
     policy: IdentityPolicy
     catalogue: Catalogue
     rules: JourneyRules
-    #: (tenant, event, owning identifier, time) → the better of the copies that have all that in common
+    #: (tenant, event, owning identifier, time) → the best copy of those with an equal key
     _touchpoints: dict[tuple[str, str, Node, int], tuple[Identifier, Touchpoint]] = field(
         default_factory=dict
     )
@@ -73,7 +73,7 @@ class Replay:
     _resolutions: dict[str, Resolution] = field(default_factory=dict)
 
     def add(self, touchpoint: Touchpoint) -> None:
-        """Take one touchpoint; an erasure_requested one erases. Raises ContractError if it has no usable identifier."""
+        """Add one touchpoint; an erasure_requested one erases. Raises ContractError if it has no usable identifier."""
         identifier, prepared = prepare(touchpoint, self.policy, self.catalogue)
         tenant = prepared["tenant"]
         if prepared["type"] == ERASURE_REQUESTED:
@@ -82,9 +82,9 @@ class Replay:
             return
         for link in links_of(prepared, prepared["identifiers"]):
             times = self._links[tenant][pair_of(link)]
-            place = link["occurred_at"], link["kind"] == "ASSERTED"
+            key = link["occurred_at"], link["kind"] == "ASSERTED"
             by = link["event_id"], link["source"]
-            times[place] = min(by, times.get(place, by))
+            times[key] = min(by, times.get(key, by))
         copy = tenant, event_key(prepared), node_of(identifier), prepared["occurred_at"]
         known = self._touchpoints.get(copy)
         if known is None or (known[1] != prepared and rank_of(prepared) < rank_of(known[1])):
@@ -108,12 +108,12 @@ class Replay:
         return (one for one in self._copies() if self._counts(one, ranks))
 
     def copies(self) -> Iterator[Owned]:
-        """The copies that count for nobody: of each their owner has one that was received earlier."""
+        """The copies that do not count: their owner has another copy of a better rank."""
         ranks = self._ranks()
         return (one for one in self._copies() if not self._counts(one, ranks))
 
     def _ranks(self) -> dict[tuple[str, str, str], Rank]:
-        """Of the events of which a profile owns several copies the rank of the one that counts."""
+        """For each event of which a profile owns several copies: the rank of the counting copy."""
         best: dict[tuple[str, str, str], Owned] = {}
         several: dict[tuple[str, str, str], Rank] = {}
         for one in self._copies():
@@ -158,13 +158,13 @@ class Replay:
                 yield raised(tenant, profile_id, signal, version=0)
 
     def resolution(self, tenant: str) -> Resolution:
-        """Whose a tenant's identifiers are, and which links were refused."""
+        """The owners of a tenant's identifiers, and the refused links."""
         if tenant not in self._resolutions:
             self._resolutions[tenant] = resolve(tenant, self.policy, self._evidence(tenant))
         return self._resolutions[tenant]
 
     def changes(self) -> Iterator[ProfileChanged]:
-        """Merges, splits and erasures as they happen when everything arrives in event-time order."""
+        """Merges, splits and erasures, in the sequence that arrival in event-time order gives."""
         tenants: dict[str, CorrectedIdentities] = {}
         for version, (time, event_id, tenant, step) in enumerate(self._steps()):
             identities = tenants.get(tenant)
@@ -185,7 +185,7 @@ class Replay:
                 yield from correction_outputs(outcome, identities, cause, erased).changes
 
     def _steps(self) -> Iterator[tuple[int, str, str, tuple[Pair, int, bool] | IdentityCorrection]]:
-        """Evidence and corrections (event time, event id, tenant, what) by time; evidence first, which it cuts."""
+        """Evidence and corrections (event time, event id, tenant, step) by time; of equal times evidence first."""
         steps: list[tuple[tuple[Any, ...], str, str, tuple[Pair, int, bool] | IdentityCorrection]] = [
             ((time, 0, pair, asserted), event_id, tenant, (pair, time, asserted))
             for tenant, links in self._links.items()
@@ -196,8 +196,8 @@ class Replay:
             ((time, 1, event_id, number), event_id, correction["tenant"], correction)
             for (time, event_id, number), correction in self._requests.items()
         ]
-        for place, event_id, tenant, step in sorted(steps, key=lambda step: (step[0], step[2])):
-            yield place[0], event_id, tenant, step
+        for key, event_id, tenant, step in sorted(steps, key=lambda step: (step[0], step[2])):
+            yield key[0], event_id, tenant, step
 
     def _owner(self, identifier: Identifier, touchpoint: Touchpoint) -> str:
         tenant = touchpoint["tenant"]
@@ -207,7 +207,7 @@ class Replay:
         return assignment.owner_at(touchpoint["occurred_at"])
 
     def _evidence(self, tenant: str) -> dict[Pair, Evidence]:
-        """What counts of a tenant's evidence."""
+        """A tenant's evidence without the part that corrections cut."""
         counts: dict[Pair, Evidence] = {}
         for pair, times in self._links.get(tenant, {}).items():
             cut = self._corrections[tenant].cut(pair)

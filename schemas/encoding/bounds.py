@@ -1,4 +1,4 @@
-"""Refuse what would cost memory out of proportion to its bytes: hostile data and hostile foreign schemas.
+"""Bounds: refuses data and foreign schemas whose decoding would cost memory out of proportion to their bytes.
 
 An array of empty records costs two bytes an item on the wire and some 230 in memory, so a hostile megabyte
 would take a hundred. A datum is walked, without building it, to count its items against the contract's limits
@@ -30,7 +30,7 @@ def check_bounds(schema: AvroSchema, data: bytes, start: int) -> int:
 
 
 def check_schema(schema: AvroSchema) -> None:
-    """Refuse a foreign schema that could hurt: recursive, nested too deep, or with values of no width.
+    """Refuse a foreign schema that is dangerous: recursive, nested too deep, or with values of no width.
 
     Without values of no width a datum never holds more values than bytes. Raises ContractError (UNDECODABLE).
     """

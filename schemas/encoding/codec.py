@@ -74,7 +74,7 @@ def header(name: str) -> bytes:
 
 
 def name_of(data: bytes) -> str:
-    """Which record the bytes say they are. Raises ContractError (UNDECODABLE)."""
+    """The record name that the header of `data` states. Raises ContractError (UNDECODABLE)."""
     return _writer(data).name
 
 
@@ -153,7 +153,7 @@ def take_long(data: bytes, at: int) -> tuple[int, int]:
 
 
 def skip_string(data: bytes, at: int) -> int:
-    """Where the string that begins at a place ends. Raises IndexError."""
+    """The offset after the string that begins at offset `at`. Raises IndexError."""
     length, start = take_long(data, at)
     return start + length
 
@@ -188,14 +188,14 @@ def _writer(data: bytes) -> WriterSchema:
 
 
 def _is_foreign(data: bytes) -> bool:
-    """Whether a record comes from a source, as far as its first bytes say."""
+    """Whether a record comes from a source, judged by its first bytes."""
     return data[:2] != MARKER or _writer(data).name == "Touchpoint"
 
 
 def foreign_schema(schema: AvroSchema) -> dict[str, Any]:
-    """Check a schema that somebody else registered and make it ready for `decode`.
+    """Check a schema of the registry and prepare it for `decode`.
 
-    Raises ContractError (UNDECODABLE) if it could hurt, is not Avro or counts time in another unit.
+    Raises ContractError (UNDECODABLE) if it is dangerous, not Avro, or has times in another unit than milliseconds.
     """
     check_schema(schema)
     if not isinstance(schema, dict):

@@ -1,4 +1,4 @@
-"""May a schema change be released? The Avro project's own checker compares it with every committed version.
+"""Schema compatibility: the Avro project's checker compares a changed schema with every committed version.
 
 A public topic's records must be readable both ways by every version (FULL_TRANSITIVE: subscribers upgrade
 when they like). Elsewhere the current schema must read every committed version (BACKWARD: consumers first).
@@ -19,7 +19,7 @@ from schemas.topics import ALL
 
 
 class Mode(StrEnum):
-    """What a change must keep readable."""
+    """Which versions must be able to read which."""
 
     FULL_TRANSITIVE = "FULL_TRANSITIVE"  #: every version reads every other
     BACKWARD = "BACKWARD"  #: the current schema reads every committed version
@@ -27,7 +27,7 @@ class Mode(StrEnum):
 
 @dataclass(frozen=True)
 class RecordReport:
-    """What the check found about one record; `problems` are sentences, empty if it may be released."""
+    """The result of the check of one record. `problems` are sentences; it is empty if the change may be released."""
 
     name: str
     mode: Mode

@@ -14,14 +14,14 @@ from schemas.records import AvroSchema, Record
 
 try:
     import cavro
-except ImportError:  # no wheel for this Python, or not wanted
+except ImportError:  # not installed, or no wheel for this Python
     cavro = None
 
 Read = Callable[[bytes], Record]
 Write = Callable[[Mapping[str, Any]], bytes]
 
-#: cavro accepts bytes that are left over. With this behind every datum whatever is left over shows, and so does a
-#: datum that takes more than its own bytes; nobody outside this process can know it.
+#: cavro accepts bytes that are left over. This random end mark behind every datum reveals them, and also a datum that
+#: reads beyond its own bytes. No source can know it.
 _END: Final = os.urandom(16)
 _NOT_WHOLE: Final = "bytes are left over, or missing"
 

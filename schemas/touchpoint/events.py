@@ -1,8 +1,8 @@
 """Which touchpoints are copies of one event, and which copy counts: one rule for timelines, replay and ClickHouse.
 
 An event id is unique within its source. Copies of an event may differ: in the time, in the amount, in the identifiers
-that they carry. Of those that one profile owns the one that was received first counts. Of several received in the same
-millisecond the one that occurred first counts, and then the one with the smallest checksum.
+that they carry. Of the copies that one profile owns, the copy received first counts. Of copies received in the same
+millisecond the copy that occurred first counts, then the copy with the smallest checksum.
 """
 
 from functools import lru_cache
@@ -24,7 +24,7 @@ MAX_SOURCE_BYTES: Final = 15  #: a digest has 16
 
 
 def event_key(touchpoint: Touchpoint) -> str:
-    """What all copies of an event have in common within a tenant: its id and its source, as one text."""
+    """The key that all copies of an event share within a tenant: event id and source, as one text."""
     return f"{touchpoint['event_id']}\0{_short(touchpoint['source'])}"
 
 
@@ -64,6 +64,6 @@ def checksum_of_resolved(value: bytes) -> int:
 
 
 def rank_of(touchpoint: Touchpoint) -> Rank:
-    """Where a touchpoint stands among the copies of its event."""
+    """The rank of a touchpoint among the copies of its event. The smallest rank counts."""
     encoded = TOUCHPOINT.encode(touchpoint)
     return touchpoint["received_at"], touchpoint["occurred_at"], checksum(encoded[HEADER_BYTES:])

@@ -1,7 +1,7 @@
-"""What is taken as a touchpoint from JSON or a mapped row: one decision for every reader.
+"""Intake: accepts or rejects a touchpoint in JSON or from a mapped row, alike for every reader.
 
-`touchline publish`, `replay`, `policy try` and `catalogue check` give each line to `accept`, so that none takes what
-another refuses, and all say the same sentence.
+`touchline publish`, `replay`, `policy try` and `catalogue check` give each line to `accept`. So they accept the same
+lines, and reject the others with the same sentence.
 """
 
 from typing import Final
@@ -16,8 +16,8 @@ from schemas.touchpoint.strict_json import parse_json
 
 #: A touchpoint of MAX_BYTES fits with its field names and escapes.
 MAX_JSON_BYTES: Final = 4 * MAX_BYTES
-#: The policy may lengthen identifiers (a pseudonym for a short address): its room is kept, so that what is taken
-#: here is never too large once it is prepared.
+#: Preparation may lengthen identifiers (a pseudonym for a short address). This limit reserves that room, so that an
+#: accepted touchpoint is never too large once it is prepared.
 ACCEPTED_BYTES: Final = MAX_BYTES - 4 * MAX_IDENTIFIERS * MAX_IDENTIFIER_CHARACTERS
 
 
@@ -36,7 +36,7 @@ def accept(value: object, now_ms: int) -> Touchpoint:
     """The touchpoint whose JSON form `value` is, if it keeps every rule that does not depend on a policy.
 
     `now_ms` is `received_at` unless the value says an earlier time.
-    Raises ContractError as `jsonform.from_json` and `touchpoints.check` do, INVALID if Avro cannot hold it,
+    Raises ContractError as `json_form.from_json` and `rules.check` do, INVALID if Avro cannot hold it,
     and TOO_LARGE beyond ACCEPTED_BYTES.
     """
     touchpoint = capped(from_json(value, now_ms), now_ms)

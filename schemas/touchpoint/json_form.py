@@ -1,4 +1,4 @@
-"""The JSON form of a touchpoint: the Avro record as plain JSON, lenient in what people write.
+"""The JSON form of a touchpoint: the Avro record as plain JSON, lenient about spelling.
 
 `occurred_at` is ISO 8601 (without a zone: UTC) or epoch milliseconds; `identifiers` is a list of
 {"type", "value"} or an object {"email": "...", "cookie": ["a", "b"]}; what is left out gets its default. Blank values
@@ -29,7 +29,7 @@ _LINKS: Final = ("OBSERVED", "ASSERTED")
 def from_json(obj: object, now_ms: int) -> Touchpoint:
     """Read a touchpoint from its JSON form. `now_ms` is what `received_at` is when it is left out.
 
-    Raises ContractError (INVALID) naming the field and what it should be. Limits are `touchpoints.check`'s.
+    Raises ContractError (INVALID) naming the field and what it should be. `rules.check` checks the limits.
     """
     if not isinstance(obj, Mapping):
         _refuse("a touchpoint is a JSON object")
@@ -116,7 +116,7 @@ def ms_of(moment: datetime, zone: tzinfo = UTC) -> int:
 
 
 def is_blank(value: object) -> bool:
-    """Whether a value says nothing: null, a text without any but space, an empty list or object."""
+    """Whether a value is blank: null, a text without any but space, an empty list or object."""
     if value.__class__ is str:
         return not value or value.isspace()
     return value is None or value == [] or value == {}

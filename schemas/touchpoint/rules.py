@@ -1,4 +1,4 @@
-"""The rules that a decoded touchpoint must keep: what Avro cannot say."""
+"""The rules of a decoded touchpoint that its Avro schema cannot express."""
 
 from collections.abc import Mapping
 from functools import lru_cache
@@ -94,10 +94,10 @@ def check(touchpoint: Touchpoint) -> None:
 
 
 def capped(touchpoint: Touchpoint, now: int) -> Touchpoint:
-    """The touchpoint as received at `now` (UTC ms) if it says that it was received later, else as it is.
+    """The touchpoint with `received_at` capped at `now` (UTC ms). Returns the same object if nothing changes.
 
-    Every edge that takes touchpoints in asks this: `received_at` is what the future guard goes by, so a source must
-    not be able to set it ahead.
+    Every edge that accepts touchpoints calls this. The guard against future times compares with `received_at`, so a
+    source must not be able to set it ahead.
     """
     if touchpoint["received_at"] <= now:
         return touchpoint
@@ -161,7 +161,7 @@ def _check_map(name: str, entries: Mapping[str, str], key_limit: int, value_limi
 
 
 def _bytes_of(text: str) -> int:
-    return len(text.encode("utf-8", "surrogatepass"))  # what cannot be encoded is refused where it is
+    return len(text.encode("utf-8", "surrogatepass"))  # the codec refuses surrogates
 
 
 def _check_score(score: Score) -> None:

@@ -1,4 +1,4 @@
-"""Strict JSON: whatever two readers could understand differently is refused, and nothing but ContractError is raised.
+"""Strict JSON: refuses texts that two parsers could read differently. Raises ContractError and no other error.
 
 Refused beside what is not JSON: a key twice in an object, NaN and Infinity (also 1e999), half of a surrogate pair,
 nesting deeper than MAX_DEPTH, and whole numbers of more digits than Python reads (4,300).

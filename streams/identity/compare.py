@@ -16,13 +16,13 @@ ProfileKey: TypeAlias = tuple[str, str]  #: tenant, profile id
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of the events under one policy."""
+    """The result of the events under one policy."""
 
-    owners: Mapping[EventKey, str]  #: touchpoints with a usable identifier, and the profiles that own them
+    owners: Mapping[EventKey, str]  #: touchpoints with a usable identifier → the profiles that own them
     resolutions: Mapping[str, Resolution]  #: by tenant
 
     def shared(self) -> int:
-        """How many identifiers are shared (contested)."""
+        """The number of shared (contested) identifiers."""
         return sum(
             assignment.contested_from is not None
             for resolution in self.resolutions.values()
@@ -49,19 +49,19 @@ class Change:
     parts: Mapping[
         str, int
     ]  #: merge: the profiles under the old policy; split: under the new one → touchpoints
-    #: by which the other policy refuses links between the parts; empty if it spells, blocks or ranks identifiers
-    #: differently instead
+    #: the rules by which the other policy refuses links between the parts; empty if it only spells, blocks or ranks
+    #: identifiers differently
     rules: tuple[str, ...]
 
     @property
     def touchpoints(self) -> int:
-        """How many the parts have together."""
+        """The number of touchpoints of all parts."""
         return sum(self.parts.values())
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """What a new policy would change, the changes with the most touchpoints first."""
+    """The changes that a new policy would make, those with the most touchpoints first."""
 
     merges: list[Change] = field(default_factory=list)
     splits: list[Change] = field(default_factory=list)
@@ -71,7 +71,7 @@ class Comparison:
 
 
 def compare(before: Outcome, after: Outcome) -> Comparison:
-    """What changes when `after`'s policy replaces `before`'s."""
+    """The changes when the policy of `after` replaces that of `before`."""
     became: dict[ProfileKey, Counter[str]] = defaultdict(Counter)
     came_from: dict[ProfileKey, Counter[str]] = defaultdict(Counter)
     both = before.owners.keys() & after.owners.keys()

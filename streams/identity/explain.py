@@ -1,7 +1,7 @@
-"""Why two identifiers are one person, since which event; or why not: which link was refused, by which rule.
+"""Explains why two identifiers are one person, since which event; or which rule refused the links between them.
 
-The links around both are decided anew, as the definition does it (`resolution`), and what was accepted and refused
-is remembered. So the answer needs nothing but the evidence, and holds as of any event time.
+The links of their component are decided again, as by the definition, and each outcome is recorded. So an explanation
+needs only the evidence and is possible as of any event time.
 """
 
 from collections.abc import Iterable
@@ -20,7 +20,7 @@ _EVER: Final = 1 << 62  # after every time
 
 
 class Proof(NamedTuple):
-    """A link and the event that shows it: of several the earliest, then the one with the smallest id."""
+    """A link with the event that shows it: the earliest event, of equal times the one with the smallest id."""
 
     left: Node
     right: Node
@@ -30,13 +30,13 @@ class Proof(NamedTuple):
     source: str
 
 
-#: (pair, asserted) → what shows it.
+#: (pair, asserted) → its proof.
 _Proofs: TypeAlias = dict[tuple[Pair, bool], Proof]
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a link unites nothing."""
+    """The reason why a link does not unite its sides."""
 
     rule: str  #: `unique:<type>`, `limit:<type>`, `contested`, or `unlink`: the link was withdrawn
     #: unique, limit: the values that would have come together; contested: the identifiers that were shared by then
@@ -46,7 +46,7 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A link on the way from one identifier to the other."""
+    """A link on the path from one identifier to the other."""
 
     proof: Proof
     refusal: Refusal | None  #: None: it was accepted
@@ -54,25 +54,25 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One of the two identifiers: whose it is, and since when it is shared."""
+    """One of the two identifiers: its owner, and since when it is shared."""
 
     node: Node
     linked: bool  #: whether any evidence links it to anything
-    owner: str  #: profile that owns what the identifier does at the time asked for
-    profile_id: str  #: profile that owns what it did before it became shared
+    owner: str  #: profile that owns its touchpoints at the time asked for
+    profile_id: str  #: profile that owns its touchpoints from before it became shared
     contested_from: int | None  #: event time, UTC ms, inclusive
     contested_by: Proof | None  #: the refused link that showed it to be shared
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """What the evidence says about two identifiers."""
+    """The explanation of the relation of two identifiers."""
 
     tenant: str
     at: int | None  #: as of evidence up to this event time; None: all of it
     one: Side
     other: Side
-    #: the earliest chain of evidence that makes them one person, the shortest of these; if nothing does, the way
+    #: the earliest chain of evidence that makes them one person, the shortest of these; if there is none, the path
     #: between them with the fewest refused links; empty if no evidence connects them
     steps: tuple[Step, ...]
     since: int | None  #: event time of the link that completed the chain; None: never one person
@@ -100,29 +100,29 @@ def explain(
     at: int | None = None,
     corrections: Corrections | None = None,
 ) -> Explanation:
-    """What a tenant's links say about two different identifiers, as of event time `at` (UTC ms; None: all).
+    """Explain two different identifiers by a tenant's links, as of event time `at` (UTC ms; None: all).
 
-    `links` must hold those of every identifier that links connect to either; more do no harm. Of what
-    `corrections` cut, withdrawn links are told as such and erased ones not at all.
+    `links` must contain all links of the components of both; further links change nothing. Links that `corrections`
+    withdrew are shown as withdrawn, erased links are not shown.
     """
-    counting, withdrawn = _sorted_out(links, at, corrections or Corrections())
-    near = _around({one, other}, [*counting, *withdrawn])
-    trial = _Trial(tenant, policy)
-    trial.decide({key: proof for key, proof in counting.items() if key[0][0] in near})
-    trial.withdraw({key: proof for key, proof in withdrawn.items() if key[0][0] in near})
-    chain = trial.earliest_chain(one, other)
-    sides = trial.side(one), trial.side(other)
+    counting, withdrawn = _counting_and_withdrawn(links, at, corrections or Corrections())
+    near = _connected({one, other}, [*counting, *withdrawn])
+    log = _DecisionLog(tenant, policy)
+    log.decide({key: proof for key, proof in counting.items() if key[0][0] in near})
+    log.withdraw({key: proof for key, proof in withdrawn.items() if key[0][0] in near})
+    chain = log.earliest_chain(one, other)
+    sides = log.side(one), log.side(other)
     shared = [side.contested_from for side in sides if side.contested_from is not None]
     if chain is None:
-        return Explanation(tenant, at, *sides, trial.likeliest_way(one, other), None, None)
+        return Explanation(tenant, at, *sides, log.least_refused_path(one, other), None, None)
     steps, since = chain
     return Explanation(tenant, at, *sides, steps, since, min(shared, default=None))
 
 
-def _sorted_out(
+def _counting_and_withdrawn(
     links: Iterable[IdentityLink], at: int | None, corrections: Corrections
 ) -> tuple[_Proofs, _Proofs]:
-    """The proofs that count, and those of links that were withdrawn."""
+    """The proofs of the counting links, and those of the withdrawn links."""
     counting: _Proofs = {}
     withdrawn: _Proofs = {}
     for link in links:
@@ -144,8 +144,8 @@ def _sorted_out(
     return counting, withdrawn
 
 
-def _around(nodes: set[Node], links: Iterable[tuple[Pair, bool]]) -> set[Node]:
-    """The identifiers that links connect to one of the nodes, and these."""
+def _connected(nodes: set[Node], links: Iterable[tuple[Pair, bool]]) -> set[Node]:
+    """The nodes and all identifiers that links connect to them."""
     neighbours: dict[Node, set[Node]] = {}
     for (left, right), _ in links:
         neighbours.setdefault(left, set()).add(right)
@@ -158,8 +158,8 @@ def _around(nodes: set[Node], links: Iterable[tuple[Pair, bool]]) -> set[Node]:
     return found
 
 
-class _Trial:
-    """Decides links in order and remembers what became of each."""
+class _DecisionLog:
+    """Decides links in order and records the outcome of each."""
 
     def __init__(self, tenant: str, policy: IdentityPolicy) -> None:
         self._clusters = Clusters(tenant, policy)
@@ -178,11 +178,11 @@ class _Trial:
             self._decided.append((self._proof(item), None if reason is None else self._refusal(item, reason)))
 
     def withdraw(self, proofs: _Proofs) -> None:
-        """Take in links that count no more; they change nothing."""
+        """Add withdrawn links, which change no decision."""
         self._decided += ((proof, Refusal(UNLINKED, ())) for proof in sorted(proofs.values()))
 
     def side(self, node: Node) -> Side:
-        """Whose the identifier is in the end."""
+        """The identifier's owners after all decisions."""
         assignment = self._clusters.assignment(node)
         by = self._clusters.contested.get(node)
         return Side(
@@ -211,15 +211,15 @@ class _Trial:
             for node in small:
                 group[node] = large
             if group[one] is group[other]:
-                return self._way(one, other, count), proof.occurred_at
+                return self._path(one, other, count), proof.occurred_at
         raise AssertionError("accepted links unite every cluster")
 
-    def likeliest_way(self, one: Node, other: Node) -> tuple[Step, ...]:
-        """The way over all links with the fewest refused ones, the shortest of these; empty if there is none."""
-        return self._way(one, other, len(self._decided))
+    def least_refused_path(self, one: Node, other: Node) -> tuple[Step, ...]:
+        """The path with the fewest refused links, of several the shortest; empty if there is none."""
+        return self._path(one, other, len(self._decided))
 
-    def _way(self, one: Node, other: Node, count: int) -> tuple[Step, ...]:
-        """Over the first `count` links."""
+    def _path(self, one: Node, other: Node, count: int) -> tuple[Step, ...]:
+        """The path with the fewest refused links among the first `count` links, of several the shortest (Dijkstra)."""
         best: dict[Pair, int] = {}  # pair → its first decision, or the one that accepted it
         for number, (proof, refusal) in enumerate(self._decided[:count]):
             pair = proof[:2]
@@ -230,7 +230,7 @@ class _Trial:
             edges.setdefault(left, []).append((right, number))
             edges.setdefault(right, []).append((left, number))
         came: dict[Node, tuple[Node, int]] = {}
-        # refused links, links, and then the order in which they were decided, so that the answer is always the same
+        # the cost: refused links, then all links, then the order of decisions, which makes the answer deterministic
         todo: list[tuple[int, int, int, Node, Node]] = [(0, 0, -1, one, one)]
         while todo:
             refused, length, number, node, before = heappop(todo)
@@ -259,7 +259,7 @@ class _Trial:
         return self._proofs[item[1], item[2]]
 
     def _refusal(self, item: Item, reason: str) -> Refusal:
-        """The details, as they are right after the link was refused: a refusal moves nobody."""
+        """The details of a refusal, read right after it: a refusal changes no cluster."""
         if reason == CONTESTED:
             contested = self._clusters.contested
             shared = sorted((node for node in item[1] if node in contested), key=lambda node: contested[node])

@@ -1,9 +1,9 @@
-"""The stitch agent: touchpoints → journey-inputs and identity-links; identity-assignments → what it knows.
+"""The stitch agent: touchpoints → journey-inputs and identity-links; identity-assignments → its state.
 
-A link is noted as sent only after the broker has it (streams/runtime/transaction.py).
+The changelog records a link as sent only after the broker has acknowledged it (streams/runtime/transaction.py).
 
-Touchpoints that bring the first evidence of their identifier wait a moment for what identity decides: so they go to
-the profile that keeps them, not to one that is merged at once. Nothing else waits for them.
+A touchpoint with the first evidence of its identifier waits for identity's decision, at most DECISION_SECONDS. It then
+goes to the profile that keeps it, not to one that is merged a moment later. No other touchpoint waits.
 """
 
 import time
@@ -36,13 +36,13 @@ from streams.stitch.stitching import ERASURE_REQUESTED, StitchState, erasures_of
 #: Kafka's message.timestamp.type of a record that the broker stamped.
 _LOG_APPEND_TIME: Final = 1
 _CURRENT_TOUCHPOINT: Final = TOUCHPOINT.header
-#: So long newcomers wait for decisions on them. What is decided later costs a Move, nothing else.
+#: The longest wait of newcomers for identity's decision. A later decision only costs a Move.
 DECISION_SECONDS: Final = 0.25
 
 
 @dataclass(slots=True)
-class _Placed:
-    """A touchpoint that is where it belongs, ready to be sent to its owner."""
+class _Accepted:
+    """A touchpoint on its home partition, ready to be sent to its owner."""
 
     key: bytes  #: of its strongest identifier
     identifier: Identifier
@@ -82,15 +82,15 @@ class Stitch:
             if self._registry is not None:
                 await prefetch_schemas(self._registry, event.value)
             async with self._transaction(event) as fetch:
-                placed: list[_Placed] = []
+                accepted: list[_Accepted] = []
                 newcomers: set[bytes] = set()
                 for record in event.value:
                     with fetch.dead_letter(record):
-                        one = self.place(record, fetch, newcomers)
+                        one = self.accept(record, fetch, newcomers)
                         if one is not None:
-                            placed.append(one)
-                self.stitch((one for one in placed if one.key not in newcomers), fetch.state, fetch.outputs)
-                waiting = [one for one in placed if one.key in newcomers]
+                            accepted.append(one)
+                self.stitch((one for one in accepted if one.key not in newcomers), fetch.state, fetch.outputs)
+                waiting = [one for one in accepted if one.key in newcomers]
                 if waiting:
                     fetch.finish_in_background(
                         partial(self._stitch_newcomers, fetch.state, waiting, newcomers)
@@ -100,9 +100,9 @@ class Stitch:
         return FetchTransaction(self._app, self.state, event.message.partition, "stitch", event)
 
     async def _stitch_newcomers(
-        self, state: StitchState, waiting: list[_Placed], newcomers: set[bytes], outputs: Outbox
+        self, state: StitchState, waiting: list[_Accepted], newcomers: set[bytes], outputs: Outbox
     ) -> None:
-        """Stitch newcomers when their owners are known, or when that takes too long."""
+        """Stitch newcomers once their owners are known, or after DECISION_SECONDS."""
         await self._app.wait_until(lambda: state.knows_all(newcomers), DECISION_SECONDS)
         self.stitch(waiting, state, outputs)
 
@@ -113,7 +113,7 @@ class Stitch:
                 self.learn(event.value, fetch)
 
     def learn(self, records: list[Any], fetch: FetchTransaction[StitchState]) -> None:
-        """Note assignments, and forget the evidence that their corrections cut."""
+        """Add assignments to the state, and forget the evidence that their corrections cut."""
         learned: list[IdentityAssignment] = []
         for record in records:
             with fetch.dead_letter(record):
@@ -129,12 +129,13 @@ class Stitch:
             key = identifier_key(assignment["tenant"], assignment["identifier"])
             fetch.write(key, IDENTITY_ASSIGNMENT.encode(assignment))
 
-    def place(
+    def accept(
         self, record: Any, fetch: FetchTransaction[StitchState], newcomers: set[bytes]
-    ) -> _Placed | None:
-        """Read one record and send its new evidence. Returns what is to be stitched; None if nothing is.
+    ) -> _Accepted | None:
+        """Read one record and publish its new evidence. Returns the touchpoint to stitch; None if there is none.
 
-        Adds to `newcomers` the key of an identifier whose first evidence this is. Raises ContractError.
+        Mutates the state of `fetch`. Adds the key of an identifier without an assignment to `newcomers` if the
+        touchpoint has new evidence. Raises ContractError.
         """
         touchpoint, value = self._read(record)
         identifier, prepared = prepare(touchpoint, self._policy, self._catalogue)
@@ -151,7 +152,7 @@ class Stitch:
             return None
         occurred_at = prepared["occurred_at"]
         if fetch.state.erased(key, occurred_at):
-            return None  # an old file that is published again brings nobody back
+            return None  # publishing an old file again must not restore an erased identifier
         for link in links_of(prepared, prepared["identifiers"]):
             evidence = fetch.state.learn(link, identifier)
             if evidence is not None:
@@ -160,14 +161,14 @@ class Stitch:
                 fetch.write(evidence, encoded)
                 if key not in fetch.state.assignments:
                     newcomers.add(key)
-        return _Placed(key, identifier, tenant, occurred_at, value)
+        return _Accepted(key, identifier, tenant, occurred_at, value)
 
-    def stitch(self, placed: Iterable[_Placed], state: StitchState, outputs: Outbox) -> None:
+    def stitch(self, accepted: Iterable[_Accepted], state: StitchState, outputs: Outbox) -> None:
         """Send touchpoints to their owners."""
-        for one in placed:
+        for one in accepted:
             owner = state.owner(one.key, one.tenant, one.identifier, one.occurred_at)
             if owner is None:
-                continue  # erased while it waited
+                continue  # erased during the wait
             profile_id, version = owner
             outputs.add(
                 self._inputs,
@@ -176,7 +177,7 @@ class Stitch:
             )
 
     def _read(self, record: Any) -> tuple[Touchpoint, bytes]:
-        """The touchpoint, and its encoding if it has the record's."""
+        """The touchpoint, and the record's value if it still encodes the touchpoint; else empty bytes."""
         name, touchpoint = decode(record.value, self._registry.lookup if self._registry else None)
         if name != "Touchpoint":
             raise ContractError(Reason.UNDECODABLE, f"expected a Touchpoint, found a {name}")
@@ -185,9 +186,9 @@ class Stitch:
         return received, record.value if received is touchpoint else b""
 
     def _arrival(self, record: Any) -> int:
-        """UTC ms at which the record was there at the latest: by the broker's clock if it stamps them, else by ours.
+        """The latest possible reception of the record, UTC ms: the broker's stamp if there is one, else the clock.
 
-        The producer's own stamp says nothing: it is the source's.
+        A producer's stamp is ignored, because the source controls it.
         """
         if record.timestamp_type == _LOG_APPEND_TIME:
             return int(record.timestamp)
@@ -199,7 +200,7 @@ class Stitch:
 
 
 def _assignment(record: Any) -> IdentityAssignment | None:
-    """What a record of identity-assignments says; an erased identifier's tombstone says it in a header."""
+    """The assignment in a record of identity-assignments. The tombstone of an erased identifier has it in a header."""
     value = record.value
     if value is None:
         value = next((value for name, value in record.headers or () if name == headers.ASSIGNMENT), None)

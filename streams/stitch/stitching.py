@@ -1,9 +1,9 @@
-"""Which profile a touchpoint belongs to, and what it proves: the pure part of the stitch agent.
+"""The owner of a touchpoint and its new evidence: the pure part of the stitch agent.
 
-A touchpoint links its strongest usable identifier to each of its others. Only evidence that is new goes on:
-a pair never seen, or seen only at a later event time, or never asserted before. A correction cuts the time of an
-identifier's evidence: what lies in another interval between cuts than what was sent is new again, and after each
-correction everything is, once (streams/identity/resolution/corrections.py says why).
+A touchpoint links its strongest usable identifier to each of its others. Stitch sends only new evidence: a pair
+that was never seen, seen only at a later event time, or never asserted. A correction splits an identifier's evidence
+into intervals of event time. Stitch sends a link once per interval, and once more after each correction
+(streams/identity/resolution/corrections.py gives the reason).
 """
 
 from bisect import bisect_left
@@ -35,18 +35,19 @@ from streams.stitch.compact_assignment import (
 
 #: The type of a touchpoint that asks for the erasure of the identifiers that it carries.
 ERASURE_REQUESTED: Final = "erasure_requested"
-#: A request that takes longer to arrive comes from a file of past events.
+#: A request that takes longer (ms) to arrive comes from a file of past events.
 REQUEST_DELAY_MS: Final = 24 * 60 * 60 * 1000
 
-#: Up to so many identifiers are looked for in all keys one after the other, which is faster than parsing every key.
+#: For at most this many identifiers a substring search over all keys is faster than parsing every key.
 _NEEDLES: Final = 4
 
 
 def erasures_of(touchpoint: Touchpoint) -> Iterator[IdentityCorrection]:
-    """What an erasure_requested touchpoint asks for: one erasure for each identifier.
+    """The erasures that an erasure_requested touchpoint asks for: one for each identifier.
 
-    Of all that was received before the request, and so dated no later than that (streams/identity/policy/prepare.py). A
-    request that was received more than a day after it was made is history: it erases up to its own event time.
+    An erasure covers everything received before the request; nothing is dated after its reception
+    (streams/identity/policy/prepare.py). A request that was received more than REQUEST_DELAY_MS after it was made is
+    history: it erases up to its own event time.
     """
     received_at, until = touchpoint["received_at"], touchpoint["occurred_at"]
     if received_at - until <= REQUEST_DELAY_MS:
@@ -60,26 +61,26 @@ def erasures_of(touchpoint: Touchpoint) -> Iterator[IdentityCorrection]:
 
 @dataclass(slots=True)
 class StitchState:
-    """What stitch knows of one partition's identifiers: their newest assignments and the evidence sent on."""
+    """The state of one stitch partition: the newest assignments, and the evidence sent to identity."""
 
     assignments: dict[bytes, CompactAssignment] = field(default_factory=dict)
-    #: link key and interval between cuts → earliest event time sent on
+    #: link key and interval between cuts → earliest event time sent, UTC ms
     evidence: dict[bytes, int] = field(default_factory=dict)
 
     def knows_all(self, keys: Iterable[bytes]) -> bool:
-        """Whether something was decided about each of these identifiers."""
+        """Whether each of these identifiers has an assignment."""
         return all(key in self.assignments for key in keys)
 
     def erased(self, key: bytes, occurred_at: int) -> bool:
-        """Whether what the identifier did at that time was erased."""
+        """Whether the identifier's touchpoints of an event time (UTC ms) are erased."""
         return was_erased(self.assignments.get(key), occurred_at)
 
     def owner(
         self, key: bytes, tenant: str, identifier: Identifier, occurred_at: int
     ) -> tuple[str, int] | None:
-        """Return the owning profile and the version of the assignment that says so; None for what was erased.
+        """The owner at an event time (UTC ms), and the version of its assignment; None if the touchpoint is erased.
 
-        `key`: the identifier's.
+        `key` is the identifier's.
         """
         known = self.assignments.get(key)
         if known is None:
@@ -89,7 +90,7 @@ class StitchState:
         return owner_of(known, tenant, node_of(identifier), occurred_at), version_of(known)
 
     def learn(self, link: IdentityLink, owner: Identifier) -> bytes | None:
-        """Note a link of a touchpoint that `owner` owns; return its key if it is new evidence, else None."""
+        """Record a link of a touchpoint that `owner` owns. Returns its key if it is new evidence, else None."""
         key = link_key(link) + self._interval(link, owner)
         known = self.evidence.get(key)
         if known is not None and known <= link["occurred_at"]:
@@ -98,7 +99,7 @@ class StitchState:
         return key
 
     def _interval(self, link: IdentityLink, owner: Identifier) -> bytes:
-        """Between which cuts of the owner's evidence a link lies; empty before the first."""
+        """The interval between cuts of the owner's evidence in which a link lies; empty before the first cut."""
         correction = correction_of(self.assignments.get(identifier_key(link["tenant"], owner)))
         cuts_before = 0 if correction is None else bisect_left(correction["cuts"], link["occurred_at"])
         if correction is None or cuts_before == 0:
@@ -106,7 +107,7 @@ class StitchState:
         return f"\x1f{correction['version']}\x1f{cuts_before}".encode()
 
     def forget_evidence(self, nodes: set[tuple[str, Node]]) -> list[bytes]:
-        """Forget what was sent about (tenant, identifier)s whose evidence was cut; return its keys."""
+        """Forget the sent evidence of (tenant, identifier) nodes whose evidence was cut. Returns its keys."""
         if len(nodes) > _NEEDLES:
             found = [key for key in self.evidence if not nodes.isdisjoint(_ends(key))]
         else:
@@ -121,7 +122,7 @@ class StitchState:
         return found
 
     def assign(self, key: bytes, assignment: IdentityAssignment) -> bool:
-        """Note an assignment; return whether it is newer than the one known."""
+        """Store an assignment if it is newer than the known one. Returns whether it is."""
         known = self.assignments.get(key)
         if known is not None and version_of(known) >= assignment["version"]:
             return False

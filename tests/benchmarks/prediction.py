@@ -26,7 +26,7 @@ from streams.identity.policy.load import load
 from streams.journeys.prediction.predictions import Model
 from streams.journeys.prediction.recent_path import Trail
 from streams.journeys.prediction.risk import HORIZON_MS, Standing
-from streams.journeys.prediction.transitions import Place
+from streams.journeys.prediction.transitions import Origin
 from streams.journeys.rules.rules import JourneyRules
 from streams.journeys.state.fold import Fold
 from streams.journeys.state.state_hash import predicting
@@ -48,7 +48,7 @@ Item = tuple[str, Touchpoint]
 class Held:
     """What was predicted from, and what happened then, in the part that was held back."""
 
-    nexts: list[tuple[Place, str]] = field(default_factory=list)
+    nexts: list[tuple[Origin, str]] = field(default_factory=list)
     risks: list[tuple[Standing, bool]] = field(default_factory=list)
 
 
@@ -83,33 +83,33 @@ def learn(items: Sequence[Item], until: float, parts: int = 1) -> tuple[list[Mod
 def hold_back(items: Sequence[Item], trails: dict[str, Trail], end: int) -> Held:
     """Go on without learning."""
     held = Held()
-    acts: dict[str, list[Place]] = defaultdict(list)
+    acts: dict[str, list[Origin]] = defaultdict(list)
     risks: dict[str, list[tuple[int, Standing]]] = defaultdict(list)
     for journey, touchpoint in items:
         at, kind = touchpoint["occurred_at"], CATALOGUE.type(touchpoint["type"])
         if kind.direction == "inbound":
-            held.nexts += ((place, touchpoint["type"]) for place in acts.pop(journey, ()))
+            held.nexts += ((origin, touchpoint["type"]) for origin in acts.pop(journey, ()))
             if kind.component == "service" and kind.effect != "survey":
                 held.risks += ((was, at - then <= HORIZON_MS) for then, was in risks.pop(journey, ()))
         trail = trails[journey]
         trail.advance(touchpoint, CATALOGUE)
-        acts[journey].append(trail.place)
+        acts[journey].append(trail.origin)
         if at <= end - HORIZON_MS:
             risks[journey].append((at, trail.standing()))
     held.risks += ((was, False) for waiting in risks.values() for _, was in waiting)
     return held
 
 
-def score_next(held: Held, forecast: Callable[[Place], dict[str, float]]) -> str:
+def score_next(held: Held, forecast: Callable[[Origin], dict[str, float]]) -> str:
     """Brier score over all types (0 best, 2 worst), log-loss (nats), how often the first (three) were right."""
     brier = loss = first = three = 0.0
-    ranked: dict[Place, tuple[dict[str, float], float, list[str]]] = {}
-    for place, happened in held.nexts:
-        if place not in ranked:
-            shares = forecast(place)
+    ranked: dict[Origin, tuple[dict[str, float], float, list[str]]] = {}
+    for origin, happened in held.nexts:
+        if origin not in ranked:
+            shares = forecast(origin)
             squares = sum(share * share for share in shares.values())
-            ranked[place] = shares, squares, sorted(shares, key=lambda name: -shares[name])[:3]
-        shares, squares, best = ranked[place]
+            ranked[origin] = shares, squares, sorted(shares, key=lambda name: -shares[name])[:3]
+        shares, squares, best = ranked[origin]
         share = shares.get(happened, 0.0)
         brier += squares - 2 * share + 1
         loss -= math.log(max(share, LEAST))
@@ -190,7 +190,7 @@ def _attaching(items: list[Item], model: Model) -> float:
         trail.advance(touchpoint, CATALOGUE)
     begun = process_time()
     for trail in trails:
-        predicting(sealed, model.likely_next(trail.place), model.issue_risk(trail.standing()), "1.0.1")
+        predicting(sealed, model.likely_next(trail.origin), model.issue_risk(trail.standing()), "1.0.1")
     return (process_time() - begun) / len(trails) * 1e6
 
 

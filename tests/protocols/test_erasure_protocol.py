@@ -115,7 +115,7 @@ class World:
         record = self.draw(self.touchpoints)
         record.partition = partition_of(record.key, PARTITIONS)
         fetch = transaction_over(APP, self.stitches[record.partition], record.partition)
-        placed = STITCH.place(record, fetch, set())
+        placed = STITCH.accept(record, fetch, set())
         STITCH.stitch([placed] if placed else [], fetch.state, fetch.outputs)
         self.route("stitch", fetch)
 

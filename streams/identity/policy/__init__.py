@@ -1,1 +1,1 @@
-"""The identity policy: which identifiers link, how they are normalised, which values stand for nobody."""
+"""The identity policy: which identifiers link, how they are normalised, which values are placeholders."""

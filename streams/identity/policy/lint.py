@@ -1,4 +1,4 @@
-"""What a valid policy may still get wrong: sentences for whoever wrote it."""
+"""Remarks on a valid policy: settings that are allowed and probably unintended."""
 
 from collections.abc import Iterator
 

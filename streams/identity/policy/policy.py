@@ -2,7 +2,7 @@
 
 Prepared means: normalised, without blocked values and repetitions, pseudonymised where the policy says so,
 strongest first. Preparing what is prepared changes nothing, so every stage may do it. A tenant may have rules
-of its own: whoever knows the tenant asks for `for_tenant` first.
+of its own: a caller that knows the tenant calls `for_tenant` first.
 """
 
 import re
@@ -30,7 +30,7 @@ _MAX_LIMIT: Final = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class TypeRule:
-    """What the policy says of one identifier type."""
+    """The rule of one identifier type."""
 
     priority: int = 50  #: the lower the stronger
     normaliser: str = "none"
@@ -46,8 +46,8 @@ _NO_RULE: Final = TypeRule()
 _NO_OVERRIDES: Final[_Part] = ((), {})
 _PRIVATE_NORMALISERS: Final = frozenset({"email", "phone"})
 _PARTS: Final = ("phone", "types", "blocked")
-#: Values that no sensible pattern blocks all of.
-_SOMEBODY: Final = ("ann@shop.de", "+493012345678", "8c2fd1b0-4e1a-4f4c-9d53-7d0b8e1a2c43", "K-100245")
+#: Samples of real values: a pattern that matches all of them would block everything.
+_REAL_VALUES: Final = ("ann@shop.de", "+493012345678", "8c2fd1b0-4e1a-4f4c-9d53-7d0b8e1a2c43", "K-100245")
 
 
 class _Prepared(NamedTuple):
@@ -98,11 +98,11 @@ class IdentityPolicy:
         return self.rules.get(type_, _NO_RULE)
 
     def blocked(self, identifier: Identifier) -> bool:
-        """Whether this value stands for nobody and is therefore ignored."""
+        """Whether this value is a placeholder and therefore ignored."""
         return self._prepared(identifier["type"], identifier["value"]) is None
 
     def means_nothing(self, text: str) -> bool:
-        """Whether a session_id, account_id, issue_id or campaign is blank or blocked."""
+        """Whether a session_id, account_id, issue_id, order_id or campaign is blank or blocked."""
         return self._blocks(text)
 
     def hides(self) -> bool:
@@ -112,13 +112,13 @@ class IdentityPolicy:
         )
 
     def key_check(self) -> tuple[str, str] | None:
-        """Id and check value of the key, which tell two keys apart and reveal neither; None if it hides nothing."""
+        """Id and check value of the key, which reveals no key; None if the policy pseudonymises nothing."""
         if not self._pseudonyms.secret or not self.hides():
             return None
         return self._pseudonyms.key_id, self._pseudonyms.check_value()
 
     def usable(self, identifiers: list[Identifier]) -> list[Identifier]:
-        """The identifiers prepared: the first one owns the touchpoint. Empty if all are blocked."""
+        """The prepared identifiers, strongest first: the first one owns the touchpoint. Empty if all are blocked."""
         prepared = [self._prepared(identifier["type"], identifier["value"]) for identifier in identifiers]
         strongest_first = sorted({found for found in prepared if found is not None})
         return [Identifier(type=type_, value=value) for _, type_, value in strongest_first]
@@ -132,7 +132,7 @@ class IdentityPolicy:
             return None
         if rule.normaliser == "phone" and self._blocked.blocks_phone(normalised):
             return None
-        # few values grow, such as a domain in its ASCII form: what is prepared must still keep the contract
+        # some values grow, such as a domain in its ASCII form; a prepared value must stay within the contract's limit
         value = normalised if len(normalised) <= MAX_IDENTIFIER_CHARACTERS else clean(value)
         return _Prepared(
             rule.priority, type_, self._pseudonyms.of(type_, value) if rule.pseudonymise else value
@@ -175,7 +175,7 @@ class _Reader:
         tenants: Mapping[str, IdentityPolicy],
         cached: int,
     ) -> IdentityPolicy:
-        """The policy of the whole document, or a tenant's: what its table says replaces setting by setting."""
+        """The policy of the whole document, or of a tenant, whose table overrides single settings."""
         parts: tuple[_Part, ...] = (((), self._base), ((), self._document), override)
         rules, readable = self._rules(parts)
         for name, rule in rules.items():
@@ -192,7 +192,9 @@ class _Reader:
     def _rules(self, parts: tuple[_Part, ...]) -> tuple[dict[str, TypeRule], frozenset[str]]:
         """The rules, and the types that were pseudonymised until an explicit line said otherwise."""
         settings: dict[str, dict[str, Any]] = {}
-        private: set[str] = set()  # no later part makes these readable but by saying so
+        private: set[str] = (
+            set()
+        )  # only an explicit pseudonymise = false in a later part makes these readable
         for path, part in parts:
             types = self._table(path, part, "types")
             for name in types:
@@ -258,7 +260,7 @@ class _Reader:
                 raise self._error(
                     (*path, "patterns"), f"{pattern!r} is not a regular expression ({error}): correct it"
                 ) from error
-            if all(compiled.fullmatch(sample) for sample in _SOMEBODY):
+            if all(compiled.fullmatch(sample) for sample in _REAL_VALUES):
                 raise self._error(
                     (*path, "patterns"), f"{pattern!r} would block every value: make it more particular"
                 )

@@ -1,7 +1,7 @@
-"""A touchpoint as it is stored, whatever way it comes: publish, stitch and replay all prepare it.
+"""Preparation: the stored form of a touchpoint, the same for publish, stitch and replay.
 
-Its usable identifiers only, normalised, pseudonymised, strongest first; its names in the catalogue's spelling; no
-reference that stands for nothing; dated no later than its reception.
+Preparation keeps the usable identifiers, normalised, pseudonymised and strongest first. It replaces names by those of
+the catalogue, removes placeholder references, and dates the touchpoint no later than its reception.
 """
 
 from typing import Any, Final, cast
@@ -12,9 +12,9 @@ from schemas.records import ConsentDecision, Identifier, Touchpoint
 from schemas.touchpoint.names import canonical
 from streams.identity.policy.policy import IdentityPolicy
 
-#: Of two decisions on one purpose in one touchpoint the stricter stays, as with two touchpoints of one time.
+#: Of two decisions on one purpose in one touchpoint the stricter counts, as with two touchpoints of one time.
 _STRICTNESS: Final = {"GRANTED": 0, "DENIED": 1, "REVOKED": 2}
-#: What a touchpoint names besides people. A blank or blocked value would make one visit, company or case of many.
+#: References to things other than people. A placeholder would unite many visits, companies or cases into one.
 REFERENCES: Final = ("session_id", "account_id", "issue_id", "order_id", "campaign")
 
 
@@ -24,9 +24,10 @@ def prepare(
     """The strongest usable identifier, which owns and keys the touchpoint, and the touchpoint to store.
 
     By the rules of the touchpoint's tenant. Type, channel and consent purposes get their canonical names, and the
-    catalogue's in place of its aliases. A source with a fast clock dates a touchpoint after its reception; it is
-    dated by its reception, so that an erasure takes whatever was received before it. Preparing twice changes
-    nothing. Raises ContractError (NO_IDENTIFIER) if every identifier is blank or blocked.
+    catalogue's in place of its aliases. A source with a fast clock dates a touchpoint after its reception. Its
+    `occurred_at` is then clamped to `received_at`, so that an erasure covers everything received before it. Preparing
+    twice changes nothing; `touchpoint` is not mutated. Raises ContractError (NO_IDENTIFIER) if
+    every identifier is blank or blocked.
     """
     rules = policy.for_tenant(touchpoint["tenant"])
     usable = rules.usable(touchpoint["identifiers"])

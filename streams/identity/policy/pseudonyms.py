@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 KEY_ID: Final = re.compile(r"[A-Za-z0-9_.-]{1,32}")
 _PSEUDONYM: Final = re.compile(r"hmac:[A-Za-z0-9_.-]{1,32}:[0-9a-f]{32}")
-#: What the check value is an HMAC of; no pseudonym is, since those have a separator between type and value.
+#: The check value is an HMAC of this text. No pseudonym is: their texts contain a separator.
 _CHECKED: Final = b"touchline key check"
 
 
@@ -18,12 +18,12 @@ class Pseudonyms(NamedTuple):
     key_id: str
 
     def of(self, type_: str, value: str) -> str:
-        """The pseudonym of a normalised value; the same value of another type has another one."""
+        """The pseudonym of a normalised value. Equal values of different types have different pseudonyms."""
         digest = self._digest(f"{type_}\x1f{value}".encode())
         return f"hmac:{self.key_id}:{digest}"
 
     def check_value(self) -> str:
-        """32 hexadecimal digits that only this key has."""
+        """32 hexadecimal digits that identify the key and do not reveal it."""
         return self._digest(_CHECKED)
 
     def _digest(self, text: bytes) -> str:
@@ -31,5 +31,5 @@ class Pseudonyms(NamedTuple):
 
 
 def is_pseudonym(value: str) -> bool:
-    """Whether a value is a pseudonym, under whatever key: it is left as it is."""
+    """Whether a value is a pseudonym, under any key. Pseudonyms are never changed."""
     return _PSEUDONYM.fullmatch(value) is not None

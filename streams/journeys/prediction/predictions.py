@@ -1,8 +1,8 @@
-"""The predictions of one partition: a model for each tenant, learnt from every touchpoint as it comes in.
+"""The predictions of one partition: a model for each tenant, learnt online from every touchpoint that arrives.
 
-A model learns a touchpoint once: when it is appended to its journey. One that comes late, or comes along when
-journeys merge, only corrects where its journey stands. So what is predicted depends on what happened to others,
-and on the order of arrival: it is beside the journey state, never in its hash.
+A model learns a touchpoint once: when it is appended to its journey. A touchpoint that is late, or that a merge brings,
+only corrects the recent path of its journey. So predictions depend on other journeys and on the order of arrival, and
+the state hash omits them.
 """
 
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from schemas.records import LikelyNext, Touchpoint
 from schemas.touchpoint.events import event_key
 from streams.journeys.prediction.recent_path import Trail
 from streams.journeys.prediction.risk import Risk, Standing
-from streams.journeys.prediction.transitions import Place, Transitions
+from streams.journeys.prediction.transitions import Origin, Transitions
 from streams.journeys.rules.rules import JourneyRules
 from streams.journeys.state.state_hash import predicting
 from streams.journeys.timeline.timeline import Timeline
@@ -24,17 +24,18 @@ MODEL_KIND: Final = b"m"
 #: The form of the model: the first part of its version.
 FORM: Final = 1
 LIKELY: Final = 3  #: types that a state names
-#: Where a journey stands is read from so many of its newest touchpoints when it is not known any more.
+#: The newest touchpoints from which the recent path of a journey is rebuilt.
 LOOK_BACK: Final = 64
-#: A touchpoint further in the future than that teaches nothing: it would outweigh all others for years.
-AHEAD_MS: Final = 86_400_000
-#: A model is renewed, and written to the changelog, after so many touchpoints, or a twentieth of what it learnt.
+#: A model learns nothing from a touchpoint further ahead of the clock: it would outweigh all others for years.
+MAX_AHEAD_MS: Final = 86_400_000
+#: Touchpoints between two renewals of a model: a twentieth of those learnt, within these limits. A renewal computes the
+#: predictions again and writes the model to the changelog.
 LEAST_RENEWAL: Final = 200
 MOST_RENEWAL: Final = 20_000
 
 
 class Model:
-    """What one tenant's customers do, as far as one partition sees it."""
+    """The model of one tenant, learnt from the journeys of one partition."""
 
     __slots__ = ("_likely", "_renew_at", "_risks", "learnt", "renewed", "risk", "transitions")
 
@@ -42,36 +43,36 @@ class Model:
         self.transitions = Transitions(half_life)
         self.risk = Risk(half_life)
         self.learnt = 0  #: touchpoints
-        self.renewed = 0  #: of them, at the last renewal: what the predictions are by
+        self.renewed = 0  #: touchpoints learnt at the last renewal; predictions use the model of then
         self._renew_at = LEAST_RENEWAL
-        self._likely: dict[Place, list[LikelyNext]] = {}
+        self._likely: dict[Origin, list[LikelyNext]] = {}
         self._risks: dict[Standing, float | None] = {}
 
-    def likely_next(self, place: Place) -> list[LikelyNext]:
-        """The most probable types of the next inbound touchpoint; worked out once a renewal."""
-        found = self._likely.get(place)
+    def likely_next(self, origin: Origin) -> list[LikelyNext]:
+        """The most probable types of the next inbound touchpoint. Cached until the next renewal."""
+        found = self._likely.get(origin)
         if found is None:
-            shares = self.transitions.distribution(place)
+            shares = self.transitions.distribution(origin)
             best = sorted((-share, name) for name, share in shares.items() if name)[:LIKELY]
-            found = self._likely[place] = [
+            found = self._likely[origin] = [
                 {"type": name, "probability": round(-share, 4)} for share, name in best
             ]
         return found
 
     def issue_risk(self, standing: Standing) -> float | None:
-        """The probability of an inbound service contact within 7 days; worked out once a renewal."""
+        """The probability of an inbound service contact within 7 days. Cached until the next renewal."""
         if standing not in self._risks:
             probability = self.risk.probability(standing)
             self._risks[standing] = None if probability is None else round(probability, 4)
         return self._risks[standing]
 
     def count(self) -> bool:
-        """Count a touchpoint that was learnt; whether the model is due for renewal."""
+        """Count a learnt touchpoint. Returns whether the model is due for renewal."""
         self.learnt += 1
         return self.learnt >= self._renew_at
 
     def renew(self) -> None:
-        """Predict from everything learnt so far."""
+        """Prune the model and clear the caches, so that predictions use everything learnt so far."""
         self.transitions.prune()
         self.risk.prune()
         self.renewed = self.learnt
@@ -98,7 +99,7 @@ class Model:
         }
 
     def load(self, record: dict[str, Any]) -> None:
-        """Back from `dump`, into an empty one. A model of another form is left: it has to be learnt anew."""
+        """Back from `dump`, into an empty one. A model of another form is ignored and learnt again."""
         if record["form"] == FORM:
             self.learnt = record["learnt"]
             self.transitions.load(record["transitions_newest"], record["transitions"], record["names"])
@@ -107,7 +108,7 @@ class Model:
 
 
 class Predictions:
-    """What one partition of journeys predicts, and what it learns from."""
+    """The models of one partition, and the predictions for its journeys."""
 
     def __init__(self, catalogue: Catalogue, rules: JourneyRules, partition: int) -> None:
         self._catalogue = catalogue
@@ -117,25 +118,25 @@ class Predictions:
         self._due: set[str] = set()  #: tenants whose model is to be renewed
 
     def model(self, tenant: str) -> Model:
-        """A tenant's model: nothing that one tenant's customers did tells anything of another's."""
+        """A tenant's model. No tenant learns from another."""
         found = self._models.get(tenant)
         if found is None:
             found = self._models[tenant] = Model(self._rules.prediction_half_life_ms)
         return found
 
     def arrived(self, timeline: Timeline, touchpoint: Touchpoint, clock: float) -> None:
-        """A touchpoint came in and was not on its timeline before. `clock`: seconds."""
+        """Learn a touchpoint that is new on its timeline. Mutates `timeline.trail`. `clock` is in seconds."""
         event = event_key(touchpoint)
         if event not in timeline.entries:
             return  # forwarded, late beyond the horizon, or erased
         stamp = at, _ = touchpoint["occurred_at"], event
         trail, timeline.trail = timeline.trail, None
         if stamp != timeline.order[-1] or (trail is not None and stamp <= trail.last):
-            return  # late: the journey has to be read again
+            return  # late: the recent path is rebuilt when it is needed
         if trail is None:
             trail = self._read(timeline, but=1)
         timeline.trail = trail
-        if at > clock * 1000 + AHEAD_MS:
+        if at > clock * 1000 + MAX_AHEAD_MS:
             trail.advance(touchpoint, self._catalogue)
             return
         model = self.model(timeline.tenant)
@@ -149,7 +150,7 @@ class Predictions:
             self._due.add(timeline.tenant)
 
     def attach(self, sealed: bytes, timeline: Timeline) -> bytes:
-        """The sealed state of a journey, encoded, with what is predicted, if enough is learnt."""
+        """The encoded state of a journey with its predictions, if the model has learnt enough; else `sealed`."""
         model = self.model(timeline.tenant)
         if not model.renewed:
             return sealed
@@ -158,13 +159,13 @@ class Predictions:
             trail = timeline.trail = self._read(timeline)
         return predicting(
             sealed,
-            model.likely_next(trail.place) if self._rules.predict_next else [],
+            model.likely_next(trail.origin) if self._rules.predict_next else [],
             model.issue_risk(trail.standing()) if self._rules.predict_risk else None,
             f"{FORM}.{self._partition}.{model.renewed}",
         )
 
     def changelog(self) -> Iterator[tuple[bytes, bytes]]:
-        """Renew the models that are due, and write them down."""
+        """Renew the models that are due. Returns their changelog records."""
         for tenant in sorted(self._due):
             model = self._models[tenant]
             model.renew()
@@ -172,21 +173,21 @@ class Predictions:
         self._due.clear()
 
     def restore(self, tenant: str, value: bytes) -> None:
-        """Apply a changelog record of a model: it takes the place of the one before."""
+        """Apply a changelog record of a model. It replaces the earlier one."""
         model = self._models[tenant] = Model(self._rules.prediction_half_life_ms)
         model.load(PREDICTION_MODEL.decode(value))
 
     def _read(self, timeline: Timeline, but: int = 0) -> Trail:
-        """Where a journey stands by its timeline, but for the last so many touchpoints."""
+        """The recent path of a journey, rebuilt from its timeline without the newest `but` touchpoints."""
         trail = Trail(with_risk=self._rules.predict_risk)
         for touchpoint in reversed(list(self._back(timeline, but))):
             trail.advance(touchpoint, self._catalogue)
         return trail
 
     def _back(self, timeline: Timeline, but: int) -> Iterator[Touchpoint]:
-        """The newest touchpoints, newest first, as far as they tell where a journey stands.
+        """The newest touchpoints, newest first, as far as the recent path depends on them.
 
-        What the customer does next depends on what they did last and on the stage then; the risk, on more.
+        The next touchpoint depends on the last inbound one and its stage. The risk depends on up to LOOK_BACK of them.
         """
         acted = False
         end = len(timeline.order) - but

@@ -1,4 +1,4 @@
-"""What the predictions look back at on one journey: where it stands, and what of it waits for an outcome."""
+"""The recent path of one journey, for the predictions: its standing, and its touchpoints with a pending outcome."""
 
 from collections import deque
 from typing import Any, Final
@@ -7,32 +7,32 @@ from schemas.catalogue import UNKNOWN, Catalogue
 from schemas.records import Touchpoint
 from schemas.touchpoint.events import event_key
 from streams.journeys.prediction.risk import HORIZON_MS, Risk, Standing
-from streams.journeys.prediction.transitions import Place, Transitions
+from streams.journeys.prediction.transitions import Origin, Transitions
 from streams.journeys.state.values.bounded import put
 from streams.journeys.state.values.decay import DecayedSum
 from streams.journeys.state.values.stamps import Stamp
 
-#: Touchpoints of one journey that wait for what the customer does next, or for a contact: a bot has no more votes.
+#: Touchpoints of one journey with a pending outcome, so that a bot has no more votes.
 MAX_WAITING: Final = 32
-#: Recent friction (halved every 24 hours) is low, noticed from the first, high from the second on.
+#: Limits of recent friction (half-life 24 hours) between the buckets low, some and high.
 FRICTION_BUCKETS: Final = (0.5, 3.0)
 _FRICTION_HALF_LIFE_MS: Final = 24 * 3_600_000
 
 
 class Trail:
-    """One journey, given its touchpoints in fold order; what it holds is bounded."""
+    """The recent path of one journey, given its touchpoints in fold order. Its size is bounded."""
 
     __slots__ = ("_acts", "_friction", "_issues", "_risks", "last", "stage", "type")
 
     def __init__(self, *, with_risk: bool = True) -> None:
-        """Without risk it does not remember what only that needs."""
+        """`with_risk` false: it does not remember what only the risk needs."""
         self.last: Stamp = (-(2**63), "")
         self.stage = ""
         self.type = ""  #: "" when the catalogue does not name it
         self._friction = DecayedSum(_FRICTION_HALF_LIFE_MS)
         self._issues: dict[str, bool] = {}  #: whether it is open
-        self._acts: list[Place] = []  #: since the customer last did something
-        #: since the last service contact
+        self._acts: list[Origin] = []  #: of the touchpoints since the last inbound one
+        #: (UTC ms, standing) of the touchpoints since the last service contact
         self._risks: deque[tuple[int, Standing]] | None = deque() if with_risk else None
 
     def dump(self) -> tuple[Any, ...]:
@@ -52,12 +52,12 @@ class Trail:
         return trail
 
     @property
-    def place(self) -> Place:
-        """Where it stands, for what the customer does next."""
+    def origin(self) -> Origin:
+        """The origin of the next transition."""
         return self.stage, self.type
 
     def standing(self) -> Standing:
-        """Where it stands, for the risk."""
+        """The standing after the newest touchpoint, for the risk."""
         friction = self._friction.value(self.last[0])
         bucket = sum(friction >= limit for limit in FRICTION_BUCKETS)
         return Standing(self.stage, self.type, bucket, any(self._issues.values()))
@@ -69,7 +69,7 @@ class Trail:
         transitions: Transitions | None = None,
         risk: Risk | None = None,
     ) -> None:
-        """Take the next touchpoint: O(1). Models that are given learn from it."""
+        """Add the next touchpoint: O(1). Mutates `transitions` and `risk`, if given: they learn from it."""
         at = touchpoint["occurred_at"]
         name = catalogue.type_name(touchpoint["type"])
         kind = catalogue.types.get(name, UNKNOWN)
@@ -77,8 +77,8 @@ class Trail:
             name = ""
         if kind.direction == "inbound":
             if transitions is not None:
-                for place in self._acts:
-                    transitions.add(place, name, at)
+                for origin in self._acts:
+                    transitions.add(origin, name, at)
             self._acts.clear()
             if kind.component == "service" and kind.effect != "survey":
                 self._contact(at, risk)
@@ -104,7 +104,7 @@ class Trail:
 
     def _wait(self, at: int, risk: Risk | None) -> None:
         if len(self._acts) < MAX_WAITING:
-            self._acts.append(self.place)
+            self._acts.append(self.origin)
         risks = self._risks
         if risks is None:
             return

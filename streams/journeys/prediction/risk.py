@@ -1,9 +1,9 @@
-"""How likely somebody gets in touch about a problem within 7 days: outcomes counted by where they stood.
+"""The probability of an inbound service contact within 7 days, by the standing of the customer.
 
-Every touchpoint is an observation: where it left the customer (stage, type, recent friction, open issue), and
-whether an inbound service contact followed within 7 days of event time. An outcome is known only when the 7 days
-are over, so observations wait by day: counting the young ones, most of which have had no time to go wrong, would
-make everybody look safe.
+Every touchpoint is an observation: the standing in which it left the customer (stage, type, recent friction, open
+issue), and whether a service contact followed within 7 days of event time. The outcome is known when the 7 days are
+over, so observations stay pending by day until then. Counting them earlier would underestimate the risk: most young
+observations have had no time for a contact.
 """
 
 from collections.abc import Callable, Iterator
@@ -13,17 +13,17 @@ from streams.journeys.prediction.forward_decay import weight
 
 DAY_MS: Final = 86_400_000
 HORIZON_MS: Final = 7 * DAY_MS
-#: A day's observations are ripe when the newest is so many days later: the 7, and one for the day to end.
+#: A day's observations are ripe when the newest is this many days later: the 7 days, and one for the day to end.
 _RIPE_DAYS: Final = HORIZON_MS // DAY_MS + 1
-#: How many observations a wider group is worth in a narrower one (additive smoothing towards it). Many, because the
-#: touchpoints of one week share one outcome: a hundred of them are a handful of people.
+#: Hierarchical back-off: the number of observations that a wider group is worth in a narrower one (additive smoothing).
+#: It is high, because the touchpoints of one week share one outcome: a hundred of them are a handful of people.
 BACK_OFF: Final = 100.0
-#: Groups that a model keeps, those that wait by day among them. The lightest go.
+#: Groups that a model keeps, pending ones included; `prune` removes the lightest.
 MAX_CELLS: Final = 20_000
 
 
 class Standing(NamedTuple):
-    """Where a touchpoint left a customer."""
+    """The state of a customer after a touchpoint, as far as the risk depends on it."""
 
     stage: str
     type: str  #: "" when the catalogue does not name it
@@ -36,29 +36,31 @@ Counts = list[float]
 
 
 class Risk:
-    """Faded counts of standing → outcome. Order and grouping of `observe` and `hit` change nothing."""
+    """Decayed counts of standing → outcome. Order and grouping of `observe` and `hit` change nothing."""
 
-    __slots__ = ("_all", "_days", "_half_life", "_ripe", "_wide", "_wider", "newest")
+    __slots__ = ("_all", "_by_friction", "_by_type", "_half_life", "_pending", "_ripe", "newest")
 
     def __init__(self, half_life: int) -> None:
         """`half_life` in milliseconds of event time."""
         self._half_life = half_life
-        self._days: dict[int, dict[Standing, Counts]] = {}  #: observations whose 7 days may not be over
+        self._pending: dict[
+            int, dict[Standing, Counts]
+        ] = {}  #: day → observations whose 7 days may not be over
         self._ripe: dict[Standing, Counts] = {}
-        self._wide: dict[tuple[str, int, bool], Counts] = {}  #: of all stages
-        self._wider: dict[tuple[int, bool], Counts] = {}  #: and all types
+        self._by_type: dict[tuple[str, int, bool], Counts] = {}  #: ripe counts of all stages
+        self._by_friction: dict[tuple[int, bool], Counts] = {}  #: ripe counts of all stages and types
         self._all: Counts = [0.0, 0.0]
         self.newest = 0  #: event time, UTC ms, of the newest observation
 
     def observe(self, standing: Standing, at: int) -> None:
-        """A touchpoint at an event time (UTC ms) left a customer there."""
+        """Count an observation: a touchpoint at an event time (UTC ms) left a customer in this standing."""
         if at > self.newest:
             self.newest = at
             self._ripen()
         self._add(at // DAY_MS, standing, 1.0, 0.0)
 
     def hit(self, standing: Standing, at: int) -> None:
-        """The customer whom a touchpoint at `at` left there got in touch within 7 days; say so once."""
+        """Count a contact within 7 days of the observation at `at` (UTC ms). Call it once for an observation."""
         self._add(at // DAY_MS, standing, 0.0, 1.0)
 
     @property
@@ -67,41 +69,41 @@ class Risk:
         return self._all[1] / self._all[0] if self._all[0] > 0 else None
 
     def probability(self, standing: Standing) -> float | None:
-        """Of an inbound service contact within 7 days; None before any observation is ripe.
+        """The probability of an inbound service contact within 7 days; None before any observation is ripe.
 
-        The share among those who stood there is smoothed towards that of all stages, that towards the share of all
-        with as much friction and an open issue or none, and that towards the base rate.
+        The share of the standing backs off to that of all stages, then to that of all types (friction and issue
+        alone), then to the base rate.
         """
         share = self.base_rate
         if share is None:
             return None
         extra = BACK_OFF * weight(self.newest, self._half_life)
         for group in (
-            self._wider.get(standing[2:]),
-            self._wide.get(standing[1:]),
+            self._by_friction.get(standing[2:]),
+            self._by_type.get(standing[1:]),
             self._ripe.get(standing),
         ):
             if group is not None:
                 share = (group[1] + extra * share) / (group[0] + extra)
-        # an observation that a crash lost may still be hit
+        # a crash may lose an observation and not its hit, so the share may exceed 1
         return max(0.0, min(1.0, share))
 
     def absorb(self, other: "Risk") -> None:
-        """Add what another part counted, say another partition's."""
+        """Add the counts of another model, for example another partition's."""
         self.newest = max(self.newest, other.newest)
         self._ripen()
         for cell in other._cells():
             self._put(*cell)
 
     def prune(self) -> None:
-        """Let the lightest groups go when there are too many."""
-        total = len(self._ripe) + sum(map(len, self._days.values()))
+        """Remove the lightest groups if there are more than MAX_CELLS."""
+        total = len(self._ripe) + sum(map(len, self._pending.values()))
         if total <= MAX_CELLS:
             return
         cells = list(self._cells())
         now = weight(self.newest, self._half_life)
         cells.sort(key=lambda cell: (-cell[2] / (now if cell[0] is None else 1.0), cell[0] or 0, cell[1]))
-        self._days, self._ripe, self._wide, self._wider, self._all = {}, {}, {}, {}, [0.0, 0.0]
+        self._pending, self._ripe, self._by_type, self._by_friction, self._all = {}, {}, {}, {}, [0.0, 0.0]
         for cell in cells[: MAX_CELLS * 9 // 10]:
             self._put(*cell)
 
@@ -135,7 +137,7 @@ class Risk:
     def _cells(self) -> Iterator[tuple[int | None, Standing, float, float]]:
         for standing, (n, hits) in self._ripe.items():
             yield None, standing, n, hits
-        for day, standings in self._days.items():
+        for day, standings in self._pending.items():
             for standing, (n, hits) in standings.items():
                 yield day, standing, n, hits
 
@@ -150,12 +152,12 @@ class Risk:
             factor = weight(day * DAY_MS, self._half_life)
             self._add_ripe(standing, observed * factor, hits * factor)
         else:
-            _add_to(self._days.setdefault(day, {}), standing, observed, hits)
+            _add_to(self._pending.setdefault(day, {}), standing, observed, hits)
 
     def _add_ripe(self, standing: Standing, observed: float, hits: float) -> None:
         _add_to(self._ripe, standing, observed, hits)
-        _add_to(self._wide, standing[1:], observed, hits)
-        _add_to(self._wider, standing[2:], observed, hits)
+        _add_to(self._by_type, standing[1:], observed, hits)
+        _add_to(self._by_friction, standing[2:], observed, hits)
         self._all[0] += observed
         self._all[1] += hits
 
@@ -163,8 +165,8 @@ class Risk:
         return day <= self.newest // DAY_MS - _RIPE_DAYS
 
     def _ripen(self) -> None:
-        for day in [day for day in self._days if self._is_ripe(day)]:
-            for standing, counts in self._days.pop(day).items():
+        for day in [day for day in self._pending if self._is_ripe(day)]:
+            for standing, counts in self._pending.pop(day).items():
                 self._add(day, standing, *counts)
 
 

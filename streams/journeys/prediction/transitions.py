@@ -1,8 +1,7 @@
-"""What customers do next: counts of which inbound touchpoint follows a touchpoint of one type in one stage.
+"""A first-order Markov model of a customer's next inbound touchpoint, given stage and type of the last touchpoint.
 
-First order: the next depends on the stage and the last touchpoint only. What is predicted is the next *inbound*
-touchpoint: outbound ones we send ourselves, and internal ones happen to us. Each touchpoint, of any direction,
-counts once, when the customer acts next.
+The destination of a transition is an *inbound* touchpoint: the company knows its own outbound and internal ones.
+Touchpoints of every direction are origins. Each counts once, at the customer's next inbound touchpoint.
 """
 
 from collections.abc import Callable
@@ -11,59 +10,59 @@ from typing import Any, Final, TypeAlias
 from streams.journeys.prediction.forward_decay import weight
 
 #: (stage, type) of a touchpoint; the type is "" when the catalogue does not name it, which bounds the model.
-Place: TypeAlias = tuple[str, str]
+Origin: TypeAlias = tuple[str, str]
 Row: TypeAlias = dict[str, float]
 
-#: How many observations a wider row is worth in a narrower one (additive smoothing towards it).
+#: Hierarchical back-off: the number of observations that a wider row is worth in a narrower one (additive smoothing).
 BACK_OFF: Final = 5.0
-#: Cells that a model keeps: the built-in catalogue's types in use give a few thousand. The lightest go.
+#: Cells that a model keeps; `prune` removes the lightest. The built-in catalogue's types give a few thousand.
 MAX_CELLS: Final = 20_000
 
 
 class Transitions:
-    """Faded counts of place → type of the next inbound touchpoint. Order and grouping of `add` change nothing."""
+    """Decayed counts of origin → type of the next inbound touchpoint. Order and grouping of `add` change nothing."""
 
-    __slots__ = ("_all", "_by_place", "_by_type", "_half_life", "newest")
+    __slots__ = ("_all", "_by_origin", "_by_type", "_half_life", "newest")
 
     def __init__(self, half_life: int) -> None:
         """`half_life` in milliseconds of event time."""
         self._half_life = half_life
-        self._by_place: dict[Place, Row] = {}
+        self._by_origin: dict[Origin, Row] = {}
         self._by_type: dict[str, Row] = {}
         self._all: Row = {}
         self.newest = 0  #: event time, UTC ms, of the newest touchpoint that was added
 
-    def add(self, place: Place, following: str, at: int) -> None:
-        """After a touchpoint at `place` the customer did `following` at an event time (UTC ms)."""
+    def add(self, origin: Origin, following: str, at: int) -> None:
+        """Count a transition from `origin` to an inbound touchpoint of type `following` at an event time (UTC ms)."""
         self.newest = max(self.newest, at)
-        self._add(place, following, weight(at, self._half_life))
+        self._add(origin, following, weight(at, self._half_life))
 
-    def distribution(self, place: Place) -> Row:
-        """The probability of each type of the next inbound touchpoint, if there is one; they sum to 1.
+    def distribution(self, origin: Origin) -> Row:
+        """The probability of each type of the next inbound touchpoint, given that there is one; they sum to 1.
 
-        The stage's row is smoothed towards that of the touchpoint's type, and that towards the row of all, so that
-        little evidence says little. Empty before the first observation.
+        The row of (stage, type) backs off to the row of the type, and that to the row of all. Empty before the first
+        observation.
         """
         base = _shares(self._all)
         now = weight(self.newest, self._half_life)
-        for row in (self._by_type.get(place[1]), self._by_place.get(place)):
+        for row in (self._by_type.get(origin[1]), self._by_origin.get(origin)):
             if row is not None:
                 base = _smoothed(row, base, now)
         return base
 
     def absorb(self, other: "Transitions") -> None:
-        """Add what another part counted, say another partition's."""
+        """Add the counts of another model, for example another partition's."""
         self.newest = max(self.newest, other.newest)
-        for place, row in other._by_place.items():
+        for origin, row in other._by_origin.items():
             for following, amount in row.items():
-                self._add(place, following, amount)
+                self._add(origin, following, amount)
 
     def prune(self) -> None:
-        """Let the lightest cells go when there are too many."""
+        """Remove the lightest cells if there are more than MAX_CELLS."""
         cells = self._cells()
         if len(cells) > MAX_CELLS:
             cells.sort(key=lambda cell: (-cell[2], cell[0], cell[1]))
-            self._by_place, self._by_type, self._all = {}, {}, {}
+            self._by_origin, self._by_type, self._all = {}, {}, {}
             for cell in cells[: MAX_CELLS * 9 // 10]:
                 self._add(*cell)
 
@@ -76,7 +75,7 @@ class Transitions:
                 "type": number(name),
                 "next": [{"type": number(item), "count": amount / now} for item, amount in row.items()],
             }
-            for (stage, name), row in self._by_place.items()
+            for (stage, name), row in self._by_origin.items()
         ]
 
     def load(self, newest: int, rows: list[dict[str, Any]], names: list[str]) -> None:
@@ -85,21 +84,21 @@ class Transitions:
         now = weight(newest, self._half_life)
         for row in rows:
             for item in row["next"]:
-                place = names[row["stage"]], names[row["type"]]
-                self._add(place, names[item["type"]], item["count"] * now)
+                origin = names[row["stage"]], names[row["type"]]
+                self._add(origin, names[item["type"]], item["count"] * now)
 
-    def _add(self, place: Place, following: str, amount: float) -> None:
+    def _add(self, origin: Origin, following: str, amount: float) -> None:
         for row in (
-            self._by_place.setdefault(place, {}),
-            self._by_type.setdefault(place[1], {}),
+            self._by_origin.setdefault(origin, {}),
+            self._by_type.setdefault(origin[1], {}),
             self._all,
         ):
             row[following] = row.get(following, 0.0) + amount
 
-    def _cells(self) -> list[tuple[Place, str, float]]:
+    def _cells(self) -> list[tuple[Origin, str, float]]:
         return [
-            (place, following, amount)
-            for place, row in self._by_place.items()
+            (origin, following, amount)
+            for origin, row in self._by_origin.items()
             for following, amount in row.items()
         ]
 

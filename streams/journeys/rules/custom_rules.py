@@ -14,13 +14,13 @@ _HOUR: Final = 3_600_000
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _EXPECTATION_KEYS: Final = ("opened_by", "met_by", "until", "within_hours", "met_in", "signal")
 _COUNT_KEYS: Final = ("touchpoints", "at_least", "within_hours")
-#: Touchpoints that one rule may ask for: a journey remembers so many of each rule's.
+#: The largest `at_least`: a journey remembers as many touchpoints for each rule.
 _MOST: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
 class ExpectationRule:
-    """Something that should follow what opens it."""
+    """A touchpoint that should follow another one until a deadline."""
 
     name: str
     opened_by: tuple[str, ...]  #: touchpoint types, or effects
@@ -40,7 +40,7 @@ class ExpectationRule:
 
 @dataclass(frozen=True, slots=True)
 class CountRule:
-    """So many touchpoints of some types within a window."""
+    """At least `at_least` touchpoints of some types within a window."""
 
     name: str
     touchpoints: tuple[str, ...]  #: touchpoint types, or effects
@@ -53,7 +53,7 @@ class CountRule:
 
 
 def check_custom(keys: tuple[str, ...], value: object, source: TomlText) -> bool:
-    """Check an entry of an expectation or a count; False if it is neither. Raises SettingsError."""
+    """Check an entry of an expectation or a count. Returns False if it is neither. Raises SettingsError."""
     if keys[0] not in ("expectations", "rules"):
         return False
     where = source.place(*keys)

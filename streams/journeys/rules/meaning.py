@@ -1,4 +1,4 @@
-"""What each touchpoint type means to the fold: the catalogue's entry and the rules that name it, looked up once."""
+"""The meaning of each touchpoint type to the fold: its catalogue entry and the rules that name it, looked up once."""
 
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, fields, replace
@@ -18,12 +18,12 @@ _MONEY: Final = frozenset({"order_placed", "order_returned", "order_cancelled", 
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """One touchpoint type; its fields are the catalogue's, and the rules that it opens, meets and counts for."""
+    """The meaning of one touchpoint type: the fields of the catalogue, and the rules that name the type."""
 
     name: str  #: of the catalogue; "" when it names no such type
     component: str
     stage: str | None
-    stage_place: int  #: its place among the stages of a lifecycle; -1 for none
+    stage_rank: int  #: index of the stage in the lifecycle; -1 for none
     inbound: bool
     internal: bool
     friction: float
@@ -51,19 +51,19 @@ class Meanings:
     def __init__(self, catalogue: Catalogue, rules: JourneyRules) -> None:
         """Raises SettingsError when a rule names what the catalogue does not know."""
         _check(catalogue, rules)
-        self.fingerprint = _fingerprint(catalogue, rules)  #: 64 bits; equal ones give equal signals
+        self.fingerprint = _fingerprint(catalogue, rules)  #: 64 bits; equal fingerprints give equal signals
         self.human_channels = catalogue.human_channels
         self.channel_aliases = catalogue.channel_aliases
         resolved = {name: _resolved(name, catalogue) for _, names in _named(rules) for name in names}
         self._by_type = {
             name: _of_type(name, kind, catalogue, rules, resolved) for name, kind in catalogue.types.items()
         }
-        # what was stored before the catalogue learnt an alias has that name still
+        # a touchpoint stored before the alias existed still carries the alias
         self._by_type |= {alias: self._by_type[name] for alias, name in catalogue.type_aliases.items()}
         self._unknown = _meaning(set(), "", UNKNOWN, catalogue, rules, resolved)
 
     def of(self, name: str) -> Meaning:
-        """What a type means; one that the catalogue does not name is an inbound contact of component "other"."""
+        """The meaning of a type. A type that the catalogue lacks is an inbound contact of component "other"."""
         return self._by_type.get(name, self._unknown)
 
 
@@ -73,7 +73,9 @@ def _of_type(
     meaning = _meaning({name, kind.effect}, name, kind, catalogue, rules, resolved)
     if kind.effect not in _MONEY:
         return meaning
-    names = {name} - {kind.effect}  # of a type that is called as its effect, a rule means the effect
+    names = {name} - {
+        kind.effect
+    }  # if a type and its effect share a name, a rule that names it means the effect
     without = replace(kind, effect=None)
     return replace(meaning, repeated=_meaning(names, name, without, catalogue, rules, resolved))
 
@@ -91,7 +93,7 @@ def _meaning(
         name=name,
         component=kind.component,
         stage=kind.stage,
-        stage_place=-1 if kind.stage is None else catalogue.stages.index(kind.stage),
+        stage_rank=-1 if kind.stage is None else catalogue.stages.index(kind.stage),
         inbound=kind.direction == "inbound",
         internal=internal,
         friction=kind.friction,
@@ -134,13 +136,13 @@ def _check(catalogue: Catalogue, rules: JourneyRules) -> None:
 
 
 def _named(rules: JourneyRules) -> list[tuple[str, tuple[str, ...]]]:
-    """Each rule of the user's, and the types and effects that it names."""
+    """Each expectation and count of the user, with the types and effects that it names."""
     named = [(f"expectations.{rule.name}", (*rule.opened_by, *rule.met_by)) for rule in rules.expectations]
     return named + [(f"rules.{rule.name}", rule.touchpoints) for rule in rules.counts]
 
 
 def _resolved(name: str, catalogue: Catalogue) -> str:
-    """What a rule names: an effect, or else a type, however it is written."""
+    """The canonical name of the effect or type that a rule names."""
     effect = canonical(name)
     return effect if effect in _EFFECTS else catalogue.type_name(name)
 

@@ -59,7 +59,7 @@ _THRESHOLDS: Final = {
     ("signals", "issue_overdue", "hours"): _Threshold("issue_overdue_ms", _HOUR),
 }
 
-#: What may be predicted: the entry of [prediction] and the field it sets.
+#: Predictions that can be switched on: the entry of [prediction] → the field that it sets.
 _PREDICTIONS: Final = {"likely_next": "predict_next", "issue_risk": "predict_risk"}
 
 #: The built-in kinds of signals; rules of the user's own add theirs.
@@ -79,7 +79,7 @@ KINDS: Final = (
 )
 
 
-#: Of them, those that are remembered as moments.
+#: The built-in kinds that are moments: signals that no later touchpoint ends.
 _MOMENTS: Final = frozenset({"friction_spike", "sentiment_drop", "repeat_contact", "channel_hopping"})
 
 

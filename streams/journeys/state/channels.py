@@ -1,4 +1,4 @@
-"""Channels: how often each was used, how it went there, and how somebody changes from one to another."""
+"""Channels: the use of each channel, the outcomes on it, and the switches between channels."""
 
 from typing import Any, Final
 
@@ -12,7 +12,7 @@ _NEVER: Final = -(2**63)
 
 
 class Channels:
-    """The channels of one journey."""
+    """The channels of one journey. Its methods mutate it; times are UTC ms, and calls come in time order."""
 
     __slots__ = ("_book", "_hopped_at", "_last", "_rules", "_switched", "_uses", "switches")
 
@@ -22,7 +22,7 @@ class Channels:
         self._uses: dict[str, ChannelUse] = {}
         self._last: Marked | None = None  #: of the newest inbound touchpoint
         self.switches = 0
-        self._switched: list[Stamp] = []  #: the newest
+        self._switched: list[Stamp] = []  #: the newest switches, at most as many as the rule counts
         self._hopped_at: int | None = None
 
     @property
@@ -31,7 +31,7 @@ class Channels:
         return self._last[2] if self._last else ""
 
     def touch(self, channel: str, at: int, event: str, *, inbound: bool) -> None:
-        """A contact on a channel, in or out."""
+        """Count a contact on a channel, inbound or outbound. An inbound one may raise `channel_hopping`."""
         use = self._uses.get(channel)
         if use is None:
             use = self._use(channel)
@@ -49,14 +49,14 @@ class Channels:
                 self._notice_hopping(channel, at, event)
 
     def outcome(self, channel: str, *, good: bool) -> None:
-        """Something went well or badly on a channel."""
+        """Count a good or a bad outcome on a channel."""
         use = self._uses.get(channel)
         if use is None:
             use = self._use(channel)
         use["good" if good else "bad"] += 1
 
     def forget_good(self, channel: str) -> None:
-        """A good outcome on a channel turned out to be one that is counted already."""
+        """Subtract a good outcome that was counted twice."""
         use = self._uses.get(channel)
         if use is not None and use["good"]:
             use["good"] -= 1
@@ -66,7 +66,7 @@ class Channels:
         return {name: use.copy() for name, use in sorted(self._uses.items()) if use["touchpoints"]}
 
     def preferred(self) -> str | None:
-        """Of those the customer used, the one with the best outcomes; then the most used, then the last used."""
+        """The inbound channel with the best share of good outcomes; of equal ones the most used, then the last used."""
         best = max(
             (
                 ((use["good"] + 1) / (use["good"] + use["bad"] + 2), use["inbound"], use["last_at"], name)
@@ -96,7 +96,7 @@ class Channels:
         self._hopped_at = record["hopped_at"]
 
     def absorb(self, other: "Channels") -> None:
-        """Add another identifier's channels."""
+        """Add another identifier's channels to these."""
         for name, use in other._uses.items():
             mine = self._uses.get(name) or self._use(name)
             mine["last_at"] = max(mine["last_at"], use["last_at"])

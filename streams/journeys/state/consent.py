@@ -11,7 +11,7 @@ STRICTNESS: Final = {"GRANTED": 0, "DENIED": 1, "REVOKED": 2}
 
 
 class Consent:
-    """The decisions of one person, and the withdrawals that still stand."""
+    """The latest decisions of one person, and the withdrawals that no later grant revoked."""
 
     __slots__ = ("_book", "_decisions", "_withdrawn")
 
@@ -21,7 +21,7 @@ class Consent:
         self._withdrawn: dict[str, Signal] = {}
 
     def decide(self, decisions: dict[str, ConsentDecision], at: int, event: str) -> None:
-        """Take the decisions of a touchpoint, no earlier than the last one's."""
+        """Take the decisions of a touchpoint, at `at` (UTC ms), which is no earlier than at the last call."""
         for purpose, decision in decisions.items():
             known_at, known = self._decisions.get(purpose, (None, None))
             if known is not None and known_at == at and STRICTNESS[known] >= STRICTNESS[decision]:
@@ -62,7 +62,7 @@ class Consent:
                 self._withdrawn[record["purpose"]] = Signal.load(record["withdrawn"])
 
     def absorb(self, other: "Consent") -> None:
-        """Join with the decisions that another identifier's touchpoints carried."""
+        """Merge another identifier's decisions into these: the later one stays, of equal times the stricter one."""
         for purpose, (at, decision) in other._decisions.items():
             mine = self._decisions.get(purpose)
             if mine is None or (mine[0], STRICTNESS[mine[1]]) < (at, STRICTNESS[decision]):

@@ -1,4 +1,4 @@
-"""Counts: rules of the user's own, met when so many touchpoints of some types came within a window."""
+"""Counting rules of the user: met by `at_least` touchpoints of the listed types within a sliding window."""
 
 from collections import deque
 from typing import Any
@@ -19,7 +19,7 @@ class Counts:
         self._met_at: dict[str, int] = {}
 
     def note(self, rule: CountRule, at: int, event: str) -> None:
-        """A touchpoint that a rule counts."""
+        """Count a touchpoint at `at` (UTC ms); raises the rule's signal when it is met, at most once a window."""
         seen = self._seen.get(rule.name)
         if seen is None:
             seen = self._seen[rule.name] = deque(maxlen=rule.at_least)
@@ -44,7 +44,7 @@ class Counts:
         ]
 
     def load(self, counts: list[dict[str, Any]], rules: tuple[CountRule, ...]) -> None:
-        """Back from `dump`, as far as the rules are still there."""
+        """Back from `dump`; counts of rules that no longer exist are dropped."""
         at_least = {rule.name: rule.at_least for rule in rules}
         for record in counts:
             name = record["rule"]
@@ -55,7 +55,7 @@ class Counts:
                     self._met_at[name] = record["met_at"]
 
     def absorb(self, other: "Counts") -> None:
-        """Add what another identifier's touchpoints counted."""
+        """Merge another identifier's counts into these."""
         for name, seen in other._seen.items():
             mine = self._seen.get(name, ())
             self._seen[name] = deque(sorted((*mine, *seen)), maxlen=seen.maxlen)

@@ -1,4 +1,4 @@
-"""Expectations: what should follow a cart, a checkout, a quote or what the user's rules say, and until when."""
+"""Expectations: which touchpoint should follow a cart, checkout, quote or type of the user's rules, and until when."""
 
 from typing import Any, Final
 
@@ -9,9 +9,9 @@ from streams.journeys.rules.rules import JourneyRules
 from streams.journeys.state.sessions import Session, SessionPool
 from streams.journeys.state.signals import Signal, SignalBook
 
-#: Expectations that one journey remembers, met ones among them; the counts of carts go on beyond.
+#: Expectations that one journey remembers, including met ones. The counts of carts include older ones.
 MAX_EXPECTATIONS: Final = 20
-#: The expectation that the state counts: of how many carts came an order.
+#: The expectation that the state counts: carts, and carts that an order met.
 CART: Final = "cart"
 CHECKOUT: Final = "checkout"
 
@@ -32,19 +32,19 @@ class Expectation:
         self.signal = signal  #: kind of signal that is raised when it is missed
         self.opened_at = opened_at
         self.event = event
-        self.session = session  #: whose end it is due at; None for one that is due after a time
+        self.session = session  #: its end is the deadline; None: the deadline is a fixed time
         self.any_session = any_session
-        self.met_at: int | None = None  #: the first touchpoint after it that can meet it
+        self.met_at: int | None = None  #: UTC ms of the first touchpoint that can meet it
         self._due_at = due_at
         self._gap = gap
         self._signal: Signal | None = None
 
     def due_at(self) -> int:
-        """The last moment at which it can be met; of a session: something at this moment would be part of it."""
+        """The deadline, UTC ms, inclusive: fixed, or the last time at which a touchpoint extends its session."""
         return self._due_at if self.session is None else self.session.last_at + self._gap
 
     def status(self, now: int) -> records.ExpectationStatus:
-        """Whether it is met, or else whether it may still be as of `now`."""
+        """MET if it was met in time; otherwise OPEN until the deadline and MISSED after it, as of `now` (UTC ms)."""
         due_at = self.due_at()
         if self.met_at is not None and self.met_at <= due_at:
             return "MET"
@@ -62,7 +62,7 @@ class Expectation:
         }
 
     def missed_signal(self, book: SignalBook) -> Signal:
-        """The signal of one that was missed."""
+        """The signal that the expectation was missed. Cached: a journey asks at every publication."""
         due_at, details = self.due_at(), {}
         if self.session is not None:
             details["checkout"] = "started" if CHECKOUT in self.session.opened else "not started"
@@ -81,18 +81,18 @@ class Expectation:
 
 
 class Expectations:
-    """The newest expectations of one journey, and how many carts came to an order."""
+    """The newest expectations of one journey, and the number of carts that an order met. Mutated in fold order."""
 
     __slots__ = ("_gap", "_met_before", "_newest", "carts")
 
     def __init__(self, rules: JourneyRules) -> None:
         self._gap = rules.session_gap_ms
         self._newest: list[Expectation] = []
-        self._met_before = 0  #: carts that were met and are not among the newest any more
+        self._met_before = 0  #: met carts that are no longer among the newest
         self.carts = 0  #: expectations of an order after a cart
 
     def open(self, rule: ExpectationRule, session: Session | None, at: int, event: str) -> None:
-        """A touchpoint opens an expectation: one that ends with its session only once in that."""
+        """Open an expectation at `at` (UTC ms). One whose deadline is its session's end opens once in that session."""
         due_at = 0
         if rule.within_ms is not None:
             due_at, session = at + rule.within_ms, None
@@ -104,14 +104,14 @@ class Expectations:
         )  # fmt: skip
         if session is not None:
             session.opened |= {rule.name}
-            if rule.name in session.met:  # an order before its cart in the same visit: a shop that logs late
+            if rule.name in session.met:  # some shops log the order of a visit before its cart
                 expectation.met_at = at
         self.carts += rule.name == CART
         self._newest.append(expectation)
         self._bound()
 
     def meet(self, names: frozenset[str], session: Session | None, at: int) -> None:
-        """A touchpoint meets what is open under these names."""
+        """Meet the open expectations of these kinds, at `at` (UTC ms)."""
         for expectation in self._newest:
             if (
                 expectation.met_at is None
@@ -124,7 +124,7 @@ class Expectations:
 
     @property
     def carts_met(self) -> int:
-        """Of the carts, those that came to an order in time."""
+        """The carts that an order met in time."""
         met = sum(item.kind == CART and item.status(0) == "MET" for item in self._newest)
         return self._met_before + met
 
@@ -133,11 +133,11 @@ class Expectations:
         return [expectation.record(as_of) for expectation in self._newest]
 
     def missed(self, now: int, book: SignalBook) -> list[Signal]:
-        """A signal for each one whose deadline has passed by `now` without being met."""
+        """The signals of the expectations that are missed at `now` (UTC ms)."""
         return [item.missed_signal(book) for item in self._newest if item.status(now) == "MISSED"]
 
     def lets_go(self, signal: Signal) -> bool:
-        """Whether a signal is about one that there was no more room for."""
+        """Whether the subject of a signal is an expectation that MAX_EXPECTATIONS newer ones evicted."""
         about = signal.event
         kept = self._newest
         return (
@@ -147,7 +147,7 @@ class Expectations:
         )
 
     def deadlines(self, now: int) -> list[int]:
-        """When each one that is open at `now` is due."""
+        """The deadlines of the expectations that are open at `now`, all UTC ms."""
         return [expectation.due_at() for expectation in self._newest if expectation.status(now) == "OPEN"]
 
     def dump(self, pool: SessionPool) -> dict[str, Any]:
@@ -172,7 +172,7 @@ class Expectations:
             self._newest.append(expectation)
 
     def absorb(self, other: "Expectations") -> None:
-        """Add another identifier's expectations."""
+        """Merge another identifier's expectations into these; the newest of both stay."""
         self.carts += other.carts
         self._met_before += other._met_before
         both = (*self._newest, *other._newest)

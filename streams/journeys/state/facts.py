@@ -1,7 +1,7 @@
-"""The facts of a journey in which order cannot show: counts, sums, firsts and lasts.
+"""The commutative facts of a journey: counts, sums, firsts and lasts.
 
-Each is a function of the set of touchpoints that any grouping of them gives alike, so freezing the oldest
-changes none of these.
+Each is an associative and commutative aggregate over the touchpoints. So any grouping of them gives the same value, and
+freezing the oldest touchpoints changes none.
 """
 
 from typing import Any, Final
@@ -31,7 +31,7 @@ class Facts:
     def __init__(self) -> None:
         self.touchpoints = 0
         self.first_seen = self.as_of = 0  #: UTC ms
-        self.owners: dict[tuple[str, str], Stamp] = {}  #: to the first touchpoint of each
+        self.owners: dict[tuple[str, str], Stamp] = {}  #: identifier → its first touchpoint
         self.account: Marked | None = None
         self.components: dict[str, int] = {}
         self.ouch_moments = self.wow_moments = 0
@@ -41,7 +41,7 @@ class Facts:
         self.last_campaign: Marked | None = None
 
     def note(self, touchpoint: Touchpoint, meaning: Meaning, at: int, event: str) -> None:
-        """Take the next touchpoint, as far as it states facts."""
+        """Add the next touchpoint in fold order; `at` in UTC ms, `event` an event_key."""
         if not self.touchpoints:
             self.first_seen = at
         self.touchpoints += 1
@@ -68,7 +68,7 @@ class Facts:
         return [{"type": kind, "value": value} for kind, value in sorted(self.owners)]
 
     def score(self, kind: str) -> float | None:
-        """The last answer of a kind."""
+        """The latest survey answer of a kind; None if there is none."""
         marked = self.scores.get(kind)
         return None if marked is None else marked[2]
 
@@ -110,7 +110,7 @@ class Facts:
         self.last_campaign = load_marked(record["last_campaign"])
 
     def absorb(self, other: "Facts") -> None:
-        """Add the facts of another identifier's touchpoints."""
+        """Merge the facts of another identifier's touchpoints into these."""
         self.first_seen = min(self.first_seen, other.first_seen) if self.touchpoints else other.first_seen
         self.as_of = max(self.as_of, other.as_of) if self.touchpoints else other.as_of
         for name in _COUNTS:

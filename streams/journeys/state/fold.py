@@ -1,4 +1,4 @@
-"""The journey fold: a profile's touchpoints, in order, into its state. Pure; it runs for every event."""
+"""The journey fold: accumulates a profile's touchpoints, in order, into its state. Pure; it runs for every event."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
@@ -13,7 +13,7 @@ from streams.journeys.state.consent import Consent
 from streams.journeys.state.counting import Counts
 from streams.journeys.state.expectations import MAX_EXPECTATIONS, Expectations
 from streams.journeys.state.facts import Facts, last_answer
-from streams.journeys.state.instants import Owned, by_content, issue_place, strictest
+from streams.journeys.state.instants import Owned, by_content, issue_rank, strictest
 from streams.journeys.state.issues import Issues
 from streams.journeys.state.orders import Orders
 from streams.journeys.state.recent import Recent
@@ -26,19 +26,18 @@ from streams.journeys.state.values.decay import DecayedMean, DecayedSum
 from streams.journeys.state.values.stamps import Stamp
 from streams.journeys.state.values.windows import Effort, Marketing
 
-#: Causes that a friction spike names.
+#: Touchpoints that a `friction_spike` signal names as its causes: the newest ones with friction.
 FRICTION_CAUSES: Final = 5
-#: From which answer on a survey says that it went well, and up to which that it went badly: the two best and the worst
-#: answers of CSAT (1-5) and CES (1-7), promoters and detractors of NPS (0-10).
+#: The lowest good and the highest bad answer of each survey: CSAT (1-5), CES (1-7), NPS (0-10).
 _GOOD_SCORE: Final = {"CSAT": 4, "CES": 5, "NPS": 9}
 _BAD_SCORE: Final = {"CSAT": 2, "CES": 3, "NPS": 6}
 
 
 class Fold:
-    """Accumulates one profile's touchpoints, given in order of time, each event once; those of one time together.
+    """Accumulates one profile's touchpoints: in time order, each event once, touchpoints of one time together.
 
-    What it holds is bounded, whatever arrives. The state after n touchpoints depends only on these n: not on
-    how often a state was taken in between.
+    Its size is bounded for any input. The state after n touchpoints depends only on these n, and not on how often
+    `state` or `signals` was called in between: reading mutates nothing but caches.
     """
 
     __slots__ = (
@@ -75,10 +74,10 @@ class Fold:
         self._recent = Recent()
 
     def advance(self, touchpoint: Touchpoint, owner: Identifier) -> None:
-        """Take the next touchpoint, the only one of its time, which `owner` owns: O(1)."""
+        """Fold the next touchpoint, the only one of its time. `owner` is the identifier that owns it. O(1)."""
         at = touchpoint["occurred_at"]
         event = event_key(touchpoint)
-        meaning = self._meant(touchpoint)
+        meaning = self._meaning_of(touchpoint)
         session = self._note(touchpoint, owner, meaning)
         if meaning.stage is not None:
             self._stages.touch(meaning.stage, at, event)
@@ -89,26 +88,26 @@ class Fold:
         if touchpoint["issue_id"] is not None:
             self._touch_issue(touchpoint["issue_id"], touchpoint, meaning, session)
         if touchpoint["score"] is not None:
-            self._answer(touchpoint, at, event)
+            self._add_score(touchpoint, at, event)
         if touchpoint["sentiment"] is not None:
-            self._feel([(touchpoint["sentiment"], event)], at)
+            self._add_sentiments([(touchpoint["sentiment"], event)], at)
         if touchpoint["consent"]:
             self._consent.decide(touchpoint["consent"], at, event)
 
     def advance_together(self, instant: Sequence[Owned]) -> None:
-        """Take the next touchpoints, all those of one time, in whatever order: none may raise an alarm in vain.
+        """Fold the next touchpoints, all those of one time, given in any order.
 
-        What opens something comes before what settles it, whatever their ids.
+        Openings are folded before solutions, whatever the ids, so that no signal is raised that another order avoids.
         """
         at = instant[0][0]["occurred_at"]
         ordered = by_content(instant, self._channels.last)
-        meant = [(touchpoint, self._meant(touchpoint)) for touchpoint, _ in ordered]
+        meant = [(touchpoint, self._meaning_of(touchpoint)) for touchpoint, _ in ordered]
         sessions = [
             self._note(touchpoint, owner, meaning)
             for (touchpoint, owner), (_, meaning) in zip(ordered, meant, strict=True)
         ]
         noted = list(zip(meant, sessions, strict=True))
-        for touchpoint, meaning in sorted(meant, key=lambda item: item[1].stage_place):
+        for touchpoint, meaning in sorted(meant, key=lambda item: item[1].stage_rank):
             if meaning.stage is not None:
                 self._stages.touch(meaning.stage, at, event_key(touchpoint))
         for (touchpoint, meaning), session in noted:
@@ -120,21 +119,21 @@ class Fold:
         self._touch_issues(noted)
         answers = [touchpoint for touchpoint, _ in ordered if touchpoint["score"] is not None]
         for touchpoint in sorted(answers, key=lambda item: item["score"]["value"]):  # type: ignore[index]
-            self._answer(touchpoint, at, event_key(touchpoint))
+            self._add_score(touchpoint, at, event_key(touchpoint))
         moods = [(touchpoint["sentiment"], event_key(touchpoint)) for touchpoint, _ in ordered]
-        self._feel([(mood, event) for mood, event in moods if mood is not None], at)
+        self._add_sentiments([(mood, event) for mood, event in moods if mood is not None], at)
         for purpose, (decision, event) in strictest(ordered).items():
             self._consent.decide({purpose: decision}, at, event)
 
-    def _meant(self, touchpoint: Touchpoint) -> Meaning:
-        """What a touchpoint means here: a further one of an order that is counted has no effect. Notes its money."""
+    def _meaning_of(self, touchpoint: Touchpoint) -> Meaning:
+        """The meaning of a touchpoint, without its effect if its order is counted already. Counts revenue."""
         meaning = self._meaning(touchpoint["type"])
         if meaning.money and not self._orders.note(touchpoint, meaning, self._channel(touchpoint)):
             return meaning.repeated or meaning
         return meaning
 
     def _note(self, touchpoint: Touchpoint, owner: Identifier, meaning: Meaning) -> Session | None:
-        """Take of a touchpoint what no other one of its time changes; its session."""
+        """Fold the parts of a touchpoint that do not depend on others of its time. Returns its session."""
         at = touchpoint["occurred_at"]
         event = event_key(touchpoint)
         channel = self._channel(touchpoint)
@@ -148,7 +147,7 @@ class Fold:
             if meaning.inbound:
                 session = self._sessions.touch(at, touchpoint["source"], touchpoint["session_id"])
         if meaning.friction:
-            self._suffer(meaning, at, event)
+            self._add_friction(meaning, at, event)
         if meaning.bad or meaning.good:
             self._channels.outcome(channel, good=meaning.good)
         if meaning.marketing:
@@ -158,15 +157,16 @@ class Fold:
         return session
 
     def state(self, tenant: str, profile_id: str, version: int, late: int = 0) -> JourneyState:
-        """The journey state as of the newest touchpoint; there must have been one."""
+        """The journey state as of the newest touchpoint; at least one must have been folded."""
         state, _ = self.sealed(tenant, profile_id, version, late)
         state["recent"] = self._recent.records()
         return state
 
     def sealed(self, tenant: str, profile_id: str, version: int, late: int = 0) -> tuple[JourneyState, bytes]:
-        """The journey state and its encoding: to hash it is to encode it, so that is done once.
+        """The journey state and its encoding. The hash needs the encoding, so both are made at once.
 
-        The state's `recent` is left out, unless somebody acts for an account: only accounts look at it.
+        The returned state has an empty `recent` unless the profile belongs to an account: only accounts read it. The
+        encoding always contains `recent`.
         """
         facts = self._facts
         as_of = facts.as_of
@@ -228,7 +228,7 @@ class Fold:
             "marketing_first": first_touch,
             "marketing_last": last_touch,
             "experiments": {name: marked[2] for name, marked in sorted(facts.experiments.items())},
-            "recent": [],  # they are encoded already
+            "recent": [],  # `complete` inserts its encoded items
             "likely_next": [],  # predictions are made beside the fold
             "issue_risk": None,
             "model_version": None,
@@ -239,10 +239,10 @@ class Fold:
         return state, sealed
 
     def signals(self, now: int) -> list[Signal]:
-        """Every signal that holds at `now` (UTC ms, event time or clock), by time, kind and id.
+        """Every signal that holds at `now` (UTC ms, event time or clock), sorted by time, kind and id.
 
-        A deadline has passed when `now`, or the newest touchpoint, is later than it. What held before and is
-        not among them any more is retracted.
+        A deadline has passed when `now` or the newest touchpoint is later than it. The caller retracts the signals that
+        held before and are no longer in the result.
         """
         now = max(now, self._facts.as_of)
         found = self._book.moments() + self._stages.signals() + self._merged + self._consent.withdrawals()
@@ -254,7 +254,7 @@ class Fold:
         return sorted((signal for signal in found if signal.kind in enabled), key=Signal.order)
 
     def lets_go(self, signal: Signal) -> bool:
-        """Whether a signal that does not hold any more is one that only was too old to be remembered."""
+        """Whether a signal no longer holds only because the journey has evicted its subject as too old."""
         kind = signal.kind
         if kind in self._rules.moments:
             return self._book.lets_go(signal)
@@ -263,15 +263,16 @@ class Fold:
         return kind in self._rules.missed and self._expectations.lets_go(signal)
 
     def next_deadline(self, now: int | None = None) -> int | None:
-        """The earliest deadline that has not passed at `now` (by default, at the newest touchpoint), UTC ms.
+        """The earliest deadline of an expectation or an issue, UTC ms, that has not passed at `now` (UTC ms).
 
-        Signals may change at the first millisecond after it: by an expectation or an issue.
+        `now` defaults to the time of the newest touchpoint. Signals may change in the first millisecond
+        after the deadline. None if no deadline is left.
         """
         now = self._facts.as_of if now is None else max(now, self._facts.as_of)
         return min(self._expectations.deadlines(now) + self._issues.deadlines(now), default=None)
 
     def dump(self) -> dict[str, Any]:
-        """Everything, as FrozenSummary.avsc holds it; `load` of it goes on as this would."""
+        """The whole fold as FrozenSummary.avsc holds it. What `load` makes of it continues exactly as this fold."""
         pool = SessionPool()
         record = self._facts.dump() | self._stages.dump() | self._channels.dump() | self._sessions.dump(pool)
         record |= self._orders.dump() | self._expectations.dump(pool) | self._issues.dump(pool)
@@ -296,7 +297,7 @@ class Fold:
 
     @classmethod
     def load(cls, record: dict[str, Any], tenant: str, catalogue: Catalogue, rules: JourneyRules) -> "Fold":
-        """Back from `dump`; takes the record over. Raises ValueError, LookupError or TypeError on nonsense."""
+        """The fold that `dump` wrote. It keeps parts of `record`. Raises ValueError, LookupError or TypeError."""
         fold = cls(catalogue, rules)
         pool = SessionPool.load(record["session_pool"])
         fold._book.tenant = tenant
@@ -323,10 +324,10 @@ class Fold:
         return fold
 
     def absorb(self, other: "Fold") -> None:
-        """Add the touchpoints of another identifier, which may lie before, between and after these.
+        """Merge the fold of another identifier, whose touchpoints may be before, between and after these.
 
-        Facts come out as if all had been folded together. What depends on the order of touchpoints across
-        the two (sessions, channel switches, friction) is added up. Takes `other` over.
+        Facts are those of a fold over all touchpoints. Fields that depend on the order of touchpoints across the two
+        (sessions, channel switches, friction) are added up. Keeps and mutates parts of `other`, which is used up.
         """
         self._book.tenant = self._book.tenant or other._book.tenant
         mine, theirs = self._facts.scores.get("NPS"), other._facts.scores.get("NPS")
@@ -370,11 +371,11 @@ class Fold:
         return self._book.make("profile_merged", stamp[0], (stamp[1],), {"identifier_type": node[0]})
 
     def _channel(self, touchpoint: Touchpoint) -> str:
-        """The channel; what was stored before the catalogue learnt an alias has that name still."""
+        """The channel by its catalogue name. A touchpoint stored before the alias existed still carries the alias."""
         channel = touchpoint["channel"]
         return self._channel_aliases.get(channel, channel)
 
-    def _suffer(self, meaning: Meaning, at: int, event: str) -> None:
+    def _add_friction(self, meaning: Meaning, at: int, event: str) -> None:
         self._effort.add(meaning.points, at)
         before, after = self._friction.add(meaning.friction, at)
         self._friction_causes = (*self._friction_causes[1 - FRICTION_CAUSES :], (at, event))
@@ -383,19 +384,19 @@ class Fold:
             self._book.remember("friction_spike", at, causes, {"friction": f"{after:.2f}"})
 
     def _touch_issues(self, noted: Iterable[tuple[tuple[Touchpoint, Meaning], Session | None]]) -> None:
-        """Tell issues of the touchpoints of one time."""
+        """Fold the issues of the touchpoints of one time: contacts, openings, solutions, then answers."""
         about = [item for item in noted if item[0][0]["issue_id"] is not None]
         solved = {item["issue_id"] for (item, meaning), _ in about if meaning.effect == "issue_solved"}
-        about.sort(key=lambda item: (issue_place(item[0][1].effect), self._moves_on(item[0][0], item[1])))
+        about.sort(key=lambda item: (issue_rank(item[0][1].effect), self._is_elsewhere(item[0][0], item[1])))
         for (touchpoint, meaning), session in about:
             issue_id = touchpoint["issue_id"]
             assert issue_id is not None
             self._touch_issue(issue_id, touchpoint, meaning, session, solved_now=issue_id in solved)
 
-    def _moves_on(self, touchpoint: Touchpoint, session: Session | None) -> bool:
-        """Whether an issue is contacted elsewhere than the last time; who goes on there comes first."""
+    def _is_elsewhere(self, touchpoint: Touchpoint, session: Session | None) -> bool:
+        """Whether a contact is in another session or on another channel than the issue's last; others sort first."""
         issue_id = touchpoint["issue_id"]
-        return issue_id is None or not self._issues.goes_on(issue_id, session, self._channel(touchpoint))
+        return issue_id is None or not self._issues.continues(issue_id, session, self._channel(touchpoint))
 
     def _touch_issue(
         self, issue_id: str, touchpoint: Touchpoint, meaning: Meaning, session: Session | None,
@@ -407,9 +408,9 @@ class Fold:
             human = channel in self._human
             self._issues.contact(issue, at, event, channel, human, session, solved_now=solved_now)
         if touchpoint["score"] is not None and issue is not None and issue.last_channel:
-            self._judge(touchpoint["score"]["kind"], touchpoint["score"]["value"], issue.last_channel)
+            self._rate_channel(touchpoint["score"]["kind"], touchpoint["score"]["value"], issue.last_channel)
 
-    def _answer(self, touchpoint: Touchpoint, at: int, event: str) -> None:
+    def _add_score(self, touchpoint: Touchpoint, at: int, event: str) -> None:
         score = touchpoint["score"]
         assert score is not None
         value = float(score["value"])
@@ -419,15 +420,15 @@ class Fold:
             if value <= self._rules.detractor_at_most:
                 self._detractor = self._book.make("detractor", at, (event,), {"nps": f"{value:g}"})
 
-    def _judge(self, kind: str, value: float, channel: str) -> None:
-        """An answer about an issue judges the channel of its last contact."""
+    def _rate_channel(self, kind: str, value: float, channel: str) -> None:
+        """Count an answer about an issue as an outcome on the channel of the issue's last contact."""
         if value >= _GOOD_SCORE[kind]:
             self._channels.outcome(channel, good=True)
         elif value <= _BAD_SCORE[kind]:
             self._channels.outcome(channel, good=False)
 
-    def _feel(self, moods: Sequence[tuple[float, str]], at: int) -> None:
-        """Take the sentiments of one time, each with its touchpoint; a drop is told from before to after all."""
+    def _add_sentiments(self, moods: Sequence[tuple[float, str]], at: int) -> None:
+        """Add the sentiments of one time, each with its event. A drop compares the means before and after all."""
         moods = sorted(moods, key=lambda mood: -mood[0])
         before = after = self._sentiment.value()
         for sentiment, _ in moods:

@@ -1,8 +1,8 @@
-"""Touchpoints of one time: the order in which they count, which never depends on their ids.
+"""Ties: the fold order of touchpoints with one `occurred_at`. It does not depend on their ids.
 
-Sources that know only the day date everything of it alike, and ids are not an order. So the touchpoints of one time
-are taken together: first what they say, sorted by it, then by what they mean (an opening before its solution). Ids
-tell only those apart that are alike in everything else.
+A source that knows only the day gives all its events one time, and ids give no order. So touchpoints of one time are
+folded together: sorted by content, then by meaning (an opening before its solution). The id orders only touchpoints
+with equal content.
 """
 
 from collections.abc import Iterable, Sequence
@@ -18,10 +18,9 @@ from streams.journeys.state.consent import STRICTNESS
 #: A touchpoint and the identifier that owns it.
 Owned = tuple[Touchpoint, Identifier]
 
-#: What an issue hears first of what is said at one time: contacts (of one that is open, or new), that it opens (again),
-#: that it is solved, answers about it.
+#: The order in which an issue takes touchpoints of one time: contacts, openings, solutions, answers.
 _CONTACT, _OPENING, _SOLUTION, _ANSWER = range(4)
-_PLACES: Final[dict[Effect | None, int]] = {
+_RANKS: Final[dict[Effect | None, int]] = {
     "issue_opened": _OPENING,
     "issue_solved": _SOLUTION,
     "survey": _ANSWER,
@@ -29,7 +28,7 @@ _PLACES: Final[dict[Effect | None, int]] = {
 
 
 class Folding(Protocol):
-    """What takes touchpoints in time order."""
+    """A fold that takes touchpoints in time order."""
 
     def advance(self, touchpoint: Touchpoint, owner: Identifier) -> None:
         """Take the only touchpoint of its time."""
@@ -39,7 +38,7 @@ class Folding(Protocol):
 
 
 def advance_all(fold: Folding, touchpoints: Iterable[Owned]) -> None:
-    """Fold touchpoints that come in time order; those of one time in any order."""
+    """Advance `fold` over touchpoints that come in time order; touchpoints of one time may come in any order."""
     for _, instant in groupby(touchpoints, key=lambda owned: owned[0]["occurred_at"]):
         first, *others = instant
         if others:
@@ -49,17 +48,17 @@ def advance_all(fold: Folding, touchpoints: Iterable[Owned]) -> None:
 
 
 def by_content(instant: Iterable[Owned], last_channel: str) -> list[Owned]:
-    """The touchpoints of one time: those on the channel that was used last come first, so nobody switches in vain."""
+    """The touchpoints of one time sorted by content. The last used channel comes first: that minimises switches."""
     return sorted(instant, key=lambda owned: _content(owned, last_channel))
 
 
-def issue_place(effect: Effect | None) -> int:
-    """When an issue hears of a touchpoint with this effect, among those of one time."""
-    return _PLACES.get(effect, _CONTACT)
+def issue_rank(effect: Effect | None) -> int:
+    """The rank of a touchpoint with this effect among those of one time; issues take low ranks first."""
+    return _RANKS.get(effect, _CONTACT)
 
 
 def strictest(instant: Iterable[Owned]) -> dict[str, tuple[ConsentDecision, str]]:
-    """The decision on each purpose that touchpoints of one time leave, and the touchpoint that said so first."""
+    """The strictest decision on each purpose among touchpoints of one time, and the first event with it."""
     found: dict[str, tuple[ConsentDecision, str]] = {}
     for touchpoint, _ in instant:
         for purpose, decision in touchpoint["consent"].items():

@@ -17,7 +17,7 @@ MAX_ISSUES: Final = 100
 MAX_CHANNELS: Final = 12
 CASE: Final = "case"
 
-#: What a summary keeps of an issue as it stands; its set, its causes and its session are written otherwise.
+#: Fields of an issue that a summary holds unchanged. Its channels, causes, session and `untold` are converted.
 _DUMPED: Final = (
     "contacts", "due_at", "first_contact", "human", "issue_id", "last_channel", "last_contact_at", "opened_at",
     "separate_contacts", "solved_at",
@@ -25,7 +25,7 @@ _DUMPED: Final = (
 
 
 class Issue:
-    """One case, from its first touchpoint on."""
+    """One case, from its first touchpoint on. Times are UTC ms."""
 
     __slots__ = (
         "_signal", "causes", "channels", "contacts", "due_at", "event", "first_contact", "human", "issue_id",
@@ -39,7 +39,9 @@ class Issue:
         self.event = event
         self.last_contact_at = at
         self.contacts = 0  #: inbound touchpoints
-        self.separate_contacts = 0  #: of them, in another session or on another channel than the one before
+        self.separate_contacts = (
+            0  #: contacts in another session or on another channel than the contact before
+        )
         self.channels: set[str] = set()
         self.session: Session | None = None
         self.last_channel = ""
@@ -47,7 +49,9 @@ class Issue:
         self.causes: tuple[str, ...] = ()
         self.solved_at: int | None = None
         self.first_contact = False  #: solved, and with at most one separate contact in all
-        self.untold: set[str] = set()  #: kinds that were not raised, since it was solved at that very time
+        self.untold: set[str] = (
+            set()
+        )  #: kinds of signals that were held back, because the issue was solved at the same time
         self._signal: Signal | None = None
 
     def record(self) -> records.OpenIssue:
@@ -62,7 +66,7 @@ class Issue:
         }
 
     def expectation(self, now: int) -> records.Expectation:
-        """Its solution, as the expectation that the journey state publishes."""
+        """The expectation that the issue is solved in time, as the journey state publishes it at `now` (UTC ms)."""
         solved = self.solved_at
         in_time = (now if solved is None else solved) <= self.due_at
         return {
@@ -75,7 +79,7 @@ class Issue:
         }
 
     def overdue(self, book: SignalBook) -> Signal:
-        """The signal of one that was not solved in time."""
+        """The signal that the issue was not solved in time."""
         known = self._signal
         if known is None or known.occurred_at != self.due_at:
             details = {"issue_id": self.issue_id}
@@ -83,7 +87,7 @@ class Issue:
         return known
 
     def separate(self, session: Session, channel: str) -> bool:
-        """Note where a contact took place; whether it was another session or channel than the one before."""
+        """Record the session and channel of a contact. Returns whether they differ from those of the contact before."""
         if session is self.session and channel == self.last_channel:
             return False
         self.session, self.last_channel = session, channel
@@ -110,7 +114,7 @@ class Issue:
         return issue
 
     def absorb(self, other: "Issue") -> None:
-        """Add the contacts of another identifier to the same issue; whether it is open is already decided."""
+        """Merge another identifier's contacts about the same issue. The caller decides whether the issue is open."""
         self.contacts += other.contacts
         self.separate_contacts += other.separate_contacts
         self.channels |= other.channels
@@ -120,10 +124,10 @@ class Issue:
 
 
 class Issues:
-    """The issues of one journey.
+    """The issues of one journey. Its methods mutate it, the effort and the channels, in fold order.
 
-    An issue opens with its first touchpoint, unless that answers a survey or solves it; it closes when it is
-    solved, and opens again only by a touchpoint that says so.
+    An issue opens with its first touchpoint, unless that is a survey answer or the solution. A touchpoint with the
+    effect `issue_solved` closes it. Only one with the effect `issue_opened` reopens it.
     """
 
     __slots__ = (
@@ -137,12 +141,15 @@ class Issues:
         self._channels = channels
         self._open: dict[str, Issue] = {}
         self._solved: dict[str, Issue] = {}
-        self.solved = 0  #: issues whose last word is that they are solved
-        self.first_contact = 0  #: of them, with at most one separate contact
+        self.solved = 0  #: issues that are solved now
+        self.first_contact = 0  #: solved issues with at most one separate contact
         self.handoffs = 0  #: from a digital to a human channel within one issue
 
     def touch(self, issue_id: str, at: int, event: str, effect: Effect | None) -> Issue | None:
-        """The issue that a touchpoint is about, open or solved; None if it is about none (any more)."""
+        """Open, solve or reopen the issue of a touchpoint. Returns the issue, open or solved; None for a solution.
+
+        None also for a survey answer about an unknown issue.
+        """
         issue = self._open.get(issue_id)
         if effect == "issue_solved":
             self._solve(issue or self._solved.get(issue_id) or self._new(issue_id, at, event), at)
@@ -161,7 +168,7 @@ class Issues:
         _put(self._open, issue)
         return issue
 
-    def goes_on(self, issue_id: str, session: Session | None, channel: str) -> bool:
+    def continues(self, issue_id: str, session: Session | None, channel: str) -> bool:
         """Whether the last contact about an open issue took place in this session, on this channel."""
         issue = self._open.get(issue_id)
         return issue is not None and issue.session is session and issue.last_channel == channel
@@ -170,10 +177,10 @@ class Issues:
         self, issue: Issue, at: int, event: str, channel: str, human: bool, session: Session,
         *, solved_now: bool,
     ) -> None:  # fmt: skip
-        """The customer got in touch about an issue; if it is solved at that very time, nobody need hear of it."""
+        """Count an inbound contact about an issue, at `at` (UTC ms). `solved_now` holds back its signals."""
         if issue.solved_at is not None:
             if issue.separate(session, channel) and issue.first_contact:
-                issue.first_contact = False  # it was not, after all
+                issue.first_contact = False  # a later contact ends the first-contact resolution
                 self.first_contact -= 1
             return
         issue.contacts += 1
@@ -207,24 +214,24 @@ class Issues:
         return found
 
     def expectations(self, as_of: int) -> list[records.Expectation]:
-        """What is expected of us: that each is solved in time."""
+        """The expectation of each issue: that it is solved in time."""
         return [
             issue.expectation(as_of) for issues in (self._open, self._solved) for issue in issues.values()
         ]
 
     def overdue(self, now: int) -> list[Signal]:
-        """A signal for each open issue that is overdue at `now`; one solved too late is a moment."""
+        """The signals of the open issues that are overdue at `now` (UTC ms). A late solution is a moment instead."""
         return [issue.overdue(self._book) for issue in self._open.values() if now > issue.due_at]
 
     def lets_go(self, signal: Signal) -> bool:
-        """Whether a signal is about an open one that there was no more room for."""
+        """Whether the subject of a signal is an open issue that MAX_ISSUES newer ones evicted."""
         about = signal.event
         return len(self._open) == MAX_ISSUES and not any(
             issue.event == about for issues in (self._open, self._solved) for issue in issues.values()
         )
 
     def deadlines(self, now: int) -> list[int]:
-        """When each open issue is due that is not overdue at `now`."""
+        """The deadlines of the open issues that are not overdue at `now`, all UTC ms."""
         return [issue.due_at for issue in self._open.values() if now <= issue.due_at]
 
     def dump(self, pool: SessionPool) -> dict[str, Any]:
@@ -248,9 +255,9 @@ class Issues:
         self.handoffs = record["handoffs"]
 
     def absorb(self, other: "Issues") -> None:
-        """Add another identifier's issues; of one that both know, the later word says whether it is open.
+        """Merge another identifier's issues into these.
 
-        Of two that are spoken at one time, that it is solved.
+        If both know an issue, the later of their last changes decides whether it is open. Of equal times, solved wins.
         """
         self.solved += other.solved
         self.first_contact += other.first_contact
@@ -273,7 +280,7 @@ class Issues:
             _put(self._open if issue.solved_at is None else self._solved, issue)
 
     def _tell(self, kind: str, issue: Issue, at: int, details: dict[str, str], *, solved_now: bool) -> None:
-        """Remember a moment of an issue; if that is solved at that time, only should it open again, at the next one."""
+        """Raise a moment of an issue. `solved_now` holds it back until a contact after a reopening."""
         if solved_now:
             issue.untold.add(kind)
             return

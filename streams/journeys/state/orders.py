@@ -1,9 +1,9 @@
-"""Orders, and the money that came and went with them. Several touchpoints of one order count once.
+"""Orders and their revenue. Several touchpoints of one order count once.
 
-A web shop, a payment service and a warehouse may each tell of one order, with its `order_id`. The first in fold order
-that places it counts; the first that states an amount says what it is worth. Returns and cancellations likewise, once
-each per order. Refunds are counted one by one: an order may have several. Both firsts are functions of the set of
-touchpoints, so summing up identifier by identifier finds the same.
+A web shop, a payment service and a warehouse may each report one order, with its `order_id`. The first touchpoint in
+fold order places it; the first that states an amount gives its value. Returns and cancellations count once each per
+order. Refunds count one by one, since an order may have several. Both firsts are functions of the set of touchpoints,
+so summaries of single identifiers add up to the same result.
 """
 
 import re
@@ -17,8 +17,8 @@ from streams.journeys.state.values.bounded import put
 from streams.journeys.state.values.stamps import Marked, Stamp, dump_marked, first_of, load_marked
 
 _LONG_MAX: Final = 2**63 - 1
-#: Orders, returns and cancellations with an id that one journey remembers. The oldest are let go beyond that: a further
-#: touchpoint of such an order counts as another order.
+#: Orders, returns and cancellations with an id that one journey remembers. Older ones are evicted: a further touchpoint
+#: of an evicted order counts as a new order.
 MAX_ORDERS: Final = 100
 #: Effect → the count that it adds to.
 _COUNTS: Final = {
@@ -29,7 +29,7 @@ _PAID: Final = re.compile(r"-?[0-9]{1,20} [A-Z]{3}")
 
 
 def sound(summary: dict[str, Any]) -> bool:
-    """Whether a summary's orders can be loaded: Avro has checked their types, not what stands in their texts."""
+    """Whether a summary's orders can be loaded. Avro has checked the types; this checks the contents of the texts."""
     return all(_TOTAL.fullmatch(total) for total in summary["revenue"].values()) and all(
         item["count"] in _COUNTS.values() and (item["paid"] is None or _PAID.fullmatch(item["paid"]["value"]))
         for item in summary["known_orders"]
@@ -41,8 +41,10 @@ class _Known:
     """An order that was counted, or its return or cancellation."""
 
     first: Stamp  #: of the touchpoint that counts
-    channel: str  #: on which it was a good outcome; empty if it was none
-    paid: Marked | None  #: by the first touchpoint that states it: "amount currency", as it was added
+    channel: str  #: the channel on which it counted as a good outcome; empty if it did not
+    paid: (
+        Marked | None
+    )  #: from the first touchpoint that states it: "amount currency", as added to the revenue
 
 
 class Orders:
@@ -52,13 +54,13 @@ class Orders:
 
     def __init__(self) -> None:
         self.orders = self.orders_returned = self.orders_cancelled = 0
-        self.revenue: dict[str, int] = {}  #: exact; what is published is bounded
+        self.revenue: dict[str, int] = {}  #: currency → minor units, exact and unbounded
         self._known: dict[tuple[str, str], _Known] = {}  #: by effect and order id, oldest first
 
     def note(self, touchpoint: Touchpoint, meaning: Meaning, channel: str) -> bool:
-        """Take the next touchpoint that places an order or takes money back.
+        """Count the next touchpoint with an effect on orders or revenue.
 
-        False if it is a further one of an order that is counted: it then has its type's meaning but not the effect.
+        Returns False if its order is counted already: it then has the meaning of its type without the effect.
         """
         count, order_id = _COUNTS.get(meaning.effect or ""), touchpoint["order_id"]
         amount, currency = touchpoint["amount_minor"], touchpoint["currency"]
@@ -88,7 +90,7 @@ class Orders:
         return True
 
     def revenue_records(self) -> dict[str, int]:
-        """Revenue as the journey state publishes it: within what an Avro long can carry."""
+        """Revenue as the journey state publishes it: minor units per currency, clamped to the range of an Avro long."""
         return {name: max(-_LONG_MAX, min(_LONG_MAX, total)) for name, total in sorted(self.revenue.items())}
 
     def dump(self) -> dict[str, Any]:
@@ -116,9 +118,9 @@ class Orders:
             self._known[key] = _Known(stamp, first["value"], load_marked(item["paid"]))
 
     def absorb(self, other: "Orders") -> list[str]:
-        """Add the orders of another identifier's touchpoints.
+        """Merge the orders of another identifier's touchpoints into these.
 
-        Returns the channels on which an order was counted as a good outcome that is the same as another one.
+        Returns the channels whose good outcome was counted twice: one channel for each order that both know.
         """
         for name in _COUNTS.values():
             self._count(name, getattr(other, name))

@@ -1,4 +1,4 @@
-"""The newest touchpoints, which the journey state shows: kept as they are published, encoded once and not each time."""
+"""The newest touchpoints, which the journey state shows. Each is encoded once and kept encoded."""
 
 from collections import deque
 from collections.abc import Iterable
@@ -22,7 +22,7 @@ class Recent:
         self._items: deque[bytes] = deque(maxlen=RECENT)
 
     def add(self, at: int, event_id: str, channel: str, name: str) -> None:
-        """Take the next touchpoint, of type `name`."""
+        """Add the next touchpoint, of type `name`; `at` in UTC ms."""
         self._items.append(string_bytes(event_id) + long_bytes(at) + _manner(channel, name))
 
     def records(self) -> list[RecentTouchpoint]:
@@ -35,13 +35,13 @@ class Recent:
             self.add(record["occurred_at"], record["event_id"], record["channel"], record["type"])
 
     def absorb(self, other: "Recent") -> None:
-        """Take another identifier's; the newest of both stay."""
+        """Merge another identifier's touchpoints into these; the newest of both stay."""
         both = self.records() + other.records()
         self._items.clear()
         self.load(sorted(both, key=lambda record: record["occurred_at"]))
 
     def into(self, state: bytes) -> bytes:
-        """An encoded journey state that shows none and predicts nothing, with these in it."""
+        """Insert the touchpoints into `state`, an encoded journey state with empty `recent` and predictions."""
         if not self._items:
             return state
         return b"".join((memoryview(state)[: -len(_END)], long_bytes(len(self._items)), *self._items, _END))
@@ -49,5 +49,5 @@ class Recent:
 
 @lru_cache(maxsize=4096)
 def _manner(channel: str, name: str) -> bytes:
-    """Channel and type: few pairs of them make up nearly all touchpoints."""
+    """Channel and type, encoded. Cached: nearly all touchpoints have one of few pairs."""
     return string_bytes(channel) + string_bytes(name)

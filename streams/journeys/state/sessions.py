@@ -1,16 +1,16 @@
-"""Sessions: visits and conversations, found in inbound touchpoints that come in time order."""
+"""Sessionisation: groups inbound touchpoints, in time order, into visits and conversations."""
 
 from typing import Any, Final
 
 from schemas import records
 from streams.journeys.rules.rules import JourneyRules
 
-#: Sessions that sources named and that something may still join; of more than anybody has the oldest go.
+#: Open sessions with an id. Only bots have more; the oldest are then closed.
 MAX_NAMED: Final = 128
 
 
 class Session:
-    """A visit, or a conversation that its source named."""
+    """A visit, or a conversation with an id of its source. Times are UTC ms."""
 
     __slots__ = ("last_at", "met", "opened", "session_id", "started_at", "touchpoints")
 
@@ -19,8 +19,8 @@ class Session:
         self.started_at = started_at
         self.last_at = started_at
         self.touchpoints = 0
-        self.opened: frozenset[str] = frozenset()  #: expectations that were opened in it, by name
-        self.met: frozenset[str] = frozenset()  #: expectations that something in it meets
+        self.opened: frozenset[str] = frozenset()  #: kinds of expectations that its touchpoints opened
+        self.met: frozenset[str] = frozenset()  #: kinds of expectations that its touchpoints meet
 
     def record(self) -> records.Session:
         """As the journey state publishes it."""
@@ -33,7 +33,7 @@ class Session:
 
 
 class SessionPool:
-    """Sessions by number, for a summary in which several things speak of one session."""
+    """Numbers sessions, so that several parts of a summary can refer to one session."""
 
     def __init__(self) -> None:
         self._numbers: dict[int, int] = {}
@@ -68,11 +68,11 @@ class SessionPool:
 
 
 class Sessions:
-    """Puts touchpoints into sessions.
+    """Assigns touchpoints to sessions.
 
-    Touchpoints of one (source, session_id) are one session whatever their pauses. The others are one session
-    as long as no pause between them exceeds the gap. Either ends at the cap after its start; never at
-    midnight, never because a campaign changed.
+    Touchpoints with one (source, session_id) are one session, however long the pauses. Touchpoints without an id are
+    one session as long as no pause exceeds the gap. A session ends at the latest at the cap after its start. Neither
+    midnight nor a new campaign ends it.
     """
 
     __slots__ = ("_cap", "_gap", "_named", "_unnamed", "count", "latest")
@@ -81,13 +81,13 @@ class Sessions:
         self._gap = rules.session_gap_ms
         self._cap = rules.session_cap_ms
         self._unnamed: Session | None = None
-        # ordered by start, so that those beyond the cap, which nothing can join any more, are found in front
+        # ordered by start, so that sessions beyond the cap, which are closed, come first
         self._named: dict[tuple[str, str], Session] = {}
         self.count = 0
-        self.latest: Session | None = None  #: the one with the latest activity
+        self.latest: Session | None = None  #: the session with the latest activity
 
     def touch(self, at: int, source: str, session_id: str | None) -> Session:
-        """The session of an inbound touchpoint, which is now its latest."""
+        """Assign an inbound touchpoint at `at` (UTC ms). Returns its session, which it extends or starts."""
         if session_id is None:
             session = self._unnamed
             if session is None or at - session.last_at > self._gap or at - session.started_at > self._cap:
@@ -126,7 +126,7 @@ class Sessions:
         }
 
     def absorb(self, other: "Sessions") -> None:
-        """Add another identifier's sessions; what is open goes on as the later of the two."""
+        """Merge another identifier's sessions into these; of two open ones without an id the later stays open."""
         self.count += other.count
         self.latest = _later(self.latest, other.latest)
         self._unnamed = _later(self._unnamed, other._unnamed)
@@ -141,7 +141,7 @@ class Sessions:
             if at - named[oldest].started_at <= self._cap and len(named) < MAX_NAMED:
                 break
             del named[oldest]
-        # one that begins anew after the cap goes to the end
+        # a session that starts again after the cap goes to the end of the order
         named.pop((source, session_id), None)
         session = named[source, session_id] = Session(session_id, at)
         self.count += 1

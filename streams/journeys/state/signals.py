@@ -1,4 +1,4 @@
-"""Signals: what a service may act on now, with ids that depend only on whom and what they are about."""
+"""Signals: facts on which a service may act now. Their ids depend only on the profile and the subject."""
 
 from dataclasses import dataclass
 from typing import Any, Final
@@ -13,7 +13,7 @@ from streams.journeys.rules.rules import JourneyRules
 NAMESPACE: Final = UUID("2cfe3f78-feb2-5635-a689-3da7a1e90c51")
 _NAMESPACE_BYTES: Final = NAMESPACE.bytes
 
-#: Moments that one journey remembers; the oldest is let go (and so retracted) beyond that.
+#: Moments that one journey remembers. Beyond that the oldest is evicted and retracted (LET_GO).
 MAX_MOMENTS: Final = 50
 #: Touchpoints that a signal names as its cause.
 MAX_CAUSES: Final = 5
@@ -21,15 +21,15 @@ MAX_CAUSES: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """One reason to act; the fields of JourneySignal that do not depend on who publishes it."""
+    """One fact to act on: the fields of JourneySignal that do not depend on the publishing profile."""
 
     kind: str
-    subject_id: str  #: names what it is about
+    subject_id: str  #: id of the subject, the same in every profile
     occurred_at: int  #: event time at which it became true, UTC ms; for a missed deadline: the deadline
     rule: str  #: in words
     event_ids: tuple[str, ...]  #: the touchpoints that caused it
     details: dict[str, str]
-    event: str  #: the event_key of the last of those
+    event: str  #: event_key of the last cause
 
     def order(self) -> tuple[int, str, str]:
         """Sort key: by time, then by kind and id."""
@@ -50,17 +50,17 @@ class Signal:
 
 
 def subject_id(tenant: str, kind: str, about: str) -> str:
-    """UUIDv5 of the kind and the event (`event_key`) it is about: the same whichever profile holds that."""
+    """The id of a subject: UUIDv5 of tenant, kind and `about`, an event_key. It does not depend on the profile."""
     return uuid5_text(_NAMESPACE_BYTES, f"{tenant}/{kind}/{about}")
 
 
 def signal_id(profile_id: str, subject: str) -> str:
-    """UUIDv5 of the profile and the subject: what one person's signal is called, and nobody else's."""
+    """The id of one profile's signal: UUIDv5 of the profile and the subject."""
     return uuid5_text(_NAMESPACE_BYTES, f"{profile_id}/{subject}")
 
 
 def raised(tenant: str, profile_id: str, signal: Signal, version: int) -> JourneySignal:
-    """The record that tells subscribers of a signal that holds."""
+    """The RAISED record of a signal that holds."""
     return JourneySignal(
         tenant=tenant, profile_id=profile_id, signal_id=signal_id(profile_id, signal.subject_id),
         subject_id=signal.subject_id, kind=signal.kind, status="RAISED", reason=None, successor=None,
@@ -70,7 +70,7 @@ def raised(tenant: str, profile_id: str, signal: Signal, version: int) -> Journe
 
 
 class SignalBook:
-    """Makes the signals of one journey, and remembers those that became true at one moment and stay so."""
+    """Makes the signals of one journey, and keeps its moments: signals that became true once and remain true."""
 
     __slots__ = ("_moments", "_rules", "tenant")
 
@@ -84,7 +84,7 @@ class SignalBook:
     ) -> Signal:
         """A signal about the event `about`, by default the last of those that caused it; events are event keys."""
         about = about or events[-1]
-        # a frozen expectation may belong to a rule that is no more
+        # a frozen expectation may belong to a rule that was removed since
         rule = self._rules.words.get(kind, kind)
         subject, event_ids = subject_id(self.tenant, kind, about), tuple(map(event_id_of, events))
         return Signal(kind, subject, at, rule, event_ids, details, events[-1])
@@ -104,7 +104,7 @@ class SignalBook:
         return list(self._moments)
 
     def lets_go(self, signal: Signal) -> bool:
-        """Whether a signal is older than all that are remembered, and there is no room for more."""
+        """Whether MAX_MOMENTS newer moments evicted a signal."""
         return len(self._moments) == MAX_MOMENTS and signal.order() < self._moments[0].order()
 
     def dump(self) -> list[dict[str, Any]]:
@@ -116,6 +116,6 @@ class SignalBook:
         self._moments.extend(Signal.load(record) for record in moments)
 
     def absorb(self, other: "SignalBook") -> None:
-        """Take the moments of another identifier's summary."""
+        """Merge the moments of another identifier into these; the newest of both stay."""
         both = {signal.subject_id: signal for signal in (*self._moments, *other._moments)}
         self._moments = sorted(both.values(), key=Signal.order)[-MAX_MOMENTS:]

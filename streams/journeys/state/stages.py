@@ -1,4 +1,4 @@
-"""Lifecycle stages: where somebody stands, since when, and where they have been."""
+"""Lifecycle stages: the present stage, its start, and the first time of every stage reached."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ class Stages:
         self._signals: dict[str, Signal] = {}
 
     def touch(self, stage: str, at: int, event: str) -> None:
-        """A touchpoint whose type names a stage."""
+        """Enter the stage that a touchpoint's type names, at `at` (UTC ms). The first entry of a stage is a signal."""
         self._seen = (at, event)
         if stage != self.stage:
             self.stage = stage
@@ -29,7 +29,7 @@ class Stages:
                 self._enter(stage, (at, event))
 
     def since(self, first_seen: int) -> int:
-        """When the present stage was entered; before the first, since the journey began."""
+        """The start of the present stage, UTC ms; without a stage, the start of the journey."""
         return first_seen if self._since is None else self._since
 
     def records(self) -> dict[str, int]:
@@ -58,7 +58,7 @@ class Stages:
             self._enter(stage, (item["at"], item["event_id"]))
 
     def absorb(self, other: "Stages") -> None:
-        """Join with another identifier's stages; the present one is the one that was named last."""
+        """Merge another identifier's stages into these; the present stage is the one named last."""
         if other._seen is not None and (self._seen is None or other._seen > self._seen):
             self.stage, self._since, self._seen = other.stage, other._since, other._seen
         for stage, stamp in other._first.items():

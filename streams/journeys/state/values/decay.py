@@ -1,7 +1,7 @@
-"""Figures that fade with time, exact to the bit: the same touchpoints in fold order give the same float.
+"""Exponentially decayed sums and means, exact to the bit: the same touchpoints in fold order give the same float.
 
-They decay only when something is added or read. Reading changes nothing, so how often a journey was
-published in between cannot show in the result.
+Adding decays the stored value. Reading does not change it, so the result does not depend on how often a journey was
+published. Times and half-lives are milliseconds.
 """
 
 from typing import Any
@@ -37,7 +37,7 @@ class DecayedSum:
         self._value, self._at = record["value"], record["at"]
 
     def absorb(self, other: "DecayedSum") -> None:
-        """Add another sum, whatever its time."""
+        """Add another sum, which may be of an earlier or a later time."""
         at = max(self._at, other._at)
         self._value, self._at = self.value(at) + other.value(at), at
 
@@ -63,7 +63,7 @@ class DecayedMean:
         return before, self._total / self._weight
 
     def value(self) -> float | None:
-        """The mean; time passing changes all weights alike, so it has no `at`."""
+        """The mean. It needs no time: decay changes all weights by one factor."""
         return self._total / self._weight if self._weight else None
 
     def dump(self) -> dict[str, Any]:
@@ -75,7 +75,7 @@ class DecayedMean:
         self._total, self._weight, self._at = record["total"], record["weight"], record["at"]
 
     def absorb(self, other: "DecayedMean") -> None:
-        """Add another mean's parts, whatever their times."""
+        """Add another mean's observations, which may be of earlier or later times."""
         if not other._weight:
             return
         if not self._weight:

@@ -1,23 +1,23 @@
-"""Places in the fold order, and values that the first or the last of several places decides."""
+"""Stamps: positions in the fold order, and values that the first or the last stamp decides."""
 
 from typing import Any, TypeAlias
 
-#: (occurred_at, event): where a touchpoint stands in its journey. The event is an `event_key`
+#: (occurred_at, event): the position of a touchpoint in its journey. The event is an `event_key`
 #: (schemas/touchpoint/events.py). No two stamps of one journey are equal. They sort by (occurred_at, event_id, source).
 Stamp: TypeAlias = tuple[int, str]
-#: A value and the touchpoint that said so: (occurred_at, event, value).
+#: A value with the stamp of its touchpoint: (occurred_at, event, value).
 Marked: TypeAlias = tuple[int, str, Any]
 
 
 def first_of(one: Marked | None, other: Marked | None) -> Marked | None:
-    """What was said first."""
+    """The value with the smaller stamp."""
     if one is None or other is None:
         return one or other
     return one if one[:2] <= other[:2] else other
 
 
 def last_of(one: Marked | None, other: Marked | None) -> Marked | None:
-    """What was said last."""
+    """The value with the larger stamp."""
     if one is None or other is None:
         return one or other
     return one if one[:2] >= other[:2] else other

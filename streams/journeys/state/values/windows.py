@@ -1,4 +1,4 @@
-"""What happened in the last days: sums by UTC day, so that a window costs at most one entry a day."""
+"""Sliding windows of whole UTC days: one entry for each day with a touchpoint."""
 
 from typing import Any, Final
 
@@ -9,7 +9,7 @@ DAY: Final = 86_400_000
 
 
 class Effort:
-    """Points of effort by day, in thousandths: whole numbers, so that their order cannot show in the sum.
+    """Points of effort by day, in thousandths: integers, so that the sum does not depend on their order.
 
     The window is the UTC day of the newest touchpoint and the days before it.
     """
@@ -22,17 +22,17 @@ class Effort:
         self._days: dict[int, int] = {}
 
     def add(self, points: int, at: int) -> None:
-        """Add points at an event time."""
+        """Add points (thousandths) at an event time (UTC ms)."""
         day = at // DAY
         days = self._days
         if day in days:
             days[day] += points
         else:
             days[day] = points
-            _let_go(days, day - self._window)
+            _drop_until(days, day - self._window)
 
     def value(self, as_of: int, ces: tuple[int, str, float] | None) -> tuple[float, bool]:
-        """Effort, 0-100 (2 digits), and whether the customer said so: CES 7 (very easy) is 0, CES 1 is 100."""
+        """Effort (0-100, 2 digits), and whether a CES answer gave it: CES 7 (very easy) is 0, CES 1 is 100."""
         oldest = as_of // DAY - self._window
         if ces is not None and ces[0] // DAY > oldest:
             return round(max(0.0, min(100.0, (7 - ces[2]) * 100 / 6)), 2) + 0.0, True  # no negative zero
@@ -51,7 +51,7 @@ class Effort:
         """Add another identifier's points."""
         days = {day: self._days.get(day, 0) + other._days.get(day, 0) for day in self._days | other._days}
         self._days = dict(sorted(days.items()))
-        _let_go(self._days, max(self._days, default=0) - self._window)
+        _drop_until(self._days, max(self._days, default=0) - self._window)
 
 
 #: (occurred_at, event, channel, type, campaign)
@@ -59,7 +59,7 @@ Touch = tuple[int, str, str, str, str | None]
 
 
 class Marketing:
-    """Marketing touches by day: how many, the first and the last."""
+    """Marketing touches by day: their number, the first and the last."""
 
     __slots__ = ("_days", "_window")
 
@@ -68,17 +68,17 @@ class Marketing:
         self._days: dict[int, tuple[int, Touch, Touch]] = {}
 
     def add(self, touch: Touch) -> None:
-        """Count a touch, no earlier than the last."""
+        """Count a touch, which is no earlier than the last."""
         day = touch[0] // DAY
         known = self._days.get(day)
         if known is not None:
             self._days[day] = known[0] + 1, known[1], touch
         else:
             self._days[day] = 1, touch, touch
-            _let_go(self._days, day - self._window)
+            _drop_until(self._days, day - self._window)
 
     def within(self, as_of: int) -> tuple[int, records.MarketingTouch | None, records.MarketingTouch | None]:
-        """How many in the window that ends with `as_of`, the first and the last of them."""
+        """The number of touches in the window that ends with `as_of` (UTC ms), the first and the last of them."""
         oldest = as_of // DAY - self._window
         found = [entry for day, entry in self._days.items() if day > oldest]
         if not found:
@@ -108,11 +108,11 @@ class Marketing:
             else:
                 self._days[day] = mine[0] + touches, _earlier(mine[1], first), _later(mine[2], last)
         self._days = dict(sorted(self._days.items()))
-        _let_go(self._days, max(self._days, default=0) - self._window)
+        _drop_until(self._days, max(self._days, default=0) - self._window)
 
 
-def _let_go(days: dict[int, Any], until: int) -> None:
-    """Drop the days up to `until`; they are in order."""
+def _drop_until(days: dict[int, Any], until: int) -> None:
+    """Remove the days up to and including `until` from `days`."""
     for day in [day for day in days if day <= until]:
         del days[day]
 

@@ -28,7 +28,7 @@ def placed(event: Touchpoint, catalogue: Catalogue = CATALOGUE) -> tuple[list[To
         headers=[], partition=0, offset=0, topic="touchpoints", timestamp=0, timestamp_type=0,
     )  # fmt: skip
     fetch = transaction_over(app, StitchState())
-    passed = Stitch(app, POLICY, catalogue).place(record, fetch, set())
+    passed = Stitch(app, POLICY, catalogue).accept(record, fetch, set())
     corrections = [
         IDENTITY_CORRECTION.decode(value)
         for (topic, _), records in fetch.outputs.records.items()

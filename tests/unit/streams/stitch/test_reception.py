@@ -31,7 +31,7 @@ class Broker:
         self.stitch = Stitch(app, POLICY, CATALOGUE, clock=lambda: now / 1000)
 
     def placed(self, event: Touchpoint, timestamp: int = 0, timestamp_type: int = CREATE_TIME) -> Touchpoint:
-        placed = self.stitch.place(
+        placed = self.stitch.accept(
             SimpleNamespace(
                 key=identifier_key("default", event["identifiers"][0]), value=TOUCHPOINT.encode(event),
                 headers=[], partition=0, offset=0, topic="touchpoints", timestamp=timestamp,

@@ -36,7 +36,7 @@ times = st.integers(START, START + 60 * DAY)
 steps = st.lists(st.tuples(st.tuples(names, names), names, times), max_size=30)
 standings = st.builds(Standing, names, names, st.integers(0, 2), st.booleans())
 outcomes = st.lists(st.tuples(standings, times, st.booleans()), max_size=30)
-PLACES = [(stage, name) for stage in ("", "home") for name in ("", "home", "purchase", "unheard of")]
+ORIGINS = [(stage, name) for stage in ("", "home") for name in ("", "home", "purchase", "unheard of")]
 STANDINGS = [
     Standing("", "home", 0, False),
     Standing("home", "purchase", 2, True),
@@ -48,8 +48,8 @@ def transitions(
     observed: Iterable[tuple[tuple[str, str], str, int]], half_life: int = HALF_LIFE
 ) -> Transitions:
     counts = Transitions(half_life)
-    for place, following, at in observed:
-        counts.add(place, following, at)
+    for origin, following, at in observed:
+        counts.add(origin, following, at)
     return counts
 
 
@@ -77,7 +77,7 @@ def all_of(*parts: Risk) -> Risk:
 
 
 def likely(counts: Transitions) -> list[Any]:
-    return [pytest.approx(counts.distribution(place)) for place in PLACES]
+    return [pytest.approx(counts.distribution(origin)) for origin in ORIGINS]
 
 
 def risks(counts: Risk) -> list[Any]:
@@ -85,7 +85,7 @@ def risks(counts: Risk) -> list[Any]:
 
 
 def read(counts: Transitions) -> list[dict[str, float]]:
-    return [counts.distribution(place) for place in PLACES]
+    return [counts.distribution(origin) for origin in ORIGINS]
 
 
 # -- laws ------------------------------------------------------------------------------------------------------------
@@ -111,9 +111,9 @@ def test_transitions_of_partitions_merge_in_any_grouping(
 
 
 @law
-@given(steps, st.sampled_from(PLACES))
-def test_the_probabilities_of_what_comes_next_sum_to_one(found: list[Any], place: tuple[str, str]) -> None:
-    shares = transitions(found).distribution(place)
+@given(steps, st.sampled_from(ORIGINS))
+def test_the_probabilities_of_what_comes_next_sum_to_one(found: list[Any], origin: tuple[str, str]) -> None:
+    shares = transitions(found).distribution(origin)
     assert all(0 <= share <= 1 for share in shares.values())
     assert sum(shares.values()) == pytest.approx(1 if found else 0)
 
@@ -121,7 +121,7 @@ def test_the_probabilities_of_what_comes_next_sum_to_one(found: list[Any], place
 @law
 @given(steps, st.integers(0, 1000))
 def test_a_shift_of_all_event_times_changes_no_prediction(found: list[Any], days: int) -> None:
-    later = [(place, following, at + days * DAY) for place, following, at in found]
+    later = [(origin, following, at + days * DAY) for origin, following, at in found]
     assert read(transitions(found)) == likely(transitions(later))
 
 
@@ -158,8 +158,8 @@ def test_a_risk_is_a_probability_and_a_model_survives_its_changelog(
     def close(expected: Any) -> Any:
         return pytest.approx(expected, rel=1e-5, abs=1e-7)  # counts are single precision there
 
-    for place in PLACES:
-        assert again.transitions.distribution(place) == close(model.transitions.distribution(place))
+    for origin in ORIGINS:
+        assert again.transitions.distribution(origin) == close(model.transitions.distribution(origin))
     restored = [again.risk.probability(standing) for standing in STANDINGS]
     assert restored == [None if chance is None else close(chance) for chance in found]
 
@@ -250,9 +250,9 @@ def partition(rules: JourneyRules) -> JourneyPartition:
     return JourneyPartition(3, predictions=Predictions(CATALOGUE, rules, 3))
 
 
-def take(place: JourneyPartition, journey: Sequence[Touchpoint], key: bytes = KEY) -> None:
+def take(held: JourneyPartition, journey: Sequence[Touchpoint], key: bytes = KEY) -> None:
     """What the agent does with each touchpoint, as far as predictions go."""
-    timeline = place.timeline(key, *key.decode().split("/"))
+    timeline = held.timeline(key, *key.decode().split("/"))
     for item in journey:
         resolved = {
             "identifier": item["identifiers"][0],
@@ -262,15 +262,15 @@ def take(place: JourneyPartition, journey: Sequence[Touchpoint], key: bytes = KE
         }
         new = event_key(item) not in timeline.entries
         timeline.accept(resolved, RESOLVED_TOUCHPOINT.encode(resolved), Effects())  # type: ignore[arg-type]
-        if place.predictions is not None and new:
-            place.predictions.arrived(timeline, item, CLOCK)
+        if held.predictions is not None and new:
+            held.predictions.arrived(timeline, item, CLOCK)
 
 
-def published(place: JourneyPartition, key: bytes = KEY) -> dict[str, object]:
-    timeline = place.timelines[key]
+def published(held: JourneyPartition, key: bytes = KEY) -> dict[str, object]:
+    timeline = held.timelines[key]
     _, sealed = timeline.sealed(CATALOGUE, RULES)
-    if place.predictions is not None:
-        sealed = place.predictions.attach(sealed, timeline)
+    if held.predictions is not None:
+        sealed = held.predictions.attach(sealed, timeline)
     return JOURNEY_STATE.decode(sealed)
 
 
@@ -298,8 +298,8 @@ def test_enabled_predictions_are_in_the_state_and_change_neither_its_hash_nor_an
     }
 
 
-def published_without(place: JourneyPartition) -> dict[str, object]:
-    _, sealed = place.timelines[KEY].sealed(CATALOGUE, RULES)
+def published_without(held: JourneyPartition) -> dict[str, object]:
+    _, sealed = held.timelines[KEY].sealed(CATALOGUE, RULES)
     return JOURNEY_STATE.decode(sealed)
 
 
@@ -311,10 +311,10 @@ def test_disabled_predictions_leave_everything_empty() -> None:
 
 @pytest.mark.parametrize("name", ["likely_next", "issue_risk"])
 def test_one_prediction_may_be_on_without_the_other(name: str) -> None:
-    place = partition(replace(OFF, predict_next=name == "likely_next", predict_risk=name == "issue_risk"))
-    take(place, busy())
-    list(place.predictions.changelog())  # type: ignore[union-attr]
-    state = published(place)
+    held = partition(replace(OFF, predict_next=name == "likely_next", predict_risk=name == "issue_risk"))
+    take(held, busy())
+    list(held.predictions.changelog())  # type: ignore[union-attr]
+    state = published(held)
     assert [field for field in ("likely_next", "issue_risk") if state[field]] == [name]
 
 
@@ -338,26 +338,26 @@ def test_predictions_are_spliced_in_as_the_codec_would_encode_them(
 
 
 def test_a_repeated_or_late_touchpoint_teaches_nothing() -> None:
-    place = partition(ON)
+    held = partition(ON)
     journey = busy(10)
-    take(place, [*journey, *journey, touchpoint("purchase", 30, event_id="late")])
-    assert place.predictions.model("default").learnt == 10  # type: ignore[union-attr]
-    assert published(place)["touchpoints"] == 11
+    take(held, [*journey, *journey, touchpoint("purchase", 30, event_id="late")])
+    assert held.predictions.model("default").learnt == 10  # type: ignore[union-attr]
+    assert published(held)["touchpoints"] == 11
 
 
 def test_a_touchpoint_from_the_far_future_teaches_nothing() -> None:
-    place = partition(ON)
-    take(place, [touchpoint("home", 0), touchpoint("purchase", 1440 * 800)])
-    assert place.predictions.model("default").learnt == 1  # type: ignore[union-attr]
-    assert place.predictions.model("default").transitions.newest == 0  # type: ignore[union-attr]
+    held = partition(ON)
+    take(held, [touchpoint("home", 0), touchpoint("purchase", 1440 * 800)])
+    assert held.predictions.model("default").learnt == 1  # type: ignore[union-attr]
+    assert held.predictions.model("default").transitions.newest == 0  # type: ignore[union-attr]
 
 
 def test_one_tenant_learns_nothing_of_another() -> None:
-    place = partition(ON)
-    take(place, busy())
-    take(place, busy(2, tenant="other"), b"other/p1")
-    list(place.predictions.changelog())  # type: ignore[union-attr]
-    assert published(place, b"other/p1")["likely_next"] == []
+    held = partition(ON)
+    take(held, busy())
+    take(held, busy(2, tenant="other"), b"other/p1")
+    list(held.predictions.changelog())  # type: ignore[union-attr]
+    assert published(held, b"other/p1")["likely_next"] == []
 
 
 def test_after_a_restart_predictions_go_on_where_they_were_written_down() -> None:
@@ -388,12 +388,12 @@ def test_switched_off_a_restart_passes_over_the_models() -> None:
 
 
 def test_where_a_journey_stands_is_read_again_when_it_is_not_known_any_more() -> None:
-    place = partition(ON)
-    take(place, busy())
-    list(place.predictions.changelog())  # type: ignore[union-attr]
-    expected = published(place)
-    place.timelines[KEY].trail = None
-    assert published(place) == expected
+    held = partition(ON)
+    take(held, busy())
+    list(held.predictions.changelog())  # type: ignore[union-attr]
+    expected = published(held)
+    held.timelines[KEY].trail = None
+    assert published(held) == expected
 
 
 TYPES = st.sampled_from(
@@ -405,17 +405,17 @@ TYPES = st.sampled_from(
 @given(st.lists(TYPES, min_size=1, max_size=MAX_WAITING + 10), st.integers(0, 3))
 def test_without_the_risk_it_is_read_only_as_far_back_as_it_matters(kinds: list[str], late: int) -> None:
     journey = [touchpoint(kind, n * 60, event_id=f"e{n:03}") for n, kind in enumerate(kinds)]
-    place = partition(replace(ON, predict_risk=False))
-    take(place, busy(), b"default/p2")  # enough to predict
-    list(place.predictions.changelog())  # type: ignore[union-attr]
-    take(place, [*journey[late:], *journey[:late]])
-    place.timelines[KEY].trail = None
-    published(place)
-    read, whole = place.timelines[KEY].trail, Trail(with_risk=False)
+    held = partition(replace(ON, predict_risk=False))
+    take(held, busy(), b"default/p2")  # enough to predict
+    list(held.predictions.changelog())  # type: ignore[union-attr]
+    take(held, [*journey[late:], *journey[:late]])
+    held.timelines[KEY].trail = None
+    published(held)
+    read, whole = held.timelines[KEY].trail, Trail(with_risk=False)
     for item in journey:
         whole.advance(item, CATALOGUE)
     assert read is not None
-    assert (read.last, read.place, read._acts) == (whole.last, whole.place, whole._acts)
+    assert (read.last, read.origin, read._acts) == (whole.last, whole.origin, whole._acts)
 
 
 def test_a_model_is_written_down_ever_less_often() -> None:

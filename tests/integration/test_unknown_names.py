@@ -15,7 +15,8 @@ from schemas.settings import ClickHouse
 from sinks.clickhouse.connection import connect
 from sinks.clickhouse.migrate import migrate
 from sinks.clickhouse.write.catalogue import TABLES, misspelt_erasures, store_catalogue
-from sinks.clickhouse.write.inserts import Writer, prepare
+from sinks.clickhouse.write.native_writer import NativeWriter
+from sinks.clickhouse.write.prepare import prepare
 from tests.support.kafka_records import Consumed, resolved_bytes
 from tests.support.touchpoints import START
 
@@ -39,7 +40,7 @@ def client(where: ClickHouse) -> Iterator[Client]:
 
 
 def load(where: ClickHouse, *touchpoints: dict[str, Any]) -> None:
-    writer = Writer(where)
+    writer = NativeWriter(where)
     values = [resolved_bytes(f"e{number}", **fields) for number, fields in enumerate(touchpoints)]
     inserts, rejected = prepare(
         [(topics.JOURNEY_INPUTS, Consumed(v, offset=n)) for n, v in enumerate(values)]

@@ -26,10 +26,11 @@ from sinks.clickhouse.retry import until_done
 from sinks.clickhouse.write import metrics
 from sinks.clickhouse.write.catalogue import store_catalogue
 from sinks.clickhouse.write.dead_letters import send
-from sinks.clickhouse.write.direct import Known, choose
 from sinks.clickhouse.write.http_writer import HttpWriter, RefusedError
-from sinks.clickhouse.write.inserts import Rejected, Writer, prepare
+from sinks.clickhouse.write.inserts import AvroInsert, Rejected, RowInsert, Writer
 from sinks.clickhouse.write.meanings import Meanings, put_in_force
+from sinks.clickhouse.write.native_writer import NativeWriter
+from sinks.clickhouse.write.prepare import prepare, row_inserts
 from sinks.clickhouse.write.reading import READ
 
 BATCH_ROWS: Final = 20_000  #: records of one flush; well below inserts.MAX_ROWS, to bound memory
@@ -40,8 +41,10 @@ IDLE_SECONDS: Final = 0.1  #: how long one look for records waits for some: a st
 MAX_POLL_MS: Final = 24 * 60 * 60 * 1000
 #: What a broker may send ahead while a flush is waiting: it bounds memory during an outage.
 FETCH_BYTES: Final = 16 * 1024 * 1024
-#: After ClickHouse refused a file: meanwhile rows, so that neither a source of bad records nor a server that cannot
-#: read Avro at all costs everything twice.
+#: A table's records are worth an Avro file from this number on: ClickHouse takes 20 ms to understand the statement.
+AVRO_FROM: Final = 200
+#: How long the loader sends rows only after ClickHouse refused a file. A source of bad records, or a server that cannot
+#: read Avro at all, would otherwise cost every batch twice.
 REFUSED_SECONDS: Final = 10.0
 
 _log = logging.getLogger("touchline.loader")
@@ -58,9 +61,11 @@ class Loader(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no
         self._catalogue = Catalogue.load(settings.catalogue)
         self._catalogue_stored = False
         self._topics = {settings.topic(topic.name): topic for topic in READ}
-        self._writer = Writer(self._where)
-        self._direct = HttpWriter(self._where) if self._where.http_port else None
-        self._direct_from = 0.0  #: on the monotonic clock: not before that
+        self._row_writer: Writer[RowInsert] = NativeWriter(self._where)
+        self._avro_writer: Writer[AvroInsert] | None = (
+            HttpWriter(self._where) if self._where.http_port else None
+        )
+        self._avro_after = 0.0  #: monotonic seconds: rows only until then
         self._erasures = ErasureQueue(self._where, time.monotonic)
         self._held: list[KafkaRecord] = []
         self._held_bytes = 0
@@ -111,9 +116,9 @@ class Loader(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no
                 with suppress(asyncio.CancelledError):
                     await client.stop()
             await self._erasures.stop()
-            self._writer.close()
-            if self._direct is not None:
-                self._direct.close()
+            self._row_writer.close()
+            if self._avro_writer is not None:
+                self._avro_writer.close()
 
     async def _load(self) -> None:
         clock = asyncio.get_running_loop().time
@@ -161,17 +166,46 @@ class Loader(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no
         known = [(self._topics[record.topic], record) for record in records]
         if not await self._erasures.accept(known, self._give_up):
             return False
-        if self._direct is not None and time.monotonic() >= self._direct_from:
-            left = await self._deliver_directly(self._direct, known)
-            if left is None:
-                return False
-            known = left
-        inserts, rejected = await asyncio.to_thread(prepare, known, self._erasures.erased)
+        avro = self._avro_writer is not None and time.monotonic() >= self._avro_after
+        inserts, rejected = await asyncio.to_thread(
+            prepare, known, self._erasures.erased, avro_from=AVRO_FROM if avro else None
+        )
         for insert in inserts:
-            if not await until_done(partial(asyncio.to_thread, self._writer.write, insert), self._give_up):
+            if isinstance(insert, RowInsert):
+                done = await self._write_rows(insert)
+            else:
+                done = await self._write_avro(insert, rejected)
+            if not done:
                 return False
-            metrics.ROWS_LOADED.labels(insert.table).inc(insert.rows)
         return await self._send_dead_letters(rejected)
+
+    async def _write_rows(self, insert: RowInsert) -> bool:
+        """Whether the rows are durable."""
+        if not await until_done(partial(asyncio.to_thread, self._row_writer.write, insert), self._give_up):
+            return False
+        metrics.ROWS_LOADED.labels(insert.table).inc(insert.rows)
+        return True
+
+    async def _write_avro(self, insert: AvroInsert, rejected: list[Rejected]) -> bool:
+        """Whether the records are durable. If ClickHouse refuses the file they go as rows, and `rejected` grows."""
+        assert self._avro_writer is not None
+        try:
+            if not await until_done(
+                partial(asyncio.to_thread, self._avro_writer.write, insert), self._give_up
+            ):
+                return False
+        except RefusedError as error:
+            _log.warning("%s; for %.0f s records are loaded as rows", error, REFUSED_SECONDS)
+            metrics.REFUSED_FILES.labels(insert.table).inc()
+            self._avro_after = time.monotonic() + REFUSED_SECONDS
+            blocks, bad = await asyncio.to_thread(row_inserts, insert.records, self._erasures.erased)
+            rejected.extend(bad)
+            for block in blocks:
+                if not await self._write_rows(block):
+                    return False
+        else:
+            metrics.ROWS_LOADED.labels(insert.table).inc(insert.rows)
+        return True
 
     async def _store_catalogue(self) -> bool:
         """Before the first rows, if ClickHouse was down at the start: then it explains what comes under it."""
@@ -179,22 +213,6 @@ class Loader(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no
             store = partial(asyncio.to_thread, store_catalogue, self._where, self._catalogue)
             self._catalogue_stored = await until_done(store, self._give_up)
         return self._catalogue_stored
-
-    async def _deliver_directly(self, writer: HttpWriter, records: list[Known]) -> list[Known] | None:
-        """Let ClickHouse read what it can itself. Returns the other records; None if it was given up."""
-        inserts, left = await asyncio.to_thread(choose, records, self._erasures.erased)
-        for insert in inserts:
-            try:
-                if not await until_done(partial(asyncio.to_thread, writer.write, insert), self._give_up):
-                    return None
-            except RefusedError as error:
-                _log.warning("%s; for %.0f s records are loaded as rows", error, REFUSED_SECONDS)
-                metrics.REFUSED_FILES.labels(insert.table).inc()
-                self._direct_from = time.monotonic() + REFUSED_SECONDS
-                left.extend(insert.records)
-            else:
-                metrics.ROWS_LOADED.labels(insert.table).inc(len(insert.records))
-        return left
 
     async def _send_dead_letters(self, rejected: list[Rejected]) -> bool:
         topic = self._settings.topic(topics.DEAD_LETTERS.name)

@@ -23,7 +23,7 @@ class Flaky:
 
 @pytest.fixture(autouse=True)
 def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retry, "FIRST_WAIT", 0.001)
+    monkeypatch.setattr(retry, "INITIAL_BACKOFF", 0.001)
 
 
 def test_it_is_repeated_until_it_is_done_and_an_outage_is_two_log_lines(

@@ -2,11 +2,9 @@
 
 from deploy.cli.output import say
 from deploy.kafka_admin.meanings import meanings
-from schemas.catalogue import Catalogue
 from schemas.settings import Settings
 from sinks.clickhouse.migrate import migrate
-from sinks.clickhouse.write.catalogue import store_catalogue
-from sinks.clickhouse.write.meanings import put_in_force
+from sinks.clickhouse.write.catalogue import put_in_force
 
 
 def command() -> None:
@@ -16,10 +14,8 @@ def command() -> None:
     """
     settings = Settings.from_env()
     where = settings.clickhouse()
-    catalogue = Catalogue.load(settings.catalogue)
     known = meanings(settings)
     applied = migrate(where)
-    store_catalogue(where, catalogue)
     for name in applied:
         say(f"applied {name}")
     if put_in_force(where, known):

@@ -2,7 +2,7 @@
 
 from schemas.catalogue import Catalogue
 from schemas.settings import Settings
-from sinks.clickhouse.write.meanings import Meanings
+from sinks.clickhouse.write.catalogue import Meanings
 from streams.journeys.rules.rules import JourneyRules
 
 
@@ -10,4 +10,4 @@ def meanings(settings: Settings) -> Meanings:
     """Read both files. Raises SettingsError naming file, line and fix."""
     rules = JourneyRules.load(settings.journey_rules)
     catalogue = Catalogue.load(settings.catalogue)
-    return Meanings.of(catalogue, session_gap_ms=rules.session_gap_ms, session_cap_ms=rules.session_cap_ms)
+    return Meanings(catalogue, session_gap_ms=rules.session_gap_ms, session_cap_ms=rules.session_cap_ms)

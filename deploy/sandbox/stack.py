@@ -19,7 +19,7 @@ from schemas.errors import SettingsError, UnavailableError
 from schemas.settings import ClickHouse, Settings
 from sinks.clickhouse.connection import connect
 from sinks.clickhouse.migrate import migrate
-from sinks.clickhouse.write.meanings import put_in_force
+from sinks.clickhouse.write.catalogue import put_in_force
 
 SANDBOX: Final = "sandbox"
 KAFKA: Final = "kafka"

@@ -17,8 +17,8 @@ from tenacity import (
 
 from schemas.errors import SinkError, UnavailableError
 
-FIRST_WAIT: Final = 0.1  #: seconds
-LONGEST_WAIT: Final = 5.0  #: seconds: how long after its return a server may wait for us
+INITIAL_BACKOFF: Final = 0.1  #: seconds
+MAX_BACKOFF: Final = 5.0  #: seconds: a server that is back waits no longer than this for the next attempt
 
 _log = logging.getLogger("touchline.loader")
 
@@ -26,14 +26,14 @@ _log = logging.getLogger("touchline.loader")
 async def until_done(action: Callable[[], Awaitable[object]], give_up: asyncio.Event) -> bool:
     """Repeat `action` while it raises SinkError or UnavailableError; returns whether it was done.
 
-    It is tried at least once, and given up once `give_up` is set. Waits double from FIRST_WAIT to LONGEST_WAIT; half of
-    each is drawn as jitter. The first failure and the recovery are logged, the failures between are not.
+    It tries at least once, and stops trying once `give_up` is set. Waits double from INITIAL_BACKOFF to MAX_BACKOFF.
+    Half of each wait is drawn as jitter. The first failure and the recovery are logged, the failures between are not.
     """
     number = 1
     async for attempt in AsyncRetrying(
         retry=retry_if_exception_type((SinkError, UnavailableError)),
-        wait=wait_exponential(multiplier=FIRST_WAIT / 2, max=LONGEST_WAIT / 2)
-        + wait_random_exponential(multiplier=FIRST_WAIT / 2, max=LONGEST_WAIT / 2),
+        wait=wait_exponential(multiplier=INITIAL_BACKOFF / 2, max=MAX_BACKOFF / 2)
+        + wait_random_exponential(multiplier=INITIAL_BACKOFF / 2, max=MAX_BACKOFF / 2),
         sleep=partial(_wait_for, give_up),
         before_sleep=_log_first_failure,
     ):

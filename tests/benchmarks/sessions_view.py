@@ -11,7 +11,7 @@ from deploy.sandbox import ClickHouseServer
 from schemas.settings import ClickHouse, Settings
 from sinks.clickhouse.connection import connect
 from sinks.clickhouse.migrate import migrate
-from sinks.clickhouse.write.meanings import put_in_force
+from sinks.clickhouse.write.catalogue import put_in_force
 
 TOUCHPOINTS = 1_000_000
 PER_PERSON = 20  #: one in four named by its source, one in eight outbound

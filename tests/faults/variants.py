@@ -9,16 +9,14 @@ import os
 import signal
 import sys
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import sinks.clickhouse.write.http_writer
-import sinks.clickhouse.write.inserts
 import sinks.clickhouse.write.loader
+import sinks.clickhouse.write.native_writer
 from deploy.cli import load, worker
 from schemas.errors import TouchlineError
-from sinks.clickhouse.write.direct import choose
 from sinks.clickhouse.write.loader import Loader
 from streams.runtime.fetches import FetchConsumer, FetchTransport
 from streams.runtime.transaction import FetchTransaction
@@ -91,7 +89,7 @@ def loader_short_poll() -> None:
 
 def loader_direct() -> None:
     """With: every record that ClickHouse can read itself goes to it as Avro, in small batches too."""
-    sinks.clickhouse.write.loader.choose = partial(choose, least=1)  # type: ignore[assignment]
+    sinks.clickhouse.write.loader.AVRO_FROM = 1  # type: ignore[misc]
     load.command()
 
 
@@ -109,7 +107,7 @@ def loader_gives_up() -> None:
 
 def loader_without_token() -> None:
     """Without: deduplication of a retried insert."""
-    sinks.clickhouse.write.inserts.SETTINGS["insert_deduplicate"] = 0  # type: ignore[index]
+    sinks.clickhouse.write.native_writer.SETTINGS["insert_deduplicate"] = 0  # type: ignore[index]
     sinks.clickhouse.write.http_writer.SETTINGS["insert_deduplicate"] = 0  # type: ignore[index]
     loader_direct()
 

@@ -20,7 +20,7 @@ from schemas.settings import Settings
 from schemas.topics import LOADER_GROUP
 from sinks.clickhouse.connection import connect
 from sinks.clickhouse.migrate import migrate
-from sinks.clickhouse.write.meanings import put_in_force
+from sinks.clickhouse.write.catalogue import put_in_force
 
 TOUCHLINE = [sys.executable, "-m", "deploy.cli"]
 IDLE_SECONDS = 1.5  # longer than the pauses between a commit and the next record that it causes

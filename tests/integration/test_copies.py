@@ -1,7 +1,7 @@
 """Of the copies of an event ClickHouse shows the one that a replay counts, whatever was merged, split or erased.
 
 The agents' code decides as in tests/protocols/test_erasure_protocol.py, each drawn history as a tenant of its own;
-what it published enters the real engine by way of the loader's code, half by rows.py and half by ClickHouse itself.
+what it published enters the real engine by way of the loader's code, half as rows and half as Avro.
 """
 
 from collections import Counter, defaultdict
@@ -20,8 +20,7 @@ from schemas.encoding.codec import decode, encode
 from schemas.encoding.record_types import IDENTITY_ASSIGNMENT
 from schemas.topics import Topic
 from sinks.clickhouse.erasure.erasure import Eraser, Erasure
-from sinks.clickhouse.write.direct import choose
-from sinks.clickhouse.write.inserts import prepare
+from sinks.clickhouse.write.prepare import avro_inserts, prepare
 from streams.replay import Owned, Replay
 from tests.integration.test_direct import Both
 from tests.protocols.test_erasure_protocol import World, request, run_events
@@ -73,7 +72,7 @@ def load(store: Both, worlds: list[World], random: Random) -> None:
     eraser.accept(one for one in erasures if one is not None)
     numbered = [(topic, record._replace(offset=offset)) for offset, (topic, record) in enumerate(records)]
     half = len(numbered) // 2
-    chosen, rest = choose(numbered[:half], least=1)
+    chosen, rest = avro_inserts(numbered[:half], None, 1)
     for direct in chosen:
         store.write(direct)
     inserts, rejected = prepare([*rest, *numbered[half:]], eraser.erased if random.random() < 0.5 else None)

@@ -1,4 +1,4 @@
-"""What ClickHouse makes of Avro itself is what rows.py makes of it, on the real engine; and the loader that lets it."""
+"""Avro and rows are one encoding: ClickHouse makes the same rows of both. And the loader that sends Avro."""
 
 import random
 from collections.abc import Iterator
@@ -20,10 +20,10 @@ from schemas.records import Record
 from schemas.topics import Topic
 from sinks.clickhouse.erasure.erasure import Erased
 from sinks.clickhouse.migrate import migrate
-from sinks.clickhouse.write.direct import DirectInsert, choose
+from sinks.clickhouse.write.encoding.tables import TABLES
 from sinks.clickhouse.write.http_writer import HttpWriter, RefusedError
-from sinks.clickhouse.write.inserts import prepare
-from sinks.clickhouse.write.rows import TABLES
+from sinks.clickhouse.write.inserts import AvroInsert
+from sinks.clickhouse.write.prepare import avro_inserts, prepare
 from tests.integration.parts import deployment
 from tests.integration.test_loader import assert_each_once, send, touchpoints, wait_loaded
 from tests.integration.test_tables import Store, database, fitting
@@ -57,7 +57,7 @@ class Both(Store):
         assert self.taken(name) == rows
         assert rows
 
-    def write(self, insert: DirectInsert) -> None:
+    def write(self, insert: AvroInsert) -> None:
         self._http.write(insert)
 
     def taken(self, name: str) -> list[str]:
@@ -83,8 +83,8 @@ def consumed(topic: Topic, values: list[bytes]) -> list[tuple[Topic, Consumed]]:
     return [(topic, Consumed(value, key=None, offset=2**40 + n)) for n, value in enumerate(values)]
 
 
-def direct(records: list[tuple[Topic, Consumed]]) -> DirectInsert:
-    (insert,), rest = choose(records, least=1)
+def direct(records: list[tuple[Topic, Consumed]]) -> AvroInsert:
+    (insert,), rest = avro_inserts(records, None, 1)
     assert not rest
     return insert
 
@@ -202,7 +202,7 @@ def test_nothing_of_what_was_erased_is_written_by_either_way(both: Both) -> None
         resolved_bytes("with-gone", ids=[("cookie", "other"), ("cookie", "gone")]),
         resolved_bytes("came-back", ids=[("cookie", "gone")], minute=1),
     ]
-    inserts, rest = choose(consumed(topics.JOURNEY_INPUTS, values), erased, least=1)
+    inserts, rest = avro_inserts(consumed(topics.JOURNEY_INPUTS, values), erased, 1)
 
     assert [len(insert.records) for insert in inserts] == [1]
     for insert in inserts:

@@ -19,7 +19,7 @@ from schemas.encoding.record_types import (
 )
 from schemas.records import Identifier, Touchpoint
 from sinks.clickhouse.erasure.erasure import Eraser, Erasure, receipt_of
-from sinks.clickhouse.write.inserts import prepare
+from sinks.clickhouse.write.prepare import prepare
 from streams.replay import Replay
 from tests.integration.parts import TOUCHLINE, Deployment, deployment
 from tests.integration.test_pipeline import assert_live_equals, replayed, send

@@ -13,11 +13,12 @@ from deploy.kafka_admin.meanings import meanings
 from deploy.sandbox import ClickHouseServer
 from deploy.simulation.population import Population, simulate
 from schemas import topics
+from schemas.catalogue import Catalogue
 from schemas.encoding.record_types import IDENTITY_ASSIGNMENT, RESOLVED_TOUCHPOINT
 from schemas.records import Touchpoint
 from schemas.settings import Settings
 from sinks.clickhouse.migrate import migrate
-from sinks.clickhouse.write.meanings import Meanings, put_in_force
+from sinks.clickhouse.write.catalogue import Meanings, put_in_force
 from streams.identity.policy.load import load
 from streams.identity.resolution.definition import own_profile
 from streams.identity.resolution.ownership import NO_VERSION, node_of
@@ -123,7 +124,8 @@ def test_other_rules_and_another_catalogue_hold_at_once_for_all_that_was_ever_lo
     assert store.query("SELECT touchpoints FROM sessions") == [(4,)]
 
     known = meanings(Settings())
-    ours = Meanings({**known.directions, "demo": "outbound"}, 15 * MINUTE, DAY)
+    demo = "[types]\ndemo = { component = 'sales', direction = 'outbound' }"
+    ours = Meanings(Catalogue.parse(demo, "mine.toml", known.catalogue), 15 * MINUTE, DAY)
     assert put_in_force(store.where, ours)
     assert not put_in_force(store.where, ours)
 

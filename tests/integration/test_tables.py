@@ -24,8 +24,10 @@ from schemas.topics import Topic
 from sinks.clickhouse.connection import connect
 from sinks.clickhouse.migrate import MIGRATIONS, check_migrated, migrate
 from sinks.clickhouse.read.query import select
-from sinks.clickhouse.write.inserts import Writer, prepare
-from sinks.clickhouse.write.rows import TABLES, Source
+from sinks.clickhouse.write.encoding.columns import Source
+from sinks.clickhouse.write.encoding.tables import TABLES
+from sinks.clickhouse.write.native_writer import NativeWriter
+from sinks.clickhouse.write.prepare import prepare
 from tests.support.kafka_records import Consumed, assignment, example, journey, resolved_bytes, signal
 from tests.support.touchpoints import START
 
@@ -41,7 +43,7 @@ class Store:
     def __init__(self, where: ClickHouse) -> None:
         self.where = where
         self.client: Client = connect(where)
-        self._writer = Writer(where)
+        self._writer = NativeWriter(where)
 
     def load(self, topic: Topic, *values: bytes | None, **more: Any) -> None:
         records = [(topic, Consumed(value, offset=n, **more)) for n, value in enumerate(values)]
@@ -73,15 +75,15 @@ def store(clickhouse: ClickHouseServer) -> Iterator[Store]:
 
 @pytest.mark.parametrize("name", TABLES)
 def test_the_columns_of_a_row_are_the_columns_of_its_table(store: Store, name: str) -> None:
-    table, row = TABLES[name]
+    table = TABLES[name]
     columns = store.query(
-        f"SELECT name FROM system.columns WHERE database = currentDatabase() AND table = '{table}'"
+        f"SELECT name FROM system.columns WHERE database = currentDatabase() AND table = '{table.name}'"
         " AND name NOT IN ('loaded_at', 'event', 'copy') ORDER BY position"
     )
 
-    source = Source("a-topic", 0, 0, b"")
+    source = Source("a-topic", 0, 0)
 
-    assert [column for (column,) in columns] == list(row(example(name), source))
+    assert [column for (column,) in columns] == list(table.row(example(name), source))
 
 
 @pytest.mark.parametrize("name", TABLES)
@@ -159,7 +161,7 @@ def test_times_that_clickhouse_cannot_hold_are_stored_as_the_nearest_it_can(stor
 
 def test_the_same_batch_sent_again_after_a_lost_acknowledgement_adds_no_row(store: Store) -> None:
     (insert,), _ = prepare([(topics.JOURNEY_INPUTS, Consumed(resolved_bytes("e1")))])
-    writer = Writer(store.where)
+    writer = NativeWriter(store.where)
 
     writer.write(insert)
     writer.write(insert)

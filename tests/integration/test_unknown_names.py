@@ -14,14 +14,20 @@ from schemas.catalogue import Catalogue
 from schemas.settings import ClickHouse
 from sinks.clickhouse.connection import connect
 from sinks.clickhouse.migrate import migrate
-from sinks.clickhouse.write.catalogue import TABLES, misspelt_erasures, store_catalogue
-from sinks.clickhouse.write.inserts import Writer, prepare
+from sinks.clickhouse.write.catalogue import TABLES, Meanings, misspelt_erasures, put_in_force
+from sinks.clickhouse.write.native_writer import NativeWriter
+from sinks.clickhouse.write.prepare import prepare
 from tests.support.kafka_records import Consumed, resolved_bytes
 from tests.support.touchpoints import START
 
 pytestmark = pytest.mark.sandbox
 
 BUILT_IN = Catalogue.load()
+
+
+def store_catalogue(where: ClickHouse, catalogue: Catalogue) -> bool:
+    """Put a catalogue in force; the rules stay the same."""
+    return put_in_force(where, Meanings(catalogue, session_gap_ms=1, session_cap_ms=2))
 
 
 @pytest.fixture
@@ -39,7 +45,7 @@ def client(where: ClickHouse) -> Iterator[Client]:
 
 
 def load(where: ClickHouse, *touchpoints: dict[str, Any]) -> None:
-    writer = Writer(where)
+    writer = NativeWriter(where)
     values = [resolved_bytes(f"e{number}", **fields) for number, fields in enumerate(touchpoints)]
     inserts, rejected = prepare(
         [(topics.JOURNEY_INPUTS, Consumed(v, offset=n)) for n, v in enumerate(values)]
@@ -79,7 +85,7 @@ def test_another_catalogue_replaces_adds_and_removes_and_the_same_one_writes_not
     assert client.execute(query) == [("home", "sales")]
 
     rows = [client.execute(f"SELECT count() FROM {table}") for table in TABLES]
-    store_catalogue(where, replace(changed))
+    assert not store_catalogue(where, replace(changed))
     assert [client.execute(f"SELECT count() FROM {table}") for table in TABLES] == rows
 
 

@@ -24,6 +24,9 @@ LINK = re.compile(r"\]\((?![a-z]+:)([^)#\s]*)(?:#([\w-]+))?\)")
 #: Documents that were written before the project, and that nobody who has the project has.
 OUTSIDE = re.compile(r"\b(DESIGN|RELIABILITY|PRODUCT|STYLE)(\.md\b|,? (section|chapter)\b)")
 
+#: The table of docs/design.md that shows the tree as it was.
+BEFORE = re.compile(r"^\| before: commit .*?\n\n", re.MULTILINE | re.DOTALL)
+
 #: Files that a user or a run makes, in examples.
 MADE = frozenset({"table.md"})
 
@@ -51,7 +54,7 @@ def prose(name: str) -> str:
         return "\n".join((*comments(text), *docstrings(text)))
     if name.endswith((".toml", ".sql")):
         return "\n".join(line for line in text.splitlines() if line.lstrip().startswith(("#", "--")))
-    return text
+    return BEFORE.sub("", text)
 
 
 def comments(code: str) -> Iterator[str]:

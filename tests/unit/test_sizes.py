@@ -14,14 +14,13 @@ FILES: Mapping[str, str] = {
     "schemas/records.py": "one class a contract, nothing else: a field a line, in one place to look it up",
     "streams/journeys/state/fold.py": "the steps of the fold in their order, and the state they end in",
     "streams/journeys/state/issues.py": "one state machine: opening, contacts, solving and deadlines of an issue",
-    "streams/journeys/timeline/timeline.py": "temporary: is being split",
-    "sinks/clickhouse/write/rows.py": "temporary: is being split",
+    "streams/journeys/timeline/timeline.py": "the timeline, its cached fold and its copies; to be split in three",
+    "sinks/clickhouse/write/encoding/tables.py": "one table: every column of every ClickHouse table, a line each",
 }
 
 #: Longer functions, and why each is one.
 FUNCTIONS: Mapping[str, str] = {
     "streams/journeys/state/fold.py: sealed": "one record literal: a field of JourneyState a line",
-    "sinks/clickhouse/write/rows.py: journey_row": "temporary: is being split",
 }
 
 

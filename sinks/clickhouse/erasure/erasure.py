@@ -1,9 +1,9 @@
-"""Erasure in ClickHouse: hidden at once, deleted within seconds, with a receipt; and nothing brings it back.
+"""Erasure in ClickHouse: views hide the data at once, the loader deletes it within seconds and writes a receipt.
 
-An Erase is first written down (`erasures`, which the views respect, and a receipt that is not done), then its Kafka
-offset may be committed. A few seconds later, when the workers have answered, its rows are counted and deleted and the
-receipt is done; a minute later they are deleted once more, for what was on its way. Rows that Kafka delivers again
-are left out, or cleaned of the identifier, before they are written.
+The loader first stores an Erase: in `erasures`, which the views respect, and as a receipt that is not done. Then the
+Erase's Kafka offset may be committed. A few seconds later the workers have answered: the loader counts and deletes the
+rows, and the receipt is done. A minute later it deletes once more, for rows that were on their way. Of rows that Kafka
+delivers again the loader leaves out those of an erased identifier, and takes it off the others, before it writes them.
 """
 
 from collections.abc import Iterable, Iterator
@@ -92,7 +92,7 @@ class Receipt:
 
 @dataclass
 class Erased:
-    """What was erased, as far as this loader knows: nothing of it is written any more."""
+    """The erased identifiers that this loader knows of. It writes nothing of them any more."""
 
     _known: dict[tuple[str, str, str], tuple[int, int]] = field(default_factory=dict)  # → erased_at, version
 
@@ -102,7 +102,7 @@ class Erased:
         self._known[tenant, kind, value] = max(known[0], erased_at), max(known[1], version)
 
     def concerns(self, value: bytes) -> bool:
-        """Whether a ResolvedTouchpoint has to do with an erased identifier, or cannot be read."""
+        """Whether a ResolvedTouchpoint names an erased identifier, or cannot be read."""
         if not self._known:
             return False
         try:
@@ -173,7 +173,7 @@ class Eraser:
         ]
 
     def accept(self, erasures: Iterable[Erasure]) -> None:
-        """Write erasures down: from now on views hide what they name. A request that is done already stays so."""
+        """Store erasures: from now on views hide what they name. A request that is done stays done."""
         found = list(erasures)
         if not found:
             return
@@ -205,7 +205,7 @@ class Eraser:
             self._write_receipt(client, erasure, counts)
 
     def _write_receipt(self, client: Client, one: Erasure, counts: dict[str, int]) -> None:
-        """The receipt that found most stays: an erasure that is carried out again finds nothing."""
+        """Store a receipt. Its version is the number of rows it found, so a later empty one replaces none."""
         client.execute(
             "INSERT INTO erasure_receipts (tenant, request_id, identifier_type, identifier_value, erased_at,"
             " profile_ids, deleted, done, version) VALUES",

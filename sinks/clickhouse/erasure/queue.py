@@ -1,4 +1,4 @@
-"""When erasures are carried out: seconds after they were accepted, again a minute later, and after a restart."""
+"""Schedules erasures: seconds after they were accepted, again a minute later, and after a restart."""
 
 import asyncio
 import logging
@@ -37,11 +37,11 @@ class ErasureQueue:
 
     @property
     def erased(self) -> Erased:
-        """What must not be written any more."""
+        """The erased identifiers: nothing of them may be written."""
         return self._eraser.erased
 
     async def accept(self, records: Iterable[tuple[Topic, KafkaRecord]], give_up: asyncio.Event) -> bool:
-        """Write down what a batch asks to erase; returns whether that is durable and all earlier erasures known."""
+        """Store the erasures of a batch. Returns whether they are durable and all earlier erasures are known."""
         if self._recall_at is None and not await until_done(self._recall, give_up):
             return False
         asked = requested(records)
@@ -52,7 +52,7 @@ class ErasureQueue:
         return True
 
     def work(self) -> None:
-        """Begin what is due, beside loading. Raises what stopped the last attempt: SettingsError."""
+        """Start the erasures that are due, beside loading. Raises the SettingsError that ended the last attempt."""
         if self._working is not None and self._working.done():
             self._working.result()
             self._working = None
@@ -64,12 +64,12 @@ class ErasureQueue:
             self._working = asyncio.create_task(self._carry_out(now))
 
     async def stop(self) -> None:
-        """Let what is under way end; the rest is recalled by the next loader."""
+        """Wait for the erasure that is running. The next loader recalls the others."""
         if self._working is not None:
             await asyncio.wait({self._working})
 
     async def _carry_out(self, now: float) -> None:
-        """While ClickHouse is down, it stays due."""
+        """Carry out what is due. An erasure stays due while ClickHouse is down."""
         try:
             if self._recall_at is not None and now >= self._recall_at:
                 await self._recall()
@@ -86,7 +86,7 @@ class ErasureQueue:
             self._due = {one: (max(due, later), again) for one, (due, again) in self._due.items()}
 
     async def _recall(self) -> None:
-        """Learn what was erased, here or by others; whoever stopped before the end is helped out."""
+        """Learn what this and other loaders erased, and schedule the requests that nobody has finished."""
         first = self._recall_at is None
         open_requests = await asyncio.to_thread(self._eraser.recall)
         now = self._clock()

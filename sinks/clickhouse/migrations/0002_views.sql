@@ -51,18 +51,3 @@ SELECT * EXCEPT (source_topic, source_partition, source_offset, loaded_at)
 FROM journey_signals FINAL
 WHERE status = 'RAISED'
 COMMENT 'Signals that are raised and not retracted';
-
-CREATE OR REPLACE VIEW channel_switches AS
-SELECT tenant, from_channel, channel AS to_channel, count() AS switches, uniqExact(profile_id) AS profiles
-FROM (
-    SELECT
-        tenant, profile_id, channel,
-        lagInFrame(toNullable(toString(channel))) OVER (
-            PARTITION BY tenant, profile_id ORDER BY occurred_at, event_id, source
-            ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
-        ) AS from_channel
-    FROM touchpoints_current
-)
-WHERE from_channel != channel
-GROUP BY tenant, from_channel, to_channel
-COMMENT 'From which channel people went to which, over all touchpoints, in and out';

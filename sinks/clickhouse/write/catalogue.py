@@ -1,5 +1,6 @@
-"""The catalogue in force as ClickHouse tables, so that analysts can join it and see which names nobody knows."""
+"""Puts the catalogue and the journey rules in force in ClickHouse: views go by them, and analysts can join them."""
 
+from dataclasses import dataclass
 from typing import Any, Final
 
 from clickhouse_driver import Client
@@ -8,13 +9,14 @@ from schemas.catalogue import Catalogue
 from schemas.settings import ClickHouse
 from sinks.clickhouse.connection import connect, translated
 
-#: Table → columns, the name first; the last, is_deleted, comes beside.
+#: Table → columns. The name is first; every table has is_deleted besides.
 TABLES: Final = {
     "catalogue_types": (
         "name", "alias_of", "component", "stage", "direction", "friction", "moment", "effect",
     ),
     "catalogue_channels": ("name", "alias_of", "kind"),
     "catalogue_purposes": ("name",),
+    "journey_settings": ("name", "value"),
 }  # fmt: skip
 
 
@@ -31,24 +33,34 @@ _MISSPELT: Final = """
 """
 
 
-def store_catalogue(where: ClickHouse, catalogue: Catalogue) -> None:
-    """Make the catalogue's tables say what the catalogue says; writes what differs, so it may be repeated.
+@dataclass(frozen=True, slots=True)
+class Meanings:
+    """The catalogue, and of the journey rules what the view `sessions` needs."""
 
-    Of two processes with different catalogues the later one wins. Raises UnavailableError, SinkError (retry) or
-    SettingsError (not migrated).
+    catalogue: Catalogue
+    session_gap_ms: int
+    session_cap_ms: int
+
+
+def put_in_force(where: ClickHouse, meanings: Meanings) -> bool:
+    """Make the tables say what `meanings` say; False if they said it already. Views go by them from then on.
+
+    It writes only what differs, so it may be repeated. Of two processes with different catalogues the later one wins.
+    Raises UnavailableError, SinkError (retry) or SettingsError (not migrated).
     """
-    rows = catalogue_rows(catalogue)
+    rows = rows_of(meanings)
     client = connect(where, {"async_insert": 0})
     try:
         with translated(where):
-            for table, columns in TABLES.items():
-                _store(client, table, columns, rows[table])
+            changed = [_store(client, table, columns, rows[table]) for table, columns in TABLES.items()]
     finally:
         client.disconnect()
+    return any(changed)
 
 
-def catalogue_rows(catalogue: Catalogue) -> dict[str, list[tuple[Any, ...]]]:
-    """The rows of each table, in the order of its columns."""
+def rows_of(meanings: Meanings) -> dict[str, list[tuple[Any, ...]]]:
+    """Table → its rows, in the order of its columns."""
+    catalogue = meanings.catalogue
     names = dict.fromkeys(catalogue.types, "") | dict(catalogue.type_aliases)
     types = []
     for name, alias_of in names.items():
@@ -63,13 +75,18 @@ def catalogue_rows(catalogue: Catalogue) -> dict[str, list[tuple[Any, ...]]]:
             for name, alias_of in channels.items()
         ],
         "catalogue_purposes": [(name,) for name in catalogue.purposes],
+        "journey_settings": [
+            ("session_gap_ms", meanings.session_gap_ms),
+            ("session_cap_ms", meanings.session_cap_ms),
+        ],
     }
 
 
 def misspelt_erasures(where: ClickHouse) -> list[tuple[str, str, int]]:
-    """Types that nobody knows and that look like a misspelt erasure_requested: type, source, stored touchpoints.
+    """Unknown types that look like a misspelt erasure_requested: type, source, stored touchpoints.
 
-    Whoever sent one believes that somebody was forgotten. Raises UnavailableError, SinkError or SettingsError.
+    The sender of such a touchpoint believes that it has erased somebody.
+    Raises UnavailableError, SinkError or SettingsError.
     """
     client = connect(where)
     try:
@@ -80,7 +97,8 @@ def misspelt_erasures(where: ClickHouse) -> list[tuple[str, str, int]]:
     return found
 
 
-def _store(client: Client, table: str, columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
+def _store(client: Client, table: str, columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> bool:
+    """Whether anything was written."""
     listed = ", ".join(columns)
     present = client.execute(f"SELECT {listed} FROM {table} FINAL WHERE is_deleted = 0")  # noqa: S608 - our names
     wanted = {row[0] for row in rows}
@@ -88,3 +106,4 @@ def _store(client: Client, table: str, columns: tuple[str, ...], rows: list[tupl
     gone = [(*row, 1) for row in present if row[0] not in wanted]
     if new or gone:
         client.execute(f"INSERT INTO {table} ({listed}, is_deleted) VALUES", new + gone)
+    return bool(new or gone)

@@ -1,4 +1,4 @@
-"""Records that the loader cannot take, on their way to the dead-letters topic."""
+"""Sends the records that the loader cannot store to the topic dead-letters."""
 
 from typing import Final
 
@@ -22,7 +22,7 @@ def dead_letter(rejected: Rejected) -> DeadLetter:
 async def send(producer: AIOKafkaProducer, topic: str, rejected: Rejected) -> None:
     """Return once the broker has the dead letter. Raises UnavailableError if it does not take it now.
 
-    If the topic's limit is lower than ours, the letter goes without the original and says where that is.
+    If the letter exceeds the topic's limit, it goes without the original bytes and names the record's place in Kafka.
     """
     letter = dead_letter(rejected)
     key = rejected.record.key

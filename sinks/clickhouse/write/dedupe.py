@@ -1,7 +1,7 @@
-"""States of a batch that a newer one in it replaces: ClickHouse would forget them at once, so they stay out.
+"""Leaves out the states of a batch that a newer state in the same batch supersedes.
 
-A journey is published whenever something happens to it; of a batch that holds several of its states the table keeps
-the one with the highest version, which is the only one worth decoding and sending.
+A journey is published whenever something happens to it, so a batch may hold several of its states. The table keeps
+the state with the highest version, so the loader decodes and sends only that one.
 """
 
 from collections.abc import Iterable
@@ -12,10 +12,10 @@ from schemas.consumed import KafkaRecord
 from schemas.encoding.codec import HEADER_BYTES, skip_string, take_long
 from schemas.encoding.record_types import ACCOUNT_STATE, JOURNEY_STATE
 from schemas.topics import Topic
+from sinks.clickhouse.write.encoding.rows import UNVERSIONED
 from sinks.clickhouse.write.reading import tombstone_version
-from sinks.clickhouse.write.rows import UNVERSIONED
 
-#: Topics of states, each published whole and with its version as the third field, after two texts.
+#: Topic of states → header of its record. The version is the record's third field, after two texts.
 _STATES: Final = {
     topics.JOURNEY_STATES.name: JOURNEY_STATE.header,
     topics.ACCOUNT_STATES.name: ACCOUNT_STATE.header,
@@ -23,18 +23,18 @@ _STATES: Final = {
 
 
 def without_superseded(records: Iterable[tuple[Topic, KafkaRecord]]) -> list[tuple[Topic, KafkaRecord]]:
-    """The records but for superseded states. What cannot be read stays: reading it says what is wrong with it."""
+    """The records without superseded states. A record that cannot be read stays, so that `read` rejects it."""
     kept: list[tuple[Topic, KafkaRecord] | None] = []
     newest: dict[tuple[str, bytes], tuple[int, int]] = {}
     for topic, record in records:
         version = _version(topic, record) if topic.name in _STATES else None
         if version is not None and record.key:
-            place = topic.name, record.key
-            known = newest.get(place)
+            state = topic.name, record.key
+            known = newest.get(state)
             if known is None or known[1] <= version:
                 if known is not None:
                     kept[known[0]] = None
-                newest[place] = len(kept), version
+                newest[state] = len(kept), version
         kept.append((topic, record))
     return [one for one in kept if one is not None]
 

@@ -1,4 +1,4 @@
-"""Avro files to ClickHouse over HTTP, which its native protocol has no room for."""
+"""Avro files to ClickHouse over HTTP: its native protocol takes rows only."""
 
 import ssl
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
@@ -8,11 +8,11 @@ from urllib.parse import urlencode
 from schemas.errors import SettingsError, TouchlineError, UnavailableError
 from schemas.settings import ClickHouse
 from sinks.clickhouse.connection import ANSWER_SECONDS, CONNECT_SECONDS, NOT_AUTHENTICATED, meaning
-from sinks.clickhouse.write.direct import DirectInsert
-from sinks.clickhouse.write.expressions import TOPIC, statement
-from sinks.clickhouse.write.inserts import MAX_ROWS
+from sinks.clickhouse.write.encoding.avro_statement import statement
+from sinks.clickhouse.write.encoding.columns import TOPIC
+from sinks.clickhouse.write.inserts import MAX_ROWS, AvroInsert
 
-#: As inserts.SETTINGS, and one file is one block: it is atomic, and its token tells whether it is there already.
+#: As native_writer.SETTINGS. One file is one block, so it is atomic, and the server knows the token of a repeated one.
 SETTINGS: Final = {
     "async_insert": 0,
     "insert_deduplicate": 1,
@@ -28,18 +28,18 @@ SETTINGS: Final = {
 
 
 class RefusedError(TouchlineError):
-    """ClickHouse does not take a file. Response: insert its records as rows, which finds out what is wrong."""
+    """ClickHouse refuses a file. Response: insert its records as rows, which finds the bad record."""
 
 
 class HttpWriter:
-    """Writes files over one connection, opened when needed and anew after an error; for one thread only."""
+    """Writes Avro files. A Writer[AvroInsert] (inserts.py)."""
 
     def __init__(self, where: ClickHouse) -> None:
         self._where = where
         self._connection: HTTPConnection | None = None
 
-    def write(self, insert: DirectInsert) -> None:
-        """Return once rows are durable. Raises UnavailableError (retry), RefusedError or SettingsError (stop)."""
+    def write(self, insert: AvroInsert) -> None:
+        """Return once the rows are durable. Raises UnavailableError (retry), RefusedError, or SettingsError (stop)."""
         try:
             response, said = self._post(insert)
         except (OSError, HTTPException) as error:
@@ -51,7 +51,7 @@ class HttpWriter:
             self.close()
             raise
         if response.status != 200:
-            # it may not have read the file to its end
+            # The server may not have read the file to its end.
             self.close()
             raise self._error(response, said)
 
@@ -65,8 +65,8 @@ class HttpWriter:
     def _address(self) -> str:
         return f"ClickHouse at {self._where.host}:{self._where.http_port}"
 
-    def _post(self, insert: DirectInsert) -> tuple[HTTPResponse, bytes]:
-        """The response, read to its end. A server ends connections that were idle for long: once more then."""
+    def _post(self, insert: AvroInsert) -> tuple[HTTPResponse, bytes]:
+        """The response, read to its end. An idle connection may be closed: then it tries once more."""
         idle = self._connection is not None
         try:
             return self._exchange(insert)
@@ -76,7 +76,7 @@ class HttpWriter:
             self.close()
             return self._exchange(insert)
 
-    def _exchange(self, insert: DirectInsert) -> tuple[HTTPResponse, bytes]:
+    def _exchange(self, insert: AvroInsert) -> tuple[HTTPResponse, bytes]:
         if self._connection is None:
             self._connection = self._connect()
         asked = {

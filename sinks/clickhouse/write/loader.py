@@ -1,7 +1,7 @@
 """The loader: reads Kafka, writes ClickHouse, and commits offsets only once the rows are durable.
 
-At-least-once into tables that keep one row a key, hence exactly once as seen in the views. Whatever is
-dropped before its commit (a rebalance, a stop, an outage) is read again: it is dropped by seeking back.
+Delivery is at-least-once, into tables that keep one row a key: the views show each record exactly once. A rebalance, a
+stop or an outage may drop records before their commit. The loader then seeks back, so they are read again.
 """
 
 import asyncio
@@ -15,7 +15,6 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListen
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 
 from schemas import topics
-from schemas.catalogue import Catalogue
 from schemas.consumed import KafkaRecord
 from schemas.errors import SinkError, UnavailableError
 from schemas.settings import Settings
@@ -24,24 +23,26 @@ from sinks.clickhouse.erasure.queue import ErasureQueue
 from sinks.clickhouse.migrate import check_migrated
 from sinks.clickhouse.retry import until_done
 from sinks.clickhouse.write import metrics
-from sinks.clickhouse.write.catalogue import store_catalogue
+from sinks.clickhouse.write.catalogue import Meanings, put_in_force
 from sinks.clickhouse.write.dead_letters import send
-from sinks.clickhouse.write.direct import Known, choose
 from sinks.clickhouse.write.http_writer import HttpWriter, RefusedError
-from sinks.clickhouse.write.inserts import Rejected, Writer, prepare
-from sinks.clickhouse.write.meanings import Meanings, put_in_force
+from sinks.clickhouse.write.inserts import AvroInsert, Rejected, RowInsert, Writer
+from sinks.clickhouse.write.native_writer import NativeWriter
+from sinks.clickhouse.write.prepare import prepare, row_inserts
 from sinks.clickhouse.write.reading import READ
 
 BATCH_ROWS: Final = 20_000  #: records of one flush; well below inserts.MAX_ROWS, to bound memory
 BATCH_BYTES: Final = 32 * 1024 * 1024  #: of record values in one flush
 FLUSH_SECONDS: Final = 0.5  #: between two flushes: each costs ClickHouse a part a table, and with it merges
 IDLE_SECONDS: Final = 0.1  #: how long one look for records waits for some: a stop waits as long
-#: An outage of ClickHouse must not cost us the partitions, however long: the heartbeat goes on meanwhile.
+#: The loader keeps its partitions during an outage of ClickHouse of up to this length: the heartbeat goes on.
 MAX_POLL_MS: Final = 24 * 60 * 60 * 1000
-#: What a broker may send ahead while a flush is waiting: it bounds memory during an outage.
+#: What a broker may send ahead while a flush waits. It bounds memory during an outage.
 FETCH_BYTES: Final = 16 * 1024 * 1024
-#: After ClickHouse refused a file: meanwhile rows, so that neither a source of bad records nor a server that cannot
-#: read Avro at all costs everything twice.
+#: A table's records are worth an Avro file from this number on: ClickHouse takes 20 ms to understand the statement.
+AVRO_FROM: Final = 200
+#: How long the loader sends rows only after ClickHouse refused a file. A source of bad records, or a server that cannot
+#: read Avro at all, would otherwise cost every batch twice.
 REFUSED_SECONDS: Final = 10.0
 
 _log = logging.getLogger("touchline.loader")
@@ -51,16 +52,17 @@ class Loader(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no
     """One member of the loader group. `run` returns after `stop` was called."""
 
     def __init__(self, settings: Settings, meanings: Meanings) -> None:
-        """`meanings` are in force in ClickHouse from the start on."""
+        """`meanings` are in force in ClickHouse before the first rows."""
         self._settings = settings
         self._meanings = meanings
         self._where = settings.clickhouse()
-        self._catalogue = Catalogue.load(settings.catalogue)
-        self._catalogue_stored = False
+        self._in_force = False  #: whether ClickHouse has the meanings
         self._topics = {settings.topic(topic.name): topic for topic in READ}
-        self._writer = Writer(self._where)
-        self._direct = HttpWriter(self._where) if self._where.http_port else None
-        self._direct_from = 0.0  #: on the monotonic clock: not before that
+        self._row_writer: Writer[RowInsert] = NativeWriter(self._where)
+        self._avro_writer: Writer[AvroInsert] | None = (
+            HttpWriter(self._where) if self._where.http_port else None
+        )
+        self._avro_after = 0.0  #: monotonic seconds: rows only until then
         self._erasures = ErasureQueue(self._where, time.monotonic)
         self._held: list[KafkaRecord] = []
         self._held_bytes = 0
@@ -70,7 +72,7 @@ class Loader(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no
         self._delivering = asyncio.Lock()
 
     def stop(self) -> None:
-        """Flush what is held, commit, leave the group. What ClickHouse does not take is read again."""
+        """Make `run` flush and commit the held records, and leave the group. What ClickHouse refuses is read again."""
         self._stopping.set()
         self._give_up.set()
 
@@ -111,9 +113,9 @@ class Loader(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no
                 with suppress(asyncio.CancelledError):
                     await client.stop()
             await self._erasures.stop()
-            self._writer.close()
-            if self._direct is not None:
-                self._direct.close()
+            self._row_writer.close()
+            if self._avro_writer is not None:
+                self._avro_writer.close()
 
     async def _load(self) -> None:
         clock = asyncio.get_running_loop().time
@@ -127,7 +129,7 @@ class Loader(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no
         await self._flush()
 
     async def _collect(self, left: float) -> None:
-        """Add what there is; `left`: seconds to the next flush of what is held."""
+        """Fetch records into the held ones. `left`: seconds to the next flush."""
         room = BATCH_ROWS - len(self._held)
         wait = min(max(left, 0.0), IDLE_SECONDS) if self._held else IDLE_SECONDS
         fetched = await self._consumer.getmany(timeout_ms=int(wait * 1000), max_records=room)
@@ -156,45 +158,59 @@ class Loader(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no
 
     async def _deliver(self, records: list[KafkaRecord]) -> bool:
         """Whether all effects of the records are durable. In threads, so that heartbeats go on."""
-        if not await self._store_catalogue():
+        if not await self._ensure_in_force():
             return False
         known = [(self._topics[record.topic], record) for record in records]
         if not await self._erasures.accept(known, self._give_up):
             return False
-        if self._direct is not None and time.monotonic() >= self._direct_from:
-            left = await self._deliver_directly(self._direct, known)
-            if left is None:
-                return False
-            known = left
-        inserts, rejected = await asyncio.to_thread(prepare, known, self._erasures.erased)
+        avro = self._avro_writer is not None and time.monotonic() >= self._avro_after
+        inserts, rejected = await asyncio.to_thread(
+            prepare, known, self._erasures.erased, avro_from=AVRO_FROM if avro else None
+        )
         for insert in inserts:
-            if not await until_done(partial(asyncio.to_thread, self._writer.write, insert), self._give_up):
+            if isinstance(insert, RowInsert):
+                done = await self._write_rows(insert)
+            else:
+                done = await self._write_avro(insert, rejected)
+            if not done:
                 return False
-            metrics.ROWS_LOADED.labels(insert.table).inc(insert.rows)
         return await self._send_dead_letters(rejected)
 
-    async def _store_catalogue(self) -> bool:
-        """Before the first rows, if ClickHouse was down at the start: then it explains what comes under it."""
-        if not self._catalogue_stored:
-            store = partial(asyncio.to_thread, store_catalogue, self._where, self._catalogue)
-            self._catalogue_stored = await until_done(store, self._give_up)
-        return self._catalogue_stored
+    async def _write_rows(self, insert: RowInsert) -> bool:
+        """Whether the rows are durable."""
+        if not await until_done(partial(asyncio.to_thread, self._row_writer.write, insert), self._give_up):
+            return False
+        metrics.ROWS_LOADED.labels(insert.table).inc(insert.rows)
+        return True
 
-    async def _deliver_directly(self, writer: HttpWriter, records: list[Known]) -> list[Known] | None:
-        """Let ClickHouse read what it can itself. Returns the other records; None if it was given up."""
-        inserts, left = await asyncio.to_thread(choose, records, self._erasures.erased)
-        for insert in inserts:
-            try:
-                if not await until_done(partial(asyncio.to_thread, writer.write, insert), self._give_up):
-                    return None
-            except RefusedError as error:
-                _log.warning("%s; for %.0f s records are loaded as rows", error, REFUSED_SECONDS)
-                metrics.REFUSED_FILES.labels(insert.table).inc()
-                self._direct_from = time.monotonic() + REFUSED_SECONDS
-                left.extend(insert.records)
-            else:
-                metrics.ROWS_LOADED.labels(insert.table).inc(len(insert.records))
-        return left
+    async def _write_avro(self, insert: AvroInsert, rejected: list[Rejected]) -> bool:
+        """Whether the records are durable. If ClickHouse refuses the file they go as rows, and `rejected` grows."""
+        assert self._avro_writer is not None
+        try:
+            if not await until_done(
+                partial(asyncio.to_thread, self._avro_writer.write, insert), self._give_up
+            ):
+                return False
+        except RefusedError as error:
+            _log.warning("%s; for %.0f s records are loaded as rows", error, REFUSED_SECONDS)
+            metrics.REFUSED_FILES.labels(insert.table).inc()
+            self._avro_after = time.monotonic() + REFUSED_SECONDS
+            blocks, bad = await asyncio.to_thread(row_inserts, insert.records, self._erasures.erased)
+            rejected.extend(bad)
+            for block in blocks:
+                if not await self._write_rows(block):
+                    return False
+        else:
+            metrics.ROWS_LOADED.labels(insert.table).inc(insert.rows)
+        return True
+
+    async def _put_in_force(self) -> None:
+        await asyncio.to_thread(put_in_force, self._where, self._meanings)
+        self._in_force = True
+
+    async def _ensure_in_force(self) -> bool:
+        """Whether ClickHouse has the meanings. It lacks them here only if it was down when the loader started."""
+        return self._in_force or await until_done(self._put_in_force, self._give_up)
 
     async def _send_dead_letters(self, rejected: list[Rejected]) -> bool:
         topic = self._settings.topic(topics.DEAD_LETTERS.name)
@@ -213,11 +229,11 @@ class Loader(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no
                 await self._consumer.commit(ends)
                 self._ends.update(ends)
         except (CommitFailedError, IllegalStateError) as error:
-            # Durable already: whoever has the partition now loads the same rows again, to no visible effect.
+            # The rows are durable. The partition's new owner loads the same rows again, which changes no view.
             _log.info("the group has rebalanced before a commit: %s", error)
 
     def _drop(self, records: list[KafkaRecord]) -> None:
-        """Forget the records and what was collected after them, and seek back: all of it is read again."""
+        """Drop these and all held records, and seek back to the first of them, so that they are read again."""
         starts: dict[TopicPartition, int] = {}
         for record in (*records, *self._held):
             part = TopicPartition(record.topic, record.partition)
@@ -231,7 +247,7 @@ class Loader(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no
         metrics.LAG.set(sum(lag for lag in lags if lag > 0))
 
     async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
-        """Finish and commit what is held while the partitions are ours; drop it if ClickHouse is down."""
+        """Flush and commit the held records before the partitions move on; drop them if ClickHouse is down."""
         if not revoked:
             return
         self._give_up.set()
@@ -239,7 +255,7 @@ class Loader(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no
         await asyncio.wait({asyncio.create_task(self._flush())}, timeout=self._settings.session_timeout / 2)
 
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
-        """Go on with the partitions that are ours now."""
+        """Load the partitions of the new assignment."""
         self._ends = {}
         if not self._stopping.is_set():
             self._give_up.clear()
@@ -248,9 +264,7 @@ class Loader(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no
     async def _check_clickhouse(self) -> None:
         try:
             await asyncio.to_thread(check_migrated, self._where)
-            await asyncio.to_thread(store_catalogue, self._where, self._catalogue)
-            self._catalogue_stored = True
-            await asyncio.to_thread(put_in_force, self._where, self._meanings)
+            await self._put_in_force()
         except (SinkError, UnavailableError) as error:
             _log.warning("%s; loading begins when it does", error)
 

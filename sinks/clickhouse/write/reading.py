@@ -1,4 +1,4 @@
-"""One Kafka record to the row it means: decode it, skip it, or say why it cannot be taken."""
+"""One Kafka record to its row: decode it, skip it, or say why it cannot be stored."""
 
 from typing import Final
 
@@ -9,31 +9,28 @@ from schemas.errors import ContractError, Reason
 from schemas.records import Record
 from schemas.topics import Topic
 from sinks.clickhouse.values import Row
-from sinks.clickhouse.write.rows import (
-    TABLES,
-    Source,
-    account_tombstone,
-    assignment_tombstone,
-    journey_tombstone,
-)
+from sinks.clickhouse.write.encoding.columns import Source
+from sinks.clickhouse.write.encoding.rows import tombstone_row
+from sinks.clickhouse.write.encoding.tables import TABLES
 
 #: The topics that the loader reads.
 READ: Final = tuple(topic for topic in topics.PUBLIC_PATH if "loader" in topic.read_by)
 
-#: Records of journey-inputs that profiles send each other: told by their first bytes, never decoded.
+#: Messages between profiles on journey-inputs. The loader knows them by their first bytes and never decodes them.
 _MESSAGES: Final = frozenset(topics.JOURNEY_INPUTS.values) - TABLES.keys()
 
+#: Topic → the table of its record, which a tombstone deletes a row of.
 _TOMBSTONES: Final = {
-    topics.IDENTITY_ASSIGNMENTS.name: ("identity_assignments", assignment_tombstone),
-    topics.JOURNEY_STATES.name: ("journey_states", journey_tombstone),
-    topics.ACCOUNT_STATES.name: ("account_states", account_tombstone),
+    topics.IDENTITY_ASSIGNMENTS.name: TABLES["IdentityAssignment"],
+    topics.JOURNEY_STATES.name: TABLES["JourneyState"],
+    topics.ACCOUNT_STATES.name: TABLES["AccountState"],
 }
 
 
 def read(topic: Topic, record: KafkaRecord) -> tuple[str, Row] | None:
     """The table and row of a record of `topic`, or None if it is not stored.
 
-    Raises ContractError if the record cannot be taken, except on dead-letters: an unreadable dead letter is
+    Raises ContractError if the record cannot be stored. On dead-letters it does not: an unreadable dead letter is
     stored as it is, since another dead letter about it would be no better.
     """
     if record.value is None and topic.name in _TOMBSTONES:
@@ -47,9 +44,7 @@ def read(topic: Topic, record: KafkaRecord) -> tuple[str, Row] | None:
             raise
         name, body = "DeadLetter", _unreadable(record, error)
     table = TABLES[name]
-    return table.name, table.row(
-        body, Source(record.topic, record.partition, record.offset, record.value or b"")
-    )
+    return table.name, table.row(body, Source(record.topic, record.partition, record.offset))
 
 
 def _is_message(value: bytes | None) -> bool:
@@ -64,11 +59,11 @@ def _decoded(topic: Topic, value: bytes | None) -> tuple[str, Record]:
 
 
 def _tombstone(topic: Topic, record: KafkaRecord) -> tuple[str, Row]:
-    table, row = _TOMBSTONES[topic.name]
-    source = Source(record.topic, record.partition, record.offset, b"")
+    table = _TOMBSTONES[topic.name]
+    source = Source(record.topic, record.partition, record.offset)
     try:
         key = (record.key or b"").decode()
-        return table, row(key, tombstone_version(record), source)
+        return table.name, tombstone_row(table, key, tombstone_version(record), source)
     except ValueError as error:
         raise ContractError(
             Reason.INVALID, f"a tombstone on {topic.name} that names nothing: {error}"

@@ -23,7 +23,7 @@ class Flaky:
 
 @pytest.fixture(autouse=True)
 def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retry, "FIRST_WAIT", 0.001)
+    monkeypatch.setattr(retry, "INITIAL_BACKOFF", 0.001)
 
 
 def test_it_is_repeated_until_it_is_done_and_an_outage_is_two_log_lines(
@@ -58,8 +58,8 @@ def test_an_error_that_only_the_user_can_mend_is_not_retried() -> None:
 
 
 def test_giving_up_during_a_wait_ends_it_without_another_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retry, "FIRST_WAIT", 60.0)
-    monkeypatch.setattr(retry, "LONGEST_WAIT", 60.0)
+    monkeypatch.setattr(retry, "INITIAL_BACKOFF", 60.0)
+    monkeypatch.setattr(retry, "MAX_BACKOFF", 60.0)
     action = Flaky(9, SinkError("x"))
 
     async def given_up_later() -> bool:

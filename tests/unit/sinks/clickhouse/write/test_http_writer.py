@@ -12,8 +12,9 @@ from deploy.ports import free_port
 from schemas import topics
 from schemas.errors import SettingsError, TouchlineError, UnavailableError
 from schemas.settings import ClickHouse
-from sinks.clickhouse.write.direct import DirectInsert, choose
 from sinks.clickhouse.write.http_writer import HttpWriter, RefusedError
+from sinks.clickhouse.write.inserts import AvroInsert
+from sinks.clickhouse.write.prepare import avro_inserts
 from tests.support.kafka_records import Consumed, resolved_bytes
 
 
@@ -79,9 +80,9 @@ def where(http_port: int) -> ClickHouse:
     return ClickHouse("127.0.0.1", 9000, "loader", "sesame-ö", "shop", http_port=http_port)
 
 
-def insert() -> DirectInsert:
-    (found,), _ = choose(
-        [(topics.JOURNEY_INPUTS, Consumed(resolved_bytes("e1"), topic="x.journey-inputs"))], least=1
+def insert() -> AvroInsert:
+    (found,), _ = avro_inserts(
+        [(topics.JOURNEY_INPUTS, Consumed(resolved_bytes("e1"), topic="x.journey-inputs"))], None, 1
     )
     return found
 

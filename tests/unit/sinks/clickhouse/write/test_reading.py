@@ -7,8 +7,8 @@ from schemas.encoding.codec import header
 from schemas.encoding.record_types import DEAD_LETTER, IDENTITY_ASSIGNMENT, JOURNEY_STATE, RESOLVED_TOUCHPOINT
 from schemas.errors import ContractError, Reason
 from schemas.topics import Topic
+from sinks.clickhouse.write.encoding.rows import UNVERSIONED
 from sinks.clickhouse.write.reading import READ, read
-from sinks.clickhouse.write.rows import UNVERSIONED
 from tests.support.kafka_records import Consumed, assignment, example, resolved_bytes
 
 

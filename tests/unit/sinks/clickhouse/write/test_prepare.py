@@ -1,6 +1,6 @@
 from schemas import topics
 from schemas.encoding.record_types import JOURNEY_STATE
-from sinks.clickhouse.write.inserts import prepare
+from sinks.clickhouse.write.prepare import prepare
 from tests.support.kafka_records import Consumed, journey, resolved_bytes
 
 

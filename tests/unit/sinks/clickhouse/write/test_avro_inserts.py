@@ -8,7 +8,9 @@ from schemas.encoding.record_types import JOURNEY_SIGNAL, JOURNEY_STATE, MOVE, R
 from schemas.errors import ContractError
 from schemas.topics import Topic
 from sinks.clickhouse.erasure.erasure import Erased
-from sinks.clickhouse.write.direct import LEAST_RECORDS, choose
+from sinks.clickhouse.write.inserts import AvroInsert
+from sinks.clickhouse.write.loader import AVRO_FROM
+from sinks.clickhouse.write.prepare import avro_inserts, prepare
 from tests.support.kafka_records import Consumed, journey, resolved_bytes, signal
 
 Records = list[tuple[Topic, Consumed]]
@@ -35,7 +37,7 @@ def test_touchpoints_and_states_go_directly_and_everything_else_does_not() -> No
         (topics.JOURNEY_STATES, Consumed(resolved_bytes("in the wrong topic"))),
     ]
 
-    inserts, rest = choose([*touchpoints(3), *states, *others], least=1)
+    inserts, rest = avro_inserts([*touchpoints(3), *states, *others], None, 1)
 
     assert {insert.table: insert.records for insert in inserts} == {
         "touchpoints": touchpoints(3), "journey_states": states,
@@ -44,16 +46,16 @@ def test_touchpoints_and_states_go_directly_and_everything_else_does_not() -> No
 
 
 def test_few_records_are_not_worth_a_statement() -> None:
-    few = touchpoints(LEAST_RECORDS - 1)
+    few = touchpoints(AVRO_FROM - 1)
 
-    assert choose(few) == ([], few)
-    assert len(choose(touchpoints(LEAST_RECORDS))[0]) == 1
+    assert avro_inserts(few, None, AVRO_FROM) == ([], few)
+    assert len(avro_inserts(touchpoints(AVRO_FROM), None, AVRO_FROM)[0]) == 1
 
 
 def test_what_the_codec_would_walk_before_decoding_is_left_to_it() -> None:
     value = resolved_bytes("e1", attributes={"a": "x" * UNWALKED_BYTES})
 
-    assert choose([(topics.JOURNEY_INPUTS, Consumed(value))], least=1)[0] == []
+    assert avro_inserts([(topics.JOURNEY_INPUTS, Consumed(value))], None, 1)[0] == []
 
 
 def test_of_a_profiles_states_only_the_newest_goes() -> None:
@@ -62,14 +64,17 @@ def test_of_a_profiles_states_only_the_newest_goes() -> None:
         for version in (1, 2, 3)
     ]
 
-    ((insert,), rest) = choose(states, least=1)
+    ((insert,), rejected) = prepare(states, avro_from=1)
 
+    assert isinstance(insert, AvroInsert)
     assert insert.records == [states[2]]
-    assert rest == []
+    assert rejected == []
 
 
 def test_every_file_has_a_token_of_its_own_even_with_the_same_records() -> None:
-    assert choose(touchpoints(1), least=1)[0][0].token != choose(touchpoints(1), least=1)[0][0].token
+    assert (
+        avro_inserts(touchpoints(1), None, 1)[0][0].token != avro_inserts(touchpoints(1), None, 1)[0][0].token
+    )
 
 
 def test_whatever_carries_an_erased_identifier_is_left_to_the_rows() -> None:
@@ -87,7 +92,7 @@ def test_whatever_carries_an_erased_identifier_is_left_to_the_rows() -> None:
         )
     ]
 
-    ((insert,), rest) = choose(records, erased, least=1)
+    ((insert,), rest) = avro_inserts(records, erased, 1)
 
     assert rest == records[:3]
     assert insert.records == records[3:]

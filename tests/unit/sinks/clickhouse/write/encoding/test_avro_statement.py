@@ -1,20 +1,23 @@
 import pytest
 
 from schemas.encoding.registry import current
-from sinks.clickhouse.write.avro_input import Column, columns, symbols
-from sinks.clickhouse.write.expressions import EXPRESSIONS, statement
-from sinks.clickhouse.write.rows import TABLES, Source
+from sinks.clickhouse.write.encoding.avro_input import InputColumn, columns, field_at
+from sinks.clickhouse.write.encoding.avro_statement import AVRO_RECORDS, statement
+from sinks.clickhouse.write.encoding.columns import Source
+from sinks.clickhouse.write.encoding.tables import TABLES
 from tests.support.kafka_records import example
 
 
-@pytest.mark.parametrize("name", EXPRESSIONS)
+@pytest.mark.parametrize("name", AVRO_RECORDS)
 def test_a_column_is_made_in_python_and_in_sql_or_in_neither(name: str) -> None:
-    assert list(EXPRESSIONS[name]) == list(TABLES[name].row(example(name), Source("a-topic", 0, 0, b"")))
+    table = TABLES[name]
+
+    assert list(table.expressions(current()[name])) == list(table.row(example(name), Source("a-topic", 0, 0)))
 
 
-@pytest.mark.parametrize("name", EXPRESSIONS)
+@pytest.mark.parametrize("name", AVRO_RECORDS)
 def test_every_field_of_the_record_is_read(name: str) -> None:
-    said = " ".join(EXPRESSIONS[name].values())
+    said = " ".join(TABLES[name].expressions(current()[name]).values())
 
     assert [column.name for column in columns(current()[name]) if column.name not in said] == []
 
@@ -54,12 +57,14 @@ def test_what_clickhouse_would_take_and_the_codec_refuses_is_checked() -> None:
 def test_arrays_in_arrays_have_variables_of_their_own() -> None:
     (column,) = (one for one in columns(current()["JourneyState"]) if one.name == "open_issues")
 
-    assert isinstance(column, Column)
+    assert isinstance(column, InputColumn)
     assert "arrayAll(i1 -> isValidUTF8(i1), tupleElement(i0, 'channels'))" in column.checks[0]
 
 
 def test_symbols_stand_in_the_order_of_their_numbers() -> None:
-    assert symbols(current()["JourneyState"], "touchline.ConsentDecision") == ["GRANTED", "DENIED", "REVOKED"]
+    consent = field_at(current()["JourneyState"], ["consent"])
+
+    assert consent.value("v").schema["symbols"] == ["GRANTED", "DENIED", "REVOKED"]
 
 
 def test_the_statement_names_the_table_of_the_record() -> None:

@@ -1,13 +1,14 @@
-"""How ClickHouse reads a record's Avro: the columns of `input()`, and what must hold of them.
+"""How ClickHouse reads a record's Avro: the columns of `input()`, and the conditions that the statement checks.
 
-Its reader finds a field by its path, `session.Session.started_at`: through records by their fields' names and through
-a union by its branch's, where it also checks that there is such a branch. What it would take and the codec refuses is
-left to checks: text that is not UTF-8, an enum's number beyond its symbols (the file declares enums as the integers
-that they are on the wire, since the reader looks symbols up unchecked), a map that names a key twice, of which the
-codec keeps the last. One difference is left: within the records of an array a branch that does not exist is null.
+ClickHouse's Avro reader finds a field by its path, such as `session.Session.started_at`: through a record by the
+field's name, through a union by the name of the branch. The reader refuses a branch that does not exist. It accepts
+three things that the codec refuses, so the statement checks for them: text that is not UTF-8, an enum's number beyond
+its symbols, and a map that names a key twice. The file declares an enum as the integer that it is on the wire, because
+the reader does not check the symbols that it looks up. One difference is left: within the records of an array the
+reader takes a branch that does not exist for null.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 from schemas.encoding.datum import physical
@@ -18,7 +19,7 @@ _TYPES: Final = {
 }  # fmt: skip
 
 
-class Column(NamedTuple):
+class InputColumn(NamedTuple):
     """A column of `input()`. Avro's null is '' in a text and NULL in a number."""
 
     name: str
@@ -26,15 +27,52 @@ class Column(NamedTuple):
     checks: tuple[str, ...]  #: SQL conditions on it
 
 
-def columns(schema: AvroSchema) -> list[Column]:
+def columns(schema: AvroSchema) -> list[InputColumn]:
     """The columns of a record's fields."""
     return list(_columns("", schema, _named(schema)))
 
 
-def symbols(schema: AvroSchema, name: str) -> list[str]:
-    """The symbols of an enum that a schema defines somewhere, in the order of their numbers."""
-    found: list[str] = _named(schema)[name]["symbols"]
-    return found
+class Field(NamedTuple):
+    """A field as an SQL expression, with its definition in the record's schema."""
+
+    expression: str
+    schema: AvroSchema
+    nullable: bool  #: whether the expression may be NULL
+    names: dict[str, Any]  #: every type that the record's schema defines
+
+    def part(self, name: str) -> "Field":
+        """A field of this record, which is a tuple in SQL."""
+        (found,) = (field for field in self.schema["fields"] if field["name"] == name)
+        return self._inner(f"{self.expression}.{name}", found["type"])
+
+    def item(self, variable: str) -> "Field":
+        """An item of this array, by the name of a lambda's variable."""
+        return self._inner(variable, self.schema["items"])
+
+    def value(self, variable: str) -> "Field":
+        """A value of this map, by the name of a lambda's variable."""
+        return self._inner(variable, self.schema["values"])
+
+    def _inner(self, expression: str, schema: AvroSchema) -> "Field":
+        found = _defined(schema, self.names)
+        nullable = _kind(found) == "union"
+        return Field(expression, _not_null(found, self.names) if nullable else found, nullable, self.names)
+
+
+def field_at(schema: AvroSchema, path: Sequence[str]) -> Field:
+    """The field of a record at a path of names, read from its column of `input()`."""
+    names = _named(schema)
+    steps, nullable = [], False
+    for name in path:
+        (found,) = (field for field in schema["fields"] if field["name"] == name)
+        steps.append(name)
+        schema = _defined(found["type"], names)
+        if _kind(schema) == "union":
+            nullable = True
+            schema = _not_null(schema, names)
+            steps.append(_branch(schema))
+    # see _columns: of a text that is not there the reader makes ''
+    return Field(f"`{'.'.join(steps)}`", schema, nullable and _kind(schema) != "string", names)
 
 
 def wire(schema: AvroSchema) -> AvroSchema:
@@ -45,8 +83,8 @@ def wire(schema: AvroSchema) -> AvroSchema:
 
 def _columns(
     path: str, schema: AvroSchema, names: dict[str, Any], *, nullable: bool = False
-) -> Iterator[Column]:
-    schema = names.get(schema, schema) if isinstance(schema, str) else schema
+) -> Iterator[InputColumn]:
+    schema = _defined(schema, names)
     kind = _kind(schema)
     if kind == "record":
         for field in schema["fields"]:
@@ -54,19 +92,12 @@ def _columns(
             yield from _columns(inner, field["type"], names, nullable=nullable)
     elif kind == "union":
         branch = _not_null(schema, names)
-        name = (
-            branch["name"]
-            if _kind(branch) == "record"
-            else "int"
-            if _kind(branch) == "enum"
-            else _kind(branch)
-        )
-        yield from _columns(f"{path}.{name}", branch, names, nullable=True)
+        yield from _columns(f"{path}.{_branch(branch)}", branch, names, nullable=True)
     else:
-        # ClickHouse fills in '' for a text that is not there, and NULL for a number
+        # ClickHouse fills in '' for a text that is not there, NULL for a number
         wrapped = nullable and kind != "string"
         checks = _checks(f"`{path}`", schema, names)
-        yield Column(
+        yield InputColumn(
             path,
             f"Nullable({_type(schema, names)})" if wrapped else _type(schema, names),
             tuple(f"ifNull({check}, 1)" for check in checks) if wrapped else tuple(checks),
@@ -74,7 +105,7 @@ def _columns(
 
 
 def _type(schema: AvroSchema, names: dict[str, Any]) -> str:
-    schema = names.get(schema, schema) if isinstance(schema, str) else schema
+    schema = _defined(schema, names)
     kind = _kind(schema)
     if kind == "union":
         return f"Nullable({_type(_not_null(schema, names), names)})"
@@ -90,7 +121,7 @@ def _type(schema: AvroSchema, names: dict[str, Any]) -> str:
 
 def _checks(value: str, schema: AvroSchema, names: dict[str, Any], depth: int = 0) -> Iterator[str]:
     """Conditions on a value; `depth` tells the variables of nested lambdas apart."""
-    schema = names.get(schema, schema) if isinstance(schema, str) else schema
+    schema = _defined(schema, names)
     kind, item = _kind(schema), f"i{depth}"
     if kind == "string":
         yield f"isValidUTF8({value})"
@@ -122,14 +153,25 @@ def _kind(schema: AvroSchema) -> str:
     return kind if isinstance(kind, str) else _kind(kind)
 
 
+def _defined(schema: AvroSchema, names: dict[str, Any]) -> AvroSchema:
+    """The definition of a type that is given by its name."""
+    return names.get(schema, schema) if isinstance(schema, str) else schema
+
+
 def _not_null(union: list[AvroSchema], names: dict[str, Any]) -> AvroSchema:
     """The one branch of a nullable that is not null, with its definition."""
     (branch,) = (branch for branch in union if branch != "null")
-    return names.get(branch, branch) if isinstance(branch, str) else branch
+    return _defined(branch, names)
+
+
+def _branch(schema: AvroSchema) -> str:
+    """How the reader names a branch of a union: a record by its name, all others by their type on the wire."""
+    kind = _kind(schema)
+    return str(schema["name"]) if kind == "record" else "int" if kind == "enum" else kind
 
 
 def _named(schema: AvroSchema) -> dict[str, Any]:
-    """Every type that a self-contained schema defines, by its full name."""
+    """Every type that a self-contained schema defines: full name → definition."""
     found: dict[str, Any] = {}
     if isinstance(schema, list):
         for branch in schema:

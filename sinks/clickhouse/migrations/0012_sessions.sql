@@ -1,24 +1,15 @@
 -- Sessions by the definition of streams/journeys/state/sessions.py: what the journey state counts, from the touchpoints.
 
--- sinks/clickhouse/write/meanings.py writes a row whenever a loader or a migration begins with another catalogue or other rules.
-CREATE TABLE IF NOT EXISTS journey_meanings (
-    directions Map(String, LowCardinality(String)) COMMENT 'Touchpoint type to outbound or internal; all others are inbound',
-    session_gap_ms Int64 COMMENT 'Longest pause within a session that its source did not name',
-    session_cap_ms Int64 COMMENT 'Longest time from the start of a session to its last touchpoint',
-    written_at DateTime64(6, 'UTC') DEFAULT now64(6)
-)
-ENGINE = MergeTree
-ORDER BY written_at
-COMMENT 'What of the catalogue and the journey rules the views need; the newest row is in force';
-
 -- A touchpoint that is not inbound belongs to no session. Those that a source named are one session by
 -- (source, session_id); all others of a profile are one as long as no pause exceeds the gap. A session ends at the
 -- cap after its start: the next touchpoint begins another.
 CREATE OR REPLACE VIEW sessions AS
 WITH
-    (SELECT argMax((mapKeys(directions), session_gap_ms, session_cap_ms), written_at) FROM journey_meanings) AS meanings,
-    if(meanings.2 = 0, 30 * 60 * 1000, meanings.2) AS gap,
-    if(meanings.3 = 0, 3 * 24 * 60 * 60 * 1000, meanings.3) AS cap
+    (SELECT groupArray(name) FROM catalogue_types FINAL WHERE is_deleted = 0 AND direction != 'inbound') AS not_inbound,
+    (SELECT value FROM journey_settings FINAL WHERE is_deleted = 0 AND name = 'session_gap_ms') AS set_gap,
+    (SELECT value FROM journey_settings FINAL WHERE is_deleted = 0 AND name = 'session_cap_ms') AS set_cap,
+    ifNull(set_gap, 30 * 60 * 1000) AS gap,
+    ifNull(set_cap, 3 * 24 * 60 * 60 * 1000) AS cap
 SELECT
     tenant,
     profile_id,
@@ -66,7 +57,7 @@ FROM (
                         ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
                     ) AS previous
                 FROM touchpoints_current AS t
-                WHERE NOT has(meanings.1, type)
+                WHERE NOT has(not_inbound, type)
             )
         )
         GROUP BY tenant, profile_id, source, session_id, run

@@ -1,5 +1,5 @@
--- The catalogue in force, as `touchline migrate` and the loader write it: what the names in other tables mean, and
--- which of them nobody knows.
+-- The catalogue and the journey rules in force. `touchline migrate` and the loader write them
+-- (sinks/clickhouse/write/catalogue.py). Views take the meaning of types and channels from here.
 
 CREATE TABLE IF NOT EXISTS catalogue_types (
     name String,
@@ -36,6 +36,16 @@ CREATE TABLE IF NOT EXISTS catalogue_purposes (
 ENGINE = ReplacingMergeTree(loaded_at, is_deleted)
 ORDER BY name
 COMMENT 'Consent purposes of the catalogue in force; read with FINAL';
+
+CREATE TABLE IF NOT EXISTS journey_settings (
+    name String COMMENT 'session_gap_ms: longest pause within a session that its source did not name; session_cap_ms: longest time from the start of a session to its last touchpoint',
+    value Int64,
+    is_deleted UInt8,
+    loaded_at DateTime64(3, 'UTC') DEFAULT now64(3)
+)
+ENGINE = ReplacingMergeTree(loaded_at, is_deleted)
+ORDER BY name
+COMMENT 'The journey rules in force, as far as views need them; read with FINAL';
 
 CREATE OR REPLACE VIEW unknown_names AS
 WITH

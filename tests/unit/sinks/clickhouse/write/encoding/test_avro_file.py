@@ -4,8 +4,8 @@ from fastavro import reader
 
 from schemas.encoding.record_types import JOURNEY_STATE, RESOLVED_TOUCHPOINT
 from schemas.encoding.registry import current
-from sinks.clickhouse.write.avro_file import END, END_BYTES, HEAD, PLACE, Container, Item
-from sinks.clickhouse.write.avro_input import wire
+from sinks.clickhouse.write.encoding.avro_file import END, END_BYTES, HEAD, PLACE, Container, Item
+from sinks.clickhouse.write.encoding.avro_input import wire
 from tests.support.kafka_records import example, resolved, resolved_bytes
 
 

@@ -1,7 +1,8 @@
 """Avro object container files (Avro 1.12, "Object Container Files") around records that are encoded already.
 
 An item is the concatenation of its fields, so a record's value is copied untouched. Each item ends with the same random
-bytes: a value that takes more or less than its own bytes shows, and nobody outside this process can know them.
+bytes, which nobody outside this process can know. The statement (avro_statement.py) finds them in their place only if
+ClickHouse read exactly the value's own bytes.
 """
 
 import json
@@ -25,7 +26,7 @@ _SYNC: Final = os.urandom(16)
 
 
 class Item(NamedTuple):
-    """A single object and where it is from."""
+    """An Avro single object, and the Kafka record that it comes from."""
 
     offset: int
     partition: int

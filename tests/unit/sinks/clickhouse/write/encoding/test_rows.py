@@ -6,10 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.encoding.codec import encode
-from schemas.encoding.record_types import RESOLVED_TOUCHPOINT
 from sinks.clickhouse.values import EARLIEST, LATEST, moment
-from sinks.clickhouse.write.rows import TABLES, Source, touchpoint_row
+from sinks.clickhouse.write.encoding.columns import Source
+from sinks.clickhouse.write.encoding.tables import TABLES
 from tests.support.kafka_records import example, resolved
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -17,8 +16,7 @@ int64 = st.integers(-(2**63), 2**63 - 1)
 
 
 def row_of(name: str, record: dict[str, Any]) -> dict[str, Any]:
-    source = Source("a-topic", 2, 7, encode(name, record))
-    return TABLES[name].row(record, source)
+    return TABLES[name].row(record, Source("a-topic", 2, 7))
 
 
 def readable(value: Any) -> Any:
@@ -40,8 +38,8 @@ def test_the_copy_stitched_under_the_newest_assignment_wins() -> None:
 
 
 def test_which_of_two_differing_copies_wins_does_not_depend_on_where_they_lay_in_kafka() -> None:
-    value = RESOLVED_TOUCHPOINT.encode(resolved())
-    first, second = (touchpoint_row(resolved(), Source("t", 0, offset, value)) for offset in (1, 2))
+    touchpoints = TABLES["ResolvedTouchpoint"]
+    first, second = (touchpoints.row(resolved(), Source("t", 0, offset)) for offset in (1, 2))
 
     assert first["version"] == second["version"]
 

@@ -1,0 +1,39 @@
+"""Rows that no record's columns make: those of tombstones, and the history of assignments."""
+
+from typing import Final
+
+from sinks.clickhouse.values import Row, moment
+from sinks.clickhouse.write.encoding.columns import ORIGIN, Source, Table
+
+#: The version of a tombstone that carries none. It exceeds every version that Touchline writes, so the tombstone wins.
+UNVERSIONED: Final = 1 << 63
+
+#: Table → the table that keeps every version of its rows, made by `history_row`.
+HISTORY_OF: Final = {"identity_assignments": "identity_assignment_history"}
+
+
+def history_row(row: Row, published_at: int) -> Row:
+    """The history's row of an assignment's row, deleted or not. `published_at`: UTC milliseconds."""
+    return {**row, "published_at": moment(published_at)}
+
+
+def tombstone_row(table: Table, key: str, version: int | None, source: Source) -> Row:
+    """The deleted row that a tombstone means. It has the key's columns only; ClickHouse fills in the others.
+
+    `version` None: the tombstone carries none. Raises ValueError if the key does not have the form of `table.key`.
+    """
+    names, values = _split(table.key, nested=True), _split(key, nested=":" in table.key)
+    if len(values) != len(names) or not all(values):
+        raise ValueError(f"the key of a tombstone of {table.name} must read {table.key}")
+    return {
+        **dict(zip(names, values, strict=True)),
+        "version": UNVERSIONED + source.offset if version is None else max(version, 0),
+        "is_deleted": 1,
+        **{column.name: column.value({}, source, {}) for column in ORIGIN},
+    }
+
+
+def _split(key: str, *, nested: bool) -> list[str]:
+    """Split `tenant/rest`, and the rest at its first colon if `nested`."""
+    tenant, _, rest = key.partition("/")
+    return [tenant, *rest.split(":", 1)] if nested else [tenant, rest]

@@ -41,7 +41,7 @@ class Topic:
 
 TOUCHPOINTS = Topic(
     "touchpoints", "tenant/strongest identifier", ("Touchpoint",),
-    ("sources", "stitch"), ("stitch",), 7 * DAY_MS, public=True,
+    ("sources", "collector", "stitch"), ("stitch",), 7 * DAY_MS, public=True,
 )  # fmt: skip
 IDENTITY_LINKS = Topic(
     "identity-links", "tenant", ("IdentityLink", "IdentityCorrection"),
@@ -80,7 +80,7 @@ ACCOUNT_STATES = Topic(
 )  # fmt: skip
 DEAD_LETTERS = Topic(
     "dead-letters", "the original key", ("DeadLetter",),
-    ("stitch", "identity", "journeys", "accounts", "loader"), ("loader", "operator"), 30 * DAY_MS,
+    ("stitch", "identity", "journeys", "accounts", "loader", "collector"), ("loader", "operator"), 30 * DAY_MS,
 )  # fmt: skip
 
 #: Private to the worker: the state of each agent, replayed when a partition changes hands.

@@ -5,10 +5,9 @@ import signal
 from typing import Annotated
 
 import typer
-from prometheus_client import start_http_server
 
 from deploy.cli.logs import configure
-from schemas.errors import SettingsError
+from deploy.cli.metrics import serve_metrics
 from schemas.settings import Settings
 from sinks.loader import Loader
 
@@ -25,7 +24,7 @@ def command(
     settings = Settings.from_env()
     configure(loglevel)
     if settings.metrics_port:
-        _serve_metrics(settings.metrics_port)
+        serve_metrics(settings.metrics_port)
     asyncio.run(_load(settings))
 
 
@@ -34,10 +33,3 @@ async def _load(settings: Settings) -> None:
     for stop in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(stop, loader.stop)
     await loader.run()
-
-
-def _serve_metrics(port: int) -> None:
-    try:
-        start_http_server(port, addr="127.0.0.1")
-    except OSError as error:
-        raise SettingsError(f"TOUCHLINE_METRICS_PORT {port} cannot be used: {error.strerror}") from error

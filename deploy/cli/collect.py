@@ -1,0 +1,98 @@
+"""`touchline collect`: events over HTTP into Kafka."""
+
+import asyncio
+import ipaddress
+import secrets
+import sys
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from deploy.cli.logs import configure
+from deploy.cli.metrics import serve_metrics
+from deploy.cli.output import remarks, say
+from schemas.errors import SettingsError
+from schemas.jsonform import DEFAULT_TENANT
+from schemas.settings import Settings
+from schemas.toml_text import read_text
+from streams.collect.keys import WriteKey, WriteKeys, hash_of, parse_keys
+from streams.collect.mapping_file import built_in, load_mapping
+from streams.collect.messages import MessageMapping
+from streams.collect.run import Listening, run
+from streams.collect.senders import Sender
+from streams.identity.load_policy import load
+
+PORT: Final = 8480
+
+
+def command(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="0 for any that is free.", min=0, max=65535)] = PORT,
+    keyless: Annotated[
+        bool,
+        typer.Option("--open", help="Take events without a write key; only on loopback, to try things out."),
+    ] = False,
+    new_key: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Print a new write key and its entry, and end.")
+    ] = None,
+    certificate: Annotated[str, typer.Option(help="PEM file for TLS; else a proxy in front does it.")] = "",
+    private_key: Annotated[str, typer.Option(help="PEM file, if the certificate's does not hold it.")] = "",
+    loglevel: Annotated[str, typer.Option(help="DEBUG, INFO, WARNING or ERROR.")] = "WARNING",
+) -> None:
+    """Take events over HTTP: plain JSON, and what Segment's and RudderStack's SDKs send. As many as you like.
+
+    An answer of 2xx says that Kafka has the events. Write keys stand in the file that TOUCHLINE_COLLECTOR_KEYS names.
+
+    Example: touchline collect --open
+    """
+    if new_key is not None:
+        _print_new_key(new_key)
+        return
+    settings = Settings.from_env()
+    keys = _keys(settings, host, keyless=keyless)
+    configure(loglevel)
+    if settings.metrics_port:
+        serve_metrics(settings.metrics_port)
+    policy = load(settings.identity_policy, settings.pseudonym_secret(), settings.pseudonym_key_id)
+    asyncio.run(run(settings, Listening(host, port, certificate, private_key), keys, policy, _announce))
+
+
+def _announce(address: str) -> None:
+    say(f"collector: {address}")
+    sys.stdout.flush()
+
+
+def _keys(settings: Settings, host: str, *, keyless: bool) -> WriteKeys:
+    if keyless:
+        if not _is_loopback(host):
+            raise SettingsError(f"--open takes events from anybody, so --host must be loopback, not {host}")
+        return WriteKeys({}, WriteKey(Sender("collector", DEFAULT_TENANT, None), built_in()))
+    path = settings.collector_keys
+    if not path:
+        raise SettingsError(
+            "TOUCHLINE_COLLECTOR_KEYS names no file of write keys: make one with `touchline collect --new-key NAME`,"
+            " or try things out with --open"
+        )
+    folder = Path(path).parent
+
+    def read_mapping(name: str) -> MessageMapping:
+        return load_mapping(str(folder / name) if name else "", f"{path}: mapping")
+
+    return WriteKeys(parse_keys(read_text(path, "TOUCHLINE_COLLECTOR_KEYS"), path, read_mapping))
+
+
+def _print_new_key(name: str) -> None:
+    """The key on standard output alone, once; its entry for the file beside it."""
+    key = secrets.token_urlsafe(24)
+    entry = f'[keys.{name}]\nsha256 = "{hash_of(key)}"\nsource = "{name}"\n'
+    parse_keys(entry, f"--new-key {name}", lambda _: built_in())
+    say(entry)
+    remarks.print(f"the write key, shown only now: {key}", markup=False, soft_wrap=True)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,81 @@
+"""The collector as a process: from its settings to its orderly end."""
+
+import asyncio
+import signal
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from schemas.errors import SettingsError
+from schemas.settings import Settings
+from streams.collect.intake import Intake
+from streams.collect.keys import WriteKeys
+from streams.collect.limits import Limits
+from streams.collect.server import Collector
+from streams.identity.policy import IdentityPolicy
+
+
+@dataclass(frozen=True)
+class Listening:
+    """Where the collector listens."""
+
+    host: str
+    port: int  #: 0: any that is free
+    certificate: str = ""  #: PEM files for TLS; empty: none
+    private_key: str = ""
+
+    def tls(self) -> ssl.SSLContext | None:
+        """What the certificate gives. Raises SettingsError."""
+        if not self.certificate:
+            return None
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        try:
+            context.load_cert_chain(self.certificate, self.private_key or None)
+        except (OSError, ssl.SSLError) as error:
+            raise SettingsError(f"the certificate {self.certificate} cannot be used: {error}") from error
+        return context
+
+
+async def run(
+    settings: Settings,
+    listening: Listening,
+    keys: WriteKeys,
+    policy: IdentityPolicy,
+    announce: Callable[[str], None],
+    limits: Limits | None = None,
+) -> None:
+    """Serve until SIGTERM or SIGINT; then answer what is under way, and end. `announce` gets the address.
+
+    Raises SettingsError for an address that cannot be used, UnavailableError without a broker.
+    """
+    limits = limits or Limits()
+    intake = Intake(settings, limits)
+    tls = listening.tls()
+    await intake.start()
+    collector = Collector(keys, policy, intake, limits)
+    runner = web.AppRunner(
+        collector.application(),
+        access_log=None,
+        auto_decompress=False,
+        shutdown_timeout=limits.answer_seconds,
+    )
+    stopped = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    try:
+        await runner.setup()
+        site = web.TCPSite(runner, listening.host, listening.port, ssl_context=tls)
+        try:
+            await site.start()
+        except OSError as error:
+            raise SettingsError(
+                f"{listening.host}:{listening.port} cannot be listened on ({error.strerror}): name another --port"
+            ) from error
+        host, port = runner.addresses[0][:2]
+        announce(f"{'https' if tls else 'http'}://{f'[{host}]' if ':' in host else host}:{port}")
+        await stopped.wait()
+    finally:
+        await runner.cleanup()
+        await intake.stop()

@@ -1,0 +1,253 @@
+"""The HTTP server: a request's way from its head to its answer.
+
+Authorise, read within limits, understand, prepare, publish, wait for the broker, answer. Nothing is kept between two
+requests but the counts of the limits, so as many collectors as you like may run side by side.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from aiohttp import web
+
+from schemas.codec import encode
+from schemas.errors import ContractError, Reason
+from streams.collect import metrics, plain, segment
+from streams.collect.answers import (
+    Answer,
+    Result,
+    allow_origin,
+    json_answer,
+    plain_answer,
+    preflight,
+    problem_answer,
+    segment_answer,
+)
+from streams.collect.intake import Intake, Reservation
+from streams.collect.items import Head, Item, Posted
+from streams.collect.keys import WriteKey, WriteKeys
+from streams.collect.letters import letter_of
+from streams.collect.limits import Limits
+from streams.collect.openapi import document
+from streams.collect.outgoing import record
+from streams.collect.problems import ProblemError
+from streams.collect.rate import TokenBucket
+from streams.collect.requests import body_of, unauthorised, write_key_of
+from streams.identity.policy import IdentityPolicy
+
+#: Items that are worked on before other requests get their turn.
+TURN: Final = 100
+
+log: Final = logging.getLogger("touchline.collector")
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How one kind of client sends, and what it understands as an answer."""
+
+    name: str  #: in metrics and dead letters
+    path: str
+    read: Callable[[Head, bytes], Posted]
+    answer: Answer
+    letters: bool  #: whether what is refused becomes a dead letter, because the client does not read why
+
+
+PROTOCOLS: Final = (
+    Protocol("touchpoints", "/v1/{call:touchpoints}", plain.read, plain_answer, letters=False),
+    Protocol(
+        "segment", f"/v1/{{call:{'|'.join(segment.CALLS)}}}", segment.read, segment_answer, letters=True
+    ),
+)
+
+
+class Collector:
+    """The routes and what they share. `now` is the wall clock in UTC ms, `clock` a monotonic one in seconds."""
+
+    def __init__(
+        self,
+        keys: WriteKeys,
+        policy: IdentityPolicy,
+        intake: Intake,
+        limits: Limits,
+        now: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._keys = keys
+        self._policy = policy
+        self._intake = intake
+        self._limits = limits
+        self._now = now
+        self._clock = clock
+        self._buckets: dict[str, TokenBucket] = {}
+        self._document = document(limits)
+
+    def application(self) -> web.Application:
+        """The aiohttp application. Run it with `auto_decompress=False`: bodies are inflated here, within limits."""
+        app = web.Application(middlewares=[_answered])
+        app.router.add_get("/health", self._health)
+        app.router.add_get("/ready", self._ready)
+        app.router.add_get("/openapi.json", self._openapi)
+        for protocol in PROTOCOLS:
+            app.router.add_post(protocol.path, self._handler(protocol))
+        return app
+
+    def _handler(self, protocol: Protocol) -> Handler:
+        async def handle(request: web.Request) -> web.StreamResponse:
+            started = self._clock()
+            status = 500
+            try:
+                response = await self._collect(request, protocol)
+            except ProblemError as problem:
+                status = problem.status
+                raise
+            else:
+                status = response.status
+                return response
+            finally:
+                metrics.REQUESTS.labels(protocol.name, status).inc()
+                metrics.SECONDS.labels(protocol.name).observe(self._clock() - started)
+
+        return handle
+
+    async def _collect(self, request: web.Request, protocol: Protocol) -> web.Response:
+        in_header = write_key_of(request)
+        key = None if in_header is None else self._authorised(in_header)
+        self._intake.require_ready()
+        with Reservation(self._intake) as held:
+            body = await body_of(request, self._limits, held)
+            posted = protocol.read(_head(request), body)
+            if key is None:
+                key = self._authorised(posted.write_key)
+            self._admit(key, posted.count, request.headers.get("Origin"))
+            return protocol.answer(await self._take(posted, key, protocol, held))
+
+    def _authorised(self, write_key: str | None) -> WriteKey:
+        """The entry of a write key. Raises ProblemError 401."""
+        found = self._keys.anyone if write_key is None else self._keys.find(write_key)
+        if found is None:
+            raise unauthorised(
+                "the request has no write key: send it as the user of Basic authorisation"
+                if write_key is None
+                else "the write key is not known here"
+            )
+        return found
+
+    def _admit(self, key: WriteKey, count: int, origin: str | None) -> None:
+        """Raise ProblemError if a key may not send this from there, or not now."""
+        if origin is not None and key.origins and origin not in key.origins:
+            raise ProblemError(403, "origin", f"the write key is not for pages of {origin[:100]}")
+        if count > self._limits.items:
+            raise ProblemError(
+                413,
+                "too_many",
+                f"the request has {count} items, the limit is {self._limits.items}: send fewer at once",
+            )
+        if key.events_per_second is not None:
+            bucket = self._buckets.get(key.sender.name)
+            if bucket is None:
+                bucket = self._buckets[key.sender.name] = TokenBucket(key.events_per_second, self._clock())
+            wait = bucket.take(count, self._clock())
+            if wait:
+                raise ProblemError(
+                    429, "rate", f"the write key may send {key.events_per_second:g} events a second", wait
+                )
+
+    async def _take(
+        self, posted: Posted, key: WriteKey, protocol: Protocol, held: Reservation
+    ) -> Sequence[Result]:
+        """Publish what can be taken and, where the protocol wants it, letters about the rest."""
+        received_at = self._now()
+        outbox, size = self._intake.outbox(), 0
+        results: list[Result] = []
+        for number, item in enumerate(posted.items(key.sender, key.mapping, received_at), start=1):
+            if number % TURN == 0:
+                await asyncio.sleep(0)
+            error, record_key, value = self._record(item, received_at)
+            topic = self._intake.touchpoints
+            if error is not None and protocol.letters:
+                topic = self._intake.dead_letters
+                value = encode("DeadLetter", letter_of(item, error, protocol.name, key.sender, received_at))
+            if value:
+                outbox.add(topic, record_key, value)
+                size += len(record_key) + len(value)
+            results.append((_event_id(item), error))
+        held.hold(size)
+        await self._intake.publish(outbox, held)
+        for _, error in results:
+            metrics.EVENTS.labels(protocol.name, "accepted" if error is None else error.reason.value).inc()
+        return results
+
+    def _record(self, item: Item, received_at: int) -> tuple[ContractError | None, bytes, bytes]:
+        """What became of an item: an error, or the key and value of its record."""
+        if item.touchpoint is None:
+            assert item.error is not None
+            return item.error, b"", b""
+        try:
+            return None, *record(item.touchpoint, self._policy, received_at)
+        except ContractError as error:
+            return error, b"", b""
+        except (MemoryError, OSError):
+            raise
+        except Exception as error:
+            # one event that we fail on must not cost the others of its batch, again with every retry
+            log.exception("an event could not be prepared: a bug, please report it")
+            return (
+                ContractError(Reason.UNEXPECTED, f"{type(error).__name__}: a bug of the collector"),
+                b"",
+                b"",
+            )
+
+    async def _health(self, _: web.Request) -> web.Response:
+        return json_answer({"status": "ok"})
+
+    async def _ready(self, _: web.Request) -> web.Response:
+        self._intake.require_ready()
+        return json_answer({"status": "ready"})
+
+    async def _openapi(self, _: web.Request) -> web.Response:
+        return json_answer(self._document)
+
+
+@web.middleware
+async def _answered(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Every answer is JSON that a web page may read, whatever went wrong."""
+    origin = request.headers.get("Origin")
+    if request.method == "OPTIONS":
+        return preflight(origin or "*")
+    try:
+        response = await handler(request)
+    except ProblemError as problem:
+        response = problem_answer(problem)
+    except web.HTTPException as error:
+        known = {404: "there is nothing at this path", 405: "this path takes another method"}
+        response = problem_answer(ProblemError(error.status, "http", known.get(error.status, error.reason)))
+        if "Allow" in error.headers:
+            response.headers["Allow"] = error.headers["Allow"]
+    except Exception:
+        log.exception("a request failed on what looks like a bug")
+        response = problem_answer(
+            ProblemError(500, "bug", "the collector failed: nothing is confirmed, send it again")
+        )
+    if origin is not None:
+        allow_origin(response, origin)
+    return response
+
+
+def _head(request: web.Request) -> Head:
+    return Head(
+        call=request.match_info.get("call", ""),
+        media_type=request.content_type.lower(),
+        headers={name.lower(): value for name, value in request.headers.items()},
+        query=dict(request.query),
+    )
+
+
+def _event_id(item: Item) -> str | None:
+    source = item.touchpoint if item.touchpoint is not None else item.original
+    event_id = source.get("event_id") if isinstance(source, dict) else None
+    return event_id if isinstance(event_id, str) else None

@@ -18,13 +18,8 @@ def record(touchpoint: dict[str, Any], policy: IdentityPolicy, received_at: int)
     """
     read = from_json(touchpoint, received_at)
     check(read)
-    try:
-        strongest, prepared = prepare(read, policy)
-        value = encode("Touchpoint", prepared)
-    except UnicodeEncodeError as error:
-        raise ContractError(
-            Reason.INVALID, "a text holds half of a surrogate pair: it is no Unicode"
-        ) from error
+    strongest, prepared = prepare(read, policy)
+    value = encode("Touchpoint", prepared)
     if len(value) > MAX_BYTES:
         raise ContractError(Reason.TOO_LARGE, f"the record has {len(value)} bytes, the limit is {MAX_BYTES}")
     return identifier_key(prepared["tenant"], strongest), value

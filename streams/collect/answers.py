@@ -19,6 +19,13 @@ ALLOWED_HEADERS: Final = (
 )
 
 
+#: A GIF of one transparent pixel.
+PIXEL: Final = (
+    b"GIF89a\x01\x00\x01\x00\x80\x00\x00\xff\xff\xff\x00\x00\x00!\xf9\x04\x01\x00\x00\x00\x00"
+    b",\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02D\x01\x00;"
+)
+
+
 def json_answer(value: Any, status: int = 200, media_type: str = "application/json") -> web.Response:
     """A JSON document."""
     body = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "backslashreplace")
@@ -52,6 +59,22 @@ def segment_answer(results: Sequence[Result]) -> web.Response:
     """Segment's 200, which its clients take for all; how many became dead letters stands beside it."""
     refused = sum(error is not None for _, error in results)
     return json_answer({"success": True, **({"dead_letters": refused} if refused else {})})
+
+
+def posthog_answer(results: Sequence[Result]) -> web.Response:
+    """PostHog's 200; how many became dead letters stands beside it."""
+    refused = sum(error is not None for _, error in results)
+    return json_answer({"status": 1, **({"dead_letters": refused} if refused else {})})
+
+
+def snowplow_answer(_: Sequence[Result]) -> web.Response:
+    """Snowplow's 200 to a POST."""
+    return web.Response(text="ok")
+
+
+def pixel_answer(_: Sequence[Result]) -> web.Response:
+    """A transparent pixel: what asks with GET may be an image of a page or a mail."""
+    return web.Response(body=PIXEL, content_type="image/gif", headers={"Cache-Control": "no-store"})
 
 
 def allow_origin(response: web.StreamResponse, origin: str) -> None:

@@ -200,6 +200,11 @@ def _within(text: str) -> str:
     """A text within the limit of ids: a longer one is replaced by its hash, so that the event is kept."""
     if len(text) * 4 <= MAX_ID_BYTES or len(text.encode("utf-8", "surrogatepass")) <= MAX_ID_BYTES:
         return text
+    return hashed_id(text)
+
+
+def hashed_id(text: str) -> str:
+    """An id of 32 characters in place of one that is too long."""
     return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 

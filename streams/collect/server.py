@@ -15,16 +15,19 @@ from aiohttp import web
 
 from schemas.codec import encode
 from schemas.errors import ContractError, Reason
-from streams.collect import metrics, plain, segment
+from streams.collect import cloudevents, metrics, plain, posthog, segment, snowplow
 from streams.collect.answers import (
     Answer,
     Result,
     allow_origin,
     json_answer,
+    pixel_answer,
     plain_answer,
+    posthog_answer,
     preflight,
     problem_answer,
     segment_answer,
+    snowplow_answer,
 )
 from streams.collect.intake import Intake, Reservation
 from streams.collect.items import Head, Item, Posted
@@ -55,6 +58,8 @@ class Protocol:
     read: Callable[[Head, bytes], Posted]
     answer: Answer
     letters: bool  #: whether what is refused becomes a dead letter, because the client does not read why
+    method: str = "POST"
+    encoding: Callable[[Head], str | None] = lambda _: None  #: of a body whose headers name none
 
 
 PROTOCOLS: Final = (
@@ -62,6 +67,18 @@ PROTOCOLS: Final = (
     Protocol(
         "segment", f"/v1/{{call:{'|'.join(segment.CALLS)}}}", segment.read, segment_answer, letters=True
     ),
+    Protocol("cloudevents", "/v1/cloudevents", cloudevents.read, plain_answer, letters=False),
+    *(
+        Protocol(
+            "posthog", path + slash, posthog.read, posthog_answer, letters=True, encoding=posthog.encoding
+        )
+        for path in posthog.PATHS
+        for slash in ("", "/")
+    ),
+    Protocol(
+        "snowplow", "/com.snowplowanalytics.snowplow/tp2", snowplow.read_post, snowplow_answer, letters=True
+    ),
+    Protocol("snowplow", "/i", snowplow.read_get, pixel_answer, letters=True, method="GET"),
 )
 
 
@@ -93,7 +110,7 @@ class Collector:
         app.router.add_get("/ready", self._ready)
         app.router.add_get("/openapi.json", self._openapi)
         for protocol in PROTOCOLS:
-            app.router.add_post(protocol.path, self._handler(protocol))
+            app.router.add_route(protocol.method, protocol.path, self._handler(protocol))
         return app
 
     def _handler(self, protocol: Protocol) -> Handler:
@@ -119,8 +136,9 @@ class Collector:
         key = None if in_header is None else self._authorised(in_header)
         self._intake.require_ready()
         with Reservation(self._intake) as held:
-            body = await body_of(request, self._limits, held)
-            posted = protocol.read(_head(request), body)
+            head = _head(request)
+            body = await body_of(request, self._limits, held, protocol.encoding(head))
+            posted = protocol.read(head, body)
             if key is None:
                 key = self._authorised(posted.write_key)
             self._admit(key, posted.count, request.headers.get("Origin"))

@@ -13,7 +13,8 @@ from schemas.touchpoints import (
     MAX_IDENTIFIERS,
     MAX_NAME_BYTES,
 )
-from streams.collect import segment
+from streams.collect import posthog, segment
+from streams.collect.cloudevents import BATCHED, STRUCTURED
 from streams.collect.limits import Limits
 from streams.collect.plain import NDJSON
 
@@ -25,6 +26,7 @@ _NAMED_TEXTS: Final[dict[str, Any]] = {
     "additionalProperties": {"type": ["string", "number", "boolean", "null"]},
 }
 _TIME: Final[dict[str, Any]] = {"oneOf": [{"type": "string", "format": "date-time"}, {"type": "integer"}]}
+_LIKE_SEGMENT: Final = "Kafka has the events, and dead letters about those that could not be taken."
 _REASON: Final = {"type": "string", "enum": [reason.value for reason in Reason]}
 _LIMITED: Final = {
     "event_id": MAX_ID_BYTES, "type": MAX_NAME_BYTES, "source": MAX_NAME_BYTES, "channel": MAX_CHANNEL_BYTES,
@@ -47,6 +49,10 @@ def document(limits: Limits) -> dict[str, Any]:
             "/v1/touchpoints": {"post": _touchpoints(limits)},
             **{f"/v1/{call}": {"post": _segment(call, "Message")} for call in calls},
             **{f"/v1/{call}": {"post": _segment(call, "Batch")} for call in batches},
+            "/v1/cloudevents": {"post": _cloudevents()},
+            **{path: {"post": _posthog(path)} for path in posthog.PATHS},
+            "/com.snowplowanalytics.snowplow/tp2": {"post": _snowplow_post()},
+            "/i": {"get": _snowplow_get()},
             "/health": {"get": _probe("health", "The process runs.")},
             "/ready": {"get": _probe("ready", "The broker takes records.")},
             "/openapi.json": {"get": _probe("openapi", "This document.")},
@@ -70,7 +76,6 @@ def document(limits: Limits) -> dict[str, Any]:
 
 
 def _touchpoints(limits: Limits) -> dict[str, Any]:
-    results = {"application/json": {"schema": {"$ref": "#/components/schemas/Results"}}}
     return {
         "operationId": "publish",
         "summary": "Touchpoints as JSON: one, an array, or one a line",
@@ -95,15 +100,7 @@ def _touchpoints(limits: Limits) -> dict[str, Any]:
                 },
             },
         },
-        "responses": {
-            "200": {"description": "Kafka has all of them.", "content": results},
-            "207": {
-                "description": "Kafka has those that are accepted; the others say why not.",
-                "content": results,
-            },
-            "422": {"description": "None could be taken; each says why.", "content": results},
-            **_problems(),
-        },
+        "responses": _item_results(),
     }
 
 
@@ -115,11 +112,84 @@ def _segment(call: str, schema: str) -> dict[str, Any]:
         "requestBody": {"required": True, "content": {"application/json": media, "text/plain": media}},
         "responses": {
             "200": {
-                "description": "Kafka has the messages, and dead letters about those that could not be taken.",
+                "description": _LIKE_SEGMENT,
                 "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Success"}}},
             },
             **_problems(),
         },
+    }
+
+
+def _cloudevents() -> dict[str, Any]:
+    event = {"schema": {"$ref": "#/components/schemas/CloudEvent"}}
+    batch = {"schema": {"type": "array", "items": {"$ref": "#/components/schemas/CloudEvent"}}}
+    return {
+        "operationId": "cloudevents",
+        "summary": "CloudEvents 1.0: structured and batched; binary with ce- headers",
+        "requestBody": {"required": True, "content": {STRUCTURED: event, BATCHED: batch}},
+        "responses": _item_results(),
+    }
+
+
+def _posthog(path: str) -> dict[str, Any]:
+    schema = {"anyOf": [{"type": "object"}, {"type": "array", "items": {}}]}
+    return {
+        "operationId": "posthog" + path.replace("/", "_"),
+        "summary": "PostHog's capture API",
+        "requestBody": {"required": True, "content": {"application/json": {"schema": schema}}},
+        "responses": {
+            "200": {
+                "description": _LIKE_SEGMENT,
+                "content": {"application/json": {"schema": {"type": "object"}}},
+            },
+            **_problems(),
+        },
+    }
+
+
+def _snowplow_post() -> dict[str, Any]:
+    schema = {
+        "type": "object",
+        "required": ["data"],
+        "properties": {
+            "data": {"type": "array", "items": {}, "description": "Events, by the tracker protocol v2."}
+        },
+    }
+    return {
+        "operationId": "snowplow_post",
+        "summary": "Snowplow's tracker protocol; `aid` is the write key where no header has it",
+        "requestBody": {"required": True, "content": {"application/json": {"schema": schema}}},
+        "responses": {
+            "200": {"description": _LIKE_SEGMENT, "content": {"text/plain": {"schema": {"type": "string"}}}},
+            **_problems(),
+        },
+    }
+
+
+def _snowplow_get() -> dict[str, Any]:
+    return {
+        "operationId": "snowplow_get",
+        "summary": "One event of Snowplow's tracker protocol in the query",
+        "parameters": [
+            {"name": name, "in": "query", "schema": {"type": "string"}} for name in ("e", "eid", "aid")
+        ],
+        "responses": {
+            "200": {"description": _LIKE_SEGMENT, "content": {"image/gif": {"schema": {"type": "string"}}}},
+            **_problems(),
+        },
+    }
+
+
+def _item_results() -> dict[str, Any]:
+    results = {"application/json": {"schema": {"$ref": "#/components/schemas/Results"}}}
+    return {
+        "200": {"description": "Kafka has all of them.", "content": results},
+        "207": {
+            "description": "Kafka has those that are accepted; the others say why not.",
+            "content": results,
+        },
+        "422": {"description": "None could be taken; each says why.", "content": results},
+        **_problems(),
     }
 
 
@@ -162,6 +232,19 @@ def _schemas(limits: Limits) -> dict[str, Any]:
             "properties": {
                 "batch": {"type": "array", "items": {}, "maxItems": limits.items},
                 "writeKey": {"type": ["string", "null"]},
+            },
+        },
+        "CloudEvent": {
+            "type": "object",
+            "required": ["specversion", "id", "source", "type"],
+            "properties": {
+                "specversion": {"const": "1.0"},
+                "id": {"type": "string", "minLength": 1},
+                "source": {"type": "string", "minLength": 1},
+                "type": {"type": "string", "minLength": 1},
+                "time": {"type": "string", "format": "date-time"},
+                "subject": {"description": "The user id."},
+                "data": {"type": ["object", "null"]},
             },
         },
         "Success": {

@@ -43,9 +43,9 @@ def read(head: Head, body: bytes) -> Posted:
     document = parse(_unwrapped(head, body))
     around = document if isinstance(document, dict) else {}
     events = (
-        document if isinstance(document, list) else document.get("batch") if "batch" in around else [document]
+        around.get("batch") if "batch" in around else document if isinstance(document, list) else [document]
     )
-    if not isinstance(events, list):
+    if not isinstance(document, (dict, list)) or not isinstance(events, list):
         raise ProblemError(
             400, "no_batch", "the body must be an event, an array of them, or hold one under batch"
         )

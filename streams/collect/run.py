@@ -54,13 +54,7 @@ async def run(
     intake = Intake(settings, limits)
     tls = listening.tls()
     await intake.start()
-    collector = Collector(keys, policy, intake, limits)
-    runner = web.AppRunner(
-        collector.application(),
-        access_log=None,
-        auto_decompress=False,
-        shutdown_timeout=limits.answer_seconds,
-    )
+    runner = Collector(keys, policy, intake, limits).runner()
     stopped = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)

@@ -43,6 +43,8 @@ from streams.identity.policy import IdentityPolicy
 
 #: Items that are worked on before other requests get their turn.
 TURN: Final = 100
+#: For which a body that was refused is still read, so that its sender reads the answer.
+LINGER_SECONDS: Final = 2.0
 
 log: Final = logging.getLogger("touchline.collector")
 
@@ -103,8 +105,15 @@ class Collector:
         self._buckets: dict[str, TokenBucket] = {}
         self._document = document(limits)
 
+    def runner(self) -> web.AppRunner:
+        """The application, ready to be set up; aiohttp leaves inflating to us, who do it within limits."""
+        return web.AppRunner(
+            self.application(), access_log=None, auto_decompress=False, lingering_time=LINGER_SECONDS,
+            shutdown_timeout=self._limits.answer_seconds,
+        )  # fmt: skip
+
     def application(self) -> web.Application:
-        """The aiohttp application. Run it with `auto_decompress=False`: bodies are inflated here, within limits."""
+        """The routes."""
         app = web.Application(middlewares=[_answered])
         app.router.add_get("/health", self._health)
         app.router.add_get("/ready", self._ready)

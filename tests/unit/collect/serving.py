@@ -67,6 +67,7 @@ class Client:
         self.broker = broker
         self.intake = intake
         self.time = 0.0  #: what the collector's monotonic clock shows
+        self.wall = START  #: its wall clock
 
     async def post(
         self, path: str, json: Any = None, *, key: str | None = "k-shop", **options: Any
@@ -101,7 +102,7 @@ def write_keys() -> WriteKeys:
 
 @asynccontextmanager
 async def serving(limits: Limits | None = None, keys: WriteKeys | None = None) -> AsyncIterator[Client]:
-    """A collector with a broker of its own; the wall clock stands at START."""
+    """A collector with a broker of its own; both clocks stand still."""
     limits = limits or Limits()
     broker = Broker()
     intake = Intake(Settings(), limits, connect=lambda: broker)  # type: ignore[arg-type,return-value]
@@ -111,10 +112,10 @@ async def serving(limits: Limits | None = None, keys: WriteKeys | None = None) -
         load("", SECRET.encode(), "k1"),
         intake,
         limits,
-        now=lambda: START,
+        now=lambda: client.wall,
         clock=lambda: client.time,
     )
-    runner = web.AppRunner(collector.application(), access_log=None, auto_decompress=False)
+    runner = collector.runner()
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     async with ClientSession() as session:

@@ -12,6 +12,7 @@ from aiokafka.errors import KafkaTimeoutError
 from deploy.sources.publisher import message as published
 from schemas.jsonform import from_json
 from streams.collect.limits import Limits
+from streams.collect.server import PROTOCOLS
 from streams.identity.load_policy import load
 from tests.touchpoints import START
 from tests.unit.collect.messages import message
@@ -442,3 +443,39 @@ def test_a_collector_that_is_open_takes_what_has_no_key() -> None:
             assert [one["source"] for one in client.broker.touchpoints()] == ["any", "collector"]
 
     asyncio.run(run())
+
+
+def test_every_path_is_in_the_document_and_the_other_way_round() -> None:
+    async def body() -> None:
+        async with serving() as client:
+            served = await (await client.get("/openapi.json")).json()
+            documented = {
+                (path, method.upper()) for path, entry in served["paths"].items() for method in entry
+            }
+            routes = {
+                (protocol.path.replace(match, call).rstrip("/"), protocol.method)
+                for protocol in PROTOCOLS
+                for match in [protocol.path[protocol.path.find("{") :] if "{" in protocol.path else "{}"]
+                for call in match.strip("{}").removeprefix("call:").split("|")
+            }
+
+            assert documented - {("/health", "GET"), ("/ready", "GET"), ("/openapi.json", "GET")} == routes
+
+    asyncio.run(body())
+
+
+def test_a_retry_has_the_same_key_id_and_time_whenever_it_comes() -> None:
+    batch = {"batch": [message(timestamp="2025-12-31T23:59:58Z")], "sentAt": "2026-01-01T00:00:00Z"}
+
+    async def body() -> None:
+        async with serving() as client:
+            await client.post("/v1/batch", batch)
+            client.wall += 40_000
+            await client.post("/v1/batch", batch)
+
+            first, again = client.broker.touchpoints()
+            assert again.pop("received_at") == first.pop("received_at") + 40_000
+            assert again == first
+            assert len({key for key, _ in client.broker.records["touchpoints"]}) == 1
+
+    asyncio.run(body())

@@ -29,7 +29,7 @@ def add_attribute(attributes: dict[str, str], name: str, value: Any) -> bool:
     if text == "":
         return True
     full = len(attributes) >= MAX_ATTRIBUTES - 1  # LEFT_OUT has its place too
-    if full or not name or _bytes(name) > MAX_ID_BYTES or _bytes(text) > MAX_VALUE_BYTES:
+    if full or not name or _beyond(name, MAX_ID_BYTES) or _beyond(text, MAX_VALUE_BYTES):
         return False
     attributes[name] = text
     return True
@@ -49,8 +49,9 @@ def _text(value: Any) -> str:
     return str(value)
 
 
-def _bytes(text: str) -> int:
-    return len(text.encode("utf-8", "surrogatepass"))
+def _beyond(text: str, limit: int) -> bool:
+    # a character takes up to four bytes: most texts need not be encoded
+    return 4 * len(text) > limit and len(text.encode("utf-8", "surrogatepass")) > limit
 
 
 def _cut(name: str) -> str:

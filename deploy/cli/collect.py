@@ -2,6 +2,7 @@
 
 import asyncio
 import ipaddress
+import re
 import secrets
 import sys
 from pathlib import Path
@@ -24,6 +25,7 @@ from streams.collect.senders import Sender
 from streams.identity.load_policy import load
 
 PORT: Final = 8480
+_KEY_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 def command(
@@ -84,10 +86,10 @@ def _keys(settings: Settings, host: str, *, keyless: bool) -> WriteKeys:
 
 def _print_new_key(name: str) -> None:
     """The key on standard output alone, once; its entry for the file beside it."""
+    if not _KEY_NAME.fullmatch(name):
+        raise SettingsError(f"--new-key is {name[:80]!r}: use 1 to 64 of A-Z a-z 0-9 _ -")
     key = secrets.token_urlsafe(24)
-    entry = f'[keys.{name}]\nsha256 = "{hash_of(key)}"\nsource = "{name}"\n'
-    parse_keys(entry, f"--new-key {name}", lambda _: built_in())
-    say(entry)
+    say(f'[keys.{name}]\nsha256 = "{hash_of(key)}"\nsource = "{name}"\n')
     remarks.print(f"the write key, shown only now: {key}", markup=False, soft_wrap=True)
 
 

@@ -1,5 +1,6 @@
 """CloudEvents 1.0 over HTTP: binary (attributes in headers), structured (one JSON object) and batched (an array)."""
 
+from collections.abc import Iterator
 from functools import partial
 from typing import Any, Final
 from urllib.parse import unquote
@@ -38,8 +39,8 @@ def read(head: Head, body: bytes) -> Posted:
             400, "no_cloudevent", f"send ce- headers, or Content-Type {STRUCTURED} or {BATCHED}"
         )
 
-    def items(sender: Sender, mapping: MessageMapping, received_at: int) -> list[Item]:
-        return [item_of(event, partial(_touchpoint, event, mapping, sender, received_at)) for event in events]
+    def items(sender: Sender, mapping: MessageMapping, received_at: int) -> Iterator[Item]:
+        return (item_of(event, partial(_touchpoint, event, mapping, sender, received_at)) for event in events)
 
     return Posted(len(events), items)
 

@@ -123,9 +123,10 @@ class Intake:
         if self._publisher is None:
             raise busy("the broker is away: nothing was taken")
         held.handed_over = True
-        sending: asyncio.Task[object] = asyncio.create_task(self._publisher.publish(outbox))
+        publisher = self._publisher
+        sending: asyncio.Task[object] = asyncio.create_task(publisher.publish(outbox))
         self._sending[sending] = asyncio.get_running_loop().time()
-        sending.add_done_callback(lambda task: self._sent(task, held))
+        sending.add_done_callback(lambda task: self._sent(task, publisher, held))
         await asyncio.wait((sending,), timeout=self.limits.answer_seconds)
         if not sending.done():
             raise busy("the broker has not acknowledged in time: send it again, nothing is counted twice")
@@ -135,24 +136,18 @@ class Intake:
         if error is not None:
             raise error
 
-    def _sent(self, task: "asyncio.Task[object]", held: Reservation) -> None:
+    def _sent(self, task: "asyncio.Task[object]", publisher: Publisher, held: Reservation) -> None:
         del self._sending[task]
         held.release()
-        if not task.cancelled() and isinstance(error := task.exception(), KafkaError):
-            log.warning(
-                "Kafka at %s failed (%s): connecting anew", self._settings.brokers, type(error).__name__
-            )
-            self._renew()
+        failed = not task.cancelled() and isinstance(task.exception(), KafkaError)
+        if failed and publisher is self._publisher:  # the first of those that it failed
+            log.warning("Kafka at %s failed (%s): connecting anew", self._settings.brokers, task.exception())
+            self._publisher = None
+            self._renewal = asyncio.create_task(self._reconnect(publisher))
 
-    def _renew(self) -> None:
+    async def _reconnect(self, failed: Publisher) -> None:
         """Connect anew: after some failures an idempotent producer takes nothing more."""
-        if self._renewal is None or self._renewal.done():
-            failed, self._publisher = self._publisher, None
-            self._renewal = asyncio.create_task(self._reconnect(failed))
-
-    async def _reconnect(self, failed: Publisher | None) -> None:
-        if failed is not None:
-            await failed.stop()
+        await failed.stop()
         while self._publisher is None:
             try:
                 await self.start()

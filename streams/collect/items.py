@@ -1,10 +1,10 @@
 """What a request carries: what an adapter gets to see of it, and what it makes of it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from schemas.errors import ContractError
+from schemas.errors import ContractError, Reason
 from streams.collect.messages import MessageMapping
 from streams.collect.senders import Sender
 
@@ -28,8 +28,8 @@ class Item:
     error: ContractError | None = None
 
 
-#: What makes items of a request once its write key is known: sender, mapping, our time of receipt (UTC ms).
-ToItems = Callable[[Sender, MessageMapping, int], list[Item]]
+#: What makes items of a request, one at a time, once its write key is known: sender, mapping, time of receipt (UTC ms).
+ToItems = Callable[[Sender, MessageMapping, int], Iterator[Item]]
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,19 @@ class Posted:
 
 
 def item_of(original: Any, read: Callable[[], dict[str, Any]]) -> Item:
-    """The item of what `read` returns, or of the ContractError that it raises."""
+    """The item of what `read` returns, or of what it raises."""
     try:
         return Item(original, read())
-    except ContractError as error:
-        return Item(original, None, error)
+    except Exception as error:  # noqa: BLE001 (whatever it is must not cost the other items of the request)
+        return Item(original, None, refusal(error))
+
+
+def refusal(error: Exception) -> ContractError:
+    """The ContractError of an item that failed: UNEXPECTED, with its cause, for what can only be a bug of ours."""
+    if isinstance(error, ContractError):
+        return error
+    if isinstance(error, (MemoryError, OSError)):
+        raise error
+    unexpected = ContractError(Reason.UNEXPECTED, f"{type(error).__name__}: a bug of the collector")
+    unexpected.__cause__ = error
+    return unexpected

@@ -1,5 +1,6 @@
 """Plain JSON touchpoints: one object, an array of them, or one on each line (NDJSON)."""
 
+from collections.abc import Iterator
 from functools import partial
 from typing import Any, Final, NoReturn
 
@@ -27,8 +28,8 @@ def read(head: Head, body: bytes) -> Posted:
         document = parse(body)
         values = document if isinstance(document, list) else [document]
 
-    def items(sender: Sender, _: MessageMapping, received_at: int) -> list[Item]:
-        return [item_of(value, partial(touchpoint_of, value, sender, received_at)) for value in values]
+    def items(sender: Sender, _: MessageMapping, received_at: int) -> Iterator[Item]:
+        return (item_of(value, partial(touchpoint_of, value, sender, received_at)) for value in values)
 
     return Posted(len(values), items)
 

@@ -2,7 +2,7 @@
 
 import base64
 import binascii
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import Any, Final
 from urllib.parse import parse_qs
@@ -52,11 +52,11 @@ def read(head: Head, body: bytes) -> Posted:
     historical = around.get("historical_migration") is True
     sent_at = None if historical else sent_at_of(around, "sent_at")
 
-    def items(sender: Sender, mapping: MessageMapping, received_at: int) -> list[Item]:
-        return [
+    def items(sender: Sender, mapping: MessageMapping, received_at: int) -> Iterator[Item]:
+        return (
             item_of(event, partial(_touchpoint, event, mapping, sender, received_at, sent_at))
             for event in events
-        ]
+        )
 
     return Posted(len(events), items, _write_key([around, *events[:1]]))
 

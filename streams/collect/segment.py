@@ -3,6 +3,7 @@
 One message at /v1/track, /v1/identify … (analytics.js: /v1/t, /v1/i …), many under "batch" at /v1/batch and /v1/import.
 """
 
+from collections.abc import Iterator
 from functools import partial
 from typing import Any, Final
 
@@ -43,11 +44,11 @@ def read(head: Head, body: bytes) -> Posted:
     # what is imported happened long ago: its clock is nobody's
     sent_at = None if head.call == "import" else sent_at_of(document)
 
-    def items(sender: Sender, mapping: MessageMapping, received_at: int) -> list[Item]:
-        return [
+    def items(sender: Sender, mapping: MessageMapping, received_at: int) -> Iterator[Item]:
+        return (
             item_of(message, partial(mapping.touchpoint, message, sender, received_at, sent_at))
             for message in messages
-        ]
+        )
 
     return Posted(len(messages), items, write_key)
 

@@ -7,14 +7,14 @@ requests but the counts of the limits, so as many collectors as you like may run
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
 from aiohttp import web
 
 from schemas.codec import encode
-from schemas.errors import ContractError, Reason
+from schemas.errors import Reason
 from streams.collect import cloudevents, metrics, plain, posthog, segment, snowplow
 from streams.collect.answers import (
     Answer,
@@ -29,8 +29,8 @@ from streams.collect.answers import (
     segment_answer,
     snowplow_answer,
 )
-from streams.collect.intake import Intake, Reservation
-from streams.collect.items import Head, Item, Posted
+from streams.collect.intake import Intake, Reservation, busy
+from streams.collect.items import Head, Item, Posted, refusal
 from streams.collect.keys import WriteKey, WriteKeys
 from streams.collect.letters import letter_of
 from streams.collect.limits import Limits
@@ -40,10 +40,13 @@ from streams.collect.problems import ProblemError
 from streams.collect.rate import TokenBucket
 from streams.collect.requests import body_of, unauthorised, write_key_of
 from streams.identity.policy import IdentityPolicy
+from streams.runtime.publisher import Outbox
 
 #: Items that are worked on before other requests get their turn.
 TURN: Final = 100
-#: For which a body that was refused is still read, so that its sender reads the answer.
+#: Requests whose JSON is in memory at the same time.
+PARSED_AT_ONCE: Final = 4
+#: Seconds for which a body that was refused is still read, so that its sender reads the answer.
 LINGER_SECONDS: Final = 2.0
 
 log: Final = logging.getLogger("touchline.collector")
@@ -103,6 +106,7 @@ class Collector:
         self._now = now
         self._clock = clock
         self._buckets: dict[str, TokenBucket] = {}
+        self._room = asyncio.Semaphore(PARSED_AT_ONCE)
         self._document = document(limits)
 
     def runner(self) -> web.AppRunner:
@@ -147,11 +151,61 @@ class Collector:
         with Reservation(self._intake) as held:
             head = _head(request)
             body = await body_of(request, self._limits, held, protocol.encoding(head))
-            posted = protocol.read(head, body)
-            if key is None:
-                key = self._authorised(posted.write_key)
-            self._admit(key, posted.count, request.headers.get("Origin"))
-            return protocol.answer(await self._take(posted, key, protocol, held))
+            await self._enter()
+            try:
+                outbox, results = await self._prepare(head, body, key, protocol)
+            finally:
+                self._room.release()
+            del body
+            held.hold(
+                sum(len(value or b"") for records in outbox.records.values() for _, value, _ in records)
+            )
+            await self._intake.publish(outbox, held)
+        for _, error in results:
+            metrics.EVENTS.labels(protocol.name, "accepted" if error is None else error.reason.value).inc()
+        return protocol.answer(results)
+
+    async def _enter(self) -> None:
+        """Wait for room for one more parsed request: JSON takes ten times its bytes. Raises ProblemError 503."""
+        try:
+            await asyncio.wait_for(self._room.acquire(), self._limits.answer_seconds)
+        except TimeoutError as error:
+            raise busy("more comes in than this collector can read: start another beside it") from error
+        try:
+            self._intake.require_ready()  # it may have changed while this one waited
+        except ProblemError:
+            self._room.release()
+            raise
+
+    async def _prepare(
+        self, head: Head, body: bytes, key: WriteKey | None, protocol: Protocol
+    ) -> tuple[Outbox, list[Result]]:
+        """The records of what can be taken and, where the protocol wants it, letters about the rest."""
+        posted = protocol.read(head, body)
+        if key is None:
+            key = self._authorised(posted.write_key)
+        self._admit(key, posted.count, head.headers.get("origin"))
+        received_at = self._now()
+        outbox, results = self._intake.outbox(), list[Result]()
+        for number, item in enumerate(posted.items(key.sender, key.mapping, received_at), start=1):
+            if number % TURN == 0:
+                await asyncio.sleep(0)
+            error = item.error
+            if item.touchpoint is not None:
+                try:
+                    outbox.add(self._intake.touchpoints, *record(item.touchpoint, self._policy, received_at))
+                except Exception as raised:  # noqa: BLE001 (as in item_of)
+                    error = refusal(raised)
+            if error is not None:
+                if error.reason is Reason.UNEXPECTED:
+                    log.error(
+                        "an event could not be prepared: a bug, please report it", exc_info=error.__cause__
+                    )
+                if protocol.letters:
+                    letter = letter_of(item, error, protocol.name, key.sender, received_at)
+                    outbox.add(self._intake.dead_letters, b"", encode("DeadLetter", letter))
+            results.append((_event_id(item), error))
+        return outbox, results
 
     def _authorised(self, write_key: str | None) -> WriteKey:
         """The entry of a write key. Raises ProblemError 401."""
@@ -183,51 +237,6 @@ class Collector:
                 raise ProblemError(
                     429, "rate", f"the write key may send {key.events_per_second:g} events a second", wait
                 )
-
-    async def _take(
-        self, posted: Posted, key: WriteKey, protocol: Protocol, held: Reservation
-    ) -> Sequence[Result]:
-        """Publish what can be taken and, where the protocol wants it, letters about the rest."""
-        received_at = self._now()
-        outbox, size = self._intake.outbox(), 0
-        results: list[Result] = []
-        for number, item in enumerate(posted.items(key.sender, key.mapping, received_at), start=1):
-            if number % TURN == 0:
-                await asyncio.sleep(0)
-            error, record_key, value = self._record(item, received_at)
-            topic = self._intake.touchpoints
-            if error is not None and protocol.letters:
-                topic = self._intake.dead_letters
-                value = encode("DeadLetter", letter_of(item, error, protocol.name, key.sender, received_at))
-            if value:
-                outbox.add(topic, record_key, value)
-                size += len(record_key) + len(value)
-            results.append((_event_id(item), error))
-        held.hold(size)
-        await self._intake.publish(outbox, held)
-        for _, error in results:
-            metrics.EVENTS.labels(protocol.name, "accepted" if error is None else error.reason.value).inc()
-        return results
-
-    def _record(self, item: Item, received_at: int) -> tuple[ContractError | None, bytes, bytes]:
-        """What became of an item: an error, or the key and value of its record."""
-        if item.touchpoint is None:
-            assert item.error is not None
-            return item.error, b"", b""
-        try:
-            return None, *record(item.touchpoint, self._policy, received_at)
-        except ContractError as error:
-            return error, b"", b""
-        except (MemoryError, OSError):
-            raise
-        except Exception as error:
-            # one event that we fail on must not cost the others of its batch, again with every retry
-            log.exception("an event could not be prepared: a bug, please report it")
-            return (
-                ContractError(Reason.UNEXPECTED, f"{type(error).__name__}: a bug of the collector"),
-                b"",
-                b"",
-            )
 
     async def _health(self, _: web.Request) -> web.Response:
         return json_answer({"status": "ok"})

@@ -5,6 +5,7 @@ Trackers know no write key: the app id (`aid`) is it.
 
 import base64
 import binascii
+from collections.abc import Iterator
 from functools import partial
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlsplit
@@ -73,8 +74,8 @@ def message_of(event: Any) -> dict[str, Any]:
 
 
 def _posted(events: list[Any]) -> Posted:
-    def items(sender: Sender, mapping: MessageMapping, received_at: int) -> list[Item]:
-        return [item_of(event, partial(_touchpoint, event, mapping, sender, received_at)) for event in events]
+    def items(sender: Sender, mapping: MessageMapping, received_at: int) -> Iterator[Item]:
+        return (item_of(event, partial(_touchpoint, event, mapping, sender, received_at)) for event in events)
 
     keys = [event["aid"] for event in events if isinstance(event, dict) and isinstance(event.get("aid"), str)]
     return Posted(len(events), items, keys[0] if keys else None)

@@ -22,7 +22,7 @@ from tests.unit.collect.messages import SENDER, identifiers
 
 
 def items(posted: Posted, sender: Sender = SENDER) -> list[Item]:
-    return posted.items(sender, built_in(), START)
+    return list(posted.items(sender, built_in(), START))
 
 
 def only(posted: Posted, sender: Sender = SENDER) -> dict[str, Any]:

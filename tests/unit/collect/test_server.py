@@ -3,11 +3,13 @@
 import asyncio
 import base64
 import gzip
+import importlib
 import json
 from typing import Any
 
 import pytest
 from aiokafka.errors import KafkaTimeoutError
+from prometheus_client import REGISTRY
 
 from deploy.sources.publisher import message as published
 from schemas.jsonform import from_json
@@ -342,12 +344,30 @@ def test_what_the_collector_holds_stays_within_its_limit_while_the_broker_is_awa
     asyncio.run(body())
 
 
-def test_a_producer_that_failed_is_replaced_and_nobody_is_told_that_it_worked() -> None:
+def test_a_collector_that_cannot_read_as_fast_as_it_is_sent_to_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("streams.collect.server.PARSED_AT_ONCE", 0)
+
+    async def body() -> None:
+        async with serving(Limits(answer_seconds=0.05)) as client:
+            answer = await client.post("/v1/touchpoints", touchpoint())
+            assert answer.status == 503
+            assert "start another" in (await answer.json())["detail"]
+            assert client.intake.pending_bytes == 0
+
+    asyncio.run(body())
+
+
+def test_a_producer_that_failed_is_replaced_once_and_nobody_is_told_that_it_worked() -> None:
     async def body() -> None:
         async with serving() as client:
+            client.broker.open.clear()
+            asked = [asyncio.create_task(client.post("/v1/touchpoints", touchpoint())) for _ in range(5)]
+            await asyncio.sleep(0.1)
             client.broker.fails = KafkaTimeoutError()
-            failed = await client.post("/v1/touchpoints", touchpoint())
-            assert failed.status == 503
+            client.broker.open.set()
+            assert {(await one).status for one in asked} == {503}
             assert (await client.get("/ready")).status == 503
 
             client.broker.fails = None
@@ -402,24 +422,43 @@ def test_neither_address_nor_user_agent_is_stored() -> None:
     asyncio.run(body())
 
 
-def test_a_bug_in_one_event_costs_no_other_of_its_batch(monkeypatch: pytest.MonkeyPatch) -> None:
-    from streams.collect import server
+@pytest.mark.parametrize("place", ["streams.collect.server.record", "streams.collect.messages.minor_units"])
+def test_a_bug_in_one_event_costs_no_other_of_its_batch(monkeypatch: pytest.MonkeyPatch, place: str) -> None:
+    module, _, name = place.rpartition(".")
+    real = getattr(importlib.import_module(module), name)
 
-    real = server.record
-
-    def broken(one: dict[str, Any], *rest: Any) -> tuple[bytes, bytes]:
-        if one["event_id"] == "m2":
+    def broken(one: Any, *rest: Any) -> Any:
+        if "13" in str(one):
             raise ZeroDivisionError
         return real(one, *rest)
 
-    monkeypatch.setattr(server, "record", broken)
+    monkeypatch.setattr(place, broken)
+    batch = [message(messageId=f"m{number}", properties={"revenue": number}) for number in (12, 13, 14)]
 
     async def body() -> None:
         async with serving() as client:
-            batch = [message(messageId="m1"), message(messageId="m2"), message(messageId="m3")]
             assert (await client.post("/v1/batch", {"batch": batch})).status == 200
-            assert [one["event_id"] for one in client.broker.touchpoints()] == ["m1", "m3"]
+            assert [one["event_id"] for one in client.broker.touchpoints()] == ["m12", "m14"]
             assert [one["reason"] for one in client.broker.letters()] == ["UNEXPECTED"]
+
+    asyncio.run(body())
+
+
+def test_events_are_counted_by_what_became_of_them_once_kafka_has_them() -> None:
+    def counted(outcome: str) -> float:
+        return REGISTRY.get_sample_value(
+            "touchline_collector_events_total", {"protocol": "segment", "outcome": outcome}
+        ) or 0.0  # fmt: skip
+
+    async def body() -> None:
+        async with serving() as client:
+            before = counted("accepted"), counted("INVALID")
+            await client.post("/v1/batch", {"batch": [message(), message(messageId="m2"), "junk"]})
+            assert (counted("accepted"), counted("INVALID")) == (before[0] + 2, before[1] + 1)
+
+            client.broker.fails = KafkaTimeoutError()
+            await client.post("/v1/batch", {"batch": [message()]})
+            assert counted("accepted") == before[0] + 2
 
     asyncio.run(body())
 

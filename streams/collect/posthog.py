@@ -82,7 +82,7 @@ def message_of(event: Any) -> dict[str, Any]:
         "event": name.lstrip("$") or name,
         "messageId": event.get("uuid") or properties.get("$insert_id"),
         "timestamp": event.get("timestamp"),
-        **_who(distinct, device, properties),
+        **_who(call, distinct, device, properties),
         "traits": traits,
         "channel": "web" if library == "web" else "mobile" if library in _MOBILE else "server",
         "properties": {
@@ -107,22 +107,19 @@ def message_of(event: Any) -> dict[str, Any]:
 def _touchpoint(
     event: Any, mapping: MessageMapping, sender: Sender, received_at: int, sent_at: int | None
 ) -> dict[str, Any]:
-    message = message_of(event)
-    if message["type"] != "alias":
-        return mapping.touchpoint(message, sender, received_at, sent_at)
-    # two ids are said to be one person's, and not which of them is the anonymous one: each counts as both
-    one, other = message["userId"] or message["anonymousId"], _object(event, "properties").get("alias")
-    first, second = (
-        mapping.touchpoint(
-            {**message, "userId": user, "anonymousId": anonymous}, sender, received_at, sent_at
-        )
-        for user, anonymous in ((one, other), (other, one))
-    )
-    return {**first, "identifiers": [*first["identifiers"], *second["identifiers"]], "link": "ASSERTED"}
+    return mapping.touchpoint(message_of(event), sender, received_at, sent_at)
 
 
-def _who(distinct: Any, device: Any, properties: dict[str, Any]) -> dict[str, Any]:
-    """A distinct id is a user's, unless it is the device's or the event says that nobody is identified."""
+def _who(call: str, distinct: Any, device: Any, properties: dict[str, Any]) -> dict[str, Any]:
+    """A distinct id is a user's, unless it is the device's or the event says that nobody is identified.
+
+    An alias names two ids: `alias(distinct_id, alias)` of most libraries has the anonymous one second, and
+    `alias(previous_id, distinct_id)` of posthog-python first.
+    """
+    if call == "alias":
+        pair = (distinct, properties.get("alias"))
+        user, anonymous = reversed(pair) if properties.get("$lib") == "posthog-python" else pair
+        return {"userId": user, "anonymousId": anonymous}
     unknown = properties.get("$is_identified") is False or properties.get("$process_person_profile") is False
     if distinct == device or unknown:
         return {"userId": None, "anonymousId": distinct}

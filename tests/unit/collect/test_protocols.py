@@ -75,16 +75,17 @@ def test_a_distinct_id_is_a_users_or_a_devices(event: dict[str, Any], who: set[t
     assert identifiers(only(posted(event))) == who
 
 
-def test_a_posthog_alias_asserts_that_two_ids_are_one_person_whichever_was_anonymous() -> None:
-    found = only(posted(capture("$create_alias", "anon", alias="u1")))
-
-    assert found["link"] == "ASSERTED"
-    assert identifiers(found) == {
-        ("customer_id", "u1"),
-        ("customer_id", "anon"),
-        ("cookie", "u1"),
-        ("cookie", "anon"),
-    }
+@pytest.mark.parametrize(
+    "event",
+    [
+        capture("$create_alias", "anon", alias="u1", **{"$lib": "posthog-python"}),
+        capture("$create_alias", "u1", alias="anon", **{"$lib": "posthog-node"}),
+    ],
+)
+def test_a_posthog_alias_joins_the_anonymous_id_to_the_user_in_each_librarys_order(
+    event: dict[str, Any],
+) -> None:
+    assert identifiers(only(posted(event))) == {("customer_id", "u1"), ("cookie", "anon")}
 
 
 def test_what_posthog_says_of_a_group_is_nobodys() -> None:

@@ -1,10 +1,10 @@
 """What is taken as a touchpoint from JSON or a mapped row: one decision for every reader.
 
-`touchline publish`, `replay`, `policy try` and `catalogue check` give each line to `accept`, so that none takes what
-another refuses, and all say the same sentence.
+`touchline publish`, `replay`, `policy try`, `catalogue check` and the collector give each line or item to `accept`, so
+that none takes what another refuses, and all say the same sentence.
 """
 
-from typing import Final
+from typing import Any, Final
 
 from schemas.encoding.codec import MAX_BYTES
 from schemas.encoding.record_types import TOUCHPOINT
@@ -27,16 +27,21 @@ def read_touchpoint(data: bytes | str, now_ms: int) -> Touchpoint:
     Raises ContractError, and only that, whatever the bytes: UNDECODABLE if they are not strict JSON, TOO_LARGE
     beyond MAX_JSON_BYTES, else as `accept`.
     """
+    return accept(read_value(data), now_ms)
+
+
+def read_value(data: bytes | str) -> Any:
+    """The JSON value that is to be one touchpoint. Raises ContractError: UNDECODABLE, TOO_LARGE."""
     if len(data) > MAX_JSON_BYTES:
         raise ContractError(Reason.TOO_LARGE, f"the JSON is longer than {MAX_JSON_BYTES} bytes")
-    return accept(parse_json(data), now_ms)
+    return parse_json(data)
 
 
 def accept(value: object, now_ms: int) -> Touchpoint:
     """The touchpoint whose JSON form `value` is, if it keeps every rule that does not depend on a policy.
 
     `now_ms` is `received_at` unless the value says an earlier time.
-    Raises ContractError as `jsonform.from_json` and `touchpoints.check` do, INVALID if Avro cannot hold it,
+    Raises ContractError as `json_form.from_json` and `rules.check` do, INVALID if Avro cannot hold it,
     and TOO_LARGE beyond ACCEPTED_BYTES.
     """
     touchpoint = capped(from_json(value, now_ms), now_ms)

@@ -29,7 +29,7 @@ _LINKS: Final = ("OBSERVED", "ASSERTED")
 def from_json(obj: object, now_ms: int) -> Touchpoint:
     """Read a touchpoint from its JSON form. `now_ms` is what `received_at` is when it is left out.
 
-    Raises ContractError (INVALID) naming the field and what it should be. Limits are `touchpoints.check`'s.
+    Raises ContractError (INVALID) naming the field and what it should be. Limits are `rules.check`'s.
     """
     if not isinstance(obj, Mapping):
         _refuse("a touchpoint is a JSON object")

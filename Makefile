@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 TOUCHLINE := $(BIN)/touchline
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up test unit integration lint types check bench bench-peers bench-growth instructions faults simulation clean
+.PHONY: help install demo up test unit integration clients lint types check bench bench-peers bench-growth instructions faults simulation clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*?## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -39,6 +39,9 @@ unit: install ## The tests that start no process
 
 integration: install ## The tests on the real broker and the real ClickHouse
 	$(BIN)/pytest tests/integration
+
+clients: install ## The collector against real SDKs and a real browser (some minutes)
+	$(BIN)/pytest -m clients tests/integration
 
 lint: install ## ruff and import-linter
 	$(BIN)/ruff check .

@@ -88,6 +88,9 @@ class Settings:
         "",
         "Confluent-compatible schema registry; empty: single-object encoding only",
     )
+    collector_keys: str = _setting(
+        "TOUCHLINE_COLLECTOR_KEYS", "", "Path of the collector's write keys (docs/collector.md)"
+    )
     metrics_port: int = _setting(
         "TOUCHLINE_METRICS_PORT", 0, "Prometheus metrics on 127.0.0.1 at this port; 0 for none"
     )

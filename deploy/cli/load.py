@@ -7,12 +7,11 @@ from importlib.metadata import version
 from typing import Annotated, Final
 
 import typer
-from prometheus_client import start_http_server
 
 from deploy.cli.context import Context
 from deploy.cli.logs import configure
+from deploy.cli.metrics import serve_metrics
 from deploy.kafka_admin.meanings import meanings
-from schemas.errors import SettingsError
 from schemas.settings import Settings
 from schemas.topics import LOADER_GROUP
 from sinks.clickhouse.write.loader import Loader
@@ -32,7 +31,7 @@ def command(
     settings = Context.from_env().settings
     configure(loglevel)
     if settings.metrics_port:
-        _serve_metrics(settings.metrics_port)
+        serve_metrics(settings.metrics_port)
     log.info(
         "touchline %s: a loader of group %s starts on Kafka at %s",
         version("touchline"), settings.topic(LOADER_GROUP), settings.brokers,
@@ -46,10 +45,3 @@ async def _load(settings: Settings) -> None:
     for stop in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(stop, loader.stop)
     await loader.run()
-
-
-def _serve_metrics(port: int) -> None:
-    try:
-        start_http_server(port, addr="127.0.0.1")
-    except OSError as error:
-        raise SettingsError(f"TOUCHLINE_METRICS_PORT {port} cannot be used: {error.strerror}") from error

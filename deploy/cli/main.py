@@ -33,6 +33,7 @@ COMMANDS: Final = {
     "up": "up",
     "worker": "worker",
     "load": "load",
+    "collect": "collect",
     "topics": "topics",
     "migrate": "migrate",
     "publish": "publish",

@@ -1,10 +1,10 @@
 """Intake: accepts or rejects a touchpoint in JSON or from a mapped row, alike for every reader.
 
-`touchline publish`, `replay`, `policy try` and `catalogue check` give each line to `accept`. So they accept the same
-lines, and reject the others with the same sentence.
+`touchline publish`, `replay`, `policy try`, `catalogue check` and the collector give each line or item to `accept`. So they
+accept the same lines, and reject the others with the same sentence.
 """
 
-from typing import Final
+from typing import Any, Final
 
 from schemas.encoding.codec import MAX_BYTES
 from schemas.encoding.record_types import TOUCHPOINT
@@ -27,9 +27,14 @@ def read_touchpoint(data: bytes | str, now_ms: int) -> Touchpoint:
     Raises ContractError, and only that, whatever the bytes: UNDECODABLE if they are not strict JSON, TOO_LARGE
     beyond MAX_JSON_BYTES, else as `accept`.
     """
+    return accept(read_value(data), now_ms)
+
+
+def read_value(data: bytes | str) -> Any:
+    """The JSON value that is to be one touchpoint. Raises ContractError: UNDECODABLE, TOO_LARGE."""
     if len(data) > MAX_JSON_BYTES:
         raise ContractError(Reason.TOO_LARGE, f"the JSON is longer than {MAX_JSON_BYTES} bytes")
-    return accept(parse_json(data), now_ms)
+    return parse_json(data)
 
 
 def accept(value: object, now_ms: int) -> Touchpoint:

@@ -1,0 +1,106 @@
+"""`touchline collect`: events over HTTP into Kafka."""
+
+import asyncio
+import ipaddress
+import logging
+import re
+import secrets
+import sys
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from deploy.cli.logs import configure
+from deploy.cli.metrics import serve_metrics
+from deploy.cli.output import remarks, say
+from deploy.ingest.key_check import require_same_key
+from schemas.errors import SettingsError
+from schemas.settings import Settings
+from schemas.toml_text import read_text
+from schemas.touchpoint.json_form import DEFAULT_TENANT
+from streams.collect.keys import WriteKey, WriteKeys, hash_of, parse_keys
+from streams.collect.mapping_file import built_in, load_mapping
+from streams.collect.messages import MessageMapping
+from streams.collect.run import Listening, run, tls_context
+from streams.collect.senders import Sender
+from streams.identity.policy.load import load
+
+PORT: Final = 8480
+_KEY_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+def command(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="0 for any that is free.", min=0, max=65535)] = PORT,
+    keyless: Annotated[
+        bool,
+        typer.Option("--open", help="Take events without a write key; only on loopback, to try things out."),
+    ] = False,
+    new_key: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Print a new write key and its entry, and end.")
+    ] = None,
+    certificate: Annotated[str, typer.Option(help="PEM file for TLS; else a proxy in front does it.")] = "",
+    private_key: Annotated[str, typer.Option(help="PEM file, if the certificate's does not hold it.")] = "",
+    loglevel: Annotated[str, typer.Option(help="DEBUG, INFO, WARNING or ERROR.")] = "WARNING",
+) -> None:
+    """Take events over HTTP: plain JSON, CloudEvents, and what the SDKs of Segment, RudderStack, PostHog and
+    Snowplow send. As many as you like.
+
+    An answer of 2xx says that Kafka has the events. Write keys stand in the file that TOUCHLINE_COLLECTOR_KEYS names.
+
+    Example: touchline collect --open
+    """
+    if new_key is not None:
+        _print_new_key(new_key)
+        return
+    settings = Settings.from_env()
+    keys = _keys(settings, host, keyless=keyless)
+    listening = Listening(host, port, tls_context(certificate, private_key))
+    configure(loglevel)
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)
+    if settings.metrics_port:
+        serve_metrics(settings.metrics_port)
+    policy = load(settings.identity_policy, settings.pseudonym_secret(), settings.pseudonym_key_id)
+    require_same_key(settings, policy)
+    asyncio.run(run(settings, listening, keys, policy, _announce))
+
+
+def _announce(address: str) -> None:
+    say(f"collector: {address}")
+    sys.stdout.flush()
+
+
+def _keys(settings: Settings, host: str, *, keyless: bool) -> WriteKeys:
+    if keyless:
+        if not _is_loopback(host):
+            raise SettingsError(f"--open takes events from anybody, so --host must be loopback, not {host}")
+        return WriteKeys({}, WriteKey(Sender("collector", DEFAULT_TENANT, None), built_in()))
+    path = settings.collector_keys
+    if not path:
+        raise SettingsError(
+            "TOUCHLINE_COLLECTOR_KEYS names no file of write keys: make one with `touchline collect --new-key NAME`,"
+            " or try things out with --open"
+        )
+    folder = Path(path).parent
+
+    def read_mapping(name: str) -> MessageMapping:
+        return load_mapping(str(folder / name) if name else "", f"{path}: mapping")
+
+    return WriteKeys(parse_keys(read_text(path, "TOUCHLINE_COLLECTOR_KEYS"), path, read_mapping))
+
+
+def _print_new_key(name: str) -> None:
+    """The key on standard output alone, once; its entry for the file beside it."""
+    if not _KEY_NAME.fullmatch(name):
+        raise SettingsError(f"--new-key is {name[:80]!r}: use 1 to 64 of A-Z a-z 0-9 _ -")
+    key = secrets.token_urlsafe(24)
+    say(f'[keys.{name}]\nsha256 = "{hash_of(key)}"\nsource = "{name}"\n')
+    remarks.print(f"the write key, shown only now: {key}", markup=False, soft_wrap=True)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

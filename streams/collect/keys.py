@@ -1,0 +1,127 @@
+"""Write keys: who may send, for which tenant and source. The file holds hashes, never the keys.
+
+[keys.NAME]
+sha256 = "64 hexadecimal digits"     the hash of the key; `touchline collect --new-key NAME` makes both
+source = "web-shop"                  of everything sent with it; default: NAME
+tenant = "default"
+channel = "web"                      of what does not say its own
+mapping = "messages.toml"            laid over the built-in mapping; beside this file unless absolute
+events_per_second = 500              default: no limit
+origins = ["https://shop.example"]   web pages that may send; default: any
+"""
+
+import hashlib
+import hmac
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, NoReturn
+
+from schemas.errors import SettingsError
+from schemas.keys import NAME_PATTERN
+from schemas.toml_text import parse_toml, place
+from schemas.touchpoint.json_form import DEFAULT_TENANT
+from schemas.touchpoint.rules import MAX_CHANNEL_BYTES, MAX_NAME_BYTES
+from streams.collect.messages import MessageMapping
+from streams.collect.senders import Sender
+
+_PREFIX: Final = 16  #: digits of a hash by which it is looked up; the whole of it is compared
+_HASH: Final = re.compile(r"[0-9a-f]{64}")
+_FIELDS: Final[Mapping[str, type | tuple[type, ...]]] = {
+    "sha256": str, "source": str, "tenant": str, "channel": str, "mapping": str,
+    "events_per_second": (int, float), "origins": list,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class WriteKey:
+    """What one key allows."""
+
+    sender: Sender
+    mapping: MessageMapping
+    events_per_second: float | None = None
+    origins: tuple[str, ...] = ()  #: empty: any
+
+
+class WriteKeys:
+    """All keys, found by hash. `anyone` is what every request gets, with a key or without; None: a key is needed."""
+
+    def __init__(self, by_hash: Mapping[str, WriteKey], anyone: WriteKey | None = None) -> None:
+        self._by_prefix = {digest[:_PREFIX]: (digest, key) for digest, key in by_hash.items()}
+        self.anyone = anyone
+
+    def find(self, key: str) -> WriteKey | None:
+        """The entry of a key, or None; what decides is a comparison in constant time."""
+        if self.anyone is not None:
+            return self.anyone
+        presented = hash_of(key)
+        stored, found = self._by_prefix.get(presented[:_PREFIX], ("", None))
+        return found if hmac.compare_digest(stored, presented) else None
+
+
+def hash_of(key: str) -> str:
+    """SHA-256 in hexadecimal: keys are long and random, so that a slow hash would protect nothing more."""
+    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def parse_keys(text: str, origin: str, read_mapping: Callable[[str], MessageMapping]) -> dict[str, WriteKey]:
+    """The keys in the text of a file, by hash. `read_mapping` reads the file that a `mapping` names.
+
+    Raises SettingsError naming the line and the fix.
+    """
+    tables = parse_toml(text, origin)
+    keys = tables.pop("keys", None)
+    if tables or not isinstance(keys, dict) or not keys:
+        raise SettingsError(
+            f"{origin} must hold tables [keys.NAME], one for each write key, and nothing else"
+        )
+    found: dict[str, WriteKey] = {}
+    for name, table in keys.items():
+
+        def fail(what: str, *entry: str, name: str = name) -> NoReturn:
+            raise SettingsError(f"{place(text, origin, 'keys', name, *entry)}: {what}")
+
+        key = _write_key(name, table, fail, read_mapping)
+        if table["sha256"] in found:
+            fail("another name has the same key: make one for each", "sha256")
+        found[table["sha256"]] = key
+    return found
+
+
+def _write_key(
+    name: str, table: Any, fail: Callable[..., NoReturn], read_mapping: Callable[[str], MessageMapping]
+) -> WriteKey:
+    if not isinstance(table, dict):
+        fail("begin it with [keys.NAME]")
+    for entry, value in table.items():
+        if entry not in _FIELDS:
+            fail(f"unknown: use {', '.join(_FIELDS)}", entry)
+        if not isinstance(value, _FIELDS[entry]) or isinstance(value, bool):
+            fail("it has the wrong type: see docs/collector.md", entry)
+    if not _HASH.fullmatch(table.get("sha256", "")):
+        fail(
+            "sha256 is missing or not 64 small hexadecimal digits: `touchline collect --new-key NAME` makes one"
+        )
+    tenant, source, channel = (
+        table.get("tenant", DEFAULT_TENANT),
+        table.get("source", name),
+        table.get("channel"),
+    )
+    if not NAME_PATTERN.fullmatch(tenant):
+        fail("use 1 to 64 of A-Z a-z 0-9 _ . -", "tenant")
+    for entry, text, limit in (("source", source, MAX_NAME_BYTES), ("channel", channel, MAX_CHANNEL_BYTES)):
+        if text is not None and not _is_kept(text, limit):
+            fail(f"use 1 to {limit} bytes, not spaces alone, and no NUL character", entry)
+    rate = table.get("events_per_second")
+    if rate is not None and not 0 < rate < float("inf"):
+        fail("it must be above 0; leave it out for no limit", "events_per_second")
+    origins = table.get("origins", [])
+    if not all(isinstance(one, str) and "://" in one and not one.endswith("/") for one in origins):
+        fail('write origins as browsers send them, like "https://shop.example"', "origins")
+    mapping = read_mapping(table.get("mapping", ""))
+    return WriteKey(Sender(name, tenant, source, channel), mapping, rate, tuple(origins))
+
+
+def _is_kept(text: str, limit: int) -> bool:
+    """Whether schemas/touchpoint/rules.py would take a source or channel of this text."""
+    return 0 < len(text.encode()) <= limit and not text.isspace() and "\0" not in text

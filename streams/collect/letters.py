@@ -1,0 +1,49 @@
+"""The dead letter of an item whose sender would not hear that it was refused."""
+
+from hashlib import blake2b
+from typing import Final
+
+from schemas.dead_letters import ENCLOSED_BYTES, ERROR_CHARACTERS, VERSION
+from schemas.errors import ContractError
+from schemas.records import DeadLetter, Header
+from streams.collect.canonical import canonical
+from streams.collect.items import Item
+from streams.collect.senders import Sender
+
+COMPONENT: Final = "collector"
+#: Stands in place of a partition: the item came over HTTP and is in no topic.
+NO_PARTITION: Final = -1
+
+
+def letter_of(
+    item: Item, error: ContractError, protocol: str, sender: Sender, received_at: int
+) -> DeadLetter:
+    """The letter about an item that came by `protocol`, with its JSON, cut if it is too large to enclose.
+
+    Its place is made of the item's content, so that the letters of an item that is sent again are one.
+    """
+    original = canonical(item.original)
+    sentence = str(error)[:ERROR_CHARACTERS]
+    if len(original) > ENCLOSED_BYTES:
+        sentence += f" (the first {ENCLOSED_BYTES} of its {len(original)} bytes are enclosed)"
+    digest = blake2b(original, digest_size=8, key=sender.name.encode()[:64]).digest()
+    return DeadLetter(
+        reason=error.reason.value,
+        error=sentence,
+        component=COMPONENT,
+        component_version=VERSION,
+        topic=f"http-{protocol}",
+        partition=NO_PARTITION,
+        offset=int.from_bytes(digest, "big") >> 1,
+        recorded_at=received_at,
+        key=None,
+        value=original[:ENCLOSED_BYTES],
+        headers=[
+            Header(name=name, value=value.encode())
+            for name, value in (
+                ("write-key", sender.name),
+                ("tenant", sender.tenant),
+                ("source", sender.source or ""),
+            )
+        ],
+    )

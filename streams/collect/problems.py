@@ -1,0 +1,44 @@
+"""Why a request as a whole is refused: what becomes an RFC 9457 problem document."""
+
+from typing import Any, Final
+
+#: Seconds after which a client may try again, where nothing better is known.
+RETRY_SECONDS: Final = 2
+
+
+class ProblemError(Exception):
+    """A request is refused; nothing of it was sent unless the text says so."""
+
+    def __init__(self, status: int, code: str, detail: str, retry_after: int | None = None) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.code = code  #: a closed list: docs/collector.md, "Answers"
+        self.detail = detail
+        self.retry_after = retry_after  #: seconds
+
+    def document(self) -> dict[str, Any]:
+        """The problem document. `code` and `message` repeat it for SDKs that look for them there."""
+        return {
+            "type": "about:blank",
+            "title": TITLES[self.status],
+            "status": self.status,
+            "detail": self.detail,
+            "code": self.code,
+            "message": self.detail,
+        }
+
+
+TITLES: Final = {
+    400: "Bad Request",
+    401: "Unauthorized",
+    403: "Forbidden",
+    404: "Not Found",
+    405: "Method Not Allowed",
+    408: "Request Timeout",
+    413: "Content Too Large",
+    415: "Unsupported Media Type",
+    422: "Unprocessable Content",
+    429: "Too Many Requests",
+    500: "Internal Server Error",
+    503: "Service Unavailable",
+}

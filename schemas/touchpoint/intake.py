@@ -1,7 +1,7 @@
 """Intake: accepts or rejects a touchpoint in JSON or from a mapped row, alike for every reader.
 
-`touchline publish`, `replay`, `policy try`, `catalogue check` and the collector give each line or item to `accept`. So they
-accept the same lines, and reject the others with the same sentence.
+`touchline publish`, `replay`, `policy try`, `catalogue check` and the collector give each line or item to `accept`.
+So they accept the same lines, and reject the others with the same sentence.
 """
 
 from typing import Any, Final

@@ -15,11 +15,13 @@ FILES: Mapping[str, str] = {
     "streams/journeys/state/fold.py": "the steps of the fold in their order, and the state they end in",
     "streams/journeys/state/issues.py": "one state machine: opening, contacts, solving and deadlines of an issue",
     "streams/journeys/timeline/timeline.py": "the timeline, its cached fold and its copies; to be split in three",
+    "streams/collect/openapi.py": "the OpenAPI document: one literal",
     "sinks/clickhouse/write/encoding/tables.py": "one table: every column of every ClickHouse table, a line each",
 }
 
 #: Longer functions, and why each is one.
 FUNCTIONS: Mapping[str, str] = {
+    "streams/collect/openapi.py: _schemas": "one literal: the schemas of the OpenAPI document",
     "streams/journeys/state/fold.py: sealed": "one record literal: a field of JourneyState a line",
 }
 

@@ -132,6 +132,13 @@ def told(draw: st.DrawFn) -> Touchpoint:
 
 
 orders = st.lists(told(), min_size=1, max_size=14, unique_by=lambda item: item["event_id"])
+#: Touchpoints of one time are told apart by what they say (test_ties.py): the definition below knows times alone.
+orders_apart = st.lists(
+    told(),
+    min_size=1,
+    max_size=14,
+    unique_by=(lambda item: item["event_id"], lambda item: item["occurred_at"]),
+)
 
 
 def naive(journey: list[Touchpoint]) -> tuple[Any, ...]:
@@ -157,7 +164,7 @@ def naive(journey: list[Touchpoint]) -> tuple[Any, ...]:
 
 
 @law
-@given(orders)
+@given(orders_apart)
 def test_the_fold_counts_as_the_definition_says(journey: list[Touchpoint]) -> None:
     assert money(state(*journey)) == naive(journey)
 
@@ -174,7 +181,7 @@ def test_the_order_of_arrival_and_repetition_change_nothing(journey: list[Touchp
 
 
 @law
-@given(orders, st.randoms(use_true_random=False))
+@given(orders_apart, st.randoms(use_true_random=False))
 def test_summed_up_identifier_by_identifier_an_order_counts_once(
     journey: list[Touchpoint], random: Any
 ) -> None:

@@ -92,7 +92,7 @@ def _configure(sample: Sample) -> None:
 
 def _play(live: Deployment, sample: Sample) -> None:
     settings = live.settings
-    policy = streams.identity.load_policy.load(
+    policy = streams.identity.policy.load.load(
         settings.identity_policy, settings.pseudonym_secret(), settings.pseudonym_key_id
     )
     publish(story.earlier(), settings, policy)

@@ -52,6 +52,7 @@ def command(
     settings = context.settings
     if unseen and (person or dry_run):
         raise SettingsError("--unseen asks ClickHouse nothing, so it goes without --person and --dry-run")
+    require_same_key(settings, context.policy)  # under another key a person who is known seems unknown
     asked, at = identifier(text, tenant, context.policy), context.moment(until, "--until")
     if unseen:
         targets = [(asked, at)]
@@ -62,7 +63,6 @@ def command(
             if dry_run:
                 _show_counts(subject, targets, as_json=as_json)
                 return
-    require_same_key(settings, context.policy)
     requests = [erasure(tenant, one, end) for one, end in targets]
     for request in requests:
         publish_correction(request, settings)

@@ -14,8 +14,8 @@ from rich.text import Text
 from deploy.cli.plain import plain
 
 #: Progress and remarks go to standard error, so that standard output stays clean for pipes.
-remarks = Console(stderr=True, highlight=False)
-console = Console(highlight=False)
+remarks = Console(stderr=True, highlight=False, emoji=False)
+console = Console(highlight=False, emoji=False)
 
 #: Characters that a column must have before its cells are folded; with less room rows are printed one below the other.
 NARROWEST: Final = 24
@@ -61,7 +61,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: st
         table.add_column(name, overflow="fold", min_width=width if fits else None)
     for row in cells:
         table.add_row(*row)
-    Console(highlight=False, width=room).print(table)
+    Console(highlight=False, emoji=False, width=room).print(table)
 
 
 def print_vertical(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str | None = None) -> None:

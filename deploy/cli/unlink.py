@@ -34,6 +34,7 @@ def command(
     """
     context = Context.from_env()
     settings, policy = context.settings, context.policy
+    require_same_key(settings, policy)  # under another key a person who is known seems unknown
     first, second = identifier(one, tenant, policy), identifier(other, tenant, policy)
     if first == second:
         raise SettingsError(f"{one} and {other} are the same identifier: name two different ones")
@@ -42,7 +43,6 @@ def command(
             require_seen(subject, one, tenant, first)
             require_seen(subject, other, tenant, second)
     request = withdrawal(tenant, first, second, context.moment(until, "--until"))
-    require_same_key(settings, policy)
     publish_correction(request, settings)
     print_mapping(
         {

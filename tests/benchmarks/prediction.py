@@ -33,7 +33,7 @@ from streams.journeys.state.state_hash import predicting
 from streams.replay import Replay
 
 ECOM = Path("/work/shared/data/ecom.csv.gz")
-MAPPING = Path(__file__).parents[2] / "deploy" / "sources" / "examples" / "ecom.toml"
+MAPPING = Path(__file__).parents[2] / "deploy" / "ingest" / "examples" / "ecom.toml"
 LEARN = 0.7  #: of the time
 LEAST = 1e-4  #: no forecast counts as surer than this, or one miss would decide the log-loss
 

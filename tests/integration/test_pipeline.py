@@ -24,7 +24,7 @@ from tests.integration.parts import Deployment, deployment
 pytestmark = pytest.mark.sandbox
 
 ECOM = Path(__file__).parents[3] / "shared" / "data" / "ecom.csv.gz"
-ECOM_MAPPING = Path(__file__).parents[2] / "deploy" / "sources" / "examples" / "ecom.toml"
+ECOM_MAPPING = Path(__file__).parents[2] / "deploy" / "ingest" / "examples" / "ecom.toml"
 needs_ecom = pytest.mark.skipif(not ECOM.exists(), reason="the ecom log is not beside this checkout")
 
 

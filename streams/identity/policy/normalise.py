@@ -12,9 +12,10 @@ import phonenumbers
 Normaliser: TypeAlias = Callable[[str, str], str]
 
 _CONTROLS: Final = r"\x00-\x1f\x7f-\x9f"
-#: Characters without width: zero-width spaces and joiners, soft hyphens, direction marks, the byte order mark. They
-#: come with what people copy from web pages and documents.
-_INVISIBLES: Final = "\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff"
+#: Characters that show nothing: zero-width spaces and joiners, soft hyphens, direction marks, the byte order mark, and
+#: fillers (Hangul, Braille's blank). They come with what people copy from web pages and documents.
+_FILLERS: Final = "\u034f\u115f\u1160\u2800\u3164\uffa0"
+_INVISIBLES: Final = f"{_FILLERS}\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff"
 
 _AROUND: Final = re.compile(rf"\A[\s{_CONTROLS}{_INVISIBLES}]+|[\s{_CONTROLS}{_INVISIBLES}]+\Z")
 #: Control characters and half surrogates, which UTF-8 cannot hold.

@@ -134,12 +134,33 @@ def test_a_number_with_few_or_many_equal_digits_may_be_somebodys(number: str) ->
     assert not blocked(number, "phone")
 
 
+@pytest.mark.parametrize(
+    "words",
+    ["(not set)", "not set", "(not provided)", "#N/A", "[object Object]", "Anonymous User", "a@a.com"],
+)
+@pytest.mark.parametrize("kind", ["phone", "customer_id"])
+def test_words_for_nobody_are_blocked_as_a_phone_number_too(words: str, kind: str) -> None:
+    assert blocked(words, kind)
+
+
 @pytest.mark.parametrize("value", ["+43", "43", "1111111"])
 def test_only_as_a_phone_number_are_few_or_equal_digits_nobodys(value: str) -> None:
     assert not blocked(value, "customer_id")
 
 
-BLANK = ["", " ", "\t", "\u3000", "\xa0", "\u200b", "\ufeff \u2060", "\x00"]
+BLANK = [
+    "",
+    " ",
+    "\t",
+    "\u3000",
+    "\xa0",
+    "\u200b",
+    "\ufeff \u2060",
+    "\x00",
+    "\u3164",
+    "\u2800",
+    "\u115f\u034f",
+]
 
 
 @pytest.mark.parametrize("policy", [BUILT_IN, OWN_ONLY])

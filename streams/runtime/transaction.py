@@ -13,7 +13,7 @@ derives the guarantees.
 
 from collections.abc import Awaitable, Callable, Iterable
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeAlias, TypeVar
 
 from schemas import topics
 from streams.runtime.publisher import Headers, Outbox, TopicPartition
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from streams.runtime.app import WorkerApp
 
 S = TypeVar("S", bound=PartitionState)
+#: How long announced outputs wait for a rebalance to end.
+REBALANCE_SECONDS: Final = 30.0
 #: A changelog record: key, and value or None for a tombstone.
 Change: TypeAlias = tuple[bytes, bytes | None]
 
@@ -142,6 +144,9 @@ class FetchTransaction(Generic[S]):
         for key, value in self.write_ahead:
             self.outputs.add_at(self._changelog, key, value)
         self._record_own_writes(await self._app.publisher.publish(self.outputs))
+        if self._app.rebalancing:
+            # whose the partition is shows when the rebalance ends: what is announced late nobody retracts
+            await self._app.wait_until(lambda: not self._app.rebalancing, REBALANCE_SECONDS)
         if not self._held:
             return False
         await self._app.publisher.publish(self.announced)

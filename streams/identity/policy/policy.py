@@ -130,11 +130,9 @@ class IdentityPolicy:
         normalised = NORMALISERS[rule.normaliser](value, self.region)
         if normalised in self._blocked:
             return None
-        if rule.normaliser == "phone" and (
-            self._blocked.blocks_phone(normalised)
-            # words that stand for nobody lose their spaces and signs in a phone number's form: (not set)
-            or NORMALISERS["lower"](value, self.region) in self._blocked
-        ):
+        # in a phone number's form words that stand for nobody lose their spaces and signs: (not set)
+        words = NORMALISERS["lower"](value, self.region) if rule.normaliser == "phone" else ""
+        if words and (words in self._blocked or self._blocked.blocks_phone(normalised)):
             return None
         # some values grow, such as a domain in its ASCII form; a prepared value must stay within the contract's limit
         value = normalised if len(normalised) <= MAX_IDENTIFIER_CHARACTERS else clean(value)

@@ -43,6 +43,8 @@ def test_who_follows_the_signals_as_documented_holds_what_replay_says(broker, cl
             send(shuffled[start : start + 500], live)
             if start % 1000 == 0:
                 live.wait_idle()
+        live.workers[0].kill()
+        live.start_worker()
         send(requests, live)  # type: ignore[arg-type]
         live.wait_idle()
 

@@ -36,10 +36,10 @@ def test_a_bomb_is_refused_before_it_is_inflated(members: int) -> None:
     ("body", "encoding", "status"),
     [
         (b"not gzip", "gzip", 400),
-        (gzip.compress(b"x" * 999)[:-9], "gzip", 400),
+        (gzip.compress(b"x" * 999, mtime=0)[:-9], "gzip", 400),
         (b"{}", "br", 415),
         (b"{}", "zstd", 415),
-        (gzip.compress(b"x") + b"trailing", "gzip", 400),
+        (gzip.compress(b"x", mtime=0) + b"trailing", "gzip", 400),
     ],
 )
 def test_what_cannot_be_inflated_is_refused_with_the_right_status(

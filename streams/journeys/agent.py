@@ -27,6 +27,7 @@ from streams.journeys.signals.difference import diff
 from streams.journeys.signals.published import NEVER, Publication
 from streams.journeys.timeline.timeline import Effects, Timeline
 from streams.runtime.app import WorkerApp
+from streams.runtime.foreign_writes import ForeignWrites
 from streams.runtime.state import ChangelogState
 from streams.runtime.transaction import FetchTransaction
 
@@ -63,14 +64,15 @@ class Journeys:
         self._account_inputs = name(topics.ACCOUNT_INPUTS.name)
         app.fetch_agent(topics.JOURNEY_INPUTS, "journeys", self.inputs)
         app.timer(interval=1.0)(self.deadlines)
+        self._foreign = ForeignWrites()
+        # as often as heartbeats: a zombie learns from one that it is a zombie
+        app.timer(interval=app.settings.session_timeout / 4)(self.foreign_writes)
 
     def _partition(self, number: int) -> JourneyPartition:
         on = self._rules.predict_next or self._rules.predict_risk
-        partition = JourneyPartition(
+        return JourneyPartition(
             number, predictions=Predictions(self._catalogue, self._rules, number) if on else None
         )
-        partition.recall = lambda timeline: self._recall(timeline, partition.now(self._clock(), idle=False))
-        return partition
 
     async def inputs(self, stream: Any) -> None:
         """Apply every fetch of journey-inputs."""
@@ -87,6 +89,7 @@ class Journeys:
                 with fetch.dead_letter(record):
                     self._apply(record, partition, touched)
             partition.last_input_at = self._clock()
+            partition.applied = self._app.settings.version(event.message.offset)
             for key, (timeline, effects) in touched.items():
                 self._publish_profile(key, timeline, effects, fetch)
             fetch.write_ahead = partition.intentions.ahead()
@@ -115,9 +118,35 @@ class Journeys:
                 if ours and not (self._app.rebalancing or self._app.in_recovery):
                     await self._fire(partition, self._clock())
 
+    async def foreign_writes(self) -> None:
+        """Correct what a former owner wrote to the changelog late, and schedule the signals that it perhaps raised."""
+        if self._app.rebalancing or self._app.in_recovery:
+            return
+        known = self.state.known_offsets()
+        ends = await self._app.log_reader.ends(self.state.topic_name, known)
+        for number in self._foreign.confirmed(known, ends):
+            async with self._publishing[number]:
+                await self._correct(number, ends[number])
+
+    async def _correct(self, number: int, end: int) -> None:
+        known = self.state.known_offsets().get(number)
+        if known is None:
+            return  # a rebalance took the partition meanwhile
+        async with self._transaction(number) as fetch:
+            records = await self._app.log_reader.read(self.state.topic_name, number, known + 1)
+            for record in records:
+                for change in fetch.state.correct(record.key, record.value):
+                    fetch.write(*change)
+            # compaction may have removed the last records
+            self.state.record_foreign_writes(number, fetch.state, records[-1].offset if records else end - 1)
+
     async def _fire(self, partition: JourneyPartition, clock: float) -> None:
         if not partition.last_input_at:
             partition.last_input_at = clock  # just recovered: what waits in Kafka may have come in time
+        committed = self._app.committed_offset(self._inputs, partition.number)
+        if committed:
+            partition.applied = max(partition.applied, self._app.settings.version(committed - 1))
+        partition.schedule_undecided()
         now = partition.now(clock, idle=clock - partition.last_input_at > IDLE_SECONDS)
         due = list(islice(partition.due(now), DUE_AT_ONCE))
         if not due:
@@ -235,9 +264,9 @@ class Journeys:
         holding = [] if timeline.empty else fold.signals(now)
         # a deadline that passes without an input tells more than that input did: it needs the next version
         version = 2 * timeline.version + by_deadline
-        # what was never published has applied nothing yet that could contradict its first input
-        decides = -1 if by_deadline and timeline.last is None else version
-        perhaps = list(partition.intentions.settle(key, decides))
+        # inputs that are to be repeated may raise again what is perhaps raised
+        repeats = by_deadline and timeline.last is None and timeline.version > partition.applied
+        perhaps = [] if repeats else list(partition.intentions.settle(key, version))
         for told in diff(timeline, holding, effects, fold, perhaps):
             encoded = JOURNEY_SIGNAL.encode(told.record(timeline.tenant, timeline.profile_id, version))
             fetch.announced.add(self._signals, key, encoded)

@@ -1,7 +1,7 @@
 """The timelines of one partition, their changelog keys, and when their deadlines fall due."""
 
 import heapq
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from schemas.encoding.record_types import FROZEN_SUMMARY, IDENTITY_ASSIGNMENT
@@ -31,12 +31,11 @@ class JourneyPartition:
     timelines: Timelines = field(default_factory=Timelines)
     watermark: int = 0  #: newest event time seen, ms
     last_input_at: float = 0.0  #: clock, seconds
+    applied: int = -1  #: version of the newest input that this worker or a former owner has applied for good
     #: the accounts that these profiles belong to
     accounts: Memberships = field(default_factory=Memberships)
     predictions: Predictions | None = None  #: None when they are switched off
     intentions: Intentions = field(default_factory=Intentions)
-    #: works out which signals subscribers know of, if a timeline does not say
-    recall: Callable[[Timeline], None] = field(default=lambda _: None)
     _deadlines: list[tuple[int, bytes]] = field(default_factory=list)
     _scheduled: dict[bytes, int] = field(default_factory=dict)
 
@@ -104,8 +103,6 @@ class JourneyPartition:
         profile = tenant + b"/" + profile_id
         timeline = self.timeline(profile, tenant.decode(), profile_id.decode())
         timeline.trail = None
-        if timeline.settled:
-            self._doubt(profile, timeline)
         if kind == b"e":
             timeline.restore_entry(rest.decode(), value)
             if timeline.order:
@@ -115,10 +112,7 @@ class JourneyPartition:
         elif kind == b"s":
             self._restore_publication(profile, timeline, value)
         elif kind == b"i":
-            # who wrote late that it is settled knows that it went out; once we have asked the timeline what was
-            # heard, only this still tells
-            if value is not None or not timeline.recalled:
-                self.intentions.restore(profile, int(rest), value)
+            self.intentions.restore(profile, int(rest), value)
         elif kind == b"f":
             type_, _, name = rest.decode().partition(":")
             timeline.restore_frozen((type_, name), value)
@@ -128,19 +122,40 @@ class JourneyPartition:
         if self.timelines.crowded:
             self.timelines.cool()
 
-    def _doubt(self, profile: bytes, timeline: Timeline) -> None:
-        """Somebody else wrote about a timeline that this worker has used since it began.
+    def correct(self, key: bytes, value: bytes | None) -> Iterator[tuple[bytes, bytes | None]]:
+        """Take note of a record that a former owner wrote after recovery. Returns what the changelog should hold.
 
-        A zombie may have written what has left the timeline, so the pointers apply again. Its record may also take
-        away a touchpoint about which this worker has raised a signal. The zombie retracted nothing, so the signal is
-        perhaps raised.
+        The former owner has applied a part of the inputs that the owner has applied or is about to apply, so the
+        owner's memory is right about timelines. A former owner announces no signal without a write-ahead record, which
+        the owner cannot know otherwise.
         """
-        timeline.settled = False
-        self.recall(timeline)
-        if timeline.published:
-            now = 0 if timeline.last is None else timeline.last.now
-            self.intentions.suspect(profile, 2 * timeline.version, now, timeline.published.values())
-        timeline.published = None
+        tenant, profile_id, kind, rest = key.split(b"/", 3)
+        profile = tenant + b"/" + profile_id
+        if kind == MODEL_KIND:
+            return  # models depend on the order of arrival: one is as good as another
+        timeline = self.timeline(profile, tenant.decode(), profile_id.decode())
+        if kind == b"i":
+            if value is not None:
+                self.intentions.restore(profile, int(rest), value)
+            return
+        current = self._current(timeline, kind, rest.decode())
+        if current != value:
+            yield key, current
+
+    @staticmethod
+    def _current(timeline: Timeline, kind: bytes, rest: str) -> bytes | None:
+        """What the changelog should hold about a profile under a key of this kind."""
+        if kind == b"e":
+            entry = timeline.entry(rest)
+            return None if entry is None else entry.value
+        if kind == b"s":
+            return None if timeline.last is None else timeline.last.encode()
+        type_, _, name = rest.partition(":")
+        if kind == b"f":
+            frozen = timeline.frozen.get((type_, name))
+            return None if frozen is None else FROZEN_SUMMARY.encode(frozen.record())
+        assignment = timeline.pointers.get((type_, name))
+        return None if assignment is None else IDENTITY_ASSIGNMENT.encode(assignment)
 
     def _restore_publication(self, profile: bytes, timeline: Timeline, value: bytes | None) -> None:
         if value is None:
@@ -151,11 +166,19 @@ class JourneyPartition:
             timeline.last, timeline.version = last, last.version
             self.schedule(profile, None if last.due == NEVER else last.due)
 
-    def restored(self) -> None:
-        """Continue where time stood, with the deadlines that are still ahead."""
-        self.timelines.cool()
+    def schedule_undecided(self) -> None:
+        """Schedule the profiles with signals that were perhaps raised and whose inputs are not going to be repeated.
+
+        Other inputs than those that raised them may have been applied since, and nobody should wait for one more.
+        Advances the versions of these profiles to `applied`: a decision must have a higher version than what it is on.
+        """
         for key in self.intentions.profiles():
-            # other inputs than those that raised it may have been applied since: nobody should wait for one more
             timeline = self.timelines[key]
-            if timeline.last is not None and self.intentions.ripe(key, 2 * timeline.version + 1):
+            newest = self.applied if timeline.last is None else max(timeline.version, self.applied)
+            if self.intentions.ripe(key, 2 * newest + 1):
+                timeline.version = newest
                 self.schedule(key, LONG_DUE)
+
+    def restored(self) -> None:
+        """Compress what recovery has read."""
+        self.timelines.cool()

@@ -1,7 +1,7 @@
 """One worker: the real agents as coroutines that stop at every publication, and what Faust does around them."""
 
 from collections import deque
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable, Generator, Iterable
 from enum import Enum
 from functools import cache
 from types import SimpleNamespace
@@ -41,6 +41,7 @@ class Without(Enum):
     COMMIT_RULE = "the offset tracker: a commit is how far was read, as Kafka's auto-commit has it"
     EFFECT_ORDER = "outputs first: the changelog goes before them"
     LATE_ACK = "acknowledging after the effects"
+    FOREIGN_WRITES = "looking for changelog records of a former owner"
     INTENTIONS = "writing ahead which signals are about to be raised"
 
 
@@ -145,11 +146,13 @@ class App:
 
     def __init__(self, kafka: Kafka, without: Without) -> None:
         self.settings = SETTINGS
-        self.publisher = self.tables = self
+        self.publisher = self.tables = self.log_reader = self
+        self._kafka = kafka
         self.topic_partitions = {topic.name: kafka.partitions for topic in topics.ALL}
         self.states: list[Any] = []
         self.agents: list[tuple[str, str, Any]] = []
         self.timers: list[Any] = []
+        self.committed: dict[Place, int] = {}  #: as this worker knows
         self.beside: list[Task] = []  #: what goes on beside the agents
         self._held: Outbox | None = None
         self._without = without
@@ -169,6 +172,19 @@ class App:
 
     def outbox(self) -> Outbox:
         return Outbox(self.topic_partitions)
+
+    async def ends(self, topic: str, partitions: Iterable[int]) -> dict[int, int]:
+        """The log reader's."""
+        if self._without is Without.FOREIGN_WRITES:
+            return {}
+        return {partition: self._kafka.log((topic, partition)).end for partition in partitions}
+
+    async def read(self, topic: str, partition: int, start: int) -> list[Any]:
+        """The log reader's."""
+        return self._kafka.read((topic, partition), start, 1 << 30)
+
+    def committed_offset(self, topic: str, partition: int) -> int:
+        return self.committed.get((topic, partition), 0)
 
     async def wait_until(self, condition: Any, seconds: float) -> None:
         """Nothing comes in time here: what is decided later has to move."""
@@ -271,8 +287,15 @@ class Worker:
         agent = next(task for task in self.tasks if task.name == "journeys")
         if agent.busy or (self.timer is not None and not self.timer.ended):
             return False
-        self.timer = Task("deadlines", None, self.journeys.deadlines())
-        return self.timer.busy
+        for timer in self.app.timers:
+            self.timer = Task("timer", None, timer())
+            if self.timer.busy:
+                return True
+        return False
+
+    def known_offset(self, partition: int) -> int:
+        """Up to which offset of the journeys changelog this worker knows all records."""
+        return self.journeys.state.known_offsets().get(partition, -1)
 
     def commit(self, generation: int) -> dict[Place, int]:
         """Commit what is done; the group refuses those of an earlier generation. Returns what was committed."""
@@ -281,12 +304,14 @@ class Worker:
         if generation != self.generation:
             return {}
         self.kafka.committed.update(ends)
+        self.app.committed.update(ends)
         return ends
 
     def rebalance(self, generation: int, owned: set[int]) -> None:
         """Take part in a rebalance: what was read and not begun is dropped and read again, state is recovered."""
         self.generation, self.owned = generation, owned
         self.tracker.forget()
+        self.app.committed = dict(self.kafka.committed)
         self.position = {
             (topic, partition): self.kafka.committed.get((topic, partition), 0)
             for _, topic, _ in self.app.agents
@@ -301,7 +326,7 @@ class Worker:
 
     def _recover(self, state: Any) -> None:
         parts = {TP(state.topic_name, partition) for partition in self.owned}
-        _finish(state.on_rebalance(parts, set(), set()))
+        _finish(state.on_rebalance(parts, set(), set(), self.generation))
         for part in parts:
             read = state.persisted_offset(part)
             records = self.kafka.read(tuple(part), 0 if read is None else read + 1, 1 << 30)

@@ -72,10 +72,6 @@ class Intentions:
         """The versions of what is perhaps raised and that a publication of this version decides on."""
         return [raised for raised in self._perhaps.get(key, ()) if raised <= version]
 
-    def suspect(self, key: bytes, version: int, now: int, signals: Iterable[Signal]) -> None:
-        """Note signals that a publication of this version perhaps raised; the profile's next one decides on them."""
-        self._perhaps.setdefault(key, {})[version] = _Perhaps(now, tuple(signals))
-
     def profiles(self) -> Iterable[bytes]:
         """The profiles of which something is perhaps raised."""
         return list(self._perhaps)

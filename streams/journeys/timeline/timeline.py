@@ -306,10 +306,9 @@ class Timeline:
     def restore_entry(self, entry_id: str, value: bytes | None) -> None:
         """Apply a changelog record of a touchpoint."""
         if value is None:
-            event = SEPARATOR.join(entry_id.split(SEPARATOR, 2)[:2])
-            for entry in self._copies_of(event):
-                if entry.id == entry_id:
-                    self._remove(entry, Effects())
+            gone = self.entry(entry_id)
+            if gone is not None:
+                self._remove(gone, Effects())
             return
         resolved: ResolvedTouchpoint = RESOLVED_TOUCHPOINT.decode(value)
         entry = Entry(
@@ -322,6 +321,11 @@ class Timeline:
         frozen = self.frozen.get(entry.node)
         if frozen is None or entry.place > frozen.boundary:
             self._insert(entry, Effects())
+
+    def entry(self, entry_id: str) -> Entry | None:
+        """The touchpoint under a changelog key, counted or not."""
+        event = SEPARATOR.join(entry_id.split(SEPARATOR, 2)[:2])
+        return next((entry for entry in self._copies_of(event) if entry.id == entry_id), None)
 
     def restore_frozen(self, node: Node, value: bytes | None) -> None:
         """Apply a changelog record of a summary; a zombie's late write must not take anything away.

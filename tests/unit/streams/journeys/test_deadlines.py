@@ -57,6 +57,7 @@ class Worker:
         app = WorkerApp(Settings(partitions=1))
         app.publisher = broker  # type: ignore[assignment]
         app.topic_partitions = {app.settings.topic(topic.name): 1 for topic in topics.ALL}
+        app.committed_offset = lambda *_: 0  # type: ignore[method-assign]
         self.clock = clock
         self.journeys = Journeys(app, CATALOGUE, rules, clock=lambda: self.clock / 1000)
         self.partition = self.journeys.state.of(0)
@@ -73,7 +74,8 @@ class Worker:
             SimpleNamespace(value=encode(name, message), key=b"", offset=offset + number)
             for number, (name, message) in enumerate(messages)
         ]
-        event = SimpleNamespace(message=SimpleNamespace(partition=0), value=records, ack=lambda: None)
+        message = SimpleNamespace(partition=0, offset=offset + len(records) - 1)
+        event = SimpleNamespace(message=message, value=records, ack=lambda: None)
         asyncio.run(self.journeys.take(event))
 
     def tick(self, seconds: float = 1) -> None:

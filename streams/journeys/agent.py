@@ -89,9 +89,9 @@ class Journeys:
             partition.last_input_at = self._clock()
             for key, (timeline, effects) in touched.items():
                 self._publish_profile(key, timeline, effects, fetch)
-            fetch.write_ahead = partition.intentions.ahead()
+            fetch.write_ahead = partition.write_ahead.ahead()
             fetch.write_after_outputs(lambda: self._changes(partition, touched))
-        partition.timelines.cool()
+        partition.timelines.evict()
 
     def _transaction(self, partition: int, event: Any = None) -> FetchTransaction[JourneyPartition]:
         return FetchTransaction(self._app, self.state, partition, "journeys", event)
@@ -105,7 +105,7 @@ class Journeys:
         yield from map(partition.publication, touched)
         if partition.predictions is not None:
             yield from partition.predictions.changelog()
-        yield from partition.intentions.done()
+        yield from partition.write_ahead.done()
 
     async def deadlines(self) -> None:
         """Raise the signals whose deadline has passed: by event time, or by the clock where nothing comes in."""
@@ -127,11 +127,11 @@ class Journeys:
                 timeline = partition.timelines[key]
                 self._recall(timeline, now)
                 self._publish_signals(key, timeline, Effects(), fetch, now, by_deadline=True)
-            fetch.write_ahead = partition.intentions.ahead()
+            fetch.write_ahead = partition.write_ahead.ahead()
             fetch.write_after_outputs(
-                lambda: [*map(partition.publication, due), *partition.intentions.done()]
+                lambda: [*map(partition.publication, due), *partition.write_ahead.done()]
             )
-        partition.timelines.cool()
+        partition.timelines.evict()
 
     def _apply(
         self, record: Any, partition: JourneyPartition, touched: dict[bytes, tuple[Timeline, Effects]]
@@ -160,7 +160,7 @@ class Journeys:
             if predictions is not None and new:
                 predictions.arrived(timeline, message["touchpoint"], self._clock())
             return
-        timeline.trail = None  # to be read again
+        timeline.path = None  # to be read again
         if name in ("Move", "Erase"):
             timeline.move(message["assignment"], effects)
         else:
@@ -216,7 +216,7 @@ class Journeys:
             fetch.publish(self._states, key, encoded)
             now = partition.now(self._clock(), idle=False)
             self._publish_signals(key, timeline, effects, fetch, now)
-        elif effects.emptied or partition.intentions.ripe(key, 2 * timeline.version):
+        elif effects.emptied or partition.write_ahead.ripe(key, 2 * timeline.version):
             self._publish_signals(key, timeline, effects, fetch, 0)
             fetch.publish(self._states, key, None, [(headers.VERSION, str(timeline.version).encode())])
 
@@ -230,19 +230,19 @@ class Journeys:
             now = max(
                 now, timeline.last.now
             )  # what the clock made due is not open again because events lag behind
-        now = partition.intentions.now(key, now)
+        now = partition.write_ahead.now(key, now)
         fold = timeline.fold(self._catalogue, self._rules)
         holding = [] if timeline.empty else fold.signals(now)
         # a deadline that passes without an input tells more than that input did: it needs the next version
         version = 2 * timeline.version + by_deadline
         # what was never published has applied nothing yet that could contradict its first input
         decides = -1 if by_deadline and timeline.last is None else version
-        perhaps = list(partition.intentions.settle(key, decides))
+        perhaps = list(partition.write_ahead.settle(key, decides))
         for told in diff(timeline, holding, effects, fold, perhaps):
             encoded = JOURNEY_SIGNAL.encode(told.record(timeline.tenant, timeline.profile_id, version))
             fetch.announced.add(self._signals, key, encoded)
             if told.reason is None:
-                partition.intentions.raising(key, version, now, told.signal.event, encoded)
+                partition.write_ahead.raising(key, version, now, told.signal.event, encoded)
         due = None if timeline.empty else fold.next_deadline(now)
         partition.schedule(key, due)
         timeline.last = None

@@ -9,7 +9,7 @@ from schemas.records import IdentityAssignment, Touchpoint
 from streams.journeys.memberships import Memberships
 from streams.journeys.prediction.predictions import MODEL_KIND, Predictions
 from streams.journeys.signals.published import NEVER, Publication
-from streams.journeys.signals.write_ahead import Intentions
+from streams.journeys.signals.write_ahead import SignalWriteAhead
 from streams.journeys.timeline.cache import Timelines
 from streams.journeys.timeline.timeline import Effects, Timeline
 
@@ -34,7 +34,7 @@ class JourneyPartition:
     #: the accounts that these profiles belong to
     accounts: Memberships = field(default_factory=Memberships)
     predictions: Predictions | None = None  #: None when they are switched off
-    intentions: Intentions = field(default_factory=Intentions)
+    write_ahead: SignalWriteAhead = field(default_factory=SignalWriteAhead)
     #: works out which signals subscribers know of, if a timeline does not say
     recall: Callable[[Timeline], None] = field(default=lambda _: None)
     _deadlines: list[tuple[int, bytes]] = field(default_factory=list)
@@ -103,7 +103,7 @@ class JourneyPartition:
             return
         profile = tenant + b"/" + profile_id
         timeline = self.timeline(profile, tenant.decode(), profile_id.decode())
-        timeline.trail = None
+        timeline.path = None
         if timeline.settled:
             self._doubt(profile, timeline)
         if kind == b"e":
@@ -118,7 +118,7 @@ class JourneyPartition:
             # who wrote late that it is settled knows that it went out; once we have asked the timeline what was
             # heard, only this still tells
             if value is not None or not timeline.recalled:
-                self.intentions.restore(profile, int(rest), value)
+                self.write_ahead.restore(profile, int(rest), value)
         elif kind == b"f":
             type_, _, name = rest.decode().partition(":")
             timeline.restore_frozen((type_, name), value)
@@ -126,7 +126,7 @@ class JourneyPartition:
             assignment: IdentityAssignment = IDENTITY_ASSIGNMENT.decode(value)
             timeline.restore_pointer(assignment)
         if self.timelines.crowded:
-            self.timelines.cool()
+            self.timelines.evict()
 
     def _doubt(self, profile: bytes, timeline: Timeline) -> None:
         """Somebody else wrote about a timeline that this worker has used since it began.
@@ -139,7 +139,7 @@ class JourneyPartition:
         self.recall(timeline)
         if timeline.published:
             now = 0 if timeline.last is None else timeline.last.now
-            self.intentions.suspect(profile, 2 * timeline.version, now, timeline.published.values())
+            self.write_ahead.suspect(profile, 2 * timeline.version, now, timeline.published.values())
         timeline.published = None
 
     def _restore_publication(self, profile: bytes, timeline: Timeline, value: bytes | None) -> None:
@@ -153,9 +153,9 @@ class JourneyPartition:
 
     def restored(self) -> None:
         """Continue where time stood, with the deadlines that are still ahead."""
-        self.timelines.cool()
-        for key in self.intentions.profiles():
+        self.timelines.evict()
+        for key in self.write_ahead.profiles():
             # other inputs than those that raised it may have been applied since: nobody should wait for one more
             timeline = self.timelines[key]
-            if timeline.last is not None and self.intentions.ripe(key, 2 * timeline.version + 1):
+            if timeline.last is not None and self.write_ahead.ripe(key, 2 * timeline.version + 1):
                 self.schedule(key, LONG_DUE)

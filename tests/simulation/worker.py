@@ -19,7 +19,7 @@ from streams.identity.agent import Identity
 from streams.identity.policy.load import load
 from streams.journeys.agent import Journeys
 from streams.journeys.rules.rules import JourneyRules
-from streams.journeys.signals.write_ahead import INTENTION
+from streams.journeys.signals.write_ahead import WRITE_AHEAD
 from streams.runtime import state as table
 from streams.runtime.offset_tracker import Fetch, OffsetTracker
 from streams.runtime.publisher import Outbox
@@ -41,7 +41,7 @@ class Without(Enum):
     COMMIT_RULE = "the offset tracker: a commit is how far was read, as Kafka's auto-commit has it"
     EFFECT_ORDER = "outputs first: the changelog goes before them"
     LATE_ACK = "acknowledging after the effects"
-    INTENTIONS = "writing ahead which signals are about to be raised"
+    WRITE_AHEAD = "writing ahead which signals are about to be raised"
 
 
 class AutoCommit(OffsetTracker[Place]):
@@ -178,8 +178,8 @@ class App:
 
     async def publish(self, outbox: Outbox) -> dict[Place, tuple[int, int]]:
         """Stop until the world lets the outbox out."""
-        if self._without is Without.INTENTIONS:
-            outbox = _without_intentions(outbox)
+        if self._without is Without.WRITE_AHEAD:
+            outbox = _without_write_ahead(outbox)
         if self._without is not Without.EFFECT_ORDER:
             return await _out(outbox)
         if self._held is None:
@@ -192,11 +192,11 @@ class App:
         return ends
 
 
-def _without_intentions(outbox: Outbox) -> Outbox:
+def _without_write_ahead(outbox: Outbox) -> Outbox:
     left = Outbox(outbox.partitions)
     for place, records in outbox.records.items():
         for key, value, headers in records:
-            if place[0] != topics.JOURNEYS_CHANGELOG.name or INTENTION not in (key or b""):
+            if place[0] != topics.JOURNEYS_CHANGELOG.name or WRITE_AHEAD not in (key or b""):
                 left.add_at(place, key, value, headers)
     return left
 

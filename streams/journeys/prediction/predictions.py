@@ -12,7 +12,7 @@ from schemas.catalogue import Catalogue
 from schemas.encoding.record_types import PREDICTION_MODEL
 from schemas.records import LikelyNext, Touchpoint
 from schemas.touchpoint.events import event_key
-from streams.journeys.prediction.recent_path import Trail
+from streams.journeys.prediction.recent_path import RecentPath
 from streams.journeys.prediction.risk import Risk, Standing
 from streams.journeys.prediction.transitions import Origin, Transitions
 from streams.journeys.rules.rules import JourneyRules
@@ -125,22 +125,22 @@ class Predictions:
         return found
 
     def arrived(self, timeline: Timeline, touchpoint: Touchpoint, clock: float) -> None:
-        """Learn a touchpoint that is new on its timeline. Mutates `timeline.trail`. `clock` is in seconds."""
+        """Learn a touchpoint that is new on its timeline. Mutates `timeline.path`. `clock` is in seconds."""
         event = event_key(touchpoint)
         if event not in timeline.entries:
             return  # forwarded, late beyond the horizon, or erased
         stamp = at, _ = touchpoint["occurred_at"], event
-        trail, timeline.trail = timeline.trail, None
-        if stamp != timeline.order[-1] or (trail is not None and stamp <= trail.last):
+        path, timeline.path = timeline.path, None
+        if stamp != timeline.order[-1] or (path is not None and stamp <= path.last):
             return  # late: the recent path is rebuilt when it is needed
-        if trail is None:
-            trail = self._read(timeline, but=1)
-        timeline.trail = trail
+        if path is None:
+            path = self._read(timeline, but=1)
+        timeline.path = path
         if at > clock * 1000 + MAX_AHEAD_MS:
-            trail.advance(touchpoint, self._catalogue)
+            path.advance(touchpoint, self._catalogue)
             return
         model = self.model(timeline.tenant)
-        trail.advance(
+        path.advance(
             touchpoint,
             self._catalogue,
             model.transitions if self._rules.predict_next else None,
@@ -154,13 +154,13 @@ class Predictions:
         model = self.model(timeline.tenant)
         if not model.renewed:
             return sealed
-        trail = timeline.trail
-        if trail is None:
-            trail = timeline.trail = self._read(timeline)
+        path = timeline.path
+        if path is None:
+            path = timeline.path = self._read(timeline)
         return predicting(
             sealed,
-            model.likely_next(trail.origin) if self._rules.predict_next else [],
-            model.issue_risk(trail.standing()) if self._rules.predict_risk else None,
+            model.likely_next(path.origin) if self._rules.predict_next else [],
+            model.issue_risk(path.standing()) if self._rules.predict_risk else None,
             f"{FORM}.{self._partition}.{model.renewed}",
         )
 
@@ -177,12 +177,12 @@ class Predictions:
         model = self._models[tenant] = Model(self._rules.prediction_half_life_ms)
         model.load(PREDICTION_MODEL.decode(value))
 
-    def _read(self, timeline: Timeline, but: int = 0) -> Trail:
+    def _read(self, timeline: Timeline, but: int = 0) -> RecentPath:
         """The recent path of a journey, rebuilt from its timeline without the newest `but` touchpoints."""
-        trail = Trail(with_risk=self._rules.predict_risk)
+        path = RecentPath(with_risk=self._rules.predict_risk)
         for touchpoint in reversed(list(self._back(timeline, but))):
-            trail.advance(touchpoint, self._catalogue)
-        return trail
+            path.advance(touchpoint, self._catalogue)
+        return path
 
     def _back(self, timeline: Timeline, but: int) -> Iterator[Touchpoint]:
         """The newest touchpoints, newest first, as far as the recent path depends on them.

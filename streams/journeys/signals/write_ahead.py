@@ -14,7 +14,7 @@ from schemas.encoding.record_types import JOURNEY_SIGNAL
 from schemas.records import JourneySignal
 from streams.journeys.state.signals import Signal
 
-INTENTION: Final = b"/i/"
+WRITE_AHEAD: Final = b"/i/"
 _HEAD: Final = struct.Struct(">q")
 _LENGTH: Final = struct.Struct(">I")
 
@@ -26,7 +26,7 @@ class _Perhaps:
 
 
 @dataclass(slots=True)
-class Intentions:
+class SignalWriteAhead:
     """Those of one partition. Versions are JourneySignal's: they name a publication of a profile."""
 
     _raising: dict[tuple[bytes, int], list[bytes]] = field(default_factory=dict)
@@ -92,7 +92,7 @@ class Intentions:
 
 def _record_key(key: bytes, version: int) -> bytes:
     # a key for each publication: a worker that lost the partition deletes nobody's but its own
-    return key + INTENTION + str(version).encode()
+    return key + WRITE_AHEAD + str(version).encode()
 
 
 def _decode(value: bytes) -> _Perhaps:

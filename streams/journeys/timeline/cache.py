@@ -15,7 +15,7 @@ PACKER: Final = Packer()
 
 
 class Timelines(MutableMapping[bytes, Timeline]):
-    """Key to timeline. What is handed out may be changed until the next `cool`, which packs those not used lately."""
+    """Key to timeline. What is handed out may be changed until the next `evict`, which packs those not used lately."""
 
     def __init__(self, warm: int | None = None, packer: Packer | None = None) -> None:
         self._limit = WARM if warm is None else warm
@@ -53,7 +53,7 @@ class Timelines(MutableMapping[bytes, Timeline]):
         """Whether twice as many are at hand as should be."""
         return len(self._warm) > 2 * self._limit
 
-    def cool(self) -> None:
+    def evict(self) -> None:
         """Pack what was not used lately, beyond the number to be kept at hand."""
         surplus = len(self._warm) - self._limit
         if surplus <= 0:

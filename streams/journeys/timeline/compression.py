@@ -17,7 +17,7 @@ from zstandard import ZstdCompressionDict, ZstdCompressor, ZstdDecompressor, tra
 from schemas.encoding.codec import HEADER_BYTES, encode_resolved, string_bytes, take_long
 from schemas.touchpoint.events import key_of
 from streams.identity.resolution.ownership import node_of
-from streams.journeys.prediction.recent_path import Trail
+from streams.journeys.prediction.recent_path import RecentPath
 from streams.journeys.rules.meaning import Meanings
 from streams.journeys.rules.rules import JourneyRules
 from streams.journeys.signals.published import Publication
@@ -77,7 +77,7 @@ class Packer:
 
 
 def _written(timeline: Timeline) -> bytes:
-    last, trail = timeline.last, timeline.trail
+    last, path = timeline.last, timeline.path
     groups, others = _touchpoints(timeline)
     # what was published follows from the touchpoints and from when that was
     published = None if last is not None else timeline.published
@@ -88,7 +88,7 @@ def _written(timeline: Timeline) -> bytes:
             timeline.version, timeline.unconfirmed, timeline.settled, timeline.recalled,
             None if last is None else (last.version, last.now, last.due, last.meanings),
             list(timeline.pointers.values()), groups, others, timeline.rest(),
-            None if trail is None else trail.dump(), None if rare is None else _pickled(rare),
+            None if path is None else path.dump(), None if rare is None else _pickled(rare),
         ),
         _MARSHAL,
     )  # fmt: skip
@@ -96,7 +96,7 @@ def _written(timeline: Timeline) -> bytes:
 
 def _read(tenant: str, profile_id: str, written: bytes) -> Timeline:
     (
-        version, unconfirmed, settled, recalled, last, pointers, groups, others, rest, trail, rare,
+        version, unconfirmed, settled, recalled, last, pointers, groups, others, rest, path, rare,
     ) = marshal.loads(written)  # noqa: S302 (our own, from memory)  # fmt: skip
     timeline = Timeline(tenant, profile_id)
     timeline.version, timeline.unconfirmed = version, unconfirmed
@@ -107,8 +107,8 @@ def _read(tenant: str, profile_id: str, written: bytes) -> Timeline:
         timeline.published = {}
     timeline.pointers = {node_of(pointer["identifier"]): pointer for pointer in pointers}
     timeline.put([*_entries(tenant, profile_id, groups), *(Entry(*other) for other in others)])
-    if trail is not None:
-        timeline.trail = Trail.load(trail)
+    if path is not None:
+        timeline.path = RecentPath.load(path)
     fold = None
     if rare is not None:
         timeline.frozen, published, fold = pickle.loads(rare)  # noqa: S301 (our own, from memory)

@@ -25,7 +25,7 @@ from schemas.errors import ContractError, Reason
 from schemas.records import IdentityAssignment, JourneyState, ResolvedTouchpoint, Touchpoint, Transfer
 from schemas.touchpoint.events import SEPARATOR, Rank, event_key, rank_of
 from streams.identity.resolution.ownership import erased, must_resend_evidence, node_of, owner_at
-from streams.journeys.prediction.recent_path import Trail
+from streams.journeys.prediction.recent_path import RecentPath
 from streams.journeys.rules.rules import JourneyRules
 from streams.journeys.signals.published import Publication
 from streams.journeys.state.fold import Fold
@@ -122,7 +122,7 @@ class Timeline:
     unconfirmed: bool = False  #: nobody knows what subscribers have heard: tell them all that holds
     last: Publication | None = None  #: when they were told last
     settled: bool = False  #: the pointers have been applied since a restart
-    trail: Trail | None = (
+    path: RecentPath | None = (
         None  #: for predictions, where the journey stands; None: to be read from its touchpoints
     )
     _fold: Fold | None = None
@@ -490,7 +490,7 @@ class Timeline:
                 insort(self.places.setdefault(node, []), entry.place)
         counted, counts = self.entries[event], min(copies, key=Entry.rank)
         if counts is not counted:
-            self.trail = None  # it has seen the other
+            self.path = None  # it has seen the other
             self._unorder(counted.place)
             self._unfold(self._begins(counts.place))
             insort(self.order, counts.place)

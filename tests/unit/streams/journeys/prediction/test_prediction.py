@@ -14,7 +14,7 @@ from schemas.records import Touchpoint
 from schemas.touchpoint.events import event_key
 from streams.journeys.partition import JourneyPartition
 from streams.journeys.prediction.predictions import LEAST_RENEWAL, Model, Predictions
-from streams.journeys.prediction.recent_path import MAX_WAITING, Trail
+from streams.journeys.prediction.recent_path import MAX_WAITING, RecentPath
 from streams.journeys.prediction.risk import Risk, Standing
 from streams.journeys.prediction.transitions import Transitions
 from streams.journeys.rules.rules import JourneyRules
@@ -168,11 +168,11 @@ def test_a_risk_is_a_probability_and_a_model_survives_its_changelog(
 
 
 def test_each_touchpoint_counts_for_what_the_customer_does_next_and_not_for_what_we_do() -> None:
-    counts, trail = Transitions(HALF_LIFE), Trail()
+    counts, path = Transitions(HALF_LIFE), RecentPath()
     for minute, name in enumerate(
         ["purchase", "order_confirmed", "shipment_late", "support_call", "unheard_of"]
     ):
-        trail.advance(touchpoint(name, minute), CATALOGUE, counts)
+        path.advance(touchpoint(name, minute), CATALOGUE, counts)
     after_late = counts.distribution(("purchase", "shipment_late"))
     assert max(after_late, key=lambda name: after_late[name]) == "support_call"
     assert set(after_late) == {"support_call", ""}, "an unknown type counts, under no name; ours do not"
@@ -202,33 +202,33 @@ def test_an_outcome_counts_only_when_its_seven_days_are_over() -> None:
 
 @pytest.mark.parametrize(("days", "rate"), [(1, 0.5), (6.9, 0.47), (7.1, 0.0)])
 def test_a_contact_counts_for_what_came_within_seven_days_before_it(days: float, rate: float) -> None:
-    counts, trail = Risk(HALF_LIFE), Trail()
+    counts, path = Risk(HALF_LIFE), RecentPath()
     for minute, name in [(0, "purchase"), (days * 1440, "support_call"), (1440 * 60, "home")]:
-        trail.advance(touchpoint(name, minute), CATALOGUE, None, counts)
+        path.advance(touchpoint(name, minute), CATALOGUE, None, counts)
     assert counts.base_rate == pytest.approx(rate, abs=0.02), "what is older counts a little less"
 
 
 def test_an_answered_survey_and_our_own_reply_are_no_contacts() -> None:
-    counts, trail = Risk(HALF_LIFE), Trail()
+    counts, path = Risk(HALF_LIFE), RecentPath()
     for minute, name in [(0, "purchase"), (1, "nps_answered"), (2, "support_reply"), (1440 * 60, "home")]:
-        trail.advance(touchpoint(name, minute), CATALOGUE, None, counts)
+        path.advance(touchpoint(name, minute), CATALOGUE, None, counts)
     assert counts.base_rate == 0.0
 
 
 def test_a_bot_has_no_more_votes_than_others() -> None:
-    counts, trail = Risk(HALF_LIFE), Trail()
+    counts, path = Risk(HALF_LIFE), RecentPath()
     for second in range(500):
-        trail.advance(touchpoint("home", second / 60), CATALOGUE, None, counts)
+        path.advance(touchpoint("home", second / 60), CATALOGUE, None, counts)
     assert sum(cell["observed"] for cell in counts.dump(lambda _: 0)) == MAX_WAITING
 
 
 def test_an_open_issue_and_friction_show_in_where_somebody_stands() -> None:
-    trail = Trail()
-    trail.advance(touchpoint("complaint", 0, issue_id="i1"), CATALOGUE)
-    assert trail.standing() == Standing("service", "complaint", 2, open_issue=True)
-    trail.advance(touchpoint("issue_solved", 1440 * 5, issue_id="i1"), CATALOGUE)
-    trail.advance(touchpoint("support_reply", 1440 * 5 + 1, issue_id="i1"), CATALOGUE)
-    assert trail.standing() == Standing("service", "support_reply", 0, open_issue=False)
+    path = RecentPath()
+    path.advance(touchpoint("complaint", 0, issue_id="i1"), CATALOGUE)
+    assert path.standing() == Standing("service", "complaint", 2, open_issue=True)
+    path.advance(touchpoint("issue_solved", 1440 * 5, issue_id="i1"), CATALOGUE)
+    path.advance(touchpoint("support_reply", 1440 * 5 + 1, issue_id="i1"), CATALOGUE)
+    assert path.standing() == Standing("service", "support_reply", 0, open_issue=False)
 
 
 def test_models_stay_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -392,7 +392,7 @@ def test_where_a_journey_stands_is_read_again_when_it_is_not_known_any_more() ->
     take(held, busy())
     list(held.predictions.changelog())  # type: ignore[union-attr]
     expected = published(held)
-    held.timelines[KEY].trail = None
+    held.timelines[KEY].path = None
     assert published(held) == expected
 
 
@@ -409,9 +409,9 @@ def test_without_the_risk_it_is_read_only_as_far_back_as_it_matters(kinds: list[
     take(held, busy(), b"default/p2")  # enough to predict
     list(held.predictions.changelog())  # type: ignore[union-attr]
     take(held, [*journey[late:], *journey[:late]])
-    held.timelines[KEY].trail = None
+    held.timelines[KEY].path = None
     published(held)
-    read, whole = held.timelines[KEY].trail, Trail(with_risk=False)
+    read, whole = held.timelines[KEY].path, RecentPath(with_risk=False)
     for item in journey:
         whole.advance(item, CATALOGUE)
     assert read is not None

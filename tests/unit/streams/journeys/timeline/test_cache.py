@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.records import Touchpoint
-from streams.journeys.prediction.recent_path import Trail
+from streams.journeys.prediction.recent_path import RecentPath
 from streams.journeys.rules.rules import JourneyRules
 from streams.journeys.signals.published import Publication
 from streams.journeys.timeline import compression as packing
@@ -62,14 +62,14 @@ def test_nothing_is_lost_that_does_not_follow_from_the_touchpoints(packer: Packe
     timeline.last = Publication(timeline.version, NOW, NOW + 1, 2**64 - 1)
     timeline.move(assigned("a", "p1", 7), Effects())
     assert timeline.frozen
-    trail = timeline.trail = Trail()
+    path = timeline.path = RecentPath()
     for one in long_journey(7, 9):
-        trail.advance(one, CATALOGUE)
+        path.advance(one, CATALOGUE)
     timeline.fold(CATALOGUE, RULES)
     found = packer.unpack(KEY, packer.pack(timeline))
-    assert found.trail is not None
-    assert found.trail.dump() == trail.dump()
-    found.trail = timeline.trail
+    assert found.path is not None
+    assert found.path.dump() == path.dump()
+    found.path = timeline.path
     for one in (found, timeline):
         one._fold, one._folded = None, 0  # compared by what it says, in the test above
     assert found == timeline
@@ -130,7 +130,7 @@ def test_only_so_many_stay_at_hand_and_all_are_found() -> None:
         for one in long_journey(turn, 3):
             give(timelines[key], one)
             give(alone[key], one)
-        timelines.cool()
+        timelines.evict()
     assert len(timelines._warm) == 5
     assert set(timelines) == set(alone)
     assert len(timelines) == len(alone)

@@ -201,7 +201,7 @@ class Journeys:
                 profile_key(timeline.tenant, transfer["profile_id"]),
                 TRANSFER.encode(transfer),
             )
-        timeline.freeze(self._catalogue, self._rules, effects)
+        timeline.summarise(self._catalogue, self._rules, effects)
         state, encoded = None, b""
         if not timeline.empty:
             state, encoded = timeline.sealed(self._catalogue, self._rules)

@@ -95,7 +95,7 @@ class Memberships:
         else:
             self._add_candidates(key, (item["account_id"] for item in message.get("touchpoints", ())))
             if message.get("frozen"):
-                self._add_candidates(key, map(_frozen_account, message["frozen"]["folds"]))
+                self._add_candidates(key, map(_summary_account, message["frozen"]["folds"]))
         # the input may remove the newest touchpoint; any remaining one may then name the profile's account
         if key in self._account_of_profile or key in self._candidates:
             self._add_candidates(key, _accounts_in(timeline))
@@ -129,11 +129,11 @@ def _accounts_in(timeline: Timeline) -> Iterator[str | None]:
     """The accounts that a timeline's touchpoints name."""
     for entry in timeline.held():
         yield entry.touchpoint()["account_id"]
-    for frozen in timeline.frozen.values():
-        yield from map(_frozen_account, frozen.folds)
+    for summary in timeline.summaries.values():
+        yield from map(_summary_account, summary.folds)
 
 
-def _frozen_account(summary: bytes) -> str | None:
-    """The newest account among an identifier's frozen touchpoints, which are added and removed as one."""
+def _summary_account(summary: bytes) -> str | None:
+    """The newest account among the touchpoints of a horizon summary, which moves and goes as a whole."""
     mark = FOLD_SUMMARY.decode(summary)["account_id"]
     return None if mark is None else str(mark["value"])

@@ -15,7 +15,7 @@ from streams.journeys.timeline.timeline import Effects, Timeline
 
 _ENTRY = b"/e/"
 _POINTER = b"/p/"
-_FROZEN = b"/f/"
+_SUMMARY = b"/f/"
 _PUBLICATION = b"/s/"
 #: A deadline that has passed at any time.
 LONG_DUE = -(2**63)
@@ -81,9 +81,9 @@ class JourneyPartition:
 
     def changelog(self, key: bytes, effects: Effects) -> Iterator[tuple[bytes, bytes | None]]:
         """The changelog records of a profile's changes: summaries before the touchpoints that went into them."""
-        for (type_, name), frozen in effects.frozen.items():
-            value = None if frozen is None else FROZEN_SUMMARY.encode(frozen.record())
-            yield key + _FROZEN + f"{type_}:{name}".encode(), value
+        for (type_, name), summary in effects.summaries.items():
+            value = None if summary is None else FROZEN_SUMMARY.encode(summary.record())
+            yield key + _SUMMARY + f"{type_}:{name}".encode(), value
         for entry_id, value in effects.entries.items():
             yield key + _ENTRY + entry_id.encode(), value
         for (type_, name), assignment in effects.pointers.items():
@@ -121,7 +121,7 @@ class JourneyPartition:
                 self.write_ahead.restore(profile, int(rest), value)
         elif kind == b"f":
             type_, _, name = rest.decode().partition(":")
-            timeline.restore_frozen((type_, name), value)
+            timeline.restore_summary((type_, name), value)
         elif value is not None:
             assignment: IdentityAssignment = IDENTITY_ASSIGNMENT.decode(value)
             timeline.restore_pointer(assignment)

@@ -67,7 +67,7 @@ def timeline_of(items: list[Touchpoint], profile: str = "p1") -> Timeline:
     timeline = Timeline("default", profile)
     for item in items:
         timeline.accept(*resolved(item, profile), Effects())
-    timeline.freeze(CATALOGUE, RULES, Effects())
+    timeline.summarise(CATALOGUE, RULES, Effects())
     timeline.fold(CATALOGUE, RULES)
     return timeline
 
@@ -97,7 +97,7 @@ def accept_each(items: list[tuple[ResolvedTouchpoint, bytes]], timeline: Timelin
     for record, value in items:
         effects = Effects()
         timeline.accept(record, value, effects)
-        timeline.freeze(CATALOGUE, RULES, effects)
+        timeline.summarise(CATALOGUE, RULES, effects)
         timeline.fold(CATALOGUE, RULES)
 
 

@@ -95,13 +95,13 @@ def give(timeline: Timeline, item: Touchpoint, version: int = NO_VERSION) -> Eff
 
 
 def fed(arriving: Iterable[Touchpoint], rules: object, profile: str = "p1", every: int = 1) -> Timeline:
-    """A timeline after these touchpoints, frozen after every so many, as after fetches."""
+    """A timeline after these touchpoints, summed up after every so many, as after fetches."""
     timeline = Timeline("default", profile)
     for number, item in enumerate(arriving):
         give(timeline, item)
         if number % every == 0:
-            timeline.freeze(CATALOGUE, rules, Effects())  # type: ignore[arg-type]
-    timeline.freeze(CATALOGUE, rules, Effects())  # type: ignore[arg-type]
+            timeline.summarise(CATALOGUE, rules, Effects())  # type: ignore[arg-type]
+    timeline.summarise(CATALOGUE, rules, Effects())  # type: ignore[arg-type]
     return timeline
 
 

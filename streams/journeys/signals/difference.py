@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from schemas.records import JourneySignal, SignalReason
 from streams.journeys.state.fold import Fold
 from streams.journeys.state.signals import Signal, raised
-from streams.journeys.timeline.horizon_summary import knows
 from streams.journeys.timeline.timeline import Effects, Timeline
 
 
@@ -50,7 +49,7 @@ def _retracted(signal: Signal, effects: Effects, fold: Fold) -> Told:
     """Why a signal holds no more: its touchpoint left, or what the journey knows has changed."""
     about = signal.event
     owners = [effects.gone[about]] if about in effects.gone else []
-    owners += (owner for seen, owner in effects.gone_summaries if knows(seen, about))
+    owners += (owner for seen, owner in effects.gone_summaries if about in seen)
     if owners:
         return Told(signal, "ERASED") if owners[0] is None else Told(signal, "MOVED", owners[0])
     return Told(signal, "LET_GO" if fold.lets_go(signal) else "CONTRADICTED")

@@ -78,7 +78,7 @@ class Channels:
         return None if best is None else best[3]
 
     def dump(self) -> dict[str, Any]:
-        """As FrozenSummary.avsc holds them."""
+        """As FoldSummary.avsc holds them."""
         return {
             "channels": self._uses,
             "last_channel": dump_marked(self._last),

@@ -43,7 +43,7 @@ class Consent:
         return list(self._withdrawn.values())
 
     def dump(self) -> list[dict[str, Any]]:
-        """As FrozenSummary.avsc holds it."""
+        """As FoldSummary.avsc holds it."""
         return [
             {
                 "purpose": purpose,

@@ -33,7 +33,7 @@ class Counts:
             self._book.remember(rule.name, at, causes, {"touchpoints": str(rule.at_least)})
 
     def dump(self) -> list[dict[str, Any]]:
-        """As FrozenSummary.avsc holds them."""
+        """As FoldSummary.avsc holds them."""
         return [
             {
                 "rule": name,

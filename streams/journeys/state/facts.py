@@ -1,7 +1,7 @@
 """The commutative facts of a journey: counts, sums, firsts and lasts.
 
 Each is an associative and commutative aggregate over the touchpoints. So any grouping of them gives the same value, and
-freezing the oldest touchpoints changes none.
+summing up the oldest touchpoints changes none.
 """
 
 from typing import Any, Final
@@ -73,7 +73,7 @@ class Facts:
         return None if marked is None else marked[2]
 
     def dump(self) -> dict[str, Any]:
-        """As FrozenSummary.avsc holds them."""
+        """As FoldSummary.avsc holds them."""
         record: dict[str, Any] = {name: getattr(self, name) for name in _COUNTS}
         return record | {
             "first_seen": self.first_seen,

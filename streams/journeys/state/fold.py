@@ -272,7 +272,7 @@ class Fold:
         return min(self._expectations.deadlines(now) + self._issues.deadlines(now), default=None)
 
     def dump(self) -> dict[str, Any]:
-        """The whole fold as FrozenSummary.avsc holds it. What `load` makes of it continues exactly as this fold."""
+        """The whole fold as FoldSummary.avsc holds it. What `load` makes of it continues exactly as this fold."""
         pool = SessionPool()
         record = self._facts.dump() | self._stages.dump() | self._channels.dump() | self._sessions.dump(pool)
         record |= self._orders.dump() | self._expectations.dump(pool) | self._issues.dump(pool)

@@ -94,7 +94,7 @@ class Orders:
         return {name: max(-_LONG_MAX, min(_LONG_MAX, total)) for name, total in sorted(self.revenue.items())}
 
     def dump(self) -> dict[str, Any]:
-        """As FrozenSummary.avsc holds them."""
+        """As FoldSummary.avsc holds them."""
         record: dict[str, Any] = {name: getattr(self, name) for name in _COUNTS.values()}
         return record | {
             "revenue": {name: str(total) for name, total in self.revenue.items()},

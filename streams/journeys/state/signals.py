@@ -36,7 +36,7 @@ class Signal:
         return (self.occurred_at, self.kind, self.subject_id)
 
     def dump(self) -> dict[str, Any]:
-        """As FrozenSummary.avsc holds it."""
+        """As FoldSummary.avsc holds it."""
         return {
             "kind": self.kind, "subject_id": self.subject_id, "occurred_at": self.occurred_at,
             "rule": self.rule, "event_ids": [*self.event_ids[:-1], self.event], "details": self.details,
@@ -84,7 +84,7 @@ class SignalBook:
     ) -> Signal:
         """A signal about the event `about`, by default the last of those that caused it; events are event keys."""
         about = about or events[-1]
-        # a frozen expectation may belong to a rule that was removed since
+        # an expectation in a horizon summary may belong to a rule that was removed since
         rule = self._rules.words.get(kind, kind)
         subject, event_ids = subject_id(self.tenant, kind, about), tuple(map(event_id_of, events))
         return Signal(kind, subject, at, rule, event_ids, details, events[-1])
@@ -108,7 +108,7 @@ class SignalBook:
         return len(self._moments) == MAX_MOMENTS and signal.order() < self._moments[0].order()
 
     def dump(self) -> list[dict[str, Any]]:
-        """The moments as FrozenSummary.avsc holds them."""
+        """The moments as FoldSummary.avsc holds them."""
         return [signal.dump() for signal in self._moments]
 
     def load(self, moments: list[dict[str, Any]]) -> None:

@@ -41,7 +41,7 @@ class Stages:
         return list(self._signals.values())
 
     def dump(self) -> dict[str, Any]:
-        """As FrozenSummary.avsc holds them."""
+        """As FoldSummary.avsc holds them."""
         return {
             "stage": self.stage,
             "stage_since": self._since,

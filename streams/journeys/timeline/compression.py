@@ -82,7 +82,7 @@ def _written(timeline: Timeline) -> bytes:
     # what was published follows from the touchpoints and from when that was
     published = None if last is not None else timeline.published
     fold = timeline.folded() if len(timeline.order) > FOLDED_AGAIN else None
-    rare = (timeline.frozen, published, fold) if timeline.frozen or published or fold else None
+    rare = (timeline.summaries, published, fold) if timeline.summaries or published or fold else None
     return marshal.dumps(
         (
             timeline.version, timeline.unconfirmed, timeline.settled, timeline.recalled,
@@ -111,7 +111,7 @@ def _read(tenant: str, profile_id: str, written: bytes) -> Timeline:
         timeline.path = RecentPath.load(path)
     fold = None
     if rare is not None:
-        timeline.frozen, published, fold = pickle.loads(rare)  # noqa: S301 (our own, from memory)
+        timeline.summaries, published, fold = pickle.loads(rare)  # noqa: S301 (our own, from memory)
         timeline.published = published or timeline.published
     timeline.resume_fold(fold, rest)
     return timeline

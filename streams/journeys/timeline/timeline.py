@@ -32,8 +32,9 @@ from streams.journeys.state.fold import Fold
 from streams.journeys.state.instants import Owned, advance_all
 from streams.journeys.state.signals import Signal
 from streams.journeys.state.values.stamps import Stamp
+from streams.journeys.timeline.bloom_filter import BloomFilter
 from streams.journeys.timeline.horizon_summary import (
-    Frozen,
+    HorizonSummary,
     advance_blocks,
     begin,
     block_ends,
@@ -94,12 +95,14 @@ class Effects:
     transfers: list[Transfer] = field(default_factory=list)
     entries: dict[str, bytes | None] = field(default_factory=dict)  #: changelog: entry id → value or gone
     pointers: dict[Node, IdentityAssignment] = field(default_factory=dict)  #: changelog: newest assignments
-    frozen: dict[Node, Frozen | None] = field(default_factory=dict)  #: changelog: summaries; None is gone
+    summaries: dict[Node, HorizonSummary | None] = field(
+        default_factory=dict
+    )  #: changelog: summaries; None is gone
     evidence: list[Touchpoint] = field(default_factory=list)  #: whose links identity must see once more
     emptied: bool = False  #: the last touchpoint left
     gone: dict[str, str | None] = field(default_factory=dict)  #: event → who has it now; None: it was erased
-    #: the same of summaries, by the filter that knows the ids of what is in them
-    gone_summaries: list[tuple[bytes, str | None]] = field(default_factory=list)
+    #: the same of summaries, by the filter that knows their events
+    gone_summaries: list[tuple[BloomFilter, str | None]] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -114,7 +117,9 @@ class Timeline:
     pointers: dict[Node, IdentityAssignment] = field(default_factory=dict)
     #: by owner, the order of its own touchpoints: of each event the copy that would count if there were no other owners
     places: dict[Node, list[Stamp]] = field(default_factory=dict)
-    frozen: dict[Node, Frozen] = field(default_factory=dict)  #: what is beyond the horizon, by owner
+    summaries: dict[Node, HorizonSummary] = field(
+        default_factory=dict
+    )  #: what is beyond the horizon, by owner
     version: int = 0  #: of the newest input applied
     #: signals that hold as far as subscribers know; None: to be worked out, after a restart or when nobody asked lately
     published: dict[str, Signal] | None = None
@@ -149,9 +154,9 @@ class Timeline:
         event = event_key(touchpoint)
         entry_id = _id_of(touchpoint, event, node)
         entry = Entry(touchpoint["occurred_at"], event, node, version, value, entry_id)
-        frozen = self.frozen.get(node)
-        if frozen is not None and entry.place <= frozen.boundary:
-            self._set_frozen(frozen.arrive_late(entry.event), effects)
+        summary = self.summaries.get(node)
+        if summary is not None and entry.place <= summary.boundary:
+            self._set_summary(summary.arrive_late(entry.event), effects)
         elif self._insert(entry, effects) and self._fold is not None and self._folded == len(self.order) - 1:
             self._fold.advance(touchpoint, resolved["identifier"])  # while it is at hand, decoded
             self._folded += 1
@@ -178,9 +183,9 @@ class Timeline:
                     self._remove(entry, effects)
         for owner, entries in leaving.items():
             effects.transfers += _transfers(self.profile_id, owner, known, entries)
-        frozen = self.frozen.get(node)
-        if frozen is not None and (erased(known, frozen.first_seen) or frozen.version <= known["version"]):
-            self._pass_on(frozen, known, effects)
+        summary = self.summaries.get(node)
+        if summary is not None and (erased(known, summary.first_seen) or summary.version <= known["version"]):
+            self._pass_on(summary, known, effects)
 
     def receive(self, transfer: Transfer, effects: Effects) -> None:
         """Take the touchpoints of a Transfer under the newer of its assignment and our own."""
@@ -198,12 +203,12 @@ class Timeline:
         if summary is not None:
             self._pass_on(summary, self.pointers[summary.node], effects)
 
-    def freeze(self, catalogue: Catalogue, rules: JourneyRules, effects: Effects) -> None:
+    def summarise(self, catalogue: Catalogue, rules: JourneyRules, effects: Effects) -> None:
         """Sum up what is beyond the horizon; after all inputs of a fetch, before the state is taken."""
         for node, places in list(self.places.items()):
             ends = block_ends(places, rules)
             if ends:
-                self._freeze(node, places, ends, catalogue, rules, effects)
+                self._summarise(node, places, ends, catalogue, rules, effects)
 
     def _send_again(
         self, node: Node, known: IdentityAssignment | None, newer: IdentityAssignment, effects: Effects
@@ -218,18 +223,18 @@ class Timeline:
             if entry.node == node and must_resend_evidence(newer, entry.version, entry.occurred_at)
         )
 
-    def _freeze(
+    def _summarise(
         self, node: Node, all_places: list[Stamp], ends: list[int], catalogue: Catalogue, rules: JourneyRules,
         effects: Effects,
     ) -> None:  # fmt: skip
         places, parted = all_places[: ends[-1]], part_an_instant(all_places, ends)
-        frozen = self.frozen.get(node, nothing(node))
-        fold = frozen.unfold(self.tenant, catalogue, rules)
+        summary = self.summaries.get(node, nothing(node))
+        fold = summary.unfold(self.tenant, catalogue, rules)
         entries = [self._owned(node, place) for place in places]
         touchpoints = [entry.touchpoint() for entry in entries]
         advance_blocks(fold, node, touchpoints, ends)
         version = max(entry.version for entry in entries)
-        alone = self.places.keys() | self.frozen.keys() == {node}
+        alone = self.places.keys() | self.summaries.keys() == {node}
         if alone and not parted and self._fold is not None and self._folded >= len(places):
             # its fold is what the new summary would grow into
             self.order, self._folded, self._rest = self.order[len(places) :], self._folded - len(places), None
@@ -241,62 +246,64 @@ class Timeline:
         for entry in entries:
             effects.entries[entry.id] = None
             if entry.event in self.copies:
-                self._freeze_copies(entry, effects)
+                self._summarise_copies(entry, effects)
             else:
                 del self.entries[entry.event]
-        self._set_frozen(frozen.add(touchpoints, version, fold), effects)
+        self._set_summary(summary.add(touchpoints, version, fold), effects)
 
-    def _freeze_copies(self, frozen: Entry, effects: Effects) -> None:
+    def _summarise_copies(self, summed: Entry, effects: Effects) -> None:
         """Take a touchpoint that is in a summary now out of the copies of its event, and its owner's others with it."""
         others = []
-        for entry in self._copies_of(frozen.event):
-            if entry.node == frozen.node:
+        for entry in self._copies_of(summed.event):
+            if entry.node == summed.node:
                 effects.entries[entry.id] = None
             else:
                 others.append(entry)
-        counted = self.entries.pop(frozen.event)
-        del self.copies[frozen.event]
+        counted = self.entries.pop(summed.event)
+        del self.copies[summed.event]
         if others:
-            counts = self.entries[frozen.event] = min(others, key=Entry.rank)
+            counts = self.entries[summed.event] = min(others, key=Entry.rank)
             if len(others) > 1:
-                self.copies[frozen.event] = [entry for entry in others if entry is not counts]
-            if counted.node == frozen.node:
+                self.copies[summed.event] = [entry for entry in others if entry is not counts]
+            if counted.node == summed.node:
                 insort(self.order, counts.place)
 
-    def _pass_on(self, frozen: Frozen, known: IdentityAssignment, effects: Effects) -> None:
+    def _pass_on(self, summary: HorizonSummary, known: IdentityAssignment, effects: Effects) -> None:
         """Hand a summary to the owner that an assignment names, or keep it. A cut inside it cannot divide it."""
-        owner = owner_at(known, frozen.first_seen)
-        if not erased(known, frozen.first_seen) and owner == self.profile_id:
-            self._take(replace(frozen, version=known["version"]), effects)
+        owner = owner_at(known, summary.first_seen)
+        if not erased(known, summary.first_seen) and owner == self.profile_id:
+            self._take(replace(summary, version=known["version"]), effects)
             return
-        if self.frozen.pop(frozen.node, None) is not None:
-            effects.gone_summaries.append((frozen.seen, None if erased(known, frozen.first_seen) else owner))
-            effects.frozen[frozen.node] = None
+        if self.summaries.pop(summary.node, None) is not None:
+            effects.gone_summaries.append(
+                (summary.seen, None if erased(known, summary.first_seen) else owner)
+            )
+            effects.summaries[summary.node] = None
             self._unfold()
             effects.emptied = self.empty
-        if not erased(known, frozen.first_seen):
+        if not erased(known, summary.first_seen):
             effects.transfers.append(
                 Transfer(
                     profile_id=owner, from_profile_id=self.profile_id, assignment=known, touchpoints=[],
-                    frozen=frozen.record(),
+                    frozen=summary.record(),
                 )
             )  # fmt: skip
 
-    def _take(self, frozen: Frozen, effects: Effects) -> None:
+    def _take(self, summary: HorizonSummary, effects: Effects) -> None:
         """Join a summary with what is here; what it makes late is in it already, or counts as late."""
-        known = self.frozen.get(frozen.node)
-        joined = frozen if known is None else join(known, frozen)
+        known = self.summaries.get(summary.node)
+        joined = summary if known is None else join(known, summary)
         if joined == known:
             return
         self._unfold()
         effects.emptied = False
-        for entry in self._up_to(frozen.node, joined.boundary):
+        for entry in self._up_to(summary.node, joined.boundary):
             joined = joined.arrive_late(entry.event)
             self._remove(entry, effects)
-        self._set_frozen(joined, effects)
+        self._set_summary(joined, effects)
 
-    def _set_frozen(self, frozen: Frozen, effects: Effects) -> None:
-        self.frozen[frozen.node] = effects.frozen[frozen.node] = frozen
+    def _set_summary(self, summary: HorizonSummary, effects: Effects) -> None:
+        self.summaries[summary.node] = effects.summaries[summary.node] = summary
 
     def settle(self, effects: Effects) -> None:
         """Apply every pointer again: after a restart, a zombie's late writes may have put entries back."""
@@ -319,21 +326,21 @@ class Timeline:
             resolved["version"],
             value,
         )
-        frozen = self.frozen.get(entry.node)
-        if frozen is None or entry.place > frozen.boundary:
+        summary = self.summaries.get(entry.node)
+        if summary is None or entry.place > summary.boundary:
             self._insert(entry, Effects())
 
-    def restore_frozen(self, node: Node, value: bytes | None) -> None:
+    def restore_summary(self, node: Node, value: bytes | None) -> None:
         """Apply a changelog record of a summary; a zombie's late write must not take anything away.
 
         A crash may have come after a summary and before its touchpoints were deleted: they go here.
         """
         if value is None:
-            self.frozen.pop(node, None)
+            self.summaries.pop(node, None)
         else:
-            frozen, known = read(FROZEN_SUMMARY.decode(value)), self.frozen.get(node)
-            frozen = self.frozen[node] = frozen if known is None else join(known, frozen)
-            for entry in self._up_to(node, frozen.boundary):
+            summary, known = read(FROZEN_SUMMARY.decode(value)), self.summaries.get(node)
+            summary = self.summaries[node] = summary if known is None else join(known, summary)
+            for entry in self._up_to(node, summary.boundary):
                 self._remove(entry, Effects())
         self._unfold()
 
@@ -384,7 +391,7 @@ class Timeline:
 
     @property
     def _late(self) -> int:
-        return sum(frozen.late for frozen in self.frozen.values())
+        return sum(summary.late for summary in self.summaries.values())
 
     def put(self, entries: list[Entry]) -> None:
         """Fill an empty timeline with touchpoints that were on it before."""
@@ -424,14 +431,16 @@ class Timeline:
     @property
     def empty(self) -> bool:
         """Whether nothing is left: no touchpoint and no summary."""
-        return not self.entries and not self.frozen
+        return not self.entries and not self.summaries
 
     def _begin(self, catalogue: Catalogue, rules: JourneyRules) -> tuple[Fold, int]:
         """The fold to start from, and how many of `order` are in it."""
-        if not self.frozen:
+        if not self.summaries:
             return Fold(catalogue, rules), 0
-        folds = {node: frozen.unfold(self.tenant, catalogue, rules) for node, frozen in self.frozen.items()}
-        older = bisect_right(self.order, max(frozen.boundary for frozen in self.frozen.values()))
+        folds = {
+            node: summary.unfold(self.tenant, catalogue, rules) for node, summary in self.summaries.items()
+        }
+        older = bisect_right(self.order, max(summary.boundary for summary in self.summaries.values()))
         entries = [self.entries[event] for _, event in self.order[:older]]
         return begin(folds, ((e.node, e.touchpoint()) for e in entries), catalogue, rules), older
 
@@ -448,7 +457,7 @@ class Timeline:
             if self.order and place[0] == self.order[-1][0]:
                 self._unfold(self._begins(place))
             self.order.append(place)
-            if any(place <= frozen.boundary for frozen in self.frozen.values()):
+            if any(place <= summary.boundary for summary in self.summaries.values()):
                 self._unfold()
         insort(self.places.setdefault(entry.node, []), place)
         self.entries[entry.event] = entry

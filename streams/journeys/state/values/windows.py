@@ -40,7 +40,7 @@ class Effort:
         return round(100 * points / (points + self._half), 2), False
 
     def dump(self) -> list[dict[str, Any]]:
-        """As FrozenSummary.avsc holds it."""
+        """As FoldSummary.avsc holds it."""
         return [{"day": day, "points": points} for day, points in self._days.items()]
 
     def load(self, days: list[dict[str, Any]]) -> None:
@@ -86,7 +86,7 @@ class Marketing:
         return sum(entry[0] for entry in found), _record(found[0][1]), _record(found[-1][2])
 
     def dump(self) -> list[dict[str, Any]]:
-        """As FrozenSummary.avsc holds it."""
+        """As FoldSummary.avsc holds it."""
         return [
             {"day": day, "touches": touches, "first": _dump(first), "last": _dump(last)}
             for day, (touches, first, last) in self._days.items()

@@ -175,7 +175,7 @@ def test_a_summary_that_moves_takes_its_moments_along() -> None:
     old = [touchpoint("shipment_lost", minute, event_id=f"s{minute}") for minute in range(2)]
     calm = [touchpoint("home", 360 * (number + 1), event_id=f"h{number}") for number in range(600)]
     timeline = fed([*old, *calm], RULES, profile=OWN)
-    assert timeline.frozen
+    assert timeline.summaries
     now = calm[-1]["occurred_at"]
     before = timeline.fold(CATALOGUE, RULES)
     list(diff(timeline, before.signals(now), Effects(), before))

@@ -61,7 +61,7 @@ def test_nothing_is_lost_that_does_not_follow_from_the_touchpoints(packer: Packe
     timeline.version, timeline.settled, timeline.recalled = 5 << 48, True, True
     timeline.last = Publication(timeline.version, NOW, NOW + 1, 2**64 - 1)
     timeline.move(assigned("a", "p1", 7), Effects())
-    assert timeline.frozen
+    assert timeline.summaries
     path = timeline.path = RecentPath()
     for one in long_journey(7, 9):
         path.advance(one, CATALOGUE)

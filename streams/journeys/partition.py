@@ -1,4 +1,4 @@
-"""The timelines of one partition, their changelog keys, and when their deadlines fall due."""
+"""The journeys of one partition, their changelog keys, and when their deadlines fall due."""
 
 import heapq
 from collections.abc import Callable, Iterator
@@ -6,12 +6,14 @@ from dataclasses import dataclass, field
 
 from schemas.encoding.record_types import FROZEN_SUMMARY, IDENTITY_ASSIGNMENT
 from schemas.records import IdentityAssignment, Touchpoint
+from streams.journeys.cache import JourneyCache
+from streams.journeys.journey import Journey
 from streams.journeys.memberships import Memberships
 from streams.journeys.prediction.predictions import MODEL_KIND, Predictions
-from streams.journeys.signals.published import NEVER, Publication
+from streams.journeys.signals.published import Publication
 from streams.journeys.signals.write_ahead import SignalWriteAhead
-from streams.journeys.timeline.cache import Timelines
-from streams.journeys.timeline.timeline import Effects, Timeline
+from streams.journeys.timeline.effects import Effects
+from streams.journeys.timeline.timeline import Timeline
 
 _ENTRY = b"/e/"
 _POINTER = b"/p/"
@@ -25,26 +27,26 @@ SPARE_DEADLINES = 1_000
 
 @dataclass(slots=True)
 class JourneyPartition:
-    """What the journeys agent keeps for one partition. A timeline's key is `tenant/profile`."""
+    """What the journeys agent keeps for one partition. A journey's key is `tenant/profile`."""
 
     number: int
-    timelines: Timelines = field(default_factory=Timelines)
+    journeys: JourneyCache = field(default_factory=JourneyCache)
     watermark: int = 0  #: newest event time seen, ms
     last_input_at: float = 0.0  #: clock, seconds
     #: the accounts that these profiles belong to
     accounts: Memberships = field(default_factory=Memberships)
     predictions: Predictions | None = None  #: None when they are switched off
     write_ahead: SignalWriteAhead = field(default_factory=SignalWriteAhead)
-    #: works out which signals subscribers know of, if a timeline does not say
-    recall: Callable[[Timeline], None] = field(default=lambda _: None)
+    #: works out which signals subscribers know of, if the journey does not say
+    recall: Callable[[Journey], None] = field(default=lambda _: None)
     _deadlines: list[tuple[int, bytes]] = field(default_factory=list)
     _scheduled: dict[bytes, int] = field(default_factory=dict)
 
-    def timeline(self, key: bytes, tenant: str, profile_id: str) -> Timeline:
-        """The timeline of a profile, empty if it is new."""
-        found = self.timelines.get(key)
+    def journey(self, key: bytes, tenant: str, profile_id: str) -> Journey:
+        """The journey of a profile, empty if it is new."""
+        found = self.journeys.get(key)
         if found is None:
-            found = self.timelines[key] = Timeline(tenant, profile_id)
+            found = self.journeys[key] = Journey(Timeline(tenant, profile_id))
         return found
 
     def hear(self, touchpoint: Touchpoint) -> None:
@@ -91,7 +93,7 @@ class JourneyPartition:
 
     def publication(self, key: bytes) -> tuple[bytes, bytes | None]:
         """The changelog record of when a profile was published last; gone with the profile."""
-        last = self.timelines[key].last
+        last = self.journeys[key].told.last
         return key + _PUBLICATION, None if last is None else last.encode()
 
     def restore(self, key: bytes, value: bytes | None) -> None:
@@ -102,22 +104,23 @@ class JourneyPartition:
                 self.predictions.restore(tenant.decode(), value)
             return
         profile = tenant + b"/" + profile_id
-        timeline = self.timeline(profile, tenant.decode(), profile_id.decode())
-        timeline.path = None
+        journey = self.journey(profile, tenant.decode(), profile_id.decode())
+        timeline, told = journey.timeline, journey.told
+        journey.path = None
         if timeline.settled:
-            self._doubt(profile, timeline)
+            self._doubt(profile, journey)
         if kind == b"e":
             timeline.restore_entry(rest.decode(), value)
             if timeline.order:
                 self.watermark = max(self.watermark, timeline.order[-1][0])
-                if timeline.last is None and profile not in self._scheduled:
+                if told.last is None and profile not in self._scheduled:
                     self.schedule(profile, timeline.order[-1][0])
         elif kind == b"s":
-            self._restore_publication(profile, timeline, value)
+            self._restore_publication(profile, journey, value)
         elif kind == b"i":
             # who wrote late that it is settled knows that it went out; once we have asked the timeline what was
             # heard, only this still tells
-            if value is not None or not timeline.recalled:
+            if value is not None or not told.recalled:
                 self.write_ahead.restore(profile, int(rest), value)
         elif kind == b"f":
             type_, _, name = rest.decode().partition(":")
@@ -125,37 +128,40 @@ class JourneyPartition:
         elif value is not None:
             assignment: IdentityAssignment = IDENTITY_ASSIGNMENT.decode(value)
             timeline.restore_pointer(assignment)
-        if self.timelines.crowded:
-            self.timelines.evict()
+        if self.journeys.crowded:
+            self.journeys.evict()
 
-    def _doubt(self, profile: bytes, timeline: Timeline) -> None:
-        """Somebody else wrote about a timeline that this worker has used since it began.
+    def _doubt(self, profile: bytes, journey: Journey) -> None:
+        """Somebody else wrote about a journey that this worker has used since it began.
 
         A zombie may have written what has left the timeline, so the pointers apply again. Its record may also take
         away a touchpoint about which this worker has raised a signal. The zombie retracted nothing, so the signal is
         perhaps raised.
         """
+        timeline, told = journey.timeline, journey.told
         timeline.settled = False
-        self.recall(timeline)
-        if timeline.published:
-            now = 0 if timeline.last is None else timeline.last.now
-            self.write_ahead.suspect(profile, 2 * timeline.version, now, timeline.published.values())
-        timeline.published = None
+        self.recall(journey)
+        if told.signals:
+            now = 0 if told.last is None else told.last.now
+            self.write_ahead.suspect(profile, 2 * timeline.version, now, told.signals.values())
+        told.signals = None
 
-    def _restore_publication(self, profile: bytes, timeline: Timeline, value: bytes | None) -> None:
+    def _restore_publication(self, profile: bytes, journey: Journey, value: bytes | None) -> None:
         if value is None:
             self.schedule(profile, None)
             return
         last = Publication.decode(value)
-        if timeline.last is None or timeline.last <= last:
-            timeline.last, timeline.version = last, last.version
-            self.schedule(profile, None if last.due == NEVER else last.due)
+        told = journey.told
+        if told.last is None or told.last <= last:
+            told.last, journey.timeline.version = last, last.version
+            self.schedule(profile, told.due)
 
     def restored(self) -> None:
         """Continue where time stood, with the deadlines that are still ahead."""
-        self.timelines.evict()
+        self.journeys.evict()
         for key in self.write_ahead.profiles():
             # other inputs than those that raised it may have been applied since: nobody should wait for one more
-            timeline = self.timelines[key]
-            if timeline.last is not None and self.write_ahead.ripe(key, 2 * timeline.version + 1):
+            journey = self.journeys[key]
+            ripe = self.write_ahead.ripe(key, 2 * journey.timeline.version + 1)
+            if journey.told.last is not None and ripe:
                 self.schedule(key, LONG_DUE)

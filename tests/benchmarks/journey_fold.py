@@ -15,7 +15,8 @@ from schemas.records import Identifier, IdentityAssignment, ResolvedTouchpoint, 
 from streams.identity.resolution.ownership import NO_VERSION
 from streams.journeys.rules.rules import JourneyRules
 from streams.journeys.state.fold import Fold
-from streams.journeys.timeline.timeline import Effects, Timeline
+from streams.journeys.timeline.effects import Effects
+from streams.journeys.timeline.timeline import Timeline
 from tests.support.touchpoints import touchpoint
 
 CATALOGUE = Catalogue.load()

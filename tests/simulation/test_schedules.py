@@ -7,8 +7,9 @@ from unittest import mock
 
 import pytest
 
-from streams.journeys.timeline import cache as timelines
-from streams.journeys.timeline.compression import Packer
+from streams.journeys import cache
+from streams.journeys.compression import Packer
+from streams.journeys.journey import Journey
 from tests.simulation.schedules import drawn, judge, shrunk
 from tests.simulation.worker import RULES, Without
 from tests.support.journeys_of import fed, long_journey
@@ -27,10 +28,10 @@ def test_every_schedule_ends_as_the_definition_says(first: int) -> None:
 def test_it_makes_no_difference_that_every_timeline_is_packed_between_two_uses(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(timelines, "WARM", 0)
-    monkeypatch.setattr(timelines, "PACKER", packer())
-    unpacked = mock.Mock(side_effect=timelines.PACKER.unpack)
-    monkeypatch.setattr(timelines.PACKER, "unpack", unpacked)
+    monkeypatch.setattr(cache, "WARM", 0)
+    monkeypatch.setattr(cache, "PACKER", packer())
+    unpacked = mock.Mock(side_effect=cache.PACKER.unpack)
+    monkeypatch.setattr(cache.PACKER, "unpack", unpacked)
     for seed in range(100):
         failure = judge(drawn(seed))
         assert failure is None, f"seed {seed}\n{shrunk(failure, tries=300)}"
@@ -40,7 +41,7 @@ def test_it_makes_no_difference_that_every_timeline_is_packed_between_two_uses(
 def packer() -> Packer:
     """One that has learnt."""
     found = Packer()
-    found.learn([fed(long_journey(seed, 8), RULES) for seed in range(80)])
+    found.learn([Journey(fed(long_journey(seed, 8), RULES)) for seed in range(80)])
     return found
 
 

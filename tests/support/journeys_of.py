@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from schemas.encoding.record_types import RESOLVED_TOUCHPOINT
 from schemas.records import IdentityAssignment, ResolvedTouchpoint, Touchpoint
 from streams.identity.resolution.ownership import NO_VERSION
-from streams.journeys.timeline.timeline import Effects, Timeline
+from streams.journeys.timeline.effects import Effects
+from streams.journeys.timeline.timeline import Timeline
 from tests.support.journeys import CATALOGUE, touchpoint
 
 #: The machine may be busy: a law is about values, never about time.

@@ -6,12 +6,11 @@ the state hash omits them.
 """
 
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from schemas.catalogue import Catalogue
 from schemas.encoding.record_types import PREDICTION_MODEL
 from schemas.records import LikelyNext, Touchpoint
-from schemas.touchpoint.events import event_key
 from streams.journeys.prediction.recent_path import RecentPath
 from streams.journeys.prediction.risk import Risk, Standing
 from streams.journeys.prediction.transitions import Origin, Transitions
@@ -107,6 +106,13 @@ class Model:
             self.renew()
 
 
+class Predicted(Protocol):
+    """A journey, as far as predictions need it."""
+
+    timeline: Timeline
+    path: RecentPath | None
+
+
 class Predictions:
     """The models of one partition, and the predictions for its journeys."""
 
@@ -124,18 +130,19 @@ class Predictions:
             found = self._models[tenant] = Model(self._rules.prediction_half_life_ms)
         return found
 
-    def arrived(self, timeline: Timeline, touchpoint: Touchpoint, clock: float) -> None:
-        """Learn a touchpoint that is new on its timeline. Mutates `timeline.path`. `clock` is in seconds."""
-        event = event_key(touchpoint)
-        if event not in timeline.entries:
-            return  # forwarded, late beyond the horizon, or erased
-        stamp = at, _ = touchpoint["occurred_at"], event
-        path, timeline.path = timeline.path, None
+    def arrived(self, journey: Predicted, touchpoint: Touchpoint, event: str, clock: float) -> None:
+        """Learn a touchpoint, with its event_key, that is new on its timeline. `clock` is in seconds.
+
+        Mutates `journey.path`.
+        """
+        timeline, path = journey.timeline, journey.path
+        at = touchpoint["occurred_at"]
+        stamp = at, event
         if stamp != timeline.order[-1] or (path is not None and stamp <= path.last):
-            return  # late: the recent path is rebuilt when it is needed
+            journey.path = None  # late: the recent path is rebuilt when it is needed
+            return
         if path is None:
-            path = self._read(timeline, but=1)
-        timeline.path = path
+            path = journey.path = self._read(timeline, but=1)
         if at > clock * 1000 + MAX_AHEAD_MS:
             path.advance(touchpoint, self._catalogue)
             return
@@ -149,14 +156,17 @@ class Predictions:
         if model.count():
             self._due.add(timeline.tenant)
 
-    def attach(self, sealed: bytes, timeline: Timeline) -> bytes:
-        """The encoded state of a journey with its predictions, if the model has learnt enough; else `sealed`."""
-        model = self.model(timeline.tenant)
+    def attach(self, sealed: bytes, journey: Predicted) -> bytes:
+        """The encoded state of a journey with its predictions, if the model has learnt enough; else `sealed`.
+
+        Rebuilds `journey.path` if it is needed and None.
+        """
+        model = self.model(journey.timeline.tenant)
         if not model.renewed:
             return sealed
-        path = timeline.path
+        path = journey.path
         if path is None:
-            path = timeline.path = self._read(timeline)
+            path = journey.path = self._read(journey.timeline)
         return predicting(
             sealed,
             model.likely_next(path.origin) if self._rules.predict_next else [],

@@ -27,7 +27,10 @@ class _Perhaps:
 
 @dataclass(slots=True)
 class SignalWriteAhead:
-    """Those of one partition. Versions are JourneySignal's: they name a publication of a profile."""
+    """The signals that one partition writes ahead.
+
+    Versions are JourneySignal's: they name a publication of a profile.
+    """
 
     _raising: dict[tuple[bytes, int], list[bytes]] = field(default_factory=dict)
     _perhaps: dict[bytes, dict[int, _Perhaps]] = field(default_factory=dict)

@@ -19,7 +19,7 @@ from streams.journeys.prediction.risk import Risk, Standing
 from streams.journeys.prediction.transitions import Transitions
 from streams.journeys.rules.rules import JourneyRules
 from streams.journeys.state.state_hash import UNPREDICTED, predicting, state_hash
-from streams.journeys.timeline.timeline import Effects
+from streams.journeys.timeline.effects import Effects
 from tests.support.journeys import CATALOGUE, DAY, RULES, fold, touchpoint
 
 law = settings(deadline=None, max_examples=50)
@@ -252,7 +252,8 @@ def partition(rules: JourneyRules) -> JourneyPartition:
 
 def take(held: JourneyPartition, journey: Sequence[Touchpoint], key: bytes = KEY) -> None:
     """What the agent does with each touchpoint, as far as predictions go."""
-    timeline = held.timeline(key, *key.decode().split("/"))
+    found = held.journey(key, *key.decode().split("/"))
+    timeline = found.timeline
     for item in journey:
         resolved = {
             "identifier": item["identifiers"][0],
@@ -263,14 +264,14 @@ def take(held: JourneyPartition, journey: Sequence[Touchpoint], key: bytes = KEY
         new = event_key(item) not in timeline.entries
         timeline.accept(resolved, RESOLVED_TOUCHPOINT.encode(resolved), Effects())  # type: ignore[arg-type]
         if held.predictions is not None and new:
-            held.predictions.arrived(timeline, item, CLOCK)
+            held.predictions.arrived(found, item, event_key(item), CLOCK)
 
 
 def published(held: JourneyPartition, key: bytes = KEY) -> dict[str, object]:
-    timeline = held.timelines[key]
-    _, sealed = timeline.sealed(CATALOGUE, RULES)
+    journey = held.journeys[key]
+    _, sealed = journey.timeline.sealed(CATALOGUE, RULES)
     if held.predictions is not None:
-        sealed = held.predictions.attach(sealed, timeline)
+        sealed = held.predictions.attach(sealed, journey)
     return JOURNEY_STATE.decode(sealed)
 
 
@@ -299,7 +300,7 @@ def test_enabled_predictions_are_in_the_state_and_change_neither_its_hash_nor_an
 
 
 def published_without(held: JourneyPartition) -> dict[str, object]:
-    _, sealed = held.timelines[KEY].sealed(CATALOGUE, RULES)
+    _, sealed = held.journeys[KEY].timeline.sealed(CATALOGUE, RULES)
     return JOURNEY_STATE.decode(sealed)
 
 
@@ -364,12 +365,14 @@ def test_after_a_restart_predictions_go_on_where_they_were_written_down() -> Non
     before = partition(ON)
     take(before, busy())
     changelog = list(before.predictions.changelog())  # type: ignore[union-attr]
-    entries = [(KEY + b"/e/" + entry.id.encode(), entry.value) for entry in before.timelines[KEY].held()]
+    entries = [
+        (KEY + b"/e/" + entry.id.encode(), entry.value) for entry in before.journeys[KEY].timeline.held()
+    ]
     after = partition(ON)
     for key, value in [*changelog, *entries, *changelog]:
         after.restore(key, value)
     after.restored()
-    assert list(after.timelines) == [KEY], "a model is no profile"
+    assert list(after.journeys) == [KEY], "a model is no profile"
     assert published(after) == published(before)
     more = busy(3, start=LEAST_RENEWAL * 600)
     take(after, more)
@@ -384,7 +387,7 @@ def test_switched_off_a_restart_passes_over_the_models() -> None:
     after = JourneyPartition(3)
     for key, value in before.predictions.changelog():  # type: ignore[union-attr]
         after.restore(key, value)
-    assert not after.timelines
+    assert not after.journeys
 
 
 def test_where_a_journey_stands_is_read_again_when_it_is_not_known_any_more() -> None:
@@ -392,7 +395,7 @@ def test_where_a_journey_stands_is_read_again_when_it_is_not_known_any_more() ->
     take(held, busy())
     list(held.predictions.changelog())  # type: ignore[union-attr]
     expected = published(held)
-    held.timelines[KEY].path = None
+    held.journeys[KEY].path = None
     assert published(held) == expected
 
 
@@ -409,9 +412,9 @@ def test_without_the_risk_it_is_read_only_as_far_back_as_it_matters(kinds: list[
     take(held, busy(), b"default/p2")  # enough to predict
     list(held.predictions.changelog())  # type: ignore[union-attr]
     take(held, [*journey[late:], *journey[:late]])
-    held.timelines[KEY].path = None
+    held.journeys[KEY].path = None
     published(held)
-    read, whole = held.timelines[KEY].path, RecentPath(with_risk=False)
+    read, whole = held.journeys[KEY].path, RecentPath(with_risk=False)
     for item in journey:
         whole.advance(item, CATALOGUE)
     assert read is not None

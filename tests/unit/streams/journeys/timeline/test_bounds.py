@@ -28,8 +28,8 @@ from streams.journeys.state.orders import MAX_ORDERS
 from streams.journeys.state.sessions import MAX_NAMED
 from streams.journeys.state.signals import raised
 from streams.journeys.state.values.bounded import MAX_NAMES
+from streams.journeys.timeline.effects import TRANSFER_BYTES
 from streams.journeys.timeline.horizon_summary import nothing
-from streams.journeys.timeline.timeline import TRANSFER_BYTES
 from tests.support.journeys import RULES, START
 from tests.support.journeys_of import assigned
 from tests.support.touchpoints import touchpoint

@@ -16,13 +16,14 @@ from streams.journeys.rules.rules import JourneyRules
 from streams.journeys.state.fold import Fold
 from streams.journeys.state.instants import advance_all
 from streams.journeys.timeline.bloom_filter import FILTER_BYTES
+from streams.journeys.timeline.effects import Effects
 from streams.journeys.timeline.horizon_summary import (
     BLOCK,
     block_ends,
     fold_timeline,
     read,
 )
-from streams.journeys.timeline.timeline import Effects, Timeline
+from streams.journeys.timeline.timeline import Timeline
 from tests.support.journeys import CATALOGUE, DAY, RULES, START, fold, in_order, touchpoint
 from tests.support.journeys_of import assigned, fed, give, journeys, law, long_journey
 
@@ -210,9 +211,9 @@ def test_ten_thousand_touchpoints_of_a_bot_are_kept_in_bounds() -> None:
         give(timeline, touchpoint("home", number / 60, event_id=f"e{number:05}", channel="web"))
         effects = Effects()
         timeline.summarise(CATALOGUE, RULES, effects)
-        folded_before = timeline._folded
+        folded_before = timeline.cached.count
         timeline.fold(CATALOGUE, RULES)
-        advanced += timeline._folded - folded_before
+        advanced += timeline.cached.count - folded_before
         advanced += len(effects.entries)
         sizes.append(len(timeline.entries))
     assert max(sizes) < 1024 + BLOCK

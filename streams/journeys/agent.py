@@ -184,7 +184,7 @@ class Journeys:
         """First input after a restart: what held before it may have to be retracted, what is not ours has to go."""
         timeline = journey.timeline
         if not timeline.empty:
-            partition.accounts.resume(key, timeline, timeline.state(self._catalogue, self._rules))
+            partition.accounts.resume(key, timeline, timeline.fold(self._catalogue, self._rules).account_id)
         self._recall(journey, partition.now(self._clock(), idle=False))
         timeline.settled = True
         timeline.settle(effects)

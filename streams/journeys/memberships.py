@@ -75,13 +75,12 @@ class Memberships:
             bytes, set[str]
         ] = {}  #: accounts that a profile may have named during this fetch
 
-    def resume(self, key: bytes, timeline: Timeline, state: JourneyState) -> None:
-        """Note the account of a profile's restored state, before the first input after a restart changes the profile.
+    def resume(self, key: bytes, timeline: Timeline, account_id: str | None) -> None:
+        """Note the account that a profile's restored touchpoints name, before the first input after a restart.
 
         That account has been told: outputs are published before the changelog is written.
         """
-        account_id = account_of(state)
-        if account_id is not None:
+        if usable(account_id):
             self._account_of_profile[key] = account_id
             self._add_candidates(key, _accounts_in(timeline))
 

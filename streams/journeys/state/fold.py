@@ -182,7 +182,7 @@ class Fold:
             "state_hash": "",
             "as_of": as_of,
             "identifiers": facts.identifiers(),
-            "account_id": facts.account and facts.account[2],
+            "account_id": self.account_id,
             "touchpoints": facts.touchpoints,
             "late": late,
             "first_seen": facts.first_seen,
@@ -237,6 +237,12 @@ class Fold:
         if facts.account is not None:
             state["recent"] = self._recent.records()
         return state, sealed
+
+    @property
+    def account_id(self) -> str | None:
+        """The account that the newest touchpoint with an account names; None if there is none."""
+        account = self._facts.account
+        return None if account is None else account[2]
 
     def signals(self, now: int) -> list[Signal]:
         """Every signal that holds at `now` (UTC ms, event time or clock), sorted by time, kind and id.

@@ -130,7 +130,9 @@ class World:
                 if not timeline.settled:
                     timeline.settled = True
                     if timeline.entries:
-                        self.told.resume(profile.encode(), timeline, timeline.state(CATALOGUE, RULES))
+                        self.told.resume(
+                            profile.encode(), timeline, timeline.fold(CATALOGUE, RULES).account_id
+                        )
             timeline.version = offset
             if kind == "add":
                 resolved = {"identifier": {"type": "cookie", "value": what["node"]}, "profile_id": profile,

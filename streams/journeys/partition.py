@@ -7,18 +7,15 @@ from dataclasses import dataclass, field
 from schemas.encoding.record_types import FROZEN_SUMMARY, IDENTITY_ASSIGNMENT
 from schemas.records import IdentityAssignment, Touchpoint
 from streams.journeys.cache import JourneyCache
+from streams.journeys.changelog_keys import Kind, node_name, node_of_name, parse
 from streams.journeys.journey import Journey
 from streams.journeys.memberships import Memberships
-from streams.journeys.prediction.predictions import MODEL_KIND, Predictions
+from streams.journeys.prediction.predictions import Predictions
 from streams.journeys.signals.published import Publication
 from streams.journeys.signals.write_ahead import SignalWriteAhead
 from streams.journeys.timeline.effects import Effects
 from streams.journeys.timeline.timeline import Timeline
 
-_ENTRY = b"/e/"
-_POINTER = b"/p/"
-_SUMMARY = b"/f/"
-_PUBLICATION = b"/s/"
 #: A deadline that has passed at any time.
 LONG_DUE = -(2**63)
 #: Deadlines that hold no more and are kept beside as many as hold, until they pass: a queue has no way to take one out.
@@ -83,48 +80,47 @@ class JourneyPartition:
 
     def changelog(self, key: bytes, effects: Effects) -> Iterator[tuple[bytes, bytes | None]]:
         """The changelog records of a profile's changes: summaries before the touchpoints that went into them."""
-        for (type_, name), summary in effects.summaries.items():
+        for node, summary in effects.summaries.items():
             value = None if summary is None else FROZEN_SUMMARY.encode(summary.record())
-            yield key + _SUMMARY + f"{type_}:{name}".encode(), value
+            yield key + Kind.SUMMARY + node_name(node), value
         for entry_id, value in effects.entries.items():
-            yield key + _ENTRY + entry_id.encode(), value
-        for (type_, name), assignment in effects.pointers.items():
-            yield key + _POINTER + f"{type_}:{name}".encode(), IDENTITY_ASSIGNMENT.encode(assignment)
+            yield key + Kind.ENTRY + entry_id.encode(), value
+        for node, assignment in effects.pointers.items():
+            yield key + Kind.POINTER + node_name(node), IDENTITY_ASSIGNMENT.encode(assignment)
 
     def publication(self, key: bytes) -> tuple[bytes, bytes | None]:
         """The changelog record of when a profile was published last; gone with the profile."""
         last = self.journeys[key].told.last
-        return key + _PUBLICATION, None if last is None else last.encode()
+        return key + Kind.PUBLICATION, None if last is None else last.encode()
 
     def restore(self, key: bytes, value: bytes | None) -> None:
         """Apply one changelog record."""
-        tenant, profile_id, kind, rest = key.split(b"/", 3)
-        if kind == MODEL_KIND:
+        profile, kind, rest = parse(key)
+        tenant, _, profile_id = profile.decode().partition("/")
+        if kind is Kind.MODEL:
             if self.predictions is not None and value is not None:
-                self.predictions.restore(tenant.decode(), value)
+                self.predictions.restore(tenant, value)
             return
-        profile = tenant + b"/" + profile_id
-        journey = self.journey(profile, tenant.decode(), profile_id.decode())
+        journey = self.journey(profile, tenant, profile_id)
         timeline, told = journey.timeline, journey.told
         journey.path = None
         if timeline.settled:
             self._doubt(profile, journey)
-        if kind == b"e":
+        if kind is Kind.ENTRY:
             timeline.restore_entry(rest.decode(), value)
             if timeline.order:
                 self.watermark = max(self.watermark, timeline.order[-1][0])
                 if told.last is None and profile not in self._scheduled:
                     self.schedule(profile, timeline.order[-1][0])
-        elif kind == b"s":
+        elif kind is Kind.PUBLICATION:
             self._restore_publication(profile, journey, value)
-        elif kind == b"i":
+        elif kind is Kind.WRITE_AHEAD:
             # who wrote late that it is settled knows that it went out; once we have asked the timeline what was
             # heard, only this still tells
             if value is not None or not told.recalled:
                 self.write_ahead.restore(profile, int(rest), value)
-        elif kind == b"f":
-            type_, _, name = rest.decode().partition(":")
-            timeline.restore_summary((type_, name), value)
+        elif kind is Kind.SUMMARY:
+            timeline.restore_summary(node_of_name(rest), value)
         elif value is not None:
             assignment: IdentityAssignment = IDENTITY_ASSIGNMENT.decode(value)
             timeline.restore_pointer(assignment)

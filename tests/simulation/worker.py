@@ -18,8 +18,8 @@ from streams.accounts.agent import Accounts
 from streams.identity.agent import Identity
 from streams.identity.policy.load import load
 from streams.journeys.agent import Journeys
+from streams.journeys.changelog_keys import Kind
 from streams.journeys.rules.rules import JourneyRules
-from streams.journeys.signals.write_ahead import WRITE_AHEAD
 from streams.runtime import state as table
 from streams.runtime.offset_tracker import Fetch, OffsetTracker
 from streams.runtime.publisher import Outbox
@@ -196,7 +196,7 @@ def _without_write_ahead(outbox: Outbox) -> Outbox:
     left = Outbox(outbox.partitions)
     for place, records in outbox.records.items():
         for key, value, headers in records:
-            if place[0] != topics.JOURNEYS_CHANGELOG.name or WRITE_AHEAD not in (key or b""):
+            if place[0] != topics.JOURNEYS_CHANGELOG.name or Kind.WRITE_AHEAD not in (key or b""):
                 left.add_at(place, key, value, headers)
     return left
 

@@ -11,6 +11,7 @@ from typing import Any, Final, Protocol
 from schemas.catalogue import Catalogue
 from schemas.encoding.record_types import PREDICTION_MODEL
 from schemas.records import LikelyNext, Touchpoint
+from streams.journeys.changelog_keys import Kind
 from streams.journeys.prediction.recent_path import RecentPath
 from streams.journeys.prediction.risk import Risk, Standing
 from streams.journeys.prediction.transitions import Origin, Transitions
@@ -18,8 +19,6 @@ from streams.journeys.rules.rules import JourneyRules
 from streams.journeys.state.state_hash import predicting
 from streams.journeys.timeline.timeline import Timeline
 
-#: The kind of record in a model's changelog key, `tenant//m/`: a profile's has its id and another kind there.
-MODEL_KIND: Final = b"m"
 #: The form of the model: the first part of its version.
 FORM: Final = 1
 LIKELY: Final = 3  #: types that a state names
@@ -179,7 +178,7 @@ class Predictions:
         for tenant in sorted(self._due):
             model = self._models[tenant]
             model.renew()
-            yield tenant.encode() + b"//" + MODEL_KIND + b"/", PREDICTION_MODEL.encode(model.dump())
+            yield tenant.encode() + b"/" + Kind.MODEL, PREDICTION_MODEL.encode(model.dump())
         self._due.clear()
 
     def restore(self, tenant: str, value: bytes) -> None:

@@ -12,9 +12,9 @@ from typing import Final
 
 from schemas.encoding.record_types import JOURNEY_SIGNAL
 from schemas.records import JourneySignal
+from streams.journeys.changelog_keys import Kind
 from streams.journeys.state.signals import Signal
 
-WRITE_AHEAD: Final = b"/i/"
 _HEAD: Final = struct.Struct(">q")
 _LENGTH: Final = struct.Struct(">I")
 
@@ -95,7 +95,7 @@ class SignalWriteAhead:
 
 def _record_key(key: bytes, version: int) -> bytes:
     # a key for each publication: a worker that lost the partition deletes nobody's but its own
-    return key + WRITE_AHEAD + str(version).encode()
+    return key + Kind.WRITE_AHEAD + str(version).encode()
 
 
 def _decode(value: bytes) -> _Perhaps:

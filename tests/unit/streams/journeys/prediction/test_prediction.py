@@ -12,6 +12,7 @@ from schemas.encoding.record_types import JOURNEY_STATE, PREDICTION_MODEL, RESOL
 from schemas.errors import SettingsError
 from schemas.records import Touchpoint
 from schemas.touchpoint.events import event_key
+from streams.journeys.changelog_keys import Kind
 from streams.journeys.partition import JourneyPartition
 from streams.journeys.prediction.predictions import LEAST_RENEWAL, Model, Predictions
 from streams.journeys.prediction.recent_path import MAX_WAITING, RecentPath
@@ -366,7 +367,7 @@ def test_after_a_restart_predictions_go_on_where_they_were_written_down() -> Non
     take(before, busy())
     changelog = list(before.predictions.changelog())  # type: ignore[union-attr]
     entries = [
-        (KEY + b"/e/" + entry.id.encode(), entry.value) for entry in before.journeys[KEY].timeline.held()
+        (KEY + Kind.ENTRY + entry.id.encode(), entry.value) for entry in before.journeys[KEY].timeline.held()
     ]
     after = partition(ON)
     for key, value in [*changelog, *entries, *changelog]:

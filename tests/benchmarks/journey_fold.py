@@ -15,7 +15,8 @@ from schemas.records import Identifier, IdentityAssignment, ResolvedTouchpoint, 
 from streams.identity.resolution.ownership import NO_VERSION
 from streams.journeys.rules.rules import JourneyRules
 from streams.journeys.state.fold import Fold
-from streams.journeys.timeline.timeline import Effects, Timeline
+from streams.journeys.timeline.effects import Effects
+from streams.journeys.timeline.timeline import Timeline
 from tests.support.touchpoints import touchpoint
 
 CATALOGUE = Catalogue.load()
@@ -67,7 +68,7 @@ def timeline_of(items: list[Touchpoint], profile: str = "p1") -> Timeline:
     timeline = Timeline("default", profile)
     for item in items:
         timeline.accept(*resolved(item, profile), Effects())
-    timeline.freeze(CATALOGUE, RULES, Effects())
+    timeline.summarise(CATALOGUE, RULES, Effects())
     timeline.fold(CATALOGUE, RULES)
     return timeline
 
@@ -97,7 +98,7 @@ def accept_each(items: list[tuple[ResolvedTouchpoint, bytes]], timeline: Timelin
     for record, value in items:
         effects = Effects()
         timeline.accept(record, value, effects)
-        timeline.freeze(CATALOGUE, RULES, effects)
+        timeline.summarise(CATALOGUE, RULES, effects)
         timeline.fold(CATALOGUE, RULES)
 
 

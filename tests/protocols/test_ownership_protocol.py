@@ -20,7 +20,8 @@ from streams.identity.resolution.components import TenantIdentities
 from streams.identity.resolution.definition import own_profile
 from streams.identity.resolution.links import links_of
 from streams.identity.resolution.ownership import NO_VERSION, node_of, owner_at
-from streams.journeys.timeline.timeline import Effects, Timeline
+from streams.journeys.timeline.effects import Effects
+from streams.journeys.timeline.timeline import Timeline
 from tests.support.copies import EXAMPLES, counting, drawn_events
 from tests.support.copies import events_of as copies_of
 from tests.support.touchpoints import CATALOGUE, touchpoint

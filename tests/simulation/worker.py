@@ -18,8 +18,8 @@ from streams.accounts.agent import Accounts
 from streams.identity.agent import Identity
 from streams.identity.policy.load import load
 from streams.journeys.agent import Journeys
+from streams.journeys.changelog_keys import Kind
 from streams.journeys.rules.rules import JourneyRules
-from streams.journeys.signals.write_ahead import INTENTION
 from streams.runtime import state as table
 from streams.runtime.offset_tracker import Fetch, OffsetTracker
 from streams.runtime.publisher import Outbox
@@ -42,7 +42,7 @@ class Without(Enum):
     EFFECT_ORDER = "outputs first: the changelog goes before them"
     LATE_ACK = "acknowledging after the effects"
     FOREIGN_WRITES = "looking for changelog records of a former owner"
-    INTENTIONS = "writing ahead which signals are about to be raised"
+    WRITE_AHEAD = "writing ahead which signals are about to be raised"
 
 
 class AutoCommit(OffsetTracker[Place]):
@@ -194,8 +194,8 @@ class App:
 
     async def publish(self, outbox: Outbox) -> dict[Place, tuple[int, int]]:
         """Stop until the world lets the outbox out."""
-        if self._without is Without.INTENTIONS:
-            outbox = _without_intentions(outbox)
+        if self._without is Without.WRITE_AHEAD:
+            outbox = _without_write_ahead(outbox)
         if self._without is not Without.EFFECT_ORDER:
             return await _out(outbox)
         if self._held is None:
@@ -208,11 +208,11 @@ class App:
         return ends
 
 
-def _without_intentions(outbox: Outbox) -> Outbox:
+def _without_write_ahead(outbox: Outbox) -> Outbox:
     left = Outbox(outbox.partitions)
     for place, records in outbox.records.items():
         for key, value, headers in records:
-            if place[0] != topics.JOURNEYS_CHANGELOG.name or INTENTION not in (key or b""):
+            if place[0] != topics.JOURNEYS_CHANGELOG.name or Kind.WRITE_AHEAD not in (key or b""):
                 left.add_at(place, key, value, headers)
     return left
 

@@ -12,9 +12,9 @@ from typing import Final
 
 from schemas.encoding.record_types import JOURNEY_SIGNAL
 from schemas.records import JourneySignal
+from streams.journeys.changelog_keys import Kind
 from streams.journeys.state.signals import Signal
 
-INTENTION: Final = b"/i/"
 _HEAD: Final = struct.Struct(">q")
 _LENGTH: Final = struct.Struct(">I")
 
@@ -26,8 +26,11 @@ class _Perhaps:
 
 
 @dataclass(slots=True)
-class Intentions:
-    """Those of one partition. Versions are JourneySignal's: they name a publication of a profile."""
+class SignalWriteAhead:
+    """The signals that one partition writes ahead.
+
+    Versions are JourneySignal's: they name a publication of a profile.
+    """
 
     _raising: dict[tuple[bytes, int], list[bytes]] = field(default_factory=dict)
     _perhaps: dict[bytes, dict[int, _Perhaps]] = field(default_factory=dict)
@@ -88,7 +91,7 @@ class Intentions:
 
 def _record_key(key: bytes, version: int) -> bytes:
     # a key for each publication: a worker that lost the partition deletes nobody's but its own
-    return key + INTENTION + str(version).encode()
+    return key + Kind.WRITE_AHEAD + str(version).encode()
 
 
 def _decode(value: bytes) -> _Perhaps:

@@ -61,11 +61,11 @@ def test_what_a_zombie_writes_ahead_is_perhaps_raised_until_the_owner_has_decide
     assert ahead
     for record in ahead:
         assert list(owner.partition.correct(*record)) == []
-    assert list(owner.partition.intentions.profiles())
+    assert list(owner.partition.write_ahead.profiles())
 
     owner.tick()
 
-    assert list(owner.partition.intentions.profiles()) == []
+    assert list(owner.partition.write_ahead.profiles()) == []
     assert {key for key, _ in ahead} <= {key for key, value in broker.changelog if value is None}
 
 
@@ -82,7 +82,7 @@ def test_signals_wait_for_inputs_that_are_to_be_repeated() -> None:
         if b"/i/" in key and value is not None:
             late.restore(key, value)
     raised = min(
-        version // 2 for key in late.intentions.profiles() for version in late.intentions.ripe(key, 99)
+        version // 2 for key in late.write_ahead.profiles() for version in late.write_ahead.ripe(key, 99)
     )
     for applied in range(-1, raised):
         late.applied = applied

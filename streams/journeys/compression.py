@@ -14,7 +14,7 @@ from typing import Any, Final, TypeAlias
 
 from zstandard import ZstdCompressionDict, ZstdCompressor, ZstdDecompressor, train_dictionary
 
-from schemas.encoding.codec import HEADER_BYTES, encode_resolved, string_bytes, take_long
+from schemas.encoding.splicing import event_in, resolved_beginning
 from schemas.touchpoint.events import key_of
 from streams.identity.resolution.ownership import node_of
 from streams.journeys.journey import Journey
@@ -35,7 +35,6 @@ MOST_SAMPLES: Final = 1_000
 FOLDED_AGAIN: Final = 32
 
 _MARSHAL: Final = 2  #: the newest form without references: what repeats is Zstandard's business
-_NOTHING: Final = bytes(HEADER_BYTES)
 
 #: Touchpoints that one identifier owns under one assignment: its type and value, the version, and of each touchpoint's
 #: bytes what comes after all that and the tenant.
@@ -128,7 +127,10 @@ def _touchpoints(timeline: Timeline) -> tuple[list[_Group], list[tuple[int, str,
     for entry in timeline.held():
         about = entry.node, entry.version
         if about not in groups:
-            groups[about] = _beginning(timeline.tenant, timeline.profile_id, *about), []
+            groups[about] = (
+                resolved_beginning(entry.node, timeline.profile_id, entry.version, timeline.tenant),
+                [],
+            )
         beginning, rests = groups[about]
         if entry.value.startswith(beginning):
             rests.append(entry.value[len(beginning) :])
@@ -141,24 +143,11 @@ def _entries(tenant: str, profile_id: str, groups: list[_Group]) -> list[Entry]:
     entries = []
     for type_, name, version, rests in groups:
         node = type_, name
-        beginning = _beginning(tenant, profile_id, node, version)
+        beginning = resolved_beginning(node, profile_id, version, tenant)
         for rest in rests:
-            # the touchpoint's next fields are its event id, its two times and its source
-            length, at = take_long(rest, 0)
-            event_id = rest[at : at + length].decode()
-            occurred_at, at = take_long(rest, at + length)
-            while rest[at] > 127:  # received_at is not wanted here
-                at += 1
-            length, at = take_long(rest, at + 1)
-            event = key_of(event_id, rest[at : at + length].decode())
-            entries.append(Entry(occurred_at, event, node, version, beginning + rest))
+            event_id, occurred_at, source = event_in(rest)
+            entries.append(Entry(occurred_at, key_of(event_id, source), node, version, beginning + rest))
     return entries
-
-
-def _beginning(tenant: str, profile_id: str, node: Node, version: int) -> bytes:
-    """How the ResolvedTouchpoints begin that an identifier owns under one assignment."""
-    identifier = {"type": node[0], "value": node[1]}
-    return encode_resolved(identifier, profile_id, version, _NOTHING + string_bytes(tenant))  # type: ignore[arg-type]
 
 
 class _Pickler(pickle.Pickler):

@@ -14,9 +14,10 @@ from typing import Any, Final
 
 from schemas import headers, topics
 from schemas.catalogue import Catalogue
-from schemas.encoding.codec import decode, encode_resolved
+from schemas.encoding.codec import decode
 from schemas.encoding.confluent import RegistryClient
 from schemas.encoding.record_types import IDENTITY_ASSIGNMENT, IDENTITY_CORRECTION, IDENTITY_LINK, TOUCHPOINT
+from schemas.encoding.splicing import encode_resolved
 from schemas.errors import ContractError, Reason
 from schemas.keys import identifier_key, partition_of, profile_key, tenant_key
 from schemas.records import Identifier, IdentityAssignment, Touchpoint

@@ -21,6 +21,7 @@ from deploy.ingest.touchpoint_files import read_touchpoints
 from deploy.simulation.population import Population, simulate
 from schemas.catalogue import Catalogue
 from schemas.encoding.record_types import PREDICTION_MODEL
+from schemas.encoding.splicing import encode_predictions, put_predictions
 from schemas.records import Touchpoint
 from streams.identity.policy.load import load
 from streams.journeys.prediction.predictions import Model
@@ -29,7 +30,6 @@ from streams.journeys.prediction.risk import HORIZON_MS, Standing
 from streams.journeys.prediction.transitions import Origin
 from streams.journeys.rules.rules import JourneyRules
 from streams.journeys.state.fold import Fold
-from streams.journeys.state.state_hash import predicting
 from streams.replay import Replay
 
 ECOM = Path("/work/shared/data/ecom.csv.gz")
@@ -192,7 +192,10 @@ def _attaching(items: list[Item], model: Model) -> float:
         path.advance(touchpoint, CATALOGUE)
     begun = process_time()
     for path in paths:
-        predicting(sealed, model.likely_next(path.origin), model.issue_risk(path.standing()), "1.0.1")
+        put_predictions(
+            sealed,
+            encode_predictions(model.likely_next(path.origin), model.issue_risk(path.standing()), "1.0.1"),
+        )
     return (process_time() - begun) / len(paths) * 1e6
 
 

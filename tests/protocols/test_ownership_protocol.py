@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.encoding.codec import encode as encode_record
-from schemas.encoding.codec import encode_resolved
 from schemas.encoding.record_types import RESOLVED_TOUCHPOINT
+from schemas.encoding.splicing import encode_resolved
 from schemas.records import IdentityAssignment, Touchpoint
 from streams.identity.outputs import Cause, assignments_of, moves_of
 from streams.identity.policy.load import load

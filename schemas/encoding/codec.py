@@ -33,6 +33,8 @@ _WRITE = {name: writer(schema) for name, schema in current().items()}
 _HEADERS = {name: MARKER + fingerprint_of(schema) for name, schema in current().items()}
 _WRITERS = writers()
 _PARSED = {mark: parsed(writer.schema) for mark, writer in _WRITERS.items()}
+#: Of each record the current version among `_PARSED`, while it is released.
+_NEWEST = {name: _PARSED.get(mark[len(MARKER) :]) for name, mark in _HEADERS.items()}
 
 _WHOSE = beginning(current()["ResolvedTouchpoint"], "touchpoint", "identifiers")
 
@@ -207,7 +209,7 @@ def _read(name: str, parsed: AvroSchema, data: bytes, start: int) -> Record:
     if len(data) > UNWALKED_BYTES:
         check_bounds(parsed, data, start)
     try:
-        if parsed is _PARSED.get(_HEADERS[name][2:]):
+        if parsed is _NEWEST[name]:
             return _READ[name](data[start:])
         buffer = BytesIO(data)
         buffer.seek(start)

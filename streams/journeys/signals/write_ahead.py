@@ -58,7 +58,8 @@ class SignalWriteAhead:
 
     def now(self, key: bytes, now: int) -> int:
         """A time that no publication of the profile was ahead of: what was due then is due still."""
-        return max((now, *(perhaps.now for perhaps in self._perhaps.get(key, {}).values())))
+        perhaps = self._perhaps.get(key)
+        return max(now, *(raised.now for raised in perhaps.values())) if perhaps else now
 
     def settle(self, key: bytes, version: int) -> Iterator[Signal]:
         """The signals that are perhaps raised, and that a publication of this version decides on.

@@ -37,7 +37,7 @@ def command(
 ) -> int:
     """Publish touchpoints to Kafka. Exit code 1 if a line was rejected; the others are published.
 
-    Types, channels and consent purposes that the catalogue does not name are published, and listed at the end.
+    Types, channels, consent purposes and identifier types that are unknown are published, and listed at the end.
     Exit code 1, too, if no line has the column that the mapping names for a required field or an identifier.
 
     Example: touchline publish shop.csv --mapping deploy/ingest/examples/ecom.toml
@@ -47,7 +47,7 @@ def command(
     columns = load_mapping(mapping) if mapping else None
     for name in files:
         check_readable(name, form)
-    run = Run(TouchpointFiles(files, columns, form), UnknownNames(catalogue))
+    run = Run(TouchpointFiles(files, columns, form), UnknownNames(catalogue, policy))
     with Rejects(rejects) as lost, ExitStack() as stack:
         sender: Sender = (
             DryRun(policy, catalogue) if dry_run else stack.enter_context(Publisher(context.settings, policy))

@@ -14,6 +14,7 @@ from schemas.keys import NAME_PATTERN, partition_of, tenant_key
 from schemas.records import Identifier, IdentityCorrection
 from schemas.settings import Settings
 from schemas.topics import IDENTITY_LINKS
+from schemas.touchpoint.rules import is_type_name
 from sinks.clickhouse.read.subject import Subject
 from streams.identity.policy.policy import IdentityPolicy
 from streams.identity.resolution.ownership import node_of
@@ -27,7 +28,7 @@ def identifier(text: str, tenant: str, policy: IdentityPolicy) -> Identifier:
     if not NAME_PATTERN.fullmatch(tenant):
         raise SettingsError(f"{tenant!r} is no tenant: a name holds 1 to 64 letters, digits, dots, _ and -")
     kind, colon, value = text.partition(":")
-    if not (colon and value and NAME_PATTERN.fullmatch(kind)):
+    if not (colon and value and is_type_name(kind)):
         raise SettingsError(f"{text!r} is no identifier: write TYPE:VALUE, like email:ann@shop.de")
     usable = policy.for_tenant(tenant).usable([Identifier(type=kind, value=value)])
     if not usable:

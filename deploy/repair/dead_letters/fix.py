@@ -23,6 +23,7 @@ from schemas.records import Touchpoint
 from schemas.toml_text import TomlText, is_texts, read_text
 from schemas.touchpoint.intake import accept
 from schemas.touchpoint.json_form import FIELDS, to_json, to_ms
+from schemas.touchpoint.names import canonical
 
 _SECTIONS: Final = ("rename", "drop", "set", "clamp")
 _MAPS: Final = ("identifiers", "attributes", "experiments", "consent")
@@ -59,7 +60,7 @@ class Fix:
 
     def _drops(self, identifier: Mapping[str, str]) -> bool:
         return any(
-            identifier["type"] == kind and value in (None, identifier["value"])
+            canonical(identifier["type"]) == canonical(kind) and value in (None, identifier["value"])
             for kind, value in self.drop_identifiers
         )
 
@@ -144,8 +145,9 @@ def _take(form: dict[str, Any], path: str) -> list[Any]:
     if not rest:
         return [form.pop(name)] if name in form else []
     if name == "identifiers":
-        found = [one["value"] for one in form.get(name, []) if one["type"] == rest]
-        form[name] = [one for one in form.get(name, []) if one["type"] != rest]
+        wanted = canonical(rest)
+        found = [one["value"] for one in form.get(name, []) if canonical(one["type"]) == wanted]
+        form[name] = [one for one in form.get(name, []) if canonical(one["type"]) != wanted]
         return found
     table = dict(form.get(name, {}))
     taken = [table.pop(rest)] if rest in table else []

@@ -74,8 +74,8 @@ def test_check_remarks_on_what_is_allowed_but_unwise(monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize(
     ("text", "remark"),
     [
-        ("[types.tel]\nnormaliser = 'phone'\npseudonymise = false", "tel is stored readable"),
-        ("[types.tel]\nnormaliser = 'phone'", "tel without a country code stays as it is written"),
+        ("[types.dial]\nnormaliser = 'phone'\npseudonymise = false", "dial is stored readable"),
+        ("[types.dial]\nnormaliser = 'phone'", "dial without a country code stays as it is written"),
         ("[types.c]\npriority = 9", "c is stronger than customer_id, which is unique"),
         (
             "[types.user_id]\nunique = false\n[tenants.x.types.customer_id]\nunique = false",

@@ -7,7 +7,8 @@ from typing import Annotated, Any
 import typer
 
 from deploy.cli.context import Context
-from deploy.cli.output import counted, print_json, print_mapping, print_table, say
+from deploy.cli.key import require_configured_key
+from deploy.cli.output import counted, print_json, print_mapping, print_table, tell
 from deploy.repair.dead_letters.fix import load_fix
 from deploy.repair.dead_letters.letters import REASONS, Letter, Summary, Wanted, summarise
 from deploy.repair.dead_letters.reading import letters, original, stored
@@ -76,7 +77,7 @@ def list_letters(
             for number, one in enumerate(summary.newest, start=1)
         ],
     )
-    say(counted(sum(summary.counts.values()), "dead letter"))
+    tell(counted(sum(summary.counts.values()), "dead letter"))
 
 
 @command.command("show")
@@ -127,6 +128,7 @@ def replay(
     """
     context = Context.from_env()
     settings = context.settings
+    require_configured_key(context)
     mend = load_fix(fix) if fix else None
     registry = RegistryClient(settings.registry_url).lookup if settings.registry_url else None
     run = Replay(settings, mend, partial(original, settings), registry)

@@ -9,7 +9,7 @@ from deploy.ingest.publisher import CONNECT_MS, DELIVERY_MS, REQUEST_MS
 from deploy.kafka_admin.client import broken, producer
 from deploy.kafka_admin.topics import require_topic
 from schemas.encoding.record_types import IDENTITY_CORRECTION
-from schemas.errors import SettingsError, TouchlineError
+from schemas.errors import SettingsError, UnseenError
 from schemas.keys import NAME_PATTERN, partition_of, tenant_key
 from schemas.records import Identifier, IdentityCorrection
 from schemas.settings import Settings
@@ -36,10 +36,6 @@ def identifier(text: str, tenant: str, policy: IdentityPolicy) -> Identifier:
             f"{text!r} is blocked by the policy: it stands for nobody, so nothing is kept of it"
         )
     return usable[0]
-
-
-class UnseenError(TouchlineError):
-    """Nothing is known of an identifier. Response: one sentence."""
 
 
 def require_seen(subject: Subject, asked: str, tenant: str, one: Identifier) -> None:

@@ -4,8 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner, Result
 
+from deploy.cli import output
 from deploy.cli.policy import command
 from schemas.errors import SettingsError
 
@@ -91,6 +93,15 @@ def test_each_unwise_setting_has_its_remark(text: str, remark: str) -> None:
     assert any(
         one.startswith(remark) for one in json.loads(run("check", "p.toml", "--json").output)["remarks"]
     )
+
+
+def test_check_and_try_fit_a_narrow_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setattr(output, "console", Console(highlight=False))
+    shown = run("check", "loose.toml").output + run("try", tablet(), "--against", "loose.toml").output
+    assert "remark: no type is unique" in shown
+    assert "would merge: 1" in shown
+    assert {row for row in shown.splitlines() if len(row) > 60} == set()
 
 
 def test_check_without_a_file_is_as_strict_as_a_worker(monkeypatch: pytest.MonkeyPatch) -> None:

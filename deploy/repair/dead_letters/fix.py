@@ -48,6 +48,14 @@ class Fix:
             "occurred_at": touchpoint["occurred_at"],
             "received_at": touchpoint["received_at"],
         }
+        return accept(self.mend(form, touchpoint["received_at"]), touchpoint["received_at"])
+
+    def mend(self, form: dict[str, Any], received_at: int) -> dict[str, Any]:
+        """The JSON form of a touchpoint received at `received_at` (UTC ms), mended but not checked.
+
+        Its `identifiers` are a list. `form` is mutated. Raises ContractError if its times cannot be read.
+        """
+        form.setdefault(_RECEIVED, received_at)
         for source, target in self.rename.items():
             for value in _take(form, source):
                 _put(form, target, value)
@@ -56,7 +64,7 @@ class Fix:
             _take(form, path)
         form |= self.set
         self._clamp(form)
-        return accept(form, touchpoint["received_at"])
+        return form
 
     def _drops(self, identifier: Mapping[str, str]) -> bool:
         return any(

@@ -9,6 +9,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from deploy.cli.context import Context
 from deploy.cli.intake import tell_unknown, tell_unseen
 from deploy.cli.output import counted, print_json, remark, remarks
+from deploy.ingest.key_check import compared
 from deploy.ingest.mapping_file import load_mapping
 from deploy.ingest.publish_run import DryRun, Run, Sender, Summary, check_readable
 from deploy.ingest.publisher import Publisher
@@ -37,7 +38,7 @@ def command(
 ) -> int:
     """Publish touchpoints to Kafka. Exit code 1 if a line was rejected; the others are published.
 
-    Types, channels and consent purposes that the catalogue does not name are published, and listed at the end.
+    Types, channels, consent purposes and identifier types that are unknown are published, and listed at the end.
     Exit code 1, too, if no line has the column that the mapping names for a required field or an identifier.
 
     Example: touchline publish shop.csv --mapping deploy/ingest/examples/ecom.toml
@@ -47,7 +48,12 @@ def command(
     columns = load_mapping(mapping) if mapping else None
     for name in files:
         check_readable(name, form)
-    run = Run(TouchpointFiles(files, columns, form), UnknownNames(catalogue))
+    run = Run(TouchpointFiles(files, columns, form), UnknownNames(catalogue, policy))
+    # a dry run needs no broker; if one answers, the key must be the one with which the lines would be published
+    if dry_run and not compared(context.settings, policy):
+        remark(
+            f"no deployment answers at {context.settings.brokers}: the pseudonymisation key was not compared"
+        )
     with Rejects(rejects) as lost, ExitStack() as stack:
         sender: Sender = (
             DryRun(policy, catalogue) if dry_run else stack.enter_context(Publisher(context.settings, policy))

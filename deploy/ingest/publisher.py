@@ -117,6 +117,11 @@ class Publisher:
         while self._pending:
             self._confirm_oldest()
 
+    def count_confirmed(self) -> None:
+        """Bring `sent` up to what the broker has confirmed so far, without waiting. Raises UnavailableError."""
+        while self._pending and self._pending[0][0].is_done:
+            self._confirm_oldest()
+
     def _confirm_oldest(self) -> None:
         future, size = self._pending[0]
         try:

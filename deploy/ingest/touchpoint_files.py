@@ -95,8 +95,11 @@ class TouchpointFiles:
         return None if STDIN in self._files else sum(map(_size, self._files))
 
     def unseen(self) -> list[str]:
-        """Columns that the mapping names and no line had, once all are read; none if there was no line."""
-        return sorted(self._unseen) if self._rows else []
+        """Columns that the mapping names and no line had, once all are read.
+
+        None if there was no line, or if reading began behind some: these may have had them.
+        """
+        return sorted(self._unseen) if self._rows and self._start == BEGIN else []
 
     def lacks_required(self) -> bool:
         """Whether one of `unseen` fills a required field or an identifier."""

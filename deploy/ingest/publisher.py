@@ -88,7 +88,11 @@ class Publisher:
             if not isinstance(error, UnavailableError):
                 self.flush()
         finally:
-            self._producer.close(timeout=5)
+            self.close()
+
+    def close(self) -> None:
+        """End without waiting for what is not confirmed."""
+        self._producer.close(timeout=5)
 
     def send(self, touchpoint: Touchpoint) -> None:
         """Prepare a touchpoint and hand it to the producer; waits when too much is unconfirmed.

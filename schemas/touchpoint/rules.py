@@ -92,8 +92,8 @@ def check(touchpoint: Touchpoint) -> None:
             " leave it out, or write milliseconds or ISO 8601"
         )
     if occurred_at > received_at + MAX_FUTURE_MS:
-        hours = (occurred_at - received_at) // 3_600_000
-        raise ContractError(Reason.FUTURE_TIME, f"it occurred {hours} hours after it was received")
+        hours = (occurred_at - received_at - 1) // 3_600_000
+        raise ContractError(Reason.FUTURE_TIME, f"it occurred more than {hours} hours after it was received")
     if (
         len(touchpoint["attributes"]) > MAX_ATTRIBUTES
         or len(touchpoint["experiments"]) > MAX_ATTRIBUTES

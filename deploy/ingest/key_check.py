@@ -18,15 +18,23 @@ from schemas.topics import PSEUDONYM_KEYS
 from streams.identity.policy.policy import IdentityPolicy
 
 
+class OtherKeyError(SettingsError):
+    """The key is not the one that this deployment knows under its id. Response: stop, deliver nothing under it."""
+
+
 def require_same_key(settings: Settings, policy: IdentityPolicy) -> None:
     """Compare the policy's key with the one that this deployment knows under its id; the first one is noted.
 
-    Returns at once if the policy hides nothing. Raises SettingsError for another key or a missing topic,
+    Returns at once if the policy hides nothing. Raises OtherKeyError, SettingsError for a missing topic,
     UnavailableError if Kafka does not answer.
     """
     check = policy.key_check()
-    if check is None:
-        return
+    if check is not None:
+        require_known_key(settings, check)
+
+
+def require_known_key(settings: Settings, check: tuple[str, str]) -> None:
+    """`require_same_key` for the id and the check value of a key (`IdentityPolicy.key_check`)."""
     key, value = (text.encode() for text in check)
     topic = settings.topic(PSEUDONYM_KEYS.name)
     part = TopicPartition(topic, partition_of(key, require_topic(settings, topic)))
@@ -39,7 +47,7 @@ def require_same_key(settings: Settings, policy: IdentityPolicy) -> None:
     except KafkaError as error:
         raise broken(settings.brokers, error) from error
     if known != value:
-        raise SettingsError(
+        raise OtherKeyError(
             f"TOUCHLINE_PSEUDONYM_KEY is not the key that this deployment knows as {check[0]!r}, and under another key"
             " everybody is a stranger: set the key that its other processes use, or, to change to a new key, a new name"
             " in TOUCHLINE_PSEUDONYM_KEY_ID"

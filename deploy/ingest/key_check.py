@@ -57,8 +57,12 @@ def require_same_key(settings: Settings, policy: IdentityPolicy, *, note: bool =
     UnavailableError if Kafka does not answer.
     """
     check = policy.key_check()
-    if check is None:
-        return
+    if check is not None:
+        require_known_key(settings, check, note=note)
+
+
+def require_known_key(settings: Settings, check: tuple[str, str], *, note: bool = True) -> None:
+    """`require_same_key` for the id and the check value of a key (`IdentityPolicy.key_check`)."""
     key, value = (text.encode() for text in check)
     topic = settings.topic(PSEUDONYM_KEYS.name)
     part = TopicPartition(topic, partition_of(key, require_topic(settings, topic)))

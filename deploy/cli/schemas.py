@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from deploy.cli.output import print_rows, remarks, say
+from deploy.cli.output import print_rows, remark, say
 from schemas.encoding.compatibility import Mode, freeze, mode_of, report
 from schemas.encoding.registry import NAMES, VERSIONS, committed, current, fingerprint_of
 from schemas.topics import ALL
@@ -26,7 +26,7 @@ def check(as_json: AsJson = False) -> int:
         print_rows(("topic", "upgrade first", "then"), rollout(), as_json=False)
     problems = [problem for found in reports for problem in found.problems]
     for problem in problems:
-        remarks.print(f"touchline: {problem}", soft_wrap=True, markup=False)
+        remark(f"touchline: {problem}")
     return 1 if problems else 0
 
 

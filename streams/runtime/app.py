@@ -75,6 +75,8 @@ class WorkerApp(faust.App):  # type: ignore[misc]  # faust has no types for it
             stream_wait_empty=False,
             stream_publish_on_commit=False,
             stream_recovery_delay=0.0,
+            # a standby would keep old state of a partition that another worker owns, and its timers would act on it
+            table_standby_replicas=0,
             worker_redirect_stdouts=False,
         )
 

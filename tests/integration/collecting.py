@@ -51,10 +51,12 @@ class Collector:
             return False
 
     def client(self, source: str, *arguments: str) -> "subprocess.Popen[str]":
-        """Start the client of a source: `segment-python` is clients/segment_python.py or .mjs."""
+        """Start the client of a source: `segment-python` is clients/segment_python.py, .mjs or .sh."""
         stem = CLIENTS / source.replace("-", "_")
         if stem.with_suffix(".mjs").exists():
             command = ["node", str(node_clients() / stem.with_suffix(".mjs").name)]
+        elif stem.with_suffix(".sh").exists():
+            command = ["bash", str(stem.with_suffix(".sh"))]
         else:
             command = [str(python_clients() / "bin" / "python"), str(stem.with_suffix(".py"))]
         env = {**os.environ, "COLLECTOR": self.url, "WRITE_KEY": f"key-{source}"}

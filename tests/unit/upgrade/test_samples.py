@@ -25,6 +25,7 @@ from schemas.topics import (
     TOUCHPOINTS,
     Topic,
 )
+from schemas.touchpoint.erasure_names import ERASURE_REQUESTED
 from streams.accounts.partition import AccountPartition
 from streams.identity.policy.prepare import prepare
 from streams.identity.resolution.links import links_of
@@ -35,7 +36,7 @@ from streams.journeys.prediction.predictions import Predictions
 from streams.journeys.timeline.effects import Effects
 from streams.runtime.state import PartitionState
 from streams.stitch.compact_assignment import correction_of
-from streams.stitch.stitching import ERASURE_REQUESTED, StitchState
+from streams.stitch.stitching import StitchState
 from tests.support.touchpoints import CATALOGUE
 from tests.upgrade.stored import Sample, samples
 

@@ -37,11 +37,16 @@ class News:
 class Told:
     """What the subscribers of one profile's signals know."""
 
-    #: signals that hold as far as subscribers know; None: to be worked out, after a restart or when nobody asked lately
+    #: by subject, the signals that hold as far as subscribers know; None after a restart, and after a compression:
+    #: `recall` works them out
     signals: dict[str, Signal] | None = None
-    recalled: bool = False  #: that was worked out since a restart
-    unconfirmed: bool = False  #: nobody knows what subscribers have heard: tell them all that holds
-    last: Publication | None = None  #: when they were told last
+    recalled: bool = False  #: whether `signals` was worked out since a restart
+    unconfirmed: bool = (
+        False  #: whether subscribers may know other signals, so that the next publication repeats all
+    )
+    last: Publication | None = (
+        None  #: the last publication; None before the first, and when the profile is empty
+    )
 
     @property
     def due(self) -> int | None:

@@ -89,7 +89,7 @@ def _written(journey: Journey) -> bytes:
     rare = (timeline.summaries, published, fold) if timeline.summaries or published or fold else None
     return marshal.dumps(
         (
-            timeline.version, told.unconfirmed, timeline.settled, told.recalled,
+            timeline.version, told.unconfirmed, timeline.settled, told.signals is not None,
             None if last is None else (last.version, last.now, last.due, last.meanings),
             list(timeline.pointers.values()), groups, others, cached.checkpoint,
             None if path is None else path.dump(), None if rare is None else _pickled(rare),
@@ -104,7 +104,7 @@ def _read(tenant: str, profile_id: str, written: bytes) -> Journey:
     ) = marshal.loads(written)  # noqa: S302 (our own, from memory)  # fmt: skip
     timeline = Timeline(tenant, profile_id)
     timeline.version, timeline.settled = version, settled
-    told = Told(recalled=recalled, unconfirmed=unconfirmed)
+    told = Told(unconfirmed=unconfirmed)
     if last is not None:
         told.last = Publication(*last)
     elif recalled:

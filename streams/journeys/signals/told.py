@@ -40,7 +40,6 @@ class Told:
     #: by subject, the signals that hold as far as subscribers know; None after a restart, and after a compression:
     #: `recall` works them out
     signals: dict[str, Signal] | None = None
-    recalled: bool = False  #: whether `signals` was worked out since a restart
     unconfirmed: bool = (
         False  #: whether subscribers may know other signals, so that the next publication repeats all
     )
@@ -58,7 +57,6 @@ class Told:
 
         `now` (UTC ms) is used if no publication under the same `meanings` tells the time.
         """
-        self.recalled = True
         last = self.last
         confirmed = last is not None and last.meanings == meanings
         held = fold.signals(last.now if last and confirmed else now)

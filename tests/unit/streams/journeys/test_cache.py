@@ -66,7 +66,7 @@ def test_a_compressed_timeline_goes_on_as_if_it_had_not_been(
 def test_nothing_is_lost_that_does_not_follow_from_the_touchpoints(compressor: JourneyCompressor) -> None:
     timeline = fed(long_journey(7, 600), HORIZON)
     timeline.version, timeline.settled = 5 << 48, True
-    told = Told(recalled=True, last=Publication(timeline.version, NOW, NOW + 1, 2**64 - 1))
+    told = Told(last=Publication(timeline.version, NOW, NOW + 1, 2**64 - 1))
     timeline.move(assigned("a", "p1", 7), Effects())
     assert timeline.summaries
     path = RecentPath()
@@ -85,13 +85,13 @@ def test_nothing_is_lost_that_does_not_follow_from_the_touchpoints(compressor: J
 
 def test_what_was_published_is_worked_out_again_unless_nothing_is_left(compressor: JourneyCompressor) -> None:
     timeline = made_of(long_journey(5, 8))
-    told = Told(recalled=True, signals={})
+    told = Told(signals={})
     journey = Journey(timeline, told)
     assert compressor.decompress(KEY, compressor.compress(journey)).told.signals == {}
     told.last = Publication(1, NOW, NOW, 0)
     told.signals = {signal.subject_id: signal for signal in timeline.fold(CATALOGUE, RULES).signals(NOW)}
     found = compressor.decompress(KEY, compressor.compress(journey)).told
-    assert (found.signals, found.recalled) == (None, True)
+    assert found.signals is None
 
 
 def test_touchpoints_in_the_form_of_an_older_release_stay_as_they_are(compressor: JourneyCompressor) -> None:

@@ -1,9 +1,9 @@
 """Journeys as bytes, for the many of whom nothing is heard at the moment.
 
-A journey of ten touchpoints takes some 16 KB as objects and about 250 bytes packed: written without what follows from
-its touchpoints and its key (the fold, the signals that were published, who owns what since when), and compressed by
-Zstandard with a dictionary trained on this process's first journeys. Packed journeys never leave the process, so
-their form need not outlive it.
+A journey of ten touchpoints takes some 16 KB as objects and about 250 bytes compressed. What follows from its
+touchpoints and its key is left out: the fold, the published signals, the owners. Zstandard compresses the rest with a
+dictionary that was trained on this process's first journeys. Compressed journeys never leave the process, so their
+form need not outlive it.
 """
 
 import marshal
@@ -31,7 +31,7 @@ DICTIONARY_BYTES: Final = 8 * 1024
 #: With fewer a dictionary is not worth its training.
 LEAST_SAMPLES: Final = 256
 MOST_SAMPLES: Final = 1_000
-#: Above so many touchpoints folding again takes longer than packing the fold too.
+#: Above so many touchpoints folding again takes longer than compressing the fold too.
 FOLDED_AGAIN: Final = 32
 
 _MARSHAL: Final = 2  #: the newest form without references: what repeats is Zstandard's business
@@ -40,12 +40,12 @@ _MARSHAL: Final = 2  #: the newest form without references: what repeats is Zsta
 #: bytes what comes after all that and the tenant.
 _Group: TypeAlias = tuple[str, str, int, list[bytes]]
 
-#: What all journeys share is not packed with each of them, but kept here under a number.
+#: What all journeys share is not compressed with each of them, but kept here under a number.
 _shared: dict[int, object] = {}
 
 
-class Packer:
-    """Packs journeys, once it has seen enough of them."""
+class JourneyCompressor:
+    """Compresses journeys, once it has seen enough of them."""
 
     def __init__(self) -> None:
         self._compressor: ZstdCompressor | None = None
@@ -66,17 +66,17 @@ class Packer:
         )
         self._decompressor = ZstdDecompressor(dict_data=known)
 
-    def pack(self, journey: Journey) -> bytes:
-        """A journey, packed; it may be used no more."""
+    def compress(self, journey: Journey) -> bytes:
+        """A journey, compressed; it may be used no more."""
         assert self._compressor is not None
         # zstandard keeps the room that it allocated for the worst case: a copy is as long as it is
         return bytes(memoryview(self._compressor.compress(_written(journey))))
 
-    def unpack(self, key: bytes, packed: bytes) -> Journey:
+    def decompress(self, key: bytes, compressed: bytes) -> Journey:
         """The journey with this key, `tenant/profile`, again."""
         assert self._decompressor is not None
         tenant, _, profile_id = key.decode().partition("/")
-        return _read(tenant, profile_id, self._decompressor.decompress(packed))
+        return _read(tenant, profile_id, self._decompressor.decompress(compressed))
 
 
 def _written(journey: Journey) -> bytes:
@@ -89,7 +89,7 @@ def _written(journey: Journey) -> bytes:
     rare = (timeline.summaries, published, fold) if timeline.summaries or published or fold else None
     return marshal.dumps(
         (
-            timeline.version, told.unconfirmed, timeline.settled, told.recalled,
+            timeline.version, told.unconfirmed, timeline.settled, told.signals is not None,
             None if last is None else (last.version, last.now, last.due, last.meanings),
             list(timeline.pointers.values()), groups, others, cached.checkpoint,
             None if path is None else path.dump(), None if rare is None else _pickled(rare),
@@ -104,7 +104,7 @@ def _read(tenant: str, profile_id: str, written: bytes) -> Journey:
     ) = marshal.loads(written)  # noqa: S302 (our own, from memory)  # fmt: skip
     timeline = Timeline(tenant, profile_id)
     timeline.version, timeline.settled = version, settled
-    told = Told(recalled=recalled, unconfirmed=unconfirmed)
+    told = Told(unconfirmed=unconfirmed)
     if last is not None:
         told.last = Publication(*last)
     elif recalled:

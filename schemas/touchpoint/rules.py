@@ -106,6 +106,8 @@ def check(touchpoint: Touchpoint) -> None:
         _check_map("experiments", touchpoint["experiments"], MAX_NAME_BYTES, MAX_NAME_BYTES)
     if touchpoint["consent"]:
         _check_map("consent", touchpoint["consent"], MAX_NAME_BYTES, MAX_NAME_BYTES)
+        if any(map(shows_nothing, touchpoint["consent"])):
+            raise _invalid("a consent purpose is empty: it has only spaces or characters that show nothing")
     _check_optional(touchpoint)
 
 

@@ -45,12 +45,17 @@ class Connections:
         loop = asyncio.get_running_loop()
 
         def connected() -> asyncio.BaseProtocol:
-            return self._accept(server) if self._has_room(server) else self._refuse()
+            # before its TLS handshake aiohttp does not know a connection
+            known = {*server.connections, *(self._silent if tls else ())}
+            return self._accept(server) if self._has_room(len(known)) else self._refuse()
 
-        return await loop.create_server(connected, host, port, ssl=tls, backlog=_BACKLOG)
+        handshake = self._limits.head_seconds if tls else None
+        return await loop.create_server(
+            connected, host, port, ssl=tls, backlog=_BACKLOG, ssl_handshake_timeout=handshake
+        )
 
-    def _has_room(self, server: "web.Server") -> bool:
-        full = len(server.connections) >= self._limits.connections
+    def _has_room(self, count: int) -> bool:
+        full = count >= self._limits.connections
         if full and not self._full:
             log.warning("%d connections are open, the limit: more are answered 503", self._limits.connections)
         self._full = full

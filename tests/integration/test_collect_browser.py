@@ -79,7 +79,10 @@ def test_a_pages_visitor_becomes_a_customer_and_stays_one_person(tansu, clickhou
         deployment(tansu, clickhouse, log_dir=tmp_path) as live,
         collector(live, tmp_path, "browser") as running,
     ):
+        started = time.monotonic()
         with page(running, tmp_path, 0) as site:
+            wait_for_rows(live, 1)
+            print(f"seconds from the start of the browser to its first row: {time.monotonic() - started:.1f}")
             assert site.said.get(timeout=60) == ("/done", "5")
         live.wait_idle()
 

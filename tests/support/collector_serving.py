@@ -1,6 +1,7 @@
 """A collector on loopback whose broker is a list, and which acknowledges when it is told to."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -102,7 +103,9 @@ def write_keys() -> WriteKeys:
 
 
 @asynccontextmanager
-async def serving(limits: Limits | None = None, keys: WriteKeys | None = None) -> AsyncIterator[Client]:
+async def serving(
+    limits: Limits | None = None, keys: WriteKeys | None = None, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[Client]:
     """A collector with a broker of its own; both clocks stand still."""
     limits = limits or Limits()
     broker = Broker()
@@ -119,7 +122,7 @@ async def serving(limits: Limits | None = None, keys: WriteKeys | None = None) -
     )
     runner = collector.runner()
     await runner.setup()
-    server = await collector.connections.listen(runner, "127.0.0.1", 0)
+    server = await collector.connections.listen(runner, "127.0.0.1", 0, tls)
     host, port = server.sockets[0].getsockname()
     async with ClientSession() as session:
         client = Client(session, f"http://{host}:{port}", broker, intake)

@@ -77,6 +77,7 @@ def test_what_the_contract_allows_passes(fields: dict[str, Any]) -> None:
         ({"amount_minor": MAX_AMOUNT_MINOR + 1, "currency": "EUR"}, Reason.TOO_LARGE),
         ({"amount_minor": -MAX_AMOUNT_MINOR - 1, "currency": "EUR"}, Reason.TOO_LARGE),
         ({"amount_minor": 2**63 - 1, "currency": "JPY"}, Reason.TOO_LARGE),
+        ({"consent": {"marketing": "GRANTED", " \u200b": "GRANTED"}}, Reason.INVALID),
         ({"received_at": 0}, Reason.INVALID),
         ({"received_at": -1}, Reason.INVALID),
         ({"received_at": 20_260}, Reason.INVALID),

@@ -1,14 +1,19 @@
 """Open connections have a limit: one too many hears 503, and one that asks nothing is closed."""
 
 import asyncio
+import shutil
+import ssl
+import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from streams.collect import connections
 from streams.collect.limits import Limits
+from streams.collect.run import tls_context
 from tests.support.collector_serving import Client, serving
 
 HEALTH = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -22,9 +27,9 @@ class Sender:
         self._client = client
         self._opened: list[Streams] = []
 
-    async def connect(self) -> Streams:
+    async def connect(self, tls: ssl.SSLContext | None = None) -> Streams:
         host, port = self._client.url.removeprefix("http://").split(":")
-        self._opened.append(await asyncio.open_connection(host, int(port)))
+        self._opened.append(await asyncio.open_connection(host, int(port), ssl=tls))
         return self._opened[-1]
 
     async def close(self) -> None:
@@ -35,8 +40,8 @@ class Sender:
 
 
 @asynccontextmanager
-async def limited(**limits: Any) -> AsyncIterator[Sender]:
-    async with serving(Limits(**limits)) as client:
+async def limited(tls: ssl.SSLContext | None = None, **limits: Any) -> AsyncIterator[Sender]:
+    async with serving(Limits(**limits), tls=tls) as client:
         sender = Sender(client)
         try:
             yield sender
@@ -111,6 +116,49 @@ def test_a_connection_whose_first_request_does_not_come_is_closed(sent: bytes) -
             assert await asyncio.wait_for(reader.read(), 5) == b""
             await asyncio.sleep(0.05)
             assert (await ask(await sender.connect()))[9:12] == b"200"
+
+    asyncio.run(body())
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    if shutil.which("openssl") is None:
+        pytest.skip("needs openssl on PATH")
+    folder = tmp_path_factory.mktemp("tls")
+    request = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-days",
+        "1",
+        "-subj",
+        "/CN=localhost",
+    ]
+    files = ["-keyout", str(folder / "key.pem"), "-out", str(folder / "cert.pem")]
+    subprocess.run([*request, *files], check=True, capture_output=True)
+    return folder
+
+
+def test_over_tls_a_connection_counts_before_its_handshake_and_is_closed_without_one(
+    certificate: Path,
+) -> None:
+    server = tls_context(str(certificate / "cert.pem"), str(certificate / "key.pem"))
+    trusted = ssl.create_default_context(cafile=str(certificate / "cert.pem"))
+    trusted.check_hostname = False
+
+    async def body() -> None:
+        async with limited(server, connections=1, head_seconds=1.0) as sender:
+            assert (await ask(await sender.connect(trusted)))[9:12] == b"200"
+        async with limited(server, connections=1, head_seconds=1.0) as sender:
+            reader, _ = await sender.connect()
+            await asyncio.sleep(0.1)
+            assert (await ask(await sender.connect(trusted)))[9:12] == b"503"
+            assert await asyncio.wait_for(reader.read(), 5) == b""
+            await asyncio.sleep(0.1)
+            assert (await ask(await sender.connect(trusted)))[9:12] == b"200"
 
     asyncio.run(body())
 

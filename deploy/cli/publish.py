@@ -11,7 +11,7 @@ from deploy.cli.output import counted, print_json, remark
 from deploy.cli.progress import Bar
 from deploy.ingest import checkpoint
 from deploy.ingest.checkpoint import Checkpoint, Checkpoints, Job
-from deploy.ingest.mapping_file import mapping_text, parse_mapping
+from deploy.ingest.mapping.file import mapping_text, parse_mapping
 from deploy.ingest.publish_run import DryRun, Run, Sender, check_readable
 from deploy.ingest.publisher import Publisher
 from deploy.ingest.rejects import Rejects

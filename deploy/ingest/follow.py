@@ -13,8 +13,8 @@ from typing import Any, Final
 from kafka import KafkaConsumer
 from kafka.errors import CommitFailedError, KafkaError, RebalanceInProgressError
 
+from deploy.ingest.mapping.row_events import SourceMapping
 from deploy.ingest.publisher import DELIVERY_MS, Publisher
-from deploy.ingest.row_events import SourceMapping
 from deploy.kafka_admin.client import broken, group_consumer, producer
 from schemas.consumed import KafkaRecord
 from schemas.dead_letters import letter_of

@@ -11,7 +11,7 @@ import pytest
 from kafka import KafkaAdminClient, KafkaProducer
 
 from deploy.ingest.follow import Followed, Follower
-from deploy.ingest.mapping_file import load_mapping, shipped
+from deploy.ingest.mapping.file import load_mapping, shipped
 from deploy.ingest.publisher import publish
 from deploy.ingest.touchpoint_files import TouchpointFiles
 from deploy.sandbox import KafkaBroker, Process
@@ -188,4 +188,10 @@ def read_all(follower: Follower, count: int) -> Followed:
 def test_a_topic_that_is_not_there_is_one_sentence(kafka: KafkaBroker) -> None:
     settings = Settings(brokers=kafka.address)
     with pytest.raises(SettingsError, match=r"topic no\.such\.table does not exist on .*: check its name"):
-        Follower(settings, load("", b"", "k1"), ["no.such.table"], load_mapping("debezium-orders"), "g")
+        Follower(
+            settings,
+            load("", b"0123456789abcdef" * 4, "k1"),
+            ["no.such.table"],
+            load_mapping("debezium-orders"),
+            "g",
+        )

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deploy.ingest.follow import touchpoints_of
-from deploy.ingest.mapping_file import load_mapping, parse_mapping
+from deploy.ingest.mapping.file import load_mapping, parse_mapping
 from schemas.errors import ContractError, Reason
 from tests.support.exports import sample
 from tests.support.kafka_records import Consumed

@@ -7,10 +7,10 @@ from difflib import get_close_matches
 from typing import Any, Final, NoReturn
 from zoneinfo import ZoneInfo
 
-from deploy.ingest.cells import EPOCHS, Amounts, Times
-from deploy.ingest.files import Layout
-from deploy.ingest.lines import is_encoding
-from deploy.ingest.mapping import AMOUNT, NUMBERS, TIMES, ColumnMapping, SurveyColumns
+from deploy.ingest.mapping.cells import EPOCHS, Amounts, Times
+from deploy.ingest.mapping.columns import AMOUNT, NUMBERS, TIMES, ColumnMapping, SurveyColumns
+from deploy.ingest.reading.files import Layout
+from deploy.ingest.reading.lines import is_encoding
 from schemas.errors import SettingsError
 from schemas.keys import NAME_PATTERN
 from schemas.toml_text import is_number, is_texts

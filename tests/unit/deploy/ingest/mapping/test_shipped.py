@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.ingest.mapping_file import load_mapping, mapping_text, shipped
+from deploy.ingest.mapping.file import load_mapping, mapping_text, shipped
 from deploy.ingest.touchpoint_files import TouchpointFiles
 from schemas.errors import SettingsError
 from schemas.records import Touchpoint

@@ -1,6 +1,6 @@
 """`touchline publish`: files of touchpoints, or of another system's rows, into Kafka."""
 
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, nullcontext
 from typing import Annotated, Literal
 
 import typer
@@ -68,12 +68,21 @@ def command(
     sources = TouchpointFiles(files, columns, form, start=start.place)
     kept = None if dry_run or not checkpoint.resumable(files) else Checkpoints(job, start)
     run = Run(sources, UnknownNames(catalogue), kept)
-    sender: Sender = DryRun(policy, catalogue)
+    with Rejects(rejects) as lost:
+        _publish(
+            run,
+            lost,
+            nullcontext(DryRun(policy, catalogue)) if dry_run else Publisher(settings, policy),
+            rate,
+        )
+    return _finish(run, lost, start, dry_run=dry_run, as_json=as_json)
+
+
+def _publish(run: Run, lost: Rejects, opened: AbstractContextManager[Sender], rate: float | None) -> None:
+    """Give all lines to the sender, and note how far it came, whatever ends it."""
+    sender: Sender | None = None
     try:
-        with Rejects(rejects) as lost, ExitStack() as stack:
-            if not dry_run:
-                sender = stack.enter_context(Publisher(settings, policy))
-            bar = stack.enter_context(Bar(sources))
+        with opened as sender, Bar(run.files) as bar:
             try:
                 for summary in run.publish(sender, lost, rate):
                     bar.show(summary)
@@ -81,11 +90,11 @@ def command(
                 run.summary.interrupted = True
             sender.flush()
     except BaseException:
-        run.end(sender, whole=False)
-        _tell_resumable(run)
+        if sender is not None:
+            run.end(sender, whole=False)
+            _tell_resumable(run)
         raise
     run.end(sender, whole=not run.summary.interrupted)
-    return _finish(run, lost, start, dry_run=dry_run, as_json=as_json)
 
 
 def _start(job: Job, *, resume: bool, dry_run: bool) -> Checkpoint:

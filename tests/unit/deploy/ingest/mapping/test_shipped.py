@@ -1,6 +1,6 @@
 """Every shipped mapping makes of a sample in its system's published layout the touchpoints of its golden file.
 
-To write the golden files anew: WRITE_GOLDENS=1 .venv/bin/pytest tests/unit/deploy/ingest/test_shipped.py
+To write the golden files anew: WRITE_GOLDENS=1 .venv/bin/pytest tests/unit/deploy/ingest/mapping/test_shipped.py
 """
 
 import json

@@ -7,7 +7,7 @@ import typer
 from deploy.cli.context import Context
 from deploy.cli.intake import tell_rejected, tell_unseen
 from deploy.cli.output import counted, print_json, print_table, tell
-from deploy.ingest.mapping_file import load_mapping
+from deploy.ingest.mapping.file import load_mapping
 from deploy.ingest.touchpoint_files import TouchpointFiles
 from deploy.ingest.unknown_names import UnknownNames
 from schemas.catalogue import Catalogue

@@ -10,7 +10,7 @@ import typer
 from deploy.cli.context import Context
 from deploy.cli.output import remark
 from deploy.ingest.follow import GROUP, Followed, Follower
-from deploy.ingest.mapping_file import load_mapping
+from deploy.ingest.mapping.file import load_mapping
 from schemas.errors import SettingsError
 from schemas.keys import NAME_PATTERN
 

@@ -3,7 +3,7 @@
 from typing import Final
 
 from deploy.cli.output import counted, remark
-from deploy.ingest.files import Entry
+from deploy.ingest.reading.files import Entry
 from deploy.ingest.touchpoint_files import TouchpointFiles
 from deploy.ingest.unknown_names import IDENTIFIER_TYPE, Unknown, UnknownNames
 from schemas.touchpoint.erasure_names import ERASURE_REQUESTED

@@ -7,7 +7,7 @@ import typer
 
 from deploy.cli.context import Context
 from deploy.cli.output import remark, say
-from deploy.ingest.mapping_file import mapping_text, shipped
+from deploy.ingest.mapping.file import mapping_text, shipped
 from deploy.ingest.proposal.propose import propose
 from schemas.errors import SettingsError, TouchlineError
 

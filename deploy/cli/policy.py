@@ -9,7 +9,7 @@ from deploy.cli.context import Context
 from deploy.cli.intake import tell_rejected, tell_unseen
 from deploy.cli.output import counted, print_json, print_table, tell
 from deploy.cli.run_key import load_for_run
-from deploy.ingest.mapping_file import load_mapping
+from deploy.ingest.mapping.file import load_mapping
 from deploy.ingest.touchpoint_files import TouchpointFiles
 from deploy.offline.policy_trial import SHOWN_IDENTIFIERS, PolicyTrial
 from streams.identity.compare import Change, Comparison, Outcome, compare

@@ -1,6 +1,6 @@
 """`touchline publish`: files of touchpoints, or of another system's rows, into Kafka."""
 
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, nullcontext
 from typing import Annotated, Literal
 
 import typer
@@ -12,7 +12,7 @@ from deploy.cli.progress import Bar
 from deploy.ingest import checkpoint
 from deploy.ingest.checkpoint import Checkpoint, Checkpoints, Job
 from deploy.ingest.key_check import compared
-from deploy.ingest.mapping_file import mapping_text, parse_mapping
+from deploy.ingest.mapping.file import mapping_text, parse_mapping
 from deploy.ingest.publish_run import DryRun, Run, Sender, check_readable
 from deploy.ingest.publisher import Publisher
 from deploy.ingest.rejects import Rejects
@@ -72,12 +72,21 @@ def command(
     # a dry run needs no broker; if one answers, the key must be the one with which the lines would be published
     if dry_run and not compared(settings, policy):
         remark(f"no deployment answers at {settings.brokers}: the pseudonymisation key was not compared")
-    sender: Sender = DryRun(policy, catalogue)
+    with Rejects(rejects) as lost:
+        _publish(
+            run,
+            lost,
+            nullcontext(DryRun(policy, catalogue)) if dry_run else Publisher(settings, policy),
+            rate,
+        )
+    return _finish(run, lost, start, dry_run=dry_run, as_json=as_json)
+
+
+def _publish(run: Run, lost: Rejects, opened: AbstractContextManager[Sender], rate: float | None) -> None:
+    """Give all lines to the sender, and note how far it came, whatever ends it."""
+    sender: Sender | None = None
     try:
-        with Rejects(rejects) as lost, ExitStack() as stack:
-            if not dry_run:
-                sender = stack.enter_context(Publisher(settings, policy))
-            bar = stack.enter_context(Bar(sources))
+        with opened as sender, Bar(run.files) as bar:
             try:
                 for summary in run.publish(sender, lost, rate):
                     bar.show(summary)
@@ -85,11 +94,11 @@ def command(
                 run.summary.interrupted = True
             sender.flush()
     except BaseException:
-        run.end(sender, whole=False)
-        _tell_resumable(run)
+        if sender is not None:
+            run.end(sender, whole=False)
+            _tell_resumable(run)
         raise
     run.end(sender, whole=not run.summary.interrupted)
-    return _finish(run, lost, start, dry_run=dry_run, as_json=as_json)
 
 
 def _start(job: Job, *, resume: bool, dry_run: bool) -> Checkpoint:

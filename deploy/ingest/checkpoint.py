@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from deploy.ingest.files import STDIN
-from deploy.ingest.lines import Position
 from deploy.ingest.publisher import MAX_PENDING
+from deploy.ingest.reading.files import STDIN
+from deploy.ingest.reading.lines import Position
 from deploy.ingest.touchpoint_files import BEGIN, Place
 from schemas.errors import TouchlineError
 

@@ -6,14 +6,15 @@ steps repeats records since the last commit; their event ids, and their dead let
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from kafka import KafkaConsumer
 from kafka.errors import CommitFailedError, KafkaError, RebalanceInProgressError
 
+from deploy.ingest.mapping.row_events import SourceMapping
 from deploy.ingest.publisher import DELIVERY_MS, Publisher
-from deploy.ingest.row_events import SourceMapping
 from deploy.kafka_admin.client import broken, group_consumer, producer
 from schemas.consumed import KafkaRecord
 from schemas.dead_letters import letter_of
@@ -31,6 +32,7 @@ GROUP: Final = "touchline-follow-"
 #: Records between two commits, at most.
 BATCH: Final = 500
 POLL_MS: Final = 500
+_CLOSE_SECONDS: Final = 5
 
 
 @dataclass
@@ -63,23 +65,29 @@ class Follower:
         self._mapping = mapping
         self._source = replace(settings, brokers=brokers or settings.brokers)
         self._dead_letters = settings.topic(DEAD_LETTERS.name)
-        self._publisher = Publisher(settings, policy)
-        self._letters = producer(
-            settings, "touchline-follow", delivery_timeout_ms=DELIVERY_MS, max_request_size=MAX_MESSAGE_BYTES
-        )
         self._pending: list[Any] = []
-        self._consumer: KafkaConsumer = group_consumer(self._source, group, max_poll_records=BATCH)
         self.followed = Followed()
-        self._subscribe(topics)
+        with ExitStack() as opened:
+            self._consumer: KafkaConsumer = group_consumer(self._source, group, max_poll_records=BATCH)
+            opened.callback(self._consumer.close, autocommit=False)
+            self._subscribe(topics)
+            self._letters = producer(
+                settings,
+                "touchline-follow",
+                delivery_timeout_ms=DELIVERY_MS,
+                max_request_size=MAX_MESSAGE_BYTES,
+            )
+            opened.callback(self._letters.close, timeout=_CLOSE_SECONDS)
+            self._publisher = Publisher(settings, policy)
+            opened.callback(self._publisher.close)
+            self._opened = opened.pop_all()
 
     def __enter__(self) -> "Follower":
         return self
 
     def __exit__(self, *_: object) -> None:
         # what is not committed is read again: there is nothing to wait for
-        self._letters.close(timeout=0)
-        self._publisher.close()
-        self._consumer.close(autocommit=False)
+        self._opened.close()
 
     def step(self) -> int:
         """Take what there is, up to BATCH records, commit it, and return how many that were.

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Protocol
 
 from deploy.ingest.checkpoint import Checkpoints
-from deploy.ingest.csv_rows import UnclosedQuote
-from deploy.ingest.files import STDIN, Entry, Format, format_of
 from deploy.ingest.publisher import message, paced
+from deploy.ingest.reading.csv_rows import UnclosedQuote
+from deploy.ingest.reading.files import STDIN, Entry, Format, format_of
 from deploy.ingest.rejects import Rejects
 from deploy.ingest.touchpoint_files import TouchpointFiles
 from deploy.ingest.unknown_names import UnknownNames

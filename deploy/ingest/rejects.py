@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
-from deploy.ingest.files import STDIN, Entry
+from deploy.ingest.reading.files import STDIN, Entry
 from schemas.errors import ContractError, TouchlineError
 
 

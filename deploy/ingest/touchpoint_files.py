@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Final, NamedTuple
 
-from deploy.ingest.cells import ABSENT, find
-from deploy.ingest.files import STDIN, Entry, Format, Layout, format_of, read_entries
-from deploy.ingest.lines import START, Position, SourceError
-from deploy.ingest.row_events import SourceMapping
+from deploy.ingest.mapping.cells import ABSENT, find
+from deploy.ingest.mapping.row_events import SourceMapping
+from deploy.ingest.reading.files import STDIN, Entry, Format, Layout, format_of, read_entries
+from deploy.ingest.reading.lines import START, Position, SourceError
 from schemas.errors import ContractError
 from schemas.records import Touchpoint
 from schemas.touchpoint.intake import accept

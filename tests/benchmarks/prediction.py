@@ -16,7 +16,7 @@ from pathlib import Path
 from time import process_time
 from zlib import crc32
 
-from deploy.ingest.mapping_file import load_mapping
+from deploy.ingest.mapping.file import load_mapping
 from deploy.ingest.touchpoint_files import read_touchpoints
 from deploy.simulation.population import Population, simulate
 from schemas.catalogue import Catalogue

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from deploy.ingest.mapping_file import parse_mapping
-from deploy.ingest.row_events import SourceMapping
+from deploy.ingest.mapping.file import parse_mapping
+from deploy.ingest.mapping.row_events import SourceMapping
 from schemas.touchpoint.json_form import from_json
 from tests.support.touchpoints import START
 

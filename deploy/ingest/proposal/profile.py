@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from deploy.ingest.cells import text_of
+from deploy.ingest.mapping.cells import text_of
 from schemas.errors import ContractError
 from schemas.touchpoint.json_form import parse_iso
 

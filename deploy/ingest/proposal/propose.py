@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final
 
-from deploy.ingest.cells import ABSENT, find
-from deploy.ingest.change_data import read_change
-from deploy.ingest.files import Entry, Format, read_entries
-from deploy.ingest.mapping_file import load_mapping, parse_mapping, shipped
+from deploy.ingest.mapping.cells import ABSENT, find
+from deploy.ingest.mapping.change_data import read_change
+from deploy.ingest.mapping.file import load_mapping, parse_mapping, shipped
 from deploy.ingest.proposal.profile import profile
 from deploy.ingest.proposal.render import identifier_lines, rows_mapping, toml_list
 from deploy.ingest.proposal.roles import roles
 from deploy.ingest.proposal.sniff import sniff
+from deploy.ingest.reading.files import Entry, Format, read_entries
 from schemas.catalogue import Catalogue
 from schemas.errors import ContractError, TouchlineError
 from schemas.touchpoint.intake import accept

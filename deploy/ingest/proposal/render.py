@@ -6,9 +6,9 @@ from collections.abc import Collection, Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any, Final
 
-from deploy.ingest.files import Format, Layout
 from deploy.ingest.proposal.profile import Profile, profile
 from deploy.ingest.proposal.roles import Role, Roles, roles
+from deploy.ingest.reading.files import Format, Layout
 from schemas.catalogue import Catalogue
 from schemas.touchpoint.names import canonical
 

@@ -9,8 +9,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Final
 
-from deploy.ingest.files import Format, Layout, format_of
-from deploy.ingest.lines import SourceError
+from deploy.ingest.reading.files import Format, Layout, format_of
+from deploy.ingest.reading.lines import SourceError
 
 #: Bytes from the beginning of a file that are looked at.
 SNIFFED_BYTES: Final = 256 * 1024

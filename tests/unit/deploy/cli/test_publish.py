@@ -11,7 +11,7 @@ from typer.testing import Result
 from deploy.cli.output import counted
 from deploy.cli.publish import command
 from deploy.cli.replay import command as replay_command
-from deploy.ingest.files import Entry
+from deploy.ingest.reading.files import Entry
 from deploy.ingest.rejects import Rejects
 from schemas.errors import ContractError, Reason, TouchlineError
 from tests.support.running import invoke

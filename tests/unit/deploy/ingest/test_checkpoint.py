@@ -13,9 +13,9 @@ from pyarrow import parquet
 
 from deploy.ingest import checkpoint
 from deploy.ingest.checkpoint import NOTHING, Checkpoint, Checkpoints, Job
-from deploy.ingest.lines import SourceError
-from deploy.ingest.mapping_file import parse_mapping
+from deploy.ingest.mapping.file import parse_mapping
 from deploy.ingest.publish_run import Run
+from deploy.ingest.reading.lines import SourceError
 from deploy.ingest.rejects import Rejects
 from deploy.ingest.touchpoint_files import TouchpointFiles
 from deploy.ingest.unknown_names import UnknownNames

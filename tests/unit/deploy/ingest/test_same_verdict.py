@@ -14,9 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from deploy.cli.intake import tell_rejected
-from deploy.ingest.files import Entry
-from deploy.ingest.mapping_file import parse_mapping
+from deploy.ingest.mapping.file import parse_mapping
 from deploy.ingest.publish_run import DryRun, Run
+from deploy.ingest.reading.files import Entry
 from deploy.ingest.rejects import Rejects
 from deploy.ingest.touchpoint_files import Sourced, TouchpointFiles
 from deploy.ingest.unknown_names import UnknownNames

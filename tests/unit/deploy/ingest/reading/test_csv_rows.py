@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deploy.ingest import csv_rows, lines
-from deploy.ingest.csv_rows import MAX_CELL, MAX_ROW_LINES, Row, UnclosedQuote, read_rows
-from deploy.ingest.files import Layout, read_entries
-from deploy.ingest.lines import Lines, SourceError, is_encoding
+from deploy.ingest.reading import csv_rows, lines
+from deploy.ingest.reading.csv_rows import MAX_CELL, MAX_ROW_LINES, Row, UnclosedQuote, read_rows
+from deploy.ingest.reading.files import Layout, read_entries
+from deploy.ingest.reading.lines import Lines, SourceError, is_encoding
 from schemas.errors import Reason
 
 GOOD = [["1", f"row {number}"] for number in range(1000)]

@@ -2,15 +2,15 @@
 
 import codecs
 from collections.abc import Collection
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, tzinfo
 from difflib import get_close_matches
 from typing import Any, Final, NoReturn
 from zoneinfo import ZoneInfo
 
-from deploy.ingest.cells import EPOCHS, Amounts, Times
-from deploy.ingest.files import Layout
-from deploy.ingest.lines import is_encoding
-from deploy.ingest.mapping import AMOUNT, NUMBERS, TIMES, ColumnMapping, SurveyColumns
+from deploy.ingest.mapping.cells import EPOCHS, Amounts, Times, is_pattern
+from deploy.ingest.mapping.columns import AMOUNT, NUMBERS, TIMES, ColumnMapping, SurveyColumns
+from deploy.ingest.reading.files import Layout
+from deploy.ingest.reading.lines import is_encoding
 from schemas.errors import SettingsError
 from schemas.keys import NAME_PATTERN
 from schemas.toml_text import is_number, is_texts
@@ -219,7 +219,7 @@ class MappingTables:
         if not isinstance(formats, list) or not formats:
             self.fail("time.format is no text", 'write format = "iso", or a list of formats to try in turn')
         for form in formats:
-            if form != "iso" and form not in EPOCHS and not _is_pattern(form):
+            if form != "iso" and form not in EPOCHS and not is_pattern(form):
                 known = ", ".join(("iso", *EPOCHS))
                 self.fail(f"time.format is {form!r}", f"use {known} or a pattern like %d.%m.%Y %H:%M")
         if len([form for form in formats if form in EPOCHS]) > 1:
@@ -289,15 +289,3 @@ class MappingTables:
     def fail(self, what: str, fix: str) -> NoReturn:
         """Raise SettingsError: what is wrong, and what to do."""
         raise SettingsError(f"the mapping {self.origin}: {what}: {fix}")
-
-
-def _is_pattern(form: object) -> bool:
-    """Whether strptime can read what strftime writes with it."""
-    if not isinstance(form, str) or "%" not in form:
-        return False
-    sample = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
-    try:
-        datetime.strptime(sample.strftime(form), form)  # noqa: DTZ007 (only whether it can be read)
-    except (ValueError, TypeError):
-        return False
-    return True

@@ -16,9 +16,9 @@ from pyarrow import parquet
 from typer.testing import Result
 
 from deploy.cli.mapping import list_shipped, new, show
-from deploy.ingest.lines import SourceError
-from deploy.ingest.mapping_file import parse_mapping, shipped
+from deploy.ingest.mapping.file import parse_mapping, shipped
 from deploy.ingest.proposal.propose import Proposal, propose
+from deploy.ingest.reading.lines import SourceError
 from deploy.ingest.touchpoint_files import TouchpointFiles
 from schemas.errors import SettingsError, TouchlineError
 from schemas.records import Touchpoint

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from deploy.ingest.mapping_file import parse_mapping
-from deploy.ingest.row_events import SourceMapping
+from deploy.ingest.mapping.file import parse_mapping
+from deploy.ingest.mapping.row_events import SourceMapping
 from deploy.ingest.touchpoint_files import TouchpointFiles
 from schemas.errors import ContractError, SettingsError
 

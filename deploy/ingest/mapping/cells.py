@@ -159,6 +159,18 @@ def number(text: str, field: str) -> float:
     return float(text)
 
 
+def is_pattern(form: object) -> bool:
+    """Whether strptime can read what strftime writes with it."""
+    if not isinstance(form, str) or "%" not in form:
+        return False
+    sample = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
+    try:
+        datetime.strptime(sample.strftime(form), form)  # noqa: DTZ007 (only whether it can be read)
+    except (ValueError, TypeError):
+        return False
+    return True
+
+
 def invalid(message: str) -> ContractError:
     """The error of a row that cannot be mapped."""
     return ContractError(Reason.INVALID, message)

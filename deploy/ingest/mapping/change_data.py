@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
-from deploy.ingest.cells import invalid
-from deploy.ingest.connect_types import decode_row, field_schema
+from deploy.ingest.mapping.cells import invalid
+from deploy.ingest.mapping.connect_types import decode_row, field_schema
 from schemas.touchpoint.json_form import to_iso
 from schemas.touchpoint.strict_json import parse_json
 from streams.collect.canonical import canonical

@@ -11,10 +11,10 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from deploy.ingest import parquet_rows
-from deploy.ingest.files import format_of, read_entries
-from deploy.ingest.lines import Position, SourceError
-from deploy.ingest.mapping_file import parse_mapping
+from deploy.ingest.mapping.file import parse_mapping
+from deploy.ingest.reading import parquet_rows
+from deploy.ingest.reading.files import format_of, read_entries
+from deploy.ingest.reading.lines import Position, SourceError
 from deploy.ingest.touchpoint_files import TouchpointFiles
 
 #: A wall clock's noon in microseconds since 1970, and a little later.

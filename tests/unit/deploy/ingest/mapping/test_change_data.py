@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deploy.ingest.change_data import Operation, read_change
-from deploy.ingest.mapping_file import parse_mapping
-from deploy.ingest.row_events import SourceMapping
+from deploy.ingest.mapping.change_data import Operation, read_change
+from deploy.ingest.mapping.file import parse_mapping
+from deploy.ingest.mapping.row_events import SourceMapping
 from schemas.errors import ContractError
 from tests.support.exports import sample
 

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
-from deploy.ingest.cells import invalid
+from deploy.ingest.mapping.cells import invalid
 
 _EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 (a database's DATETIME has no zone: the mapping names it)
 

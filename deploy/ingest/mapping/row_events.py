@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
 
-from deploy.ingest.cells import find, invalid
-from deploy.ingest.change_data import Change, Operation, read_change
-from deploy.ingest.mapping import NUMBERED, ColumnMapping
+from deploy.ingest.mapping.cells import find, invalid
+from deploy.ingest.mapping.change_data import Change, Operation, read_change
+from deploy.ingest.mapping.columns import NUMBERED, ColumnMapping
 from schemas.errors import ContractError, SettingsError
 from streams.collect.messages import MessageMapping, sent_at_of
 from streams.collect.senders import Sender

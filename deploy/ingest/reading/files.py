@@ -14,9 +14,9 @@ from itertools import chain
 from pathlib import Path
 from typing import IO, Any, Final, Literal
 
-from deploy.ingest.csv_rows import Row, read_rows
-from deploy.ingest.lines import START, Line, Lines, Position, SourceError
-from deploy.ingest.parquet_rows import read_parquet
+from deploy.ingest.reading.csv_rows import Row, read_rows
+from deploy.ingest.reading.lines import START, Line, Lines, Position, SourceError
+from deploy.ingest.reading.parquet_rows import read_parquet
 from schemas.errors import ContractError, Reason
 from schemas.touchpoint.strict_json import parse_json
 

@@ -1,6 +1,6 @@
 """Every shipped mapping makes of a sample in its system's published layout the touchpoints of its golden file.
 
-To write the golden files anew: WRITE_GOLDENS=1 .venv/bin/pytest tests/unit/deploy/ingest/test_shipped.py
+To write the golden files anew: WRITE_GOLDENS=1 .venv/bin/pytest tests/unit/deploy/ingest/mapping/test_shipped.py
 """
 
 import json
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.ingest.mapping_file import load_mapping, mapping_text, shipped
+from deploy.ingest.mapping.file import load_mapping, mapping_text, shipped
 from deploy.ingest.touchpoint_files import TouchpointFiles
 from schemas.errors import SettingsError
 from schemas.records import Touchpoint

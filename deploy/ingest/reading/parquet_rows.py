@@ -9,7 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import IO, Any, Final
 
-from deploy.ingest.lines import Position, SourceError, changed
+from deploy.ingest.reading.lines import Position, SourceError, changed
 
 #: Rows that are in memory at a time.
 BATCH_ROWS: Final = 1024

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from deploy.ingest.cells import ABSENT, Times, find, number
-from deploy.ingest.mapping_file import parse_mapping
-from deploy.ingest.row_events import SourceMapping
+from deploy.ingest.mapping.cells import ABSENT, Times, find, number
+from deploy.ingest.mapping.file import parse_mapping
+from deploy.ingest.mapping.row_events import SourceMapping
 from deploy.ingest.touchpoint_files import read_touchpoints
 from schemas.errors import ContractError
 from schemas.touchpoint.json_form import to_iso, to_ms

@@ -5,10 +5,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from deploy.ingest.change_data import Operation
-from deploy.ingest.mapping import NUMBERED, ColumnMapping
-from deploy.ingest.mapping_tables import KEYS, MappingTables
-from deploy.ingest.row_events import Condition, EventRule, SourceMapping, Table
+from deploy.ingest.mapping.change_data import Operation
+from deploy.ingest.mapping.columns import NUMBERED, ColumnMapping
+from deploy.ingest.mapping.row_events import Condition, EventRule, SourceMapping, Table
+from deploy.ingest.mapping.tables import KEYS, MappingTables
 from schemas.errors import SettingsError
 from schemas.keys import NAME_PATTERN
 from schemas.toml_text import parse_toml
@@ -16,7 +16,7 @@ from schemas.touchpoint.json_form import DEFAULT_TENANT
 from streams.collect.mapping_file import parse_mapping as parse_messages
 from streams.collect.senders import Sender
 
-SHIPPED: Final = Path(__file__).with_name("mappings")
+SHIPPED: Final = Path(__file__).with_name("shipped")
 #: What an event may say for itself, over what the file says for all.
 _EVENT_TABLES: Final = (
     "constants", "columns", "identifiers", "attributes", "consent", "experiments", "score", "lookup",

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from deploy.ingest import lines
-from deploy.ingest.files import Entry, Layout, format_of, read_entries
-from deploy.ingest.lines import SourceError
+from deploy.ingest.reading import lines
+from deploy.ingest.reading.files import Entry, Layout, format_of, read_entries
+from deploy.ingest.reading.lines import SourceError
 from schemas.errors import Reason
 
 

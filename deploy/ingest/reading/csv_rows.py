@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from deploy.ingest.lines import MAX_LINE_BYTES, START, Line, Position
+from deploy.ingest.reading.lines import MAX_LINE_BYTES, START, Line, Position
 from schemas.errors import ContractError, Reason
 
 #: Characters of one cell: eight times what a touchpoint keeps of an attribute.

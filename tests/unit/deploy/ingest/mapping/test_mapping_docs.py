@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from deploy.ingest import mapping_tables
-from deploy.ingest.mapping_file import parse_mapping
-from deploy.ingest.mapping_tables import MAPPABLE
+from deploy.ingest.mapping import tables as mapping_tables
+from deploy.ingest.mapping.file import parse_mapping
+from deploy.ingest.mapping.tables import MAPPABLE
 from deploy.ingest.touchpoint_files import TouchpointFiles
 from schemas.touchpoint.json_form import to_json
 
-PAGE = (Path(__file__).parents[4] / "docs" / "mappings.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[5] / "docs" / "mappings.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(
     r"^```toml\n(.*?)^```\n```(csv|jsonl)\n(.*?)^```\n```json\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE
 )

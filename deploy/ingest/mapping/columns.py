@@ -8,8 +8,18 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any, Final
 
-from deploy.ingest.cells import ABSENT, Amounts, Times, find, invalid, number, text_of, whole, whole_text
-from deploy.ingest.files import Layout
+from deploy.ingest.mapping.cells import (
+    ABSENT,
+    Amounts,
+    Times,
+    find,
+    invalid,
+    number,
+    text_of,
+    whole,
+    whole_text,
+)
+from deploy.ingest.reading.files import Layout
 from schemas.errors import ContractError, SettingsError
 from schemas.touchpoint.strict_json import parse_json
 

@@ -81,6 +81,7 @@ class Delivery(threading.Thread):
         self._problem: str | None = None
         self._in_flight: deque[tuple[Any, Entry]] = deque()
         self._in_flight_bytes = 0
+        self._singly = 0  #: how many records are sent one at a time, to find the one that is too large
         self._progress = time.monotonic()
         self._producer: Any = None
 
@@ -197,7 +198,8 @@ class Delivery(threading.Thread):
                 if self._stopping:
                     return
                 entries = self._journal.read(
-                    MAX_PENDING - len(self._in_flight), MAX_PENDING_BYTES - self._in_flight_bytes
+                    (1 if self._singly else MAX_PENDING) - len(self._in_flight),
+                    MAX_PENDING_BYTES - self._in_flight_bytes,
                 )
                 if not entries and self._in_flight:
                     self._changed.wait(pause)
@@ -213,44 +215,51 @@ class Delivery(threading.Thread):
 
     def _reap(self) -> bool:
         """Take what Kafka has acknowledged out of the journal; whether there was any. Raises what failed."""
-        outcomes: list[tuple[Entry, Any]] = []
-        error: Exception | None = None
-        while self._in_flight and self._in_flight[0][0].is_done:
+        delivered: list[tuple[Entry, Any]] = []
+        failed: Entry | None = None
+        while failed is None and self._in_flight and self._in_flight[0][0].is_done:
             future, entry = self._in_flight.popleft()
             self._in_flight_bytes -= len(entry.value)
-            if future.failed() and not isinstance(future.exception, MessageSizeTooLargeError):
-                error = future.exception
-                break
-            outcomes.append((entry, future))
-        if outcomes:
-            self._take(outcomes)
-        if error is not None:
-            raise error
-        return bool(outcomes)
+            if future.failed():
+                failed = entry
+            else:
+                delivered.append((entry, future.value))
+        self._singly = max(0, self._singly - len(delivered))
+        if delivered:
+            self._take([entry for entry, _ in delivered])
+        if self._on_delivered is not None:
+            for entry, where in delivered:
+                _call(self._on_delivered, Delivered(*_names(entry), where.partition, where.offset))
+        if failed is not None:
+            if isinstance(future.exception, MessageSizeTooLargeError):
+                self._note_too_large(failed)
+            raise future.exception
+        return bool(delivered)
 
-    def _take(self, outcomes: list[tuple[Entry, Any]]) -> None:
+    def _take(self, entries: list[Entry]) -> None:
         self._progress = time.monotonic()
         with self._changed:
-            for entry, future in outcomes:
-                if future.failed():
-                    self._journal.set_aside(entry, _refusal(entry, future))
-            self._journal.acknowledge([entry for entry, _ in outcomes])
-            self._done += sum(entry.own for entry, _ in outcomes)
+            self._journal.acknowledge(entries)
+            self._done += sum(entry.own for entry in entries)
             self._changed.notify_all()
-        for entry, future in outcomes:
-            if future.failed():
-                refused = Refused(*_names(entry), _refusal(entry, future))
-                log.error(
-                    "the broker never takes event %s of %s: %s",
-                    refused.event_id,
-                    refused.source,
-                    refused.error,
-                )
-                _call(self._on_refused, refused)
-            elif self._on_delivered is not None:
-                _call(
-                    self._on_delivered, Delivered(*_names(entry), future.value.partition, future.value.offset)
-                )
+
+    def _note_too_large(self, entry: Entry) -> None:
+        """Set a record aside that the broker never takes, once it is known which one that is.
+
+        The client fails all records that it has when one of them is too large. They are then sent singly.
+        """
+        if not self._singly:
+            self._singly = len(self._in_flight) + 1
+            return
+        self._singly -= 1
+        refused = Refused(*_names(entry), f"its topic takes no record of {len(entry.value):,} bytes")
+        log.error(
+            "the broker never takes event %s of %s: %s", refused.event_id, refused.source, refused.error
+        )
+        with self._changed:
+            self._journal.set_aside(entry, refused.error)
+        self._take([entry])
+        _call(self._on_refused, refused)
 
     def _verify(self) -> None:
         """Ask Kafka about the keys of what was adopted, before any of it is read."""
@@ -267,10 +276,6 @@ class Delivery(threading.Thread):
 def _names(entry: Entry) -> tuple[str, str]:
     touchpoint = TOUCHPOINT.decode_trusted(entry.value)
     return touchpoint["source"], touchpoint["event_id"]
-
-
-def _refusal(entry: Entry, future: Any) -> str:
-    return f"{type(future.exception).__name__}: its topic takes no record of {len(entry.value):,} bytes"
 
 
 def _call(callback: Callable[[Any], object] | None, outcome: Delivered | Refused) -> None:

@@ -1,5 +1,6 @@
 """The SDK on real brokers: what `publish` accepted arrives, as `touchline publish` would have sent it."""
 
+import base64
 import json
 import os
 import signal
@@ -14,10 +15,11 @@ import pytest
 
 from deploy.ingest.key_check import AnotherKeyError
 from deploy.ingest.publisher import message
+from deploy.kafka_admin.client import admin
 from deploy.kafka_admin.topics import create_topics
 from deploy.ports import free_port
-from deploy.sandbox import Broker, TansuBroker
-from deploy.sdk import Delivered, Publisher, QueueFullError, Touchpoint
+from deploy.sandbox import Broker, KafkaBroker, TansuBroker
+from deploy.sdk import Delivered, Publisher, QueueFullError, Refused, Touchpoint
 from deploy.simulation.population import Population, simulate
 from schemas.encoding.record_types import TOUCHPOINT
 from schemas.errors import SettingsError, UnavailableError
@@ -202,6 +204,32 @@ def test_a_program_that_fails_keeps_its_own_error(
     monkeypatch.setattr(publisher, "close", lambda: Publisher.close(publisher, 0.1))
     with pytest.raises(ZeroDivisionError):
         fail_within(publisher)
+
+
+def test_a_record_that_the_broker_never_takes_stops_no_other_and_no_callback_does(
+    kafka: KafkaBroker, tmp_path: Path, hasty: None
+) -> None:
+    settings = Settings(
+        brokers=kafka.address, topic_prefix=f"{uuid.uuid4().hex[:8]}.", partitions=1, pseudonym_key=SECRET
+    )
+    with admin(settings) as client:
+        small = {"num_partitions": 1, "replication_factor": 1, "configs": {"max.message.bytes": "2000"}}
+        client.create_topics({settings.topic("touchpoints"): small})
+    create_topics(settings)
+    refused: list[Refused] = []
+
+    def fail(_: Delivered) -> None:
+        raise ValueError
+
+    with Publisher(settings, spool=tmp_path, on_delivered=fail, on_refused=refused.append) as publisher:
+        publisher.publish(event("before"))
+        publisher.publish(event("large", attributes={"noise": os.urandom(3000).hex()}))
+        publisher.publish(event("after"))
+    assert ids_of(settings, 2) == ["before", "after"]
+    assert [(one.source, one.event_id) for one in refused] == [("shop", "large")]
+    (line,) = (tmp_path / "refused" / "records.jsonl").read_text().splitlines()
+    record = TOUCHPOINT.decode(base64.b64decode(json.loads(line)["value"]))
+    assert record["event_id"] == "large"
 
 
 def test_an_interpreter_that_ends_without_close_delivers_first(settings: Settings) -> None:

@@ -178,6 +178,7 @@ def test_a_disk_that_is_full_accepts_nothing_and_damages_nothing(
     journal.append(b"key", b"after")
     killed(journal)
     assert everything(opened(tmp_path)) == [b"before", b"after"]
+    assert not (tmp_path / "refused").exists(), "half of a record is left between the others"
 
 
 def half_of(write: Callable[[int, bytes, int], None]) -> Callable[[int, bytes, int], None]:

@@ -24,7 +24,7 @@ from random import Random
 from typing import Annotated, Final
 
 import typer
-from streams.journeys.timeline.cache import WARM
+from streams.journeys.cache import WARM
 
 from deploy.cli.output import print_table, remarks
 from deploy.ingest.publisher import message

@@ -24,12 +24,12 @@ from random import Random
 from typing import Annotated, Final
 
 import typer
-from streams.journeys.timeline.cache import WARM
 
 from deploy.cli.output import print_table, remarks
 from deploy.ingest.publisher import message
 from schemas.keys import partition_of
 from schemas.topics import TOUCHPOINTS
+from streams.journeys.cache import WARM
 from tests.benchmarks.in_process import PARTITIONS, InProcess, Place, touchpoint_of
 from tests.simulation.worker import POLICY
 from tests.support.touchpoints import CATALOGUE

@@ -73,6 +73,12 @@ def header(name: str) -> bytes:
     return _HEADERS[name]
 
 
+def is_a(name: str, data: bytes) -> bool:
+    """Whether the bytes say that they are a `name`, of the current or any other released version."""
+    writer = _WRITERS.get(data[2:HEADER_BYTES])
+    return writer is not None and writer.name == name and data[:2] == MARKER
+
+
 def name_of(data: bytes) -> str:
     """The record name that the header of `data` states. Raises ContractError (UNDECODABLE)."""
     return _writer(data).name

@@ -3,7 +3,7 @@
 from typing import Final, Generic, TypeVar, cast
 
 from schemas import records
-from schemas.encoding.codec import decode_as, decode_own, encode, header
+from schemas.encoding.codec import decode_as, decode_own, encode, header, is_a
 from schemas.records import Record
 
 R = TypeVar("R")
@@ -17,6 +17,10 @@ class RecordType(Generic[R]):
     def __init__(self, name: str) -> None:
         self.name = name
         self.header = header(name)  #: the first 10 bytes of every record of the current schema
+
+    def recognises(self, data: bytes) -> bool:
+        """Whether the bytes say that they are of this type, of any released version; what follows is not read."""
+        return is_a(self.name, data)
 
     def encode(self, record: R) -> bytes:
         """Encode a record as an Avro single object. Raises ContractError (INVALID) if it does not fit the schema."""

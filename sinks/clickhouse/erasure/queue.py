@@ -21,7 +21,6 @@ SETTLE_SECONDS: Final = (
 AGAIN_SECONDS: Final = 60.0  #: until what was still on its way is deleted, too
 RECALL_SECONDS: Final = 60.0  #: between two looks at what other loaders accepted
 
-_ERASE: Final = ERASE.header
 _log = logging.getLogger("touchline.loader")
 
 
@@ -99,7 +98,7 @@ def requested(records: Iterable[tuple[Topic, KafkaRecord]]) -> list[Erasure]:
     """The erasures that a batch of records asks for."""
     found = []
     for topic, record in records:
-        if topic is topics.JOURNEY_INPUTS and record.value is not None and record.value[:10] == _ERASE:
+        if topic is topics.JOURNEY_INPUTS and record.value is not None and ERASE.recognises(record.value):
             try:
                 erasure = Erasure.of(ERASE.decode(record.value))
             except ContractError as error:

@@ -5,6 +5,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from schemas import topics
 from schemas.encoding.record_types import ERASE
 from schemas.errors import UnavailableError
@@ -12,6 +14,7 @@ from schemas.settings import ClickHouse
 from sinks.clickhouse.erasure.erasure import Erased, Erasure
 from sinks.clickhouse.erasure.queue import AGAIN_SECONDS, SETTLE_SECONDS, ErasureQueue, requested
 from tests.support.kafka_records import Consumed, example
+from tests.support.versions import as_version_2
 
 REQUEST = Erasure("default", "cookie", "x", 5, "own", ("own", "p1"), 7, "r1")
 
@@ -85,6 +88,14 @@ def test_of_the_records_of_a_request_the_first_profile_s_is_acted_on() -> None:
     (found,) = requested(batch)
 
     assert (found.value, found.profile_ids, found.request_id) == ("ck-8d1f0a", ("p1", "p2"), "forget-3f6d")
+
+
+def test_an_erase_of_another_released_version_is_acted_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    value = as_version_2("Erase", example("Erase"), monkeypatch)
+
+    (found,) = requested([(topics.JOURNEY_INPUTS, Consumed(value))])
+
+    assert [found] == requested([(topics.JOURNEY_INPUTS, Consumed(ERASE.encode(example("Erase"))))])
 
 
 class Store:

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from deploy.cli.output import print_rows, remarks, say
-from schemas.encoding.compatibility import Mode, freeze, mode_of, report
+from schemas.encoding.compatibility import Mode, carriers, freeze, mode_of, report
 from schemas.encoding.registry import NAMES, VERSIONS, committed, current, fingerprint_of
 from schemas.topics import ALL
 
@@ -39,7 +39,7 @@ def show(as_json: AsJson = False) -> None:
             fingerprint_of(current()[name]).hex(),
             len(committed(name)),
             mode_of(name).value,
-            ", ".join(topic.name for topic in ALL if name in topic.values),
+            ", ".join(topic.name for topic in carriers(name)),
         )
         for name in NAMES
     ]

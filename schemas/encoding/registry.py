@@ -28,6 +28,8 @@ NAMES = (
     "Erase",
     "JourneyState",
     "JourneySignal",
+    "SignalsPublished",
+    "SignalsWrittenAhead",
     "PredictionModel",
     "AccountContribution",
     "AccountState",
@@ -94,6 +96,22 @@ def current() -> dict[str, dict[str, Any]]:
         raw[name] = json.loads((AVRO / f"{name}.avsc").read_text())
         _named(raw[name], known)
     return {name: _self_contained(schema, known, set()) for name, schema in raw.items()}
+
+
+@cache
+def parts_of(name: str) -> frozenset[str]:
+    """The other records of `schemas/avro` that a record contains, at any depth.
+
+    A field contains a record if its type is that record, or if it holds the record's encoded bytes. The attribute
+    `encodes` of a field of type bytes names such a record.
+    """
+    named: dict[str, Any] = {}
+    _named(current()[name], named)
+    inner = {full.removeprefix("touchline.") for full in named} & set(NAMES)
+    for schema in named.values():
+        inner.update(field["encodes"] for field in schema.get("fields", ()) if "encodes" in field)
+    inner.discard(name)
+    return frozenset(inner).union(*(parts_of(part) for part in inner))
 
 
 @cache

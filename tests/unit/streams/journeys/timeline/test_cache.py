@@ -59,7 +59,7 @@ def test_a_packed_timeline_goes_on_as_if_it_had_not_been(
 def test_nothing_is_lost_that_does_not_follow_from_the_touchpoints(packer: Packer) -> None:
     timeline = fed(long_journey(7, 600), HORIZON)
     timeline.version, timeline.settled, timeline.recalled = 5 << 48, True, True
-    timeline.last = Publication(timeline.version, NOW, NOW + 1, 2**64 - 1)
+    timeline.last = Publication(timeline.version, NOW, NOW + 1, -(2**63))
     timeline.move(assigned("a", "p1", 7), Effects())
     assert timeline.frozen
     trail = timeline.trail = Trail()

@@ -40,7 +40,7 @@ def signals_published(version: int, now: int, due_at: int | None, meanings: int)
 
 
 def signals_written_ahead(now: int, signals: Sequence[tuple[str, bytes]]) -> bytes:
-    """A SignalsWrittenAhead. `now` is in UTC ms; `signals` are events with their encoded JourneySignals, at least one."""
+    """A SignalsWrittenAhead: `now` in UTC ms, and at least one pair of an event and its encoded JourneySignal."""
     parts = [_WRITTEN_AHEAD, _shared_long_bytes(now), long_bytes(len(signals))]
     for event, signal in signals:
         parts += string_bytes(event), long_bytes(len(signal)), signal

@@ -13,20 +13,19 @@ from schemas.records import IdentityLink
 from sinks.clickhouse.migrate import migrate
 from sinks.clickhouse.read.evidence import evidence_around, owners
 from streams.identity.explain import explain
-from streams.identity.policy.load import load
 from streams.identity.policy.prepare import prepare
 from streams.identity.resolution.definition import resolve
 from streams.identity.resolution.evidence import evidence_of, join
 from streams.identity.resolution.links import links_of
 from streams.identity.resolution.ownership import node_of
 from tests.integration.test_tables import Store, database
+from tests.support.built_in import CATALOGUE, POLICY
 from tests.support.kafka_records import assignment, resolved_bytes
-from tests.support.touchpoints import CATALOGUE, START, touchpoint
+from tests.support.touchpoints import START, touchpoint
 
 pytestmark = pytest.mark.sandbox
 
 MINUTE = 60_000
-POLICY = load("", b"k" * 32, "k1")
 
 
 @pytest.fixture

@@ -30,7 +30,8 @@ from schemas.touchpoint.json_form import to_json
 from streams.identity.policy.load import load
 from streams.identity.policy.policy import IdentityPolicy
 from streams.identity.policy.prepare import prepare
-from tests.support.touchpoints import CATALOGUE, touchpoint
+from tests.support.built_in import CATALOGUE
+from tests.support.touchpoints import touchpoint
 
 pytestmark = pytest.mark.sandbox
 

@@ -19,14 +19,14 @@ from schemas.records import Touchpoint
 from schemas.settings import Settings
 from sinks.clickhouse.migrate import migrate
 from sinks.clickhouse.write.catalogue import Meanings, put_in_force
-from streams.identity.policy.load import load
 from streams.identity.resolution.definition import own_profile
 from streams.identity.resolution.ownership import NO_VERSION, node_of
 from streams.journeys.rules.rules import JourneyRules
 from streams.journeys.state.sessions import Sessions
 from streams.replay import Owned, Replay
 from tests.integration.test_tables import ECOM, Store, database
-from tests.support.journeys import CATALOGUE, DAY, MINUTE, RULES, touchpoint
+from tests.support.built_in import CATALOGUE, POLICY, RULES
+from tests.support.journeys import DAY, MINUTE, touchpoint
 from tests.support.touchpoints import START
 
 pytestmark = pytest.mark.sandbox
@@ -34,7 +34,6 @@ pytestmark = pytest.mark.sandbox
 #: Source and session id (empty for none), start, last activity, touchpoints.
 Found = tuple[str, str, int, int, int]
 Profile = tuple[str, str]
-POLICY = load("", b"a secret of more than thirty-two characters", "k1")
 
 
 @pytest.fixture

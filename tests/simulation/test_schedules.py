@@ -10,7 +10,8 @@ import pytest
 from streams.journeys.timeline import cache as timelines
 from streams.journeys.timeline.compression import Packer
 from tests.simulation.schedules import drawn, judge, shrunk
-from tests.simulation.worker import RULES, Without
+from tests.simulation.worker import Without
+from tests.support.built_in import RULES
 from tests.support.journeys_of import fed, long_journey
 
 #: Schedules that once ended wrong: 1142 left a ghost of a journey, 9134 lost a changelog record of identity.

@@ -9,9 +9,10 @@ from schemas.keys import identifier_key, partition_of
 from schemas.records import Touchpoint
 from streams.identity.policy.prepare import prepare
 from streams.journeys.agent import IDLE_SECONDS
-from tests.simulation.kafka import Kafka, Place
-from tests.simulation.worker import CLOCK_SECONDS, POLICY, Task, Without, Worker
-from tests.support.touchpoints import CATALOGUE
+from tests.simulation.kafka import Kafka
+from tests.simulation.worker import CLOCK_SECONDS, Task, Without, Worker
+from tests.support.agents import Place
+from tests.support.built_in import CATALOGUE, POLICY
 
 PARTITIONS = 2
 MOST_WORKERS = 3

@@ -10,7 +10,8 @@ from schemas.encoding.record_types import RESOLVED_TOUCHPOINT
 from schemas.records import IdentityAssignment, ResolvedTouchpoint, Touchpoint
 from streams.identity.resolution.ownership import NO_VERSION
 from streams.journeys.timeline.timeline import Effects, Timeline
-from tests.support.journeys import CATALOGUE, touchpoint
+from tests.support.built_in import CATALOGUE
+from tests.support.journeys import touchpoint
 
 #: The machine may be busy: a law is about values, never about time.
 law = settings(

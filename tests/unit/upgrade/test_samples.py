@@ -36,7 +36,7 @@ from streams.journeys.timeline.timeline import Effects
 from streams.runtime.state import PartitionState
 from streams.stitch.compact_assignment import correction_of
 from streams.stitch.stitching import ERASURE_REQUESTED, StitchState
-from tests.support.touchpoints import CATALOGUE
+from tests.support.built_in import CATALOGUE
 from tests.upgrade.stored import Sample, samples
 
 SAMPLES = samples()

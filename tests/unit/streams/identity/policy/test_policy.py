@@ -13,8 +13,9 @@ from streams.identity.policy.load import load
 from streams.identity.policy.policy import IdentityPolicy, TypeRule
 from streams.identity.policy.prepare import prepare
 from streams.identity.resolution.definition import resolve
+from tests.support.built_in import CATALOGUE
 from tests.support.identity_people import evidence_map, link, observed
-from tests.support.touchpoints import CATALOGUE, touchpoint
+from tests.support.touchpoints import touchpoint
 
 KEY = b"0123456789abcdef0123456789abcdef"
 BUILT_IN = load("", KEY, "k1")

@@ -23,7 +23,7 @@ _TABLES: Final = ("identifiers", "attributes", "score", "consent", "experiments"
 #: What a column can fill.
 MAPPABLE: Final = (*(name for name in FIELDS if name not in _TABLES), AMOUNT)
 _CONSTANT: Final = tuple(name for name in MAPPABLE if name not in ("event_id", AMOUNT, *NUMBERS))
-_KEYS: Final = (
+KEYS: Final = (
     "constants", "columns", "identifiers", "attributes", "consent", "experiments", "score", "lookup", "time", "amount",
     "whole_numbers", "derive_event_id", "delimiter", "encoding", "trim",
 )  # fmt: skip
@@ -50,7 +50,7 @@ class _Parser:
         self.origin = origin
 
     def mapping(self) -> ColumnMapping:
-        self.only("", self.tables, _KEYS)
+        self.only("", self.tables, KEYS)
         mapping = ColumnMapping(
             constants=self.constants(),
             columns=self.columns(),

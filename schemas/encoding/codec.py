@@ -32,8 +32,9 @@ _CURRENT = {name: parsed(schema) for name, schema in current().items()}
 _READ = {name: reader(schema) for name, schema in current().items()}
 _WRITE = {name: writer(schema) for name, schema in current().items()}
 _HEADERS = {name: MARKER + fingerprint_of(schema) for name, schema in current().items()}
-_WRITERS = writers()
-_PARSED = {mark: parsed(writer.schema) for mark, writer in _WRITERS.items()}
+#: Every schema that a record may have been written with, by its fingerprint.
+RELEASED: Final = writers()
+_NEWEST = {name: RELEASED[mark[len(MARKER) :]].parsed for name, mark in _HEADERS.items()}
 
 _WHOSE = beginning(current()["ResolvedTouchpoint"], "touchpoint", "identifiers")
 
@@ -80,7 +81,7 @@ def header(name: str) -> bytes:
 
 def is_a(name: str, data: bytes) -> bool:
     """Whether the bytes say that they are a `name`, of the current or any other released version."""
-    writer = _WRITERS.get(data[2:HEADER_BYTES])
+    writer = RELEASED.get(data[2:HEADER_BYTES])
     return writer is not None and writer.name == name and data[:2] == MARKER
 
 
@@ -102,7 +103,7 @@ def decode(data: bytes | None, schema_by_id: SchemaById | None = None) -> tuple[
     if data[:1] == b"\x00" and schema_by_id is not None:
         return "Touchpoint", _decode_confluent(data, schema_by_id)
     writer = _writer(data)
-    return writer.name, _read(writer.name, _PARSED[writer.fingerprint], data, HEADER_BYTES)
+    return writer.name, _read(writer.name, writer.parsed, data, HEADER_BYTES)
 
 
 def decode_as(name: str, data: bytes | None) -> Record:
@@ -191,7 +192,7 @@ def _writer(data: bytes) -> WriterSchema:
         raise ContractError(
             Reason.UNDECODABLE, "not Avro single-object encoding: the first two bytes are not C3 01"
         )
-    writer = _WRITERS.get(data[2:HEADER_BYTES])
+    writer = RELEASED.get(data[2:HEADER_BYTES])
     if writer is None:
         raise ContractError(Reason.UNDECODABLE, f"unknown schema fingerprint {data[2:HEADER_BYTES].hex()}")
     return writer
@@ -234,7 +235,7 @@ def _read(name: str, parsed: AvroSchema, data: bytes, start: int) -> Record:
     if len(data) > UNWALKED_BYTES:
         check_bounds(parsed, data, start)
     try:
-        if parsed is _PARSED.get(_HEADERS[name][2:]):
+        if parsed is _NEWEST[name]:
             return _READ[name](data[start:])
         buffer = BytesIO(data)
         buffer.seek(start)

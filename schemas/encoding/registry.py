@@ -2,11 +2,14 @@
 
 import json
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
 from fastavro.schema import fingerprint, to_parsing_canonical_form
+
+from schemas.encoding.datum import parsed
+from schemas.records import AvroSchema
 
 HERE = Path(__file__).parents[1]
 AVRO = HERE / "avro"
@@ -46,6 +49,11 @@ class WriterSchema:
     name: str
     fingerprint: bytes  #: 8 bytes, CRC-64-AVRO of the parsing canonical form, little-endian as on the wire
     schema: dict[str, Any]
+
+    @cached_property
+    def parsed(self) -> AvroSchema:
+        """The schema as fastavro reads by it."""
+        return parsed(self.schema)
 
 
 def _self_contained(schema: Any, known: dict[str, Any], seen: set[str]) -> Any:

@@ -51,7 +51,7 @@ class Both(Store):
         inserts, rejected = prepare(records)
         assert not rejected
         for insert in inserts:
-            self._writer.write(insert)
+            self.rows.write(insert)
         rows = self.taken(name)
         self.write(direct(records))
         assert self.taken(name) == rows
@@ -208,7 +208,7 @@ def test_nothing_of_what_was_erased_is_written_by_either_way(both: Both) -> None
     for insert in inserts:
         both.write(insert)
     for one in prepare(rest, erased)[0]:
-        both._writer.write(one)
+        both.rows.write(one)
     rows = both.query("SELECT event_id, identifiers FROM touchpoints ORDER BY event_id")
     assert rows == [
         ("came-back", [("cookie", "gone")]),

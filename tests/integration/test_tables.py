@@ -43,21 +43,21 @@ class Store:
     def __init__(self, where: ClickHouse) -> None:
         self.where = where
         self.client: Client = connect(where)
-        self._writer = NativeWriter(where)
+        self.rows = NativeWriter(where)
 
     def load(self, topic: Topic, *values: bytes | None, **more: Any) -> None:
         records = [(topic, Consumed(value, offset=n, **more)) for n, value in enumerate(values)]
         inserts, rejected = prepare(records)
         assert not rejected
         for insert in inserts:
-            self._writer.write(insert)
+            self.rows.write(insert)
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
         return self.client.execute(sql)
 
     def close(self) -> None:
         self.client.disconnect()
-        self._writer.close()
+        self.rows.close()
 
 
 def database(clickhouse: ClickHouseServer) -> ClickHouse:

@@ -16,8 +16,7 @@ def as_version_2(name: str, record: dict[str, Any], monkeypatch: pytest.MonkeyPa
     extra = {"name": "made_up", "type": "string"}
     schema = {**current()[name], "fields": [extra, *current()[name]["fields"]]}
     mark = fingerprint_of(schema)
-    monkeypatch.setitem(codec._WRITERS, mark, WriterSchema(name, mark, schema))
-    monkeypatch.setitem(codec._PARSED, mark, parsed(schema))
+    monkeypatch.setitem(codec.RELEASED, mark, WriterSchema(name, mark, schema))
     buffer = BytesIO()
     schemaless_writer(buffer, parsed(schema), {**record, "made_up": "of version 2"})
     return codec.MARKER + mark + buffer.getvalue()

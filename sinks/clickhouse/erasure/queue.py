@@ -10,7 +10,6 @@ from schemas import topics
 from schemas.consumed import KafkaRecord
 from schemas.encoding.record_types import ERASE
 from schemas.errors import ContractError, SinkError, UnavailableError
-from schemas.settings import ClickHouse
 from schemas.topics import Topic
 from sinks.clickhouse.erasure.erasure import Erased, Eraser, Erasure
 from sinks.clickhouse.retry import until_done
@@ -27,8 +26,8 @@ _log = logging.getLogger("touchline.loader")
 class ErasureQueue:
     """The erasures of one loader; `clock` counts seconds."""
 
-    def __init__(self, where: ClickHouse, clock: Callable[[], float]) -> None:
-        self._eraser = Eraser(where)
+    def __init__(self, eraser: Eraser, clock: Callable[[], float]) -> None:
+        self._eraser = eraser
         self._clock = clock
         self._due: dict[Erasure, tuple[float, bool]] = {}  #: when, and whether once more after that
         self._working: asyncio.Task[None] | None = None

@@ -19,6 +19,7 @@ from schemas.consumed import KafkaRecord
 from schemas.errors import SinkError, UnavailableError
 from schemas.settings import Settings
 from sinks.clickhouse.connection import address
+from sinks.clickhouse.erasure.erasure import Eraser
 from sinks.clickhouse.erasure.queue import ErasureQueue
 from sinks.clickhouse.migrate import check_migrated
 from sinks.clickhouse.retry import until_done
@@ -63,7 +64,7 @@ class Loader(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no
             HttpWriter(self._where) if self._where.http_port else None
         )
         self._avro_after = 0.0  #: monotonic seconds: rows only until then
-        self._erasures = ErasureQueue(self._where, time.monotonic)
+        self._erasures = ErasureQueue(Eraser(self._where), time.monotonic)
         self._held: list[KafkaRecord] = []
         self._held_bytes = 0
         self._ends: dict[TopicPartition, int] = {}  #: committed since the last assignment
@@ -78,7 +79,7 @@ class Loader(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no
 
     async def run(self) -> None:
         """Load until stopped. Raises SettingsError or UnavailableError if it cannot start or go on."""
-        await self._check_clickhouse()
+        await self.check_clickhouse()
         settings = self._settings
         session_ms = int(settings.session_timeout * 1000)
         self._producer = AIOKafkaProducer(
@@ -158,7 +159,7 @@ class Loader(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no
 
     async def _deliver(self, records: list[KafkaRecord]) -> bool:
         """Whether all effects of the records are durable. In threads, so that heartbeats go on."""
-        if not await self._ensure_in_force():
+        if not await self.ensure_in_force():
             return False
         known = [(self._topics[record.topic], record) for record in records]
         if not await self._erasures.accept(known, self._give_up):
@@ -208,7 +209,7 @@ class Loader(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no
         await asyncio.to_thread(put_in_force, self._where, self._meanings)
         self._in_force = True
 
-    async def _ensure_in_force(self) -> bool:
+    async def ensure_in_force(self) -> bool:
         """Whether ClickHouse has the meanings. It lacks them here only if it was down when the loader started."""
         return self._in_force or await until_done(self._put_in_force, self._give_up)
 
@@ -261,7 +262,11 @@ class Loader(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no
             self._give_up.clear()
         _log.info("loading %d partitions into %s", len(assigned), address(self._where))
 
-    async def _check_clickhouse(self) -> None:
+    async def check_clickhouse(self) -> None:
+        """Check the tables and put the meanings in force; if ClickHouse is down, `ensure_in_force` does that later.
+
+        Raises SettingsError if the tables are not those of this release.
+        """
         try:
             await asyncio.to_thread(check_migrated, self._where)
             await self._put_in_force()

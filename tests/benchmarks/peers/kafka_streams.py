@@ -74,7 +74,7 @@ def compiling_seconds(pid: int) -> float:
 def build() -> Path:
     """The folder of classes and jars, built the first time. Raises UnavailableError."""
     require_programs()
-    target = _target()
+    target = build_folder()
     if target.is_dir():
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -100,7 +100,7 @@ def build() -> Path:
     return target
 
 
-def _target() -> Path:
+def build_folder() -> Path:
     """Where the build is or will be: other sources get another folder."""
     mark = hashlib.sha256()
     for file in _sources():

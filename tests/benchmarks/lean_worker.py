@@ -10,13 +10,11 @@ from collections import Counter
 from itertools import islice
 from pathlib import Path
 from typing import Final
-from unittest.mock import patch
 
 from deploy.ingest.publisher import message
 from deploy.simulation.population import Population, simulate
 from schemas import topics
 from schemas.keys import partition_of
-from streams.runtime import cooperative
 from tests.support.built_in import CATALOGUE, POLICY
 from tests.support.turns import TurnsWorker
 
@@ -40,20 +38,18 @@ def prepare(file: Path, events: int, people: int, seed: int = 1) -> None:
 def run(prepared: list[Prepared]) -> Counter[str]:
     """Take touchpoints in, chunk by chunk, each with all that it causes. Returns the records by topic."""
     now_ms = 0
-    # long work rests by the clock, which stands still here
-    with patch.object(cooperative, "perf_counter", lambda: 0.0):
-        worker = TurnsWorker(PARTITIONS, lambda: now_ms / 1000)
-        rest = iter(prepared)
-        while chunk := list(islice(rest, CHUNK)):
-            now_ms = chunk[-1][3]
-            worker.feed(
-                {
-                    (topics.TOUCHPOINTS.name, number): [
-                        (key, value, None) for partition, key, value, _ in chunk if partition == number
-                    ]
-                    for number in range(PARTITIONS)
-                }
-            )
+    worker = TurnsWorker(PARTITIONS, lambda: now_ms / 1000)
+    rest = iter(prepared)
+    while chunk := list(islice(rest, CHUNK)):
+        now_ms = chunk[-1][3]
+        worker.feed(
+            {
+                (topics.TOUCHPOINTS.name, number): [
+                    (key, value, None) for partition, key, value, _ in chunk if partition == number
+                ]
+                for number in range(PARTITIONS)
+            }
+        )
     return worker.published
 
 

@@ -4,9 +4,11 @@ import time
 from collections import Counter, defaultdict, deque
 from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping
 from typing import Any, Final
+from unittest.mock import patch
 
 from schemas import topics
 from streams.journeys.rules.rules import JourneyRules
+from streams.runtime import cooperative
 from streams.runtime.garbage import raise_gc_thresholds
 from streams.runtime.publisher import Outbox, OutgoingRecord
 from tests.support.agents import AgentApp, FetchEvent, FetchStream, Place, Record, recover
@@ -58,7 +60,7 @@ class TurnsWorker(AgentApp):
     """A worker that owns all partitions. Nothing is ever lost or late here, and a dead letter is an AssertionError.
 
     Records that nobody reads are counted and dropped; `changelogs`, if given, collects those of the changelogs, and
-    `look` sees every record with its topic.
+    `look` sees every record with its topic. `rewrite` changes each value before anybody reads it.
     """
 
     def __init__(
@@ -68,13 +70,15 @@ class TurnsWorker(AgentApp):
         rules: JourneyRules = RULES,
         *,
         changelogs: Changelogs | None = None,
-        look: Callable[[str, bytes | None], None] | None = None,
+        look: Callable[[str, OutgoingRecord], None] | None = None,
+        rewrite: Callable[[bytes], bytes] | None = None,
     ) -> None:
         raise_gc_thresholds()
         super().__init__(partitions)
         self.published: Counter[str] = Counter()  #: records by topic
         self._changelogs = changelogs
         self._look = look
+        self._rewrite = rewrite
         self._quiet = False  #: whether nobody did anything in the last round but wait for others
         self._ends: dict[Place, int] = defaultdict(int)
         self._streams: dict[str, list[Stream]] = defaultdict(list)
@@ -111,8 +115,10 @@ class TurnsWorker(AgentApp):
             self._tasks.append(task)
 
     def _settle(self) -> None:
-        while self._round():
-            pass
+        # long work lets others have their turn by the clock, which stands still here
+        with patch.object(cooperative, "perf_counter", lambda: 0.0):
+            while self._round():
+                pass
 
     def _round(self) -> bool:
         """Let everybody who can go on have a turn; whether there was one."""
@@ -149,9 +155,11 @@ class TurnsWorker(AgentApp):
         self._ends[place] += len(outgoing)
         self.published[topic] += len(outgoing)
         assert topic != topics.DEAD_LETTERS.name, f"a dead letter: {outgoing[0][1]!r}"
+        if self._rewrite is not None:
+            outgoing = [(key, value and self._rewrite(value), headers) for key, value, headers in outgoing]
         if self._look is not None:
-            for _, value, _ in outgoing:
-                self._look(topic, value)
+            for record in outgoing:
+                self._look(topic, record)
         if self._changelogs is not None and topic.endswith("-changelog"):
             _compact(self._changelogs.setdefault(place, {}), outgoing)
         for stream in self._streams.get(topic, ()):

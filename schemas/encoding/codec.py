@@ -80,7 +80,7 @@ def header(name: str) -> bytes:
 
 
 def is_a(name: str, data: bytes) -> bool:
-    """Whether the bytes say that they are a `name`, of the current or any other released version."""
+    """Whether the header of `data` names any released version of schema `name`. The datum is not read."""
     writer = RELEASED.get(data[2:HEADER_BYTES])
     return writer is not None and writer.name == name and data[:2] == MARKER
 
@@ -154,7 +154,7 @@ def string_bytes(text: str) -> bytes:
 
 
 def take_long(data: bytes, at: int) -> tuple[int, int]:
-    """The long that begins at a place, and where it ends. Raises IndexError where the bytes do."""
+    """The long that begins at offset `at`, and the offset after it. Raises IndexError if the bytes end within it."""
     rest = shift = 0
     while (byte := data[at]) & 0x80:
         rest |= (byte & 0x7F) << shift

@@ -19,7 +19,7 @@ class RecordType(Generic[R]):
         self.header = header(name)  #: the first 10 bytes of every record of the current schema
 
     def recognises(self, data: bytes) -> bool:
-        """Whether the bytes say that they are of this type, of any released version; what follows is not read."""
+        """Whether the header of `data` names any released version of this type. The datum is not read."""
         return is_a(self.name, data)
 
     def encode(self, record: R) -> bytes:

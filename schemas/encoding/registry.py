@@ -44,7 +44,7 @@ _PRIMITIVES = {"null", "boolean", "int", "long", "float", "double", "bytes", "st
 
 @dataclass(frozen=True)
 class WriterSchema:
-    """One version of one record: what some producer may have written."""
+    """One version of one record: a schema that some producer may have written with."""
 
     name: str
     fingerprint: bytes  #: 8 bytes, CRC-64-AVRO of the parsing canonical form, little-endian as on the wire
@@ -97,7 +97,7 @@ def _named(schema: Any, into: dict[str, Any]) -> None:
 
 @cache
 def current() -> dict[str, dict[str, Any]]:
-    """Name to the current, self-contained schema of every record."""
+    """Name → current, self-contained schema of every record."""
     known: dict[str, Any] = {}
     raw: dict[str, Any] = {}
     for name in NAMES:

@@ -53,7 +53,7 @@ class Loader(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no
     """One member of the loader group. `run` returns after `stop` was called."""
 
     def __init__(self, settings: Settings, meanings: Meanings) -> None:
-        """`meanings` are in force in ClickHouse before the first rows."""
+        """The loader stores `meanings` in ClickHouse before it inserts the first rows."""
         self._settings = settings
         self._meanings = meanings
         self._where = settings.clickhouse()
@@ -73,7 +73,7 @@ class Loader(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no
         self._delivering = asyncio.Lock()
 
     def stop(self) -> None:
-        """Make `run` flush and commit the held records, and leave the group. What ClickHouse refuses is read again."""
+        """Make `run` flush and commit the held records and leave the group. Records not flushed are read again."""
         self._stopping.set()
         self._give_up.set()
 
@@ -158,7 +158,7 @@ class Loader(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no
             self._measure_lag()
 
     async def _deliver(self, records: list[KafkaRecord]) -> bool:
-        """Whether all effects of the records are durable. In threads, so that heartbeats go on."""
+        """Write the records, in threads, so that heartbeats go on. Returns whether all their effects are durable."""
         if not await self.ensure_in_force():
             return False
         known = [(self._topics[record.topic], record) for record in records]
@@ -178,14 +178,17 @@ class Loader(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no
         return await self._send_dead_letters(rejected)
 
     async def _write_rows(self, insert: RowInsert) -> bool:
-        """Whether the rows are durable."""
+        """Insert rows, with retries. Returns whether they are durable."""
         if not await until_done(partial(asyncio.to_thread, self._row_writer.write, insert), self._give_up):
             return False
         metrics.ROWS_LOADED.labels(insert.table).inc(insert.rows)
         return True
 
     async def _write_avro(self, insert: AvroInsert, rejected: list[Rejected]) -> bool:
-        """Whether the records are durable. If ClickHouse refuses the file they go as rows, and `rejected` grows."""
+        """Insert a file, with retries. Returns whether its records are durable.
+
+        If ClickHouse refuses the file, inserts its records as rows and appends the bad ones to `rejected`.
+        """
         assert self._avro_writer is not None
         try:
             if not await until_done(
@@ -210,7 +213,7 @@ class Loader(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no
         self._in_force = True
 
     async def ensure_in_force(self) -> bool:
-        """Whether ClickHouse has the meanings. It lacks them here only if it was down when the loader started."""
+        """Store the meanings if ClickHouse was down when the loader started. Returns whether ClickHouse has them."""
         return self._in_force or await until_done(self._put_in_force, self._give_up)
 
     async def _send_dead_letters(self, rejected: list[Rejected]) -> bool:
@@ -248,7 +251,7 @@ class Loader(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no
         metrics.LAG.set(sum(lag for lag in lags if lag > 0))
 
     async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
-        """Flush and commit the held records before the partitions move on; drop them if ClickHouse is down."""
+        """Flush and commit the held records before another loader gets them; drop them if ClickHouse is down."""
         if not revoked:
             return
         self._give_up.set()

@@ -17,9 +17,10 @@ ABSENT: Final = object()
 #: Format → the power of ten that makes milliseconds of it.
 EPOCHS: Final = {"epoch_s": 3, "epoch_ms": 0, "epoch_us": -3, "epoch_ns": -6}
 
-_EPOCH: Final = re.compile(r"[+-]?[0-9]{1,19}(\.[0-9]{1,9})?")
+#: Numbers may begin or end with their point, as spreadsheets write them: .5 and 1.
+_EPOCH: Final = re.compile(r"[+-]?([0-9]{1,19}(\.[0-9]{0,9})?|\.[0-9]{1,9})")
 _WHOLE: Final = re.compile(r"[+-]?[0-9]{1,19}")
-_NUMBER: Final = re.compile(r"[+-]?([0-9]{1,15}(\.[0-9]{1,30})?|\.[0-9]{1,30})([eE][+-]?[0-9]{1,2})?")
+_NUMBER: Final = re.compile(r"[+-]?([0-9]{1,15}(\.[0-9]{0,30})?|\.[0-9]{1,30})([eE][+-]?[0-9]{1,2})?")
 _WRITTEN_WHOLE: Final = re.compile(r"[+-]?[0-9]+")
 _FLOAT_LIKE: Final = re.compile(r"([+-]?)([0-9]+)\.0*|[+-]?[0-9]*\.?[0-9]+([eE][+-]?[0-9]+)?")
 #: From here on a double does not hold every whole number.
@@ -27,18 +28,34 @@ _EXACT_BELOW: Final = 2**53
 
 
 def find(row: Mapping[str, Any], column: str) -> Any:
-    """The value of a column, or of a path like `user.id` or `items.0.sku` into it; ABSENT if there is none."""
+    """The value of a column, or of a path like `user.id` or `items.0.sku` into it; ABSENT if there is none.
+
+    A list of {"key", "value"} is read like an object.
+    """
     if column in row:
         return row[column]
     value: Any = row
     for step in column.split("."):
         if isinstance(value, Mapping) and step in value:
             value = value[step]
-        elif isinstance(value, list) and step.isdecimal() and int(step) < len(value):
-            value = value[int(step)]
+        elif isinstance(value, list) and step.isdecimal():
+            value = value[int(step)] if int(step) < len(value) else ABSENT
+        elif isinstance(value, list):
+            value = _of_pairs(value, step)
         else:
             return ABSENT
     return value
+
+
+def _of_pairs(pairs: list[Any], name: str) -> Any:
+    """The value of `name` in a list of {"key", "value"}, which is how BigQuery exports a map."""
+    for pair in pairs:
+        if isinstance(pair, Mapping) and pair.get("key") == name:
+            value = pair.get("value")
+            if isinstance(value, Mapping) and value and all(key.endswith("_value") for key in value):
+                return next((one for one in value.values() if one is not None), None)
+            return value
+    return ABSENT
 
 
 def text_of(value: Any, column: str) -> str:
@@ -100,6 +117,7 @@ class Amounts:
     decimal: str = "."
     thousands: str = ""  #: between groups of three digits
     minor_units: int | None = None  #: decimal places of the currency; None: as ISO 4217 says
+    rounded: bool = False  #: whether further decimal places are rounded, half away from zero
 
     def minor(self, text: str, currency: str | None) -> int:
         """The amount in minor units, exactly. Raises ContractError if that is not possible."""
@@ -114,14 +132,17 @@ class Amounts:
         whole = r"[0-9]{1,18}"
         if self.thousands:
             whole = rf"[0-9]{{1,3}}(?:{re.escape(self.thousands)}[0-9]{{3}}){{1,5}}|{whole}"
-        found = re.fullmatch(rf"([+-]?)({whole})(?:{re.escape(self.decimal)}([0-9]*))?", text)
-        if found is None:
+        found = re.fullmatch(rf"([+-]?)({whole})?(?:{re.escape(self.decimal)}([0-9]*))?", text)
+        if found is None or not (found[2] or found[3]):
             raise invalid(f"amount is {text[:80]!r}: it must be a number like 1299{self.decimal}90")
-        rest = (found[3] or "").rstrip("0")
+        rest, up = (found[3] or "").rstrip("0"), 0
         if len(rest) > places:
-            raise invalid(f"amount is {text[:80]!r}: {currency} has {places} decimal places")
-        digits = found[2].replace(self.thousands, "") if self.thousands else found[2]
-        return int(found[1] + digits + rest.ljust(places, "0"))
+            if not self.rounded:
+                raise invalid(f"amount is {text[:80]!r}: {currency} has {places} decimal places")
+            rest, up = rest[:places], int(rest[places] >= "5")
+        digits = (found[2] or "0").replace(self.thousands, "") if self.thousands else found[2] or "0"
+        amount = int(digits + rest.ljust(places, "0")) + up
+        return -amount if found[1] == "-" else amount
 
 
 def whole(text: str, field: str) -> int:

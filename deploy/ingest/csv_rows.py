@@ -4,9 +4,9 @@ import csv
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
-from deploy.ingest.lines import MAX_LINE_BYTES, Line
+from deploy.ingest.lines import MAX_LINE_BYTES, START, Line, Position
 from schemas.errors import ContractError, Reason
 
 #: Characters of one cell: eight times what a touchpoint keeps of an attribute.
@@ -30,19 +30,21 @@ class Row:
     text: str  #: as it stands in the file
     cells: list[str]
     error: ContractError | None = None
+    end: Position = START  #: behind its last line
 
 
-def read_rows(lines: Iterator[Line], delimiter: str = ",") -> Iterator[Row]:
+def read_rows(lines: Iterator[Line], delimiter: str = ",", *, quotes: bool = True) -> Iterator[Row]:
     """The rows, header included, blank lines left out; holds one row in memory.
 
     A row that is not CSV, spans more than MAX_ROW_LINES lines or has a cell above MAX_CELL is rejected. If it
     spans several lines, only its first is: the reader goes on with the next line of the file, since the quote
-    that began the row may be a slip.
+    that began the row may be a slip. Without `quotes` a quote is a character like others, and a row is a line.
     """
     # csv has one limit for the whole process; no other part of Touchline reads CSV
     csv.field_size_limit(MAX_CELL)
     feed = _Feed(lines)
-    reader = csv.reader(feed, delimiter=delimiter, strict=True)
+    quoting: Any = csv.QUOTE_MINIMAL if quotes else csv.QUOTE_NONE
+    reader = csv.reader(feed, delimiter=delimiter, quoting=quoting, strict=True)
     while feed.begin():
         cells: list[str] = []
         error: ContractError | None = None
@@ -53,17 +55,17 @@ def read_rows(lines: Iterator[Line], delimiter: str = ",") -> Iterator[Row]:
                 cells = next(reader)
             except csv.Error as fault:
                 error = _broken(fault, feed)
-                reader = csv.reader(feed, delimiter=delimiter, strict=True)
+                reader = csv.reader(feed, delimiter=delimiter, quoting=quoting, strict=True)
             except _TooLongError as fault:
                 error = UnclosedQuote(str(fault))
-                reader = csv.reader(feed, delimiter=delimiter, strict=True)
+                reader = csv.reader(feed, delimiter=delimiter, quoting=quoting, strict=True)
         if error is not None:
             feed.give_back()
         taken = feed.taken
         error = error or next((line.error for line in taken if line.error is not None), None)
         if cells or error is not None:
             text = "".join(line.text for line in taken).rstrip("\r\n")
-            yield Row(taken[0].number, text, cells, error)
+            yield Row(taken[0].number, text, cells, error, taken[-1].end)
 
 
 class _TooLongError(Exception):

@@ -1,262 +1,183 @@
-"""Reads a mapping file (TOML). Every error is one sentence that names the key and the fix."""
+"""Reads a mapping file (TOML), or one that is shipped. Every error is one sentence that names the key and the fix."""
 
-import codecs
-from collections.abc import Collection
-from datetime import UTC, datetime, tzinfo
-from difflib import get_close_matches
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final, NoReturn
-from zoneinfo import ZoneInfo
+from typing import Any, Final
 
-from deploy.ingest.cells import EPOCHS, Amounts, Times
-from deploy.ingest.files import Layout
-from deploy.ingest.lines import is_encoding
-from deploy.ingest.mapping import AMOUNT, NUMBERS, TIMES, ColumnMapping, SurveyColumns
+from deploy.ingest.change_data import Operation
+from deploy.ingest.mapping import NUMBERED, ColumnMapping
+from deploy.ingest.mapping_tables import KEYS, MappingTables
+from deploy.ingest.row_events import Condition, EventRule, SourceMapping, Table
 from schemas.errors import SettingsError
 from schemas.keys import NAME_PATTERN
-from schemas.toml_text import is_number, is_texts, parse_toml
-from schemas.touchpoint.json_form import FIELDS
-from schemas.touchpoint.rules import SCORE_RANGE
+from schemas.toml_text import parse_toml
+from schemas.touchpoint.json_form import DEFAULT_TENANT
+from streams.collect.mapping_file import parse_mapping as parse_messages
+from streams.collect.senders import Sender
 
-#: Fields with tables of their own.
-_TABLES: Final = ("identifiers", "attributes", "score", "consent", "experiments")
-#: What a column can fill.
-MAPPABLE: Final = (*(name for name in FIELDS if name not in _TABLES), AMOUNT)
-_CONSTANT: Final = tuple(name for name in MAPPABLE if name not in ("event_id", AMOUNT, *NUMBERS))
-KEYS: Final = (
-    "constants", "columns", "identifiers", "attributes", "consent", "experiments", "score", "lookup", "time", "amount",
-    "whole_numbers", "derive_event_id", "delimiter", "encoding", "trim",
+SHIPPED: Final = Path(__file__).with_name("mappings")
+#: What an event may say for itself, over what the file says for all.
+_EVENT_TABLES: Final = (
+    "constants", "columns", "identifiers", "attributes", "consent", "experiments", "score", "lookup",
 )  # fmt: skip
-_LOOKED_UP_TABLES: Final = ("consent", "experiments")
+_EVENT_KEYS: Final = ("name", "on", "changed", "when", "repeat", *_EVENT_TABLES)
+#: What an event does not take over from the file.
+_FILE_ONLY: Final = ("events", "when", "unless", "change")
+_MESSAGE_KEYS: Final = ("messages", "constants", "encoding", "mapping")
+_OPERATIONS: Final = tuple(Operation)
 
 
-def load_mapping(path: str) -> ColumnMapping:
-    """Read and check a mapping file. Raises SettingsError naming the key and the fix."""
+def shipped() -> list[str]:
+    """The names of the mappings that come with Touchline."""
+    return sorted(path.stem for path in SHIPPED.glob("*.toml"))
+
+
+def mapping_text(named: str) -> str:
+    """The text of a mapping file, or of a shipped one if there is no such file. Raises SettingsError."""
+    path = Path(named)
+    if named in shipped() and not path.exists():
+        path = SHIPPED / f"{named}.toml"
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"the mapping {path} cannot be read: {error}") from error
-    return parse_mapping(text, path)
+        hint = "" if path.suffix else f" (shipped are {', '.join(shipped())})"
+        raise SettingsError(f"the mapping {named} cannot be read: {error}{hint}") from error
 
 
-def parse_mapping(text: str, origin: str) -> ColumnMapping:
+def load_mapping(named: str) -> SourceMapping:
+    """Read and check a mapping file, or a shipped mapping. Raises SettingsError naming the key and the fix."""
+    return parse_mapping(mapping_text(named), named)
+
+
+def parse_mapping(text: str, origin: str) -> SourceMapping:
     """Check the text of a mapping file. Raises SettingsError naming `origin`, the key and the fix."""
-    return _Parser(parse_toml(text, origin), origin).mapping()
+    tables = parse_toml(text, origin)
+    if "messages" in tables:
+        return _messages(MappingTables(tables, origin))
+    file = MappingTables(tables, origin)
+    file.only("", tables, KEYS)
+    rules = tables.get("events", [])
+    if not isinstance(rules, list) or not all(isinstance(rule, dict) for rule in rules):
+        file.fail("events is no list of tables", "begin each of them with [[events]]")
+    change = _change(file)
+    columns = file.mapping()
+    file.check_event_id()
+    parsed = [_rule(file, number, rule, change) for number, rule in enumerate(rules, start=1)]
+    names = [rule.name for rule in parsed]
+    if len(set(names)) != len(names):
+        file.fail("two events have one name", "give each a name of its own: it ends the event id")
+    if not rules:
+        file.check_whole(columns)
+    return SourceMapping(
+        columns,
+        tuple(parsed),
+        _conditions(file, "when", tables.get("when", {})),
+        _conditions(file, "unless", tables.get("unless", {})),
+        change,
+    )
 
 
-class _Parser:
-    def __init__(self, tables: dict[str, Any], origin: str) -> None:
-        self.tables = tables
-        self.origin = origin
+def _messages(file: MappingTables) -> SourceMapping:
+    """A mapping by which rows are messages of a tracking SDK: read as the collector reads them."""
+    file.only("", file.tables, _MESSAGE_KEYS)
+    if file.tables["messages"] != "segment":
+        file.fail(f"messages is {file.tables['messages']!r}", 'use "segment": RudderStack writes them so too')
+    constants = file.table("constants")
+    file.only("constants", constants, ("tenant", "source", "channel"))
+    if "source" not in file.texts("constants"):
+        file.fail("nothing says what source is", 'add source = "name" under [constants]')
+    path = file.tables.get("mapping", "")
+    text = mapping_text(file.text("mapping", path)) if path else ""
+    sender = Sender(
+        constants["source"],
+        constants.get("tenant", DEFAULT_TENANT),
+        constants["source"],
+        constants.get("channel"),
+    )
+    # the collector reads numbers as JSON libraries do
+    columns = ColumnMapping({}, {}, {}, layout=replace(file.layout(), exact=False))
+    return SourceMapping(columns, messages=parse_messages(text, path or file.origin), sender=sender)
 
-    def mapping(self) -> ColumnMapping:
-        self.only("", self.tables, KEYS)
-        mapping = ColumnMapping(
-            constants=self.constants(),
-            columns=self.columns(),
-            identifiers=self.identifiers(),
-            attributes=self.attributes(),
-            consent=self.texts("consent"),
-            experiments=self.texts("experiments"),
-            score=self.score(),
-            lookups=self.lookups(),
-            times=self.times(),
-            amounts=self.amounts(),
-            whole_numbers=frozenset(self.names("whole_numbers", self.tables.get("whole_numbers", []))),
-            derived_from=self.derived_from(),
-            layout=self.layout(),
+
+def _change(file: MappingTables) -> Table | None:
+    if "change" not in file.tables:
+        return None
+    table = file.table("change")
+    file.only("change", table, ("tables", "columns"))
+    return Table(*(file.names(f"change.{name}", table.get(name, [])) for name in ("tables", "columns")))
+
+
+def _rule(file: MappingTables, number: int, rule: dict[str, Any], change: Table | None) -> EventRule:
+    name = rule.get("name")
+    if not isinstance(name, str) or not NAME_PATTERN.fullmatch(name):
+        file.fail(f"events {number} has no name", 'add name = "closed", or the like: it ends the event id')
+    file.only(f"events {name}", rule, _EVENT_KEYS)
+    shared = {key: value for key, value in file.tables.items() if key not in _FILE_ONLY}
+    own = MappingTables(shared, file.origin)
+    own.tables |= {key: _over(own, name, key, rule[key]) for key in _EVENT_TABLES if key in rule}
+    _settle(own, rule)
+    mapping = own.mapping()
+    own.check_whole(mapping)
+    on, changed = rule.get("on", list(_OPERATIONS)), rule.get("changed", [])
+    if change is None and ("on" in rule or "changed" in rule):
+        file.fail(f"events {name} says on or changed, but rows are no change data", "add a table [change]")
+    if not isinstance(on, list) or not on or not set(on) <= set(_OPERATIONS):
+        file.fail(f"events {name}: on is {on!r}", f"list some of {', '.join(_OPERATIONS)}")
+    repeat = rule.get("repeat", "")
+    if "repeat" in rule and NUMBERED not in file.text(f"events {name}: repeat", repeat):
+        file.fail(f"events {name}: repeat is {repeat!r}", "write {n} where the column has its number")
+    return EventRule(
+        name,
+        mapping,
+        _conditions(file, f"events {name}: when", rule.get("when", {})),
+        frozenset(map(Operation, on)),
+        file.names(f"events {name}: changed", changed),
+        repeat,
+    )
+
+
+def _over(own: MappingTables, event: str, key: str, value: Any) -> Any:
+    """An event's table over the file's, entry by entry."""
+    base = own.tables.get(key, {})
+    if key == "attributes":
+        base, value = (
+            {name: name for name in one} if isinstance(one, list) else one for one in (base, value)
         )
-        self.check_whole(mapping)
-        return mapping
-
-    def check_whole(self, mapping: ColumnMapping) -> None:
-        for field in ("occurred_at", "source", "channel", "type"):
-            if field not in mapping.columns and field not in mapping.constants:
-                self.fail(f"nothing says what {field} is", f'add {field} = "column" under [columns]')
-        if (mapping.derived_from is None) == ("event_id" not in mapping.columns):
-            self.fail(
-                "the event id must come from one place",
-                'add event_id = "column" under [columns], or derive_event_id = true at the top, not both',
-            )
-        if not mapping.identifiers:
-            self.fail(
-                "no identifiers", 'add type = "column" under [identifiers], like customer_id = "user_id"'
-            )
-        if AMOUNT in mapping.columns:
-            if "amount_minor" in mapping.columns:
-                self.fail("amount and amount_minor both stand under [columns]", "keep one of them")
-            if "currency" not in mapping.columns and "currency" not in mapping.constants:
-                self.fail("amount has no currency", 'add currency = "EUR" under [constants], or its column')
-        elif "amount" in self.tables:
-            self.fail("[amount] says how amount is written", 'add amount = "column" under [columns]')
-
-    def only(self, where: str, table: dict[str, Any], allowed: Collection[str]) -> None:
-        for name in table:
-            if name not in allowed:
-                likely = get_close_matches(name, allowed, n=1)
-                what = f"{where}.{name} is unknown" if where else f"unknown key {name!r}"
-                self.fail(what, f"did you mean {likely[0]}?" if likely else f"use {', '.join(allowed)}")
-
-    def table(self, key: str) -> dict[str, Any]:
-        value = self.tables.get(key, {})
-        if not isinstance(value, dict):
-            self.fail(f"{key} is not a table", f"begin it with [{key}]")
-        return value
-
-    def texts(self, key: str) -> dict[str, str]:
-        for name, value in self.table(key).items():
-            self.text(f"{key}.{name}", value)
-        return dict(self.table(key))
-
-    def text(self, key: str, value: object) -> str:
-        if not isinstance(value, str) or not value:
-            self.fail(f"{key} is not a column name", "write it as a text in quotes")
-        return value
-
-    def constants(self) -> dict[str, str]:
-        self.only("constants", self.table("constants"), _CONSTANT)
-        constants = self.texts("constants")
-        for name in constants:
-            if name in self.table("columns"):
-                self.fail(f"{name} stands under [constants] and [columns]", "keep one of them")
-        return constants
-
-    def columns(self) -> dict[str, tuple[str, ...]]:
-        columns = self.table("columns")
-        self.only("columns", columns, MAPPABLE)
-        return {
-            name: self.names(f"columns.{name}", value)
-            if name in TIMES and isinstance(value, list) and value
-            else (self.text(f"columns.{name}", value),)
-            for name, value in columns.items()
-        }
-
-    def identifiers(self) -> dict[str, tuple[str, ...]]:
-        result = {}
-        for kind, columns in self.table("identifiers").items():
-            if not NAME_PATTERN.fullmatch(kind):
-                self.fail(f"identifiers.{kind} is not an identifier type", "use 1 to 64 of A-Z a-z 0-9 _ . -")
-            result[kind] = self.names(
-                f"identifiers.{kind}", [columns] if isinstance(columns, str) else columns
-            )
-        return result
-
-    def attributes(self) -> dict[str, str]:
-        value = self.tables.get("attributes", [])
-        if isinstance(value, dict):
-            return self.texts("attributes")
-        return {name: name for name in self.names("attributes", value)}
-
-    def score(self) -> SurveyColumns | None:
-        if "score" not in self.tables:
-            return None
-        table = self.table("score")
-        self.only("score", table, ("value", "kind", "kind_column"))
-        if "value" not in table or ("kind" in table) == ("kind_column" in table):
-            self.fail(
-                "[score] is not whole", 'write value = "column", and kind = "nps" or kind_column = "column"'
-            )
-        fixed = table.get("kind")
-        if fixed is not None and str(fixed).upper() not in SCORE_RANGE:
-            self.fail(f"score.kind is {fixed!r}", f"use {', '.join(SCORE_RANGE).lower()}")
-        column = self.text("score.kind_column", table["kind_column"]) if fixed is None else None
-        return SurveyColumns(self.text("score.value", table["value"]), column, fixed)
-
-    def lookups(self) -> dict[str, dict[str, str]]:
-        for field, values in self.table("lookup").items():
-            known = field in self.table("columns") or (
-                bool(self.tables.get(field))
-                if field in _LOOKED_UP_TABLES
-                else field == "score" and "kind_column" in self.table("score")
-            )
-            if not known:
-                self.fail(
-                    f"lookup.{field} renames what no column fills", f'add {field} = "column" under [columns]'
-                )
-            if not isinstance(values, dict) or not all(isinstance(value, str) for value in values.values()):
-                self.fail(
-                    f"lookup.{field} is not a table of texts",
-                    f'begin it with [lookup.{field}], then "from" = "to"',
-                )
-        return dict(self.table("lookup"))
-
-    def names(self, key: str, value: object) -> tuple[str, ...]:
-        if not is_texts(value, empty=False):
-            self.fail(f"{key} is not a list of column names", f'write {key} = ["column", "column"]')
-        return tuple(value)
-
-    def times(self) -> Times:
-        table = self.table("time")
-        self.only("time", table, ("format", "zone", "repeated_hour"))
-        formats = table.get("format", "iso")
-        if isinstance(formats, str):
-            formats = [formats]
-        if not isinstance(formats, list) or not formats:
-            self.fail("time.format is no text", 'write format = "iso", or a list of formats to try in turn')
-        for form in formats:
-            if form != "iso" and form not in EPOCHS and not _is_pattern(form):
-                known = ", ".join(("iso", *EPOCHS))
-                self.fail(f"time.format is {form!r}", f"use {known} or a pattern like %d.%m.%Y %H:%M")
-        if len([form for form in formats if form in EPOCHS]) > 1:
-            self.fail("time.format lists two units of the epoch", "keep one: no cell tells which it is")
-        hour = table.get("repeated_hour", "first")
-        if hour not in ("first", "second"):
-            self.fail(f"time.repeated_hour is {hour!r}", 'use "first" or "second"')
-        return Times(tuple(formats), self.zone(table.get("zone", "UTC")), hour)
-
-    def zone(self, name: object) -> tzinfo:
-        if name == "UTC":
-            return UTC
-        try:
-            return ZoneInfo(name)  # type: ignore[arg-type]
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
-            self.fail(f"time.zone is {name!r}", "use a name like Europe/Berlin")
-
-    def amounts(self) -> Amounts:
-        table = self.table("amount")
-        self.only("amount", table, ("decimal", "thousands", "minor_units"))
-        point, groups, units = table.get("decimal", "."), table.get("thousands", ""), table.get("minor_units")
-        if point not in (".", ","):
-            self.fail(f"amount.decimal is {point!r}", 'use "." or ","')
-        if groups not in ("", ".", ",", " ", "'", "\u2019", "\xa0", "\u202f") or groups == point:
-            self.fail(
-                f"amount.thousands is {groups!r}", "use one of . , ' and space, not the same as decimal"
-            )
-        if units is not None and not is_number(units, 0, 9, whole=True):
-            self.fail(f"amount.minor_units is {units!r}", "use a whole number from 0 to 9")
-        return Amounts(point, groups, units)
-
-    def derived_from(self) -> tuple[str, ...] | None:
-        value = self.tables.get("derive_event_id", False)
-        if isinstance(value, bool):
-            return () if value else None
-        columns = self.names("derive_event_id", value)
-        if not columns:
-            self.fail("derive_event_id is an empty list", "write true for all columns")
-        return columns
-
-    def layout(self) -> Layout:
-        delimiter, trim = self.tables.get("delimiter", ","), self.tables.get("trim", True)
-        if not isinstance(delimiter, str) or len(delimiter) != 1 or delimiter in '"\r\n':
-            self.fail(f"delimiter is {delimiter!r}", 'use one character, like ";"')
-        if not isinstance(trim, bool):
-            self.fail(f"trim is {trim!r}", "write true, or false to keep white space around cells")
-        encoding = self.tables.get("encoding", "utf-8")
-        if not isinstance(encoding, str) or not is_encoding(encoding):
-            self.fail(f"encoding is {encoding!r}", "use a name like utf-8, windows-1252 or utf-16")
-        return Layout(delimiter, codecs.lookup(encoding).name, trim, exact=True)
-
-    def fail(self, what: str, fix: str) -> NoReturn:
-        raise SettingsError(f"the mapping {self.origin}: {what}: {fix}")
+    if not isinstance(value, dict):
+        own.fail(f"events {event}: {key} is not a table", f"begin it with [events.{key}]")
+    return {**base, **value} if isinstance(base, dict) else value
 
 
-def _is_pattern(form: object) -> bool:
-    """Whether strptime can read what strftime writes with it."""
-    if not isinstance(form, str) or "%" not in form:
-        return False
-    sample = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
-    try:
-        datetime.strptime(sample.strftime(form), form)  # noqa: DTZ007 (only whether it can be read)
-    except (ValueError, TypeError):
-        return False
-    return True
+def _settle(own: MappingTables, rule: Mapping[str, Any]) -> None:
+    """An event's constant goes before the file's column, and its column before the file's constant."""
+    for mine, theirs in (("constants", "columns"), ("columns", "constants")):
+        said = rule.get(mine, {})
+        if theirs in own.tables:
+            own.tables[theirs] = {
+                name: value
+                for name, value in own.table(theirs).items()
+                if name not in said or name in rule.get(theirs, {})
+            }
+    looked_up = own.table("lookup")
+    unused = [name for name in looked_up if name in rule.get("constants", {})]
+    if unused:
+        own.tables["lookup"] = {name: value for name, value in looked_up.items() if name not in unused}
+
+
+def _conditions(file: MappingTables, where: str, table: object) -> tuple[Condition, ...]:
+    if not isinstance(table, dict):
+        file.fail(f"{where} is not a table", f"begin it with [{where.rpartition(' ')[2]}]")
+    return tuple(_condition(file, where, column, value) for column, value in table.items())
+
+
+def _condition(file: MappingTables, where: str, column: str, value: object) -> Condition:
+    if isinstance(value, bool):
+        return Condition(column, filled=value)
+    values = value if isinstance(value, list) else [value]
+    if not values or not all(isinstance(one, (str, int)) and not isinstance(one, bool) for one in values):
+        file.fail(
+            f"{where}: {column!r} is {value!r}",
+            "write a text or a list of texts that the cell may be, true for a filled cell, false for an empty one",
+        )
+    return Condition(column, frozenset(map(str, values)))

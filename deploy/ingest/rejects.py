@@ -56,6 +56,11 @@ class Rejects:
                 f"{self.path} cannot be written ({fault.strerror}): name another with --rejects"
             ) from fault
 
+    def flush(self) -> None:
+        """Let the lines that are written be in the file, whatever becomes of this process."""
+        if self._file is not None:
+            self._file.flush()
+
     def _create(self) -> IO[str]:
         # a path that is no regular file, like /dev/null or a pipe, is opened as it is
         new = 0 if self._named and self.path.exists() and not self.path.is_file() else os.O_EXCL

@@ -7,7 +7,6 @@ fingerprint says which record it is, so a topic may carry several and needs no r
 from collections.abc import Callable, Mapping
 from functools import cache
 from io import BytesIO
-from struct import pack
 from typing import Any, Final
 
 from fastavro import schemaless_reader
@@ -55,23 +54,6 @@ def encode(name: str, record: Mapping[str, Any]) -> bytes:
         return _HEADERS[name] + _WRITE[name](record)
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
         raise ContractError(Reason.INVALID, f"not a {name}: {error}") from error
-
-
-def encode_resolved(identifier: Identifier, profile_id: str, version: int, touchpoint: bytes) -> bytes:
-    """Encode a ResolvedTouchpoint around an already encoded current Touchpoint, copied untouched.
-
-    Its first three fields are two strings, a string and a long; a record is the concatenation of its fields.
-    """
-    return b"".join(
-        (
-            _HEADERS["ResolvedTouchpoint"],
-            string_bytes(identifier["type"]),
-            string_bytes(identifier["value"]),
-            string_bytes(profile_id),
-            long_bytes(version),
-            memoryview(touchpoint)[HEADER_BYTES:],
-        )
-    )
 
 
 def header(name: str) -> bytes:
@@ -168,11 +150,6 @@ def skip_string(data: bytes, at: int) -> int:
     """The offset after the string that begins at offset `at`. Raises IndexError."""
     length, start = take_long(data, at)
     return start + length
-
-
-def double_bytes(number: float) -> bytes:
-    """Avro's double: 8 bytes, little-endian."""
-    return pack("<d", number)
 
 
 def long_bytes(number: int) -> bytes:

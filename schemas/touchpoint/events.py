@@ -9,8 +9,9 @@ from functools import lru_cache
 from hashlib import blake2b
 from typing import Final, TypeAlias
 
-from schemas.encoding.codec import HEADER_BYTES, skip_string, take_long
+from schemas.encoding.codec import HEADER_BYTES
 from schemas.encoding.record_types import TOUCHPOINT
+from schemas.encoding.splicing import touchpoint_in
 from schemas.records import Touchpoint
 
 #: (received_at, occurred_at, checksum): the smallest of an event's copies counts.
@@ -57,8 +58,7 @@ def checksum(encoded: bytes) -> int:
 def checksum_of_resolved(value: bytes) -> int:
     """The checksum of the touchpoint in a current ResolvedTouchpoint, which is not decoded; 0 if it cannot be read."""
     try:
-        owner = skip_string(value, skip_string(value, skip_string(value, HEADER_BYTES)))
-        return checksum(value[take_long(value, owner)[1] :])
+        return checksum(value[touchpoint_in(value) :])
     except IndexError:
         return 0
 

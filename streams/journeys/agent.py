@@ -14,19 +14,19 @@ from typing import Any, Final
 from schemas import headers, topics
 from schemas.catalogue import Catalogue
 from schemas.encoding.codec import decode
-from schemas.encoding.record_types import ACCOUNT_CONTRIBUTION, IDENTITY_LINK, JOURNEY_SIGNAL, TRANSFER
+from schemas.encoding.record_types import ACCOUNT_CONTRIBUTION, IDENTITY_LINK, TRANSFER
 from schemas.errors import ContractError, Reason
 from schemas.keys import account_key, profile_key, tenant_key
 from schemas.touchpoint.events import event_key
 from streams.identity.resolution.links import links_of
+from streams.journeys.journey import Journey
 from streams.journeys.partition import JourneyPartition
 from streams.journeys.prediction.predictions import Predictions
 from streams.journeys.rules.meaning import meanings_of
 from streams.journeys.rules.rules import JourneyRules
-from streams.journeys.signals.difference import diff
-from streams.journeys.signals.published import NEVER, Publication
-from streams.journeys.timeline.timeline import Effects, Timeline
+from streams.journeys.timeline.effects import Effects
 from streams.runtime.app import WorkerApp
+from streams.runtime.foreign_writes import ForeignWrites
 from streams.runtime.state import ChangelogState
 from streams.runtime.transaction import FetchTransaction
 
@@ -63,14 +63,15 @@ class Journeys:
         self._account_inputs = name(topics.ACCOUNT_INPUTS.name)
         app.fetch_agent(topics.JOURNEY_INPUTS, "journeys", self.inputs)
         app.timer(interval=1.0)(self.deadlines)
+        self._foreign = ForeignWrites()
+        # as often as heartbeats: a zombie learns from one that it is a zombie
+        app.timer(interval=app.settings.session_timeout / 4)(self.foreign_writes)
 
     def _partition(self, number: int) -> JourneyPartition:
         on = self._rules.predict_next or self._rules.predict_risk
-        partition = JourneyPartition(
+        return JourneyPartition(
             number, predictions=Predictions(self._catalogue, self._rules, number) if on else None
         )
-        partition.recall = lambda timeline: self._recall(timeline, partition.now(self._clock(), idle=False))
-        return partition
 
     async def inputs(self, stream: Any) -> None:
         """Apply every fetch of journey-inputs."""
@@ -82,30 +83,31 @@ class Journeys:
         """Apply one fetch."""
         async with self._transaction(event.message.partition, event) as fetch:
             partition = fetch.state
-            touched: dict[bytes, tuple[Timeline, Effects]] = {}
+            touched: dict[bytes, tuple[Journey, Effects]] = {}
             for record in event.value:
                 with fetch.dead_letter(record):
                     self._apply(record, partition, touched)
             partition.last_input_at = self._clock()
-            for key, (timeline, effects) in touched.items():
-                self._publish_profile(key, timeline, effects, fetch)
-            fetch.write_ahead = partition.intentions.ahead()
+            partition.applied = self._app.settings.version(event.message.offset)
+            for key, (journey, effects) in touched.items():
+                self._publish_profile(key, journey, effects, fetch)
+            fetch.write_ahead = partition.write_ahead.ahead()
             fetch.write_after_outputs(lambda: self._changes(partition, touched))
-        partition.timelines.cool()
+        partition.journeys.evict()
 
     def _transaction(self, partition: int, event: Any = None) -> FetchTransaction[JourneyPartition]:
         return FetchTransaction(self._app, self.state, partition, "journeys", event)
 
     @staticmethod
     def _changes(
-        partition: JourneyPartition, touched: dict[bytes, tuple[Timeline, Effects]]
+        partition: JourneyPartition, touched: dict[bytes, tuple[Journey, Effects]]
     ) -> Iterator[tuple[bytes, bytes | None]]:
         for key, (_, effects) in touched.items():
             yield from partition.changelog(key, effects)
         yield from map(partition.publication, touched)
         if partition.predictions is not None:
             yield from partition.predictions.changelog()
-        yield from partition.intentions.done()
+        yield from partition.write_ahead.done()
 
     async def deadlines(self) -> None:
         """Raise the signals whose deadline has passed: by event time, or by the clock where nothing comes in."""
@@ -115,26 +117,52 @@ class Journeys:
                 if ours and not (self._app.rebalancing or self._app.in_recovery):
                     await self._fire(partition, self._clock())
 
+    async def foreign_writes(self) -> None:
+        """Correct what a former owner wrote to the changelog late, and schedule the signals that it perhaps raised."""
+        if self._app.rebalancing or self._app.in_recovery:
+            return
+        known = self.state.known_offsets()
+        ends = await self._app.log_reader.ends(self.state.topic_name, known)
+        for number in self._foreign.confirmed(known, ends):
+            async with self._publishing[number]:
+                await self._correct(number, ends[number])
+
+    async def _correct(self, number: int, end: int) -> None:
+        known = self.state.known_offsets().get(number)
+        if known is None:
+            return  # a rebalance took the partition meanwhile
+        async with self._transaction(number) as fetch:
+            records = await self._app.log_reader.read(self.state.topic_name, number, known + 1)
+            for record in records:
+                for change in fetch.state.correct(record.key, record.value):
+                    fetch.write(*change)
+            # compaction may have removed the last records
+            self.state.record_foreign_writes(number, fetch.state, records[-1].offset if records else end - 1)
+
     async def _fire(self, partition: JourneyPartition, clock: float) -> None:
         if not partition.last_input_at:
             partition.last_input_at = clock  # just recovered: what waits in Kafka may have come in time
+        committed = self._app.committed_offset(self._inputs, partition.number)
+        if committed:
+            partition.applied = max(partition.applied, self._app.settings.version(committed - 1))
+        partition.schedule_undecided()
         now = partition.now(clock, idle=clock - partition.last_input_at > IDLE_SECONDS)
         due = list(islice(partition.due(now), DUE_AT_ONCE))
         if not due:
             return
         async with self._transaction(partition.number) as fetch:
             for key in due:
-                timeline = partition.timelines[key]
-                self._recall(timeline, now)
-                self._publish_signals(key, timeline, Effects(), fetch, now, by_deadline=True)
-            fetch.write_ahead = partition.intentions.ahead()
+                journey = partition.journeys[key]
+                self._recall(journey, now)
+                self._publish_signals(key, journey, Effects(), fetch, now, by_deadline=True)
+            fetch.write_ahead = partition.write_ahead.ahead()
             fetch.write_after_outputs(
-                lambda: [*map(partition.publication, due), *partition.intentions.done()]
+                lambda: [*map(partition.publication, due), *partition.write_ahead.done()]
             )
-        partition.timelines.cool()
+        partition.journeys.evict()
 
     def _apply(
-        self, record: Any, partition: JourneyPartition, touched: dict[bytes, tuple[Timeline, Effects]]
+        self, record: Any, partition: JourneyPartition, touched: dict[bytes, tuple[Journey, Effects]]
     ) -> None:
         name, message = decode(record.value)
         if name not in topics.JOURNEY_INPUTS.values:
@@ -142,54 +170,63 @@ class Journeys:
         tenant = (message["touchpoint"] if name == "ResolvedTouchpoint" else message["assignment"])["tenant"]
         key = profile_key(tenant, message["profile_id"])
         if key in touched:
-            timeline, effects = touched[key]
+            journey, effects = touched[key]
         else:
-            timeline, effects = partition.timeline(key, tenant, message["profile_id"]), Effects()
-            touched[key] = timeline, effects
-            if not timeline.settled:
-                self._resume(timeline, effects, partition)
-            elif timeline.published is None:
-                self._recall(timeline, partition.now(self._clock(), idle=False))
+            journey, effects = partition.journey(key, tenant, message["profile_id"]), Effects()
+            touched[key] = journey, effects
+            if not journey.timeline.settled:
+                self._resume(key, journey, effects, partition)
+            elif journey.told.signals is None:
+                self._recall(journey, partition.now(self._clock(), idle=False))
+        timeline = journey.timeline
         timeline.version = self._app.settings.version(record.offset)
         partition.accounts.note_input(key, timeline, message)
         if name == "ResolvedTouchpoint":
-            partition.hear(message["touchpoint"])
-            predictions = partition.predictions
-            new = predictions is not None and event_key(message["touchpoint"]) not in timeline.entries
-            timeline.accept(message, record.value, effects)  # type: ignore[arg-type]
-            if predictions is not None and new:
-                predictions.arrived(timeline, message["touchpoint"], self._clock())
+            self._take_touchpoint(journey, message, record.value, effects, partition)
             return
-        timeline.trail = None  # to be read again
+        journey.path = None  # to be read again
         if name in ("Move", "Erase"):
             timeline.move(message["assignment"], effects)
         else:
             timeline.receive(message, effects)  # type: ignore[arg-type]
 
-    def _resume(self, timeline: Timeline, effects: Effects, partition: JourneyPartition) -> None:
+    def _take_touchpoint(
+        self, journey: Journey, resolved: Any, value: bytes, effects: Effects, partition: JourneyPartition
+    ) -> None:
+        timeline, touchpoint = journey.timeline, resolved["touchpoint"]
+        partition.hear(touchpoint)
+        if partition.predictions is None:
+            timeline.accept(resolved, value, effects)
+            return
+        event = event_key(touchpoint)
+        before = timeline.entries.get(event)
+        timeline.accept(resolved, value, effects)
+        after = timeline.entries.get(event)
+        if after is before:
+            return  # forwarded, late beyond the horizon, erased, or a copy that does not count
+        if before is not None:
+            journey.path = None  # it has seen the copy that counted before
+            return
+        partition.predictions.arrived(journey, touchpoint, event, self._clock())
+
+    def _resume(self, key: bytes, journey: Journey, effects: Effects, partition: JourneyPartition) -> None:
         """First input after a restart: what held before it may have to be retracted, what is not ours has to go."""
+        timeline = journey.timeline
         if not timeline.empty:
-            key = profile_key(timeline.tenant, timeline.profile_id)
-            partition.accounts.resume(key, timeline, timeline.state(self._catalogue, self._rules))
-        self._recall(timeline, partition.now(self._clock(), idle=False))
+            partition.accounts.resume(key, timeline, timeline.fold(self._catalogue, self._rules).account_id)
+        self._recall(journey, partition.now(self._clock(), idle=False))
         timeline.settled = True
         timeline.settle(effects)
 
-    def _recall(self, timeline: Timeline, now: int) -> None:
-        """Which signals subscribers know of: after a restart as far as that can be known, when unpacked exactly."""
-        if timeline.published is not None:
-            return
-        timeline.recalled = True
-        last = timeline.last
-        confirmed = last is not None and last.meanings == self._meanings
-        held = timeline.fold(self._catalogue, self._rules).signals(last.now if last and confirmed else now)
-        timeline.published = {signal.subject_id: signal for signal in held}
-        timeline.unconfirmed = not confirmed
+    def _recall(self, journey: Journey, now: int) -> None:
+        """Work out which signals subscribers know of, if the journey does not say."""
+        if journey.told.signals is None:
+            journey.told.recall(journey.timeline.fold(self._catalogue, self._rules), now, self._meanings)
 
     def _publish_profile(
-        self, key: bytes, timeline: Timeline, effects: Effects, fetch: FetchTransaction[JourneyPartition]
+        self, key: bytes, journey: Journey, effects: Effects, fetch: FetchTransaction[JourneyPartition]
     ) -> None:
-        partition = fetch.state
+        partition, timeline = fetch.state, journey.timeline
         for touchpoint in effects.evidence:
             for link in links_of(touchpoint, touchpoint["identifiers"]):
                 fetch.publish(self._links, tenant_key(timeline.tenant), IDENTITY_LINK.encode(link))
@@ -201,7 +238,7 @@ class Journeys:
                 profile_key(timeline.tenant, transfer["profile_id"]),
                 TRANSFER.encode(transfer),
             )
-        timeline.freeze(self._catalogue, self._rules, effects)
+        timeline.summarise(self._catalogue, self._rules, effects)
         state, encoded = None, b""
         if not timeline.empty:
             state, encoded = timeline.sealed(self._catalogue, self._rules)
@@ -212,39 +249,24 @@ class Journeys:
             fetch.publish(self._account_inputs, account, ACCOUNT_CONTRIBUTION.encode(part))
         if state is not None:
             if partition.predictions is not None:
-                encoded = partition.predictions.attach(encoded, timeline)
+                encoded = partition.predictions.attach(encoded, journey)
             fetch.publish(self._states, key, encoded)
             now = partition.now(self._clock(), idle=False)
-            self._publish_signals(key, timeline, effects, fetch, now)
-        elif effects.emptied or partition.intentions.ripe(key, 2 * timeline.version):
-            self._publish_signals(key, timeline, effects, fetch, 0)
+            self._publish_signals(key, journey, effects, fetch, now)
+        elif effects.emptied or partition.write_ahead.ripe(key, 2 * timeline.version):
+            self._publish_signals(key, journey, effects, fetch, 0)
             fetch.publish(self._states, key, None, [(headers.VERSION, str(timeline.version).encode())])
 
     def _publish_signals(
-        self, key: bytes, timeline: Timeline, effects: Effects, fetch: FetchTransaction[JourneyPartition], now: int,
+        self, key: bytes, journey: Journey, effects: Effects, fetch: FetchTransaction[JourneyPartition], now: int,
         *, by_deadline: bool = False,
     ) -> None:  # fmt: skip
-        """Tell subscribers what came to hold and what holds no more: of a profile that is empty, nothing does."""
-        partition = fetch.state
-        if timeline.last is not None:
-            now = max(
-                now, timeline.last.now
-            )  # what the clock made due is not open again because events lag behind
-        now = partition.intentions.now(key, now)
-        fold = timeline.fold(self._catalogue, self._rules)
-        holding = [] if timeline.empty else fold.signals(now)
-        # a deadline that passes without an input tells more than that input did: it needs the next version
-        version = 2 * timeline.version + by_deadline
-        # what was never published has applied nothing yet that could contradict its first input
-        decides = -1 if by_deadline and timeline.last is None else version
-        perhaps = list(partition.intentions.settle(key, decides))
-        for told in diff(timeline, holding, effects, fold, perhaps):
-            encoded = JOURNEY_SIGNAL.encode(told.record(timeline.tenant, timeline.profile_id, version))
+        """Tell subscribers what came to hold and what holds no more; note when the next deadline falls due."""
+        partition, told = fetch.state, journey.told
+        fold = journey.timeline.fold(self._catalogue, self._rules)
+        for encoded in told.publish(
+            key, journey.timeline, fold, effects, partition.write_ahead, now, self._meanings,
+            partition.applied, by_deadline=by_deadline,
+        ):  # fmt: skip
             fetch.announced.add(self._signals, key, encoded)
-            if told.reason is None:
-                partition.intentions.raising(key, version, now, told.signal.event, encoded)
-        due = None if timeline.empty else fold.next_deadline(now)
-        partition.schedule(key, due)
-        timeline.last = None
-        if not timeline.empty:
-            timeline.last = Publication(timeline.version, now, NEVER if due is None else due, self._meanings)
+        partition.schedule(key, told.due)

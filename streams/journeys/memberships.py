@@ -75,13 +75,12 @@ class Memberships:
             bytes, set[str]
         ] = {}  #: accounts that a profile may have named during this fetch
 
-    def resume(self, key: bytes, timeline: Timeline, state: JourneyState) -> None:
-        """Note the account of a profile's restored state, before the first input after a restart changes the profile.
+    def resume(self, key: bytes, timeline: Timeline, account_id: str | None) -> None:
+        """Note the account that a profile's restored touchpoints name, before the first input after a restart.
 
         That account has been told: outputs are published before the changelog is written.
         """
-        account_id = account_of(state)
-        if account_id is not None:
+        if usable(account_id):
             self._account_of_profile[key] = account_id
             self._add_candidates(key, _accounts_in(timeline))
 
@@ -95,7 +94,7 @@ class Memberships:
         else:
             self._add_candidates(key, (item["account_id"] for item in message.get("touchpoints", ())))
             if message.get("frozen"):
-                self._add_candidates(key, map(_frozen_account, message["frozen"]["folds"]))
+                self._add_candidates(key, map(_summary_account, message["frozen"]["folds"]))
         # the input may remove the newest touchpoint; any remaining one may then name the profile's account
         if key in self._account_of_profile or key in self._candidates:
             self._add_candidates(key, _accounts_in(timeline))
@@ -129,11 +128,11 @@ def _accounts_in(timeline: Timeline) -> Iterator[str | None]:
     """The accounts that a timeline's touchpoints name."""
     for entry in timeline.held():
         yield entry.touchpoint()["account_id"]
-    for frozen in timeline.frozen.values():
-        yield from map(_frozen_account, frozen.folds)
+    for summary in timeline.summaries.values():
+        yield from map(_summary_account, summary.folds)
 
 
-def _frozen_account(summary: bytes) -> str | None:
-    """The newest account among an identifier's frozen touchpoints, which are added and removed as one."""
+def _summary_account(summary: bytes) -> str | None:
+    """The newest account among the touchpoints of a horizon summary, which moves and goes as a whole."""
     mark = FOLD_SUMMARY.decode(summary)["account_id"]
     return None if mark is None else str(mark["value"])

@@ -1,22 +1,21 @@
-"""The timelines of one partition, their changelog keys, and when their deadlines fall due."""
+"""The journeys of one partition, their changelog keys, and when their deadlines fall due."""
 
 import heapq
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from schemas.encoding.record_types import FROZEN_SUMMARY, IDENTITY_ASSIGNMENT
 from schemas.records import IdentityAssignment, Touchpoint
+from streams.journeys.cache import JourneyCache
+from streams.journeys.changelog_keys import Kind, node_name, node_of_name, parse
+from streams.journeys.journey import Journey
 from streams.journeys.memberships import Memberships
-from streams.journeys.prediction.predictions import MODEL_KIND, Predictions
-from streams.journeys.signals.published import NEVER, Publication
-from streams.journeys.signals.write_ahead import Intentions
-from streams.journeys.timeline.cache import Timelines
-from streams.journeys.timeline.timeline import Effects, Timeline
+from streams.journeys.prediction.predictions import Predictions
+from streams.journeys.signals.published import Publication
+from streams.journeys.signals.write_ahead import SignalWriteAhead
+from streams.journeys.timeline.effects import Effects
+from streams.journeys.timeline.timeline import Timeline
 
-_ENTRY = b"/e/"
-_POINTER = b"/p/"
-_FROZEN = b"/f/"
-_PUBLICATION = b"/s/"
 #: A deadline that has passed at any time.
 LONG_DUE = -(2**63)
 #: Deadlines that hold no more and are kept beside as many as hold, until they pass: a queue has no way to take one out.
@@ -25,26 +24,25 @@ SPARE_DEADLINES = 1_000
 
 @dataclass(slots=True)
 class JourneyPartition:
-    """What the journeys agent keeps for one partition. A timeline's key is `tenant/profile`."""
+    """What the journeys agent keeps for one partition. A journey's key is `tenant/profile`."""
 
     number: int
-    timelines: Timelines = field(default_factory=Timelines)
+    journeys: JourneyCache = field(default_factory=JourneyCache)
     watermark: int = 0  #: newest event time seen, ms
     last_input_at: float = 0.0  #: clock, seconds
+    applied: int = -1  #: version of the newest input that this worker or a former owner has applied for good
     #: the accounts that these profiles belong to
     accounts: Memberships = field(default_factory=Memberships)
     predictions: Predictions | None = None  #: None when they are switched off
-    intentions: Intentions = field(default_factory=Intentions)
-    #: works out which signals subscribers know of, if a timeline does not say
-    recall: Callable[[Timeline], None] = field(default=lambda _: None)
+    write_ahead: SignalWriteAhead = field(default_factory=SignalWriteAhead)
     _deadlines: list[tuple[int, bytes]] = field(default_factory=list)
     _scheduled: dict[bytes, int] = field(default_factory=dict)
 
-    def timeline(self, key: bytes, tenant: str, profile_id: str) -> Timeline:
-        """The timeline of a profile, empty if it is new."""
-        found = self.timelines.get(key)
+    def journey(self, key: bytes, tenant: str, profile_id: str) -> Journey:
+        """The journey of a profile, empty if it is new."""
+        found = self.journeys.get(key)
         if found is None:
-            found = self.timelines[key] = Timeline(tenant, profile_id)
+            found = self.journeys[key] = Journey(Timeline(tenant, profile_id))
         return found
 
     def hear(self, touchpoint: Touchpoint) -> None:
@@ -81,81 +79,107 @@ class JourneyPartition:
 
     def changelog(self, key: bytes, effects: Effects) -> Iterator[tuple[bytes, bytes | None]]:
         """The changelog records of a profile's changes: summaries before the touchpoints that went into them."""
-        for (type_, name), frozen in effects.frozen.items():
-            value = None if frozen is None else FROZEN_SUMMARY.encode(frozen.record())
-            yield key + _FROZEN + f"{type_}:{name}".encode(), value
+        for node, summary in effects.summaries.items():
+            value = None if summary is None else FROZEN_SUMMARY.encode(summary.record())
+            yield key + Kind.SUMMARY + node_name(node), value
         for entry_id, value in effects.entries.items():
-            yield key + _ENTRY + entry_id.encode(), value
-        for (type_, name), assignment in effects.pointers.items():
-            yield key + _POINTER + f"{type_}:{name}".encode(), IDENTITY_ASSIGNMENT.encode(assignment)
+            yield key + Kind.ENTRY + entry_id.encode(), value
+        for node, assignment in effects.pointers.items():
+            yield key + Kind.POINTER + node_name(node), IDENTITY_ASSIGNMENT.encode(assignment)
 
     def publication(self, key: bytes) -> tuple[bytes, bytes | None]:
         """The changelog record of when a profile was published last; gone with the profile."""
-        last = self.timelines[key].last
-        return key + _PUBLICATION, None if last is None else last.encode()
+        last = self.journeys[key].told.last
+        return key + Kind.PUBLICATION, None if last is None else last.encode()
 
     def restore(self, key: bytes, value: bytes | None) -> None:
         """Apply one changelog record."""
-        tenant, profile_id, kind, rest = key.split(b"/", 3)
-        if kind == MODEL_KIND:
+        profile, kind, rest = parse(key)
+        tenant, _, profile_id = profile.decode().partition("/")
+        if kind is Kind.MODEL:
             if self.predictions is not None and value is not None:
-                self.predictions.restore(tenant.decode(), value)
+                self.predictions.restore(tenant, value)
             return
-        profile = tenant + b"/" + profile_id
-        timeline = self.timeline(profile, tenant.decode(), profile_id.decode())
-        timeline.trail = None
-        if timeline.settled:
-            self._doubt(profile, timeline)
-        if kind == b"e":
+        journey = self.journey(profile, tenant, profile_id)
+        timeline, told = journey.timeline, journey.told
+        journey.path = None
+        if kind is Kind.ENTRY:
             timeline.restore_entry(rest.decode(), value)
             if timeline.order:
                 self.watermark = max(self.watermark, timeline.order[-1][0])
-                if timeline.last is None and profile not in self._scheduled:
+                if told.last is None and profile not in self._scheduled:
                     self.schedule(profile, timeline.order[-1][0])
-        elif kind == b"s":
-            self._restore_publication(profile, timeline, value)
-        elif kind == b"i":
-            # who wrote late that it is settled knows that it went out; once we have asked the timeline what was
-            # heard, only this still tells
-            if value is not None or not timeline.recalled:
-                self.intentions.restore(profile, int(rest), value)
-        elif kind == b"f":
-            type_, _, name = rest.decode().partition(":")
-            timeline.restore_frozen((type_, name), value)
+        elif kind is Kind.PUBLICATION:
+            self._restore_publication(profile, journey, value)
+        elif kind is Kind.WRITE_AHEAD:
+            self.write_ahead.restore(profile, int(rest), value)
+        elif kind is Kind.SUMMARY:
+            timeline.restore_summary(node_of_name(rest), value)
         elif value is not None:
             assignment: IdentityAssignment = IDENTITY_ASSIGNMENT.decode(value)
             timeline.restore_pointer(assignment)
-        if self.timelines.crowded:
-            self.timelines.cool()
+        if self.journeys.crowded:
+            self.journeys.evict()
 
-    def _doubt(self, profile: bytes, timeline: Timeline) -> None:
-        """Somebody else wrote about a timeline that this worker has used since it began.
+    def correct(self, key: bytes, value: bytes | None) -> Iterator[tuple[bytes, bytes | None]]:
+        """Take note of a record that a former owner wrote after recovery. Returns what the changelog should hold.
 
-        A zombie may have written what has left the timeline, so the pointers apply again. Its record may also take
-        away a touchpoint about which this worker has raised a signal. The zombie retracted nothing, so the signal is
-        perhaps raised.
+        The former owner has applied a part of the inputs that the owner has applied or is about to apply, so the
+        owner's memory is right about journeys. A former owner announces no signal without a write-ahead record, which
+        the owner cannot know otherwise.
         """
-        timeline.settled = False
-        self.recall(timeline)
-        if timeline.published:
-            now = 0 if timeline.last is None else timeline.last.now
-            self.intentions.suspect(profile, 2 * timeline.version, now, timeline.published.values())
-        timeline.published = None
+        profile, kind, rest = parse(key)
+        if kind is Kind.MODEL:
+            return  # models depend on the order of arrival: one is as good as another
+        tenant, _, profile_id = profile.decode().partition("/")
+        journey = self.journey(profile, tenant, profile_id)
+        if kind is Kind.WRITE_AHEAD:
+            if value is not None:
+                self.write_ahead.restore(profile, int(rest), value)
+            return
+        current = _current(journey, kind, rest)
+        if current != value:
+            yield key, current
 
-    def _restore_publication(self, profile: bytes, timeline: Timeline, value: bytes | None) -> None:
+    def _restore_publication(self, profile: bytes, journey: Journey, value: bytes | None) -> None:
         if value is None:
             self.schedule(profile, None)
             return
         last = Publication.decode(value)
-        if timeline.last is None or timeline.last <= last:
-            timeline.last, timeline.version = last, last.version
-            self.schedule(profile, None if last.due == NEVER else last.due)
+        told = journey.told
+        if told.last is None or told.last <= last:
+            told.last, journey.timeline.version = last, last.version
+            self.schedule(profile, told.due)
+
+    def schedule_undecided(self) -> None:
+        """Schedule the profiles with signals that were perhaps raised and whose inputs are not going to be repeated.
+
+        Other inputs than those that raised them may have been applied since, and nobody should wait for one more.
+        Advances the versions of these profiles to `applied`: a decision must have a higher version than what it is on.
+        """
+        for key in self.write_ahead.profiles():
+            journey = self.journeys[key]
+            timeline = journey.timeline
+            newest = self.applied if journey.told.last is None else max(timeline.version, self.applied)
+            if self.write_ahead.ripe(key, 2 * newest + 1):
+                timeline.version = newest
+                self.schedule(key, LONG_DUE)
 
     def restored(self) -> None:
-        """Continue where time stood, with the deadlines that are still ahead."""
-        self.timelines.cool()
-        for key in self.intentions.profiles():
-            # other inputs than those that raised it may have been applied since: nobody should wait for one more
-            timeline = self.timelines[key]
-            if timeline.last is not None and self.intentions.ripe(key, 2 * timeline.version + 1):
-                self.schedule(key, LONG_DUE)
+        """Compress what recovery has read."""
+        self.journeys.evict()
+
+
+def _current(journey: Journey, kind: Kind, rest: bytes) -> bytes | None:
+    """What the changelog should hold about a profile under a key of this kind."""
+    if kind is Kind.ENTRY:
+        entry = journey.timeline.entry(rest.decode())
+        return None if entry is None else entry.value
+    if kind is Kind.PUBLICATION:
+        return None if journey.told.last is None else journey.told.last.encode()
+    node = node_of_name(rest)
+    if kind is Kind.SUMMARY:
+        summary = journey.timeline.summaries.get(node)
+        return None if summary is None else FROZEN_SUMMARY.encode(summary.record())
+    assignment = journey.timeline.pointers.get(node)
+    return None if assignment is None else IDENTITY_ASSIGNMENT.encode(assignment)

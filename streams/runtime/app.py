@@ -9,6 +9,7 @@ import faust
 import faust.streams
 from aiokafka.errors import KafkaError
 from faust.agents import AgentFun
+from faust.types import TP
 from mode import CrashingSupervisor
 
 from schemas import topics
@@ -16,6 +17,7 @@ from schemas.errors import SettingsError, UnavailableError
 from schemas.settings import Settings
 from streams.runtime.fetches import FetchSchema, FetchTransport
 from streams.runtime.flow import IdempotentFlow
+from streams.runtime.foreign_writes import LogReader
 from streams.runtime.garbage import raise_gc_thresholds
 from streams.runtime.inflight import InFlightFetches
 from streams.runtime.partition_queues import PartitionQueues
@@ -46,6 +48,7 @@ class WorkerApp(faust.App):  # type: ignore[misc]  # faust has no types for it
         self.publisher = Publisher(
             settings.brokers, client_id="touchline-worker", idempotent=bool(settings.idempotent_producer)
         )
+        self.log_reader = LogReader(settings.brokers)
         self.topic_partitions: dict[str, int] = {}
         self.first_crash_reason: BaseException | None = None  #: later ones are its consequences
         self.partition_queues = PartitionQueues(self._is_current)
@@ -72,6 +75,8 @@ class WorkerApp(faust.App):  # type: ignore[misc]  # faust has no types for it
             stream_wait_empty=False,
             stream_publish_on_commit=False,
             stream_recovery_delay=0.0,
+            # a standby would keep old state of a partition that another worker owns, and its timers would act on it
+            table_standby_replicas=0,
             worker_redirect_stdouts=False,
         )
 
@@ -108,6 +113,10 @@ class WorkerApp(faust.App):  # type: ignore[misc]  # faust has no types for it
 
     def _is_current(self, event: Any) -> bool:
         return bool(event.message.generation_id == self.consumer_generation_id)
+
+    def committed_offset(self, topic: str, partition: int) -> int:
+        """The offset up to which the group has committed an input, as far as this worker knows; 0 for none."""
+        return int(self.consumer.committed_offset(TP(topic, partition)))
 
     async def wait_until(self, condition: Callable[[], bool], seconds: float) -> None:
         """Wait until the condition holds, at most this many seconds. The other agents, which bring it about, go on."""
@@ -163,8 +172,9 @@ class WorkerApp(faust.App):  # type: ignore[misc]  # faust has no types for it
                 await asyncio.wait(self._background_tasks, timeout=DRAIN_SECONDS / 5)
 
     async def on_shutdown(self) -> None:
-        """Faust's last hook, after the agents stopped: close the publisher."""
+        """Faust's last hook, after the agents stopped: close the connections."""
         await self.publisher.stop()
+        await self.log_reader.close()
 
     async def _check_topics(self) -> None:
         names = tuple(self.settings.topic(topic.name) for topic in topics.ALL)

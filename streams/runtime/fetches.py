@@ -119,6 +119,10 @@ class FetchConsumer(driver.Consumer):  # type: ignore[misc]
         )
         return message
 
+    def committed_offset(self, tp: TP) -> int:
+        """The offset up to which a partition is committed, as of the last seek or commit; 0 for none."""
+        return self._committed_offset.get(tp) or 0
+
     def ack(self, message: Message) -> bool:
         """Mark the message's fetch as done; its offset is committed at the next commit interval."""
         if message.acked:

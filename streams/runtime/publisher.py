@@ -57,12 +57,14 @@ class _Pending:
     records: list[OutgoingRecord]
     done: asyncio.Future[tuple[int, int]]  #: resolves to the first and last offset
     _first: int = -1
+    _next: int = -1
     _acknowledged: int = 0
 
     def acknowledge(self, offset: int, count: int) -> None:
         """Note that the next `count` records were assigned the offsets from `offset` on."""
-        if self._first < 0:
+        if offset != self._next:
             self._first = offset
+        self._next = offset + count
         self._acknowledged += count
         if self._acknowledged == len(self.records) and not self.done.done():
             self.done.set_result((self._first, offset + count - 1))
@@ -110,6 +112,8 @@ class Publisher:
 
     async def publish(self, outbox: Outbox) -> dict[TopicPartition, tuple[int, int]]:
         """Publish all records of an outbox. Returns the first and last offset acknowledged for each topic partition.
+
+        Where another producer wrote in between, the first offset is the one after its last record.
 
         Raises aiokafka.errors.KafkaError if the broker refuses a record.
         """

@@ -54,6 +54,8 @@ class ChangelogState(Table, Generic[S]):  # type: ignore[misc]  # faust has no t
         self._by_partition: dict[int, S] = {}
         self._offsets: dict[int, int] = {}
         self._assigned: set[int] = set()
+        self._recovered: set[int] = set()  #: partitions whose state is in use: nobody else owned them since
+        self._generation = -1
         self._crashing: asyncio.Future[None] | None = None
         self._dropped = False  #: whether state was released since the last recovery
         self.records_restored = 0
@@ -89,6 +91,15 @@ class ChangelogState(Table, Generic[S]):  # type: ignore[misc]  # faust has no t
         if self.holds(partition, state) and first == self._offsets.get(partition, -1) + 1:
             self._offsets[partition] = last
 
+    def known_offsets(self) -> dict[int, int]:
+        """By partition that this worker owns, the last changelog offset in its state, -1 before the first."""
+        return {partition: self._offsets.get(partition, -1) for partition in self._recovered}
+
+    def record_foreign_writes(self, partition: int, state: S, last: int) -> None:
+        """Note that the foreign changelog records up to an offset have been corrected in `state` or are about to be."""
+        if self.holds(partition, state):
+            self._offsets[partition] = last
+
     def persisted_offset(self, tp: TP) -> int | None:
         """The last changelog offset in the state, None before the first. The next recovery begins after it."""
         return self._offsets.get(tp.partition)
@@ -99,6 +110,8 @@ class ChangelogState(Table, Generic[S]):  # type: ignore[misc]  # faust has no t
             partition = event.message.partition
             if partition not in self._assigned:
                 continue  # collected before a rebalance revoked the partition
+            if partition in self._recovered:
+                continue  # a former owner wrote it late: streams/runtime/foreign_writes.py sees to it
             state = self.of(partition)
             for record in event.value:
                 try:
@@ -125,21 +138,29 @@ class ChangelogState(Table, Generic[S]):  # type: ignore[misc]  # faust has no t
         assigned: set[TP],
         revoked: set[TP],  # noqa: ARG002
         newly_assigned: set[TP],  # noqa: ARG002
-        generation_id: int = 0,  # noqa: ARG002
+        generation_id: int = 0,
     ) -> None:
-        """Drop the state of revoked partitions, before recovery decides which offsets to read."""
+        """Drop the state of revoked partitions, before recovery decides which offsets to read.
+
+        Drops all state if this worker missed a generation of the group: another worker may have owned its partitions.
+        """
         self._assigned = {tp.partition for tp in assigned if tp.topic == self.topic_name}
-        for partition in set(self._by_partition) - self._assigned:
+        kept = self._assigned if generation_id == self._generation + 1 else set()
+        self._generation = generation_id
+        self._recovered &= kept
+        for partition in set(self._by_partition) - kept:
             del self._by_partition[partition]
             self._dropped = True
-        for partition in set(self._offsets) - self._assigned:
+        for partition in set(self._offsets) - kept:
             del self._offsets[partition]
 
     async def on_recovery_completed(self, active_tps: set[TP], standby_tps: set[TP]) -> None:  # noqa: ARG002
         """Call `restored` on the state of each partition. A failure stops the worker; Faust would ignore it."""
         try:
-            for state in self._by_partition.values():
-                state.restored()
+            for partition, state in self._by_partition.items():
+                if partition not in self._recovered:
+                    state.restored()
+            self._recovered = set(self._assigned)
         except Exception as error:
             self._crashing = asyncio.ensure_future(self.app.crash(error))
             raise

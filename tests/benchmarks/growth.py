@@ -28,7 +28,7 @@ from deploy.cli.output import print_table, remarks
 from deploy.ingest.publisher import message
 from schemas.keys import partition_of
 from schemas.topics import TOUCHPOINTS
-from streams.journeys.timeline.cache import WARM
+from streams.journeys.cache import WARM
 from streams.runtime.publisher import OutgoingRecord
 from tests.support.agents import Place
 from tests.support.built_in import CATALOGUE, POLICY

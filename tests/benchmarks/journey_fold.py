@@ -13,7 +13,8 @@ from schemas.encoding.record_types import FOLD_SUMMARY, RESOLVED_TOUCHPOINT
 from schemas.records import Identifier, IdentityAssignment, ResolvedTouchpoint, Touchpoint
 from streams.identity.resolution.ownership import NO_VERSION
 from streams.journeys.state.fold import Fold
-from streams.journeys.timeline.timeline import Effects, Timeline
+from streams.journeys.timeline.effects import Effects
+from streams.journeys.timeline.timeline import Timeline
 from tests.support.built_in import CATALOGUE, RULES
 from tests.support.touchpoints import touchpoint
 
@@ -64,7 +65,7 @@ def timeline_of(items: list[Touchpoint], profile: str = "p1") -> Timeline:
     timeline = Timeline("default", profile)
     for item in items:
         timeline.accept(*resolved(item, profile), Effects())
-    timeline.freeze(CATALOGUE, RULES, Effects())
+    timeline.summarise(CATALOGUE, RULES, Effects())
     timeline.fold(CATALOGUE, RULES)
     return timeline
 
@@ -94,7 +95,7 @@ def accept_each(items: list[tuple[ResolvedTouchpoint, bytes]], timeline: Timelin
     for record, value in items:
         effects = Effects()
         timeline.accept(record, value, effects)
-        timeline.freeze(CATALOGUE, RULES, effects)
+        timeline.summarise(CATALOGUE, RULES, effects)
         timeline.fold(CATALOGUE, RULES)
 
 

@@ -20,14 +20,14 @@ from deploy.ingest.mapping_file import load_mapping
 from deploy.ingest.touchpoint_files import read_touchpoints
 from deploy.simulation.population import Population, simulate
 from schemas.encoding.record_types import PREDICTION_MODEL
+from schemas.encoding.splicing import encode_predictions, put_predictions
 from schemas.records import Touchpoint
 from streams.identity.policy.load import load
 from streams.journeys.prediction.predictions import Model
-from streams.journeys.prediction.recent_path import Trail
+from streams.journeys.prediction.recent_path import RecentPath
 from streams.journeys.prediction.risk import HORIZON_MS, Standing
 from streams.journeys.prediction.transitions import Origin
 from streams.journeys.state.fold import Fold
-from streams.journeys.state.state_hash import predicting
 from streams.replay import Replay
 from tests.support.built_in import CATALOGUE, RULES
 
@@ -65,19 +65,21 @@ def ecom() -> Iterator[Touchpoint]:
             yield sourced.touchpoint
 
 
-def learn(items: Sequence[Item], until: float, parts: int = 1) -> tuple[list[Model], dict[str, Trail], int]:
+def learn(
+    items: Sequence[Item], until: float, parts: int = 1
+) -> tuple[list[Model], dict[str, RecentPath], int]:
     """Learn what happened up to then, divided over so many partitions. Returns how many touchpoints, too."""
     models = [Model(RULES.prediction_half_life_ms) for _ in range(parts)]
-    trails: dict[str, Trail] = defaultdict(Trail)
+    paths: dict[str, RecentPath] = defaultdict(RecentPath)
     for count, (journey, touchpoint) in enumerate(items):
         if touchpoint["occurred_at"] > until:
-            return models, trails, count
+            return models, paths, count
         model = models[crc32(journey.encode()) % parts]
-        trails[journey].advance(touchpoint, CATALOGUE, model.transitions, model.risk)
-    return models, trails, len(items)
+        paths[journey].advance(touchpoint, CATALOGUE, model.transitions, model.risk)
+    return models, paths, len(items)
 
 
-def hold_back(items: Sequence[Item], trails: dict[str, Trail], end: int) -> Held:
+def hold_back(items: Sequence[Item], paths: dict[str, RecentPath], end: int) -> Held:
     """Go on without learning."""
     held = Held()
     acts: dict[str, list[Origin]] = defaultdict(list)
@@ -88,11 +90,11 @@ def hold_back(items: Sequence[Item], trails: dict[str, Trail], end: int) -> Held
             held.nexts += ((origin, touchpoint["type"]) for origin in acts.pop(journey, ()))
             if kind.component == "service" and kind.effect != "survey":
                 held.risks += ((was, at - then <= HORIZON_MS) for then, was in risks.pop(journey, ()))
-        trail = trails[journey]
-        trail.advance(touchpoint, CATALOGUE)
-        acts[journey].append(trail.origin)
+        path = paths[journey]
+        path.advance(touchpoint, CATALOGUE)
+        acts[journey].append(path.origin)
         if at <= end - HORIZON_MS:
-            risks[journey].append((at, trail.standing()))
+            risks[journey].append((at, path.standing()))
     held.risks += ((was, False) for waiting in risks.values() for _, was in waiting)
     return held
 
@@ -141,9 +143,9 @@ def report(name: str, items: list[Item]) -> None:
     first, end = items[0][1]["occurred_at"], items[-1][1]["occurred_at"]
     until = first + (end - first) * LEARN
     begun = process_time()
-    (model,), trails, learnt = learn(items, until)
+    (model,), paths, learnt = learn(items, until)
     seconds = process_time() - begun
-    held = hold_back(items[learnt:], trails, end)
+    held = hold_back(items[learnt:], paths, end)
     days = (end - first) / 86_400_000
     _say(
         f"{name}: {len(items):,} touchpoints, {len({journey for journey, _ in items}):,} journeys, {days:.0f} days"
@@ -182,13 +184,16 @@ def _attaching(items: list[Item], model: Model) -> float:
     fold = Fold(CATALOGUE, RULES)
     fold.advance(items[0][1], items[0][1]["identifiers"][0])
     _, sealed = fold.sealed("default", "p1", 1)
-    trails = [Trail() for _ in range(2000)]
-    for trail, (_, touchpoint) in zip(trails, items, strict=False):
-        trail.advance(touchpoint, CATALOGUE)
+    paths = [RecentPath() for _ in range(2000)]
+    for path, (_, touchpoint) in zip(paths, items, strict=False):
+        path.advance(touchpoint, CATALOGUE)
     begun = process_time()
-    for trail in trails:
-        predicting(sealed, model.likely_next(trail.origin), model.issue_risk(trail.standing()), "1.0.1")
-    return (process_time() - begun) / len(trails) * 1e6
+    for path in paths:
+        put_predictions(
+            sealed,
+            encode_predictions(model.likely_next(path.origin), model.issue_risk(path.standing()), "1.0.1"),
+        )
+    return (process_time() - begun) / len(paths) * 1e6
 
 
 def _say(text: str) -> None:

@@ -7,6 +7,7 @@ from deploy.repair.backfill.offsets import apply, plan
 from deploy.repair.dead_letters.reading import records
 from schemas import topics
 from schemas.errors import TouchlineError
+from streams.journeys.changelog_keys import Kind
 from tests.faults.arena import Trial
 from tests.faults.kafka import delete_topics, produce
 
@@ -27,7 +28,7 @@ def _stale(trial: Trial) -> None:
     """What a zombie would write: touchpoints that were held long ago, as they stood then."""
     settings = trial.live.settings
     topic = topics.JOURNEYS_CHANGELOG.name
-    old = [r for r in records(settings, settings.topic(topic)) if b"/e/" in r.key and r.value is not None]
+    old = [r for r in records(settings, settings.topic(topic)) if Kind.ENTRY in r.key and r.value is not None]
     for record in trial.random.sample(old, min(20, len(old))):
         produce(settings, topic, record.partition, record.key, record.value)
     _restart_all(trial)

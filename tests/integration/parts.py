@@ -87,6 +87,16 @@ class Deployment:
         """The environment for further `touchline` commands."""
         return {**os.environ, **self.settings.to_env()}
 
+    def forget_broker(self) -> None:
+        """Close this process's connections to a broker that is going to be killed; they are made anew when needed."""
+        self._observer.close()
+
+    def start_what_died(self) -> None:
+        """Start each process that ended, as a supervisor does after an outage of the broker."""
+        for child in self._children():
+            if not child.alive:
+                child.start()
+
     def log_tails(self) -> str:
         """The ends of all logs."""
         return "\n".join(

@@ -58,8 +58,7 @@ def page(running: Collector, folder: Path, count: int) -> Iterator[Site]:
         )
     site = Site()
     threading.Thread(target=site.serve_forever, daemon=True).start()
-    host = running.url.removeprefix("http://")
-    query = urlencode({"collector": host, "key": "key-browser", "count": count})
+    query = urlencode({"collector": running.url, "key": "key-browser", "count": count})
     url = f"http://127.0.0.1:{site.server_address[1]}/browser.html?{query}"
     options = ["--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={folder / 'browser'}"]
     with (folder / "browser.log").open("wb") as log:

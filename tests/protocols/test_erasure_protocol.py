@@ -22,7 +22,8 @@ from streams.identity.policy.prepare import prepare
 from streams.identity.resolution.links import links_of
 from streams.identity.state import IdentityState
 from streams.journeys.partition import JourneyPartition
-from streams.journeys.timeline.timeline import Effects
+from streams.journeys.timeline.effects import Effects
+from streams.journeys.timeline.timeline import Timeline
 from streams.replay import Replay
 from streams.runtime.transaction import FetchTransaction
 from streams.stitch.agent import Stitch
@@ -110,7 +111,7 @@ class World:
         profile_id, value = self.draw(self.inputs)
         name, message = decode(value)
         key = profile_key("default", profile_id)
-        timeline = self.journeys.timeline(key, "default", profile_id)
+        timeline = self.journeys.journey(key, "default", profile_id).timeline
         effects = Effects()
         if not timeline.settled:
             timeline.settled = True
@@ -173,19 +174,22 @@ class World:
         else:
             self.stitches[partition] = state
 
+    def timelines(self) -> list[Timeline]:
+        return [journey.timeline for journey in self.journeys.journeys.values()]
+
     def held(self) -> dict[str, dict[str, Touchpoint]]:
-        for timeline in self.journeys.timelines.values():
-            timeline.settle(Effects())
+        for journey in self.journeys.journeys.values():
+            journey.timeline.settle(Effects())
         return {
             timeline.profile_id: {event: entry.touchpoint() for event, entry in timeline.entries.items()}
-            for timeline in self.journeys.timelines.values()
+            for timeline in self.timelines()
             if timeline.entries
         }
 
     def hashes(self) -> dict[str, str]:
         return {
             timeline.profile_id: timeline.state(CATALOGUE, RULES)["state_hash"]
-            for timeline in self.journeys.timelines.values()
+            for timeline in self.timelines()
             if timeline.entries
         }
 

@@ -57,3 +57,10 @@ class Kafka:
             if name == topic:
                 newest = {record.key: record.offset for record in log.records}
                 log.records = [record for record in log.records if newest[record.key] == record.offset]
+
+
+def described(ends: dict[Place, tuple[int, int]]) -> str:
+    """Ranges of offsets in words."""
+    return ", ".join(
+        f"{topic}/{partition} {first}-{last}" for (topic, partition), (first, last) in ends.items()
+    )

@@ -9,8 +9,9 @@ from schemas.records import Touchpoint
 from schemas.touchpoint.events import Rank, event_key, rank_of
 from streams.identity.resolution.ownership import owner_at
 from streams.journeys.state.fold import Fold
+from streams.journeys.timeline.effects import Effects
 from streams.journeys.timeline.horizon_summary import fold_timeline
-from streams.journeys.timeline.timeline import Effects, Timeline
+from streams.journeys.timeline.timeline import Timeline
 from streams.replay import Replay
 from tests.simulation.kafka import Kafka
 from tests.simulation.worker import Worker
@@ -102,7 +103,8 @@ def held(workers: list[Worker]) -> Held:
     found: Held = {}
     for worker in workers:
         for partition in worker.journeys.state.all():
-            for timeline in partition.timelines.values():
+            for journey in partition.journeys.values():
+                timeline = journey.timeline
                 timeline.settle(Effects())
                 if timeline.entries:
                     found[timeline.profile_id] = {
@@ -128,11 +130,11 @@ def raised(kafka: Kafka) -> Signals:
 def defined(replay: Replay, workers: list[Worker]) -> Signals:
     """The signals that hold by definition, of each profile at the time at which it was published last."""
     times = {
-        (timeline.tenant, timeline.profile_id): timeline.last.now
+        (journey.timeline.tenant, journey.timeline.profile_id): journey.told.last.now
         for worker in workers
         for partition in worker.journeys.state.all()
-        for timeline in partition.timelines.values()
-        if timeline.last is not None
+        for journey in partition.journeys.values()
+        if journey.told.last is not None
     }
     return {
         (signal["profile_id"], signal["kind"], signal["subject_id"])
@@ -145,12 +147,12 @@ def defined(replay: Replay, workers: list[Worker]) -> Signals:
 def holding(workers: list[Worker]) -> Signals:
     """The signals that hold: by a fold of each timeline from its beginning, at the time it was published last."""
     return {
-        (timeline.profile_id, signal.kind, signal.subject_id)
+        (journey.timeline.profile_id, signal.kind, signal.subject_id)
         for worker in workers
         for partition in worker.journeys.state.all()
-        for timeline in partition.timelines.values()
-        if timeline.entries and timeline.last is not None
-        for signal in folded(timeline).signals(timeline.last.now)
+        for journey in partition.journeys.values()
+        if journey.timeline.entries and journey.told.last is not None
+        for signal in folded(journey.timeline).signals(journey.told.last.now)
     }
 
 

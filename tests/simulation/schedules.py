@@ -5,8 +5,9 @@ from random import Random
 
 from schemas.records import Touchpoint
 from tests.simulation.oracle import problems
+from tests.simulation.plan import Plan
 from tests.simulation.worker import Without
-from tests.simulation.world import Plan, World
+from tests.simulation.world import World
 from tests.support.touchpoints import START, touchpoint
 
 IDENTIFIERS = [

@@ -1,13 +1,13 @@
 """One worker: the real agents as coroutines that stop at every publication, and what Faust does around them."""
 
 from collections import deque
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable, Generator, Iterable
 from enum import Enum
 from typing import Any
 from unittest import mock
 
 from schemas import topics
-from streams.journeys.signals.write_ahead import INTENTION
+from streams.journeys.changelog_keys import Kind
 from streams.runtime import state as table
 from streams.runtime.offset_tracker import Fetch, OffsetTracker
 from streams.runtime.publisher import Outbox
@@ -25,7 +25,8 @@ class Without(Enum):
     COMMIT_RULE = "the offset tracker: a commit is how far was read, as Kafka's auto-commit has it"
     EFFECT_ORDER = "outputs first: the changelog goes before them"
     LATE_ACK = "acknowledging after the effects"
-    INTENTIONS = "writing ahead which signals are about to be raised"
+    FOREIGN_WRITES = "looking for changelog records of a former owner"
+    WRITE_AHEAD = "writing ahead which signals are about to be raised"
 
 
 class AutoCommit(OffsetTracker[Place]):
@@ -110,9 +111,22 @@ class App(AgentApp):
 
     def __init__(self, kafka: Kafka, without: Without) -> None:
         super().__init__(kafka.partitions)
+        self._kafka = kafka
+        self.committed: dict[Place, int] = {}  #: as this worker knows
         self.beside: list[Task] = []  #: what goes on beside the agents
         self._held: Outbox | None = None
         self._without = without
+
+    async def ends(self, topic: str, partitions: Iterable[int]) -> dict[int, int]:
+        if self._without is Without.FOREIGN_WRITES:
+            return {}
+        return {partition: self._kafka.log((topic, partition)).end for partition in partitions}
+
+    async def read(self, topic: str, partition: int, start: int) -> list[Any]:
+        return self._kafka.read((topic, partition), start, 1 << 30)
+
+    def committed_offset(self, topic: str, partition: int) -> int:
+        return self.committed.get((topic, partition), 0)
 
     async def wait_until(self, condition: Any, seconds: float) -> None:
         """Nothing comes in time here: what is decided later has to move."""
@@ -122,8 +136,8 @@ class App(AgentApp):
 
     async def publish(self, outbox: Outbox) -> dict[Place, tuple[int, int]]:
         """Stop until the world lets the outbox out."""
-        if self._without is Without.INTENTIONS:
-            outbox = _without_intentions(outbox)
+        if self._without is Without.WRITE_AHEAD:
+            outbox = _without_write_ahead(outbox)
         if self._without is not Without.EFFECT_ORDER:
             return await _out(outbox)
         if self._held is None:
@@ -136,11 +150,11 @@ class App(AgentApp):
         return ends
 
 
-def _without_intentions(outbox: Outbox) -> Outbox:
+def _without_write_ahead(outbox: Outbox) -> Outbox:
     left = Outbox(outbox.partitions)
     for place, records in outbox.records.items():
         for key, value, headers in records:
-            if place[0] != topics.JOURNEYS_CHANGELOG.name or INTENTION not in (key or b""):
+            if place[0] != topics.JOURNEYS_CHANGELOG.name or Kind.WRITE_AHEAD not in (key or b""):
                 left.add_at(place, key, value, headers)
     return left
 
@@ -211,8 +225,15 @@ class Worker:
         agent = next(task for task in self.tasks if task.name == "journeys")
         if agent.busy or (self.timer is not None and not self.timer.ended):
             return False
-        self.timer = Task("deadlines", None, self.journeys.deadlines())
-        return self.timer.busy
+        for timer in self.app.timers:
+            self.timer = Task("timer", None, timer())
+            if self.timer.busy:
+                return True
+        return False
+
+    def known_offset(self, partition: int) -> int:
+        """Up to which offset of the journeys changelog this worker knows all records."""
+        return self.journeys.state.known_offsets().get(partition, -1)
 
     def commit(self, generation: int) -> dict[Place, int]:
         """Commit what is done; the group refuses those of an earlier generation. Returns what was committed."""
@@ -221,12 +242,14 @@ class Worker:
         if generation != self.generation:
             return {}
         self.kafka.committed.update(ends)
+        self.app.committed.update(ends)
         return ends
 
     def rebalance(self, generation: int, owned: set[int]) -> None:
         """Take part in a rebalance: what was read and not begun is dropped and read again, state is recovered."""
         self.generation, self.owned = generation, owned
         self.tracker.forget()
+        self.app.committed = dict(self.kafka.committed)
         self.position = {
             (topic, partition): self.kafka.committed.get((topic, partition), 0)
             for _, topic, _ in self.app.agents
@@ -237,7 +260,7 @@ class Worker:
         # collecting the garbage of a whole interpreter takes longer than everything else here
         with mock.patch.object(table, "freeze_live_objects"):
             for state in self.app.states:
-                recover(state, self.owned, self._read)
+                recover(state, self.owned, self._read, self.generation)
 
     def _read(self, place: Place, start: int) -> list[list[Record]]:
         records = self.kafka.read(place, start, 1 << 30)

@@ -1,7 +1,6 @@
 """The world: sources, a consumer group, workers that come, crash, sleep and wake; every choice is a number's."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from schemas import topics
 from schemas.encoding.record_types import TOUCHPOINT
@@ -9,7 +8,9 @@ from schemas.keys import identifier_key, partition_of
 from schemas.records import Touchpoint
 from streams.identity.policy.prepare import prepare
 from streams.journeys.agent import IDLE_SECONDS
-from tests.simulation.kafka import Kafka
+from streams.runtime.foreign_writes import LOOKS
+from tests.simulation.kafka import Kafka, described
+from tests.simulation.plan import Plan
 from tests.simulation.worker import CLOCK_SECONDS, Task, Without, Worker
 from tests.support.agents import Place
 from tests.support.built_in import CATALOGUE, POLICY
@@ -24,15 +25,6 @@ class SpentError(Exception):
     """There are no numbers left: from here on nothing goes wrong any more."""
 
 
-@dataclass(frozen=True)
-class Plan:
-    """What a run is a function of."""
-
-    events: tuple[Touchpoint | None, ...]  #: None is a record that cannot be read
-    choices: tuple[int, ...]
-    ticking: bool = False  #: the clock goes on, a second a record; else it stands still and events decide
-
-
 class World:
     """One run. `trace` says what happened, one line a step."""
 
@@ -41,10 +33,10 @@ class World:
         self._without = without
         self._ticking = plan.ticking
         self.idle_seconds = 0.0
-        #: Partitions whose journeys changelog somebody wrote to since the last rebalance.
-        self._successor_wrote: set[int] = set()
-        #: A zombie wrote to one before its successor did, which has read it already: docs/delivery.md says what then
-        #: is not promised.
+        #: By partition, the last record that a zombie wrote to the journeys changelog in this generation.
+        self._zombie_wrote: dict[int, int] = {}
+        #: An owner lost its partition before it noticed what a zombie had written: docs/delivery.md says what then is
+        #: not promised.
         self.unnoticed_zombie = False
         self._waiting = list(plan.events)
         self._sent: list[tuple[Place, bytes, bytes]] = []
@@ -56,13 +48,12 @@ class World:
 
     def run(self) -> "World":
         """The troubled part, as long as there are choices, then a calm one until everything is done."""
-        self._start_worker()
-        self._rebalance(0)
+        self.join()
         try:
             while True:
                 self._act()
         except SpentError:
-            self._end_calmly()
+            self.end_calmly()
         return self
 
     def choose(self, count: int) -> int:
@@ -95,6 +86,11 @@ class World:
             return
         self.kafka.append(place, key, value)
 
+    def publish(self, event: Touchpoint | None) -> None:
+        """A source publishes where it belongs."""
+        place, key, value = self._keyed(event, elsewhere=False)
+        self.kafka.append(place, key, value)
+
     def _keyed(self, event: Touchpoint | None, *, elsewhere: bool) -> tuple[Place, bytes, bytes]:
         if event is None:
             return (topics.TOUCHPOINTS.name, 0), b"poison", POISON
@@ -119,9 +115,9 @@ class World:
     def _step(self) -> None:
         found = [(worker, task) for worker in self._awake() for task in worker.ready()]
         if found:
-            self._go_on(*found[self.choose(len(found))])
+            self.go_on(*found[self.choose(len(found))])
 
-    def _go_on(self, worker: Worker, task: Task) -> None:
+    def go_on(self, worker: Worker, task: Task) -> None:
         if task.waiting.outbox is None:
             event = task.queue.popleft()
             task.resume(event)
@@ -132,18 +128,12 @@ class World:
             outbox = task.waiting.outbox
             ends: dict[Place, tuple[int, int]] = {}
             for place, records in outbox.records.items():
-                self._notice(worker, place)
                 offsets = [self.kafka.append(place, *record) for record in records]
                 ends[place] = offsets[0], offsets[-1]
-            self._say(f"{worker.name} {task.name} publishes {_described(ends)}")
+                if place[0] == topics.JOURNEYS_CHANGELOG.name and worker.generation < self.generation:
+                    self._zombie_wrote[place[1]] = offsets[-1]
+            self._say(f"{worker.name} {task.name} publishes {described(ends)}")
             task.resume(ends)
-
-    def _notice(self, worker: Worker, place: Place) -> None:
-        if place[0] == topics.JOURNEYS_CHANGELOG.name:
-            if worker.generation == self.generation:
-                self._successor_wrote.add(place[1])
-            elif place[1] not in self._successor_wrote:
-                self.unnoticed_zombie = True
 
     def _commit(self) -> None:
         awake = self._awake()
@@ -178,13 +168,17 @@ class World:
                 if offsets:
                     got_out[place] = offsets[0], offsets[-1]
             if got_out:
-                self._say(f"{worker.name} {task.name} got out {_described(got_out)}")
+                self._say(f"{worker.name} {task.name} got out {described(got_out)}")
         self._say(f"{worker.name} is killed")
-        worker.crash()
-        self.workers.remove(worker)
+        self.kill(worker)
         if not self._awake():
             self._start_worker()
         self._rebalance(self.choose(PARTITIONS))
+
+    def kill(self, worker: Worker) -> None:
+        """Nothing more of it gets out. The group does not know yet."""
+        worker.crash()
+        self.workers.remove(worker)
 
     def _pause(self) -> None:
         """SIGSTOP past the session timeout: the group goes on without it."""
@@ -227,6 +221,15 @@ class World:
     def _awake(self) -> list[Worker]:
         return [worker for worker in self.workers if not worker.paused]
 
+    def _current(self) -> list[Worker]:
+        return [worker for worker in self.workers if worker.generation == self.generation]
+
+    def join(self) -> Worker:
+        """A worker starts and takes part in a rebalance."""
+        self._start_worker()
+        self._rebalance(0)
+        return self.workers[-1]
+
     def _start_worker(self) -> None:
         self.started += 1
         self.workers.append(Worker(f"w{self.started}", self.kafka, self._without, self._clock))
@@ -236,22 +239,27 @@ class World:
         members = self._awake()
         if not members:
             return
+        before = {partition: worker for worker in self._current() for partition in worker.owned}
         for member in members:
             member.commit(self.generation)
         self.generation += 1
-        self._successor_wrote = set()
         owners = {partition: members[(partition + shift) % len(members)] for partition in range(PARTITIONS)}
+        for partition, last in list(self._zombie_wrote.items()):
+            if before.get(partition) is not owners[partition]:
+                noticed = partition in before and before[partition].known_offset(partition) >= last
+                self.unnoticed_zombie |= not noticed
+                del self._zombie_wrote[partition]
         for member in members:
             member.rebalance(self.generation, {p for p, owner in owners.items() if owner is member})
         self._say(f"rebalance: {', '.join(f'{p} to {owner.name}' for p, owner in owners.items())}")
 
-    def _end_calmly(self) -> None:
+    def end_calmly(self) -> None:
+        """Nothing goes wrong any more until everything is done."""
         self._say("from here on nothing goes wrong")
         for worker in self.workers:
             worker.paused = False
         while self._waiting:
-            place, key, value = self._keyed(self._waiting.pop(0), elsewhere=False)
-            self.kafka.append(place, key, value)
+            self.publish(self._waiting.pop(0))
         self._rebalance(0)
         for _ in range(ROUNDS):
             if not (self._round() or self._deadlines()):
@@ -260,20 +268,25 @@ class World:
 
     def _round(self) -> bool:
         """Everybody does what there is to do; False once there is nothing."""
+        active = [self.work(worker) for worker in self.workers]
+        return any(active)
+
+    def work(self, worker: Worker) -> bool:
+        """A worker does what there is to do; False once there is nothing."""
         active = False
-        for worker in self.workers:
-            for task, place in worker.can_fetch():
-                active |= worker.fetch(task, place, 1000) > 0
-            while ready := worker.ready():
-                active = True
-                self._go_on(worker, ready[0])
-            worker.commit(self.generation)
+        for task, place in worker.can_fetch():
+            active |= worker.fetch(task, place, 1000) > 0
+        while ready := worker.ready():
+            active = True
+            self.go_on(worker, ready[0])
+        worker.commit(self.generation)
         return active
 
     def _deadlines(self) -> bool:
         """Whose deadlines have passed hears of it; False if there is nobody."""
         self.idle_seconds += 2 * IDLE_SECONDS * self._ticking
-        began = [worker.start_timer() for worker in self.workers]
+        # foreign writes count once they were seen often enough
+        began = [worker.start_timer() for _ in range(LOOKS) for worker in self.workers]
         return any(began)
 
     def _clock(self) -> float:
@@ -284,15 +297,7 @@ class World:
         for worker in self.workers:
             worker.crash()
         self.workers = []
-        self._start_worker()
-        self._rebalance(0)
-        return self.workers[0]
+        return self.join()
 
     def _say(self, line: str) -> None:
         self.trace.append(line)
-
-
-def _described(ends: dict[Place, tuple[int, int]]) -> str:
-    return ", ".join(
-        f"{topic}/{partition} {first}-{last}" for (topic, partition), (first, last) in ends.items()
-    )

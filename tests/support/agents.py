@@ -76,6 +76,7 @@ def worker_app(publisher: Any = None, partitions: int = 1) -> WorkerApp:
     """The worker's own application, not started: it knows the topics, and `publisher` takes its outboxes."""
     app = WorkerApp(Settings(partitions=partitions))
     app.topic_partitions = {app.settings.topic(topic.name): partitions for topic in topics.ALL}
+    app.committed_offset = lambda *_: 0  # type: ignore[method-assign]  # its consumer has not started
     if publisher is not None:
         app.publisher = publisher
     return app
@@ -88,10 +89,11 @@ class AgentApp:
 
     def __init__(self, partitions: int) -> None:
         self.settings = Settings(partitions=partitions)
-        self.publisher = self.tables = self
+        self.publisher = self.tables = self.log_reader = self
         self.topic_partitions = {topic.name: partitions for topic in topics.ALL}
         self.states: list[ChangelogState[Any]] = []
         self.agents: list[tuple[str, str, Callable[[Any], Any]]] = []  #: name, topic, coroutine function
+        self.timers: list[Callable[[], Any]] = []
 
     def start(self, clock: Callable[[], float], rules: JourneyRules = RULES) -> Journeys:
         """Create the agents: their states and coroutine functions register here. Returns the agent of deadlines."""
@@ -113,7 +115,7 @@ class AgentApp:
 
     def timer(self, interval: float) -> Callable[[Any], Any]:
         assert interval > 0
-        return lambda deadlines: deadlines
+        return self.timers.append
 
     def outbox(self) -> Outbox:
         return Outbox(self.topic_partitions)
@@ -127,9 +129,24 @@ class AgentApp:
     async def publish(self, outbox: Outbox) -> dict[Place, tuple[int, int]]:
         raise NotImplementedError
 
+    def committed_offset(self, topic: str, partition: int) -> int:  # noqa: ARG002
+        """Nothing is committed, unless a subclass has a log."""
+        return 0
+
+    async def ends(self, topic: str, partitions: Iterable[int]) -> dict[int, int]:  # noqa: ARG002
+        """Of the log reader: nobody else writes changelogs, unless a subclass has a log."""
+        return {}
+
+    async def read(self, topic: str, partition: int, start: int) -> list[Any]:  # noqa: ARG002
+        """Of the log reader."""
+        return []
+
 
 def recover(
-    state: ChangelogState[Any], partitions: Iterable[int], read: Callable[[Place, int], Iterable[list[Any]]]
+    state: ChangelogState[Any],
+    partitions: Iterable[int],
+    read: Callable[[Place, int], Iterable[list[Any]]],
+    generation: int = 0,
 ) -> int:
     """Recover a state as Faust does after a rebalance. Returns how many changelog records were applied.
 
@@ -137,7 +154,7 @@ def recover(
     """
     parts = {TP(state.topic_name, partition) for partition in partitions}
     count = 0
-    at_once(state.on_rebalance(parts, set(), set()))
+    at_once(state.on_rebalance(parts, set(), set(), generation))
     for part in parts:
         known = state.persisted_offset(part)
         for records in read((part.topic, part.partition), 0 if known is None else known + 1):

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from schemas.encoding.record_types import RESOLVED_TOUCHPOINT
 from schemas.records import IdentityAssignment, ResolvedTouchpoint, Touchpoint
 from streams.identity.resolution.ownership import NO_VERSION
-from streams.journeys.timeline.timeline import Effects, Timeline
+from streams.journeys.timeline.effects import Effects
+from streams.journeys.timeline.timeline import Timeline
 from tests.support.built_in import CATALOGUE
 from tests.support.journeys import touchpoint
 
@@ -96,13 +97,13 @@ def give(timeline: Timeline, item: Touchpoint, version: int = NO_VERSION) -> Eff
 
 
 def fed(arriving: Iterable[Touchpoint], rules: object, profile: str = "p1", every: int = 1) -> Timeline:
-    """A timeline after these touchpoints, frozen after every so many, as after fetches."""
+    """A timeline after these touchpoints, summed up after every so many, as after fetches."""
     timeline = Timeline("default", profile)
     for number, item in enumerate(arriving):
         give(timeline, item)
         if number % every == 0:
-            timeline.freeze(CATALOGUE, rules, Effects())  # type: ignore[arg-type]
-    timeline.freeze(CATALOGUE, rules, Effects())  # type: ignore[arg-type]
+            timeline.summarise(CATALOGUE, rules, Effects())  # type: ignore[arg-type]
+    timeline.summarise(CATALOGUE, rules, Effects())  # type: ignore[arg-type]
     return timeline
 
 

@@ -14,7 +14,6 @@ FILES: Mapping[str, str] = {
     "schemas/records.py": "one class a contract, nothing else: a field a line, in one place to look it up",
     "streams/journeys/state/fold.py": "the steps of the fold in their order, and the state they end in",
     "streams/journeys/state/issues.py": "one state machine: opening, contacts, solving and deadlines of an issue",
-    "streams/journeys/timeline/timeline.py": "the timeline, its cached fold and its copies; to be split in three",
     "streams/collect/openapi.py": "the OpenAPI document: one literal",
     "sinks/clickhouse/write/encoding/tables.py": "one table: every column of every ClickHouse table, a line each",
 }

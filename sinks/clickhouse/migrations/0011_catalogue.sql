@@ -50,11 +50,11 @@ COMMENT 'Those journey rules in force that views use; read with FINAL';
 CREATE OR REPLACE VIEW unknown_names AS
 WITH
     known AS (
-        SELECT 'type' AS kind, name FROM catalogue_types FINAL WHERE is_deleted = 0
+        SELECT 'type' AS kind, name, if(alias_of = '', name, alias_of) AS means FROM catalogue_types FINAL WHERE is_deleted = 0
         UNION ALL
-        SELECT 'channel' AS kind, name FROM catalogue_channels FINAL WHERE is_deleted = 0
+        SELECT 'channel' AS kind, name, if(alias_of = '', name, alias_of) AS means FROM catalogue_channels FINAL WHERE is_deleted = 0
         UNION ALL
-        SELECT 'purpose' AS kind, name FROM catalogue_purposes FINAL WHERE is_deleted = 0
+        SELECT 'purpose' AS kind, name, name AS means FROM catalogue_purposes FINAL WHERE is_deleted = 0
     ),
     unknown AS (
         SELECT tenant, kind, name, source, count() AS touchpoints, min(occurred_at) AS first_at, max(occurred_at) AS last_at
@@ -70,7 +70,7 @@ WITH
         GROUP BY tenant, kind, name, source
     ),
     distances AS (
-        SELECT unknown.kind AS kind, unknown.name AS name, known.name AS near,
+        SELECT unknown.kind AS kind, unknown.name AS name, known.means AS near,
             damerauLevenshteinDistance(unknown.name, known.name) AS distance
         FROM (SELECT DISTINCT kind, name FROM unknown) AS unknown
         INNER JOIN known ON known.kind = unknown.kind

@@ -7,6 +7,7 @@ from clickhouse_driver import Client
 
 from schemas.catalogue import Catalogue
 from schemas.settings import ClickHouse
+from schemas.touchpoint.erasure_names import ERASURE_REQUESTED, LIKELY_ERASURE
 from sinks.clickhouse.connection import connect, translated
 
 #: Table → columns. The name is first; every table has is_deleted besides.
@@ -25,7 +26,7 @@ _MISSPELT: Final = """
     FROM touchpoints
     WHERE type IN (
         SELECT type FROM (SELECT DISTINCT toString(type) AS type FROM touchpoints)
-        WHERE damerauLevenshteinDistance(type, 'erasure_requested') <= 4
+        WHERE (damerauLevenshteinDistance(type, %(asked)s) <= 4 OR match(type, %(likely)s))
         AND type NOT IN (SELECT name FROM catalogue_types FINAL WHERE is_deleted = 0)
     )
     GROUP BY type, source
@@ -91,7 +92,9 @@ def misspelt_erasures(where: ClickHouse) -> list[tuple[str, str, int]]:
     client = connect(where)
     try:
         with translated(where):
-            found: list[tuple[str, str, int]] = client.execute(_MISSPELT)
+            found: list[tuple[str, str, int]] = client.execute(
+                _MISSPELT, {"asked": ERASURE_REQUESTED, "likely": LIKELY_ERASURE}
+            )
     finally:
         client.disconnect()
     return found

@@ -6,21 +6,19 @@ the state hash omits them.
 """
 
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from schemas.catalogue import Catalogue
 from schemas.encoding.record_types import PREDICTION_MODEL
+from schemas.encoding.splicing import encode_predictions, put_predictions
 from schemas.records import LikelyNext, Touchpoint
-from schemas.touchpoint.events import event_key
-from streams.journeys.prediction.recent_path import Trail
+from streams.journeys.changelog_keys import Kind
+from streams.journeys.prediction.recent_path import RecentPath
 from streams.journeys.prediction.risk import Risk, Standing
 from streams.journeys.prediction.transitions import Origin, Transitions
 from streams.journeys.rules.rules import JourneyRules
-from streams.journeys.state.state_hash import predicting
 from streams.journeys.timeline.timeline import Timeline
 
-#: The kind of record in a model's changelog key, `tenant//m/`: a profile's has its id and another kind there.
-MODEL_KIND: Final = b"m"
 #: The form of the model: the first part of its version.
 FORM: Final = 1
 LIKELY: Final = 3  #: types that a state names
@@ -37,7 +35,7 @@ MOST_RENEWAL: Final = 20_000
 class Model:
     """The model of one tenant, learnt from the journeys of one partition."""
 
-    __slots__ = ("_likely", "_renew_at", "_risks", "learnt", "renewed", "risk", "transitions")
+    __slots__ = ("_likely", "_renew_at", "_risks", "encoded", "learnt", "renewed", "risk", "transitions")
 
     def __init__(self, half_life: int) -> None:
         self.transitions = Transitions(half_life)
@@ -47,6 +45,8 @@ class Model:
         self._renew_at = LEAST_RENEWAL
         self._likely: dict[Origin, list[LikelyNext]] = {}
         self._risks: dict[Standing, float | None] = {}
+        #: what the model of the last renewal predicts, as journey states end with it
+        self.encoded: dict[Standing, bytes] = {}
 
     def likely_next(self, origin: Origin) -> list[LikelyNext]:
         """The most probable types of the next inbound touchpoint. Cached until the next renewal."""
@@ -79,6 +79,7 @@ class Model:
         self._renew_at = self.learnt + min(MOST_RENEWAL, max(LEAST_RENEWAL, self.learnt // 20))
         self._likely.clear()
         self._risks.clear()
+        self.encoded.clear()
 
     def dump(self) -> dict[str, Any]:
         """As PredictionModel.avsc holds it."""
@@ -107,6 +108,13 @@ class Model:
             self.renew()
 
 
+class Predicted(Protocol):
+    """A journey, as far as predictions need it."""
+
+    timeline: Timeline
+    path: RecentPath | None
+
+
 class Predictions:
     """The models of one partition, and the predictions for its journeys."""
 
@@ -124,23 +132,24 @@ class Predictions:
             found = self._models[tenant] = Model(self._rules.prediction_half_life_ms)
         return found
 
-    def arrived(self, timeline: Timeline, touchpoint: Touchpoint, clock: float) -> None:
-        """Learn a touchpoint that is new on its timeline. Mutates `timeline.trail`. `clock` is in seconds."""
-        event = event_key(touchpoint)
-        if event not in timeline.entries:
-            return  # forwarded, late beyond the horizon, or erased
-        stamp = at, _ = touchpoint["occurred_at"], event
-        trail, timeline.trail = timeline.trail, None
-        if stamp != timeline.order[-1] or (trail is not None and stamp <= trail.last):
-            return  # late: the recent path is rebuilt when it is needed
-        if trail is None:
-            trail = self._read(timeline, but=1)
-        timeline.trail = trail
+    def arrived(self, journey: Predicted, touchpoint: Touchpoint, event: str, clock: float) -> None:
+        """Learn a touchpoint, with its event_key, that is new on its timeline. `clock` is in seconds.
+
+        Mutates `journey.path`.
+        """
+        timeline, path = journey.timeline, journey.path
+        at = touchpoint["occurred_at"]
+        stamp = at, event
+        if stamp != timeline.order[-1] or (path is not None and stamp <= path.last):
+            journey.path = None  # late: the recent path is rebuilt when it is needed
+            return
+        if path is None:
+            path = journey.path = self._read(timeline, but=1)
         if at > clock * 1000 + MAX_AHEAD_MS:
-            trail.advance(touchpoint, self._catalogue)
+            path.advance(touchpoint, self._catalogue)
             return
         model = self.model(timeline.tenant)
-        trail.advance(
+        path.advance(
             touchpoint,
             self._catalogue,
             model.transitions if self._rules.predict_next else None,
@@ -149,27 +158,33 @@ class Predictions:
         if model.count():
             self._due.add(timeline.tenant)
 
-    def attach(self, sealed: bytes, timeline: Timeline) -> bytes:
-        """The encoded state of a journey with its predictions, if the model has learnt enough; else `sealed`."""
-        model = self.model(timeline.tenant)
+    def attach(self, sealed: bytes, journey: Predicted) -> bytes:
+        """The encoded state of a journey with its predictions, if the model has learnt enough; else `sealed`.
+
+        Rebuilds `journey.path` if it is needed and None.
+        """
+        model = self.model(journey.timeline.tenant)
         if not model.renewed:
             return sealed
-        trail = timeline.trail
-        if trail is None:
-            trail = timeline.trail = self._read(timeline)
-        return predicting(
-            sealed,
-            model.likely_next(trail.origin) if self._rules.predict_next else [],
-            model.issue_risk(trail.standing()) if self._rules.predict_risk else None,
-            f"{FORM}.{self._partition}.{model.renewed}",
-        )
+        path = journey.path
+        if path is None:
+            path = journey.path = self._read(journey.timeline)
+        standing = path.standing()
+        predictions = model.encoded.get(standing)
+        if predictions is None:
+            predictions = model.encoded[standing] = encode_predictions(
+                model.likely_next((standing.stage, standing.type)) if self._rules.predict_next else [],
+                model.issue_risk(standing) if self._rules.predict_risk else None,
+                f"{FORM}.{self._partition}.{model.renewed}",
+            )
+        return put_predictions(sealed, predictions)
 
     def changelog(self) -> Iterator[tuple[bytes, bytes]]:
         """Renew the models that are due. Returns their changelog records."""
         for tenant in sorted(self._due):
             model = self._models[tenant]
             model.renew()
-            yield tenant.encode() + b"//" + MODEL_KIND + b"/", PREDICTION_MODEL.encode(model.dump())
+            yield tenant.encode() + b"/" + Kind.MODEL, PREDICTION_MODEL.encode(model.dump())
         self._due.clear()
 
     def restore(self, tenant: str, value: bytes) -> None:
@@ -177,12 +192,12 @@ class Predictions:
         model = self._models[tenant] = Model(self._rules.prediction_half_life_ms)
         model.load(PREDICTION_MODEL.decode(value))
 
-    def _read(self, timeline: Timeline, but: int = 0) -> Trail:
+    def _read(self, timeline: Timeline, but: int = 0) -> RecentPath:
         """The recent path of a journey, rebuilt from its timeline without the newest `but` touchpoints."""
-        trail = Trail(with_risk=self._rules.predict_risk)
+        path = RecentPath(with_risk=self._rules.predict_risk)
         for touchpoint in reversed(list(self._back(timeline, but))):
-            trail.advance(touchpoint, self._catalogue)
-        return trail
+            path.advance(touchpoint, self._catalogue)
+        return path
 
     def _back(self, timeline: Timeline, but: int) -> Iterator[Touchpoint]:
         """The newest touchpoints, newest first, as far as the recent path depends on them.

@@ -19,7 +19,7 @@ FRICTION_BUCKETS: Final = (0.5, 3.0)
 _FRICTION_HALF_LIFE_MS: Final = 24 * 3_600_000
 
 
-class Trail:
+class RecentPath:
     """The recent path of one journey, given its touchpoints in fold order. Its size is bounded."""
 
     __slots__ = ("_acts", "_friction", "_issues", "_risks", "last", "stage", "type")
@@ -42,14 +42,14 @@ class Trail:
         return self.last, self.stage, self.type, friction, self._issues, self._acts, risks
 
     @classmethod
-    def load(cls, dumped: tuple[Any, ...]) -> "Trail":
+    def load(cls, dumped: tuple[Any, ...]) -> "RecentPath":
         """Back from `dump`."""
-        trail = cls(with_risk=False)
-        trail.last, trail.stage, trail.type, friction, trail._issues, trail._acts, risks = dumped
-        trail._friction.load(friction)
+        path = cls(with_risk=False)
+        path.last, path.stage, path.type, friction, path._issues, path._acts, risks = dumped
+        path._friction.load(friction)
         if risks is not None:
-            trail._risks = deque((at, Standing(*standing)) for at, standing in risks)
-        return trail
+            path._risks = deque((at, Standing(*standing)) for at, standing in risks)
+        return path
 
     @property
     def origin(self) -> Origin:

@@ -27,7 +27,7 @@ class Standing(NamedTuple):
 
     stage: str
     type: str  #: "" when the catalogue does not name it
-    friction: int  #: bucket, see Trail
+    friction: int  #: bucket, see RecentPath
     open_issue: bool
 
 

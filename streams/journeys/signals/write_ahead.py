@@ -7,14 +7,12 @@ publication itself is in the changelog. What recovery still finds is perhaps rai
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Final
 
 from schemas.encoding.record_types import JOURNEY_SIGNAL, SIGNALS_WRITTEN_AHEAD
 from schemas.encoding.splices import signals_written_ahead
 from schemas.records import SignalWrittenAhead
+from streams.journeys.changelog_keys import Kind
 from streams.journeys.state.signals import Signal
-
-INTENTION: Final = b"/i/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +22,11 @@ class _Perhaps:
 
 
 @dataclass(slots=True)
-class Intentions:
-    """Those of one partition. Versions are JourneySignal's: they name a publication of a profile."""
+class SignalWriteAhead:
+    """The signals that one partition writes ahead.
+
+    Versions are JourneySignal's: they name a publication of a profile.
+    """
 
     _raising: dict[tuple[bytes, int], tuple[int, list[tuple[str, bytes]]]] = field(default_factory=dict)
     _perhaps: dict[bytes, dict[int, _Perhaps]] = field(default_factory=dict)
@@ -51,7 +52,8 @@ class Intentions:
 
     def now(self, key: bytes, now: int) -> int:
         """A time that no publication of the profile was ahead of: what was due then is due still."""
-        return max((now, *(perhaps.now for perhaps in self._perhaps.get(key, {}).values())))
+        perhaps = self._perhaps.get(key)
+        return max(now, *(raised.now for raised in perhaps.values())) if perhaps else now
 
     def settle(self, key: bytes, version: int) -> Iterator[Signal]:
         """The signals that are perhaps raised, and that a publication of this version decides on.
@@ -67,10 +69,6 @@ class Intentions:
     def ripe(self, key: bytes, version: int) -> list[int]:
         """The versions of what is perhaps raised and that a publication of this version decides on."""
         return [raised for raised in self._perhaps.get(key, ()) if raised <= version]
-
-    def suspect(self, key: bytes, version: int, now: int, signals: Iterable[Signal]) -> None:
-        """Note signals that a publication of this version perhaps raised; the profile's next one decides on them."""
-        self._perhaps.setdefault(key, {})[version] = _Perhaps(now, tuple(signals))
 
     def profiles(self) -> Iterable[bytes]:
         """The profiles of which something is perhaps raised."""
@@ -88,7 +86,7 @@ class Intentions:
 
 def _record_key(key: bytes, version: int) -> bytes:
     # a key for each publication: a worker that lost the partition deletes nobody's but its own
-    return key + INTENTION + str(version).encode()
+    return key + Kind.WRITE_AHEAD + str(version).encode()
 
 
 def _decode(value: bytes) -> _Perhaps:

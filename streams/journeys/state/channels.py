@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from schemas.records import ChannelUse
 from streams.journeys.rules.rules import JourneyRules
+from streams.journeys.state.sessions import Session, SessionPool
 from streams.journeys.state.signals import MAX_CAUSES, SignalBook
 from streams.journeys.state.values.bounded import put
 from streams.journeys.state.values.stamps import Marked, Stamp, dump_marked, last_of, load_marked
@@ -77,8 +78,8 @@ class Channels:
         )
         return None if best is None else best[3]
 
-    def dump(self) -> dict[str, Any]:
-        """As FrozenSummary.avsc holds them."""
+    def dump(self, _: SessionPool) -> dict[str, Any]:
+        """As FoldSummary.avsc holds them."""
         return {
             "channels": self._uses,
             "last_channel": dump_marked(self._last),
@@ -87,7 +88,7 @@ class Channels:
             "hopped_at": self._hopped_at,
         }
 
-    def load(self, record: dict[str, Any]) -> None:
+    def load(self, record: dict[str, Any], _: list[Session]) -> None:
         """Back from `dump`."""
         self._uses = record["channels"]
         self._last = load_marked(record["last_channel"])

@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from schemas.records import ConsentDecision
+from streams.journeys.state.sessions import Session, SessionPool
 from streams.journeys.state.signals import Signal, SignalBook
 from streams.journeys.state.values.bounded import put
 
@@ -42,9 +43,9 @@ class Consent:
         """A signal for each purpose whose consent was withdrawn and not given again."""
         return list(self._withdrawn.values())
 
-    def dump(self) -> list[dict[str, Any]]:
-        """As FrozenSummary.avsc holds it."""
-        return [
+    def dump(self, _: SessionPool) -> dict[str, Any]:
+        """As FoldSummary.avsc holds it."""
+        decisions = [
             {
                 "purpose": purpose,
                 "at": at,
@@ -53,13 +54,14 @@ class Consent:
             }
             for purpose, (at, decision) in self._decisions.items()
         ]
+        return {"consent": decisions}
 
-    def load(self, decisions: list[dict[str, Any]]) -> None:
+    def load(self, record: dict[str, Any], _: list[Session]) -> None:
         """Back from `dump`."""
-        for record in decisions:
-            self._decisions[record["purpose"]] = record["at"], record["decision"]
-            if record["withdrawn"] is not None:
-                self._withdrawn[record["purpose"]] = Signal.load(record["withdrawn"])
+        for item in record["consent"]:
+            self._decisions[item["purpose"]] = item["at"], item["decision"]
+            if item["withdrawn"] is not None:
+                self._withdrawn[item["purpose"]] = Signal.load(item["withdrawn"])
 
     def absorb(self, other: "Consent") -> None:
         """Merge another identifier's decisions into these: the later one stays, of equal times the stricter one."""

@@ -4,6 +4,8 @@ from collections import deque
 from typing import Any
 
 from streams.journeys.rules.custom_rules import CountRule
+from streams.journeys.rules.rules import JourneyRules
+from streams.journeys.state.sessions import Session, SessionPool
 from streams.journeys.state.signals import MAX_CAUSES, SignalBook
 from streams.journeys.state.values.stamps import Stamp, dump_marked
 
@@ -11,9 +13,10 @@ from streams.journeys.state.values.stamps import Stamp, dump_marked
 class Counts:
     """The newest touchpoints of each rule that counts them."""
 
-    __slots__ = ("_book", "_met_at", "_seen")
+    __slots__ = ("_book", "_met_at", "_rules", "_seen")
 
-    def __init__(self, book: SignalBook) -> None:
+    def __init__(self, rules: JourneyRules, book: SignalBook) -> None:
+        self._rules = rules
         self._book = book
         self._seen: dict[str, deque[Stamp]] = {}
         self._met_at: dict[str, int] = {}
@@ -32,9 +35,9 @@ class Counts:
             causes = tuple(cause for _, cause in seen)[-MAX_CAUSES:]
             self._book.remember(rule.name, at, causes, {"touchpoints": str(rule.at_least)})
 
-    def dump(self) -> list[dict[str, Any]]:
-        """As FrozenSummary.avsc holds them."""
-        return [
+    def dump(self, _: SessionPool) -> dict[str, Any]:
+        """As FoldSummary.avsc holds them."""
+        counts = [
             {
                 "rule": name,
                 "met_at": self._met_at.get(name),
@@ -42,17 +45,18 @@ class Counts:
             }
             for name, seen in sorted(self._seen.items())
         ]
+        return {"counts": counts}
 
-    def load(self, counts: list[dict[str, Any]], rules: tuple[CountRule, ...]) -> None:
+    def load(self, record: dict[str, Any], _: list[Session]) -> None:
         """Back from `dump`; counts of rules that no longer exist are dropped."""
-        at_least = {rule.name: rule.at_least for rule in rules}
-        for record in counts:
-            name = record["rule"]
+        at_least = {rule.name: rule.at_least for rule in self._rules.counts}
+        for count in record["counts"]:
+            name = count["rule"]
             if name in at_least:
-                stamps = [(item["at"], item["event_id"]) for item in record["seen"]]
+                stamps = [(item["at"], item["event_id"]) for item in count["seen"]]
                 self._seen[name] = deque(stamps, maxlen=at_least[name])
-                if record["met_at"] is not None:
-                    self._met_at[name] = record["met_at"]
+                if count["met_at"] is not None:
+                    self._met_at[name] = count["met_at"]
 
     def absorb(self, other: "Counts") -> None:
         """Merge another identifier's counts into these."""

@@ -72,7 +72,7 @@ class Expectation:
         return known
 
     def dump(self, pool: SessionPool) -> dict[str, Any]:
-        """As FrozenSummary.avsc holds it."""
+        """As FoldSummary.avsc holds it."""
         return {
             "kind": self.kind, "signal": self.signal, "opened_at": self.opened_at, "event_id": self.event,
             "session": pool.number(self.session), "any_session": self.any_session, "due_at": self._due_at,
@@ -151,7 +151,7 @@ class Expectations:
         return [expectation.due_at() for expectation in self._newest if expectation.status(now) == "OPEN"]
 
     def dump(self, pool: SessionPool) -> dict[str, Any]:
-        """As FrozenSummary.avsc holds them."""
+        """As FoldSummary.avsc holds them."""
         return {
             "carts": self.carts,
             "carts_met_before": self._met_before,

@@ -1,22 +1,18 @@
 """The commutative facts of a journey: counts, sums, firsts and lasts.
 
 Each is an associative and commutative aggregate over the touchpoints. So any grouping of them gives the same value, and
-freezing the oldest touchpoints changes none.
+summing up the oldest touchpoints changes none.
 """
 
 from typing import Any, Final
 
-from schemas.records import Identifier, Touchpoint
+from schemas.records import Touchpoint
 from streams.journeys.rules.meaning import Meaning
+from streams.journeys.state.sessions import Session, SessionPool
 from streams.journeys.state.values.bounded import put
-from streams.journeys.state.values.stamps import Marked, Stamp, dump_marked, first_of, last_of, load_marked
+from streams.journeys.state.values.stamps import Marked, dump_marked, first_of, last_of, load_marked
 
 _COUNTS: Final = ("touchpoints", "ouch_moments", "wow_moments")
-
-
-def last_answer(one: Marked | None, other: Marked) -> Marked:
-    """The newer of two answers of one kind; of two that were given at one time, the better."""
-    return one if one is not None and (one[0], one[2]) >= (other[0], other[2]) else other
 
 
 class Facts:
@@ -24,18 +20,15 @@ class Facts:
 
     __slots__ = (
         "account", "as_of", "components", "experiments", "first_campaign", "first_seen", "last_campaign",
-        "ouch_moments", "owners", "scores",
-        "touchpoints", "wow_moments",
+        "ouch_moments", "touchpoints", "wow_moments",
     )  # fmt: skip
 
     def __init__(self) -> None:
         self.touchpoints = 0
         self.first_seen = self.as_of = 0  #: UTC ms
-        self.owners: dict[tuple[str, str], Stamp] = {}  #: identifier → its first touchpoint
         self.account: Marked | None = None
         self.components: dict[str, int] = {}
         self.ouch_moments = self.wow_moments = 0
-        self.scores: dict[str, Marked] = {}
         self.experiments: dict[str, Marked] = {}
         self.first_campaign: Marked | None = None
         self.last_campaign: Marked | None = None
@@ -63,49 +56,30 @@ class Facts:
             if self.first_campaign is None:
                 self.first_campaign = self.last_campaign
 
-    def identifiers(self) -> list[Identifier]:
-        """The identifiers that own the touchpoints, sorted."""
-        return [{"type": kind, "value": value} for kind, value in sorted(self.owners)]
-
-    def score(self, kind: str) -> float | None:
-        """The latest survey answer of a kind; None if there is none."""
-        marked = self.scores.get(kind)
-        return None if marked is None else marked[2]
-
-    def dump(self) -> dict[str, Any]:
-        """As FrozenSummary.avsc holds them."""
+    def dump(self, _: SessionPool) -> dict[str, Any]:
+        """As FoldSummary.avsc holds them."""
         record: dict[str, Any] = {name: getattr(self, name) for name in _COUNTS}
         return record | {
             "first_seen": self.first_seen,
             "as_of": self.as_of,
-            "owners": [
-                {"type": node[0], "value": node[1], "first": dump_marked((*stamp, ""))}
-                for node, stamp in self.owners.items()
-            ],
             "account_id": dump_marked(self.account),
             "components": self.components,
-            "scores": {name: dump_marked(marked) for name, marked in self.scores.items()},
             "experiments": {name: dump_marked(marked) for name, marked in self.experiments.items()},
             "first_campaign": dump_marked(self.first_campaign),
             "last_campaign": dump_marked(self.last_campaign),
         }
 
-    def load(self, record: dict[str, Any]) -> None:
+    def load(self, record: dict[str, Any], _: list[Session]) -> None:
         """Back from `dump`. Raises ValueError."""
         for name in _COUNTS:
             setattr(self, name, record[name])
         self.first_seen, self.as_of = record["first_seen"], record["as_of"]
-        self.owners = {
-            (item["type"], item["value"]): (item["first"]["at"], item["first"]["event_id"])
-            for item in record["owners"]
-        }
         self.account = load_marked(record["account_id"])
         self.components = dict(record["components"])
-        for name in ("scores", "experiments"):
-            marked = {
-                key: (item["at"], item["event_id"], item["value"]) for key, item in record[name].items()
-            }
-            setattr(self, name, marked)
+        self.experiments = {
+            name: (item["at"], item["event_id"], item["value"])
+            for name, item in record["experiments"].items()
+        }
         self.first_campaign = load_marked(record["first_campaign"])
         self.last_campaign = load_marked(record["last_campaign"])
 
@@ -115,14 +89,10 @@ class Facts:
         self.as_of = max(self.as_of, other.as_of) if self.touchpoints else other.as_of
         for name in _COUNTS:
             setattr(self, name, getattr(self, name) + getattr(other, name))
-        for node, stamp in other.owners.items():
-            put(self.owners, node, min(stamp, self.owners.get(node, stamp)))
         self.account = last_of(self.account, other.account)
         for component, at in other.components.items():
             self.components[component] = max(at, self.components.get(component, at))
         for name, marked in other.experiments.items():
             put(self.experiments, name, last_of(self.experiments.get(name), marked) or marked)
-        for name, marked in other.scores.items():
-            put(self.scores, name, last_answer(self.scores.get(name), marked))
         self.first_campaign = first_of(self.first_campaign, other.first_campaign)
         self.last_campaign = last_of(self.last_campaign, other.last_campaign)

@@ -95,7 +95,7 @@ class Issue:
         return True
 
     def dump(self, pool: SessionPool) -> dict[str, Any]:
-        """As FrozenSummary.avsc holds it."""
+        """As FoldSummary.avsc holds it."""
         record = {name: getattr(self, name) for name in _DUMPED}
         return record | {
             "event_id": self.event, "channels": sorted(self.channels), "causes": list(self.causes),
@@ -235,7 +235,7 @@ class Issues:
         return [issue.due_at for issue in self._open.values() if now <= issue.due_at]
 
     def dump(self, pool: SessionPool) -> dict[str, Any]:
-        """As FrozenSummary.avsc holds them."""
+        """As FoldSummary.avsc holds them."""
         return {
             "issues": [
                 issue.dump(pool) for issues in (self._open, self._solved) for issue in issues.values()

@@ -13,6 +13,8 @@ from typing import Any, Final
 from schemas.records import Touchpoint
 from schemas.touchpoint.events import event_key
 from streams.journeys.rules.meaning import Meaning
+from streams.journeys.state.channels import Channels
+from streams.journeys.state.sessions import Session, SessionPool
 from streams.journeys.state.values.bounded import put
 from streams.journeys.state.values.stamps import Marked, Stamp, dump_marked, first_of, load_marked
 
@@ -50,9 +52,10 @@ class _Known:
 class Orders:
     """The orders of one journey."""
 
-    __slots__ = ("_known", "orders", "orders_cancelled", "orders_returned", "revenue")
+    __slots__ = ("_channels", "_known", "orders", "orders_cancelled", "orders_returned", "revenue")
 
-    def __init__(self) -> None:
+    def __init__(self, channels: Channels) -> None:
+        self._channels = channels
         self.orders = self.orders_returned = self.orders_cancelled = 0
         self.revenue: dict[str, int] = {}  #: currency → minor units, exact and unbounded
         self._known: dict[tuple[str, str], _Known] = {}  #: by effect and order id, oldest first
@@ -93,8 +96,8 @@ class Orders:
         """Revenue as the journey state publishes it: minor units per currency, clamped to the range of an Avro long."""
         return {name: max(-_LONG_MAX, min(_LONG_MAX, total)) for name, total in sorted(self.revenue.items())}
 
-    def dump(self) -> dict[str, Any]:
-        """As FrozenSummary.avsc holds them."""
+    def dump(self, _: SessionPool) -> dict[str, Any]:
+        """As FoldSummary.avsc holds them."""
         record: dict[str, Any] = {name: getattr(self, name) for name in _COUNTS.values()}
         return record | {
             "revenue": {name: str(total) for name, total in self.revenue.items()},
@@ -107,7 +110,7 @@ class Orders:
             ],
         }  # fmt: skip
 
-    def load(self, record: dict[str, Any]) -> None:
+    def load(self, record: dict[str, Any], _: list[Session]) -> None:
         """Back from `dump`, if it is `sound`."""
         for name in _COUNTS.values():
             setattr(self, name, record[name])
@@ -117,16 +120,15 @@ class Orders:
             stamp = first["at"], first["event_id"]
             self._known[key] = _Known(stamp, first["value"], load_marked(item["paid"]))
 
-    def absorb(self, other: "Orders") -> list[str]:
+    def absorb(self, other: "Orders") -> None:
         """Merge the orders of another identifier's touchpoints into these.
 
-        Returns the channels whose good outcome was counted twice: one channel for each order that both know.
+        Mutates the channels, which must be merged already: an order that both know was a good outcome twice.
         """
         for name in _COUNTS.values():
             self._count(name, getattr(other, name))
         for currency, total in other.revenue.items():
             put(self.revenue, currency, self.revenue.get(currency, 0) + total)
-        twice = []
         for key, theirs in other._known.items():
             mine = self._known.get(key)
             if mine is None:
@@ -135,14 +137,13 @@ class Orders:
             self._count(key[0], -1)
             first, again = (mine, theirs) if mine.first <= theirs.first else (theirs, mine)
             if again.channel:
-                twice.append(again.channel)
+                self._channels.forget_good(again.channel)
             paid = first_of(mine.paid, theirs.paid)
             if mine.paid is not None and theirs.paid is not None:
                 self._pay((theirs if paid is mine.paid else mine).paid[2], -1)  # type: ignore[index]
             self._known[key] = _Known(first.first, first.channel, paid)
         newest = sorted(self._known.items(), key=lambda item: (item[1].first, item[0]))[-MAX_ORDERS:]
         self._known = dict(newest)
-        return twice
 
     def _count(self, name: str, more: int) -> None:
         setattr(self, name, getattr(self, name) + more)

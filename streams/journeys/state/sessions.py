@@ -49,7 +49,7 @@ class SessionPool:
         return self._numbers[id(session)]
 
     def dump(self) -> list[dict[str, Any]]:
-        """As FrozenSummary.avsc holds them, in the order of their numbers."""
+        """As FoldSummary.avsc holds them, in the order of their numbers."""
         return [
             {**session.record(), "opened": sorted(session.opened), "met": sorted(session.met)}
             for session in self._sessions
@@ -104,7 +104,7 @@ class Sessions:
         return session
 
     def dump(self, pool: SessionPool) -> dict[str, Any]:
-        """As FrozenSummary.avsc holds them."""
+        """As FoldSummary.avsc holds them."""
         return {
             "sessions": self.count,
             "latest_session": pool.number(self.latest),

@@ -8,6 +8,7 @@ from schemas.records import JourneySignal
 from schemas.touchpoint.events import event_id_of
 from streams.identity.resolution.profile_id import uuid5_text
 from streams.journeys.rules.rules import JourneyRules
+from streams.journeys.state.sessions import Session, SessionPool
 
 #: Namespace of signal ids: UUIDv5 of the DNS namespace and "signals.touchline".
 NAMESPACE: Final = UUID("2cfe3f78-feb2-5635-a689-3da7a1e90c51")
@@ -36,7 +37,7 @@ class Signal:
         return (self.occurred_at, self.kind, self.subject_id)
 
     def dump(self) -> dict[str, Any]:
-        """As FrozenSummary.avsc holds it."""
+        """As FoldSummary.avsc holds it."""
         return {
             "kind": self.kind, "subject_id": self.subject_id, "occurred_at": self.occurred_at,
             "rule": self.rule, "event_ids": [*self.event_ids[:-1], self.event], "details": self.details,
@@ -84,7 +85,7 @@ class SignalBook:
     ) -> Signal:
         """A signal about the event `about`, by default the last of those that caused it; events are event keys."""
         about = about or events[-1]
-        # a frozen expectation may belong to a rule that was removed since
+        # an expectation in a horizon summary may belong to a rule that was removed since
         rule = self._rules.words.get(kind, kind)
         subject, event_ids = subject_id(self.tenant, kind, about), tuple(map(event_id_of, events))
         return Signal(kind, subject, at, rule, event_ids, details, events[-1])
@@ -107,15 +108,16 @@ class SignalBook:
         """Whether MAX_MOMENTS newer moments evicted a signal."""
         return len(self._moments) == MAX_MOMENTS and signal.order() < self._moments[0].order()
 
-    def dump(self) -> list[dict[str, Any]]:
-        """The moments as FrozenSummary.avsc holds them."""
-        return [signal.dump() for signal in self._moments]
+    def dump(self, _: SessionPool) -> dict[str, Any]:
+        """The moments as FoldSummary.avsc holds them."""
+        return {"moments": [signal.dump() for signal in self._moments]}
 
-    def load(self, moments: list[dict[str, Any]]) -> None:
+    def load(self, record: dict[str, Any], _: list[Session]) -> None:
         """Back from `dump`."""
-        self._moments.extend(Signal.load(record) for record in moments)
+        self._moments.extend(Signal.load(item) for item in record["moments"])
 
     def absorb(self, other: "SignalBook") -> None:
         """Merge the moments of another identifier into these; the newest of both stay."""
+        self.tenant = self.tenant or other.tenant
         both = {signal.subject_id: signal for signal in (*self._moments, *other._moments)}
         self._moments = sorted(both.values(), key=Signal.order)[-MAX_MOMENTS:]

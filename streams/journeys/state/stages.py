@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from streams.journeys.state.sessions import Session, SessionPool
 from streams.journeys.state.signals import Signal, SignalBook
 from streams.journeys.state.values.stamps import Stamp, dump_marked, load_marked
 
@@ -40,8 +41,8 @@ class Stages:
         """A signal for each stage that was entered."""
         return list(self._signals.values())
 
-    def dump(self) -> dict[str, Any]:
-        """As FrozenSummary.avsc holds them."""
+    def dump(self, _: SessionPool) -> dict[str, Any]:
+        """As FoldSummary.avsc holds them."""
         return {
             "stage": self.stage,
             "stage_since": self._since,
@@ -49,7 +50,7 @@ class Stages:
             "stages": {stage: dump_marked((*stamp, "")) for stage, stamp in self._first.items()},
         }
 
-    def load(self, record: dict[str, Any]) -> None:
+    def load(self, record: dict[str, Any], _: list[Session]) -> None:
         """Back from `dump`."""
         self.stage, self._since = record["stage"], record["stage_since"]
         seen = load_marked(record["stage_seen"])

@@ -1,6 +1,6 @@
-"""Frozen summaries: an identifier's oldest touchpoints, summed up when they lie beyond the horizon.
+"""Horizon summaries: an identifier's oldest touchpoints, summed up when they lie beyond the horizon.
 
-The unit that freezes is the unit that moves: one identifier. What of it is frozen depends on its own touchpoints
+The unit that is summed up is the unit that moves: one identifier. How much of it depends on its own touchpoints
 alone, in whole blocks of the oldest, so merges and splits find the same summaries that a replay finds, and arriving
 within the horizon in whatever order changes nothing. A profile's fold begins with the summaries of its identifiers
 and goes on over what is kept one by one.
@@ -9,7 +9,6 @@ and goes on over what is kept one by one.
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from hashlib import blake2b
 from typing import Any, Final
 
 from schemas.catalogue import Catalogue
@@ -23,49 +22,42 @@ from streams.journeys.state.fold import Fold
 from streams.journeys.state.instants import Owned, advance_all
 from streams.journeys.state.orders import sound
 from streams.journeys.state.values.stamps import Stamp
+from streams.journeys.timeline.bloom_filter import FILTER_BYTES, BloomFilter, is_filter_size
 
 Node = tuple[str, str]
 
-#: Touchpoints freeze in blocks: one summary is written for so many.
+#: Touchpoints are summed up in blocks: one summary is written for so many.
 BLOCK: Final = 128
-#: Size of the filter of known events. At 10,000 ids one late touchpoint in 20 is taken for a known one and not
-#: counted as late; a known one is never counted.
-SEEN_BYTES: Final = 8192
 
 
 @dataclass(frozen=True, slots=True)
-class Frozen:
+class HorizonSummary:
     """One identifier's summary; a value, replaced as a whole."""
 
     node: Node
     version: int  #: of the assignment under which it is here
     boundary: Stamp  #: place of the newest touchpoint in it
     late: int
-    seen: bytes
+    seen: BloomFilter  #: events in it or counted late; a touchpoint that the filter takes for known is not counted
     folds: tuple[bytes, ...]  #: encoded FoldSummaries, one after the other in time; mostly one
     first_seen: int
     touchpoints: int
 
-    def add(self, touchpoints: Sequence[Touchpoint], version: int, fold: Fold) -> "Frozen":
+    def add(self, touchpoints: Sequence[Touchpoint], version: int, fold: Fold) -> "HorizonSummary":
         """With newer touchpoints, whose fold is given, in it."""
-        seen = bytearray(self.seen)
-        for touchpoint in touchpoints:
-            _see(seen, event_key(touchpoint))
         newest = touchpoints[-1]
         summary = fold.dump()
         return replace(
             self, version=max(self.version, version), boundary=_place(newest),
-            seen=bytes(seen), folds=(FOLD_SUMMARY.encode(summary),), first_seen=summary["first_seen"],
-            touchpoints=summary["touchpoints"],
+            seen=self.seen.add(map(event_key, touchpoints)), folds=(FOLD_SUMMARY.encode(summary),),
+            first_seen=summary["first_seen"], touchpoints=summary["touchpoints"],
         )  # fmt: skip
 
-    def arrive_late(self, event: str) -> "Frozen":
+    def arrive_late(self, event: str) -> "HorizonSummary":
         """After a touchpoint from beyond the boundary: counted, unless it is in here or was counted already."""
-        if knows(self.seen, event):
+        if event in self.seen:
             return self
-        seen = bytearray(self.seen)
-        _see(seen, event)
-        return replace(self, late=self.late + 1, seen=bytes(seen))
+        return replace(self, late=self.late + 1, seen=self.seen.add((event,)))
 
     def unfold(self, tenant: str, catalogue: Catalogue, rules: JourneyRules) -> Fold:
         """The fold over its touchpoints, ready to go on."""
@@ -86,32 +78,34 @@ class Frozen:
             "boundary_at": self.boundary[0],
             "boundary_event_id": self.boundary[1],
             "late": self.late,
-            "seen": self.seen,
+            "seen": self.seen.bits,
             "folds": list(self.folds),
         }
 
 
-def nothing(node: Node) -> Frozen:
+def nothing(node: Node) -> HorizonSummary:
     """The summary of no touchpoints."""
-    return Frozen(node, NO_VERSION, (-(2**63), ""), 0, bytes(SEEN_BYTES), (), 0, 0)
+    return HorizonSummary(node, NO_VERSION, (-(2**63), ""), 0, BloomFilter(), (), 0, 0)
 
 
-def read(record: FrozenSummary) -> Frozen:
-    """Back from `Frozen.record`. Raises ContractError for a summary that nothing could go on from."""
+def read(record: FrozenSummary) -> HorizonSummary:
+    """Back from `HorizonSummary.record`. Raises ContractError for a summary that nothing could go on from."""
     size = len(record["seen"])
-    if not 1 <= size <= SEEN_BYTES or size & (size - 1):
-        raise ContractError(Reason.INVALID, f"a filter of {size} bytes: a power of two up to {SEEN_BYTES} is")
+    if not is_filter_size(size):
+        raise ContractError(
+            Reason.INVALID, f"a filter of {size} bytes: a power of two up to {FILTER_BYTES} is"
+        )
     parts = [FOLD_SUMMARY.decode(part) for part in record["folds"]]
     if not parts or not all(_sound(part) for part in parts):
         raise ContractError(
-            Reason.INVALID, "a frozen summary that no fold wrote: it speaks of what is not in it"
+            Reason.INVALID, "a horizon summary that no fold wrote: it speaks of what is not in it"
         )
-    return Frozen(
+    return HorizonSummary(
         node=(record["identifier"]["type"], record["identifier"]["value"]),
         version=record["version"],
         boundary=(record["boundary_at"], record["boundary_event_id"]),
         late=record["late"],
-        seen=record["seen"],
+        seen=BloomFilter(record["seen"]),
         # an older version's are written anew: `unfold` reads the current schema only
         folds=tuple(
             raw if raw.startswith(FOLD_SUMMARY.header) else FOLD_SUMMARY.encode(part)
@@ -122,13 +116,13 @@ def read(record: FrozenSummary) -> Frozen:
     )
 
 
-def join(one: Frozen, other: Frozen) -> Frozen:
+def join(one: HorizonSummary, other: HorizonSummary) -> HorizonSummary:
     """Two summaries of one identifier: one after the other (after a contested cut that was taken back) add up.
 
     Of two that overlap, the larger stays: it is the same one, later. Joining one twice changes nothing.
     """
     first, second = sorted((one, other), key=lambda item: (item.first_seen, item.boundary))
-    version, seen = max(one.version, other.version), _either(one.seen, other.seen)
+    version, seen = max(one.version, other.version), one.seen.union(other.seen)
     if first.boundary[0] < second.first_seen:
         return replace(
             second, folds=first.folds + second.folds, first_seen=first.first_seen, version=version, seen=seen,
@@ -138,18 +132,13 @@ def join(one: Frozen, other: Frozen) -> Frozen:
     return replace(larger, late=max(one.late, other.late), version=version, seen=seen)
 
 
-def how_many_freeze(places: Sequence[Stamp], rules: JourneyRules) -> int:
-    """How many of an identifier's touchpoints, in order, are beyond the horizon: whole blocks of the oldest."""
-    return max(block_ends(places, rules), default=0)
-
-
 def block_ends(places: Sequence[Stamp], rules: JourneyRules) -> list[int]:
     """Where the blocks end that are beyond the horizon.
 
     Beyond it are those that are neither among the newest of the identifier nor younger than its newest less the days;
     and those beyond the most that are kept at all. A block has 128 touchpoints, less those of its last time that have
     not all room in it; only more than 128 of one time are parted. Blocks only grow in number when touchpoints are
-    added, and what is left never freezes again.
+    added, and what is left is not beyond it.
     """
     spare = len(places) - rules.horizon_touchpoints
     if spare < BLOCK:
@@ -164,11 +153,6 @@ def block_ends(places: Sequence[Stamp], rules: JourneyRules) -> list[int]:
         start = time_begins if start < time_begins < end else end
         ends.append(start)
     return ends
-
-
-def knows(seen: bytes, event: str) -> bool:
-    """Whether an event (`event_key`) is probably in a filter; one that is, always is."""
-    return all(seen[bit >> 3] & 1 << (bit & 7) for bit in _bits(event, len(seen)))
 
 
 def begin(
@@ -209,12 +193,12 @@ def fold_timeline(
         places.setdefault(node, []).append(_place(touchpoint))
     ends = {node: block_ends(stamps, rules) for node, stamps in places.items()}
     boundaries = {node: places[node][max(found) - 1] for node, found in ends.items() if found}
-    freezing: dict[Node, list[Touchpoint]] = {node: [] for node in boundaries}
+    beyond: dict[Node, list[Touchpoint]] = {node: [] for node in boundaries}
     kept: list[tuple[Node, Touchpoint]] = []
     for node, touchpoint in own:
         # what is summed up counts, and copies of it that other identifiers own count beside it
         if node in boundaries and _place(touchpoint) <= boundaries[node]:
-            freezing[node].append(touchpoint)
+            beyond[node].append(touchpoint)
         else:
             kept.append((node, touchpoint))
     counting = _best_by(kept, lambda item: event_key(item[1]))
@@ -222,8 +206,8 @@ def fold_timeline(
     fold = Fold(catalogue, rules)
     if boundaries:
         start = bisect_right(counting, max(boundaries.values()), key=lambda item: _place(item[1]))
-        summaries = {node: Fold(catalogue, rules) for node in freezing}
-        for node, touchpoints in freezing.items():
+        summaries = {node: Fold(catalogue, rules) for node in beyond}
+        for node, touchpoints in beyond.items():
             advance_blocks(summaries[node], node, touchpoints, ends[node])
         fold = begin(summaries, counting[:start], catalogue, rules)
     advance_all(
@@ -234,7 +218,7 @@ def fold_timeline(
 
 
 def advance_blocks(fold: Fold, node: Node, touchpoints: Sequence[Touchpoint], ends: Iterable[int]) -> None:
-    """Fold the touchpoints that freeze, in order, block by block: perhaps they were frozen one by one."""
+    """Fold touchpoints beyond the horizon, in order, block by block, as if each block had been summed up by itself."""
     start = 0
     for end in ends:
         advance_all(fold, _owned(node, touchpoints[start:end]))
@@ -278,22 +262,3 @@ def _sound(summary: dict[str, Any]) -> bool:
     pool = len(summary["session_pool"])
     known = all(number is None or 0 <= number < pool for number in sessions)
     return summary["touchpoints"] > 0 and bool(summary["owners"]) and known and sound(summary)
-
-
-def _bits(event: str, size: int) -> Iterable[int]:
-    digest = blake2b(event.encode(), digest_size=16).digest()
-    return (int.from_bytes(digest[part : part + 4], "big") % (8 * size) for part in (0, 4, 8, 12))
-
-
-def _see(seen: bytearray, event: str) -> None:
-    for bit in _bits(event, len(seen)):
-        seen[bit >> 3] |= 1 << (bit & 7)
-
-
-def _either(one: bytes, other: bytes) -> bytes:
-    """The union of two filters; the larger is folded onto the smaller, as their bits are numbered modulo."""
-    while len(one) != len(other):
-        one, other = sorted((one, other), key=len)
-        half = len(other) // 2
-        other = _either(other[:half], other[half:])
-    return (int.from_bytes(one, "big") | int.from_bytes(other, "big")).to_bytes(len(one), "big")

@@ -25,6 +25,7 @@ from schemas.topics import (
     TOUCHPOINTS,
     Topic,
 )
+from schemas.touchpoint.erasure_names import ERASURE_REQUESTED
 from streams.accounts.partition import AccountPartition
 from streams.identity.policy.prepare import prepare
 from streams.identity.resolution.links import links_of
@@ -32,10 +33,10 @@ from streams.identity.resolution.ownership import NO_VERSION, node_of
 from streams.identity.state import IdentityState
 from streams.journeys.partition import JourneyPartition
 from streams.journeys.prediction.predictions import Predictions
-from streams.journeys.timeline.timeline import Effects
+from streams.journeys.timeline.effects import Effects
 from streams.runtime.state import PartitionState
 from streams.stitch.compact_assignment import correction_of
-from streams.stitch.stitching import ERASURE_REQUESTED, StitchState
+from streams.stitch.stitching import StitchState
 from tests.support.built_in import CATALOGUE
 from tests.upgrade.stored import Sample, samples
 
@@ -87,7 +88,8 @@ def test_every_record_is_read(sample: Sample) -> None:
 def test_journeys_reach_the_states_that_were_published(sample: Sample) -> None:
     hashes = {}
     for journeys in journeys_of(sample):
-        for key, timeline in journeys.timelines.items():
+        for key, journey in journeys.journeys.items():
+            timeline = journey.timeline
             effects = Effects()
             timeline.settle(effects)
             assert effects == Effects(), key
@@ -101,7 +103,8 @@ def test_journeys_know_when_they_were_published_last_and_what_was_learnt(sample:
     published = {r.key: r.value for r in sample.records(JOURNEY_STATES) if r.value is not None}
     learnt = 0
     for journeys in journeys_of(sample):
-        for key, timeline in journeys.timelines.items():
+        for key, journey in journeys.journeys.items():
+            timeline = journey.timeline
             if not timeline.empty:
                 assert timeline.version == JOURNEY_STATE.decode(published[key])["version"]
         assert journeys.predictions is not None

@@ -29,7 +29,7 @@ class DecayedSum:
         return float(self._value * 0.5 ** ((at - self._at) / self._half_life)) if self._value else 0.0
 
     def dump(self) -> dict[str, Any]:
-        """As FrozenSummary.avsc holds it."""
+        """As FoldSummary.avsc holds it."""
         return {"value": self._value, "at": self._at}
 
     def load(self, record: dict[str, Any]) -> None:
@@ -67,7 +67,7 @@ class DecayedMean:
         return self._total / self._weight if self._weight else None
 
     def dump(self) -> dict[str, Any]:
-        """As FrozenSummary.avsc holds it."""
+        """As FoldSummary.avsc holds it."""
         return {"total": self._total, "weight": self._weight, "at": self._at}
 
     def load(self, record: dict[str, Any]) -> None:

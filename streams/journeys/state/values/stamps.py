@@ -24,7 +24,7 @@ def last_of(one: Marked | None, other: Marked | None) -> Marked | None:
 
 
 def dump_marked(marked: Marked | None) -> dict[str, Any] | None:
-    """As FrozenSummary.avsc holds it."""
+    """As FoldSummary.avsc holds it."""
     return None if marked is None else {"at": marked[0], "event_id": marked[1], "value": marked[2]}
 
 

@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from schemas import records
 from streams.journeys.rules.rules import JourneyRules
+from streams.journeys.state.sessions import Session, SessionPool
 
 DAY: Final = 86_400_000
 
@@ -39,13 +40,13 @@ class Effort:
         points = sum(amount for day, amount in self._days.items() if day > oldest)
         return round(100 * points / (points + self._half), 2), False
 
-    def dump(self) -> list[dict[str, Any]]:
-        """As FrozenSummary.avsc holds it."""
-        return [{"day": day, "points": points} for day, points in self._days.items()]
+    def dump(self, _: SessionPool) -> dict[str, Any]:
+        """As FoldSummary.avsc holds it."""
+        return {"effort": [{"day": day, "points": points} for day, points in self._days.items()]}
 
-    def load(self, days: list[dict[str, Any]]) -> None:
+    def load(self, record: dict[str, Any], _: list[Session]) -> None:
         """Back from `dump`."""
-        self._days = {record["day"]: record["points"] for record in days}
+        self._days = {item["day"]: item["points"] for item in record["effort"]}
 
     def absorb(self, other: "Effort") -> None:
         """Add another identifier's points."""
@@ -85,18 +86,19 @@ class Marketing:
             return 0, None, None
         return sum(entry[0] for entry in found), _record(found[0][1]), _record(found[-1][2])
 
-    def dump(self) -> list[dict[str, Any]]:
-        """As FrozenSummary.avsc holds it."""
-        return [
+    def dump(self, _: SessionPool) -> dict[str, Any]:
+        """As FoldSummary.avsc holds it."""
+        days = [
             {"day": day, "touches": touches, "first": _dump(first), "last": _dump(last)}
             for day, (touches, first, last) in self._days.items()
         ]
+        return {"marketing": days}
 
-    def load(self, days: list[dict[str, Any]]) -> None:
+    def load(self, record: dict[str, Any], _: list[Session]) -> None:
         """Back from `dump`."""
         self._days = {
-            record["day"]: (record["touches"], _load(record["first"]), _load(record["last"]))
-            for record in days
+            item["day"]: (item["touches"], _load(item["first"]), _load(item["last"]))
+            for item in record["marketing"]
         }
 
     def absorb(self, other: "Marketing") -> None:

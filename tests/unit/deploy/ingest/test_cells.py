@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from deploy.ingest.mapping import ColumnMapping
+from deploy.ingest.cells import ABSENT, Times, find, number
 from deploy.ingest.mapping_file import parse_mapping
+from deploy.ingest.row_events import SourceMapping
 from deploy.ingest.touchpoint_files import read_touchpoints
 from schemas.errors import ContractError
 from schemas.touchpoint.json_form import to_iso, to_ms
@@ -58,7 +59,7 @@ def test_what_python_takes_for_a_number_and_people_do_not_is_no_epoch(cell: str)
         read(with_time('format = "epoch_s"'), when=cell)
 
 
-def with_time(table: str) -> ColumnMapping:
+def with_time(table: str) -> SourceMapping:
     return mapping("[constants]", f"[time]\n{table}\n[constants]")
 
 
@@ -90,7 +91,7 @@ def test_a_time_may_stand_in_two_columns_and_a_row_with_one_of_them_is_refused()
         read(which, day="2026-01-01", hour=" ")
 
 
-def with_amount(table: str = "") -> ColumnMapping:
+def with_amount(table: str = "") -> SourceMapping:
     text = GOOD.replace('amount_minor = "cents"', 'amount = "sum"')
     return parse_mapping(f"{text}\n[amount]\n{table}\n", "m.toml")
 
@@ -99,6 +100,7 @@ def with_amount(table: str = "") -> ColumnMapping:
     ("amount", "currency", "minor"),
     [
         ("19.99", "EUR", 1999), ("19.9", "EUR", 1990), ("19.9900", "EUR", 1999), ("19.", "EUR", 1900),
+        (".5", "EUR", 50), ("-.05", "EUR", -5), ("0.", "JPY", 0),
         ("-0.01", "EUR", -1),
         ("+5", "EUR", 500), ("500", "JPY", 500), ("500.00", "JPY", 500), ("1.234", "KWD", 1234), ("0.0001", "CLF", 1),
         ("1.15", "USD", 115), ("90071992547409.93", "USD", 9007199254740993),
@@ -116,6 +118,8 @@ def test_amounts_in_major_units_are_exact(amount: str, currency: str, minor: int
         ("1,299.00", "EUR", "it must be a number"),
         ("1e3", "EUR", "it must be a number"),
         ("nan", "EUR", "it must be a number"),
+        (".", "EUR", "it must be a number"),
+        ("-.", "EUR", "it must be a number"),
         ("€5", "EUR", "it must be a number"),
         ("5", "BGN", "say minor_units under"),
         ("5", "eur", "say minor_units under"),
@@ -132,7 +136,8 @@ def test_amounts_are_read_as_the_mapping_says_they_are_written() -> None:
     german = with_amount('decimal = ","\nthousands = "."')
     for text, minor in (("1.299,90", 129990), ("1299,9", 129990), ("1.000.000", 100000000), ("-5", -500)):
         assert read(german, sum=text)["amount_minor"] == minor
-    for slip in ("12.99", "1.29,90", "1,299.90", ".999"):  # never ten or a hundred times as much
+    assert read(german, sum=",5")["amount_minor"] == 50
+    for slip in ("12.99", "1.29,90", "1,299.90", ".999", "."):  # never ten or a hundred times as much
         with pytest.raises(ContractError, match="it must be a number"):
             read(german, sum=slip)
     assert read(with_amount("minor_units = 2"), sum="5", money="BGN")["amount_minor"] == 500
@@ -173,3 +178,44 @@ def test_a_number_of_which_digits_are_lost_is_refused_where_whole_ones_are_asked
 def test_a_cell_that_cannot_be_read_is_named(cells: dict[str, str], says: str) -> None:
     with pytest.raises(ContractError, match=says):
         read(mapping(), **cells)
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency", "minor"),
+    [
+        ("29.990000000000002", "EUR", 2999), ("0.005", "EUR", 1), ("-0.005", "EUR", -1), ("0.0049", "EUR", 0),
+        ("9.999", "EUR", 1000), ("0.5", "JPY", 1), ("19.9", "EUR", 1990), ("-.004", "EUR", 0),
+    ],
+)  # fmt: skip
+def test_an_amount_is_rounded_half_away_from_zero_if_the_mapping_says_so(
+    amount: str, currency: str, minor: int
+) -> None:
+    assert read(with_amount("round = true"), sum=amount, money=currency)["amount_minor"] == minor
+
+
+@pytest.mark.parametrize(("text", "ms"), [("1.", 1000), (".5", 500), ("-1.5", -1500)])
+def test_seconds_may_begin_or_end_with_their_point_as_amounts_may(text: str, ms: int) -> None:
+    assert Times(("epoch_s",)).ms(text, "occurred_at") == ms
+    assert number(text, "sentiment") == ms / 1000
+
+
+def test_a_list_of_keys_and_values_is_read_like_an_object() -> None:
+    row = {
+        "event_params": [
+            {"key": "page", "value": {"string_value": "/a"}},
+            {"key": "n", "value": {"string_value": None, "int_value": "7"}},
+            {"key": "none", "value": {"string_value": None}},
+            {"key": "plain", "value": 3},
+            "no pair",
+        ]
+    }
+    for path, value in (
+        ("page", "/a"),
+        ("n", "7"),
+        ("none", None),
+        ("plain", 3),
+        ("0.key", "page"),
+        ("9", ABSENT),
+    ):
+        assert find(row, f"event_params.{path}") == value
+    assert find(row, "event_params.other") is ABSENT

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from deploy.ingest import csv_rows, lines
 from deploy.ingest.csv_rows import MAX_CELL, MAX_ROW_LINES, Row, UnclosedQuote, read_rows
 from deploy.ingest.files import Layout, read_entries
-from deploy.ingest.lines import SourceError, is_encoding, read_lines
+from deploy.ingest.lines import Lines, SourceError, is_encoding
 from schemas.errors import Reason
 
 GOOD = [["1", f"row {number}"] for number in range(1000)]
@@ -21,7 +21,7 @@ GOOD_TEXT = "".join(f"1,row {number}\n" for number in range(1000))
 
 def rows(text: str | bytes, encoding: str = "utf-8") -> list[Row]:
     data = text.encode() if isinstance(text, str) else text
-    return list(read_rows(read_lines("a.csv", io.BytesIO(data), encoding)))
+    return list(read_rows(Lines("a.csv", io.BytesIO(data), encoding)))
 
 
 def reasons(found: list[Row]) -> list[Reason]:

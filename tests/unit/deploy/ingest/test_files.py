@@ -1,5 +1,6 @@
 """Reading files of events: a bad line never ends a file, and a file that cannot be read is one sentence."""
 
+import codecs
 import gzip
 import io
 from pathlib import Path
@@ -104,3 +105,63 @@ def test_a_missing_file_and_an_unknown_extension_are_one_sentence_each(tmp_path:
         list(read_entries(str(tmp_path / "none.jsonl"), "jsonl"))
     with pytest.raises(SourceError, match="--format"):
         format_of("a.xlsx")
+
+
+@pytest.mark.parametrize(
+    ("begin", "says"),
+    [
+        ("a,b\n1,2\n".encode("utf-16"), 'a.csv is written in UTF-16: add encoding = "utf-16" to the mapping'),
+        (codecs.BOM_UTF16_BE + "a,b\n".encode("utf-16-be"), "is written in UTF-16"),
+        ("a,b\n".encode("utf-32"), "is written in UTF-32"),
+        ("name,email\n1,2\n".encode("utf-16-le"), "is written in UTF-16-LE"),
+        ("name,email\n1,2\n".encode("utf-16-be"), "is written in UTF-16-BE"),
+        (gzip.compress(b"a\n1\n", mtime=0), "begins as a gzip file does: let its name end with .gz"),
+        (b"PK\x03\x04\x14\x00", "begins as an Excel or ZIP file does: save it as CSV"),
+        (b"PAR1\x15\x04", "begins as a Parquet file does: let its name end with .parquet"),
+    ],
+)
+@pytest.mark.parametrize("name", ["a.csv", "a.jsonl"])
+def test_a_file_in_another_form_is_one_sentence_that_says_which(
+    tmp_path: Path, name: str, begin: bytes, says: str
+) -> None:
+    with pytest.raises(SourceError, match=says.replace("a.csv", name)):
+        entries(tmp_path / name, begin)
+
+
+def test_a_file_whose_encoding_is_said_is_read(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes("a,b\n1,2\n".encode("utf-16"))
+    found = list(read_entries(str(tmp_path / "a.csv"), "csv", Layout(encoding="utf-16")))
+    assert [entry.value for entry in found] == [{"a": "1", "b": "2"}]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("a.csv", b"x,y\r1,2\r3,4\r"), ("a.jsonl", b'{"a": 1}\r{"a": 2}\r')]
+)
+def test_a_file_of_carriage_returns_only_is_one_sentence(tmp_path: Path, name: str, text: bytes) -> None:
+    with pytest.raises(
+        SourceError, match="ends its lines with carriage returns only, as old Macs did: save it with LF"
+    ):
+        entries(tmp_path / name, text)
+
+
+@pytest.mark.parametrize("text", [b'{"a":\r1}', b'{"a": 1}\r', b'{"a": 1}\r\n'])
+def test_a_carriage_return_within_one_value_is_white_space(tmp_path: Path, text: bytes) -> None:
+    assert [entry.value for entry in entries(tmp_path / "a.jsonl", text)] == [{"a": 1}]
+
+
+def test_tabs_are_between_the_cells_of_a_tsv_file(tmp_path: Path) -> None:
+    assert entries(tmp_path / "a.tsv", b"x\ty\n1\t2,3\n", "")[0].value == {"x": "1", "y": "2,3"}
+    assert entries(tmp_path / "b.tsv.gz", gzip.compress(b"x\ty\n1\t2\n", mtime=0), "")[0].value == {
+        "x": "1",
+        "y": "2",
+    }
+
+
+def test_a_file_may_have_no_header_and_quotes_that_are_characters_like_others(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes(b'5",{"a": 1}\n6,"x\n7\n')
+    layout = Layout(header=("size", "json"), quotes=False)
+    found = list(read_entries(str(tmp_path / "a.csv"), "csv", layout))
+    assert [entry.value for entry in found] == [
+        {"size": '5"', "json": '{"a": 1}'}, {"size": "6", "json": '"x'}, None,
+    ]  # fmt: skip
+    assert str(found[2].error) == "1 columns, the header has 2"

@@ -21,11 +21,11 @@ from schemas.encoding.codec import (
     decode_as,
     decode_own,
     encode,
-    encode_resolved,
     name_of,
 )
 from schemas.encoding.datum import parsed
 from schemas.encoding.registry import NAMES, WriterSchema, current, fingerprint_of
+from schemas.encoding.splicing import encode_resolved
 from schemas.errors import ContractError, Reason
 from tests.support.examples import example
 from tests.support.touchpoints import touchpoint

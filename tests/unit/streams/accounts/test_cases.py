@@ -140,7 +140,7 @@ def test_after_a_restart_the_account_hears_again_and_one_that_was_left_hears_tha
     journey = state(touchpoint("e1", account_id="A"))
     same, moved, gone = Memberships(), Memberships(), Memberships()
     for book in (same, moved, gone):
-        book.resume(b"k", Timeline("t", "p"), journey)
+        book.resume(b"k", Timeline("t", "p"), journey["account_id"])
 
     assert told(same, 2, "A") == [("A", True)]
     assert told(moved, 2, "B") == [("A", False), ("B", True)]

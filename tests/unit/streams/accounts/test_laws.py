@@ -17,7 +17,8 @@ from schemas.records import AccountContribution, AccountState, MemberSummary
 from streams.accounts.contributions import Account, combine
 from streams.accounts.partition import AccountPartition, changelog_record
 from streams.journeys.memberships import Memberships, account_of, summary_of
-from streams.journeys.timeline.timeline import Effects, Timeline
+from streams.journeys.timeline.effects import Effects
+from streams.journeys.timeline.timeline import Timeline
 from tests.support.journeys import CATALOGUE, HOUR, RULES, touchpoint
 
 law = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -126,10 +127,12 @@ class World:
             effects = touched.get(profile)
             if effects is None:
                 effects = touched[profile] = Effects()
-                if timeline.published is None:
-                    timeline.published = {}
+                if not timeline.settled:
+                    timeline.settled = True
                     if timeline.entries:
-                        self.told.resume(profile.encode(), timeline, timeline.state(CATALOGUE, RULES))
+                        self.told.resume(
+                            profile.encode(), timeline, timeline.fold(CATALOGUE, RULES).account_id
+                        )
             timeline.version = offset
             if kind == "add":
                 resolved = {"identifier": {"type": "cookie", "value": what["node"]}, "profile_id": profile,

@@ -11,7 +11,8 @@ from schemas.records import Identifier
 from streams.identity.policy.lint import advice
 from streams.identity.policy.load import load
 from streams.identity.policy.normalise import NORMALISERS
-from streams.identity.policy.policy import IdentityPolicy, TypeRule
+from streams.identity.policy.policy import IdentityPolicy
+from streams.identity.policy.policy_file import TypeRule
 from streams.identity.policy.prepare import prepare
 from streams.identity.resolution.definition import resolve
 from tests.support.built_in import CATALOGUE
@@ -192,7 +193,7 @@ def test_the_built_in_policy_protects_emails_and_phones_and_keeps_customers_apar
 
 
 def test_emails_and_phones_are_pseudonymised_unless_the_policy_says_otherwise():
-    assert parse("[types.mail]\nnormaliser = 'email'", KEY).rule("mail").pseudonymise
+    assert parse("[types.inbox]\nnormaliser = 'email'", KEY).rule("inbox").pseudonymise
     assert not parse("[types.device]\nnormaliser = 'lower'").rule("device").pseudonymise
 
 
@@ -212,7 +213,7 @@ def test_emails_and_phones_are_pseudonymised_unless_the_policy_says_otherwise():
         ("[types.a]\nuniqe = true", r"line 2: types\.a\.uniqe: unknown; write one of priority"),
         ("[types]\na = 1", r"types\.a: not a table: write \[types\.a\]"),
         ("types = 1", r"types: not a table: write \[types\]"),
-        ("[types.'a b']\nlimit = 1", r"a type's name may hold"),
+        ("[types.'a:b']\nlimit = 1", r"a type's name may hold"),
         (
             "[types.a]\nlimit = 2\n[tenants.bank.types.b]\n[tenants.bank.types.a]\nunique = true\nlimit = 0",
             r"line 6: tenants\.bank\.types\.a\.limit: write a whole number from 1",
@@ -225,7 +226,7 @@ def test_emails_and_phones_are_pseudonymised_unless_the_policy_says_otherwise():
         ),
         (
             "[tenants.bank.tenants.x]\n",
-            r"tenants\.bank\.tenants: unknown; write one of phone, types, blocked",
+            r"tenants\.bank\.tenants: unknown; write one of phone, types, aliases, blocked",
         ),
         (
             "[tenants.bank.phone]\ndefault_region = 'XX'",
@@ -245,7 +246,7 @@ def test_emails_and_phones_are_pseudonymised_unless_the_policy_says_otherwise():
         ),
         ("[blocked]\npatterns = ['(']", r"line 2: blocked\.patterns: '\(' is not a regular expression"),
         ("[blocked]\nvalues = 'x'", r"blocked\.values: write a list of texts"),
-        ("[identity]\n", r"line 1: identity: unknown; write one of phone, types, blocked, tenants"),
+        ("[identity]\n", r"line 1: identity: unknown; write one of phone, types, aliases, blocked, tenants"),
     ],
 )
 def test_a_wrong_policy_is_refused_with_the_line_and_the_fix(text, says):
@@ -308,7 +309,7 @@ def test_a_policy_file_that_only_orders_customers_still_hides_addresses_and_need
         "[types.email]\nnormaliser = 'lower'",
         "[types.email]\nnormaliser = 'none'",
         "[tenants.bank.types.email]\nnormaliser = 'none'",
-        "[types.mail]\nnormaliser = 'email'\n[tenants.bank.types.mail]\nnormaliser = 'lower'",
+        "[types.inbox]\nnormaliser = 'email'\n[tenants.bank.types.inbox]\nnormaliser = 'lower'",
         "[types.iban]\npseudonymise = true\n[tenants.bank.types.iban]\npriority = 3",
     ],
 )
@@ -317,7 +318,7 @@ def test_no_type_is_made_readable_but_by_a_line_that_says_so(tmp_path, text):
     for one in (policy, policy.for_tenant("bank")):
         assert all(
             one.rule(name).pseudonymise
-            for name in {"email", "phone", *one.rules} & {"email", "phone", "mail", "iban"}
+            for name in {"email", "phone", *one.rules} & {"email", "phone", "inbox", "iban"}
         )
         assert not one.readable
 

@@ -83,7 +83,9 @@ def test_preparing_twice_changes_nothing(name: str, channel: str, consent: dict[
 
 @pytest.mark.parametrize("field", ["type", "channel"])
 def test_a_name_of_spaces_is_refused(field: str) -> None:
-    with pytest.raises(ContractError, match=f"^{field} is empty: it has spaces only$") as error:
+    with pytest.raises(
+        ContractError, match=f"^{field} is empty: it has only spaces or characters that show nothing$"
+    ) as error:
         check(touchpoint(**{field: " \t\u00a0"}))
     assert error.value.reason is Reason.INVALID
 

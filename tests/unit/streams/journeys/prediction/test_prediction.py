@@ -9,17 +9,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.encoding.record_types import JOURNEY_STATE, PREDICTION_MODEL, RESOLVED_TOUCHPOINT
+from schemas.encoding.splicing import encode_predictions, put_predictions
 from schemas.errors import SettingsError
 from schemas.records import Touchpoint
 from schemas.touchpoint.events import event_key
+from streams.journeys.changelog_keys import Kind
 from streams.journeys.partition import JourneyPartition
 from streams.journeys.prediction.predictions import LEAST_RENEWAL, Model, Predictions
-from streams.journeys.prediction.recent_path import MAX_WAITING, Trail
+from streams.journeys.prediction.recent_path import MAX_WAITING, RecentPath
 from streams.journeys.prediction.risk import Risk, Standing
 from streams.journeys.prediction.transitions import Transitions
 from streams.journeys.rules.rules import JourneyRules
-from streams.journeys.state.state_hash import UNPREDICTED, predicting, state_hash
-from streams.journeys.timeline.timeline import Effects
+from streams.journeys.state.state_hash import UNPREDICTED, state_hash
+from streams.journeys.timeline.effects import Effects
 from tests.support.journeys import CATALOGUE, DAY, RULES, fold, touchpoint
 
 law = settings(deadline=None, max_examples=50)
@@ -168,11 +170,11 @@ def test_a_risk_is_a_probability_and_a_model_survives_its_changelog(
 
 
 def test_each_touchpoint_counts_for_what_the_customer_does_next_and_not_for_what_we_do() -> None:
-    counts, trail = Transitions(HALF_LIFE), Trail()
+    counts, path = Transitions(HALF_LIFE), RecentPath()
     for minute, name in enumerate(
         ["purchase", "order_confirmed", "shipment_late", "support_call", "unheard_of"]
     ):
-        trail.advance(touchpoint(name, minute), CATALOGUE, counts)
+        path.advance(touchpoint(name, minute), CATALOGUE, counts)
     after_late = counts.distribution(("purchase", "shipment_late"))
     assert max(after_late, key=lambda name: after_late[name]) == "support_call"
     assert set(after_late) == {"support_call", ""}, "an unknown type counts, under no name; ours do not"
@@ -202,33 +204,33 @@ def test_an_outcome_counts_only_when_its_seven_days_are_over() -> None:
 
 @pytest.mark.parametrize(("days", "rate"), [(1, 0.5), (6.9, 0.47), (7.1, 0.0)])
 def test_a_contact_counts_for_what_came_within_seven_days_before_it(days: float, rate: float) -> None:
-    counts, trail = Risk(HALF_LIFE), Trail()
+    counts, path = Risk(HALF_LIFE), RecentPath()
     for minute, name in [(0, "purchase"), (days * 1440, "support_call"), (1440 * 60, "home")]:
-        trail.advance(touchpoint(name, minute), CATALOGUE, None, counts)
+        path.advance(touchpoint(name, minute), CATALOGUE, None, counts)
     assert counts.base_rate == pytest.approx(rate, abs=0.02), "what is older counts a little less"
 
 
 def test_an_answered_survey_and_our_own_reply_are_no_contacts() -> None:
-    counts, trail = Risk(HALF_LIFE), Trail()
+    counts, path = Risk(HALF_LIFE), RecentPath()
     for minute, name in [(0, "purchase"), (1, "nps_answered"), (2, "support_reply"), (1440 * 60, "home")]:
-        trail.advance(touchpoint(name, minute), CATALOGUE, None, counts)
+        path.advance(touchpoint(name, minute), CATALOGUE, None, counts)
     assert counts.base_rate == 0.0
 
 
 def test_a_bot_has_no_more_votes_than_others() -> None:
-    counts, trail = Risk(HALF_LIFE), Trail()
+    counts, path = Risk(HALF_LIFE), RecentPath()
     for second in range(500):
-        trail.advance(touchpoint("home", second / 60), CATALOGUE, None, counts)
+        path.advance(touchpoint("home", second / 60), CATALOGUE, None, counts)
     assert sum(cell["observed"] for cell in counts.dump(lambda _: 0)) == MAX_WAITING
 
 
 def test_an_open_issue_and_friction_show_in_where_somebody_stands() -> None:
-    trail = Trail()
-    trail.advance(touchpoint("complaint", 0, issue_id="i1"), CATALOGUE)
-    assert trail.standing() == Standing("service", "complaint", 2, open_issue=True)
-    trail.advance(touchpoint("issue_solved", 1440 * 5, issue_id="i1"), CATALOGUE)
-    trail.advance(touchpoint("support_reply", 1440 * 5 + 1, issue_id="i1"), CATALOGUE)
-    assert trail.standing() == Standing("service", "support_reply", 0, open_issue=False)
+    path = RecentPath()
+    path.advance(touchpoint("complaint", 0, issue_id="i1"), CATALOGUE)
+    assert path.standing() == Standing("service", "complaint", 2, open_issue=True)
+    path.advance(touchpoint("issue_solved", 1440 * 5, issue_id="i1"), CATALOGUE)
+    path.advance(touchpoint("support_reply", 1440 * 5 + 1, issue_id="i1"), CATALOGUE)
+    assert path.standing() == Standing("service", "support_reply", 0, open_issue=False)
 
 
 def test_models_stay_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -252,7 +254,8 @@ def partition(rules: JourneyRules) -> JourneyPartition:
 
 def take(held: JourneyPartition, journey: Sequence[Touchpoint], key: bytes = KEY) -> None:
     """What the agent does with each touchpoint, as far as predictions go."""
-    timeline = held.timeline(key, *key.decode().split("/"))
+    found = held.journey(key, *key.decode().split("/"))
+    timeline = found.timeline
     for item in journey:
         resolved = {
             "identifier": item["identifiers"][0],
@@ -263,14 +266,14 @@ def take(held: JourneyPartition, journey: Sequence[Touchpoint], key: bytes = KEY
         new = event_key(item) not in timeline.entries
         timeline.accept(resolved, RESOLVED_TOUCHPOINT.encode(resolved), Effects())  # type: ignore[arg-type]
         if held.predictions is not None and new:
-            held.predictions.arrived(timeline, item, CLOCK)
+            held.predictions.arrived(found, item, event_key(item), CLOCK)
 
 
 def published(held: JourneyPartition, key: bytes = KEY) -> dict[str, object]:
-    timeline = held.timelines[key]
-    _, sealed = timeline.sealed(CATALOGUE, RULES)
+    journey = held.journeys[key]
+    _, sealed = journey.timeline.sealed(CATALOGUE, RULES)
     if held.predictions is not None:
-        sealed = held.predictions.attach(sealed, timeline)
+        sealed = held.predictions.attach(sealed, journey)
     return JOURNEY_STATE.decode(sealed)
 
 
@@ -299,7 +302,7 @@ def test_enabled_predictions_are_in_the_state_and_change_neither_its_hash_nor_an
 
 
 def published_without(held: JourneyPartition) -> dict[str, object]:
-    _, sealed = held.timelines[KEY].sealed(CATALOGUE, RULES)
+    _, sealed = held.journeys[KEY].timeline.sealed(CATALOGUE, RULES)
     return JOURNEY_STATE.decode(sealed)
 
 
@@ -332,7 +335,7 @@ def test_predictions_are_spliced_in_as_the_codec_would_encode_them(
     folded = fold(*busy(3))
     state, (_, sealed) = folded.state("default", "p1", 9), folded.sealed("default", "p1", 9)
     predicted = {"likely_next": likely_next, "issue_risk": issue_risk, "model_version": version}
-    value = predicting(sealed, likely_next, issue_risk, version)
+    value = put_predictions(sealed, encode_predictions(likely_next, issue_risk, version))
     assert JOURNEY_STATE.decode(value) == {**state, **predicted}
     assert value == JOURNEY_STATE.encode({**state, **predicted})
 
@@ -364,12 +367,14 @@ def test_after_a_restart_predictions_go_on_where_they_were_written_down() -> Non
     before = partition(ON)
     take(before, busy())
     changelog = list(before.predictions.changelog())  # type: ignore[union-attr]
-    entries = [(KEY + b"/e/" + entry.id.encode(), entry.value) for entry in before.timelines[KEY].held()]
+    entries = [
+        (KEY + Kind.ENTRY + entry.id.encode(), entry.value) for entry in before.journeys[KEY].timeline.held()
+    ]
     after = partition(ON)
     for key, value in [*changelog, *entries, *changelog]:
         after.restore(key, value)
     after.restored()
-    assert list(after.timelines) == [KEY], "a model is no profile"
+    assert list(after.journeys) == [KEY], "a model is no profile"
     assert published(after) == published(before)
     more = busy(3, start=LEAST_RENEWAL * 600)
     take(after, more)
@@ -384,7 +389,7 @@ def test_switched_off_a_restart_passes_over_the_models() -> None:
     after = JourneyPartition(3)
     for key, value in before.predictions.changelog():  # type: ignore[union-attr]
         after.restore(key, value)
-    assert not after.timelines
+    assert not after.journeys
 
 
 def test_where_a_journey_stands_is_read_again_when_it_is_not_known_any_more() -> None:
@@ -392,7 +397,7 @@ def test_where_a_journey_stands_is_read_again_when_it_is_not_known_any_more() ->
     take(held, busy())
     list(held.predictions.changelog())  # type: ignore[union-attr]
     expected = published(held)
-    held.timelines[KEY].trail = None
+    held.journeys[KEY].path = None
     assert published(held) == expected
 
 
@@ -409,9 +414,9 @@ def test_without_the_risk_it_is_read_only_as_far_back_as_it_matters(kinds: list[
     take(held, busy(), b"default/p2")  # enough to predict
     list(held.predictions.changelog())  # type: ignore[union-attr]
     take(held, [*journey[late:], *journey[:late]])
-    held.timelines[KEY].trail = None
+    held.journeys[KEY].path = None
     published(held)
-    read, whole = held.timelines[KEY].trail, Trail(with_risk=False)
+    read, whole = held.journeys[KEY].path, RecentPath(with_risk=False)
     for item in journey:
         whole.advance(item, CATALOGUE)
     assert read is not None
@@ -419,10 +424,10 @@ def test_without_the_risk_it_is_read_only_as_far_back_as_it_matters(kinds: list[
     assert next_learnt(read) == next_learnt(whole)
 
 
-def next_learnt(trail: Trail) -> dict[str, list[Any]]:
+def next_learnt(path: RecentPath) -> dict[str, list[Any]]:
     """What a model learns from the next inbound touchpoint after a path, by where it came from."""
     model = Transitions(ON.prediction_half_life_ms)
-    trail.advance(touchpoint("home", 60 * 24 * 300), CATALOGUE, model)
+    path.advance(touchpoint("home", 60 * 24 * 300), CATALOGUE, model)
     return {f"{row['stage']} {row['type']}": row["next"] for row in model.dump(lambda name: name)}  # type: ignore[arg-type,return-value]
 
 

@@ -8,9 +8,9 @@ from schemas.encoding.record_types import JOURNEY_SIGNAL
 from schemas.records import IdentityAssignment, Touchpoint
 from streams.identity.resolution.definition import own_profile
 from streams.journeys.agent import IDLE_SECONDS
-from streams.journeys.signals.difference import diff
+from streams.journeys.signals.told import Told
 from streams.journeys.state.signals import MAX_MOMENTS
-from streams.journeys.timeline.timeline import Effects
+from streams.journeys.timeline.effects import Effects
 from tests.support.journeys import CATALOGUE, DAY, RULES, START, fold, touchpoint
 from tests.support.journeys_of import assigned, fed
 from tests.support.subscriber import Subscriber
@@ -175,11 +175,12 @@ def test_a_summary_that_moves_takes_its_moments_along() -> None:
     old = [touchpoint("shipment_lost", minute, event_id=f"s{minute}") for minute in range(2)]
     calm = [touchpoint("home", 360 * (number + 1), event_id=f"h{number}") for number in range(600)]
     timeline = fed([*old, *calm], RULES, profile=OWN)
-    assert timeline.frozen
+    assert timeline.summaries
     now = calm[-1]["occurred_at"]
     before = timeline.fold(CATALOGUE, RULES)
-    list(diff(timeline, before.signals(now), Effects(), before))
+    told = Told()
+    list(told.diff(before.signals(now), Effects(), before))
     effects = Effects()
     timeline.move(to(OTHER), effects)
-    told = list(diff(timeline, [], effects, timeline.fold(CATALOGUE, RULES)))
-    assert {(t.signal.kind, t.reason, t.successor) for t in told} == {("friction_spike", "MOVED", OTHER)}
+    news = list(told.diff([], effects, timeline.fold(CATALOGUE, RULES)))
+    assert {(n.signal.kind, n.reason, n.successor) for n in news} == {("friction_spike", "MOVED", OTHER)}

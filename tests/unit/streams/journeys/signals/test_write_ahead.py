@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from streams.journeys.agent import IDLE_SECONDS
-from streams.journeys.signals.write_ahead import INTENTION
+from streams.journeys.changelog_keys import Kind
 from tests.support.journeys import HOUR
 from tests.unit.streams.journeys.test_deadlines import (
     CART,
@@ -30,7 +30,7 @@ def cut_off(broker: Published, work: Callable[[], None], after: int = UP_TO_THE_
 
 def written_ahead(broker: Published) -> list[bytes]:
     newest = dict(broker.changelog)
-    return [key for key, value in newest.items() if INTENTION in key and value is not None]
+    return [key for key, value in newest.items() if Kind.WRITE_AHEAD in key and value is not None]
 
 
 def versions(broker: Published) -> list[int]:

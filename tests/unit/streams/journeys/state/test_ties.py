@@ -245,7 +245,7 @@ def fed_one(timeline: Timeline, item: Any) -> Fold:
 
 
 @pytest.mark.parametrize("per_day", [3, 50, 127, 300])
-def test_what_freezes_leaves_days_whole_and_more_than_a_block_of_one_time_is_parted_alike_live_and_in_replay(
+def test_the_horizon_leaves_days_whole_and_more_than_a_block_of_one_time_is_parted_alike_live_and_in_replay(
     per_day: int,
 ) -> None:
     journey = [
@@ -257,14 +257,14 @@ def test_what_freezes_leaves_days_whole_and_more_than_a_block_of_one_time_is_par
         for number in range(1100)
     ]  # fmt: skip
     timeline = fed(journey, RULES, every=90)  # type: ignore[arg-type]
-    assert timeline.frozen
+    assert timeline.summaries
     owned = [(node_of(item["identifiers"][0]), item) for item in in_order(journey)]  # type: ignore[arg-type]
     live, replayed = timeline.fold(CATALOGUE, RULES), fold_timeline(owned, CATALOGUE, RULES)
     assert FOLD_SUMMARY.encode(live.dump()) == FOLD_SUMMARY.encode(replayed.dump())
     if per_day <= BLOCK:
         assert FOLD_SUMMARY.encode(live.dump()) == FOLD_SUMMARY.encode(fold(*journey).dump())  # type: ignore[arg-type]
-        (frozen,) = timeline.frozen.values()
-        assert frozen.boundary[0] < timeline.order[0][0]
+        (summary,) = timeline.summaries.values()
+        assert summary.boundary[0] < timeline.order[0][0]
 
 
 def test_the_two_ties_that_were_reported_raise_nothing() -> None:

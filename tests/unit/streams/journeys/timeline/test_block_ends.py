@@ -35,7 +35,7 @@ def stamps(*runs: tuple[int, int, int]) -> list[Stamp]:
         ([(512, 0, DAY)], [128, 256]),
     ],
 )
-def test_the_newest_256_touchpoints_are_kept_and_older_ones_freeze_in_whole_blocks_of_128(
+def test_the_newest_256_touchpoints_are_kept_and_older_ones_are_summed_up_in_whole_blocks_of_128(
     runs: list[tuple[int, int, int]], ends: list[int]
 ) -> None:
     assert block_ends(stamps(*runs), RULES) == ends
@@ -117,7 +117,7 @@ def test_newer_touchpoints_add_blocks_and_move_none(runs: list[tuple[int, int, i
 
 @law
 @given(RUNS)
-def test_the_touchpoints_that_stay_after_freezing_do_not_freeze_by_themselves(
+def test_the_touchpoints_that_stay_are_not_beyond_the_horizon_by_themselves(
     runs: list[tuple[int, int, int]],
 ) -> None:
     found = stamps(*runs)

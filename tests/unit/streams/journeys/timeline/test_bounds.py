@@ -13,6 +13,7 @@ from schemas.keys import profile_key
 from schemas.records import Identifier, Touchpoint, Transfer
 from schemas.topics import MAX_MESSAGE_BYTES
 from schemas.touchpoint.rules import (
+    MAX_AMOUNT_MINOR,
     MAX_ATTRIBUTES,
     MAX_CHANNEL_BYTES,
     MAX_ID_BYTES,
@@ -21,15 +22,15 @@ from schemas.touchpoint.rules import (
     check,
 )
 from streams.journeys.rules.rules import JourneyRules
-from streams.journeys.signals.write_ahead import Intentions
+from streams.journeys.signals.write_ahead import SignalWriteAhead
 from streams.journeys.state.fold import Fold
 from streams.journeys.state.issues import MAX_CHANNELS, MAX_ISSUES
 from streams.journeys.state.orders import MAX_ORDERS
 from streams.journeys.state.sessions import MAX_NAMED
 from streams.journeys.state.signals import raised
 from streams.journeys.state.values.bounded import MAX_NAMES
+from streams.journeys.timeline.effects import TRANSFER_BYTES
 from streams.journeys.timeline.horizon_summary import nothing
-from streams.journeys.timeline.timeline import TRANSFER_BYTES
 from tests.support.journeys import RULES, START
 from tests.support.journeys_of import assigned
 from tests.support.touchpoints import touchpoint
@@ -97,7 +98,10 @@ class Worst:
             self.send("add_to_cart", sentiment=0.5, amount_minor=1, currency="EUR")
         for number in range(2 * MAX_ORDERS):
             self.send(
-                "order_placed", order_id=wide(number, MAX_ID_BYTES), amount_minor=-(2**63), currency="EUR"
+                "order_placed",
+                order_id=wide(number, MAX_ID_BYTES),
+                amount_minor=-MAX_AMOUNT_MINOR,
+                currency="EUR",
             )
         self.send("nps_answered", score={"kind": "NPS", "value": 0.0})
         return self.fold
@@ -135,7 +139,7 @@ def test_the_worst_summary_that_can_be_kept_and_transferred() -> None:
 
 def test_the_worst_signals_that_one_publication_can_raise() -> None:
     holding = worst(MAX_NAMES).signals(START + 10**12)
-    ahead = Intentions()
+    ahead = SignalWriteAhead()
     for signal in holding:
         record = raised(TENANT, "p" * 36, signal, version=2**62)
         ahead.raising(profile_key(TENANT, "p" * 36), 1, 1, signal.event, JOURNEY_SIGNAL.encode(record))

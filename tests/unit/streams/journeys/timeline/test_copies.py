@@ -9,9 +9,11 @@ from schemas.touchpoint.events import checksum_of_resolved, event_key, rank_of
 from schemas.touchpoint.rules import check
 from streams.identity.policy.load import load
 from streams.identity.policy.prepare import prepare
+from streams.journeys.compression import Packer
+from streams.journeys.journey import Journey
 from streams.journeys.partition import JourneyPartition
-from streams.journeys.timeline.compression import Packer
-from streams.journeys.timeline.timeline import Effects, Timeline
+from streams.journeys.timeline.effects import Effects
+from streams.journeys.timeline.timeline import Timeline
 from streams.stitch.stitching import REQUEST_DELAY_MS, erasures_of
 from tests.support.journeys import CATALOGUE, RULES
 from tests.support.journeys_of import assigned, give, long_journey
@@ -84,10 +86,10 @@ def test_copies_come_back_from_the_changelog_and_from_being_packed() -> None:
     for key, value in partition.changelog(KEY, effects):
         partition.restore(key, value)
     packer = Packer()
-    packer.learn([made_of(*long_journey(seed, 5)) for seed in range(300)])
-    for found in (partition.timelines[KEY], packer.unpack(KEY, packer.pack(timeline))):
-        assert revenue(found) == {"EUR": 100}
-        assert len(found.held()) == 3
+    packer.learn([Journey(made_of(*long_journey(seed, 5))) for seed in range(300)])
+    for found in (partition.journeys[KEY], packer.unpack(KEY, packer.pack(Journey(timeline)))):
+        assert revenue(found.timeline) == {"EUR": 100}
+        assert len(found.timeline.held()) == 3
 
 
 def _accept(timeline: Timeline, one: Touchpoint, effects: Effects) -> None:

@@ -1,4 +1,4 @@
-"""Beyond the horizon: what freezes, what that changes, what arrives late, how summaries move."""
+"""Beyond the horizon: what is summed up, what that changes, what arrives late, how summaries move."""
 
 from random import Random
 from typing import Any
@@ -15,15 +15,15 @@ from streams.identity.resolution.ownership import node_of
 from streams.journeys.rules.rules import JourneyRules
 from streams.journeys.state.fold import Fold
 from streams.journeys.state.instants import advance_all
+from streams.journeys.timeline.bloom_filter import FILTER_BYTES
+from streams.journeys.timeline.effects import Effects
 from streams.journeys.timeline.horizon_summary import (
     BLOCK,
-    SEEN_BYTES,
+    block_ends,
     fold_timeline,
-    how_many_freeze,
-    knows,
     read,
 )
-from streams.journeys.timeline.timeline import Effects, Timeline
+from streams.journeys.timeline.timeline import Timeline
 from tests.support.journeys import CATALOGUE, DAY, RULES, START, fold, in_order, touchpoint
 from tests.support.journeys_of import assigned, fed, give, journeys, law, long_journey
 
@@ -90,10 +90,10 @@ def owner(item: Touchpoint) -> str:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_one_identifiers_journey_is_the_same_in_every_field_whether_frozen_or_not(seed: int) -> None:
+def test_one_identifiers_journey_is_the_same_in_every_field_whether_summed_up_or_not(seed: int) -> None:
     journey = long_journey(seed, 900)
     timeline = fed(journey, RULES)
-    assert timeline.frozen
+    assert timeline.summaries
     assert len(timeline.entries) < 256 + BLOCK
     now = journey[-1]["occurred_at"] + DAY
     assert everything(timeline.fold(CATALOGUE, RULES), now) == everything(fold(*journey), now)
@@ -112,7 +112,7 @@ def test_arriving_within_the_horizon_in_any_order_ends_as_replay_ends(seed: int)
         shuffled += part
     timeline = fed(shuffled, SMALL, every=random.randint(1, 90))
     expected = replayed(journey, SMALL)
-    assert len(timeline.frozen) == 3
+    assert len(timeline.summaries) == 3
     assert state_of(timeline, SMALL) == expected
     assert state_of(timeline, SMALL)["late"] == 0
 
@@ -130,17 +130,17 @@ def test_copies_within_the_horizon_end_as_replay_ends(seed: int, owners: str) ->
             copy["identifiers"] = [{"type": "cookie", "value": random.choice(owners)}]
             journey.append(copy)  # type: ignore[arg-type]
     timeline = fed(journey, SMALL, every=random.randint(1, 90))
-    assert timeline.frozen
+    assert timeline.summaries
     owned = [(node_of(item["identifiers"][0]), item) for item in journey]
     owned.sort(key=lambda one: (one[1]["occurred_at"], event_key(one[1])))
     assert state_of(timeline, SMALL) == fold_timeline(owned, CATALOGUE, SMALL).state("default", "p1", 0)
 
 
-def test_a_frozen_summary_changes_no_commutative_field_of_a_profile_of_several_identifiers() -> None:
+def test_a_summary_changes_no_commutative_field_of_a_profile_of_several_identifiers() -> None:
     journey = long_journey(7, 800, owners="ab")
-    frozen, whole = replayed(journey, SMALL), fold(*journey).state("default", "p1", 0)
-    assert frozen["sessions"] != whole["sessions"]  # or there would be nothing to say
-    assert {name: frozen[name] for name in COMMUTATIVE} == {name: whole[name] for name in COMMUTATIVE}  # type: ignore[literal-required]
+    summed_up, whole = replayed(journey, SMALL), fold(*journey).state("default", "p1", 0)
+    assert summed_up["sessions"] != whole["sessions"]  # or there would be nothing to say
+    assert {name: summed_up[name] for name in COMMUTATIVE} == {name: whole[name] for name in COMMUTATIVE}  # type: ignore[literal-required]
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -169,7 +169,7 @@ def hand_over(giver: Timeline, taker: Timeline, assignment: Any, random: Random)
     for transfer in transfers:
         read_back = TRANSFER.decode(TRANSFER.encode(transfer))
         taker.receive(read_back, Effects())  # type: ignore[arg-type]
-        taker.freeze(CATALOGUE, SMALL, Effects())
+        taker.summarise(CATALOGUE, SMALL, Effects())
     giver.move(assignment, Effects())
 
 
@@ -185,24 +185,24 @@ def test_what_arrives_beyond_the_boundary_is_late_counted_once_and_changes_nothi
     assert after | {"late": 0, "state_hash": ""} == before | {"late": 0, "state_hash": ""}
 
 
-def test_a_frozen_touchpoint_that_comes_again_is_neither_counted_nor_late() -> None:
+def test_a_touchpoint_of_a_summary_that_comes_again_is_neither_counted_nor_late() -> None:
     journey = long_journey(2, 700)
     timeline = fed(journey, RULES)
     before = state_of(timeline)
     for item in journey:
         give(timeline, item)
-    timeline.freeze(CATALOGUE, RULES, Effects())
+    timeline.summarise(CATALOGUE, RULES, Effects())
     assert state_of(timeline) == before
 
 
-def test_days_alone_and_numbers_alone_freeze_nothing() -> None:
+def test_days_alone_and_numbers_alone_sum_up_nothing() -> None:
     def places(count: int, days: float) -> list[tuple[int, str]]:
         return [(round(number * days * DAY / count), f"e{number:05}") for number in range(count)]
 
-    assert how_many_freeze(places(255, 3000), RULES) == 0  # years, but few
-    assert how_many_freeze(places(1024 + BLOCK - 1, 29), RULES) == 0  # many, but within days
-    assert how_many_freeze(places(256 + BLOCK, 3000), RULES) == BLOCK
-    assert how_many_freeze(places(1024 + BLOCK, 29), RULES) == BLOCK
+    assert block_ends(places(255, 3000), RULES) == []  # years, but few
+    assert block_ends(places(1024 + BLOCK - 1, 29), RULES) == []  # many, but within days
+    assert block_ends(places(256 + BLOCK, 3000), RULES) == [BLOCK]
+    assert block_ends(places(1024 + BLOCK, 29), RULES) == [BLOCK]
 
 
 def test_ten_thousand_touchpoints_of_a_bot_are_kept_in_bounds() -> None:
@@ -210,42 +210,42 @@ def test_ten_thousand_touchpoints_of_a_bot_are_kept_in_bounds() -> None:
     for number in range(10_000):
         give(timeline, touchpoint("home", number / 60, event_id=f"e{number:05}", channel="web"))
         effects = Effects()
-        timeline.freeze(CATALOGUE, RULES, effects)
-        folded_before = timeline._folded
+        timeline.summarise(CATALOGUE, RULES, effects)
+        folded_before = timeline.cached.count
         timeline.fold(CATALOGUE, RULES)
-        advanced += timeline._folded - folded_before
+        advanced += timeline.cached.count - folded_before
         advanced += len(effects.entries)
         sizes.append(len(timeline.entries))
     assert max(sizes) < 1024 + BLOCK
-    assert advanced < 2 * 10_000  # every touchpoint is folded once, and once more when it freezes
-    (frozen,) = timeline.frozen.values()
-    assert len(FROZEN_SUMMARY.encode(frozen.record())) < SEEN_BYTES + 4096
+    assert advanced < 2 * 10_000  # every touchpoint is folded once, and once more when it is summed up
+    (summary,) = timeline.summaries.values()
+    assert len(FROZEN_SUMMARY.encode(summary.record())) < FILTER_BYTES + 4096
     assert state_of(timeline)["touchpoints"] == 10_000
 
 
-def test_a_restart_in_the_middle_of_freezing_loses_and_doubles_nothing() -> None:
+def test_a_restart_in_the_middle_of_summing_up_loses_and_doubles_nothing() -> None:
     journey = long_journey(3, 600)
     timeline, log = Timeline("default", "p1"), []
     for item in journey:
         effects = give(timeline, item)
-        timeline.freeze(CATALOGUE, RULES, effects)
+        timeline.summarise(CATALOGUE, RULES, effects)
         # the order of JourneyPartition.changelog: summaries first
         log += [
-            ("f", node, frozen and FROZEN_SUMMARY.encode(frozen.record()))
-            for node, frozen in effects.frozen.items()
+            ("f", node, summary and FROZEN_SUMMARY.encode(summary.record()))
+            for node, summary in effects.summaries.items()
         ]
         log += [("e", event_id, value) for event_id, value in effects.entries.items()]
-    assert timeline.frozen
+    assert timeline.summaries
     for cut in (len(log), next(n for n, change in enumerate(log) if change[0] == "f") + 9):
         recovered = Timeline("default", "p1")
         for kind, name, value in log[:cut]:
             if kind == "f":
-                recovered.restore_frozen(name, value)
+                recovered.restore_summary(name, value)
             else:
                 recovered.restore_entry(name, value)
         for item in journey:  # Kafka delivers again what was not acknowledged
             give(recovered, item)
-            recovered.freeze(CATALOGUE, RULES, Effects())
+            recovered.summarise(CATALOGUE, RULES, Effects())
         assert state_of(recovered) == state_of(timeline)
 
 
@@ -256,7 +256,7 @@ def test_an_erased_identifiers_summary_is_gone() -> None:
     timeline.move(erasure, effects)  # type: ignore[arg-type]
     assert timeline.empty
     assert effects.emptied
-    assert effects.frozen == {("cookie", "a"): None}
+    assert effects.summaries == {("cookie", "a"): None}
     assert not effects.transfers
 
 
@@ -265,19 +265,20 @@ ORDER = {"count": "orders", "order_id": "o", "first": MUCH, "paid": None}
 
 
 def test_a_summary_that_no_fold_wrote_is_refused() -> None:
-    (frozen,) = fed(long_journey(5, 600), RULES).frozen.values()
-    record = frozen.record()
-    assert read(record) == frozen
-    summary = FOLD_SUMMARY.decode(frozen.folds[0])
+    (summary,) = fed(long_journey(5, 600), RULES).summaries.values()
+    record = summary.record()
+    assert read(record) == summary
+    fold_summary = FOLD_SUMMARY.decode(summary.folds[0])
     wrong = [
         record | {"seen": b""},
         record | {"seen": b"x" * 3},
         record | {"folds": []},
         record | {"folds": [b"nonsense"]},
-        record | {"folds": [FOLD_SUMMARY.encode(summary | {"latest_session": 99})]},
-        record | {"folds": [FOLD_SUMMARY.encode(summary | {"revenue": {"EUR": "much"}})]},
-        record | {"folds": [FOLD_SUMMARY.encode(summary | {"known_orders": [ORDER | {"count": "carts"}]})]},
-        record | {"folds": [FOLD_SUMMARY.encode(summary | {"known_orders": [ORDER | {"paid": MUCH}]})]},
+        record | {"folds": [FOLD_SUMMARY.encode(fold_summary | {"latest_session": 99})]},
+        record | {"folds": [FOLD_SUMMARY.encode(fold_summary | {"revenue": {"EUR": "much"}})]},
+        record
+        | {"folds": [FOLD_SUMMARY.encode(fold_summary | {"known_orders": [ORDER | {"count": "carts"}]})]},
+        record | {"folds": [FOLD_SUMMARY.encode(fold_summary | {"known_orders": [ORDER | {"paid": MUCH}]})]},
     ]
     for item in wrong:
         with pytest.raises(ContractError):
@@ -286,6 +287,6 @@ def test_a_summary_that_no_fold_wrote_is_refused() -> None:
 
 def test_the_filter_never_forgets_an_id() -> None:
     timeline = fed([touchpoint("home", n, event_id=f"e{n}") for n in range(2000)], RULES)
-    (frozen,) = timeline.frozen.values()
-    assert all(knows(frozen.seen, f"e{n}\0test") for n in range(2000 - len(timeline.entries)))
-    assert sum(knows(frozen.seen, f"other{n}") for n in range(1000)) < 10
+    (summary,) = timeline.summaries.values()
+    assert all(f"e{n}\0test" in summary.seen for n in range(2000 - len(timeline.entries)))
+    assert sum(f"other{n}" in summary.seen for n in range(1000)) < 10

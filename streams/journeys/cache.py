@@ -1,39 +1,39 @@
-"""The timelines of one partition: those in use as objects, all others packed."""
+"""The journeys of one partition: those in use as objects, all others packed."""
 
 from collections.abc import Iterator, MutableMapping
 from itertools import islice
 from typing import Final
 
-from streams.journeys.timeline.compression import LEAST_SAMPLES, Packer
-from streams.journeys.timeline.timeline import Timeline
+from streams.journeys.compression import LEAST_SAMPLES, Packer
+from streams.journeys.journey import Journey
 
-#: Timelines that a partition keeps as objects: as many as one fetch may touch.
+#: Journeys that a partition keeps as objects: as many as one fetch may touch.
 WARM: Final = 2_000
 
 #: Dictionaries are learnt once a process: partitions come and go.
 PACKER: Final = Packer()
 
 
-class Timelines(MutableMapping[bytes, Timeline]):
-    """Key to timeline. What is handed out may be changed until the next `cool`, which packs those not used lately."""
+class JourneyCache(MutableMapping[bytes, Journey]):
+    """Key to journey. What is handed out may be changed until the next `evict`, which packs those not used lately."""
 
     def __init__(self, warm: int | None = None, packer: Packer | None = None) -> None:
         self._limit = WARM if warm is None else warm
         self._packer = packer or PACKER
-        self._warm: dict[bytes, Timeline] = {}  #: the one used last is last
+        self._warm: dict[bytes, Journey] = {}  #: the one used last is last
         self._packed: dict[bytes, bytes] = {}
 
-    def __getitem__(self, key: bytes) -> Timeline:
-        timeline = self._warm.pop(key, None)
-        if timeline is None:
-            timeline = self._packer.unpack(key, self._packed.pop(key))
+    def __getitem__(self, key: bytes) -> Journey:
+        journey = self._warm.pop(key, None)
+        if journey is None:
+            journey = self._packer.unpack(key, self._packed.pop(key))
         # as the last, and under this copy of the key: deadlines that are set now will hold it too
-        self._warm[key] = timeline
-        return timeline
+        self._warm[key] = journey
+        return journey
 
-    def __setitem__(self, key: bytes, timeline: Timeline) -> None:
+    def __setitem__(self, key: bytes, journey: Journey) -> None:
         self._packed.pop(key, None)
-        self._warm[key] = timeline
+        self._warm[key] = journey
 
     def __delitem__(self, key: bytes) -> None:
         if self._packed.pop(key, None) is None:
@@ -53,7 +53,7 @@ class Timelines(MutableMapping[bytes, Timeline]):
         """Whether twice as many are at hand as should be."""
         return len(self._warm) > 2 * self._limit
 
-    def cool(self) -> None:
+    def evict(self) -> None:
         """Pack what was not used lately, beyond the number to be kept at hand."""
         surplus = len(self._warm) - self._limit
         if surplus <= 0:

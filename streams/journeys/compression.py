@@ -1,8 +1,8 @@
-"""Timelines as bytes, for the many of whom nothing is heard at the moment.
+"""Journeys as bytes, for the many of whom nothing is heard at the moment.
 
-A timeline of ten touchpoints takes some 16 KB as objects and about 250 bytes packed: written without what follows from
+A journey of ten touchpoints takes some 16 KB as objects and about 250 bytes packed: written without what follows from
 its touchpoints and its key (the fold, the signals that were published, who owns what since when), and compressed by
-Zstandard with a dictionary trained on this process's first timelines. Packed timelines never leave the process, so
+Zstandard with a dictionary trained on this process's first journeys. Packed journeys never leave the process, so
 their form need not outlive it.
 """
 
@@ -14,14 +14,18 @@ from typing import Any, Final, TypeAlias
 
 from zstandard import ZstdCompressionDict, ZstdCompressor, ZstdDecompressor, train_dictionary
 
-from schemas.encoding.codec import HEADER_BYTES, encode_resolved, string_bytes, take_long
+from schemas.encoding.splicing import event_in, resolved_beginning
 from schemas.touchpoint.events import key_of
 from streams.identity.resolution.ownership import node_of
-from streams.journeys.prediction.recent_path import Trail
+from streams.journeys.journey import Journey
+from streams.journeys.prediction.recent_path import RecentPath
 from streams.journeys.rules.meaning import Meanings
 from streams.journeys.rules.rules import JourneyRules
 from streams.journeys.signals.published import Publication
-from streams.journeys.timeline.timeline import Entry, Node, Timeline
+from streams.journeys.signals.told import Told
+from streams.journeys.timeline.cached_fold import CachedFold
+from streams.journeys.timeline.entry import Entry, Node
+from streams.journeys.timeline.timeline import Timeline
 
 DICTIONARY_BYTES: Final = 8 * 1024
 #: With fewer a dictionary is not worth its training.
@@ -31,18 +35,17 @@ MOST_SAMPLES: Final = 1_000
 FOLDED_AGAIN: Final = 32
 
 _MARSHAL: Final = 2  #: the newest form without references: what repeats is Zstandard's business
-_NOTHING: Final = bytes(HEADER_BYTES)
 
 #: Touchpoints that one identifier owns under one assignment: its type and value, the version, and of each touchpoint's
 #: bytes what comes after all that and the tenant.
 _Group: TypeAlias = tuple[str, str, int, list[bytes]]
 
-#: What all timelines share is not packed with each of them, but kept here under a number.
+#: What all journeys share is not packed with each of them, but kept here under a number.
 _shared: dict[int, object] = {}
 
 
 class Packer:
-    """Packs timelines, once it has seen enough of them."""
+    """Packs journeys, once it has seen enough of them."""
 
     def __init__(self) -> None:
         self._compressor: ZstdCompressor | None = None
@@ -53,9 +56,9 @@ class Packer:
         """Whether it has learnt from samples."""
         return self._compressor is not None
 
-    def learn(self, samples: list[Timeline]) -> None:
+    def learn(self, samples: list[Journey]) -> None:
         """Train the dictionary, once and for all."""
-        written: list[Any] = [_written(timeline) for timeline in samples[:MOST_SAMPLES]]
+        written: list[Any] = [_written(journey) for journey in samples[:MOST_SAMPLES]]
         trained = train_dictionary(DICTIONARY_BYTES, written)
         known = ZstdCompressionDict(trained.as_bytes())
         self._compressor = ZstdCompressor(
@@ -63,58 +66,58 @@ class Packer:
         )
         self._decompressor = ZstdDecompressor(dict_data=known)
 
-    def pack(self, timeline: Timeline) -> bytes:
-        """A timeline, packed; it may be used no more."""
+    def pack(self, journey: Journey) -> bytes:
+        """A journey, packed; it may be used no more."""
         assert self._compressor is not None
         # zstandard keeps the room that it allocated for the worst case: a copy is as long as it is
-        return bytes(memoryview(self._compressor.compress(_written(timeline))))
+        return bytes(memoryview(self._compressor.compress(_written(journey))))
 
-    def unpack(self, key: bytes, packed: bytes) -> Timeline:
-        """The timeline with this key, `tenant/profile`, again."""
+    def unpack(self, key: bytes, packed: bytes) -> Journey:
+        """The journey with this key, `tenant/profile`, again."""
         assert self._decompressor is not None
         tenant, _, profile_id = key.decode().partition("/")
         return _read(tenant, profile_id, self._decompressor.decompress(packed))
 
 
-def _written(timeline: Timeline) -> bytes:
-    last, trail = timeline.last, timeline.trail
+def _written(journey: Journey) -> bytes:
+    timeline, told, path = journey.timeline, journey.told, journey.path
+    last, cached = told.last, timeline.cached
     groups, others = _touchpoints(timeline)
     # what was published follows from the touchpoints and from when that was
-    published = None if last is not None else timeline.published
-    fold = timeline.folded() if len(timeline.order) > FOLDED_AGAIN else None
-    rare = (timeline.frozen, published, fold) if timeline.frozen or published or fold else None
+    published = None if last is not None else told.signals
+    fold = (cached.fold, cached.count) if cached.fold and len(timeline.order) > FOLDED_AGAIN else None
+    rare = (timeline.summaries, published, fold) if timeline.summaries or published or fold else None
     return marshal.dumps(
         (
-            timeline.version, timeline.unconfirmed, timeline.settled, timeline.recalled,
+            timeline.version, told.unconfirmed, timeline.settled, told.recalled,
             None if last is None else (last.version, last.now, last.due, last.meanings),
-            list(timeline.pointers.values()), groups, others, timeline.rest(),
-            None if trail is None else trail.dump(), None if rare is None else _pickled(rare),
+            list(timeline.pointers.values()), groups, others, cached.checkpoint,
+            None if path is None else path.dump(), None if rare is None else _pickled(rare),
         ),
         _MARSHAL,
     )  # fmt: skip
 
 
-def _read(tenant: str, profile_id: str, written: bytes) -> Timeline:
+def _read(tenant: str, profile_id: str, written: bytes) -> Journey:
     (
-        version, unconfirmed, settled, recalled, last, pointers, groups, others, rest, trail, rare,
+        version, unconfirmed, settled, recalled, last, pointers, groups, others, checkpoint, path, rare,
     ) = marshal.loads(written)  # noqa: S302 (our own, from memory)  # fmt: skip
     timeline = Timeline(tenant, profile_id)
-    timeline.version, timeline.unconfirmed = version, unconfirmed
-    timeline.settled, timeline.recalled = settled, recalled
+    timeline.version, timeline.settled = version, settled
+    told = Told(recalled=recalled, unconfirmed=unconfirmed)
     if last is not None:
-        timeline.last = Publication(*last)
+        told.last = Publication(*last)
     elif recalled:
-        timeline.published = {}
+        told.signals = {}
     timeline.pointers = {node_of(pointer["identifier"]): pointer for pointer in pointers}
     timeline.put([*_entries(tenant, profile_id, groups), *(Entry(*other) for other in others)])
-    if trail is not None:
-        timeline.trail = Trail.load(trail)
     fold = None
     if rare is not None:
-        timeline.frozen, published, fold = pickle.loads(rare)  # noqa: S301 (our own, from memory)
-        timeline.published = published or timeline.published
-    timeline.resume_fold(fold, rest)
-    return timeline
+        timeline.summaries, published, fold = pickle.loads(rare)  # noqa: S301 (our own, from memory)
+        told.signals = published or told.signals
+    folded, count = fold or (None, 0)
+    timeline.cached = CachedFold(folded, count, checkpoint)
+    return Journey(timeline, told, None if path is None else RecentPath.load(path))
 
 
 def _touchpoints(timeline: Timeline) -> tuple[list[_Group], list[tuple[int, str, Node, int, bytes]]]:
@@ -124,7 +127,10 @@ def _touchpoints(timeline: Timeline) -> tuple[list[_Group], list[tuple[int, str,
     for entry in timeline.held():
         about = entry.node, entry.version
         if about not in groups:
-            groups[about] = _beginning(timeline.tenant, timeline.profile_id, *about), []
+            groups[about] = (
+                resolved_beginning(entry.node, timeline.profile_id, entry.version, timeline.tenant),
+                [],
+            )
         beginning, rests = groups[about]
         if entry.value.startswith(beginning):
             rests.append(entry.value[len(beginning) :])
@@ -137,28 +143,15 @@ def _entries(tenant: str, profile_id: str, groups: list[_Group]) -> list[Entry]:
     entries = []
     for type_, name, version, rests in groups:
         node = type_, name
-        beginning = _beginning(tenant, profile_id, node, version)
+        beginning = resolved_beginning(node, profile_id, version, tenant)
         for rest in rests:
-            # the touchpoint's next fields are its event id, its two times and its source
-            length, at = take_long(rest, 0)
-            event_id = rest[at : at + length].decode()
-            occurred_at, at = take_long(rest, at + length)
-            while rest[at] > 127:  # received_at is not wanted here
-                at += 1
-            length, at = take_long(rest, at + 1)
-            event = key_of(event_id, rest[at : at + length].decode())
-            entries.append(Entry(occurred_at, event, node, version, beginning + rest))
+            event_id, occurred_at, source = event_in(rest)
+            entries.append(Entry(occurred_at, key_of(event_id, source), node, version, beginning + rest))
     return entries
 
 
-def _beginning(tenant: str, profile_id: str, node: Node, version: int) -> bytes:
-    """How the ResolvedTouchpoints begin that an identifier owns under one assignment."""
-    identifier = {"type": node[0], "value": node[1]}
-    return encode_resolved(identifier, profile_id, version, _NOTHING + string_bytes(tenant))  # type: ignore[arg-type]
-
-
 class _Pickler(pickle.Pickler):
-    """Leaves out what timelines share."""
+    """Leaves out what journeys share."""
 
 
 def _share(thing: object) -> tuple[Any, tuple[int]]:

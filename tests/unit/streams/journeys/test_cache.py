@@ -1,20 +1,25 @@
 """Timelines that nobody asked for lately are packed, and nothing about them changes."""
 
+import gc
 from collections.abc import Iterable
 from random import Random
+from unittest import mock
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.records import Touchpoint
-from streams.journeys.prediction.recent_path import Trail
+from streams.journeys.cache import JourneyCache
+from streams.journeys.compression import FOLDED_AGAIN, Packer
+from streams.journeys.journey import Journey
+from streams.journeys.prediction.recent_path import RecentPath
 from streams.journeys.rules.rules import JourneyRules
 from streams.journeys.signals.published import Publication
-from streams.journeys.timeline import compression as packing
-from streams.journeys.timeline.cache import Timelines
-from streams.journeys.timeline.compression import Packer
-from streams.journeys.timeline.timeline import Effects, Timeline
+from streams.journeys.signals.told import Told
+from streams.journeys.timeline.cached_fold import CachedFold
+from streams.journeys.timeline.effects import Effects
+from streams.journeys.timeline.timeline import Timeline
 from tests.support.journeys import CATALOGUE, RULES, in_order
 from tests.support.journeys_of import assigned, fed, give, journeys, law, long_journey
 
@@ -33,8 +38,12 @@ def made_of(touchpoints: Iterable[Touchpoint], name: str = "p1") -> Timeline:
 @pytest.fixture(scope="module")
 def packer() -> Packer:
     learnt = Packer()
-    learnt.learn([made_of(long_journey(seed, 8), f"p{seed}") for seed in range(60)])
+    learnt.learn([Journey(made_of(long_journey(seed, 8), f"p{seed}")) for seed in range(60)])
     return learnt
+
+
+def packed_and_back(packer: Packer, timeline: Timeline) -> Timeline:
+    return packer.unpack(KEY, packer.pack(Journey(timeline))).timeline
 
 
 def everything(timeline: Timeline) -> object:
@@ -50,7 +59,7 @@ def test_a_packed_timeline_goes_on_as_if_it_had_not_been(
     whole = made_of(in_order(journey))
     packed = made_of(in_order(journey)[:at])
     packed.fold(CATALOGUE, RULES)
-    packed = packer.unpack(KEY, packer.pack(packed))
+    packed = packed_and_back(packer, packed)
     for one in in_order(journey)[at:]:
         give(packed, one)
     assert everything(packed) == everything(whole)
@@ -58,33 +67,33 @@ def test_a_packed_timeline_goes_on_as_if_it_had_not_been(
 
 def test_nothing_is_lost_that_does_not_follow_from_the_touchpoints(packer: Packer) -> None:
     timeline = fed(long_journey(7, 600), HORIZON)
-    timeline.version, timeline.settled, timeline.recalled = 5 << 48, True, True
-    timeline.last = Publication(timeline.version, NOW, NOW + 1, -(2**63))
+    timeline.version, timeline.settled = 5 << 48, True
+    told = Told(recalled=True, last=Publication(timeline.version, NOW, NOW + 1, -(2**63)))
     timeline.move(assigned("a", "p1", 7), Effects())
-    assert timeline.frozen
-    trail = timeline.trail = Trail()
+    assert timeline.summaries
+    path = RecentPath()
     for one in long_journey(7, 9):
-        trail.advance(one, CATALOGUE)
+        path.advance(one, CATALOGUE)
     timeline.fold(CATALOGUE, RULES)
-    found = packer.unpack(KEY, packer.pack(timeline))
-    assert found.trail is not None
-    assert found.trail.dump() == trail.dump()
-    found.trail = timeline.trail
-    for one in (found, timeline):
-        one._fold, one._folded = None, 0  # compared by what it says, in the test above
-    assert found == timeline
+    found = packer.unpack(KEY, packer.pack(Journey(timeline, told, path)))
+    assert found.path is not None
+    assert found.path.dump() == path.dump()
+    assert found.told == told
+    assert found.timeline.cached.checkpoint == timeline.cached.checkpoint is not None
+    for one in (found.timeline, timeline):
+        one.cached = CachedFold()  # compared by what it says, in the test above
+    assert found.timeline == timeline
 
 
 def test_what_was_published_is_worked_out_again_unless_nothing_is_left(packer: Packer) -> None:
     timeline = made_of(long_journey(5, 8))
-    timeline.recalled, timeline.published = True, {}
-    assert packer.unpack(KEY, packer.pack(timeline)).published == {}
-    timeline.last = Publication(1, NOW, NOW, 0)
-    timeline.published = {
-        signal.subject_id: signal for signal in timeline.fold(CATALOGUE, RULES).signals(NOW)
-    }
-    found = packer.unpack(KEY, packer.pack(timeline))
-    assert (found.published, found.recalled) == (None, True)
+    told = Told(recalled=True, signals={})
+    journey = Journey(timeline, told)
+    assert packer.unpack(KEY, packer.pack(journey)).told.signals == {}
+    told.last = Publication(1, NOW, NOW, 0)
+    told.signals = {signal.subject_id: signal for signal in timeline.fold(CATALOGUE, RULES).signals(NOW)}
+    found = packer.unpack(KEY, packer.pack(journey)).told
+    assert (found.signals, found.recalled) == (None, True)
 
 
 def test_touchpoints_in_the_form_of_an_older_release_stay_as_they_are(packer: Packer) -> None:
@@ -92,49 +101,59 @@ def test_touchpoints_in_the_form_of_an_older_release_stay_as_they_are(packer: Pa
     for entry in timeline.entries.values():
         entry.value = b"\xc3\x01" + bytes(8) + entry.value[10:]
     values = [entry.value for entry in timeline.entries.values()]
-    found = packer.unpack(KEY, packer.pack(timeline))
+    found = packed_and_back(packer, timeline)
     assert [entry.value for entry in found.entries.values()] == values
 
 
 def test_a_long_one_keeps_its_fold(packer: Packer, monkeypatch: pytest.MonkeyPatch) -> None:
-    journey = in_order(long_journey(5, 3 * packing.FOLDED_AGAIN))
+    journey = in_order(long_journey(5, 3 * FOLDED_AGAIN))
     whole, packed = made_of(journey), made_of(journey)
     packed.fold(CATALOGUE, RULES)
-    packed = packer.unpack(KEY, packer.pack(packed))
-    monkeypatch.setattr("streams.journeys.timeline.timeline.Entry.touchpoint", None)  # nothing is read again
+    packed = packed_and_back(packer, packed)
+    monkeypatch.setattr("streams.journeys.timeline.entry.Entry.touchpoint", None)  # nothing is read again
     folded = packed.fold(CATALOGUE, RULES)
     monkeypatch.undo()
     assert folded.dump() == whole.fold(CATALOGUE, RULES).dump()
 
 
 def test_rules_are_shared_and_not_packed(packer: Packer) -> None:
-    timeline = made_of(long_journey(5, 3 * packing.FOLDED_AGAIN))
+    timeline = made_of(long_journey(5, 3 * FOLDED_AGAIN))
     timeline.fold(CATALOGUE, RULES)
-    assert packer.unpack(KEY, packer.pack(timeline)).fold(CATALOGUE, RULES)._rules is RULES
+    before = rules_in_memory()
+    back = packed_and_back(packer, timeline)
+    assert back.fold(CATALOGUE, RULES).dump() == timeline.fold(CATALOGUE, RULES).dump()
+    assert rules_in_memory() == before
+
+
+def rules_in_memory() -> int:
+    return sum(isinstance(one, JourneyRules) for one in gc.get_objects())
 
 
 def test_ten_touchpoints_take_less_than_three_quarters_of_a_kilobyte(packer: Packer) -> None:
-    sizes = [len(packer.pack(made_of(long_journey(seed, 10), f"q{seed}"))) for seed in range(30)]
+    sizes = [len(packer.pack(Journey(made_of(long_journey(seed, 10), f"q{seed}")))) for seed in range(30)]
     assert sum(sizes) / len(sizes) < 750
 
 
-def test_only_so_many_stay_at_hand_and_all_are_found() -> None:
-    timelines, alone = Timelines(warm=5, packer=Packer()), {}
+def test_only_so_many_stay_at_hand_and_all_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    packer = Packer()
+    cached, alone = JourneyCache(warm=5, packer=packer), {}
     random = Random(3)
     for turn in range(900):
         name = f"p{random.randrange(600)}"
         key = f"default/{name}".encode()
-        if key not in timelines:
-            timelines[key] = Timeline("default", name)
+        if key not in cached:
+            cached[key] = Journey(Timeline("default", name))
         alone.setdefault(key, Timeline("default", name))
         for one in long_journey(turn, 3):
-            give(timelines[key], one)
+            give(cached[key].timeline, one)
             give(alone[key], one)
-        timelines.cool()
-    assert len(timelines._warm) == 5
-    assert set(timelines) == set(alone)
-    assert len(timelines) == len(alone)
+        cached.evict()
+    unpacked = mock.Mock(side_effect=packer.unpack)
+    monkeypatch.setattr(packer, "unpack", unpacked)
+    assert set(cached) == set(alone)
+    assert len(cached) == len(alone)
     for key, timeline in alone.items():
-        assert timelines[key].state(CATALOGUE, RULES) == timeline.state(CATALOGUE, RULES)
+        assert cached[key].timeline.state(CATALOGUE, RULES) == timeline.state(CATALOGUE, RULES)
+    assert unpacked.call_count == len(alone) - 5
     with pytest.raises(KeyError):
-        timelines[b"nobody"]
+        cached[b"nobody"]

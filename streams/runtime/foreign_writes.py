@@ -1,0 +1,97 @@
+"""Finds changelog records that a former owner of a partition wrote after this worker had recovered it.
+
+A worker that was stopped or cut off past its session (a zombie) does not know that its partitions have another owner.
+What it still writes is missing in the new owner's memory, and takes the place of the new owner's records in the
+compacted changelog. The new owner therefore looks at the end of its changelogs now and then.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, Final, TypeVar
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+
+R = TypeVar("R")
+#: Looks that must find the same unknown records before they count. A zombie that wakes sees the new owner's records
+#: as unknown; with one look per heartbeat interval it learns from the group that it is a zombie before it acts.
+LOOKS: Final = 3
+TIMEOUT_SECONDS: Final = 30.0
+
+
+class ForeignWrites:
+    """Which changelog partitions hold records that their owner does not know."""
+
+    def __init__(self) -> None:
+        #: by partition: the last offset that its owner knew when unknown records were first seen, and how often since
+        self._seen: dict[int, tuple[int, int]] = {}
+
+    def confirmed(self, known: dict[int, int], ends: dict[int, int]) -> list[int]:
+        """Partitions whose unknown records have been seen LOOKS times in a row.
+
+        `known`: the last offset in the owner's memory, -1 for none; `ends`: the offset after the last record. An owner
+        whose own records are on their way learns of them before long, so its last known offset advances between looks.
+        """
+        seen = {}
+        for partition, last in known.items():
+            if ends.get(partition, 0) > last + 1:
+                before, looks = self._seen.get(partition, (last, 0))
+                seen[partition] = last, looks + 1 if before == last else 1
+        self._seen = seen
+        return [partition for partition, (_, looks) in seen.items() if looks >= LOOKS]
+
+
+class LogReader:
+    """Reads ends and records of topic partitions beside the consumer group."""
+
+    def __init__(self, brokers: str) -> None:
+        self._brokers = brokers
+        self._consumer: AIOKafkaConsumer | None = None
+
+    async def ends(self, topic: str, partitions: Iterable[int]) -> dict[int, int]:
+        """By partition, the offset after the last record. Returns nothing if the broker does not answer in time.
+
+        The sandbox's broker answers with the offset after the *first* record of the last batch.
+        """
+        tps = [TopicPartition(topic, partition) for partition in partitions]
+
+        async def ask(consumer: AIOKafkaConsumer) -> dict[int, int]:
+            return {tp.partition: end for tp, end in (await consumer.end_offsets(tps)).items()}
+
+        return await self._ask(ask) or {}
+
+    async def read(self, topic: str, partition: int, start: int) -> list[Any]:
+        """All records of a partition from an offset on. Returns nothing if the broker does not answer in time."""
+        tp = TopicPartition(topic, partition)
+
+        async def ask(consumer: AIOKafkaConsumer) -> list[Any]:
+            found: list[Any] = []
+            consumer.assign([tp])
+            consumer.seek(tp, start)
+            while (end := consumer.highwater(tp)) is None or await consumer.position(tp) < end:
+                for records in (await consumer.getmany(tp, timeout_ms=50)).values():
+                    found += records
+            consumer.assign([])  # it would go on fetching
+            return found
+
+        return await self._ask(ask) or []
+
+    async def close(self) -> None:
+        """Disconnect."""
+        if self._consumer is not None:
+            consumer, self._consumer = self._consumer, None
+            await consumer.stop()
+
+    async def _ask(self, ask: Callable[[AIOKafkaConsumer], Awaitable[R]]) -> R | None:
+        """Returns None if the broker does not answer; the next call connects anew."""
+        try:
+            async with asyncio.timeout(TIMEOUT_SECONDS):
+                if self._consumer is None:
+                    self._consumer = AIOKafkaConsumer(
+                        bootstrap_servers=self._brokers, group_id=None, enable_auto_commit=False
+                    )
+                    await self._consumer.start()
+                return await ask(self._consumer)
+        except (KafkaError, TimeoutError, OSError):
+            await self.close()
+            return None

@@ -106,7 +106,9 @@ IDENTITY_CHANGELOG = Topic(
 )  # fmt: skip
 JOURNEYS_CHANGELOG = Topic(
     f"{WORKER_GROUP}-journeys-changelog", "tenant/profile and event or identifier",
-    ("ResolvedTouchpoint", "IdentityAssignment"), ("journeys",), ("journeys",),
+    ("ResolvedTouchpoint", "IdentityAssignment", "FrozenSummary", "SignalsPublished", "SignalsWrittenAhead",
+     "PredictionModel"),
+    ("journeys",), ("journeys",),
 )  # fmt: skip
 ACCOUNTS_CHANGELOG = Topic(
     f"{WORKER_GROUP}-accounts-changelog", "tenant/profile/account",

@@ -6,7 +6,7 @@ import typer
 
 from deploy.cli.context import Context
 from deploy.cli.output import print_rows, remark, say
-from schemas.encoding.compatibility import Mode, freeze, mode_of, report
+from schemas.encoding.compatibility import Mode, carriers, freeze, mode_of, report
 from schemas.encoding.registration import register
 from schemas.encoding.registry import NAMES, VERSIONS, committed, current, fingerprint_of
 from schemas.encoding.registry_http import RegistryHttp
@@ -44,7 +44,7 @@ def show(as_json: AsJson = False) -> None:
             fingerprint_of(current()[name]).hex(),
             len(committed(name)),
             mode_of(name).value,
-            ", ".join(topic.name for topic in ALL if name in topic.values),
+            ", ".join(topic.name for topic in carriers(name)),
         )
         for name in NAMES
     ]

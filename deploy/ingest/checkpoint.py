@@ -143,7 +143,7 @@ class Checkpoints:
             "may_repeat": safe.may_repeat if may_repeat is None else may_repeat,
         }  # fmt: skip
         try:
-            _replace(self._path, json.dumps(document))
+            replace_file(self._path, json.dumps(document))
         except OSError as error:
             self.failure = error
 
@@ -161,7 +161,7 @@ def resumable(files: Sequence[str]) -> bool:
     return STDIN not in files
 
 
-def _replace(path: Path, text: str) -> None:
+def replace_file(path: Path, text: str) -> None:
     """Write a file as a whole, or leave it as it was."""
     new = path.with_suffix(".new")
     descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)

@@ -55,7 +55,7 @@ class Segment:
         """A new, empty file that only its owner may read. Raises OSError."""
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
         header = _HEADER.pack(_MAGIC, _HEADER.size, mark.key_id.encode(), mark.check.encode())
-        _write(descriptor, header, 0)
+        write_at(descriptor, header, 0)
         return cls(path, descriptor, _HEADER.size, _HEADER.size, mark)
 
     @classmethod
@@ -80,7 +80,7 @@ class Segment:
         payload = _KEY.pack(len(key)) + key + value
         data = _RECORD.pack(len(payload), zlib.crc32(payload)) + payload
         try:
-            _write(self._file, data, self.size)
+            write_at(self._file, data, self.size)
             if sync:
                 os.fdatasync(self._file)
         except OSError:
@@ -123,7 +123,7 @@ class Segment:
     def acknowledge(self, offset: int) -> None:
         """Note that Kafka has all records before this offset."""
         self.acknowledged = offset
-        _write(self._file, offset.to_bytes(8, "little"), _ACKNOWLEDGED_AT)
+        write_at(self._file, offset.to_bytes(8, "little"), _ACKNOWLEDGED_AT)
 
     def close(self) -> None:
         """Close the descriptor; the file stays."""
@@ -139,7 +139,8 @@ class Segment:
         self.path.unlink()
 
 
-def _write(descriptor: int, data: bytes, offset: int) -> None:
+def write_at(descriptor: int, data: bytes, offset: int) -> None:
+    """Write all of `data` at an offset of a file. Raises OSError."""
     written = 0
     while written < len(data):
         written += os.pwrite(descriptor, data[written:], offset + written)

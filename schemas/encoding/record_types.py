@@ -28,7 +28,7 @@ class RecordType(Generic[R]):
         self.decode_trusted = cast(Callable[[bytes], R], partial(decode_own, name))
 
     def recognises(self, data: bytes) -> bool:
-        """Whether the bytes say that they are of this type, of any released version; what follows is not read."""
+        """Whether the header of `data` names any released version of this type. The datum is not read."""
         return is_a(self.name, data)
 
 
@@ -47,5 +47,7 @@ MOVE: Final = RecordType[records.Move]("Move")
 PREDICTION_MODEL: Final = RecordType[Record]("PredictionModel")
 PROFILE_CHANGED: Final = RecordType[records.ProfileChanged]("ProfileChanged")
 RESOLVED_TOUCHPOINT: Final = RecordType[records.ResolvedTouchpoint]("ResolvedTouchpoint")
+SIGNALS_PUBLISHED: Final = RecordType[records.SignalsPublished]("SignalsPublished")
+SIGNALS_WRITTEN_AHEAD: Final = RecordType[records.SignalsWrittenAhead]("SignalsWrittenAhead")
 TOUCHPOINT: Final = RecordType[records.Touchpoint]("Touchpoint")
 TRANSFER: Final = RecordType[records.Transfer]("Transfer")

@@ -13,7 +13,7 @@ from schemas.touchpoint.names import canonical
 MAX_IDENTIFIERS: Final = 32
 MAX_IDENTIFIER_CHARACTERS: Final = 200
 MAX_ATTRIBUTES: Final = 128  #: also of experiments and of consent purposes
-#: In bytes of UTF-8. What a journey keeps of these bounds its state
+#: In bytes of UTF-8. A journey state contains such texts, so these limits bound its size
 #: (tests/unit/streams/journeys/timeline/test_bounds.py).
 MAX_CHANNEL_BYTES: Final = 64
 MAX_NAME_BYTES: Final = 128  #: source, type, experiments and their variants, consent purposes
@@ -21,11 +21,11 @@ MAX_ID_BYTES: Final = 200  #: event_id, account_id, session_id, issue_id, order_
 MAX_VALUE_BYTES: Final = 8192  #: an attribute's value
 MAX_FUTURE_MS: Final = 24 * 60 * 60 * 1000  #: how far a source's clock may be ahead of ours
 
-#: UTC milliseconds that are refused because they are the seconds of a time from 1990 on, as many sources count. Read as
-#: milliseconds they lie in January 1970, from the 8th to the day that today's seconds make (in 2026: the 21st).
+#: Values that are refused because they are probably in seconds, which many sources use: the seconds of a time from 1990
+#: on. As milliseconds they would be from 8 January 1970 to the day of today's seconds (in 2026: 21 January).
 _SECONDS_FROM: Final = 631_152_000
-#: A reception is never of 1970: what reads as seconds up to the year 2100 is. Nor is it earlier: such a number is a
-#: field that nobody filled in.
+#: For `received_at` the range extends to the seconds of the year 2100, and down to 0 and below: nothing was received in
+#: 1970 or before, so such a number is a field that nobody filled in.
 _SECONDS_UNTIL: Final = 4_102_444_800
 #: UTC milliseconds of an event that are a field that nobody filled in.
 _UNSET_MS: Final = (0, -1)
@@ -42,7 +42,7 @@ _REQUIRED: Final = {
     "event_id": MAX_ID_BYTES, "type": MAX_NAME_BYTES, "source": MAX_NAME_BYTES, "channel": MAX_CHANNEL_BYTES,
 }  # fmt: skip
 _OPTIONAL: Final = ("account_id", "session_id", "issue_id", "order_id", "campaign")
-#: Characters of an id that are within its limit in any case: a character takes up to four bytes.
+#: An id of so few characters is within its limit in any case: a character has at most four bytes.
 _SHORT_ID: Final = MAX_ID_BYTES // 4
 
 #: Survey kind → lowest and highest answer.

@@ -38,7 +38,7 @@ class Deployment:
 
     def start_worker(self) -> Process:
         """One more worker."""
-        worker = self._process(f"worker-{len(self.workers) + 1}", "worker")
+        worker = self.process(f"worker-{len(self.workers) + 1}", "worker")
         self.workers.append(worker)
         worker.start()
         return worker
@@ -46,7 +46,7 @@ class Deployment:
     def start_loader(self) -> Process:
         """The loader, also again after it was stopped."""
         if self.loader is None:
-            self.loader = self._process("loader", "load")
+            self.loader = self.process("loader", "load")
         self.loader.start()
         return self.loader
 
@@ -124,7 +124,7 @@ class Deployment:
     def _children(self) -> list[Process]:
         return [*self.workers, *([self.loader] if self.loader is not None else [])]
 
-    def _process(self, name: str, command: str) -> Process:
+    def process(self, name: str, command: str) -> Process:
         return Process(name, [*TOUCHLINE, command], self.logs / f"{name}.log", self.settings.to_env())
 
 

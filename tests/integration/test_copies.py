@@ -78,7 +78,7 @@ def load(store: Both, worlds: list[World], random: Random) -> None:
     inserts, rejected = prepare([*rest, *numbered[half:]], eraser.erased if random.random() < 0.5 else None)
     assert not rejected
     for insert in inserts:
-        store._writer.write(insert)
+        store.rows.write(insert)
 
 
 def named(tenant: str, owned: Owned) -> tuple[Any, ...]:

@@ -28,7 +28,8 @@ from schemas.settings import Settings
 from schemas.touchpoint.json_form import to_json
 from streams.identity.policy.load import load
 from tests.integration.test_publish import consumed
-from tests.support.touchpoints import CATALOGUE, START
+from tests.support.built_in import CATALOGUE
+from tests.support.touchpoints import START
 
 pytestmark = pytest.mark.sandbox
 

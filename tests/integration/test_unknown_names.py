@@ -1,6 +1,5 @@
 """The catalogue in ClickHouse, and the names that it does not have."""
 
-import uuid
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -13,10 +12,10 @@ from schemas import topics
 from schemas.catalogue import Catalogue
 from schemas.settings import ClickHouse
 from sinks.clickhouse.connection import connect
-from sinks.clickhouse.migrate import migrate
 from sinks.clickhouse.write.catalogue import TABLES, Meanings, misspelt_erasures, put_in_force
 from sinks.clickhouse.write.native_writer import NativeWriter
 from sinks.clickhouse.write.prepare import prepare
+from tests.integration.store import migrated
 from tests.support.kafka_records import Consumed, resolved_bytes
 from tests.support.touchpoints import START
 
@@ -32,9 +31,7 @@ def store_catalogue(where: ClickHouse, catalogue: Catalogue) -> bool:
 
 @pytest.fixture
 def where(clickhouse: ClickHouseServer) -> ClickHouse:
-    where = ClickHouse.from_url(clickhouse.url_of(f"test_{uuid.uuid4().hex[:10]}"))
-    migrate(where)
-    return where
+    return migrated(clickhouse)
 
 
 @pytest.fixture

@@ -15,8 +15,9 @@ from streams.journeys.journey import Journey
 from tests.simulation.oracle import problems
 from tests.simulation.plan import Plan
 from tests.simulation.schedules import drawn, judge, shrunk
-from tests.simulation.worker import RULES, Without
+from tests.simulation.worker import Without
 from tests.simulation.world import World
+from tests.support.built_in import RULES
 from tests.support.journeys_of import fed, long_journey
 from tests.support.touchpoints import touchpoint
 

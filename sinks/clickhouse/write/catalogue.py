@@ -1,4 +1,4 @@
-"""Puts the catalogue and the journey rules in force in ClickHouse: views go by them, and analysts can join them."""
+"""Stores the catalogue and the journey rules in ClickHouse, where views use them and analysts can join them."""
 
 from dataclasses import dataclass
 from typing import Any, Final
@@ -36,7 +36,7 @@ _MISSPELT: Final = """
 
 @dataclass(frozen=True, slots=True)
 class Meanings:
-    """The catalogue, and of the journey rules what the view `sessions` needs."""
+    """The catalogue, and those journey rules that the view `sessions` uses."""
 
     catalogue: Catalogue
     session_gap_ms: int
@@ -44,9 +44,9 @@ class Meanings:
 
 
 def put_in_force(where: ClickHouse, meanings: Meanings) -> bool:
-    """Make the tables say what `meanings` say; False if they said it already. Views go by them from then on.
+    """Store `meanings`, which views use from then on. Returns False if the tables contain them already.
 
-    It writes only what differs, so it may be repeated. Of two processes with different catalogues the later one wins.
+    Writes only the differences, so it is idempotent. Of two processes with different catalogues the later one wins.
     Raises UnavailableError, SinkError (retry) or SettingsError (not migrated).
     """
     rows = rows_of(meanings)

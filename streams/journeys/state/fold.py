@@ -279,7 +279,7 @@ class Fold:
     @property
     def parts(self) -> tuple[FoldPart, ...]:
         """The parts, in the order of PARTS."""
-        return _parts_of(self)
+        return parts_of(self)
 
     def dump(self) -> dict[str, Any]:
         """The whole fold as FoldSummary.avsc holds it. What `load` makes of it continues exactly as this fold."""
@@ -349,7 +349,8 @@ class Fold:
         return found[-MAX_EXPECTATIONS:]
 
 
-_parts_of: Callable[[Fold], tuple[FoldPart, ...]] = attrgetter(*Fold.PARTS)
+#: The parts of a fold, in the order of `Fold.PARTS`.
+parts_of: Callable[[Fold], tuple[FoldPart, ...]] = attrgetter(*Fold.PARTS)
 
 
 def _expectation_order(record: Any) -> tuple[Any, ...]:

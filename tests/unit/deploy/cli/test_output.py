@@ -17,7 +17,7 @@ from deploy.cli import output
 from deploy.cli import query as query_command
 from deploy.cli.output import counted, print_json, print_table, print_vertical, remark, tell
 from deploy.cli.plain import plain
-from deploy.cli.query import _form, command, print_csv
+from deploy.cli.query import command, form_of, print_csv
 from schemas.errors import TouchlineError
 
 NOON = datetime(2026, 1, 1, 12, 0, 0, 250_000, UTC)
@@ -119,16 +119,16 @@ def test_one_of_a_thing_has_no_plural(count: int, said: str) -> None:
     ],
 )
 def test_a_format_in_the_statement_is_obeyed(sql: str, asked: str | None, form: tuple[str, str]) -> None:
-    assert _form(sql, asked) == form
+    assert form_of(sql, asked) == form
 
 
 def test_what_would_be_ignored_is_refused() -> None:
     with pytest.raises(TouchlineError, match="FORMAT TSV cannot be printed: use --csv"):
-        _form("SELECT 1 FORMAT TSV", None)
+        form_of("SELECT 1 FORMAT TSV", None)
     with pytest.raises(TouchlineError, match="INTO OUTFILE would be ignored"):
-        _form("SELECT 1 INTO OUTFILE 'x'", None)
+        form_of("SELECT 1 INTO OUTFILE 'x'", None)
     with pytest.raises(typer.BadParameter, match="--json and FORMAT CSV exclude each other"):
-        _form("SELECT 1 FORMAT CSV", "json")
+        form_of("SELECT 1 FORMAT CSV", "json")
     with pytest.raises(typer.BadParameter, match="--json and --csv exclude each other"):
         command("SELECT 1", as_json=True, as_csv=True)
 

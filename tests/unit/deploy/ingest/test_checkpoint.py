@@ -21,7 +21,7 @@ from deploy.ingest.touchpoint_files import TouchpointFiles
 from deploy.ingest.unknown_names import UnknownNames
 from schemas.errors import TouchlineError
 from schemas.records import Touchpoint
-from tests.support.touchpoints import CATALOGUE
+from tests.support.built_in import CATALOGUE
 
 MAPPING = """
 [constants]
@@ -268,7 +268,7 @@ def test_where_no_checkpoint_can_be_written_the_import_goes_on(monkeypatch: pyte
 
     write_csv(Path("a.csv"), 0, 25)
     whole, taken = expected(job("a.csv")), []  # type: ignore[var-annotated]
-    monkeypatch.setattr(checkpoint, "_replace", refuse)
+    monkeypatch.setattr(checkpoint, "replace_file", refuse)
     done = run(job("a.csv"), Broker(taken, 3))
     assert taken == whole
     assert done.checkpoints is not None

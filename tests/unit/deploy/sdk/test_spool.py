@@ -172,7 +172,7 @@ def test_a_disk_that_is_full_accepts_nothing_and_damages_nothing(
     journal = opened(tmp_path)
     journal.append(b"key", b"before")
     with monkeypatch.context() as patch:
-        patch.setattr(segment, "_write", half_of(segment._write))
+        patch.setattr(segment, "write_at", half_of(segment.write_at))
         with pytest.raises(QueueFullError, match="No space left on device"):
             journal.append(b"key", b"lost" * 100)
     journal.append(b"key", b"after")

@@ -4,7 +4,7 @@ import pytest
 
 from schemas.catalogue import Catalogue
 from schemas.touchpoint.erasure_names import ERASURE_REQUESTED, looks_like_erasure
-from tests.support.touchpoints import CATALOGUE
+from tests.support.built_in import CATALOGUE
 
 
 @pytest.mark.parametrize(

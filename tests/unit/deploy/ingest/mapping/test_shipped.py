@@ -14,8 +14,8 @@ from deploy.ingest.touchpoint_files import TouchpointFiles
 from schemas.errors import SettingsError
 from schemas.records import Touchpoint
 from schemas.touchpoint.json_form import to_json
+from tests.support.built_in import CATALOGUE
 from tests.support.exports import EXPORTS, sample
-from tests.support.touchpoints import CATALOGUE
 
 #: When the samples are read: after all of their events.
 READ_AT = 1_775_000_000_000

@@ -22,9 +22,9 @@ from deploy.ingest.reading.lines import SourceError
 from deploy.ingest.touchpoint_files import TouchpointFiles
 from schemas.errors import SettingsError, TouchlineError
 from schemas.records import Touchpoint
+from tests.support.built_in import CATALOGUE
 from tests.support.exports import sample
 from tests.support.running import invoke
-from tests.support.touchpoints import CATALOGUE
 
 NOW = 1_775_000_000_000
 SHOP = [

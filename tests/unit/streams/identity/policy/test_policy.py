@@ -10,12 +10,14 @@ from schemas.errors import SettingsError
 from schemas.records import Identifier
 from streams.identity.policy.lint import advice
 from streams.identity.policy.load import load
+from streams.identity.policy.normalise import NORMALISERS
 from streams.identity.policy.policy import IdentityPolicy
 from streams.identity.policy.policy_file import TypeRule
 from streams.identity.policy.prepare import prepare
 from streams.identity.resolution.definition import resolve
+from tests.support.built_in import CATALOGUE
 from tests.support.identity_people import evidence_map, link, observed
-from tests.support.touchpoints import CATALOGUE, touchpoint
+from tests.support.touchpoints import touchpoint
 
 KEY = b"0123456789abcdef0123456789abcdef"
 BUILT_IN = load("", KEY, "k1")
@@ -413,9 +415,17 @@ def test_links_are_decided_by_the_rules_of_their_tenant():
         assert list(resolve(tenant, policy, evidence_map(links)).refused.values()) == refused
 
 
-def test_the_memory_of_prepared_identifiers_is_bounded():
-    policy = parse("")
-    for number in range(70_000):
-        policy.usable(identifiers(f"cookie:{number}"))
-    assert policy.usable(identifiers("cookie:1")) == identifiers("cookie:1")
-    assert policy._prepared.cache_info().currsize <= 65_536
+def test_the_memory_of_prepared_identifiers_is_bounded(monkeypatch: pytest.MonkeyPatch):
+    policy, normalised = parse(""), []
+    name = policy.rule("cookie").normaliser
+    plain = NORMALISERS[name]
+
+    def noted(value: str, region: str | None) -> str:
+        normalised.append(value)
+        return plain(value, region)
+
+    monkeypatch.setitem(NORMALISERS, name, noted)
+    for number in (1, 1, *range(2, 70_000), 1):
+        assert policy.usable(identifiers(f"cookie:{number}")) == identifiers(f"cookie:{number}")
+    # remembered at first, and forgotten for 65,536 newer ones
+    assert (normalised.count("1"), len(normalised)) == (2, 70_000)

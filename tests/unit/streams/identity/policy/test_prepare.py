@@ -14,8 +14,8 @@ from streams.identity.policy.prepare import prepare
 from streams.journeys.rules.rules import JourneyRules
 from streams.journeys.timeline.horizon_summary import fold_timeline
 from streams.replay import Replay
-from tests.simulation.worker import POLICY, RULES
-from tests.support.touchpoints import CATALOGUE, touchpoint
+from tests.support.built_in import CATALOGUE, POLICY, RULES
+from tests.support.touchpoints import touchpoint
 
 #: Spellings of one type, and of one channel.
 ORDERS = (

@@ -11,7 +11,8 @@ from streams.identity.policy.policy import IdentityPolicy
 from streams.identity.policy.prepare import prepare
 from streams.journeys.rules.rules import JourneyRules
 from streams.replay import Replay
-from tests.support.touchpoints import CATALOGUE, touchpoint
+from tests.support.built_in import CATALOGUE
+from tests.support.touchpoints import touchpoint
 
 KEY = b"0123456789abcdef0123456789abcdef"
 POLICY = load("", KEY, "k1")

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from schemas.encoding.record_types import SIGNALS_PUBLISHED
-from schemas.encoding.splices import signals_published
+from schemas.encoding.signal_encoders import signals_published
 
 NEVER: Final = 2**63 - 1
 

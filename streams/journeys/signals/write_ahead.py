@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from schemas.encoding.record_types import JOURNEY_SIGNAL, SIGNALS_WRITTEN_AHEAD
-from schemas.encoding.splices import signals_written_ahead
+from schemas.encoding.signal_encoders import signals_written_ahead
 from schemas.records import SignalWrittenAhead
 from streams.journeys.changelog_keys import Kind
 from streams.journeys.state.signals import Signal

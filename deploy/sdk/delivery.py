@@ -10,14 +10,15 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from typing import Any, Final
 
 from kafka.errors import KafkaError, MessageSizeTooLargeError
 
 from deploy.ingest.key_check import AnotherKeyError, require_known_key
-from deploy.kafka_admin.client import producer
+from deploy.kafka_admin.client import producer, require_broker
 from deploy.kafka_admin.topics import require_topic
+from deploy.sdk.forking import FORK_LOCK
 from deploy.sdk.journal import Entry, Journal
 from deploy.sdk.outcomes import Delivered, Refused
 from schemas.encoding.codec import MAX_BYTES
@@ -83,6 +84,7 @@ class Delivery(threading.Thread):
         self._in_flight_bytes = 0
         self._singly = 0  #: how many records are sent one at a time, to find the one that is too large
         self._progress = time.monotonic()
+        self._connections = 0
         self._producer: Any = None
 
     def submit(self, key: bytes, value: bytes) -> None:
@@ -142,6 +144,9 @@ class Delivery(threading.Thread):
                 return
             except (TouchlineError, KafkaError, OSError) as error:
                 self._note(error)
+            except Exception as error:
+                log.exception("delivering failed in a way that is not foreseen, and is tried again")
+                self._note(error)
             finally:
                 self._disconnect()
             with self._changed:
@@ -150,6 +155,13 @@ class Delivery(threading.Thread):
                     return
 
     def _connect(self) -> None:
+        require_broker(self._settings.brokers)
+        # the first connection imports modules: a child that is forked in the middle would have halves of them
+        with FORK_LOCK if self._connections == 0 else nullcontext():
+            self._open()
+        self._connections += 1
+
+    def _open(self) -> None:
         require_topic(self._settings, self._topic)
         if self._key_check is not None:
             require_known_key(self._settings, self._key_check)
@@ -205,7 +217,8 @@ class Delivery(threading.Thread):
                     self._changed.wait(pause)
                     pause = min(2 * pause, most)
                 elif not entries and not self._changed.wait(ADOPT_SECONDS):
-                    self._journal.adopt()
+                    with FORK_LOCK:
+                        self._journal.adopt()
             if entries and not self._in_flight:
                 self._progress = time.monotonic()
             for entry in entries:

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from deploy.ingest.publisher import message
 from deploy.sdk.delivery import Delivery
+from deploy.sdk.forking import FORK_LOCK
 from deploy.sdk.journal import Journal, MemoryJournal
 from deploy.sdk.outcomes import Delivered, Refused
 from deploy.sdk.segment import Mark
@@ -143,7 +144,7 @@ class Publisher:
         delivery = self._delivery
         if delivery is not None and delivery.process == os.getpid():
             return delivery
-        with self._locks.setdefault(os.getpid(), threading.Lock()):
+        with self._locks.setdefault(os.getpid(), threading.Lock()), FORK_LOCK:
             self._forget_parent()
             if self._closed:
                 raise TouchlineError("the publisher is closed: make another one")

@@ -114,6 +114,10 @@ class WorkerApp(faust.App):  # type: ignore[misc]  # faust has no types for it
     def _is_current(self, event: Any) -> bool:
         return bool(event.message.generation_id == self.consumer_generation_id)
 
+    def last_changelog_offset(self, tp: TP) -> int:
+        """The last offset of a changelog when its recovery began, -1 if it was empty."""
+        return int(self.tables.recovery.active_highwaters.get(tp, -1))
+
     def committed_offset(self, topic: str, partition: int) -> int:
         """The offset up to which the group has committed an input, as far as this worker knows; 0 for none."""
         return int(self.consumer.committed_offset(TP(topic, partition)))

@@ -243,6 +243,7 @@ def test_an_interpreter_that_ends_without_close_delivers_first(settings: Setting
     assert sorted(ids_of(settings, 5)) == ["0", "1", "2", "3", "4"]
 
 
+@pytest.mark.clients
 def test_ctrl_c_in_a_with_block_delivers_what_was_accepted(settings: Settings, tmp_path: Path) -> None:
     script = ENDLESS.replace("publisher = Publisher(", "with Publisher(").replace(
         "spool=sys.argv[3])", "spool=sys.argv[3]) as publisher:"

@@ -297,3 +297,49 @@ def test_a_broker_and_a_program_that_are_killed_again_and_again_lose_and_double_
     for key in {key for key, _ in ours}:
         first_copies = list(dict.fromkeys(event_id for one, event_id in ours if one == key))
         assert first_copies == sorted(first_copies), "not in the order of acceptance"
+
+
+#: Forks children while threads publish; each child publishes one touchpoint and waits for it.
+FORKS = """
+import os, threading
+from touchline import Publisher
+publisher = Publisher(spool=os.environ["SPOOL"])
+
+def publish(event_id):
+    publisher.publish({"event_id": event_id, "occurred_at": 1767225600000, "source": "forks", "channel": "web",
+        "type": "page_view", "identifiers": {"cookie": "forks"}})
+
+def publish_many(thread):
+    for number in range(400):
+        publish(f"parent-{thread}-{number:03}")
+
+threads = [threading.Thread(target=publish_many, args=(number,)) for number in range(3)]
+for thread in threads:
+    thread.start()
+children = []
+for number in range(6):
+    child = os.fork()
+    if child == 0:
+        publish(f"child-{number:02}")
+        publisher.flush(60)
+        publisher.close()
+        os._exit(0)
+    children.append(child)
+for child in children:
+    assert os.waitpid(child, 0)[1] == 0
+for thread in threads:
+    thread.join()
+publisher.close(60)
+"""
+
+
+def test_a_process_may_fork_while_its_threads_publish(
+    environment: Path, live: Deployment, tmp_path: Path
+) -> None:
+    env = bare(live, SPOOL=str(tmp_path / "spool"))
+    subprocess.run([str(environment / "python"), "-c", FORKS], check=True, cwd=tmp_path, env=env, timeout=180)
+    live.wait_idle()
+    rows = [event_id for event_id, _ in arrived(live, "forks")]
+    assert len([one for one in rows if one.startswith("parent")]) == 1200
+    assert [one for one in rows if one.startswith("child")] == [f"child-{number:02}" for number in range(6)]
+    assert list((tmp_path / "spool").rglob("*.log")) == []

@@ -133,6 +133,10 @@ class AgentApp:
         """Nothing is committed, unless a subclass has a log."""
         return 0
 
+    def last_changelog_offset(self, tp: TP) -> int:  # noqa: ARG002
+        """`recover` reads every changelog to its end."""
+        return -1
+
     async def ends(self, topic: str, partitions: Iterable[int]) -> dict[int, int]:  # noqa: ARG002
         """Of the log reader: nobody else writes changelogs, unless a subclass has a log."""
         return {}

@@ -3,6 +3,9 @@
 An event id is unique within its source. Copies of an event may differ: in the time, in the amount, in the identifiers
 that they carry. Of the copies that one profile owns, the copy received first counts. Of copies received in the same
 millisecond the copy that occurred first counts, then the copy with the smallest checksum.
+
+`rank_of` is the rule. ClickHouse gets the rank as columns of each row (sinks/clickhouse/write/encoding/columns.py), and
+the view `touchpoints_current` takes the smallest.
 """
 
 from functools import lru_cache

@@ -25,6 +25,7 @@ from sinks.clickhouse.values import Row, moment
 _SETTINGS: Final = {"async_insert": 0, "mutations_sync": 2, "lightweight_deletes_sync": 2}
 
 _OWNED: Final = """tenant = %(tenant)s AND identifier_type = %(type)s AND identifier_value = %(value)s"""
+#: As `erased` in streams/identity/resolution/ownership.py: up to the time of the erasure, inclusive.
 _UNTIL: Final = "occurred_at <= fromUnixTimestamp64Milli(%(until)s)"
 _HELD: Final = "tenant = %(tenant)s AND profile_id IN %(profiles)s"
 

@@ -1,3 +1,4 @@
+-- Later migrations replace some of these views, 0004 first.
 -- Views for analysts. Every view reads with FINAL, so it shows no duplicates and no older versions.
 
 CREATE OR REPLACE VIEW touchpoints_current AS

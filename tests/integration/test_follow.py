@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kafka import KafkaAdminClient, KafkaProducer
+from kafka import KafkaAdminClient, KafkaProducer, TopicPartition
 
 from deploy.ingest.follow import Followed, Follower
 from deploy.ingest.mapping.file import load_mapping, shipped
 from deploy.ingest.publisher import publish
 from deploy.ingest.touchpoint_files import TouchpointFiles
+from deploy.kafka_admin.client import group_consumer
 from deploy.sandbox import KafkaBroker, Process
 from schemas.errors import SettingsError
 from schemas.keys import partition_of
@@ -169,8 +170,10 @@ def test_records_are_committed_only_once_the_broker_has_their_touchpoints(
                     read_all(dying, 20)
         with Follower(live.settings, policy, [topic], mapping, "g") as living:
             assert read_all(living, 20) == Followed(20, 20, 0, 0)
-            consumer = living._consumer
-            assert sum(consumer.committed(part) or 0 for part in consumer.assignment()) == 20
+        group = group_consumer(live.settings, "g", max_poll_records=1)
+        parts = [TopicPartition(topic, number) for number in group.partitions_for_topic(topic)]
+        assert sum(group.committed(part) or 0 for part in parts) == 20
+        group.close(autocommit=False)
 
 
 class CrashError(Exception):

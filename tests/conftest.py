@@ -4,6 +4,9 @@ import os
 
 from hypothesis import HealthCheck, settings
 
+# the width of the terminal that a test happens to run in is none of its business
+os.environ.pop("COLUMNS", None)
+
 settings.register_profile(
     "touchline", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize="CI" in os.environ
 )

@@ -14,6 +14,7 @@ help: ## List the targets
 install: $(VENV)/.installed node_modules/.installed ## Install everything (venv + pip with constraints, npm)
 
 $(VENV)/.installed: pyproject.toml constraints.txt
+	@echo "installing into $(VENV): some minutes"
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[fast,sandbox,dev]'
 	@touch $@

@@ -108,7 +108,10 @@ class TouchpointFiles:
     def _read_file(self, number: int, name: str, form: Format, after: Position) -> Iterator[Sourced]:
         mapping = self._mapping
         if form == "csv" and mapping is None:
-            raise SourceError(f"{name} is CSV: say which column is what with --mapping MAPPING.toml")
+            raise SourceError(
+                f"{name} is CSV: say which column is what with --mapping MAPPING.toml,"
+                f" which `touchline mapping new {name}` proposes"
+            )
         checked = False
         layout = mapping.layout if mapping else Layout()
         for entry in read_entries(name, form, layout, after, self._opened):

@@ -8,6 +8,8 @@ from typing import Any, Final
 from deploy.ingest.mapping.cells import ABSENT, find
 from deploy.ingest.mapping.change_data import read_change
 from deploy.ingest.mapping.file import load_mapping, parse_mapping, shipped
+from deploy.ingest.mapping.refusal import refusal_of
+from deploy.ingest.mapping.row_events import SourceMapping
 from deploy.ingest.proposal.profile import profile
 from deploy.ingest.proposal.render import identifier_lines, rows_mapping, toml_list
 from deploy.ingest.proposal.roles import roles
@@ -54,15 +56,22 @@ def _tried(text: str, entries: list[Entry], now_ms: int) -> Proposal:
     mapping = parse_mapping(text, "the proposal")
     taken, refusal = 0, ""
     for entry in entries:
-        try:
-            if entry.error is not None:
-                raise entry.error
-            for event in mapping.events(entry.value, now_ms):
-                accept(event, now_ms)
+        refused = entry.error or _refused(mapping, entry.value, now_ms)
+        if refused is None:
             taken += 1
-        except ContractError as error:
-            refusal = refusal or f"line {entry.line}: {error}"
+        else:
+            refusal = refusal or f"line {entry.line}: {refused}"
     return Proposal(text, len(entries), taken, refusal)
+
+
+def _refused(mapping: SourceMapping, value: object, now_ms: int) -> ContractError | None:
+    """Why a row is not taken; None if it is."""
+    try:
+        for event in mapping.events(value, now_ms):
+            accept(event, now_ms)
+    except Exception as error:  # noqa: BLE001 (refusal_of raises again what is not the row's own)
+        return refusal_of(error)
+    return None
 
 
 def _messages(values: list[Any]) -> str:

@@ -1,6 +1,7 @@
 """Proposes a mapping for a file, as TOML with comments that say why. `publish --mapping` takes it as it is."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final
@@ -11,7 +12,7 @@ from deploy.ingest.mapping.file import load_mapping, parse_mapping, shipped
 from deploy.ingest.mapping.refusal import refusal_of
 from deploy.ingest.mapping.row_events import SourceMapping
 from deploy.ingest.proposal.profile import profile
-from deploy.ingest.proposal.render import identifier_lines, rows_mapping, toml_list
+from deploy.ingest.proposal.render import identifier_lines, rows_mapping, toml_list, unnamed_lines
 from deploy.ingest.proposal.roles import roles
 from deploy.ingest.proposal.sniff import sniff
 from deploy.ingest.reading.files import Entry, Format, read_entries
@@ -41,6 +42,11 @@ def propose(name: str, form: Format | None, catalogue: Catalogue, now_ms: int) -
     if not values:
         why = f": {entries[0].error}" if entries else ""
         raise TouchlineError(f"{name} has no row from which a mapping could be proposed{why}")
+    if not any(isinstance(value, Mapping) for value in values):
+        raise TouchlineError(
+            f"{name} has no row from which a mapping could be proposed: each line must be a JSON object,"
+            ' like {"id": 1}'
+        )
     text = (
         _messages(values)
         or _change_data(values)
@@ -95,7 +101,7 @@ def _change_data(values: list[Any]) -> str:
     tables = Counter(str(one.source.get("table")) for one in found)
     table = tables.most_common(1)[0][0]
     columns = profile(one.row for one in found if str(one.source.get("table")) == table)
-    others = f"   # also there: {', '.join(sorted(tables - Counter({table: tables[table]})))}"
+    others = f"   # also there: {toml_list(sorted(tables - Counter({table: tables[table]})))[1:-1]}"
     return "\n".join(
         [
             "# Every row is a change of a table's row, in Debezium's envelope.",
@@ -113,6 +119,7 @@ def _change_data(values: list[Any]) -> str:
             "[columns]",
             'occurred_at = "change.time"   # when the change was committed',
             "",
+            *unnamed_lines(columns),
             *identifier_lines(roles(columns), columns),
             "",
             '[[events]]\nname = "created"\non = ["insert", "read"]\nconstants.type = "account_created"',

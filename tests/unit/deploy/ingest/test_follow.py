@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from deploy.ingest.follow import touchpoints_of
 from deploy.ingest.mapping.change_data import Change
 from deploy.ingest.mapping.file import load_mapping, parse_mapping
+from deploy.ingest.publisher import message
 from schemas.errors import ContractError, Reason, SettingsError
+from tests.support.built_in import CATALOGUE, POLICY
 from tests.support.exports import sample
 from tests.support.kafka_records import Consumed
 
@@ -99,6 +101,16 @@ def test_a_bug_that_one_record_meets_is_its_dead_letter(
     monkeypatch.setattr(Change, "columns", raising(fault))
     with pytest.raises(ContractError, match=f"please report it: {type(fault).__name__}: x") as caught:
         taken(first_change())
+    assert caught.value.reason is Reason.UNEXPECTED
+
+
+def test_a_bug_that_one_touchpoint_meets_on_its_way_out_is_its_dead_letter(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (event,) = taken(first_change())
+    monkeypatch.setattr("deploy.ingest.publisher.prepare", raising(KeyError("x")))
+    with pytest.raises(ContractError, match="please report it: KeyError: 'x'") as caught:
+        message(event, POLICY, CATALOGUE)
     assert caught.value.reason is Reason.UNEXPECTED
 
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from deploy.ingest.publisher import message
 from deploy.sdk.delivery import Delivery
-from deploy.sdk.errors import CLOSED
+from deploy.sdk.errors import CLOSED, QueueFullError
 from deploy.sdk.forking import FORK_LOCK
 from deploy.sdk.journal import Journal, MemoryJournal
 from deploy.sdk.outcomes import Delivered, Refused
@@ -173,12 +173,16 @@ class Publisher:
     def _journal(self) -> Journal:
         if self._spool is None:
             return MemoryJournal(self._limit)
-        from deploy.sdk.spool import Spool  # needs flock, which not every system has
+        from deploy.sdk.spool import DISK_FULL, Spool  # needs flock, which not every system has
 
         mark = Mark(*(self._policy.key_check() or ("", "")))
         try:
             return Spool(self._spool, self._limit, mark, sync=self._sync)
         except OSError as error:
+            if error.errno in DISK_FULL:
+                raise QueueFullError(
+                    f"the spool {self._spool} cannot be made ({error.strerror}): the touchpoint was not accepted"
+                ) from error
             raise SettingsError(
                 f"the spool {self._spool} cannot be used ({error.strerror}): name a folder that may be written"
             ) from error

@@ -52,10 +52,15 @@ class Segment:
 
     @classmethod
     def create(cls, path: Path, mark: Mark) -> "Segment":
-        """A new, empty file that only its owner may read. Raises OSError."""
+        """A new, empty file that only its owner may read. Raises OSError, and then made nothing."""
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
         header = _HEADER.pack(_MAGIC, _HEADER.size, mark.key_id.encode(), mark.check.encode())
-        write_at(descriptor, header, 0)
+        try:
+            write_at(descriptor, header, 0)
+        except OSError:
+            os.close(descriptor)
+            path.unlink()
+            raise
         return cls(path, descriptor, _HEADER.size, _HEADER.size, mark)
 
     @classmethod

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from deploy.ingest.publisher import message
 from deploy.sdk.delivery import Delivery
+from deploy.sdk.errors import CLOSED, QueueFullError
 from deploy.sdk.forking import FORK_LOCK
 from deploy.sdk.journal import Journal, MemoryJournal
 from deploy.sdk.outcomes import Delivered, Refused
@@ -97,7 +98,11 @@ class Publisher:
     def flush(self, timeout: float = 30.0) -> None:
         """Wait until Kafka has all that this process has accepted. Raises UnavailableError after `timeout` seconds."""
         delivery = self._delivery
-        if delivery is None or delivery.process != os.getpid() or delivery.wait(timeout):
+        if delivery is not None and delivery.process == os.getpid():
+            self._wait(delivery, timeout)
+
+    def _wait(self, delivery: Delivery, timeout: float) -> None:
+        if delivery.wait(timeout):
             return
         if delivery.failure is not None:
             raise delivery.failure
@@ -110,23 +115,28 @@ class Publisher:
     def close(self, timeout: float = 10.0) -> None:
         """Deliver what was accepted, for at most `timeout` seconds, and end.
 
-        What is then left stays in the spool for the next process. Raises UnavailableError, which says how many
-        touchpoints are lost, if there is no spool.
+        `publish` accepts nothing from the moment at which `close` begins. What is left at its end stays in the spool
+        for the next process. Raises UnavailableError, which says how many touchpoints are lost, if there is no spool.
         """
         atexit.unregister(self._at_exit)
-        self._closed = True
-        delivery = self._delivery
+        with self._lock():  # `publish` may be making the delivery this moment
+            self._closed = True
+            delivery = self._delivery
         if delivery is None or delivery.process != os.getpid():
             return
+        delivery.refuse()
+        why: TouchlineError | None = None
         try:
-            self.flush(timeout)
+            self._wait(delivery, timeout)
         except (UnavailableError, SettingsError) as error:
-            if self._spool is None:
-                raise UnavailableError(f"{delivery.pending} touchpoints are lost: {error}") from error
-            log.warning("the next process that uses the spool delivers the rest: %s", error)
+            why = error
         finally:
-            self._delivery = None
             delivery.stop()
+            self._delivery = None
+        if delivery.pending and self._spool is None:
+            raise UnavailableError(f"{delivery.pending} touchpoints are lost: {why}") from why
+        if delivery.pending:
+            log.warning("the next process that uses the spool delivers the rest: %s", why)
 
     @property
     def pending(self) -> int:
@@ -140,14 +150,17 @@ class Publisher:
         delivery = self._delivery
         return delivery.problem if delivery is not None and delivery.process == os.getpid() else None
 
+    def _lock(self) -> Any:
+        return self._locks.setdefault(os.getpid(), threading.Lock())
+
     def _running(self) -> Delivery:
         delivery = self._delivery
         if delivery is not None and delivery.process == os.getpid():
             return delivery
-        with self._locks.setdefault(os.getpid(), threading.Lock()), FORK_LOCK:
+        with self._lock(), FORK_LOCK:
             self._forget_parent()
             if self._closed:
-                raise TouchlineError("the publisher is closed: make another one")
+                raise TouchlineError(CLOSED)
             if self._delivery is None:
                 self._delivery = Delivery(
                     self._settings, self._policy.key_check(), self._journal(), self._on_delivered, self._on_refused,
@@ -160,12 +173,16 @@ class Publisher:
     def _journal(self) -> Journal:
         if self._spool is None:
             return MemoryJournal(self._limit)
-        from deploy.sdk.spool import Spool  # needs flock, which not every system has
+        from deploy.sdk.spool import DISK_FULL, Spool  # needs flock, which not every system has
 
         mark = Mark(*(self._policy.key_check() or ("", "")))
         try:
             return Spool(self._spool, self._limit, mark, sync=self._sync)
         except OSError as error:
+            if error.errno in DISK_FULL:
+                raise QueueFullError(
+                    f"the spool {self._spool} cannot be made ({error.strerror}): the touchpoint was not accepted"
+                ) from error
             raise SettingsError(
                 f"the spool {self._spool} cannot be used ({error.strerror}): name a folder that may be written"
             ) from error

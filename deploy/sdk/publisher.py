@@ -89,8 +89,8 @@ class Publisher:
         """Accept a touchpoint: a Touchpoint, its JSON form as a mapping, or JSON text. Never waits for Kafka.
 
         Raises ContractError exactly where `touchline publish` rejects the line (nothing is accepted then),
-        QueueFullError if spool or memory is full, SettingsError if Kafka knows the pseudonymisation key's name with
-        another key.
+        QueueFullError if spool, disk or memory is full, UnavailableError if the system gives no thread, SettingsError
+        if Kafka knows the pseudonymisation key's name with another key, TouchlineError after `close` has begun.
         """
         key, value = message(read(touchpoint, time.time_ns() // 1_000_000), self._policy, self._catalogue)
         self._running().submit(key, value)
@@ -162,13 +162,27 @@ class Publisher:
             if self._closed:
                 raise TouchlineError(CLOSED)
             if self._delivery is None:
-                self._delivery = Delivery(
-                    self._settings, self._policy.key_check(), self._journal(), self._on_delivered, self._on_refused,
-                    self._run_at_exit,
-                )  # fmt: skip
-                self._run_at_exit()
-                self._delivery.start()
+                self._delivery = self._started(self._journal())
             return self._delivery
+
+    def _started(self, journal: Journal) -> Delivery:
+        delivery = Delivery(
+            self._settings,
+            self._policy.key_check(),
+            journal,
+            self._on_delivered,
+            self._on_refused,
+            self._run_at_exit,
+        )
+        self._run_at_exit()
+        try:
+            delivery.start()
+        except RuntimeError as error:  # else `publish` would accept what nothing delivers
+            journal.close()
+            raise UnavailableError(
+                f"no thread can deliver ({error}), so the touchpoint was not accepted: raise the limit of threads"
+            ) from error
+        return delivery
 
     def _journal(self) -> Journal:
         if self._spool is None:

@@ -142,3 +142,22 @@ def test_two_threads_may_close(tmp_path: Path) -> None:
     delivery.stop()
     publisher.close(0.01)
     assert left_in(tmp_path) == 1
+
+
+def test_a_publisher_that_gets_no_thread_accepts_nothing_and_leaves_the_spool_to_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publisher = Publisher(SETTINGS, spool=tmp_path)
+
+    def fail(_: Delivery) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Delivery, "start", fail)
+        for _ in range(2):
+            with pytest.raises(UnavailableError, match="can't start new thread"):
+                publisher.publish(EVENT)
+    assert [path.name for path in tmp_path.iterdir()] == ["lock"]
+    publisher.publish(EVENT)
+    publisher.close(0.01)
+    assert left_in(tmp_path) == 1

@@ -93,7 +93,7 @@ class Publisher:
         if Kafka knows the pseudonymisation key's name with another key, TouchlineError after `close` has begun.
         """
         key, value = message(read(touchpoint, time.time_ns() // 1_000_000), self._policy, self._catalogue)
-        self._running().submit(key, value)
+        self.delivery().submit(key, value)
 
     def flush(self, timeout: float = 30.0) -> None:
         """Wait until Kafka has all that this process has accepted. Raises UnavailableError after `timeout` seconds."""
@@ -153,7 +153,8 @@ class Publisher:
     def _lock(self) -> Any:
         return self._locks.setdefault(os.getpid(), threading.Lock())
 
-    def _running(self) -> Delivery:
+    def delivery(self) -> Delivery:
+        """The delivery of this process, started if there is none yet. Raises TouchlineError after `close`."""
         delivery = self._delivery
         if delivery is not None and delivery.process == os.getpid():
             return delivery
@@ -162,7 +163,7 @@ class Publisher:
             if self._closed:
                 raise TouchlineError(CLOSED)
             if self._delivery is None:
-                self._delivery = self._started(self._journal())
+                self._delivery = self._started(self.new_journal())
             return self._delivery
 
     def _started(self, journal: Journal) -> Delivery:
@@ -184,7 +185,8 @@ class Publisher:
             ) from error
         return delivery
 
-    def _journal(self) -> Journal:
+    def new_journal(self) -> Journal:
+        """A journal in the spool, or in memory. Raises QueueFullError for a full disk, SettingsError for the folder."""
         if self._spool is None:
             return MemoryJournal(self._limit)
         from deploy.sdk.spool import DISK_FULL, Spool  # needs flock, which not every system has

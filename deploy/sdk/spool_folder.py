@@ -71,7 +71,7 @@ class SpoolFolder:
                     number += 1
                 else:
                     try:
-                        lock = _lock(path)
+                        lock = locked(path)
                     except OSError:
                         path.rmdir()
                         raise
@@ -89,7 +89,7 @@ class SpoolFolder:
                 if path.name in (_LOCK, _REFUSED) or not path.is_dir():
                     continue
                 try:
-                    lock = _lock(path)
+                    lock = locked(path)
                 except OSError:
                     for folder in found:
                         folder.release()
@@ -127,7 +127,7 @@ class SpoolFolder:
             os.close(descriptor)
 
 
-def _lock(path: Path) -> int | None:
+def locked(path: Path) -> int | None:
     """The descriptor that holds a subfolder's lock; None if another process has it, or has removed the subfolder."""
     try:
         descriptor = os.open(path / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)

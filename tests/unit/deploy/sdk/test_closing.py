@@ -104,7 +104,7 @@ def test_nothing_is_accepted_while_close_waits(monkeypatch: pytest.MonkeyPatch) 
 @pytest.mark.parametrize("spooled", [True, False])
 def test_a_thread_that_was_within_publish_when_close_ended_is_told_so(spooled: bool, tmp_path: Path) -> None:
     publisher = Publisher(SETTINGS, spool=tmp_path if spooled else None)
-    delivery = publisher._running()
+    delivery = publisher.delivery()
     publisher.close(0.01)
     with pytest.raises(TouchlineError, match="the publisher is closed"):
         delivery.submit(b"key", b"value")
@@ -113,16 +113,16 @@ def test_a_thread_that_was_within_publish_when_close_ended_is_told_so(spooled: b
 def test_close_waits_for_a_thread_that_makes_the_delivery(monkeypatch: pytest.MonkeyPatch) -> None:
     publisher = Publisher(SETTINGS)
     begun, go_on = threading.Event(), threading.Event()
-    journal = publisher._journal
+    journal = publisher.new_journal
 
     def slowly() -> object:
         begun.set()
         go_on.wait(10)
         return journal()
 
-    monkeypatch.setattr(publisher, "_journal", slowly)
+    monkeypatch.setattr(publisher, "new_journal", slowly)
     running: list[Delivery] = []
-    first = threading.Thread(target=lambda: running.append(publisher._running()))
+    first = threading.Thread(target=lambda: running.append(publisher.delivery()))
     first.start()
     assert begun.wait(10)
     closing = threading.Thread(target=publisher.close, args=(0.01,))
@@ -137,7 +137,7 @@ def test_close_waits_for_a_thread_that_makes_the_delivery(monkeypatch: pytest.Mo
 def test_two_threads_may_close(tmp_path: Path) -> None:
     publisher = Publisher(SETTINGS, spool=tmp_path)
     publisher.publish(EVENT)
-    delivery = publisher._running()
+    delivery = publisher.delivery()
     publisher.close(0.01)
     delivery.stop()
     publisher.close(0.01)

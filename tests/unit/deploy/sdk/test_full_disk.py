@@ -129,7 +129,7 @@ def test_a_lock_that_cannot_be_taken_leaves_nothing_behind(
     folder = spool_folder.SpoolFolder(tmp_path)
     before = held(tmp_path)
     with monkeypatch.context() as patch:
-        patch.setattr(spool_folder, "_lock", failing_last(spool_folder._lock, 2 if adopts else 1))
+        patch.setattr(spool_folder, "locked", failing_last(spool_folder.locked, 2 if adopts else 1))
         with pytest.raises(OSError, match="No space left"):
             folder.adopt() if adopts else folder.create()
     assert [path for path in held(tmp_path)[1] if path != "lock"] == [

@@ -8,6 +8,10 @@ from hypothesis import HealthCheck, settings
 os.environ.pop("COLUMNS", None)
 
 settings.register_profile(
-    "touchline", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize="CI" in os.environ
+    "touchline",
+    max_examples=int(os.environ.get("PROPERTY_EXAMPLES", "50")),
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    derandomize="CI" in os.environ,
 )
 settings.load_profile("touchline")

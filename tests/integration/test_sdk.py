@@ -105,6 +105,7 @@ for number in itertools.count():
 """
 
 
+@pytest.mark.soak
 def test_nothing_that_publish_accepted_is_lost_when_the_process_is_killed(
     settings: Settings, nowhere: Settings, tmp_path: Path
 ) -> None:

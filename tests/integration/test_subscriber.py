@@ -22,7 +22,7 @@ def subscribed(live: Deployment) -> Signals:
     return {(s["profile_id"], s["kind"], s["subject_id"]) for s in read.holding()}
 
 
-def test_who_follows_the_signals_as_documented_holds_what_replay_says(broker, clickhouse, tmp_path) -> None:
+def test_who_follows_the_signals_as_documented_holds_what_replay_says(kafka, clickhouse, tmp_path) -> None:
     events = simulated(people=120, events=4_000, seed=3)
     newest = max(event["occurred_at"] for event in events)
     forgotten = [event["identifiers"][-1] for event in events[100:2000:400]]
@@ -34,7 +34,7 @@ def test_who_follows_the_signals_as_documented_holds_what_replay_says(broker, cl
     # as a back-fill that nobody sorted: most people become one only after their signals were raised
     shuffled = events.copy()
     Random(4).shuffle(shuffled)
-    with deployment(broker, clickhouse, workers=2, log_dir=tmp_path) as live:
+    with deployment(kafka, clickhouse, workers=2, log_dir=tmp_path) as live:
         for start in range(0, len(shuffled), 500):
             send(shuffled[start : start + 500], live)
             if start % 1000 == 0:

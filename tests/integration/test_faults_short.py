@@ -33,7 +33,6 @@ def where() -> Iterator[Arena]:
 #: Known to fail since the last merges; why is not known yet. Their passing proves nothing until they are mended.
 KNOWN = {
     2: "the hook that kills the loader before its commit does not fire",
-    20: "6 states differed in one run",
 }
 PLAYED = [
     pytest.param(fault, marks=pytest.mark.xfail(strict=False, reason=KNOWN[fault.number]))

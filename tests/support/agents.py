@@ -133,6 +133,9 @@ class AgentApp:
         """Nothing is committed, unless a subclass has a log."""
         return 0
 
+    def recover_from_beginning(self, tp: TP) -> None:
+        """`recover` asks the state alone how far it has read."""
+
     def last_changelog_offset(self, tp: TP) -> int:  # noqa: ARG002
         """`recover` reads every changelog to its end."""
         return -1

@@ -30,19 +30,7 @@ def where() -> Iterator[Arena]:
         yield found
 
 
-#: Known to fail since the last merges; why is not known yet. Their passing proves nothing until they are mended.
-KNOWN = {
-    2: "the hook that kills the loader before its commit does not fire",
-}
-PLAYED = [
-    pytest.param(fault, marks=pytest.mark.xfail(strict=False, reason=KNOWN[fault.number]))
-    if fault.number in KNOWN
-    else fault
-    for fault in FAULTS
-]
-
-
-@pytest.mark.parametrize("fault", PLAYED, ids=lambda fault: f"{fault.number}-{fault.title}")
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: f"{fault.number}-{fault.title}")
 def test_a_fault_leaves_no_trace(where: Arena, fault: Fault) -> None:
     outcome = play(where, fault, fault.number, scale=Scale.SHORT)
 

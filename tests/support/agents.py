@@ -144,7 +144,7 @@ class AgentApp:
         """Of the log reader: nobody else writes changelogs, unless a subclass has a log."""
         return {}
 
-    async def read(self, topic: str, partition: int, start: int) -> list[Any]:  # noqa: ARG002
+    async def read(self, topic: str, partition: int, start: int) -> list[Any] | None:  # noqa: ARG002
         """Of the log reader."""
         return []
 

@@ -19,7 +19,7 @@ from schemas.records import Touchpoint
 from streams.identity.policy.load import load as load_policy
 from streams.journeys.rules.rules import JourneyRules
 from streams.replay import Replay
-from tests.integration.parts import Deployment, deployment
+from tests.integration.parts import Deployment, deployment, on_kafka, on_tansu
 
 pytestmark = pytest.mark.sandbox
 
@@ -83,6 +83,7 @@ def assert_ecom_answers(live: Deployment) -> None:
 
 
 @needs_ecom
+@on_kafka
 def test_the_ecom_log_gives_its_known_answers_and_equals_replay(broker, clickhouse, tmp_path) -> None:
     events = ecom_events()
     assert len(events) == 31_106
@@ -95,6 +96,7 @@ def test_the_ecom_log_gives_its_known_answers_and_equals_replay(broker, clickhou
 
 
 @needs_ecom
+@on_tansu
 def test_the_ecom_log_shuffled_with_every_line_twice_gives_the_same(broker, clickhouse, tmp_path) -> None:
     events = ecom_events()
     doubled = events * 2

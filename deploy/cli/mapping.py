@@ -28,8 +28,8 @@ def new(
 ) -> None:
     """Look at the beginning of a file and propose a mapping for it, with comments that say why.
 
-    `publish --mapping` takes the proposal as it is. Read it first: it guesses from names and values. The exit code is 1 if
-    it would take no row.
+    `publish --mapping` takes the proposal as it is. Read it first: it guesses from names and values. The exit code is
+    1 if it would take no row.
 
     Example: touchline mapping new shop.csv --out shop.toml
     """

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any, Final
 
 from deploy.ingest.mapping.cells import text_of
@@ -59,8 +60,8 @@ class Column:
 
     def time_format(self) -> str | None:
         """How most of its times are written; None if they are no times."""
-        for form, (low, high) in _EPOCHS.items():
-            if self._most(lambda one, low=low, high=high: _is_epoch(one, low, high)):
+        for form, bounds in _EPOCHS.items():
+            if self._most(partial(_is_epoch, bounds)):
                 return form
         if self._most(lambda one: _fits(one, None)):
             return "iso"
@@ -147,7 +148,8 @@ def _add_pairs(columns: dict[str, Column], pairs: list[Any], path: str, empty: f
                 _add(columns, {pair["key"]: value}, f"{path}.", empty, _DEPTH)
 
 
-def _is_epoch(text: str, low: int, high: int) -> bool:
+def _is_epoch(bounds: tuple[int, int], text: str) -> bool:
+    low, high = bounds
     return bool(re.fullmatch(r"[0-9]{9,19}(\.[0-9]+)?", text)) and low <= float(text) <= high
 
 

@@ -58,7 +58,8 @@ class Both(Store):
         assert rows
 
     def write(self, insert: AvroInsert) -> None:
-        self._http.write(insert)
+        with self.followed_up():
+            self._http.write(insert)
 
     def taken(self, name: str) -> list[str]:
         """The rows of a record's table as text (NaN is NaN then), and none of them is left."""

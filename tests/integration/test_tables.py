@@ -4,6 +4,7 @@ import csv
 import gzip
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from sinks.clickhouse.migrate import MIGRATIONS, check_migrated, migrate
 from sinks.clickhouse.read.query import select
 from sinks.clickhouse.write.encoding.columns import Source
 from sinks.clickhouse.write.encoding.tables import TABLES
+from sinks.clickhouse.write.follow_up import FollowUp
 from sinks.clickhouse.write.native_writer import NativeWriter
 from sinks.clickhouse.write.prepare import prepare
 from tests.support.kafka_records import Consumed, assignment, example, journey, resolved_bytes, signal
@@ -44,13 +46,22 @@ class Store:
         self.where = where
         self.client: Client = connect(where)
         self._writer = NativeWriter(where)
+        self._follow_up = FollowUp(where)
 
     def load(self, topic: Topic, *values: bytes | None, **more: Any) -> None:
         records = [(topic, Consumed(value, offset=n, **more)) for n, value in enumerate(values)]
         inserts, rejected = prepare(records)
         assert not rejected
-        for insert in inserts:
-            self._writer.write(insert)
+        with self.followed_up():
+            for insert in inserts:
+                self._writer.write(insert)
+
+    @contextmanager
+    def followed_up(self) -> Iterator[None]:
+        """What is written within is followed up, as a batch of the loader."""
+        since = self._follow_up.now()
+        yield
+        self._follow_up.run(since)
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
         return self.client.execute(sql)
@@ -58,6 +69,7 @@ class Store:
     def close(self) -> None:
         self.client.disconnect()
         self._writer.close()
+        self._follow_up.close()
 
 
 def database(clickhouse: ClickHouseServer) -> ClickHouse:
@@ -78,7 +90,7 @@ def test_the_columns_of_a_row_are_the_columns_of_its_table(store: Store, name: s
     table = TABLES[name]
     columns = store.query(
         f"SELECT name FROM system.columns WHERE database = currentDatabase() AND table = '{table.name}'"
-        " AND name NOT IN ('loaded_at', 'event', 'copy') ORDER BY position"
+        " AND name NOT IN ('loaded_at', 'owner_id', 'is_erased') ORDER BY position"
     )
 
     source = Source("a-topic", 0, 0)

@@ -1,9 +1,10 @@
 """Erasure in ClickHouse: views hide the data at once, the loader deletes it within seconds and writes a receipt.
 
-The loader first stores an Erase: in `erasures`, which the views respect, and as a receipt that is not done. Then the
-Erase's Kafka offset may be committed. A few seconds later the workers have answered: the loader counts and deletes the
-rows, and the receipt is done. A minute later it deletes once more, for rows that were on their way. Of rows that Kafka
-delivers again the loader leaves out those of an erased identifier, and takes it off the others, before it writes them.
+The loader first stores an Erase: in `erasures`, and as a receipt that is not done. It marks the rows of the identifier
+as erased (sinks/clickhouse/write/owners.py), which hides them. Then the Erase's Kafka offset may be committed. A few
+seconds later the workers have answered: the loader counts and deletes the rows, and the receipt is done. A minute later
+it deletes once more, for rows that were on their way. Of rows that Kafka delivers again the loader leaves out those of
+an erased identifier, and takes it off the others, before it writes them.
 """
 
 from collections.abc import Iterable, Iterator
@@ -40,6 +41,9 @@ DELETED: Final = {
     "journey_signals": f"""{_HELD} AND signal_id IN (
         SELECT signal_id FROM journey_signals FINAL WHERE {_HELD} AND status = 'RETRACTED')""",  # noqa: S608
 }
+
+#: Which of the copies of its events counted. `touchpoint_events` keeps their hashes: no identifier is in them.
+_FORGET_VERDICTS: Final = f"DELETE FROM touchpoint_verdicts WHERE {_OWNED} AND {_UNTIL}"  # noqa: S608
 
 #: Touchpoints of others that carried the identifier, too: it is taken off them.
 _CARRIED: Final = f"""tenant = %(tenant)s AND {_UNTIL} AND NOT ({_OWNED})
@@ -200,6 +204,8 @@ class Eraser:
             for table, condition in DELETED.items():
                 if counts[table]:
                     client.execute(f"DELETE FROM {table} WHERE {condition}", asked)  # noqa: S608
+            if counts["touchpoints"]:
+                client.execute(_FORGET_VERDICTS, asked)
             if counts[CLEANED]:
                 client.execute(_CLEAN, asked)
             self._write_receipt(client, erasure, counts)
@@ -244,7 +250,9 @@ def _connected(where: ClickHouse) -> Iterator[Client]:
 
 
 def _count(client: Client, table: str, condition: str, asked: dict[str, Any]) -> int:
-    return int(client.execute(f"SELECT count() FROM {table} WHERE {condition}", asked)[0][0])  # noqa: S608
+    # A touchpoint whose owner changed has several rows, and is one.
+    final = "FINAL" if table == "touchpoints" else ""
+    return int(client.execute(f"SELECT count() FROM {table} {final} WHERE {condition}", asked)[0][0])  # noqa: S608
 
 
 def _parameters(erasure: Erasure) -> dict[str, Any]:

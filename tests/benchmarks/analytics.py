@@ -51,12 +51,12 @@ _OWN: Final = "toString(UUIDNumToString(toFixedString(MD5(concat(identifier_type
 _FILL: Final = f"""
     INSERT INTO touchpoints (tenant, event_id, occurred_at, received_at, source, channel, type, identifier_type,
         identifier_value, profile_id, assignment_version, identifiers, session_id, campaign, amount_minor, currency,
-        attributes, checksum, version, source_topic, source_partition, source_offset, owner_id)
+        attributes, version, source_topic, source_partition, source_offset, owner_id)
     SELECT 'default', event_id, occurred_at, received_at, source, channel, type, identifier_type, identifier_value,
         if(early, {_OWN}, {_PROFILE}), if(early, -1, toInt64(person)), [(identifier_type, identifier_value)],
         if(number % 4 = 1, toString(intDiv(number, 50)), ''), if(number % 20 = 0, 'spring', ''),
         if(type = 'order_placed', 4999, NULL), if(type = 'order_placed', 'EUR', ''),
-        map('page', concat('/p/', toString(number % 500))), checksum, {{version}}, 'journey-inputs', person % 8, number,
+        map('page', concat('/p/', toString(number % 500))), {{version}}, 'journey-inputs', person % 8, number,
         {{owner}}
     FROM (
         SELECT number, {_PERSON} AS person, {_EVENT} AS event_id, {_AT} AS occurred_at,

@@ -31,7 +31,6 @@ CREATE OR REPLACE TABLE touchpoints (
     experiments Map(LowCardinality(String), String) COMMENT 'Experiment to variant' CODEC(ZSTD(1)),
     link LowCardinality(String) COMMENT 'OBSERVED or ASSERTED: how its identifiers belong together',
     attributes Map(LowCardinality(String), String) COMMENT 'Whatever else the source said' CODEC(ZSTD(1)),
-    checksum UInt64 COMMENT 'Of the touchpoint: the last tie-break among the copies of an event' CODEC(NONE),
     version UInt256 COMMENT 'Which row of one identifier, time and event stays: received first, then the smallest checksum, then erased, then the newest decision about its owner' CODEC(ZSTD(1)),
     source_topic LowCardinality(String) COMMENT 'Where its record is in Kafka',
     source_partition Int32 COMMENT 'Where its record is in Kafka' CODEC(ZSTD(1)),
@@ -39,6 +38,8 @@ CREATE OR REPLACE TABLE touchpoints (
     loaded_at DateTime64(3, 'UTC') DEFAULT now64(3) COMMENT 'When this row was written, or rewritten for another owner' CODEC(Delta(8), ZSTD(1)),
     owner_id String DEFAULT profile_id COMMENT 'The profile that owns it now' CODEC(ZSTD(1)),
     is_erased UInt8 DEFAULT 0 COMMENT '1: erased, and deleted within seconds' CODEC(ZSTD(1)),
+    copy_id UInt64 DEFAULT sipHash64(bitShiftRight(version, 131), identifier_type, identifier_value) COMMENT 'Of this touchpoint of this identifier, whoever owns it: touchpoint_verdicts names it' CODEC(NONE),
+    checksum UInt64 ALIAS toUInt64(9223372036854775807 - bitAnd(bitShiftRight(version, 131), toUInt256(9223372036854775807))) COMMENT 'Of the touchpoint: the last tie-break among the copies of an event',
     INDEX owner_id owner_id TYPE bloom_filter(0.001) GRANULARITY 1,
     INDEX event sipHash64(tenant, source, event_id) TYPE bloom_filter(0.001) GRANULARITY 1,
     INDEX occurred_at occurred_at TYPE minmax GRANULARITY 1,
@@ -53,12 +54,13 @@ COMMENT 'Internal: rows of touchpoints, superseded ones too; read touchpoints_cu
 AS SELECT
     tenant, event_id, occurred_at, received_at, source, channel, type, identifier_type, identifier_value, profile_id,
     assignment_version, identifiers, account_id, session_id, issue_id, order_id, campaign, amount_minor, currency, sentiment,
-    score_kind, score_value, consent, experiments, link, attributes, checksum,
+    score_kind, score_value, consent, experiments, link, attributes,
     bitShiftLeft(toUInt256(10413791999999 - toUnixTimestamp64Milli(received_at)), 194)
         + bitShiftLeft(toUInt256(9223372036854775807 - checksum), 131)
         + bitShiftLeft(toUInt256(greatest(toInt256(assignment_version) + 1, 0)), 65)
         + toUInt256(greatest(toInt256(assignment_version) + 1, 0)) AS version,
-    source_topic, source_partition, source_offset, loaded_at, profile_id AS owner_id, 0 AS is_erased
+    source_topic, source_partition, source_offset, loaded_at, profile_id AS owner_id, 0 AS is_erased,
+    sipHash64(bitShiftRight(version, 131), identifier_type, identifier_value) AS copy_id
 FROM touchpoints FINAL
 SETTINGS max_partitions_per_insert_block = 0;
 
@@ -66,13 +68,13 @@ SETTINGS max_partitions_per_insert_block = 0;
 INSERT INTO touchpoints (
     tenant, event_id, occurred_at, received_at, source, channel, type, identifier_type, identifier_value, profile_id,
     assignment_version, identifiers, account_id, session_id, issue_id, order_id, campaign, amount_minor, currency, sentiment,
-    score_kind, score_value, consent, experiments, link, attributes, checksum, version,
+    score_kind, score_value, consent, experiments, link, attributes, version,
     source_topic, source_partition, source_offset, owner_id, is_erased
 )
 SELECT
     tenant, event_id, occurred_at, received_at, source, channel, type, identifier_type, identifier_value, profile_id,
     assignment_version, identifiers, account_id, session_id, issue_id, order_id, campaign, amount_minor, currency, sentiment,
-    score_kind, score_value, consent, experiments, link, attributes, checksum, decided_version,
+    score_kind, score_value, consent, experiments, link, attributes, decided_version,
     source_topic, source_partition, source_offset, decided_owner, erased
 FROM (
     SELECT
@@ -83,7 +85,7 @@ FROM (
         t.session_id AS session_id, t.issue_id AS issue_id, t.order_id AS order_id, t.campaign AS campaign,
         t.amount_minor AS amount_minor, t.currency AS currency, t.sentiment AS sentiment, t.score_kind AS score_kind,
         t.score_value AS score_value, t.consent AS consent, t.experiments AS experiments, t.link AS link,
-        t.attributes AS attributes, t.checksum AS checksum, t.version AS version, t.source_topic AS source_topic,
+        t.attributes AS attributes, t.version AS version, t.source_topic AS source_topic,
         t.source_partition AS source_partition, t.source_offset AS source_offset,
         greatest(toInt256(t.assignment_version) + 1, toInt256(0)) AS stitched,
         if(a.found = 1, toInt256(a.version) + 1, toInt256(0)) AS assigned,
@@ -143,7 +145,7 @@ CREATE TABLE IF NOT EXISTS touchpoint_verdicts (
     occurred_at DateTime64(3, 'UTC') COMMENT 'Of the touchpoint' CODEC(ZSTD(1)),
     source LowCardinality(String) COMMENT 'Of the touchpoint',
     event_id String COMMENT 'Of the touchpoint' CODEC(ZSTD(1)),
-    checksum UInt64 COMMENT 'Of the touchpoint',
+    copy_id UInt64 COMMENT 'Of the touchpoint',
     counts UInt8 COMMENT '1: of the copies that its owner has it is the one that counts',
     version UInt64 COMMENT 'When it was decided, by the server''s clock: microseconds since 1970. Who decides later has seen more'
 )
@@ -152,10 +154,10 @@ ORDER BY (tenant, identifier_type, identifier_value, occurred_at, source, event_
 COMMENT 'Internal: copies of events, and which of them count; read touchpoint_copies';
 
 INSERT INTO touchpoint_verdicts
-SELECT tenant, identifier_type, identifier_value, occurred_at, source, event_id, checksum, number = 1, 0
+SELECT tenant, identifier_type, identifier_value, occurred_at, source, event_id, copy_id, number = 1, 0
 FROM (
     SELECT
-        tenant, identifier_type, identifier_value, occurred_at, source, event_id, checksum,
+        tenant, identifier_type, identifier_value, occurred_at, source, event_id, copy_id,
         row_number() OVER (
             PARTITION BY tenant, owner_id, source, event_id, is_erased
             ORDER BY received_at, t.occurred_at, checksum, identifier_type, identifier_value
@@ -172,12 +174,7 @@ SELECT
     account_id, session_id, issue_id, order_id, campaign, amount_minor, currency, sentiment, score_kind, score_value,
     consent, experiments, link, attributes, owner_id AS profile_id
 FROM touchpoints FINAL
-WHERE is_erased = 0 AND NOT (
-    checksum IN (SELECT checksum FROM touchpoint_verdicts FINAL WHERE counts = 0)
-    AND (identifier_type, identifier_value, checksum) IN (
-        SELECT identifier_type, identifier_value, checksum FROM touchpoint_verdicts FINAL WHERE counts = 0
-    )
-)
+WHERE is_erased = 0 AND copy_id NOT IN (SELECT copy_id FROM touchpoint_verdicts FINAL WHERE counts = 0)
 SETTINGS do_not_merge_across_partitions_select_final = 1
 COMMENT 'Every event once that was not erased, with the profile that owns it now; of its copies the one received first';
 

@@ -32,10 +32,10 @@ _COPIED_OF: Final = _COPIED.format(
 
 #: The inner question may use the index of events, which FINAL may not; the outer one finds few rows by their key.
 _DECIDE: Final = f"""
-    INSERT INTO touchpoint_verdicts ({_KEY}, checksum, counts, version)
-    SELECT {_KEY}, checksum, number = 1, %(version)s
+    INSERT INTO touchpoint_verdicts ({_KEY}, copy_id, counts, version)
+    SELECT {_KEY}, copy_id, number = 1, %(version)s
     FROM (
-        SELECT {_KEY}, checksum, row_number() OVER (
+        SELECT {_KEY}, copy_id, row_number() OVER (
             PARTITION BY tenant, owner_id, source, event_id, is_erased
             ORDER BY received_at, occurred_at, checksum, identifier_type, identifier_value
         ) AS number

@@ -76,13 +76,6 @@ def constant(name: str, value: int) -> Column:
 
 _CHECKSUM_SQL: Final = f"reinterpretAsUInt64(substring({PLACE}, 13, 8))"
 
-#: Of the touchpoint in a ResolvedTouchpoint: the last tie-break among the copies of an event.
-CHECKSUM: Final = Column(
-    "checksum",
-    lambda record, _, __: checksum(TOUCHPOINT.encode(record["touchpoint"])[HEADER_BYTES:]),
-    lambda _: _CHECKSUM_SQL,
-)
-
 #: The bits of a touchpoint's version, the lowest first: the assignment that it was stitched under (64 bits), whether
 #: its owner is that of an erasure, the newest version that decided its owner (65 bits), whether it is erased, and from
 #: RANK_SHIFT on its rank among copies: the checksum (63 bits) and the time of reception, each the smaller the higher.
@@ -97,7 +90,7 @@ _RECEIVED_SHIFT: Final = RANK_SHIFT + 63
 def _copy_version(record: Record, _: Source, row: Row) -> int:
     stitched: int = max(record["version"] + 1, 0)
     received: int = row["received_at"]
-    digest: int = row["checksum"]
+    digest = checksum(TOUCHPOINT.encode(record["touchpoint"])[HEADER_BYTES:])
     return (
         (LATEST - received) << _RECEIVED_SHIFT
         | (MAX_CHECKSUM - digest) << RANK_SHIFT

@@ -5,7 +5,7 @@ Names and order are those of sinks/clickhouse/migrations/; a test compares them.
 
 from typing import Final
 
-from sinks.clickhouse.write.encoding.columns import CHECKSUM, COPY_VERSION, ORIGIN, Table, column, constant
+from sinks.clickhouse.write.encoding.columns import COPY_VERSION, ORIGIN, Table, column, constant
 from sinks.clickhouse.write.encoding.kinds import (
     AS_READ,
     BYTES,
@@ -51,7 +51,6 @@ _TOUCHPOINTS: Final = Table(
         column("experiments", AS_READ, "touchpoint.experiments"),
         column("link", SYMBOL, "touchpoint.link"),
         column("attributes", AS_READ, "touchpoint.attributes"),
-        CHECKSUM,
         COPY_VERSION,
         *ORIGIN,
     ),

@@ -113,6 +113,22 @@ def test_keys_and_partitions_are_made_of_fields_that_never_change(store: Store, 
     assert partition in ("", "toYYYYMM(occurred_at)")
 
 
+def test_internal_tables_say_so_and_every_column_of_a_touchpoint_is_explained(store: Store) -> None:
+    tables = (
+        "database = currentDatabase() AND {} IN ('touchpoints', 'touchpoint_events', 'touchpoint_verdicts')"
+    )
+
+    told_apart = store.query(
+        "SELECT name, startsWith(comment, 'Internal: ') FROM system.tables WHERE " + tables.format("name")
+    )
+    unexplained = store.query(
+        "SELECT table, name FROM system.columns WHERE comment = '' AND " + tables.format("table")
+    )
+
+    assert dict(told_apart) == {"touchpoints": 1, "touchpoint_events": 1, "touchpoint_verdicts": 1}
+    assert unexplained == []
+
+
 def fitting(schema: Any, names: dict[str, Any]) -> st.SearchStrategy[Any]:
     """Whatever an Avro schema allows, the extremes above all."""
     if isinstance(schema, list):

@@ -42,7 +42,6 @@ CREATE OR REPLACE TABLE touchpoints (
     checksum UInt64 ALIAS toUInt64(9223372036854775807 - bitAnd(bitShiftRight(version, 131), toUInt256(9223372036854775807))) COMMENT 'Of the touchpoint: the last tie-break among the copies of an event',
     INDEX owner_id owner_id TYPE bloom_filter(0.001) GRANULARITY 1,
     INDEX event sipHash64(tenant, source, event_id) TYPE bloom_filter(0.001) GRANULARITY 1,
-    INDEX occurred_at occurred_at TYPE minmax GRANULARITY 1,
     INDEX loaded_at loaded_at TYPE minmax GRANULARITY 1
 )
 ENGINE = ReplacingMergeTree(version)

@@ -40,7 +40,7 @@ unit: install ## The tests that start no process
 integration: install ## The tests on the real broker and the real ClickHouse
 	$(BIN)/pytest tests/integration
 
-clients: install ## The collector against real SDKs and a real browser (some minutes)
+clients: install ## Real SDKs, Avro clients, a schema registry, web servers and a browser (many minutes)
 	$(BIN)/pytest -m clients tests/integration
 
 lint: install ## ruff and import-linter

@@ -30,6 +30,10 @@ class SettingsError(TouchlineError):
     """A setting or policy file is wrong. Response: stop at start; the text names setting and fix."""
 
 
+class UnseenError(TouchlineError):
+    """Nothing is known of an identifier. Response: one sentence, exit code 1."""
+
+
 class SinkError(TouchlineError):
     """The store cannot take data now. Response: retry, never dead-letter: an outage is no fault of the record."""
 

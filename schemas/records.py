@@ -305,6 +305,29 @@ class JourneySignal(TypedDict):
     version: int
 
 
+class SignalsPublished(TypedDict):
+    """When a profile's signals were published last, in the journeys changelog."""
+
+    version: int
+    now: int
+    due_at: int | None
+    meanings: int
+
+
+class SignalWrittenAhead(TypedDict):
+    """A signal about to be raised: its event, and the encoded JourneySignal."""
+
+    event: str
+    signal: bytes
+
+
+class SignalsWrittenAhead(TypedDict):
+    """The signals that a publication of a profile is about to raise, in the journeys changelog."""
+
+    now: int
+    signals: list[SignalWrittenAhead]
+
+
 class MemberIssue(TypedDict):
     """An open case of one member of an account."""
 

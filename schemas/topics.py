@@ -42,7 +42,7 @@ class Topic:
 
 TOUCHPOINTS = Topic(
     "touchpoints", "tenant/strongest identifier", ("Touchpoint",),
-    ("sources", "collector", "stitch"), ("stitch",), 7 * DAY_MS, public=True,
+    ("sources", "collector", "follow", "stitch"), ("stitch",), 7 * DAY_MS, public=True,
 )  # fmt: skip
 IDENTITY_LINKS = Topic(
     "identity-links", "tenant", ("IdentityLink", "IdentityCorrection"),
@@ -81,7 +81,8 @@ ACCOUNT_STATES = Topic(
 )  # fmt: skip
 DEAD_LETTERS = Topic(
     "dead-letters", "the original key", ("DeadLetter",),
-    ("stitch", "identity", "journeys", "accounts", "loader", "collector"), ("loader", "operator"), 30 * DAY_MS,
+    ("stitch", "identity", "journeys", "accounts", "loader", "collector", "follow"),
+    ("loader", "operator"), 30 * DAY_MS,
 )  # fmt: skip
 #: Name of a pseudonymisation key → its check value, as text. Not compacted: the record with the lowest offset counts,
 #: and compaction would keep the highest.
@@ -105,7 +106,9 @@ IDENTITY_CHANGELOG = Topic(
 )  # fmt: skip
 JOURNEYS_CHANGELOG = Topic(
     f"{WORKER_GROUP}-journeys-changelog", "tenant/profile and event or identifier",
-    ("ResolvedTouchpoint", "IdentityAssignment"), ("journeys",), ("journeys",),
+    ("ResolvedTouchpoint", "IdentityAssignment", "FrozenSummary", "SignalsPublished", "SignalsWrittenAhead",
+     "PredictionModel"),
+    ("journeys",), ("journeys",),
 )  # fmt: skip
 ACCOUNTS_CHANGELOG = Topic(
     f"{WORKER_GROUP}-accounts-changelog", "tenant/profile/account",

@@ -1,1 +1,1 @@
-"""The worker: one Faust application with the stitch, identity and journey agents."""
+"""The worker: one Faust application with the agents of stitch, identity, journeys and accounts. And the collector."""

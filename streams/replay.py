@@ -21,6 +21,7 @@ from schemas.records import (
     ProfileChanged,
     Touchpoint,
 )
+from schemas.touchpoint.erasure_names import ERASURE_REQUESTED
 from schemas.touchpoint.events import Rank, event_key, rank_of
 from streams.accounts.contributions import combine
 from streams.identity.outputs import Cause, changes_of, correction_outputs
@@ -36,7 +37,7 @@ from streams.journeys.rules.rules import JourneyRules
 from streams.journeys.state.fold import Fold
 from streams.journeys.state.signals import raised
 from streams.journeys.timeline.horizon_summary import fold_timeline
-from streams.stitch.stitching import ERASURE_REQUESTED, erasures_of
+from streams.stitch.stitching import erasures_of
 
 
 @dataclass(slots=True)

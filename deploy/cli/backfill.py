@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from deploy.cli.context import Context
-from deploy.cli.output import print_json, print_table, remarks, say
+from deploy.cli.key import require_configured_key
+from deploy.cli.output import print_json, print_table, remark, tell
 from deploy.repair.backfill.offsets import MEMBERS, Move, apply, plan
 from deploy.repair.backfill.republish import again
 from deploy.repair.dead_letters.replaying import Outgoing, send
@@ -51,6 +52,7 @@ def command(
     """
     context = Context.from_env()
     settings = context.settings
+    require_configured_key(context)
     start = context.moment(since, "--from")
     if republish:
         if group is not None or set(topic or ()) - {TOUCHPOINTS.name}:
@@ -88,7 +90,7 @@ def _republish(settings: Settings, start: int, end: int, *, dry_run: bool, as_js
     if as_json:
         print_json({"republished": 0 if dry_run else count, "would_republish": count, "dry_run": dry_run})
     else:
-        say(f"{count:,} touchpoints {'would be' if dry_run else 'were'} published once more")
+        tell(f"{count:,} touchpoints {'would be' if dry_run else 'were'} published once more")
 
 
 def _report(moves: list[Move], *, dry_run: bool, as_json: bool) -> None:
@@ -111,10 +113,10 @@ def _report(moves: list[Move], *, dry_run: bool, as_json: bool) -> None:
             [(group, topic, f"{records:,}") for (group, topic), records in totals.items()],
         )
         if not moves:
-            say("nothing to read again: these groups have read nothing since then")
+            tell("nothing to read again: these groups have read nothing since then")
         elif not dry_run:
-            say(
+            tell(
                 f"start the {' and '.join(sorted(MEMBERS[group] for group in {m.group for m in moves}))} again"
             )
     if any(not move.by_time for move in moves):
-        remarks.print("this broker cannot find a record by its time: all that it retains is read again")
+        remark("this broker cannot find a record by its time: all that it retains is read again")

@@ -6,8 +6,8 @@ import typer
 
 from deploy.cli.context import Context
 from deploy.cli.intake import tell_rejected, tell_unseen
-from deploy.cli.output import counted, print_json, print_table, say
-from deploy.ingest.mapping_file import load_mapping
+from deploy.cli.output import counted, print_json, print_table, tell
+from deploy.ingest.mapping.file import load_mapping
 from deploy.ingest.touchpoint_files import TouchpointFiles
 from deploy.ingest.unknown_names import UnknownNames
 from schemas.catalogue import Catalogue
@@ -60,7 +60,7 @@ def check(
 
 def _tell(document: dict[str, Any], unknown: UnknownNames) -> None:
     parts = ("type", "channel", "purpose")
-    say(f"the catalogue has {', '.join(counted(document[f'{part}s'], part) for part in parts)}")
+    tell(f"the catalogue has {', '.join(counted(document[f'{part}s'], part) for part in parts)}")
     if not document["read"]:
         return
     found = unknown.found()
@@ -68,6 +68,6 @@ def _tell(document: dict[str, Any], unknown: UnknownNames) -> None:
         rows = [(one.kind, one.name, f"{one.touchpoints:,}", one.nearest) for one in found]
         print_table(("kind", "not in the catalogue", "touchpoints", "did you mean"), rows)
     for kind, count in unknown.uncounted.items():
-        say(f"{counted(count, 'touchpoint')} with further names of a {kind}: is an id in its place?")
+        tell(f"{counted(count, 'touchpoint')} with further names of a {kind}: is an id in its place?")
     names = counted(len(found), "unknown name")
-    say(f"{counted(document['read'], 'line')} read, {document['rejected']:,} rejected, {names}")
+    tell(f"{counted(document['read'], 'line')} read, {document['rejected']:,} rejected, {names}")

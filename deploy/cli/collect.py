@@ -6,7 +6,6 @@ import logging
 import re
 import secrets
 import sys
-from pathlib import Path
 from typing import Annotated, Final
 
 import typer
@@ -17,11 +16,10 @@ from deploy.cli.output import remarks, say
 from deploy.ingest.key_check import require_same_key
 from schemas.errors import SettingsError
 from schemas.settings import Settings
-from schemas.toml_text import read_text
 from schemas.touchpoint.json_form import DEFAULT_TENANT
-from streams.collect.keys import WriteKey, WriteKeys, hash_of, parse_keys
-from streams.collect.mapping_file import built_in, load_mapping
-from streams.collect.messages import MessageMapping
+from streams.collect.keys import WriteKey, WriteKeys, hash_of
+from streams.collect.keys_file import load_keys
+from streams.collect.mapping_file import built_in
 from streams.collect.run import Listening, run, tls_context
 from streams.collect.senders import Sender
 from streams.identity.policy.load import load
@@ -82,12 +80,7 @@ def _keys(settings: Settings, host: str, *, keyless: bool) -> WriteKeys:
             "TOUCHLINE_COLLECTOR_KEYS names no file of write keys: make one with `touchline collect --new-key NAME`,"
             " or try things out with --open"
         )
-    folder = Path(path).parent
-
-    def read_mapping(name: str) -> MessageMapping:
-        return load_mapping(str(folder / name) if name else "", f"{path}: mapping")
-
-    return WriteKeys(parse_keys(read_text(path, "TOUCHLINE_COLLECTOR_KEYS"), path, read_mapping))
+    return WriteKeys(load_keys(path))
 
 
 def _print_new_key(name: str) -> None:

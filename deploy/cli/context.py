@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 from deploy.cli.times import moment
 from schemas.catalogue import Catalogue
+from schemas.errors import SettingsError
 from schemas.settings import Settings
+from schemas.touchpoint.rules import MAX_FUTURE_MS
 from streams.journeys.rules.rules import JourneyRules
 
 if TYPE_CHECKING:
@@ -71,3 +73,17 @@ class Context:
         Raises SettingsError naming the option.
         """
         return self.now if text is None else moment(text, option, self.started)
+
+    def end(self, text: str | None, option: str) -> int:
+        """As `moment`, for what applies to everything up to a time.
+
+        Raises SettingsError, too, for a time as far ahead as no touchpoint is accepted: what a person does from now on
+        would never count.
+        """
+        until = self.moment(text, option)
+        if until > self.now + MAX_FUTURE_MS:
+            raise SettingsError(
+                f"{option} is {text!r}, more than {MAX_FUTURE_MS // 3_600_000} hours ahead: what happens until then"
+                " would never count; leave it out for now"
+            )
+        return until

@@ -7,7 +7,8 @@ from typing import Annotated, Any
 import typer
 
 from deploy.cli.context import Context
-from deploy.cli.output import counted, print_json, print_mapping, print_table, say
+from deploy.cli.key import require_configured_key
+from deploy.cli.output import counted, print_json, print_mapping, print_table, tell
 from deploy.repair.dead_letters.fix import load_fix
 from deploy.repair.dead_letters.letters import REASONS, Letter, Summary, Wanted, summarise
 from deploy.repair.dead_letters.reading import letters, original, stored
@@ -17,6 +18,7 @@ from schemas.encoding.confluent import RegistryClient
 from schemas.errors import ContractError, SettingsError, TouchlineError
 from schemas.settings import Settings
 from schemas.touchpoint.json_form import to_iso
+from streams.collect.letters import TOPIC_PREFIX
 
 command = typer.Typer(help="Records that could not be taken: list, show, replay.", no_args_is_help=True)
 
@@ -76,7 +78,7 @@ def list_letters(
             for number, one in enumerate(summary.newest, start=1)
         ],
     )
-    say(counted(sum(summary.counts.values()), "dead letter"))
+    tell(counted(sum(summary.counts.values()), "dead letter"))
 
 
 @command.command("show")
@@ -121,12 +123,15 @@ def replay(
 ) -> None:
     """Send dead letters through again, oldest bytes unchanged, to the topics that they came from.
 
-    Replaying twice changes nothing that replaying once did not. What fails again becomes a new dead letter.
+    Replaying twice changes nothing that replaying once did not. What fails again becomes a new dead letter. What the
+    collector refused is read as if it came now, by the present mapping of its write key and the present policy, and
+    keeps its letter if it would be refused again.
 
     Example: touchline dead-letters replay --reason FUTURE_TIME --fix clamp.toml --dry-run
     """
     context = Context.from_env()
     settings = context.settings
+    require_configured_key(context)
     mend = load_fix(fix) if fix else None
     registry = RegistryClient(settings.registry_url).lookup if settings.registry_url else None
     run = Replay(settings, mend, partial(original, settings), registry)
@@ -161,7 +166,7 @@ def _wanted(context: Context, reason: str | None, since: str | None, topic: str 
     return Wanted(
         since=None if since is None else context.moment(since, "--since"),
         reason=None if reason is None else reason.upper(),
-        topic=None if topic is None else settings.topic(topic.removeprefix(settings.topic_prefix)),
+        topic=None if topic is None else _topic(settings, topic),
     )
 
 
@@ -174,11 +179,16 @@ def _find(settings: Settings, which: str, wanted: Wanted) -> list[Letter]:
             )
         return [newest[int(which) - 1]]
     topic, _, place = which.partition("/")
-    wanted_place = f"{settings.topic(topic.removeprefix(settings.topic_prefix))}/{place}"
+    wanted_place = f"{_topic(settings, topic)}/{place}"
     found = sorted((one for one in letters(settings, wanted) if one.place == wanted_place), key=Letter.order)
     if not found:
         raise TouchlineError(f"no dead letter comes from {which}: see `touchline dead-letters list`")
     return found
+
+
+def _topic(settings: Settings, name: str) -> str:
+    """The topic that letters name: with the deployment's prefix, or of the collector, like http-segment."""
+    return name if name.startswith(TOPIC_PREFIX) else settings.topic(name.removeprefix(settings.topic_prefix))
 
 
 def _summary_json(summary: Summary) -> dict[str, Any]:

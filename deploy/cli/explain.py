@@ -1,16 +1,18 @@
 """`touchline explain`: why two identifiers are one person, or which rule keeps them apart."""
 
+from contextlib import nullcontext
 from typing import Annotated
 
 import typer
 
 from deploy.cli.context import Context
-from deploy.cli.output import print_json, remarks, say
+from deploy.cli.output import print_json, remark, tell
 from deploy.cli.run_key import load_for_run
-from deploy.ingest.corrections import UnseenError, identifier
+from deploy.ingest.corrections import identifier
+from deploy.ingest.key_check import unseen_by_this_key
 from deploy.offline.evidence import corrections_of, evidence_of_files
 from deploy.screens.explanation import document, plain, told
-from schemas.errors import SettingsError
+from schemas.errors import SettingsError, UnseenError
 from sinks.clickhouse.read.evidence import evidence_around, owners
 from sinks.clickhouse.read.subject import Subject
 from streams.identity.explain import Explanation, explain
@@ -57,18 +59,15 @@ def command(
         found = evidence_of_files(file, mapping, policy, context.catalogue, tenant)
         links, cuts, seen = found.links, found.corrections, found.seen
         if found.rejected:
-            remarks.print(
+            remark(
                 f"{found.rejected} lines left out: `touchline publish --dry-run` says what is wrong with them"
             )
     else:
         links, cuts = evidence_around(where, tenant, asked)
         with Subject(where, tenant) as subject:
             seen = subject.seen(asked)
-    if unseen := [text for node, text in asked.items() if node not in seen]:
-        raise UnseenError(
-            f"{' and '.join(unseen)} {'was' if len(unseen) == 1 else 'were'} never seen in tenant {tenant!r}, or"
-            " erased: check the spelling and --tenant"
-        )
+    with nullcontext() if file else unseen_by_this_key(context.settings, context.policy_of(*chosen)):
+        _require_seen([text for node, text in asked.items() if node not in seen], tenant)
     answer = explain(tenant, policy, links, first, second, instant, corrections_of(cuts))
     if not file and instant is None:
         _compare(answer, owners(where, tenant, asked))
@@ -76,15 +75,22 @@ def command(
         print_json(document(answer, asked))
     else:
         for line in told(answer, asked):
-            say(line)
+            tell(line)
+
+
+def _require_seen(unseen: list[str], tenant: str) -> None:
+    if unseen:
+        raise UnseenError(
+            f"{' and '.join(unseen)} {'was' if len(unseen) == 1 else 'were'} never seen in tenant {tenant!r}, or"
+            " erased: check the spelling and --tenant"
+        )
 
 
 def _compare(answer: Explanation, stored: dict[Node, str]) -> None:
     """Say so if ClickHouse's own map of owners differs from what its evidence says."""
     for side in (answer.one, answer.other):
         if side.linked and stored.get(side.node, side.owner) != side.owner:
-            remarks.print(
+            remark(
                 f"ClickHouse has {plain(side.node)} as profile {stored[side.node]}, the evidence says"
                 f" {side.owner}: not all is loaded yet, or the policy was changed meanwhile",
-                markup=False, soft_wrap=True,
-            )  # fmt: skip
+            )

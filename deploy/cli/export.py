@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 
 from deploy.cli.context import Context
-from deploy.cli.output import remarks
+from deploy.cli.output import remark
+from deploy.ingest.key_check import unseen_by_this_key
 from deploy.screens.export import document, text_of
 from schemas.errors import TouchlineError
 from sinks.clickhouse.read.subject import Subject
@@ -35,7 +36,10 @@ def command(
     context = Context.from_env()
     policy = context.policy
     now = datetime.fromtimestamp(context.started, UTC)
-    with Subject(context.settings.clickhouse(), tenant) as subject:
+    with (
+        unseen_by_this_key(context.settings, policy),
+        Subject(context.settings.clickhouse(), tenant) as subject,
+    ):
         exported = document(subject, policy, tenant, who, now)
     text = text_of(exported)
     if out is None:
@@ -43,7 +47,7 @@ def command(
         return
     _write(out, text)
     touchpoints, profile = exported["touchpoints"], exported["profile_id"]
-    remarks.print(f"{len(touchpoints):,} touchpoints of {profile} written to {out}", markup=False)
+    remark(f"{len(touchpoints):,} touchpoints of {profile} written to {out}")
 
 
 def _write(out: Path, text: str) -> None:

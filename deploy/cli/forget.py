@@ -52,8 +52,8 @@ def command(
     settings = context.settings
     if unseen and (person or dry_run):
         raise SettingsError("--unseen asks ClickHouse nothing, so it goes without --person and --dry-run")
+    asked, at = identifier(text, tenant, context.policy), context.end(until, "--until")
     require_same_key(settings, context.policy)  # under another key a person who is known seems unknown
-    asked, at = identifier(text, tenant, context.policy), context.moment(until, "--until")
     if unseen:
         targets = [(asked, at)]
     else:

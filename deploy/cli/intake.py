@@ -3,9 +3,10 @@
 from typing import Final
 
 from deploy.cli.output import counted, remark
-from deploy.ingest.files import Entry
+from deploy.ingest.reading.files import Entry
 from deploy.ingest.touchpoint_files import TouchpointFiles
-from deploy.ingest.unknown_names import Unknown, UnknownNames
+from deploy.ingest.unknown_names import IDENTIFIER_TYPE, Unknown, UnknownNames
+from schemas.touchpoint.erasure_names import ERASURE_REQUESTED
 
 #: Unknown names of one kind that a summary shows.
 _SHOWN: Final = 10
@@ -25,17 +26,32 @@ def tell_unseen(files: TouchpointFiles) -> None:
 
 
 def tell_unknown(unknown: UnknownNames) -> None:
-    """Name what the catalogue does not have, a line per kind."""
+    """Name what the catalogue and the policy do not have, a line per kind, and what may have been meant to erase."""
     found = unknown.found()
+    for one in found:
+        if one.kind == "type" and one.nearest == ERASURE_REQUESTED:
+            remark(
+                f"the type {one.name!r} ({counted(one.touchpoints, 'touchpoint')}) erased nobody: if it asks for"
+                f" an erasure, send it as {ERASURE_REQUESTED}"
+            )
+    identifiers = [one for one in found if one.kind == IDENTIFIER_TYPE]
+    if identifiers:
+        remark(
+            f"{counted(len(identifiers), IDENTIFIER_TYPE)} not in the identity policy, so stored as they come:"
+            f" {_listed(identifiers)} (name each that holds personal data: docs/identity.md)"
+        )
     for kind in ("type", "channel", "purpose"):
         names = [one for one in found if one.kind == kind]
         if names:
-            told = ", ".join(map(_told, names[:_SHOWN]))
-            more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
             remark(
-                f"{counted(len(names), kind)} not in the catalogue: {told}{more}"
+                f"{counted(len(names), kind)} not in the catalogue: {_listed(names)}"
                 " (`touchline catalogue check FILE` lists all)"
             )
+
+
+def _listed(names: list[Unknown]) -> str:
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(map(_told, names[:_SHOWN])) + more
 
 
 def _told(one: Unknown) -> str:

@@ -6,7 +6,8 @@ from typing import Annotated, Final
 import typer
 
 from deploy.cli.context import Context
-from deploy.cli.output import console, print_json, remarks
+from deploy.cli.output import console, print_json, remark
+from deploy.ingest.key_check import unseen_by_this_key
 from deploy.screens.journey.context import context as journey_context
 from deploy.screens.journey.document import document
 from deploy.screens.journey.hints import hints
@@ -36,12 +37,10 @@ def command(
     """
     context = Context.from_env()
     policy, now = context.policy.for_tenant(tenant), context.moment(at, "--at")
-    facts = look_up(context.settings.clickhouse(), policy, tenant, who, now)
+    with unseen_by_this_key(context.settings, context.policy):
+        facts = look_up(context.settings.clickhouse(), policy, tenant, who, now)
     if facts.merged_from is not None:
-        remarks.print(
-            f"profile {facts.merged_from} was merged into {facts.profile_id}: this is that person",
-            markup=False, soft_wrap=True,
-        )  # fmt: skip
+        remark(f"profile {facts.merged_from} was merged into {facts.profile_id}: this is that person")
     catalogue = context.catalogue
     found = journey_context(facts, catalogue, context.rules.session_gap_ms, now)
     if as_json:

@@ -37,6 +37,8 @@ COMMANDS: Final = {
     "topics": "topics",
     "migrate": "migrate",
     "publish": "publish",
+    "follow": "follow",
+    "mapping": "mapping",
     "simulate": "simulate",
     "replay": "replay",
     "query": "query",

@@ -1,6 +1,6 @@
 """`touchline migrate`: ClickHouse's database, tables and views."""
 
-from deploy.cli.output import say
+from deploy.cli.output import tell
 from deploy.kafka_admin.meanings import meanings
 from schemas.settings import Settings
 from sinks.clickhouse.migrate import migrate
@@ -17,8 +17,8 @@ def command() -> None:
     known = meanings(settings)
     applied = migrate(where)
     for name in applied:
-        say(f"applied {name}")
+        tell(f"applied {name}")
     if put_in_force(where, known):
-        say("views go by this catalogue and these journey rules now")
+        tell("views go by this catalogue and these journey rules now")
     elif not applied:
-        say(f"database {where.database} is up to date")
+        tell(f"database {where.database} is up to date")

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import sys
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
@@ -26,6 +27,14 @@ _CONTROLS: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 def say(text: str) -> None:
     """Print a line of plain text to standard output."""
     sys.stdout.write(text + "\n")
+
+
+def tell(text: str) -> None:
+    """Print a sentence, or a line of plain text, to standard output.
+
+    Where that is a terminal, or COLUMNS is set, between words to lines that fit. In a pipe it stays one line.
+    """
+    say(_wrapped(text, console))
 
 
 def counted(count: int, one: str, many: str | None = None) -> str:
@@ -107,5 +116,16 @@ def _longest(text: Text) -> int:
 
 
 def remark(text: str) -> None:
-    """Print a line of plain text to standard error."""
-    remarks.print(text, markup=False, soft_wrap=True)
+    """Print a sentence to standard error, wrapped as `tell` does."""
+    remarks.print(_wrapped(text, remarks), markup=False, soft_wrap=True)
+
+
+def _wrapped(text: str, where: Console) -> str:
+    if not (where.is_terminal or "COLUMNS" in os.environ):
+        return text
+    indent = text[: len(text) - len(text.lstrip(" "))]
+    # a word that is too long, such as an id or a path, stays whole: it is there to be copied
+    wrapped = textwrap.wrap(
+        text, where.width, subsequent_indent=indent + "  ", break_long_words=False, break_on_hyphens=False
+    )
+    return "\n".join(wrapped)

@@ -7,9 +7,9 @@ import typer
 
 from deploy.cli.context import Context
 from deploy.cli.intake import tell_rejected, tell_unseen
-from deploy.cli.output import console, counted, print_json, print_table, say
+from deploy.cli.output import counted, print_json, print_table, tell
 from deploy.cli.run_key import load_for_run
-from deploy.ingest.mapping_file import load_mapping
+from deploy.ingest.mapping.file import load_mapping
 from deploy.ingest.touchpoint_files import TouchpointFiles
 from deploy.offline.policy_trial import SHOWN_IDENTIFIERS, PolicyTrial
 from streams.identity.compare import Change, Comparison, Outcome, compare
@@ -56,7 +56,7 @@ def check(
     for name, one in _all(policy).items():
         _show(name, one)
     for text in remarked:
-        say(f"remark: {text}")
+        tell(f"remark: {text}")
 
 
 @command.command(name="try")
@@ -137,10 +137,10 @@ def _tell(found: Comparison, document: Mapping[str, Any]) -> None:
     rows = [(name.replace("_", " "), *_counts(before[name], after[name])) for name in before]
     print_table(("", "now", "then"), rows)
     if not (found.merges or found.splits):
-        say("no profile would merge or split")
+        tell("no profile would merge or split")
     for title, way, changes in (("would merge", "from", "merges"), ("would split", "into", "splits")):
         if document[changes]:
-            say(f"{title}: {document[changes]}")
+            tell(f"{title}: {document[changes]}")
         for example in document["examples"][changes]:
             _tell_example(example, way)
     for name, what in (
@@ -149,21 +149,20 @@ def _tell(found: Comparison, document: Mapping[str, Any]) -> None:
         ("gained", "touchpoints that would have a usable identifier and have none now"),
     ):
         if document[name]:
-            say(f"{what}: {document[name]}")
+            tell(f"{what}: {document[name]}")
 
 
 def _tell_example(example: Mapping[str, Any], way: str) -> None:
     why = ", ".join(example["rules"]) or "identifiers are spelt, blocked or ranked differently"
-    console.print(
+    tell(
         f"  {example['profile_id']} of tenant {example['tenant']}, {way}"
-        f" {len(example['parts'])} profiles ({why})",
-        markup=False, soft_wrap=True,
-    )  # fmt: skip
+        f" {len(example['parts'])} profiles ({why})"
+    )
     for part in example["parts"][:SHOWN_IDENTIFIERS]:
         names = ", ".join(part["identifiers"])
-        say(f"    {part['profile_id']}: {counted(part['touchpoints'], 'touchpoint')}, such as of {names}")
+        tell(f"    {part['profile_id']}: {counted(part['touchpoints'], 'touchpoint')}, such as of {names}")
     if len(example["parts"]) > SHOWN_IDENTIFIERS:
-        say(f"    and {len(example['parts']) - SHOWN_IDENTIFIERS} more")
+        tell(f"    and {len(example['parts']) - SHOWN_IDENTIFIERS} more")
 
 
 def _counts(*values: Any) -> Iterable[str]:
@@ -202,4 +201,4 @@ def _show(tenant: str, policy: IdentityPolicy) -> None:
     ]
     title = f"Tenant {tenant}" if tenant else "All tenants but those below" if policy.tenants else None
     print_table(("type", "priority", "normaliser", "pseudonymised", "unique", "limit"), rows, title)
-    say(f"phone numbers without a country code are read as of: {policy.region or 'no country'}")
+    tell(f"phone numbers without a country code are read as of: {policy.region or 'no country'}")

@@ -42,7 +42,7 @@ def command(
     asked = [name for name, on in (("json", as_json), ("csv", as_csv), ("vertical", vertical)) if on]
     if len(asked) > 1:
         raise typer.BadParameter(f"--{asked[0]} and --{asked[1]} exclude each other")
-    sql, form = _form(sql, asked[0] if asked else None)
+    sql, form = form_of(sql, asked[0] if asked else None)
     columns, rows = select(Context.from_env().settings.clickhouse(), sql)
     if form == "json":
         _require_names(columns)
@@ -70,7 +70,7 @@ def _csv_cell(value: Any) -> Any:
     return value
 
 
-def _form(sql: str, asked: str | None) -> tuple[str, str]:
+def form_of(sql: str, asked: str | None) -> tuple[str, str]:
     """The statement without its FORMAT, and what to print. Raises TouchlineError for one that nobody prints."""
     if _OUTFILE.search(sql):
         raise TouchlineError("INTO OUTFILE would be ignored: use --csv or --json with > FILE")

@@ -10,7 +10,7 @@ from deploy.cli.intake import tell_rejected, tell_unseen
 from deploy.cli.output import print_mapping
 from deploy.cli.run_key import load_for_run
 from deploy.cli.times import iso_ms
-from deploy.ingest.mapping_file import load_mapping
+from deploy.ingest.mapping.file import load_mapping
 from deploy.ingest.rejects import check_outputs
 from deploy.ingest.touchpoint_files import TouchpointFiles
 from deploy.offline.replay_files import RESULTS, collect, write

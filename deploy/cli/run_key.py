@@ -2,7 +2,7 @@
 
 import secrets
 
-from deploy.cli.output import remarks
+from deploy.cli.output import remark
 from schemas.settings import Settings
 from streams.identity.policy.load import load
 from streams.identity.policy.policy import IdentityPolicy
@@ -17,9 +17,8 @@ def load_for_run(settings: Settings, *files: tuple[str, str]) -> list[IdentityPo
     secret = configured or secrets.token_hex(32).encode()
     policies = [load(path, secret, settings.pseudonym_key_id, named_by) for path, named_by in files]
     if not configured and any(policy.hides() for policy in policies):
-        remarks.print(
+        remark(
             "no TOUCHLINE_PSEUDONYM_KEY is set, so this run made a key of its own: who is one person is the same under"
             " every key, but pseudonyms and the profile ids made of them differ from run to run",
-            markup=False, soft_wrap=True,
-        )  # fmt: skip
+        )
     return policies

@@ -1,12 +1,17 @@
-"""`touchline schemas`: check, list and freeze the contracts in `schemas/avro`."""
+"""`touchline schemas`: check, list, freeze and register the contracts in `schemas/avro`."""
 
 from typing import Annotated
 
 import typer
 
-from deploy.cli.output import print_rows, remarks, say
-from schemas.encoding.compatibility import Mode, freeze, mode_of, report
+from deploy.cli.context import Context
+from deploy.cli.output import print_rows, remark, say
+from schemas.encoding.compatibility import Mode, carriers, freeze, mode_of, report
+from schemas.encoding.registration import register
 from schemas.encoding.registry import NAMES, VERSIONS, committed, current, fingerprint_of
+from schemas.encoding.registry_http import RegistryHttp
+from schemas.errors import SettingsError
+from schemas.settings import Settings
 from schemas.topics import ALL
 
 command = typer.Typer(help="The Avro contracts: compatible with what was released?", no_args_is_help=True)
@@ -26,7 +31,7 @@ def check(as_json: AsJson = False) -> int:
         print_rows(("topic", "upgrade first", "then"), rollout(), as_json=False)
     problems = [problem for found in reports for problem in found.problems]
     for problem in problems:
-        remarks.print(f"touchline: {problem}", soft_wrap=True, markup=False)
+        remark(f"touchline: {problem}")
     return 1 if problems else 0
 
 
@@ -39,7 +44,7 @@ def show(as_json: AsJson = False) -> None:
             fingerprint_of(current()[name]).hex(),
             len(committed(name)),
             mode_of(name).value,
-            ", ".join(topic.name for topic in ALL if name in topic.values),
+            ", ".join(topic.name for topic in carriers(name)),
         )
         for name in NAMES
     ]
@@ -52,6 +57,38 @@ def freeze_all() -> None:
     for name in NAMES:
         path = freeze(name, current()[name], committed(name), VERSIONS)
         say(f"{name}: unchanged" if path is None else f"{name}: wrote {path}")
+
+
+@command.command("register")
+def register_all(
+    url: Annotated[
+        str | None, typer.Option(help="The registry; default: TOUCHLINE_REGISTRY_URL.", metavar="URL")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Ask the registry, register nothing.")] = False,
+    as_json: AsJson = False,
+) -> int:
+    """Register the schemas of the public topics in a Confluent-compatible registry. Exit code 1 if one is refused.
+
+    The subject of a topic is its name with -value behind it. What is registered already stays as it is.
+
+    Example: touchline schemas register --url http://127.0.0.1:8081 --dry-run
+    """
+    settings = Context.from_env().settings
+    registry = RegistryHttp(url or require_url(settings))
+    done = list(register(settings, registry, dry_run=dry_run))
+    rows = [(one.subject, one.record, one.version, one.id, one.action.value) for one in done]
+    print_rows(("subject", "record", "version", "id", "action"), rows, as_json=as_json)
+    problems = [one.problem for one in done if one.problem is not None]
+    for problem in problems:
+        remark(f"touchline: {problem}")
+    return 1 if problems else 0
+
+
+def require_url(settings: Settings) -> str:
+    """The registry of the settings. Raises SettingsError."""
+    if not settings.registry_url:
+        raise SettingsError("no schema registry is named: set TOUCHLINE_REGISTRY_URL or give --url")
+    return settings.registry_url
 
 
 def rollout() -> list[tuple[str, str, str]]:

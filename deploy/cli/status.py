@@ -6,7 +6,7 @@ from typing import Annotated, Final
 import typer
 
 from deploy.cli.context import Context
-from deploy.cli.output import print_json, print_table, remarks
+from deploy.cli.output import print_json, print_table, remark
 from deploy.kafka_admin.health import check
 from deploy.kafka_admin.status import Status, snapshot
 from schemas.settings import Settings
@@ -42,7 +42,7 @@ def command(
     elif not status.problems:
         _print(status)
         for warning in warnings:
-            remarks.print(f"touchline: {warning}", soft_wrap=True, markup=False)
+            remark(f"touchline: {warning}")
     for problem in problems:
         sys.stderr.write(f"touchline: {problem}\n")
     if problems:

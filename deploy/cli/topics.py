@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from deploy.cli.context import Context
-from deploy.cli.output import print_rows, say
+from deploy.cli.output import print_rows, tell
 from deploy.kafka_admin.topics import create_topics
 from schemas.topics import ALL, DAY_MS, FOR_EVER, Topic
 
@@ -33,7 +33,7 @@ def command(
     ]
     print_rows(("topic", "partitions", "kept", "was"), rows, as_json=as_json)
     if not as_json:
-        say(f"{len(created)} created, {len(ALL) - len(created)} existed")
+        tell(f"{len(created)} created, {len(ALL) - len(created)} existed")
 
 
 def _kept(topic: Topic) -> str:

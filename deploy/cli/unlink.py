@@ -34,15 +34,16 @@ def command(
     """
     context = Context.from_env()
     settings, policy = context.settings, context.policy
-    require_same_key(settings, policy)  # under another key a person who is known seems unknown
     first, second = identifier(one, tenant, policy), identifier(other, tenant, policy)
     if first == second:
         raise SettingsError(f"{one} and {other} are the same identifier: name two different ones")
+    end = context.end(until, "--until")
+    require_same_key(settings, policy)  # under another key a person who is known seems unknown
     if not unseen:
         with Subject(settings.clickhouse(), tenant) as subject:
             require_seen(subject, one, tenant, first)
             require_seen(subject, other, tenant, second)
-    request = withdrawal(tenant, first, second, context.moment(until, "--until"))
+    request = withdrawal(tenant, first, second, end)
     publish_correction(request, settings)
     print_mapping(
         {

@@ -9,11 +9,12 @@ from deploy.ingest.publisher import CONNECT_MS, DELIVERY_MS, REQUEST_MS
 from deploy.kafka_admin.client import broken, producer
 from deploy.kafka_admin.topics import require_topic
 from schemas.encoding.record_types import IDENTITY_CORRECTION
-from schemas.errors import SettingsError, TouchlineError
+from schemas.errors import SettingsError, UnseenError
 from schemas.keys import NAME_PATTERN, partition_of, tenant_key
 from schemas.records import Identifier, IdentityCorrection
 from schemas.settings import Settings
 from schemas.topics import IDENTITY_LINKS
+from schemas.touchpoint.rules import is_type_name
 from sinks.clickhouse.read.subject import Subject
 from streams.identity.policy.policy import IdentityPolicy
 from streams.identity.resolution.ownership import node_of
@@ -27,7 +28,7 @@ def identifier(text: str, tenant: str, policy: IdentityPolicy) -> Identifier:
     if not NAME_PATTERN.fullmatch(tenant):
         raise SettingsError(f"{tenant!r} is no tenant: a name holds 1 to 64 letters, digits, dots, _ and -")
     kind, colon, value = text.partition(":")
-    if not (colon and value and NAME_PATTERN.fullmatch(kind)):
+    if not (colon and value and is_type_name(kind)):
         raise SettingsError(f"{text!r} is no identifier: write TYPE:VALUE, like email:ann@shop.de")
     usable = policy.for_tenant(tenant).usable([Identifier(type=kind, value=value)])
     if not usable:
@@ -35,10 +36,6 @@ def identifier(text: str, tenant: str, policy: IdentityPolicy) -> Identifier:
             f"{text!r} is blocked by the policy: it stands for nobody, so nothing is kept of it"
         )
     return usable[0]
-
-
-class UnseenError(TouchlineError):
-    """Nothing is known of an identifier. Response: one sentence."""
 
 
 def require_seen(subject: Subject, asked: str, tenant: str, one: Identifier) -> None:

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from deploy.ingest.csv_rows import UnclosedQuote
-from deploy.ingest.files import STDIN, Entry, Format, format_of
+from deploy.ingest.checkpoint import Checkpoints
 from deploy.ingest.publisher import message, paced
+from deploy.ingest.reading.csv_rows import UnclosedQuote
+from deploy.ingest.reading.files import STDIN, Entry, Format, format_of
 from deploy.ingest.rejects import Rejects
 from deploy.ingest.touchpoint_files import TouchpointFiles
 from deploy.ingest.unknown_names import UnknownNames
@@ -44,18 +45,49 @@ class Run:
 
     files: TouchpointFiles
     unknown: UnknownNames
+    checkpoints: Checkpoints | None = None
     summary: Summary = field(default_factory=Summary)
+    handed: int = 0  #: touchpoints that the sender has taken
 
     def publish(self, sender: "Sender", lost: Rejects, rate: float | None = None) -> Iterator[Summary]:
-        """Give every line to the sender, or to `lost`; yield the summary after each."""
+        """Give every line to the sender, or to `lost`; yield the summary after each.
+
+        Raises UnavailableError when the sender does. Whatever ends it, `end` must follow.
+        """
 
         def send(touchpoint: Touchpoint) -> None:
             sender.send(touchpoint)
+            self.handed += 1
             self.unknown.notice(touchpoint)
 
         for sourced in paced(self.files, rate):
-            _count(sourced.give(send), lost, self.summary)
+            if self.checkpoints is not None and self.checkpoints.due(self.handed):
+                self._write_checkpoint(self.checkpoints, sender, lost)
+            _count(sourced.give(send), lost, self.summary, whole=sourced.place is not None)
+            if self.checkpoints is not None and sourced.place is not None:
+                self.checkpoints.note(self.handed, self.summary.rejected, sourced.place)
             yield self.summary
+
+    def end(self, sender: "Sender", *, whole: bool) -> None:
+        """Note what the sender has confirmed. If the files are not read as a `whole`, the run can be resumed."""
+        self.summary.sent = sender.sent
+        if self.checkpoints is None:
+            return
+        self.checkpoints.acknowledged(sender.sent)
+        if whole:
+            self.checkpoints.done()
+        else:
+            self.checkpoints.interrupted(self.handed)
+
+    def _write_checkpoint(self, checkpoints: Checkpoints, sender: "Sender", lost: Rejects) -> None:
+        lost.flush()
+        sender.count_confirmed()
+        checkpoints.acknowledged(sender.sent)
+        checkpoints.write()
+        if checkpoints.due(self.handed):
+            sender.flush()
+            checkpoints.acknowledged(sender.sent)
+            checkpoints.write()
 
 
 class Sender(Protocol):
@@ -68,6 +100,9 @@ class Sender(Protocol):
 
     def flush(self) -> None:
         """Wait until everything sent is confirmed."""
+
+    def count_confirmed(self) -> None:
+        """Bring `sent` up to date without waiting."""
 
 
 class DryRun:
@@ -86,6 +121,9 @@ class DryRun:
     def flush(self) -> None:
         """Nothing is pending."""
 
+    def count_confirmed(self) -> None:
+        """All is confirmed."""
+
 
 def check_readable(name: str, form: Format | None) -> None:
     """Raise TouchlineError for a file that cannot be read, before anything is sent."""
@@ -97,8 +135,9 @@ def check_readable(name: str, form: Format | None) -> None:
         raise TouchlineError(f"{name} {why}: nothing was published")
 
 
-def _count(entry: Entry, lost: Rejects, summary: Summary) -> None:
-    summary.lines += 1
+def _count(entry: Entry, lost: Rejects, summary: Summary, *, whole: bool) -> None:
+    """Count a line, once all of its touchpoints are handed over, and what was rejected of it."""
+    summary.lines += whole
     if entry.error is not None:
         lost.add(entry, entry.error)
         summary.rejected += 1

@@ -88,7 +88,11 @@ class Publisher:
             if not isinstance(error, UnavailableError):
                 self.flush()
         finally:
-            self._producer.close(timeout=5)
+            self.close()
+
+    def close(self) -> None:
+        """End without waiting for what is not confirmed."""
+        self._producer.close(timeout=5)
 
     def send(self, touchpoint: Touchpoint) -> None:
         """Prepare a touchpoint and hand it to the producer; waits when too much is unconfirmed.
@@ -115,6 +119,11 @@ class Publisher:
         except KafkaError as error:
             raise self._failed(error) from error
         while self._pending:
+            self._confirm_oldest()
+
+    def count_confirmed(self) -> None:
+        """Bring `sent` up to what the broker has confirmed so far, without waiting. Raises UnavailableError."""
+        while self._pending and self._pending[0][0].is_done:
             self._confirm_oldest()
 
     def _confirm_oldest(self) -> None:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
-from deploy.ingest.files import STDIN, Entry
+from deploy.ingest.reading.files import STDIN, Entry
 from schemas.errors import ContractError, TouchlineError
 
 
@@ -55,6 +55,11 @@ class Rejects:
             raise TouchlineError(
                 f"{self.path} cannot be written ({fault.strerror}): name another with --rejects"
             ) from fault
+
+    def flush(self) -> None:
+        """Let the lines that are written be in the file, whatever becomes of this process."""
+        if self._file is not None:
+            self._file.flush()
 
     def _create(self) -> IO[str]:
         # a path that is no regular file, like /dev/null or a pipe, is opened as it is

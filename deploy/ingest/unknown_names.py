@@ -1,4 +1,8 @@
-"""Types, channels and consent purposes that the catalogue does not name: each with the nearest name that it does."""
+"""Names that the catalogue and the identity policy do not have, each with the nearest name that they do.
+
+Of the catalogue: types, channels and consent purposes. Of the policy: identifier types, since what it does not name is
+stored as it comes.
+"""
 
 from collections import Counter
 from collections.abc import Collection, Mapping
@@ -8,33 +12,41 @@ from typing import Any, Final
 
 from schemas.catalogue import Catalogue
 from schemas.records import Touchpoint
+from schemas.touchpoint.erasure_names import ERASURE_REQUESTED, looks_like_erasure
 from schemas.touchpoint.names import canonical
+from streams.identity.policy.policy import IdentityPolicy
 
 #: Names kept per kind; further ones are counted together. A field with ids in it by mistake has a name per event.
 MAX_NAMES: Final = 1000
+IDENTIFIER_TYPE: Final = "identifier type"
 #: Likeness (0 to 1) from which a known name is proposed.
 _NEAR: Final = 0.65
 
 
 @dataclass(frozen=True)
 class Unknown:
-    """A name that the catalogue lacks."""
+    """A name that the catalogue or the policy lacks."""
 
-    kind: str  #: type, channel or purpose
+    kind: str  #: type, channel, purpose or identifier type
     name: str  #: in canonical form
     touchpoints: int
     nearest: str | None
 
 
 class UnknownNames:
-    """Counts the names of touchpoints that a catalogue does not have; an unknown name is no error."""
+    """Counts the names of touchpoints that are unknown, which is no error.
 
-    def __init__(self, catalogue: Catalogue) -> None:
+    Without a policy it counts no identifier types.
+    """
+
+    def __init__(self, catalogue: Catalogue, policy: IdentityPolicy | None = None) -> None:
         self._catalogue = catalogue
+        self._policy = policy
         self._counts: dict[str, Counter[str]] = {
             "type": Counter(),
             "channel": Counter(),
             "purpose": Counter(),
+            IDENTIFIER_TYPE: Counter(),
         }
         #: Kind → touchpoints with a name beyond MAX_NAMES.
         self.uncounted: Counter[str] = Counter()
@@ -50,6 +62,11 @@ class UnknownNames:
         for purpose in map(canonical, touchpoint["consent"]):
             if purpose not in catalogue.purposes:
                 self._count("purpose", purpose)
+        if self._policy is not None:
+            policy = self._policy.for_tenant(touchpoint["tenant"])
+            types = {policy.type_name(identifier["type"]) for identifier in touchpoint["identifiers"]}
+            for kind in sorted(types - policy.rules.keys()):
+                self._count(IDENTIFIER_TYPE, kind)
 
     def found(self) -> list[Unknown]:
         """The names, of each kind the most frequent first."""
@@ -59,8 +76,10 @@ class UnknownNames:
             "channel": (catalogue.channels, catalogue.channel_aliases),
             "purpose": (catalogue.purposes, {}),
         }
+        if self._policy is not None:
+            known[IDENTIFIER_TYPE] = self._policy.rules, self._policy.aliases
         return [
-            Unknown(kind, name, count, _nearest(name, *known[kind]))
+            Unknown(kind, name, count, _nearest(kind, name, *known[kind]))
             for kind, counts in self._counts.items()
             for name, count in sorted(counts.items(), key=lambda item: (-item[1], item[0]))
         ]
@@ -80,6 +99,8 @@ class UnknownNames:
             self.uncounted[kind] += 1
 
 
-def _nearest(name: str, names: Collection[str], aliases: Mapping[str, str]) -> str | None:
+def _nearest(kind: str, name: str, names: Collection[str], aliases: Mapping[str, str]) -> str | None:
+    if kind == "type" and looks_like_erasure(name):
+        return ERASURE_REQUESTED
     likely = get_close_matches(name, sorted({*names, *aliases}), n=1, cutoff=_NEAR)
     return aliases.get(likely[0], likely[0]) if likely else None

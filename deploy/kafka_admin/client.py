@@ -46,6 +46,20 @@ def consumer(settings: Settings, **options: Any) -> Any:
     )
 
 
+def group_consumer(settings: Settings, group: str, **options: Any) -> Any:
+    """A KafkaConsumer of a group that begins with the oldest record and commits when told. Raises UnavailableError."""
+    return _client(
+        KafkaConsumer,
+        settings,
+        group_id=group,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        allow_auto_create_topics=False,
+        session_timeout_ms=int(settings.session_timeout * 1000),
+        **options,
+    )
+
+
 def producer(settings: Settings, client_id: str, **options: Any) -> Any:
     """A KafkaProducer whose records all in-sync replicas acknowledge, to be closed. Raises UnavailableError.
 

@@ -3,11 +3,12 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from deploy.ingest.mapping_file import load_mapping
+from deploy.ingest.mapping.file import load_mapping
 from deploy.ingest.touchpoint_files import read_touchpoints
 from schemas.catalogue import Catalogue
 from schemas.errors import ContractError
 from schemas.records import IdentityCorrection, IdentityLink
+from schemas.touchpoint.erasure_names import ERASURE_REQUESTED
 from schemas.touchpoint.rules import check
 from streams.identity.policy.policy import IdentityPolicy
 from streams.identity.policy.prepare import prepare
@@ -15,7 +16,7 @@ from streams.identity.resolution.corrections import Corrections
 from streams.identity.resolution.evidence import Node
 from streams.identity.resolution.links import links_of
 from streams.identity.resolution.ownership import node_of
-from streams.stitch.stitching import ERASURE_REQUESTED, erasures_of
+from streams.stitch.stitching import erasures_of
 
 
 @dataclass(frozen=True)

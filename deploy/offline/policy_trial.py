@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Final
 
-from deploy.ingest.files import Entry
+from deploy.ingest.reading.files import Entry
 from deploy.ingest.touchpoint_files import TouchpointFiles
 from schemas.catalogue import Catalogue
 from schemas.errors import ContractError

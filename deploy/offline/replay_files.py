@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from deploy.ingest.files import Entry
+from deploy.ingest.reading.files import Entry
 from deploy.ingest.touchpoint_files import TouchpointFiles
 from streams.replay import Replay
 

@@ -5,7 +5,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -40,20 +40,28 @@ def folder() -> Path:
 def fetch() -> Path:
     """Return the folder of jars, fetching them the first time. Raises UnavailableError."""
     require_programs()
-    target = folder()
-    if target.is_dir():
-        return target
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
-        jars = Path(scratch) / "jars"
+
+    def copy(scratch: Path) -> Path:
+        jars = scratch / "jars"
         run_maven(
             FOLDER / "pom.xml",
             ["dependency:copy-dependencies", f"-DoutputDirectory={jars}"],
             "fetch Apache Kafka's jars",
         )
-        # renaming is atomic: a second process that fetched at the same time wins or loses whole
-        if not target.is_dir():
-            jars.rename(target)
+        return jars
+
+    return make_once(folder(), copy)
+
+
+def make_once(target: Path, make: Callable[[Path], Path]) -> Path:
+    """The folder `target`. If it does not exist, `make` fills a folder in a scratch folder, which then becomes it."""
+    if not target.is_dir():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
+            made = make(Path(scratch))
+            # renaming is atomic: a second process that made it at the same time wins or loses whole
+            if not target.is_dir():
+                made.rename(target)
     return target
 
 

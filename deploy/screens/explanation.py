@@ -41,6 +41,11 @@ def _verdict(answer: Explanation, one: str, other: str) -> str:
             f"{one} and {other} were one person, known since {_iso(answer.since)},"
             f" until {_iso(answer.until)}{asof}"
         )
+    if answer.since is not None and answer.before is not None:
+        return (
+            f"{one} and {other} are not one person{asof}, but what happened before {_iso(answer.before)} is one"
+            f" person's, known since {_iso(answer.since)}"
+        )
     why = "" if answer.steps else ": no evidence connects them"
     return f"{one} and {other} are not one person{asof}{why}"
 
@@ -88,6 +93,7 @@ def document(answer: Explanation, asked: Mapping[Node, str]) -> dict[str, Any]:
         "same": answer.same,
         "since": _iso_or_none(answer.since),
         "until": _iso_or_none(answer.until),
+        "before": _iso_or_none(answer.before),
         "one": _side_document(answer.one, asked),
         "other": _side_document(answer.other, asked),
         "steps": [

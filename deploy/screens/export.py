@@ -4,8 +4,9 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-from deploy.ingest.corrections import UnseenError, identifier, require_seen
+from deploy.ingest.corrections import identifier, require_seen
 from deploy.screens.journey.lookup import PROFILE
+from schemas.errors import UnseenError
 from sinks.clickhouse.read.subject import Subject
 from streams.identity.policy.policy import IdentityPolicy
 from streams.identity.resolution.definition import own_profile

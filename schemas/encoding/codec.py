@@ -7,7 +7,6 @@ fingerprint says which record it is, so a topic may carry several and needs no r
 from collections.abc import Callable, Mapping
 from functools import cache
 from io import BytesIO
-from struct import pack
 from typing import Any, Final
 
 from fastavro import schemaless_reader
@@ -32,12 +31,18 @@ _CURRENT = {name: parsed(schema) for name, schema in current().items()}
 _READ = {name: reader(schema) for name, schema in current().items()}
 _WRITE = {name: writer(schema) for name, schema in current().items()}
 _HEADERS = {name: MARKER + fingerprint_of(schema) for name, schema in current().items()}
-_WRITERS = writers()
-_PARSED = {mark: parsed(writer.schema) for mark, writer in _WRITERS.items()}
+#: Every schema that a record may have been written with, by its fingerprint.
+RELEASED: Final = writers()
+_NEWEST = {name: RELEASED[mark[len(MARKER) :]].parsed for name, mark in _HEADERS.items()}
 
 _WHOSE = beginning(current()["ResolvedTouchpoint"], "touchpoint", "identifiers")
 
 _SHORT: Final = tuple(bytes((2 * number,)) for number in range(64))  #: how small numbers are written
+#: 14 bits of a longer number as two bytes, when more follow; and its last 14 bits. One look-up replaces two rounds.
+_TWO_MORE: Final = tuple(bytes((low & 0x7F | 0x80, low >> 7 | 0x80)) for low in range(1 << 14))
+_LAST: Final = tuple(
+    bytes((low,)) if low < 0x80 else bytes((low & 0x7F | 0x80, low >> 7)) for low in range(1 << 14)
+)
 
 #: Confluent schema id → the schema registered under it, as `foreign_schema` returns it. Raises ContractError.
 SchemaById = Callable[[int], dict[str, Any]]
@@ -51,31 +56,14 @@ def encode(name: str, record: Mapping[str, Any]) -> bytes:
         raise ContractError(Reason.INVALID, f"not a {name}: {error}") from error
 
 
-def encode_resolved(identifier: Identifier, profile_id: str, version: int, touchpoint: bytes) -> bytes:
-    """Encode a ResolvedTouchpoint around an already encoded current Touchpoint, copied untouched.
-
-    Its first three fields are two strings, a string and a long; a record is the concatenation of its fields.
-    """
-    return b"".join(
-        (
-            _HEADERS["ResolvedTouchpoint"],
-            string_bytes(identifier["type"]),
-            string_bytes(identifier["value"]),
-            string_bytes(profile_id),
-            long_bytes(version),
-            memoryview(touchpoint)[HEADER_BYTES:],
-        )
-    )
-
-
 def header(name: str) -> bytes:
     """The first 10 bytes of every current single object of schema `name`."""
     return _HEADERS[name]
 
 
 def is_a(name: str, data: bytes) -> bool:
-    """Whether the bytes say that they are a `name`, of the current or any other released version."""
-    writer = _WRITERS.get(data[2:HEADER_BYTES])
+    """Whether the header of `data` names any released version of schema `name`. The datum is not read."""
+    writer = RELEASED.get(data[2:HEADER_BYTES])
     return writer is not None and writer.name == name and data[:2] == MARKER
 
 
@@ -97,7 +85,7 @@ def decode(data: bytes | None, schema_by_id: SchemaById | None = None) -> tuple[
     if data[:1] == b"\x00" and schema_by_id is not None:
         return "Touchpoint", _decode_confluent(data, schema_by_id)
     writer = _writer(data)
-    return writer.name, _read(writer.name, _PARSED[writer.fingerprint], data, HEADER_BYTES)
+    return writer.name, _read(writer.name, writer.parsed, data, HEADER_BYTES)
 
 
 def decode_as(name: str, data: bytes | None) -> Record:
@@ -148,7 +136,7 @@ def string_bytes(text: str) -> bytes:
 
 
 def take_long(data: bytes, at: int) -> tuple[int, int]:
-    """The long that begins at a place, and where it ends. Raises IndexError where the bytes do."""
+    """The long that begins at offset `at`, and the offset after it. Raises IndexError if the bytes end within it."""
     rest = shift = 0
     while (byte := data[at]) & 0x80:
         rest |= (byte & 0x7F) << shift
@@ -164,22 +152,16 @@ def skip_string(data: bytes, at: int) -> int:
     return start + length
 
 
-def double_bytes(number: float) -> bytes:
-    """Avro's double: 8 bytes, little-endian."""
-    return pack("<d", number)
-
-
 def long_bytes(number: int) -> bytes:
     """Avro's long: zigzag, then 7 bits a byte, least significant first."""
     if 0 <= number < 64:
         return _SHORT[number]
     rest = (number << 1) ^ (number >> 63)
-    encoded = bytearray()
-    while rest > 0x7F:
-        encoded.append(rest & 0x7F | 0x80)
-        rest >>= 7
-    encoded.append(rest)
-    return bytes(encoded)
+    encoded = b""
+    while rest > 0x3FFF:
+        encoded += _TWO_MORE[rest & 0x3FFF]
+        rest >>= 14
+    return encoded + _LAST[rest]
 
 
 def _writer(data: bytes) -> WriterSchema:
@@ -187,7 +169,7 @@ def _writer(data: bytes) -> WriterSchema:
         raise ContractError(
             Reason.UNDECODABLE, "not Avro single-object encoding: the first two bytes are not C3 01"
         )
-    writer = _WRITERS.get(data[2:HEADER_BYTES])
+    writer = RELEASED.get(data[2:HEADER_BYTES])
     if writer is None:
         raise ContractError(Reason.UNDECODABLE, f"unknown schema fingerprint {data[2:HEADER_BYTES].hex()}")
     return writer
@@ -230,7 +212,7 @@ def _read(name: str, parsed: AvroSchema, data: bytes, start: int) -> Record:
     if len(data) > UNWALKED_BYTES:
         check_bounds(parsed, data, start)
     try:
-        if parsed is _PARSED.get(_HEADERS[name][2:]):
+        if parsed is _NEWEST[name]:
             return _READ[name](data[start:])
         buffer = BytesIO(data)
         buffer.seek(start)

@@ -14,8 +14,9 @@ from typing import Any
 import avro.schema
 from avro.compatibility import ReaderWriterCompatibilityChecker, SchemaCompatibilityType
 
+from schemas.encoding.registry import parts_of
 from schemas.records import AvroSchema
-from schemas.topics import ALL
+from schemas.topics import ALL, Topic
 
 
 class Mode(StrEnum):
@@ -35,11 +36,14 @@ class RecordReport:
     problems: tuple[str, ...]
 
 
+def carriers(name: str) -> list[Topic]:
+    """The topics that carry a record: as a value, or as a part of a value."""
+    return [topic for topic in ALL if any(name == value or name in parts_of(value) for value in topic.values)]
+
+
 def mode_of(name: str) -> Mode:
-    """FULL_TRANSITIVE for records of public topics and for what no topic carries alone (shared parts)."""
-    carriers = [topic for topic in ALL if name in topic.values]
-    public = not carriers or any(topic.public for topic in carriers)
-    return Mode.FULL_TRANSITIVE if public else Mode.BACKWARD
+    """FULL_TRANSITIVE for a record that a public topic carries, BACKWARD for every other record."""
+    return Mode.FULL_TRANSITIVE if any(topic.public for topic in carriers(name)) else Mode.BACKWARD
 
 
 def report(name: str, current: Mapping[str, Any], committed: Sequence[Mapping[str, Any]]) -> RecordReport:

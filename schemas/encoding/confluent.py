@@ -1,16 +1,11 @@
 """Look schemas up in a Confluent-compatible registry, once per id; each is checked before it is trusted."""
 
 import json
-import urllib.error
-import urllib.request
-from http.client import HTTPException
-from typing import Any, Final
+from typing import Any
 
 from schemas.encoding.codec import foreign_schema
-from schemas.errors import ContractError, Reason, SettingsError, UnavailableError
-
-TIMEOUT_SECONDS: Final = 5.0
-MAX_ANSWER_BYTES: Final = 256 * 1024
+from schemas.encoding.registry_http import MAX_ANSWER_BYTES, RegistryHttp
+from schemas.errors import ContractError, Reason
 
 
 class RegistryClient:
@@ -21,14 +16,13 @@ class RegistryClient:
     """
 
     def __init__(self, url: str) -> None:
-        if not url.startswith(("http://", "https://")):
-            raise SettingsError(f"TOUCHLINE_REGISTRY_URL is {url!r}: it must begin with http:// or https://")
-        self._url = url.rstrip("/")
+        """Raise SettingsError for a URL that is not HTTP."""
+        self._http = RegistryHttp(url)
         self._schemas: dict[int, dict[str, Any]] = {}
         self._refused: dict[int, tuple[Reason, str]] = {}
 
     def lookup(self, schema_id: int) -> dict[str, Any]:
-        """Return the schema with this id, fetching it the first time. Blocks for at most TIMEOUT_SECONDS."""
+        """Return the schema with this id, fetching it the first time. Blocks as `RegistryHttp.ask` does."""
         if schema_id in self._refused:
             raise ContractError(*self._refused[schema_id])
         if schema_id not in self._schemas:
@@ -40,23 +34,12 @@ class RegistryClient:
         return self._schemas[schema_id]
 
     def _fetch(self, schema_id: int) -> dict[str, Any]:
-        try:
-            url = f"{self._url}/schemas/ids/{schema_id}"
-            with urllib.request.urlopen(url, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310 (scheme checked above)
-                text = answer.read(MAX_ANSWER_BYTES + 1)
-            body = json.loads(text)["schema"] if len(text) <= MAX_ANSWER_BYTES else None
-        except urllib.error.HTTPError as error:
-            if error.code == 404:
-                raise ContractError(Reason.UNDECODABLE, f"the registry has no schema {schema_id}") from error
-            raise UnavailableError(
-                f"the schema registry answered {error.code}: is {self._url} healthy?"
-            ) from error
-        except (OSError, HTTPException) as error:
-            raise UnavailableError(f"the schema registry at {self._url} does not answer: {error}") from error
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
-            raise UnavailableError(
-                f"{self._url} does not answer as a schema registry does: check the URL"
-            ) from error
+        status, answer = self._http.ask("GET", "schemas", "ids", str(schema_id), expected=(404,))
+        if status == 404:
+            raise ContractError(Reason.UNDECODABLE, f"the registry has no schema {schema_id}")
+        if answer is not None and not (isinstance(answer, dict) and "schema" in answer):
+            raise self._http.strange()
+        body = answer["schema"] if answer is not None else None
         if body is None:
             raise ContractError(
                 Reason.UNDECODABLE, f"schema {schema_id} is larger than {MAX_ANSWER_BYTES} bytes"

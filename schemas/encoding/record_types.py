@@ -1,5 +1,7 @@
 """The record types of `schemas/avro`: each encodes and decodes its own Python type, so a type checker sees mix-ups."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Final, Generic, TypeVar, cast
 
 from schemas import records
@@ -12,27 +14,22 @@ R = TypeVar("R")
 class RecordType(Generic[R]):
     """One schema of `schemas/avro`; R is its Python type in schemas/records.py."""
 
-    __slots__ = ("header", "name")
+    __slots__ = ("decode", "decode_trusted", "encode", "header", "name")
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.header = header(name)  #: the first 10 bytes of every record of the current schema
+        # Bound once: as methods they would cost every record a call more.
+        #: Encode a record as an Avro single object. Raises ContractError (INVALID) if it does not fit the schema.
+        self.encode = cast(Callable[[R], bytes], partial(encode, name))
+        #: Decode a single object of this type, of any released version. Raises ContractError for anything else.
+        self.decode = cast(Callable[[bytes | None], R], partial(decode_as, name))
+        #: Decode bytes that this process encoded or has decoded before, without the checks against hostile bytes.
+        self.decode_trusted = cast(Callable[[bytes], R], partial(decode_own, name))
 
     def recognises(self, data: bytes) -> bool:
-        """Whether the bytes say that they are of this type, of any released version; what follows is not read."""
+        """Whether the header of `data` names any released version of this type. The datum is not read."""
         return is_a(self.name, data)
-
-    def encode(self, record: R) -> bytes:
-        """Encode a record as an Avro single object. Raises ContractError (INVALID) if it does not fit the schema."""
-        return encode(self.name, cast(Record, record))
-
-    def decode(self, data: bytes | None) -> R:
-        """Decode a single object of this type, of any released version. Raises ContractError for anything else."""
-        return cast(R, decode_as(self.name, data))
-
-    def decode_trusted(self, data: bytes) -> R:
-        """Decode bytes that this process encoded or has decoded before, without the checks against hostile bytes."""
-        return cast(R, decode_own(self.name, data))
 
 
 ACCOUNT_CONTRIBUTION: Final = RecordType[records.AccountContribution]("AccountContribution")
@@ -50,5 +47,7 @@ MOVE: Final = RecordType[records.Move]("Move")
 PREDICTION_MODEL: Final = RecordType[Record]("PredictionModel")
 PROFILE_CHANGED: Final = RecordType[records.ProfileChanged]("ProfileChanged")
 RESOLVED_TOUCHPOINT: Final = RecordType[records.ResolvedTouchpoint]("ResolvedTouchpoint")
+SIGNALS_PUBLISHED: Final = RecordType[records.SignalsPublished]("SignalsPublished")
+SIGNALS_WRITTEN_AHEAD: Final = RecordType[records.SignalsWrittenAhead]("SignalsWrittenAhead")
 TOUCHPOINT: Final = RecordType[records.Touchpoint]("Touchpoint")
 TRANSFER: Final = RecordType[records.Transfer]("Transfer")

@@ -2,11 +2,14 @@
 
 import json
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
 from fastavro.schema import fingerprint, to_parsing_canonical_form
+
+from schemas.encoding.datum import parsed
+from schemas.records import AvroSchema
 
 HERE = Path(__file__).parents[1]
 AVRO = HERE / "avro"
@@ -28,6 +31,8 @@ NAMES = (
     "Erase",
     "JourneyState",
     "JourneySignal",
+    "SignalsPublished",
+    "SignalsWrittenAhead",
     "PredictionModel",
     "AccountContribution",
     "AccountState",
@@ -39,11 +44,16 @@ _PRIMITIVES = {"null", "boolean", "int", "long", "float", "double", "bytes", "st
 
 @dataclass(frozen=True)
 class WriterSchema:
-    """One version of one record: what some producer may have written."""
+    """One version of one record: a schema that some producer may have written with."""
 
     name: str
     fingerprint: bytes  #: 8 bytes, CRC-64-AVRO of the parsing canonical form, little-endian as on the wire
     schema: dict[str, Any]
+
+    @cached_property
+    def parsed(self) -> AvroSchema:
+        """The schema as fastavro reads by it."""
+        return parsed(self.schema)
 
 
 def _self_contained(schema: Any, known: dict[str, Any], seen: set[str]) -> Any:
@@ -87,13 +97,29 @@ def _named(schema: Any, into: dict[str, Any]) -> None:
 
 @cache
 def current() -> dict[str, dict[str, Any]]:
-    """Name to the current, self-contained schema of every record."""
+    """Name → current, self-contained schema of every record."""
     known: dict[str, Any] = {}
     raw: dict[str, Any] = {}
     for name in NAMES:
         raw[name] = json.loads((AVRO / f"{name}.avsc").read_text())
         _named(raw[name], known)
     return {name: _self_contained(schema, known, set()) for name, schema in raw.items()}
+
+
+@cache
+def parts_of(name: str) -> frozenset[str]:
+    """The other records of `schemas/avro` that a record contains, at any depth.
+
+    A field contains a record if its type is that record, or if it holds the record's encoded bytes. The attribute
+    `encodes` of a field of type bytes names such a record.
+    """
+    named: dict[str, Any] = {}
+    _named(current()[name], named)
+    inner = {full.removeprefix("touchline.") for full in named} & set(NAMES)
+    for schema in named.values():
+        inner.update(field["encodes"] for field in schema.get("fields", ()) if "encodes" in field)
+    inner.discard(name)
+    return frozenset(inner).union(*(parts_of(part) for part in inner))
 
 
 @cache

@@ -1,1 +1,1 @@
-"""What a touchpoint must be, and its JSON form."""
+"""The rules of a touchpoint, its JSON form, and which of several copies of an event counts."""

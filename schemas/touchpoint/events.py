@@ -3,14 +3,18 @@
 An event id is unique within its source. Copies of an event may differ: in the time, in the amount, in the identifiers
 that they carry. Of the copies that one profile owns, the copy received first counts. Of copies received in the same
 millisecond the copy that occurred first counts, then the copy with the smallest checksum.
+
+`rank_of` is the rule. ClickHouse gets the rank as columns of each row (sinks/clickhouse/write/encoding/columns.py), and
+the view `touchpoints_current` takes the smallest.
 """
 
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Final, TypeAlias
 
-from schemas.encoding.codec import HEADER_BYTES, skip_string, take_long
+from schemas.encoding.codec import HEADER_BYTES
 from schemas.encoding.record_types import TOUCHPOINT
+from schemas.encoding.splicing import touchpoint_in
 from schemas.records import Touchpoint
 
 #: (received_at, occurred_at, checksum): the smallest of an event's copies counts.
@@ -57,8 +61,7 @@ def checksum(encoded: bytes) -> int:
 def checksum_of_resolved(value: bytes) -> int:
     """The checksum of the touchpoint in a current ResolvedTouchpoint, which is not decoded; 0 if it cannot be read."""
     try:
-        owner = skip_string(value, skip_string(value, skip_string(value, HEADER_BYTES)))
-        return checksum(value[take_long(value, owner)[1] :])
+        return checksum(value[touchpoint_in(value) :])
     except IndexError:
         return 0
 

@@ -22,7 +22,7 @@ ACCEPTED_BYTES: Final = MAX_BYTES - 4 * MAX_IDENTIFIERS * MAX_IDENTIFIER_CHARACT
 
 
 def read_touchpoint(data: bytes | str, now_ms: int) -> Touchpoint:
-    """The touchpoint that the bytes of one JSON value say; `now_ms` is `received_at` unless an earlier time is given.
+    """The touchpoint in the bytes of one JSON value. `received_at` is `now_ms` unless the value gives an earlier time.
 
     Raises ContractError, and only that, whatever the bytes: UNDECODABLE if they are not strict JSON, TOO_LARGE
     beyond MAX_JSON_BYTES, else as `accept`.

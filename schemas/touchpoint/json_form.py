@@ -27,7 +27,7 @@ _LINKS: Final = ("OBSERVED", "ASSERTED")
 
 
 def from_json(obj: object, now_ms: int) -> Touchpoint:
-    """Read a touchpoint from its JSON form. `now_ms` is what `received_at` is when it is left out.
+    """Read a touchpoint from its JSON form. A missing `received_at` becomes `now_ms`.
 
     Raises ContractError (INVALID) naming the field and what it should be. `rules.check` checks the limits.
     """
@@ -74,7 +74,7 @@ def to_json(touchpoint: Touchpoint) -> dict[str, Any]:
 
 
 def to_iso(milliseconds: int) -> str | int:
-    """UTC milliseconds as ISO 8601 with milliseconds and Z; as they are beyond the years 1 to 9999."""
+    """UTC milliseconds as ISO 8601 with milliseconds and Z; the number itself outside the years 1 to 9999."""
     try:
         moment = _EPOCH + timedelta(milliseconds=milliseconds)
     except OverflowError:
@@ -153,7 +153,7 @@ def _text(obj: Mapping[str, Any], name: str) -> str | None:
 
 
 def _as_text(value: object, name: str) -> str:
-    """Identifiers and the like are often written as numbers; a fraction or a truth value is a slip."""
+    """A text, also if it is written as a whole number. A fraction or a boolean is rejected as a mistake."""
     if isinstance(value, str):
         return value
     if isinstance(value, int) and not isinstance(value, bool):
@@ -208,7 +208,7 @@ def _identifiers(value: object) -> list[Identifier]:
 
 
 def _identifier(item: object) -> Identifier | None:
-    """None if its value is blank."""
+    """An identifier of the list; None if its value is blank."""
     if not isinstance(item, Mapping) or item.keys() != {"type", "value"}:
         _refuse('an identifier in the list must be {"type": "...", "value": "..."}')
     if is_blank(item["value"]):

@@ -4,6 +4,8 @@ import re
 from functools import lru_cache
 from typing import Final
 
+from schemas.touchpoint.characters import AROUND, FULL_WIDTH, INVISIBLE
+
 #: Spaces of any kind, hyphens, dashes and the minus sign.
 _BREAK: Final = re.compile("[\\s_\u2010-\u2015\u2212-]+")
 
@@ -12,10 +14,12 @@ _BREAK: Final = re.compile("[\\s_\u2010-\u2015\u2212-]+")
 def canonical(name: str) -> str:
     """Trimmed, in lower case, each run of spaces, dashes and underscores as one underscore.
 
-    A canonical name is its own canonical form, and takes no more bytes than the name did. A name of spaces
-    alone has the empty one.
+    Without invisible characters, full-width forms as ASCII. A canonical name is its own canonical form, and takes no
+    more bytes than the name did. A name that shows nothing has the empty one.
     """
-    name = name.strip()
+    if not (name.isascii() and name.isprintable()):
+        name = INVISIBLE.sub("", name).translate(FULL_WIDTH)
+    name = AROUND.sub("", name)
     lower = name.lower() if name.isascii() else "".join(map(_lower, name))
     return _BREAK.sub("_", lower)
 

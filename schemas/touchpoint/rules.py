@@ -7,11 +7,13 @@ from typing import Final
 from schemas.errors import ContractError, Reason
 from schemas.keys import NAME_PATTERN
 from schemas.records import Identifier, Score, Touchpoint
+from schemas.touchpoint.characters import shows_nothing
+from schemas.touchpoint.names import canonical
 
 MAX_IDENTIFIERS: Final = 32
 MAX_IDENTIFIER_CHARACTERS: Final = 200
 MAX_ATTRIBUTES: Final = 128  #: also of experiments and of consent purposes
-#: In bytes of UTF-8. What a journey keeps of these bounds its state
+#: In bytes of UTF-8. A journey state contains such texts, so these limits bound its size
 #: (tests/unit/streams/journeys/timeline/test_bounds.py).
 MAX_CHANNEL_BYTES: Final = 64
 MAX_NAME_BYTES: Final = 128  #: source, type, experiments and their variants, consent purposes
@@ -19,11 +21,18 @@ MAX_ID_BYTES: Final = 200  #: event_id, account_id, session_id, issue_id, order_
 MAX_VALUE_BYTES: Final = 8192  #: an attribute's value
 MAX_FUTURE_MS: Final = 24 * 60 * 60 * 1000  #: how far a source's clock may be ahead of ours
 
-#: UTC milliseconds that are refused because they are the seconds of a time from 1990 on, as many sources count. Read as
-#: milliseconds they lie in January 1970, from the 8th to the day that today's seconds make (in 2026: the 21st).
+#: Values that are refused because they are probably in seconds, which many sources use: the seconds of a time from 1990
+#: on. As milliseconds they would be from 8 January 1970 to the day of today's seconds (in 2026: 21 January).
 _SECONDS_FROM: Final = 631_152_000
-#: A reception is never of 1970: what reads as seconds up to the year 2100 is.
+#: For `received_at` the range extends to the seconds of the year 2100, and down to 0 and below: nothing was received in
+#: 1970 or before, so such a number is a field that nobody filled in.
 _SECONDS_UNTIL: Final = 4_102_444_800
+#: UTC milliseconds of an event that are a field that nobody filled in.
+_UNSET_MS: Final = (0, -1)
+
+#: In minor units, with either sign: 100 trillion EUR. What is larger is a broken number, like 2^63 or a hash. The sum
+#: of a journey leaves the range of an Avro long only beyond 922 amounts of this size.
+MAX_AMOUNT_MINOR: Final = 10**16
 
 #: UTC milliseconds that ClickHouse's DateTime64 holds at every precision: 1900-01-01 to 2262-01-01.
 EARLIEST_MS: Final = -2_208_988_800_000
@@ -33,7 +42,7 @@ _REQUIRED: Final = {
     "event_id": MAX_ID_BYTES, "type": MAX_NAME_BYTES, "source": MAX_NAME_BYTES, "channel": MAX_CHANNEL_BYTES,
 }  # fmt: skip
 _OPTIONAL: Final = ("account_id", "session_id", "issue_id", "order_id", "campaign")
-#: Characters of an id that are within its limit in any case: a character takes up to four bytes.
+#: An id of so few characters is within its limit in any case: a character has at most four bytes.
 _SHORT_ID: Final = MAX_ID_BYTES // 4
 
 #: Survey kind → lowest and highest answer.
@@ -54,7 +63,7 @@ def check(touchpoint: Touchpoint) -> None:
         raise _too_large(f"{len(identifiers)} identifiers, the limit is {MAX_IDENTIFIERS}")
     for identifier in identifiers:
         value = identifier["value"]
-        if len(value) > MAX_IDENTIFIER_CHARACTERS or not _is_name(identifier["type"]):
+        if len(value) > MAX_IDENTIFIER_CHARACTERS or not is_type_name(identifier["type"]):
             raise _identifier_error(identifier)
     if not _is_name(touchpoint["tenant"]):
         raise _invalid(f"tenant is {touchpoint['tenant'][:80]!r}: use 1 to 64 of A-Z a-z 0-9 _ . -")
@@ -63,11 +72,9 @@ def check(touchpoint: Touchpoint) -> None:
     if not (event_id and name and source and channel):
         empty = next(name for name in ("event_id", "type", "source", "channel") if not touchpoint[name])
         raise _invalid(f"{empty} is empty")
-    if name.isspace() or channel.isspace():
-        raise _invalid(f"{'type' if name.isspace() else 'channel'} is empty: it has spaces only")
     texts = event_id + name + source + channel
-    if "\0" in texts:
-        raise _invalid("event_id, type, source or channel holds a NUL character: take it out")
+    if " " in texts or not (texts.isascii() and texts.isprintable()):
+        _check_visible(touchpoint)
     if len(texts) > MAX_CHANNEL_BYTES or not texts.isascii():  # else none of them is beyond its limit
         _check_lengths(touchpoint, _REQUIRED)
     occurred_at, received_at = touchpoint["occurred_at"], touchpoint["received_at"]
@@ -75,9 +82,18 @@ def check(touchpoint: Touchpoint) -> None:
         raise _beyond(occurred_at, received_at)
     if _SECONDS_FROM <= received_at <= _SECONDS_UNTIL or _SECONDS_FROM <= occurred_at <= _SECONDS_UNTIL:
         _check_unit(occurred_at, received_at)
+    if occurred_at in _UNSET_MS:
+        raise _invalid(
+            f"occurred_at is {occurred_at}, as a field that nobody filled in: write when it happened"
+        )
+    if received_at < _SECONDS_FROM:
+        raise _invalid(
+            f"received_at {received_at} is before 1970-01-08, when nothing was received:"
+            " leave it out, or write milliseconds or ISO 8601"
+        )
     if occurred_at > received_at + MAX_FUTURE_MS:
-        hours = (occurred_at - received_at) // 3_600_000
-        raise ContractError(Reason.FUTURE_TIME, f"it occurred {hours} hours after it was received")
+        hours = (occurred_at - received_at - 1) // 3_600_000
+        raise ContractError(Reason.FUTURE_TIME, f"it occurred more than {hours} hours after it was received")
     if (
         len(touchpoint["attributes"]) > MAX_ATTRIBUTES
         or len(touchpoint["experiments"]) > MAX_ATTRIBUTES
@@ -90,6 +106,8 @@ def check(touchpoint: Touchpoint) -> None:
         _check_map("experiments", touchpoint["experiments"], MAX_NAME_BYTES, MAX_NAME_BYTES)
     if touchpoint["consent"]:
         _check_map("consent", touchpoint["consent"], MAX_NAME_BYTES, MAX_NAME_BYTES)
+        if any(map(shows_nothing, touchpoint["consent"])):
+            raise _invalid("a consent purpose is empty: it has only spaces or characters that show nothing")
     _check_optional(touchpoint)
 
 
@@ -102,6 +120,20 @@ def capped(touchpoint: Touchpoint, now: int) -> Touchpoint:
     if touchpoint["received_at"] <= now:
         return touchpoint
     return {**touchpoint, "received_at": now}
+
+
+def is_type_name(text: str) -> bool:
+    """Whether an identifier type may be called so: its canonical form is 1 to 64 of a-z 0-9 _ . characters."""
+    return _is_name(text) or _is_name(canonical(text))
+
+
+def _check_visible(touchpoint: Touchpoint) -> None:
+    for name in _REQUIRED:
+        text = touchpoint[name]  # type: ignore[literal-required]
+        if shows_nothing(text):
+            raise _invalid(f"{name} is empty: it has only spaces or characters that show nothing")
+        if "\0" in text:
+            raise _invalid(f"{name} holds a NUL character: take it out")
 
 
 def _check_unit(occurred_at: int, received_at: int) -> None:
@@ -133,8 +165,12 @@ def _check_optional(touchpoint: Touchpoint) -> None:
     currency = touchpoint["currency"]
     if currency is not None and not (len(currency) == 3 and currency.isascii() and currency.isupper()):
         raise _invalid(f"currency is {currency[:80]!r}: use three capitals (ISO 4217), like EUR")
-    if touchpoint["amount_minor"] is not None and currency is None:
-        raise _invalid("amount_minor has no currency")
+    amount = touchpoint["amount_minor"]
+    if amount is not None:
+        if currency is None:
+            raise _invalid("amount_minor has no currency")
+        if not -MAX_AMOUNT_MINOR <= amount <= MAX_AMOUNT_MINOR:
+            raise _too_large(f"amount_minor is {amount}, the limit is {MAX_AMOUNT_MINOR} (in minor units)")
     sentiment = touchpoint["sentiment"]
     if sentiment is not None and not -1 <= sentiment <= 1:
         raise _invalid(f"sentiment is {sentiment}: it must be between -1 and 1")

@@ -36,7 +36,8 @@ def parse_json(data: bytes | str, *, exact: bool = False) -> Any:
             object_pairs_hook=_object,
         )
     except json.JSONDecodeError as error:
-        _refuse(f"not JSON: {error.msg} at character {error.pos + 1}")
+        # some of Python's sentences end with their own "at"
+        _refuse(f"not JSON: {error.msg.removesuffix(' at')} at character {error.pos + 1}")
     except ValueError:  # the only other one that json raises: int() of too many digits
         _refuse("a number has more than 4,300 digits")
     if not text.isascii() or _SURROGATE_ESCAPE.search(text):

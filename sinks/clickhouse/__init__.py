@@ -1,1 +1,1 @@
-"""ClickHouse: tables, the loader that writes them, questions, and erasure."""
+"""ClickHouse: `migrations`, the loader (`write`), the queries of commands (`read`), and `erasure`."""

@@ -1,4 +1,4 @@
-"""Connections to ClickHouse over its native protocol, and what its errors mean for the user."""
+"""Connections to ClickHouse over its native protocol, and the translation of its errors into Touchline's."""
 
 import logging
 from collections.abc import Iterator, Mapping
@@ -11,33 +11,29 @@ from schemas.errors import SettingsError, SinkError, UnavailableError
 from schemas.settings import ClickHouse
 
 CONNECT_SECONDS: Final = 5
-#: Longest silence of the server within one query before the connection counts as broken.
+#: Seconds of silence within one query after which the connection counts as broken.
 ANSWER_SECONDS: Final = 60
 
-#: Errors that only the user can mend; every other error of the server is worth a retry.
-NOT_AUTHENTICATED: Final = {192, 193, 194, 516}  # unknown user, wrong or missing password, authentication
-_REFUSED: Final = {*NOT_AUTHENTICATED, 497}  # access denied
-_NOT_MIGRATED: Final = {
-    16,
-    36,
-    60,
-    81,
-}  # no such column, bad arguments of an insert, unknown table, unknown database
+#: Error codes that a retry cannot mend: the user must change a setting. All other codes become a SinkError.
+NOT_AUTHENTICATED: Final = {192, 193, 194, 516}  #: unknown user, wrong or missing password, authentication
+_REFUSED: Final = {*NOT_AUTHENTICATED, 497}  #: and access denied
+#: No such column, bad arguments of an insert, unknown table, unknown database.
+_NOT_MIGRATED: Final = {16, 36, 60, 81}
 
-# The driver logs every refused connection with its traceback; our one sentence says the same.
+# The driver logs every refused connection with its traceback. Touchline says the same in one sentence.
 logging.getLogger("clickhouse_driver").setLevel(logging.CRITICAL)
 
 
 def address(where: ClickHouse) -> str:
-    """How a sentence names the server: host and port, never the password."""
+    """The server as messages name it: host and port, never the password."""
     return f"ClickHouse at {where.host}:{where.port}"
 
 
 def connect(where: ClickHouse, settings: Mapping[str, Any] | None = None, *, use: bool = True) -> Client:
-    """A client whose connection is open and answers; `settings` go with every query.
+    """Open a connection and check that the server answers. The client sends `settings` with every query.
 
-    `use=False` leaves it in the server's default database. Raises UnavailableError (nobody answers),
-    SettingsError (it refuses the user, or has no such database) or SinkError (it has trouble of its own).
+    `use=False` keeps the server's default database. Raises UnavailableError if the server does not answer,
+    SettingsError if it refuses the user or has no such database, SinkError for any other error of the server.
     """
     client = Client(
         host=where.host, port=where.port, user=where.user, password=where.password, secure=where.secure,
@@ -52,7 +48,7 @@ def connect(where: ClickHouse, settings: Mapping[str, Any] | None = None, *, use
 
 @contextmanager
 def translated(where: ClickHouse) -> Iterator[None]:
-    """Turn the driver's errors into ours: UnavailableError, SettingsError or SinkError, one sentence each."""
+    """Raise the driver's errors as UnavailableError, SettingsError or SinkError, each with one sentence."""
     try:
         yield
     except errors.ServerException as error:
@@ -64,7 +60,7 @@ def translated(where: ClickHouse) -> Iterator[None]:
 
 
 def meaning(where: ClickHouse, code: int, reason: str) -> SettingsError | SinkError:
-    """What an error of the server means, by its code."""
+    """The error for a code of the server: SettingsError if only the user can mend it, else SinkError."""
     if code in _REFUSED:
         return SettingsError(
             f"{address(where)} refuses user {where.user!r}: "
@@ -78,6 +74,6 @@ def meaning(where: ClickHouse, code: int, reason: str) -> SettingsError | SinkEr
 
 
 def reason(error: errors.ServerException) -> str:
-    """The server's own words, without its stack trace, on one line."""
+    """The server's message on one line, without its stack trace."""
     text = str(error.message).split("Stack trace:")[0].removeprefix("DB::Exception:").strip()
     return f"{' '.join(text.split()).rstrip('.')} (code {error.code})"

@@ -1,6 +1,6 @@
-"""Numbered SQL files, each applied once and in order: how ClickHouse gets its tables and views.
+"""Creates tables and views: applies the numbered SQL files of `migrations/` in order, each once.
 
-Every statement may run again (IF NOT EXISTS, OR REPLACE), so a migration that was cut off is simply repeated.
+Every statement is idempotent (IF NOT EXISTS, OR REPLACE). A migration that was interrupted is applied again as a whole.
 """
 
 import re
@@ -17,24 +17,24 @@ from sinks.clickhouse.connection import address, connect, translated
 
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
 
-#: ClickHouse substitutes no identifiers, so the only ones that enter a statement are of this form.
+#: ClickHouse has no parameters for names of databases. Only names of this form are put into a statement.
 IDENTIFIER: Final = re.compile(r"[A-Za-z_]\w{0,63}", re.ASCII)
 
 _FILE: Final = re.compile(r"\d{4}_[a-z0-9_]+\.sql")
-#: Stands in the source of a dictionary, which reads with the rights of a user of its own.
+#: Placeholder in the source of a dictionary, which needs a user and password to read its table.
 _CREDENTIALS: Final = "/* credentials */"
 _JOURNAL: Final = """
     CREATE TABLE IF NOT EXISTS schema_migrations (
         name String, checksum String, applied_at DateTime64(3, 'UTC') DEFAULT now64(3)
     )
     ENGINE = ReplacingMergeTree(applied_at) ORDER BY name
-    COMMENT 'The files of sinks/clickhouse/migrations that this database has'
+    COMMENT 'The files of sinks/clickhouse/migrations that were applied to this database'
 """
 
 
 @dataclass(frozen=True)
 class Migration:
-    """One file: `name` is NNNN_what.sql."""
+    """One SQL file. `name` is NNNN_what_it_does.sql."""
 
     name: str
     checksum: str
@@ -42,9 +42,10 @@ class Migration:
 
 
 def migrate(where: ClickHouse, directory: Path = MIGRATIONS) -> list[str]:
-    """Create the database and apply what it lacks; returns the names of the files applied.
+    """Create the database if it is missing and apply the pending files. Returns the names of the files applied.
 
-    Raises UnavailableError, SinkError, or SettingsError if the server refuses or an applied file has changed.
+    Raises UnavailableError or SinkError as `connect` does; SettingsError if the server refuses the user, or if a file
+    has changed since it was applied.
     """
     _create_database(where)
     client = connect(where, {"async_insert": 0})
@@ -63,7 +64,7 @@ def migrate(where: ClickHouse, directory: Path = MIGRATIONS) -> list[str]:
 
 
 def check_migrated(where: ClickHouse) -> None:
-    """Raise SettingsError unless the database has every migration; UnavailableError if nobody answers."""
+    """Raise SettingsError if a migration is pending, UnavailableError if the server does not answer."""
     client = connect(where)
     try:
         with translated(where):
@@ -75,7 +76,7 @@ def check_migrated(where: ClickHouse) -> None:
 
 
 def read_migrations(directory: Path) -> list[Migration]:
-    """The migrations of a directory in order. Raises SettingsError if a file or the numbering is wrong."""
+    """The migrations of a directory in order. Raises SettingsError if a name is malformed or out of order."""
     found: list[Migration] = []
     last = 0
     for path in sorted(directory.glob("*.sql")):
@@ -90,19 +91,19 @@ def read_migrations(directory: Path) -> list[Migration]:
 
 
 def _statements(text: str) -> tuple[str, ...]:
-    """Statements end with a semicolon at the end of a line."""
+    """The statements of a file, without comments. A semicolon at the end of a line ends a statement."""
     code = re.sub(r"^\s*--.*$", "", text, flags=re.MULTILINE)
     return tuple(part.strip() for part in re.split(r";\s*$", code, flags=re.MULTILINE) if part.strip())
 
 
 def _credentials(where: ClickHouse) -> str:
-    """The user that migrates, for a dictionary's source. The server stores it and shows it to nobody."""
+    """USER and PASSWORD of the migrating user, for a dictionary's source. The server stores and hides them."""
     user, password = (text.replace("\\", "\\\\").replace("'", "\\'") for text in (where.user, where.password))
     return f"USER '{user}' PASSWORD '{password}'"
 
 
 def _create_database(where: ClickHouse) -> None:
-    """Create the database unless it exists: a user without the right to create one may still migrate it."""
+    """Create the database if it is missing. The check comes first, for a user who may not create databases."""
     if not IDENTIFIER.fullmatch(where.database):
         raise SettingsError(
             "the database name in TOUCHLINE_CLICKHOUSE_URL may hold letters, digits and _ only"

@@ -1,1 +1,1 @@
-"""B2B accounts: the combined journeys of an account's members."""
+"""B2B accounts: the sum of the members' journeys. `streams/journeys/memberships.py` decides who is a member."""

@@ -1,7 +1,8 @@
 """What clients are told: JSON, and the headers that let web pages read it."""
 
 import json
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
 from aiohttp import web
@@ -12,6 +13,9 @@ from streams.collect.problems import ProblemError
 #: One item of a request, in order: its event id if it has one, and why it was refused, or None.
 Result = tuple[str | None, ContractError | None]
 Answer = Callable[[Sequence[Result]], web.Response]
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+log: Final = logging.getLogger("touchline.collector")
 
 #: Request headers that web pages may send.
 ALLOWED_HEADERS: Final = (
@@ -91,4 +95,29 @@ def preflight(origin: str) -> web.Response:
     response.headers["Access-Control-Allow-Methods"] = "POST, GET, OPTIONS"
     response.headers["Access-Control-Allow-Headers"] = ALLOWED_HEADERS
     response.headers["Access-Control-Max-Age"] = "7200"
+    return response
+
+
+@web.middleware
+async def answered(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Every answer is JSON that a web page may read, whatever went wrong."""
+    origin = request.headers.get("Origin")
+    if request.method == "OPTIONS":
+        return preflight(origin or "*")
+    try:
+        response = await handler(request)
+    except ProblemError as problem:
+        response = problem_answer(problem)
+    except web.HTTPException as error:
+        known = {404: "there is nothing at this path", 405: "this path takes another method"}
+        response = problem_answer(ProblemError(error.status, "http", known.get(error.status, error.reason)))
+        if "Allow" in error.headers:
+            response.headers["Allow"] = error.headers["Allow"]
+    except Exception:
+        log.exception("a request failed on what looks like a bug")
+        response = problem_answer(
+            ProblemError(500, "bug", "the collector failed: nothing is confirmed, send it again")
+        )
+    if origin is not None:
+        allow_origin(response, origin)
     return response

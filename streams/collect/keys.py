@@ -20,6 +20,7 @@ from typing import Any, Final, NoReturn
 from schemas.errors import SettingsError
 from schemas.keys import NAME_PATTERN
 from schemas.toml_text import parse_toml, place
+from schemas.touchpoint.characters import shows_nothing
 from schemas.touchpoint.json_form import DEFAULT_TENANT
 from schemas.touchpoint.rules import MAX_CHANNEL_BYTES, MAX_NAME_BYTES
 from streams.collect.messages import MessageMapping
@@ -124,4 +125,4 @@ def _write_key(
 
 def _is_kept(text: str, limit: int) -> bool:
     """Whether schemas/touchpoint/rules.py would take a source or channel of this text."""
-    return 0 < len(text.encode()) <= limit and not text.isspace() and "\0" not in text
+    return len(text.encode()) <= limit and not shows_nothing(text) and "\0" not in text

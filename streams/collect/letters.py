@@ -11,6 +11,12 @@ from streams.collect.items import Item
 from streams.collect.senders import Sender
 
 COMPONENT: Final = "collector"
+#: Before the protocol, in place of a topic.
+TOPIC_PREFIX: Final = "http-"
+#: Headers that say how the item came.
+KEY_HEADER: Final = "write-key"
+TENANT_HEADER: Final = "tenant"
+SOURCE_HEADER: Final = "source"
 #: Stands in place of a partition: the item came over HTTP and is in no topic.
 NO_PARTITION: Final = -1
 
@@ -32,7 +38,7 @@ def letter_of(
         error=sentence,
         component=COMPONENT,
         component_version=VERSION,
-        topic=f"http-{protocol}",
+        topic=f"{TOPIC_PREFIX}{protocol}",
         partition=NO_PARTITION,
         offset=int.from_bytes(digest, "big") >> 1,
         recorded_at=received_at,
@@ -41,9 +47,9 @@ def letter_of(
         headers=[
             Header(name=name, value=value.encode())
             for name, value in (
-                ("write-key", sender.name),
-                ("tenant", sender.tenant),
-                ("source", sender.source or ""),
+                (KEY_HEADER, sender.name),
+                (TENANT_HEADER, sender.tenant),
+                (SOURCE_HEADER, sender.source or ""),
             )
         ],
     )

@@ -53,6 +53,7 @@ def document(limits: Limits) -> dict[str, Any]:
             **{path: {"post": _posthog(path)} for path in posthog.PATHS},
             "/com.snowplowanalytics.snowplow/tp2": {"post": _snowplow_post()},
             "/i": {"get": _snowplow_get()},
+            "/v1/projects/{write_key}/settings": {"get": _browser_settings()},
             "/health": {"get": _probe("health", "The process runs.")},
             "/ready": {"get": _probe("ready", "The broker takes records.")},
             "/openapi.json": {"get": _probe("openapi", "This document.")},
@@ -203,6 +204,29 @@ def _probe(name: str, description: str) -> dict[str, Any]:
                 "content": {"application/json": {"schema": {"type": "object"}}},
             },
             **({"503": {"$ref": "#/components/responses/Problem"}} if name == "ready" else {}),
+        },
+    }
+
+
+def _browser_settings() -> dict[str, Any]:
+    return {
+        "operationId": "browserSettings",
+        "summary": "Where a page's @segment/analytics-next sends, when its cdnURL is this collector.",
+        "security": [],
+        "parameters": [
+            {
+                "name": "write_key",
+                "in": "path",
+                "required": True,
+                "schema": {"type": "string", "minLength": 1},
+            }
+        ],
+        "responses": {
+            "200": {
+                "description": "The settings of the write key.",
+                "content": {"application/json": {"schema": {"type": "object", "required": ["integrations"]}}},
+            },
+            **{status: answer for status, answer in _problems().items() if status in ("400", "401", "403")},
         },
     }
 

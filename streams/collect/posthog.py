@@ -54,7 +54,7 @@ def read(head: Head, body: bytes) -> Posted:
 
     def items(sender: Sender, mapping: MessageMapping, received_at: int) -> Iterator[Item]:
         return (
-            item_of(event, partial(_touchpoint, event, mapping, sender, received_at, sent_at))
+            item_of(event, partial(touchpoint_of, event, mapping, sender, received_at, sent_at))
             for event in events
         )
 
@@ -104,9 +104,10 @@ def message_of(event: Any) -> dict[str, Any]:
     }
 
 
-def _touchpoint(
-    event: Any, mapping: MessageMapping, sender: Sender, received_at: int, sent_at: int | None
+def touchpoint_of(
+    event: Any, mapping: MessageMapping, sender: Sender, received_at: int, sent_at: int | None = None
 ) -> dict[str, Any]:
+    """The JSON form of an event's touchpoint. Raises ContractError."""
     return mapping.touchpoint(message_of(event), sender, received_at, sent_at)
 
 

@@ -6,8 +6,6 @@ import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from aiohttp import web
-
 from schemas.catalogue import Catalogue
 from schemas.errors import SettingsError
 from schemas.settings import Settings
@@ -58,22 +56,24 @@ async def run(
     catalogue = Catalogue.load(settings.catalogue)
     intake = Intake(settings, limits)
     await intake.start()
-    runner = Collector(keys, policy, catalogue, intake, limits).runner()
+    collector = Collector(keys, policy, catalogue, intake, limits)
+    runner, server = collector.runner(), None
     stopped = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     try:
         await runner.setup()
-        site = web.TCPSite(runner, listening.host, listening.port, ssl_context=listening.tls)
         try:
-            await site.start()
+            server = await collector.connections.listen(runner, listening.host, listening.port, listening.tls)
         except OSError as error:
             raise SettingsError(
                 f"{listening.host}:{listening.port} cannot be listened on ({error.strerror}): name another --port"
             ) from error
-        host, port = runner.addresses[0][:2]
+        host, port = server.sockets[0].getsockname()[:2]
         announce(f"{'https' if listening.tls else 'http'}://{f'[{host}]' if ':' in host else host}:{port}")
         await stopped.wait()
     finally:
+        if server is not None:
+            server.close()
         await runner.cleanup()
         await intake.stop()

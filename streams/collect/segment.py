@@ -46,11 +46,18 @@ def read(head: Head, body: bytes) -> Posted:
 
     def items(sender: Sender, mapping: MessageMapping, received_at: int) -> Iterator[Item]:
         return (
-            item_of(message, partial(mapping.touchpoint, message, sender, received_at, sent_at))
+            item_of(message, partial(touchpoint_of, message, mapping, sender, received_at, sent_at))
             for message in messages
         )
 
     return Posted(len(messages), items, write_key)
+
+
+def touchpoint_of(
+    message: Any, mapping: MessageMapping, sender: Sender, received_at: int, sent_at: int | None = None
+) -> dict[str, Any]:
+    """The JSON form of a message's touchpoint. Raises ContractError."""
+    return mapping.touchpoint(message, sender, received_at, sent_at)
 
 
 def _under(message: Any, context: dict[str, Any]) -> Any:

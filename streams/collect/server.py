@@ -7,7 +7,7 @@ requests but the counts of the limits, so as many collectors as you like may run
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,20 +16,20 @@ from aiohttp import web
 from schemas.catalogue import Catalogue
 from schemas.encoding.record_types import DEAD_LETTER
 from schemas.errors import Reason
-from streams.collect import cloudevents, metrics, plain, posthog, segment, snowplow
+from streams.collect import browser_settings, cloudevents, metrics, plain, posthog, segment, snowplow
 from streams.collect.answers import (
     Answer,
+    Handler,
     Result,
-    allow_origin,
+    answered,
     json_answer,
     pixel_answer,
     plain_answer,
     posthog_answer,
-    preflight,
-    problem_answer,
     segment_answer,
     snowplow_answer,
 )
+from streams.collect.connections import Connections
 from streams.collect.intake import Intake, Reservation, busy
 from streams.collect.items import Head, Item, Posted, refusal
 from streams.collect.keys import WriteKey, WriteKeys
@@ -51,8 +51,6 @@ PARSED_AT_ONCE: Final = 4
 LINGER_SECONDS: Final = 2.0
 
 log: Final = logging.getLogger("touchline.collector")
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 @dataclass(frozen=True)
@@ -111,20 +109,22 @@ class Collector:
         self._buckets: dict[str, TokenBucket] = {}
         self._room = asyncio.Semaphore(PARSED_AT_ONCE)
         self._document = document(limits)
+        self.connections = Connections(limits)
 
     def runner(self) -> web.AppRunner:
         """The application, ready to be set up; aiohttp leaves inflating to us, who do it within limits."""
         return web.AppRunner(
             self.application(), access_log=None, auto_decompress=False, lingering_time=LINGER_SECONDS,
-            shutdown_timeout=self._limits.answer_seconds,
+            shutdown_timeout=self._limits.answer_seconds, keepalive_timeout=self._limits.idle_seconds,
         )  # fmt: skip
 
     def application(self) -> web.Application:
         """The routes."""
-        app = web.Application(middlewares=[_answered])
+        app = web.Application(middlewares=[self._noted, answered])
         app.router.add_get("/health", self._health)
         app.router.add_get("/ready", self._ready)
         app.router.add_get("/openapi.json", self._openapi)
+        app.router.add_get(browser_settings.PATH, self._browser_settings)
         for protocol in PROTOCOLS:
             app.router.add_route(protocol.method, protocol.path, self._handler(protocol))
         return app
@@ -252,30 +252,17 @@ class Collector:
     async def _openapi(self, _: web.Request) -> web.Response:
         return json_answer(self._document)
 
+    async def _browser_settings(self, request: web.Request) -> web.Response:
+        write_key = request.match_info["write_key"]
+        self._admit(self._authorised(write_key), 0, request.headers.get("Origin"))
+        forwarded = request.headers.get("X-Forwarded-Proto", "")
+        found = browser_settings.settings_document(write_key, request.host, request.scheme, forwarded)
+        return json_answer(found)
 
-@web.middleware
-async def _answered(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Every answer is JSON that a web page may read, whatever went wrong."""
-    origin = request.headers.get("Origin")
-    if request.method == "OPTIONS":
-        return preflight(origin or "*")
-    try:
-        response = await handler(request)
-    except ProblemError as problem:
-        response = problem_answer(problem)
-    except web.HTTPException as error:
-        known = {404: "there is nothing at this path", 405: "this path takes another method"}
-        response = problem_answer(ProblemError(error.status, "http", known.get(error.status, error.reason)))
-        if "Allow" in error.headers:
-            response.headers["Allow"] = error.headers["Allow"]
-    except Exception:
-        log.exception("a request failed on what looks like a bug")
-        response = problem_answer(
-            ProblemError(500, "bug", "the collector failed: nothing is confirmed, send it again")
-        )
-    if origin is not None:
-        allow_origin(response, origin)
-    return response
+    @web.middleware
+    async def _noted(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        self.connections.asked(request)
+        return await handler(request)
 
 
 def _head(request: web.Request) -> Head:

@@ -75,13 +75,16 @@ def message_of(event: Any) -> dict[str, Any]:
 
 def _posted(events: list[Any]) -> Posted:
     def items(sender: Sender, mapping: MessageMapping, received_at: int) -> Iterator[Item]:
-        return (item_of(event, partial(_touchpoint, event, mapping, sender, received_at)) for event in events)
+        return (
+            item_of(event, partial(touchpoint_of, event, mapping, sender, received_at)) for event in events
+        )
 
     keys = [event["aid"] for event in events if isinstance(event, dict) and isinstance(event.get("aid"), str)]
     return Posted(len(events), items, keys[0] if keys else None)
 
 
-def _touchpoint(event: Any, mapping: MessageMapping, sender: Sender, received_at: int) -> dict[str, Any]:
+def touchpoint_of(event: Any, mapping: MessageMapping, sender: Sender, received_at: int) -> dict[str, Any]:
+    """The JSON form of an event's touchpoint. Raises ContractError."""
     message = message_of(event)
     # a true timestamp is the source's own, whatever the device's clock shows
     sent_at = None if event.get("ttm") else _milliseconds(event, "stm")

@@ -1,6 +1,6 @@
 """Who is who: evidence in, profiles out; any order of the same events ends in the same profiles.
 
-Read `evidence` (what is known), `uniting` (one ordered step), `resolution` (the definition) and `components`
-(the same result, one event at a time), for which `deciding` and `history` do the work; `policy` prepares
-identifiers and holds the rules.
+`policy` prepares identifiers and holds the rules. `resolution` decides which identifiers are one person. `state` keeps
+the evidence of a partition, `agent` takes links in, `outputs` tells the others of a decision. `explain` gives the
+reasons, `compare` the effect of another policy.
 """

@@ -76,9 +76,11 @@ class Explanation:
     #: between them with the fewest refused links; empty if no evidence connects them
     steps: tuple[Step, ...]
     since: int | None  #: event time of the link that completed the chain; None: never one person
-    until: (
-        int | None
-    )  #: event time from which on one of them is shared, so that they are no longer one person
+    #: event time from which on one of them is shared, so that they are no longer one person; later than `since`
+    until: int | None
+    #: instead of `until`, if one of them was shared already when the chain was complete, as by a golden record that
+    #: came later: they never were one person at one time, but what happened before this event time is one person's
+    before: int | None = None
 
     @property
     def same(self) -> bool:
@@ -116,7 +118,10 @@ def explain(
     if chain is None:
         return Explanation(tenant, at, *sides, log.least_refused_path(one, other), None, None)
     steps, since = chain
-    return Explanation(tenant, at, *sides, steps, since, min(shared, default=None))
+    end = min(shared, default=None)
+    if end is not None and end <= since:
+        return Explanation(tenant, at, *sides, steps, since, None, end)
+    return Explanation(tenant, at, *sides, steps, since, end)
 
 
 def _counting_and_withdrawn(

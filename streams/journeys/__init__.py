@@ -1,5 +1,6 @@
 """Journeys: a profile's touchpoints folded into the state and the signals of its journey.
 
-Pure: `rules` and the catalogue say what counts; `fold` advances one journey by one touchpoint, with the help
-of `sessions`, `expectations`, `issues`, `decay`, `consent` and `signals`; `state_hash` tells equal states.
+`rules` and the catalogue say what counts. `timeline` keeps a profile's touchpoints, `state` folds them, `signals`
+compares what holds with what subscribers know, `prediction` learns from all journeys. `memberships` decides which
+account a person belongs to. `partition` holds all this for one partition; `agent` connects it to topics.
 """

@@ -1,9 +1,9 @@
 """Journeys as bytes, for the many of whom nothing is heard at the moment.
 
-A journey of ten touchpoints takes some 16 KB as objects and about 250 bytes packed: written without what follows from
-its touchpoints and its key (the fold, the signals that were published, who owns what since when), and compressed by
-Zstandard with a dictionary trained on this process's first journeys. Packed journeys never leave the process, so
-their form need not outlive it.
+A journey of ten touchpoints takes some 16 KB as objects and about 250 bytes compressed. What follows from its
+touchpoints and its key is left out: the fold, the published signals, the owners. Zstandard compresses the rest with a
+dictionary that was trained on this process's first journeys. Compressed journeys never leave the process, so their
+form need not outlive it.
 """
 
 import marshal
@@ -14,7 +14,7 @@ from typing import Any, Final, TypeAlias
 
 from zstandard import ZstdCompressionDict, ZstdCompressor, ZstdDecompressor, train_dictionary
 
-from schemas.encoding.codec import HEADER_BYTES, encode_resolved, string_bytes, take_long
+from schemas.encoding.splicing import event_in, resolved_beginning
 from schemas.touchpoint.events import key_of
 from streams.identity.resolution.ownership import node_of
 from streams.journeys.journey import Journey
@@ -31,22 +31,21 @@ DICTIONARY_BYTES: Final = 8 * 1024
 #: With fewer a dictionary is not worth its training.
 LEAST_SAMPLES: Final = 256
 MOST_SAMPLES: Final = 1_000
-#: Above so many touchpoints folding again takes longer than packing the fold too.
+#: Above so many touchpoints folding again takes longer than compressing the fold too.
 FOLDED_AGAIN: Final = 32
 
 _MARSHAL: Final = 2  #: the newest form without references: what repeats is Zstandard's business
-_NOTHING: Final = bytes(HEADER_BYTES)
 
 #: Touchpoints that one identifier owns under one assignment: its type and value, the version, and of each touchpoint's
 #: bytes what comes after all that and the tenant.
 _Group: TypeAlias = tuple[str, str, int, list[bytes]]
 
-#: What all journeys share is not packed with each of them, but kept here under a number.
+#: What all journeys share is not compressed with each of them, but kept here under a number.
 _shared: dict[int, object] = {}
 
 
-class Packer:
-    """Packs journeys, once it has seen enough of them."""
+class JourneyCompressor:
+    """Compresses journeys, once it has seen enough of them."""
 
     def __init__(self) -> None:
         self._compressor: ZstdCompressor | None = None
@@ -67,17 +66,17 @@ class Packer:
         )
         self._decompressor = ZstdDecompressor(dict_data=known)
 
-    def pack(self, journey: Journey) -> bytes:
-        """A journey, packed; it may be used no more."""
+    def compress(self, journey: Journey) -> bytes:
+        """A journey, compressed; it may be used no more."""
         assert self._compressor is not None
         # zstandard keeps the room that it allocated for the worst case: a copy is as long as it is
         return bytes(memoryview(self._compressor.compress(_written(journey))))
 
-    def unpack(self, key: bytes, packed: bytes) -> Journey:
+    def decompress(self, key: bytes, compressed: bytes) -> Journey:
         """The journey with this key, `tenant/profile`, again."""
         assert self._decompressor is not None
         tenant, _, profile_id = key.decode().partition("/")
-        return _read(tenant, profile_id, self._decompressor.decompress(packed))
+        return _read(tenant, profile_id, self._decompressor.decompress(compressed))
 
 
 def _written(journey: Journey) -> bytes:
@@ -90,7 +89,7 @@ def _written(journey: Journey) -> bytes:
     rare = (timeline.summaries, published, fold) if timeline.summaries or published or fold else None
     return marshal.dumps(
         (
-            timeline.version, told.unconfirmed, timeline.settled, told.recalled,
+            timeline.version, told.unconfirmed, timeline.settled, told.signals is not None,
             None if last is None else (last.version, last.now, last.due, last.meanings),
             list(timeline.pointers.values()), groups, others, cached.checkpoint,
             None if path is None else path.dump(), None if rare is None else _pickled(rare),
@@ -105,7 +104,7 @@ def _read(tenant: str, profile_id: str, written: bytes) -> Journey:
     ) = marshal.loads(written)  # noqa: S302 (our own, from memory)  # fmt: skip
     timeline = Timeline(tenant, profile_id)
     timeline.version, timeline.settled = version, settled
-    told = Told(recalled=recalled, unconfirmed=unconfirmed)
+    told = Told(unconfirmed=unconfirmed)
     if last is not None:
         told.last = Publication(*last)
     elif recalled:
@@ -128,7 +127,10 @@ def _touchpoints(timeline: Timeline) -> tuple[list[_Group], list[tuple[int, str,
     for entry in timeline.held():
         about = entry.node, entry.version
         if about not in groups:
-            groups[about] = _beginning(timeline.tenant, timeline.profile_id, *about), []
+            groups[about] = (
+                resolved_beginning(entry.node, timeline.profile_id, entry.version, timeline.tenant),
+                [],
+            )
         beginning, rests = groups[about]
         if entry.value.startswith(beginning):
             rests.append(entry.value[len(beginning) :])
@@ -141,24 +143,11 @@ def _entries(tenant: str, profile_id: str, groups: list[_Group]) -> list[Entry]:
     entries = []
     for type_, name, version, rests in groups:
         node = type_, name
-        beginning = _beginning(tenant, profile_id, node, version)
+        beginning = resolved_beginning(node, profile_id, version, tenant)
         for rest in rests:
-            # the touchpoint's next fields are its event id, its two times and its source
-            length, at = take_long(rest, 0)
-            event_id = rest[at : at + length].decode()
-            occurred_at, at = take_long(rest, at + length)
-            while rest[at] > 127:  # received_at is not wanted here
-                at += 1
-            length, at = take_long(rest, at + 1)
-            event = key_of(event_id, rest[at : at + length].decode())
-            entries.append(Entry(occurred_at, event, node, version, beginning + rest))
+            event_id, occurred_at, source = event_in(rest)
+            entries.append(Entry(occurred_at, key_of(event_id, source), node, version, beginning + rest))
     return entries
-
-
-def _beginning(tenant: str, profile_id: str, node: Node, version: int) -> bytes:
-    """How the ResolvedTouchpoints begin that an identifier owns under one assignment."""
-    identifier = {"type": node[0], "value": node[1]}
-    return encode_resolved(identifier, profile_id, version, _NOTHING + string_bytes(tenant))  # type: ignore[arg-type]
 
 
 class _Pickler(pickle.Pickler):

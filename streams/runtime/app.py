@@ -75,6 +75,8 @@ class WorkerApp(faust.App):  # type: ignore[misc]  # faust has no types for it
             stream_wait_empty=False,
             stream_publish_on_commit=False,
             stream_recovery_delay=0.0,
+            # a standby would keep old state of a partition that another worker owns, and its timers would act on it
+            table_standby_replicas=0,
             worker_redirect_stdouts=False,
         )
 
@@ -111,6 +113,10 @@ class WorkerApp(faust.App):  # type: ignore[misc]  # faust has no types for it
 
     def _is_current(self, event: Any) -> bool:
         return bool(event.message.generation_id == self.consumer_generation_id)
+
+    def last_changelog_offset(self, tp: TP) -> int:
+        """The last offset of a changelog when its recovery began, -1 if it was empty."""
+        return int(self.tables.recovery.active_highwaters.get(tp, -1))
 
     def committed_offset(self, topic: str, partition: int) -> int:
         """The offset up to which the group has committed an input, as far as this worker knows; 0 for none."""

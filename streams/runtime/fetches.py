@@ -5,7 +5,7 @@ flow control. This module replaces how records become messages, and how acknowle
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import suppress
 from typing import Any, Final
 
@@ -137,6 +137,16 @@ class FetchConsumer(driver.Consumer):  # type: ignore[misc]
 
     def _new_offset(self, tp: TP) -> int | None:
         return self._offset_tracker.pop_committable(tp)
+
+    async def _commit_offsets(self, offsets: Mapping[TP, int], start_new_transaction: bool = True) -> bool:
+        """Commit. Faust notes a commit that a rebalance refused as done: it would never be repeated."""
+        before = {tp: self._committed_offset.get(tp) for tp in offsets}
+        if await super()._commit_offsets(offsets, start_new_transaction):
+            return True
+        for tp, offset in offsets.items():
+            if self._committed_offset.get(tp) == offset:
+                self._committed_offset[tp] = before[tp]
+        return False
 
     async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
         """Do nothing about offsets that compaction removed: the offset tracker counts fetches, not offsets."""

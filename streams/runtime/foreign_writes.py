@@ -3,6 +3,9 @@
 A worker that was stopped or cut off past its session (a zombie) does not know that its partitions have another owner.
 What it still writes is missing in the new owner's memory, and takes the place of the new owner's records in the
 compacted changelog. The new owner therefore looks at the end of its changelogs now and then.
+
+Only the journeys agent needs this. The records of the other agents' changelogs are merged, whoever wrote them: the
+earliest evidence, the newest assignment and the newest contribution count.
 """
 
 import asyncio

@@ -154,13 +154,18 @@ class ChangelogState(Table, Generic[S]):  # type: ignore[misc]  # faust has no t
         for partition in set(self._offsets) - kept:
             del self._offsets[partition]
 
+    def _is_recovered(self, tp: TP) -> bool:
+        last = self._offsets.get(tp.partition, -1)
+        return tp.partition in self._assigned and last >= self.app.last_changelog_offset(tp)
+
     async def on_recovery_completed(self, active_tps: set[TP], standby_tps: set[TP]) -> None:  # noqa: ARG002
         """Call `restored` on the state of each partition. A failure stops the worker; Faust would ignore it."""
         try:
             for partition, state in self._by_partition.items():
                 if partition not in self._recovered:
                     state.restored()
-            self._recovered = set(self._assigned)
+            # a later rebalance may have begun meanwhile, and what it assigned is not recovered yet
+            self._recovered |= {tp.partition for tp in active_tps if self._is_recovered(tp)}
         except Exception as error:
             self._crashing = asyncio.ensure_future(self.app.crash(error))
             raise

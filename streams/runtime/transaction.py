@@ -72,6 +72,7 @@ class FetchTransaction(Generic[S]):
         self._background: Callable[[Outbox], Awaitable[None]] | None = None
         self._app = app
         self._table = table
+        self._changelog: TopicPartition = table.topic_name, partition
         self._component = component
         self._event = event
         self._guard = _DeadLetterGuard(self._set_aside)
@@ -161,10 +162,6 @@ class FetchTransaction(Generic[S]):
     @property
     def _held(self) -> bool:
         return self._table.holds(self.partition, self.state)
-
-    @property
-    def _changelog(self) -> TopicPartition:
-        return self._table.topic_name, self.partition
 
     def _record_own_writes(self, ends: dict[TopicPartition, tuple[int, int]]) -> None:
         """Tell the table which offsets of its changelog are this worker's own writes."""

@@ -1,5 +1,7 @@
 """The stitch agent: touchpoints → journey-inputs and identity-links; identity-assignments → its state.
 
+A touchpoint on another partition than that of its strongest identifier is sent to the right one, once.
+
 The changelog records a link as sent only after the broker has acknowledged it (streams/runtime/transaction.py).
 
 A touchpoint with the first evidence of its identifier waits for identity's decision, at most DECISION_SECONDS. It then
@@ -14,12 +16,14 @@ from typing import Any, Final
 
 from schemas import headers, topics
 from schemas.catalogue import Catalogue
-from schemas.encoding.codec import decode, encode_resolved
+from schemas.encoding.codec import decode
 from schemas.encoding.confluent import RegistryClient
 from schemas.encoding.record_types import IDENTITY_ASSIGNMENT, IDENTITY_CORRECTION, IDENTITY_LINK, TOUCHPOINT
+from schemas.encoding.splicing import encode_resolved
 from schemas.errors import ContractError, Reason
 from schemas.keys import identifier_key, partition_of, profile_key, tenant_key
 from schemas.records import Identifier, IdentityAssignment, Touchpoint
+from schemas.touchpoint.erasure_names import ERASURE_REQUESTED
 from schemas.touchpoint.rules import capped, check
 from streams.identity.policy.policy import IdentityPolicy
 from streams.identity.policy.prepare import prepare
@@ -31,7 +35,7 @@ from streams.runtime.publisher import Outbox
 from streams.runtime.state import ChangelogState
 from streams.runtime.transaction import FetchTransaction
 from streams.stitch.registry_prefetch import prefetch_schemas
-from streams.stitch.stitching import ERASURE_REQUESTED, StitchState, erasures_of
+from streams.stitch.stitching import StitchState, erasures_of
 
 #: Kafka's message.timestamp.type of a record that the broker stamped.
 _LOG_APPEND_TIME: Final = 1

@@ -33,8 +33,6 @@ from streams.stitch.compact_assignment import (
     was_erased,
 )
 
-#: The type of a touchpoint that asks for the erasure of the identifiers that it carries.
-ERASURE_REQUESTED: Final = "erasure_requested"
 #: A request that takes longer (ms) to arrive comes from a file of past events.
 REQUEST_DELAY_MS: Final = 24 * 60 * 60 * 1000
 

@@ -11,7 +11,8 @@ from streams.accounts.contributions import Account
 from streams.accounts.partition import AccountPartition
 from streams.journeys.memberships import Memberships
 from streams.journeys.timeline.timeline import Timeline
-from tests.support.journeys import RULES, state, touchpoint
+from tests.support.built_in import RULES
+from tests.support.journeys import state, touchpoint
 
 
 def microseconds(work: Callable[[], object], times: int) -> float:

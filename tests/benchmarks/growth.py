@@ -11,7 +11,6 @@ long its recovery takes. The real agents in process, without a broker: `python -
 Each in a process of its own. Kafka's and aiokafka's share of a worker's CPU is not in here: see end_to_end and peers.
 """
 
-import asyncio
 import gc
 import json
 import os
@@ -24,17 +23,19 @@ from random import Random
 from typing import Annotated, Final
 
 import typer
-from streams.journeys.timeline.cache import WARM
 
 from deploy.cli.output import print_table, remarks
 from deploy.ingest.publisher import message
 from schemas.keys import partition_of
 from schemas.topics import TOUCHPOINTS
-from tests.benchmarks.in_process import PARTITIONS, InProcess, Place, touchpoint_of
-from tests.simulation.worker import POLICY
-from tests.support.touchpoints import CATALOGUE
+from streams.journeys.cache import WARM
+from streams.runtime.publisher import OutgoingRecord
+from tests.support.agents import Place
+from tests.support.built_in import CATALOGUE, POLICY
+from tests.support.touchpoints import START, touchpoint
+from tests.support.turns import Changelogs, TurnsWorker
 
-START_MS: Final = 1_767_225_600_000  #: 2026-01-01T00:00:00Z
+PARTITIONS: Final = 4
 MINUTE: Final = 60_000
 TOUCHPOINTS_EACH: Final = 10
 TIMELINES: Final = 2_000
@@ -71,67 +72,71 @@ class Source:
         return self.of(self._random.randrange(among) for _ in range(count))
 
     def _one(self, profile: int, kind: str) -> Message:
-        at = START_MS + int(self._made * self._step)
+        at = START + int(self._made * self._step)
         self._made += 1
-        event = touchpoint_of(self._made, profile, at, kind, customer=self._customer(profile))
+        known = [("customer_id", f"C{profile:08}")] if self._customer(profile) else []
+        event = touchpoint(
+            f"e-{self._made:010}", ids=[*known, ("cookie", f"ck-{profile:012x}")], occurred_at=at, received_at=at,
+            source="web-shop", channel=("web", "app", "email")[self._made % 3], type=kind,
+            issue_id="i1" if kind == "support_chat" else None,
+            amount_minor=4990 if kind == "purchase" else None, currency="EUR" if kind == "purchase" else None,
+            attributes={"page": "/p/4711", "referrer": "https://example.org/"},
+        )  # fmt: skip
         key, value = message(event, POLICY, CATALOGUE)
         return (TOUCHPOINTS.name, partition_of(key, PARTITIONS)), key, value
 
 
-async def profiles(sizes: list[int]) -> list[Figure]:
+def profiles(sizes: list[int]) -> list[Figure]:
     """CPU per event as profiles become more."""
-    worker, source, known = InProcess(), Source(step_ms=100), 0
+    worker, source, known = TurnsWorker(PARTITIONS), Source(step_ms=100), 0
     figures = []
     for size in sorted(sizes):
         for start in range(known, size, CHUNK):
-            await worker.feed(source.of(iter(range(start, min(start + CHUNK, size)))))
+            worker.feed(_by_place(source.of(iter(range(start, min(start + CHUNK, size))))))
         known = size
         gc.freeze()  # as a worker has it that was started with this state
         windows = (source.drawn(CHUNK // 2, size) for _ in range(WINDOWS))
-        figures.append((f"{size:,} profiles", await _cost(worker, windows), "µs/event"))
+        figures.append((f"{size:,} profiles", _cost(worker, windows), "µs/event"))
         remarks.print(*figures[-1])
         figures.append((f"{size:,} profiles, all in all", _resident() / 2**20, "MiB resident"))
         remarks.print(*figures[-1])
-    await worker.close()
     return figures
 
 
-async def timelines(lengths: list[int]) -> list[Figure]:
+def timelines(lengths: list[int]) -> list[Figure]:
     """CPU per event as timelines grow."""
-    worker, source, have = InProcess(), Source(step_ms=15 * MINUTE / TIMELINES), 0
+    worker, source, have = TurnsWorker(PARTITIONS), Source(step_ms=15 * MINUTE / TIMELINES), 0
     figures = []
     for length in sorted(lengths):
         for _ in range(have, length):
-            await worker.feed(source.of(iter(range(TIMELINES))))
+            worker.feed(_by_place(source.of(iter(range(TIMELINES)))))
         have = length + WINDOWS
         windows = (source.of(iter(range(TIMELINES))) for _ in range(WINDOWS))
-        figures.append((f"timelines of {length:,}", await _cost(worker, windows), "µs/event"))
+        figures.append((f"timelines of {length:,}", _cost(worker, windows), "µs/event"))
         remarks.print(*figures[-1])
-    await worker.close()
     return figures
 
 
-async def visitors(people: int) -> list[Figure]:
+def visitors(people: int) -> list[Figure]:
     """Resident bytes per visitor."""
-    return [("a visitor", await _weight(people, customer=False), "bytes")]
+    return [("a visitor", _weight(people, customer=False), "bytes")]
 
 
-async def customers(people: int) -> list[Figure]:
+def customers(people: int) -> list[Figure]:
     """Resident bytes per customer."""
-    return [("a customer", await _weight(people, customer=True), "bytes")]
+    return [("a customer", _weight(people, customer=True), "bytes")]
 
 
-async def recovery(people: int) -> list[Figure]:
+def recovery(people: int) -> list[Figure]:
     """CPU seconds of recovery."""
-    worker, source = InProcess(keep=True), Source(step_ms=100)
-    await _fill(worker, source, range(people))
-    await worker.close()
-    changelogs, again = worker.changelogs, InProcess()
+    changelogs: Changelogs = {}
+    worker, source = TurnsWorker(PARTITIONS, changelogs=changelogs), Source(step_ms=100)
+    _fill(worker, source, range(people))
+    again = TurnsWorker(PARTITIONS)
     gc.freeze()
     started = time.process_time()
-    records = await again.restore(changelogs)
+    records = again.restore(changelogs)
     spent = time.process_time() - started
-    await again.close()
     size = sum(
         len(key or b"") + len(value or b"") for kept in changelogs.values() for key, value in kept.items()
     )
@@ -142,36 +147,41 @@ async def recovery(people: int) -> list[Figure]:
     ]
 
 
-async def _weight(people: int, *, customer: bool) -> float:
+def _weight(people: int, *, customer: bool) -> float:
     """Resident bytes per profile, of those beyond the number that is kept as objects."""
-    worker, source = InProcess(), Source(step_ms=100, customers=lambda _: customer)
+    worker, source = TurnsWorker(PARTITIONS), Source(step_ms=100, customers=lambda _: customer)
     # everything that is made once, and as many timelines as are kept as objects, before
-    await worker.feed(source.of(iter(range(2 << 30, (2 << 30) + CACHED))))
-    await _fill(worker, source, range(1 << 30, (1 << 30) + WARM * PARTITIONS * 5 // 4))
+    worker.feed(_by_place(source.of(iter(range(2 << 30, (2 << 30) + CACHED)))))
+    _fill(worker, source, range(1 << 30, (1 << 30) + WARM * PARTITIONS * 5 // 4))
     gc.collect()
     before = _resident()
-    await _fill(worker, source, range(people))
+    _fill(worker, source, range(people))
     gc.collect()
-    weight = (_resident() - before) / people
-    await worker.close()
-    return weight
+    return (_resident() - before) / people
 
 
-async def _fill(worker: InProcess, source: Source, people: range) -> None:
+def _fill(worker: TurnsWorker, source: Source, people: range) -> None:
     """Everybody comes ten times; a few thousand come together, as a fetch would have them."""
     for start in range(0, len(people), CHUNK // 4):
         for _ in range(TOUCHPOINTS_EACH):
-            await worker.feed(source.of(iter(people[start : start + CHUNK // 4])))
+            worker.feed(_by_place(source.of(iter(people[start : start + CHUNK // 4]))))
 
 
-async def _cost(worker: InProcess, windows: Iterable[list[Message]]) -> float:
+def _cost(worker: TurnsWorker, windows: Iterable[list[Message]]) -> float:
     """Microseconds of CPU per event, in the best of some windows: other work on the machine only ever adds."""
     best = float("inf")
     for events in windows:
         started = time.process_time()
-        await worker.feed(events)
+        worker.feed(_by_place(events))
         best = min(best, (time.process_time() - started) / len(events) * 1e6)
     return best
+
+
+def _by_place(messages: list[Message]) -> dict[Place, list[OutgoingRecord]]:
+    by_place: dict[Place, list[OutgoingRecord]] = {}
+    for place, key, value in messages:
+        by_place.setdefault(place, []).append((key, value, None))
+    return by_place
 
 
 def _resident() -> int:
@@ -188,7 +198,7 @@ _MEASURES: Final = {
 
 
 def _measure(name: str, argument: object) -> list[Figure]:
-    return asyncio.run(_MEASURES[name](argument))  # type: ignore[operator]
+    return _MEASURES[name](argument)  # type: ignore[operator]
 
 
 def main(

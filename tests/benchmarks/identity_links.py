@@ -27,7 +27,6 @@ import typer
 from deploy.cli.output import print_table, remarks
 from schemas.encoding.record_types import IDENTITY_LINK
 from schemas.records import Identifier, IdentityLink
-from streams.identity.policy.load import load
 from streams.identity.resolution.components import TenantIdentities
 from streams.identity.resolution.links import link_key
 from streams.identity.state import IdentityState
@@ -44,8 +43,8 @@ from tests.benchmarks.identity_histories import (
     population,
     shared_login,
 )
+from tests.support.built_in import POLICY
 
-POLICY = load("", b"k" * 32, "k1")
 COMPONENT = 100_000
 HOUR = 3_600_000
 

@@ -68,14 +68,14 @@ def main(
                 remarks.print(f"wrote {profile}: callgrind_annotate {profile} | head -60")
                 return
             found = per_event(workload)
-        guard = _guard()
+        guard = read_guard()
         print(
             json.dumps({"instructions_per_event": found, "python": python()})
             if as_json
             else f"{found:,} an event"
         )
         if accept:
-            _accept(guard, found)
+            write_guard(guard, found)
         else:
             compare(found, guard)
     except CostlierError as error:
@@ -116,11 +116,13 @@ def compare(found: int, guard: dict[str, object]) -> None:
         remarks.print(f"{ratio:.2f} times what was accepted: keep the gain with --accept")
 
 
-def _guard() -> dict[str, object]:
+def read_guard() -> dict[str, object]:
+    """The guard file: its tolerance and the accepted figures; an empty one if there is none."""
     return tomllib.loads(GUARD.read_text()) if GUARD.exists() else {"tolerance": TOLERANCE, "accepted": {}}
 
 
-def _accept(guard: dict[str, object], found: int) -> None:
+def write_guard(guard: dict[str, object], found: int) -> None:
+    """Write the guard file with a new accepted figure of this Python."""
     figures = {**_accepted(guard), python(): found}
     lines = [f'"{name}" = {figure:_}' for name, figure in sorted(figures.items())]
     GUARD.write_text(f"{_HEAD}tolerance = {guard['tolerance']}\n\n[accepted]\n" + "\n".join(lines) + "\n")

@@ -9,18 +9,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from random import Random
 
-from schemas.catalogue import Catalogue
 from schemas.encoding.record_types import FOLD_SUMMARY, RESOLVED_TOUCHPOINT
 from schemas.records import Identifier, IdentityAssignment, ResolvedTouchpoint, Touchpoint
 from streams.identity.resolution.ownership import NO_VERSION
-from streams.journeys.rules.rules import JourneyRules
 from streams.journeys.state.fold import Fold
 from streams.journeys.timeline.effects import Effects
 from streams.journeys.timeline.timeline import Timeline
+from tests.support.built_in import CATALOGUE, RULES
 from tests.support.touchpoints import touchpoint
 
-CATALOGUE = Catalogue.load()
-RULES = JourneyRules.load()
 ROUNDS = 7
 #: How often the types of a shop's visitors come, roughly as in the ecom log, with some service among them.
 TYPES = {

@@ -20,7 +20,8 @@ from tests.benchmarks.new_rows import new_rows
 from tests.benchmarks.prepared_load import Load, Message, producer
 from tests.benchmarks.states import published_states
 from tests.integration.parts import Deployment
-from tests.support.touchpoints import CATALOGUE, touchpoint
+from tests.support.built_in import CATALOGUE
+from tests.support.touchpoints import touchpoint
 
 PROBES_PER_SECOND: Final = 25
 #: The load runs this long before the first probe.

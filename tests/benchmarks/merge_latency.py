@@ -43,7 +43,8 @@ from tests.benchmarks.new_rows import new_rows
 from tests.benchmarks.prepared_load import Load, prepared, producer
 from tests.benchmarks.states import published_states
 from tests.integration.parts import Deployment, deployment
-from tests.support.touchpoints import CATALOGUE, touchpoint
+from tests.support.built_in import CATALOGUE
+from tests.support.touchpoints import touchpoint
 
 TENANT: Final = "default"  # the load's own, so that merges queue with its decisions
 PROBES_PER_SECOND: Final = 10

@@ -16,29 +16,26 @@ from pathlib import Path
 from time import process_time
 from zlib import crc32
 
-from deploy.ingest.mapping_file import load_mapping
+from deploy.ingest.mapping.file import load_mapping
 from deploy.ingest.touchpoint_files import read_touchpoints
 from deploy.simulation.population import Population, simulate
-from schemas.catalogue import Catalogue
 from schemas.encoding.record_types import PREDICTION_MODEL
+from schemas.encoding.splicing import encode_predictions, put_predictions
 from schemas.records import Touchpoint
 from streams.identity.policy.load import load
 from streams.journeys.prediction.predictions import Model
 from streams.journeys.prediction.recent_path import RecentPath
 from streams.journeys.prediction.risk import HORIZON_MS, Standing
 from streams.journeys.prediction.transitions import Origin
-from streams.journeys.rules.rules import JourneyRules
 from streams.journeys.state.fold import Fold
-from streams.journeys.state.state_hash import predicting
 from streams.replay import Replay
+from tests.support.built_in import CATALOGUE, RULES
 
 ECOM = Path("/work/shared/data/ecom.csv.gz")
 MAPPING = Path(__file__).parents[2] / "deploy" / "ingest" / "examples" / "ecom.toml"
 LEARN = 0.7  #: of the time
 LEAST = 1e-4  #: no forecast counts as surer than this, or one miss would decide the log-loss
 
-CATALOGUE = Catalogue.load()
-RULES = JourneyRules.load()
 
 #: A journey's id and one touchpoint of it.
 Item = tuple[str, Touchpoint]
@@ -192,7 +189,10 @@ def _attaching(items: list[Item], model: Model) -> float:
         path.advance(touchpoint, CATALOGUE)
     begun = process_time()
     for path in paths:
-        predicting(sealed, model.likely_next(path.origin), model.issue_risk(path.standing()), "1.0.1")
+        put_predictions(
+            sealed,
+            encode_predictions(model.likely_next(path.origin), model.issue_risk(path.standing()), "1.0.1"),
+        )
     return (process_time() - begun) / len(paths) * 1e6
 
 

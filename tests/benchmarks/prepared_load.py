@@ -16,7 +16,7 @@ from schemas.keys import partition_of
 from schemas.settings import Settings
 from schemas.topics import TOUCHPOINTS
 from streams.identity.policy.policy import IdentityPolicy
-from tests.support.touchpoints import CATALOGUE
+from tests.support.built_in import CATALOGUE
 
 TICK_SECONDS: Final = 0.02
 

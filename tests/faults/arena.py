@@ -35,7 +35,8 @@ from streams.identity.policy.policy import IdentityPolicy
 from tests.faults.kafka import TwoDoorKafka, delete_topics
 from tests.faults.proxy import Proxy
 from tests.integration.parts import TOUCHLINE, Deployment
-from tests.support.touchpoints import CATALOGUE, START, touchpoint
+from tests.support.built_in import CATALOGUE
+from tests.support.touchpoints import START, touchpoint
 
 PATIENCE = 120.0
 #: Between the death of a process and its next start: `touchline up` waits a second the first time, then longer.

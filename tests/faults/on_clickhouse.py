@@ -43,7 +43,7 @@ def down_and_rebalance(trial: Trial) -> None:
     first = trial.live.loader
     assert first is not None
     trial.wait(lambda: "holding the data back" in _log(trial), "the loader notices")
-    second = trial.live._process("loader-2", "load")
+    second = trial.live.process("loader-2", "load")
     try:
         second.start()
         trial.wait(lambda: "holding the data back" in second.log_tail(50), "the second loader notices")

@@ -12,12 +12,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from aiokafka import AIOKafkaConsumer
+
 import sinks.clickhouse.write.http_writer
 import sinks.clickhouse.write.loader
 import sinks.clickhouse.write.native_writer
 from deploy.cli import load, worker
 from schemas.errors import TouchlineError
-from sinks.clickhouse.write.loader import Loader
 from streams.runtime.fetches import FetchConsumer, FetchTransport
 from streams.runtime.transaction import FetchTransaction
 from streams.stitch.stitching import StitchState
@@ -66,18 +67,18 @@ def _slow_first() -> None:
 
 def loader_dies_before_commit() -> None:
     """With: kill -9 between the rows and the commit, once for each file `life-*`."""
-    commit = Loader._commit
+    commit = AIOKafkaConsumer.commit
 
     def die_once() -> None:
         for life in DIR.glob("life-*"):
             life.unlink()
             os.kill(os.getpid(), signal.SIGKILL)
 
-    async def die(self: Loader, records: Any) -> None:
+    async def die(self: AIOKafkaConsumer, offsets: Any) -> None:
         die_once()
-        await commit(self, records)
+        await commit(self, offsets)
 
-    Loader._commit = die  # type: ignore[method-assign]
+    AIOKafkaConsumer.commit = die
     load.command()
 
 

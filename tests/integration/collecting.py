@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from deploy.ports import free_port
-from deploy.sandbox import Process
+from deploy.sandbox import Process, kafka_jars
 from streams.collect.keys import hash_of
 from tests.integration.parts import TOUCHLINE, Deployment
 
@@ -51,10 +51,12 @@ class Collector:
             return False
 
     def client(self, source: str, *arguments: str) -> "subprocess.Popen[str]":
-        """Start the client of a source: `segment-python` is clients/segment_python.py or .mjs."""
+        """Start the client of a source: `segment-python` is clients/segment_python.py, .mjs or .sh."""
         stem = CLIENTS / source.replace("-", "_")
         if stem.with_suffix(".mjs").exists():
             command = ["node", str(node_clients() / stem.with_suffix(".mjs").name)]
+        elif stem.with_suffix(".sh").exists():
+            command = ["bash", str(stem.with_suffix(".sh"))]
         else:
             command = [str(python_clients() / "bin" / "python"), str(stem.with_suffix(".py"))]
         env = {**os.environ, "COLLECTOR": self.url, "WRITE_KEY": f"key-{source}"}
@@ -90,13 +92,13 @@ def collector(live: Deployment, folder: Path, *sources: str) -> Iterator[Collect
         running.process.stop()
 
 
-def python_clients() -> Path:
-    """The environment of the Python clients, made the first time; the test is skipped if it cannot be had."""
-    target = _folder("requirements.txt", "python")
+def python_clients(requirements: str = "requirements.txt") -> Path:
+    """The environment of some Python clients, made the first time; the test is skipped if it cannot be had."""
+    target = _folder("python", Path(requirements))
     if not (target / "complete").exists():
         _install([sys.executable, "-m", "venv", "--clear", str(target)])
         pip = [str(target / "bin" / "pip"), "install", "--quiet", "--disable-pip-version-check"]
-        _install([*pip, "-r", str(CLIENTS / "requirements.txt")])
+        _install([*pip, "-r", str(CLIENTS / requirements)])
         (target / "complete").touch()
     return target
 
@@ -105,7 +107,7 @@ def node_clients() -> Path:
     """The folder of the Node clients, with their packages, made the first time; or the test is skipped."""
     if shutil.which("npm") is None:
         pytest.skip("the Node clients need npm on PATH")
-    target = _folder("package.json", "node")
+    target = _folder("node", Path("package.json"))
     target.mkdir(parents=True, exist_ok=True)
     if not (target / "complete").exists():
         shutil.copy(CLIENTS / "package.json", target)
@@ -117,9 +119,23 @@ def node_clients() -> Path:
     return target
 
 
-def _folder(named_after: str, kind: str) -> Path:
+def java_client(name: str) -> Path:
+    """The folder of a Java client that Maven has built, made the first time; or the test is skipped."""
+    if kafka_jars.missing_programs():
+        pytest.skip("the Java clients need java and mvn on PATH")
+    files = sorted(path.relative_to(CLIENTS) for path in (CLIENTS / name).rglob("*") if path.is_file())
+    target = _folder(name, *files)
+    if not (target / "complete").exists():
+        shutil.copytree(CLIENTS / name, target, dirs_exist_ok=True)
+        _install(["mvn", "-q", "-B", "-f", str(target / "pom.xml"), "package"])
+        (target / "complete").touch()
+    return target
+
+
+def _folder(kind: str, *files: Path) -> Path:
+    """Where what is made of these files of tests/clients is kept: other content gets another folder."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    mark = hashlib.sha256((CLIENTS / named_after).read_bytes()).hexdigest()[:12]
+    mark = hashlib.sha256(b"".join((CLIENTS / file).read_bytes() for file in files)).hexdigest()[:12]
     return cache / "touchline" / f"clients-{kind}-{mark}"
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from deploy.sandbox import Broker, ClickHouseServer, KafkaBroker, TansuBroker, kafka_jars
+from tests.integration.store import Store, migrated
 
 
 def pytest_configure() -> None:
@@ -51,3 +52,11 @@ def broker(request: pytest.FixtureRequest) -> Broker:
     """Both brokers, one after the other."""
     found: Broker = request.getfixturevalue(request.param)
     return found
+
+
+@pytest.fixture
+def store(clickhouse: ClickHouseServer) -> Iterator[Store]:
+    """A database with all tables."""
+    store = Store(migrated(clickhouse))
+    yield store
+    store.close()

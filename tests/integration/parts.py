@@ -38,7 +38,7 @@ class Deployment:
 
     def start_worker(self) -> Process:
         """One more worker."""
-        worker = self._process(f"worker-{len(self.workers) + 1}", "worker")
+        worker = self.process(f"worker-{len(self.workers) + 1}", "worker")
         self.workers.append(worker)
         worker.start()
         return worker
@@ -46,7 +46,7 @@ class Deployment:
     def start_loader(self) -> Process:
         """The loader, also again after it was stopped."""
         if self.loader is None:
-            self.loader = self._process("loader", "load")
+            self.loader = self.process("loader", "load")
         self.loader.start()
         return self.loader
 
@@ -87,6 +87,16 @@ class Deployment:
         """The environment for further `touchline` commands."""
         return {**os.environ, **self.settings.to_env()}
 
+    def forget_broker(self) -> None:
+        """Close this process's connections to a broker that is going to be killed; they are made anew when needed."""
+        self._observer.close()
+
+    def start_what_died(self) -> None:
+        """Start each process that ended, as a supervisor does after an outage of the broker."""
+        for child in self._children():
+            if not child.alive:
+                child.start()
+
     def log_tails(self) -> str:
         """The ends of all logs."""
         return "\n".join(
@@ -114,7 +124,7 @@ class Deployment:
     def _children(self) -> list[Process]:
         return [*self.workers, *([self.loader] if self.loader is not None else [])]
 
-    def _process(self, name: str, command: str) -> Process:
+    def process(self, name: str, command: str) -> Process:
         return Process(name, [*TOUCHLINE, command], self.logs / f"{name}.log", self.settings.to_env())
 
 

@@ -1,34 +1,27 @@
 """The views of channel switches and the journey state count the same switches for every profile."""
 
 from collections import Counter
-from collections.abc import Iterator
 from random import Random
 
 import pytest
 
 from deploy.kafka_admin.meanings import meanings
-from deploy.sandbox import ClickHouseServer
 from schemas import topics
 from schemas.records import Touchpoint
 from schemas.settings import Settings
-from sinks.clickhouse.migrate import migrate
 from sinks.clickhouse.write.catalogue import put_in_force
 from streams.replay import Replay
+from tests.integration.store import Store
 from tests.integration.test_sessions import POLICY, fill, people, resolved, who
-from tests.integration.test_tables import Store, database
 from tests.support.journeys import CATALOGUE, RULES, touchpoint
 
 pytestmark = pytest.mark.sandbox
 
 
 @pytest.fixture
-def store(clickhouse: ClickHouseServer) -> Iterator[Store]:
-    where = database(clickhouse)
-    migrate(where)
-    put_in_force(where, meanings(Settings()))
-    store = Store(where)
-    yield store
-    store.close()
+def store(store: Store) -> Store:
+    put_in_force(store.where, meanings(Settings()))
+    return store
 
 
 def at_one_time() -> list[Touchpoint]:

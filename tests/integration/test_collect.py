@@ -1,5 +1,6 @@
 """`touchline collect` as the documentation shows it, and the slips that it names."""
 
+import json
 import os
 import re
 import subprocess
@@ -45,10 +46,14 @@ def test_the_curl_of_the_documentation_brings_a_touchpoint(
         assert live.query("SELECT source, type FROM touchpoints_current") == [("web-shop", "add_to_cart")]
 
 
-def test_a_dead_letter_of_the_collector_shows_in_clickhouse_once(tansu, clickhouse, tmp_path: Path) -> None:
-    nobody = '{"event": "Product Viewed", "messageId": "m1"}'
+def test_a_dead_letter_of_the_collector_shows_in_clickhouse_once_and_is_replayed_once(
+    tansu, clickhouse, tmp_path: Path
+) -> None:
+    nobody = '{"event": "Product Viewed", "messageId": "m1", "properties": {"member": "C1"}}'
+    fix = tmp_path / "fix.toml"
+    fix.write_text("[rename]\n'attributes.member' = 'identifiers.customer_id'")
     with (
-        deployment(tansu, clickhouse, workers=0, log_dir=tmp_path) as live,
+        deployment(tansu, clickhouse, log_dir=tmp_path) as live,
         collector(live, tmp_path, "shop") as running,
     ):
         curl = ["curl", "-sS", "--fail", f"{running.url}/v1/track", "-u", "key-shop:", "-d", nobody]
@@ -61,6 +66,15 @@ def test_a_dead_letter_of_the_collector_shows_in_clickhouse_once(tansu, clickhou
         assert [row[:3] for row in letters] == [("NO_IDENTIFIER", "collector", "http-segment")]
         assert '"messageId":"m1"' in letters[0][3]
         assert ("write-key", "shop") in letters[0][4]
+
+        for _ in range(2):
+            replay = ["dead-letters", "replay", "--topic", "http-segment", "--fix", str(fix), "--json"]
+            done = touchline(tmp_path, *replay, **live.settings.to_env())
+            assert json.loads(done.stdout)["sent"] == 1, done.stderr
+        live.wait_idle()
+        assert live.query("SELECT event_id, source, type, identifier_value FROM touchpoints_current") == [
+            ("m1", "shop", "product_view", "C1")
+        ]
 
 
 def test_a_collector_with_another_key_than_the_deployments_does_not_start(

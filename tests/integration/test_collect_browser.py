@@ -58,8 +58,7 @@ def page(running: Collector, folder: Path, count: int) -> Iterator[Site]:
         )
     site = Site()
     threading.Thread(target=site.serve_forever, daemon=True).start()
-    host = running.url.removeprefix("http://")
-    query = urlencode({"collector": host, "key": "key-browser", "count": count})
+    query = urlencode({"collector": running.url, "key": "key-browser", "count": count})
     url = f"http://127.0.0.1:{site.server_address[1]}/browser.html?{query}"
     options = ["--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={folder / 'browser'}"]
     with (folder / "browser.log").open("wb") as log:
@@ -80,7 +79,10 @@ def test_a_pages_visitor_becomes_a_customer_and_stays_one_person(tansu, clickhou
         deployment(tansu, clickhouse, log_dir=tmp_path) as live,
         collector(live, tmp_path, "browser") as running,
     ):
+        started = time.monotonic()
         with page(running, tmp_path, 0) as site:
+            wait_for_rows(live, 1)
+            print(f"seconds from the start of the browser to its first row: {time.monotonic() - started:.1f}")
             assert site.said.get(timeout=60) == ("/done", "5")
         live.wait_idle()
 

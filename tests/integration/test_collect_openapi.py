@@ -22,7 +22,7 @@ def test_schemathesis_finds_nothing_that_the_document_does_not_say(tansu, clickh
                 "run", f"{running.url}/openapi.json",
                 "--header", "Authorization: Bearer key-drawn", "--max-examples", "60", "--seed", "1", "--no-color",
             ],
-            capture_output=True, text=True, timeout=300, cwd=tmp_path,
+            capture_output=True, text=True, timeout=900, cwd=tmp_path,
         )  # fmt: skip
         log = running.process.log_tail(50)
 

@@ -88,7 +88,7 @@ def load(store: Both, worlds: list[World], random: Random) -> None:
     assert not rejected
     with store.followed_up():
         for insert in inserts:
-            store._writer.write(insert)
+            store.rows.write(insert)
 
 
 def empty(store: Both) -> None:

@@ -19,14 +19,14 @@ from schemas.errors import ContractError
 from schemas.records import Record
 from schemas.topics import Topic
 from sinks.clickhouse.erasure.erasure import Erased
-from sinks.clickhouse.migrate import migrate
 from sinks.clickhouse.write.encoding.tables import TABLES
 from sinks.clickhouse.write.http_writer import HttpWriter, RefusedError
 from sinks.clickhouse.write.inserts import AvroInsert
 from sinks.clickhouse.write.prepare import avro_inserts, prepare
 from tests.integration.parts import deployment
+from tests.integration.store import Store, migrated
 from tests.integration.test_loader import assert_each_once, send, touchpoints, wait_loaded
-from tests.integration.test_tables import Store, database, fitting
+from tests.integration.test_tables import fitting
 from tests.support.kafka_records import Consumed, example, journey, resolved, resolved_bytes
 from tests.support.touchpoints import START, touchpoint
 
@@ -40,10 +40,9 @@ class Both(Store):
     """A database that the same records enter by either way."""
 
     def __init__(self, clickhouse: ClickHouseServer) -> None:
-        where = database(clickhouse)
-        migrate(where)
+        where = migrated(clickhouse)
         super().__init__(where)
-        self._http = HttpWriter(where)
+        self.avro = HttpWriter(where)
 
     def assert_alike(self, name: str, values: list[bytes]) -> None:
         """Load them by one way and by the other, and compare every column of every row."""
@@ -51,7 +50,7 @@ class Both(Store):
         inserts, rejected = prepare(records)
         assert not rejected
         for insert in inserts:
-            self._writer.write(insert)
+            self.rows.write(insert)
         rows = self.taken(name)
         self.write(direct(records))
         assert self.taken(name) == rows
@@ -59,7 +58,7 @@ class Both(Store):
 
     def write(self, insert: AvroInsert) -> None:
         with self.followed_up():
-            self._http.write(insert)
+            self.avro.write(insert)
 
     def taken(self, name: str) -> list[str]:
         """The rows of a record's table as text (NaN is NaN then), and none of them is left."""
@@ -70,7 +69,7 @@ class Both(Store):
 
     def close(self) -> None:
         super().close()
-        self._http.close()
+        self.avro.close()
 
 
 @pytest.fixture
@@ -209,7 +208,7 @@ def test_nothing_of_what_was_erased_is_written_by_either_way(both: Both) -> None
     for insert in inserts:
         both.write(insert)
     for one in prepare(rest, erased)[0]:
-        both._writer.write(one)
+        both.rows.write(one)
     rows = both.query("SELECT event_id, identifiers FROM touchpoints ORDER BY event_id")
     assert rows == [
         ("came-back", [("cookie", "gone")]),

@@ -22,14 +22,12 @@ from sinks.clickhouse.erasure.erasure import Eraser, Erasure, receipt_of
 from sinks.clickhouse.write.prepare import prepare
 from streams.replay import Replay
 from tests.integration.parts import TOUCHLINE, Deployment, deployment
+from tests.integration.store import Store
 from tests.integration.test_pipeline import assert_live_equals, replayed, send
-from tests.integration.test_tables import Store
-from tests.integration.test_tables import store as store_fixture
 from tests.support.kafka_records import Consumed, assignment, journey, resolved_bytes, signal
 from tests.support.touchpoints import START, touchpoint
 
 pytestmark = pytest.mark.sandbox
-store = store_fixture
 
 MINUTE = 60_000
 UNTIL = START + 10 * MINUTE

@@ -22,7 +22,8 @@ from streams.identity.resolution.ownership import node_of, pair_of
 from streams.identity.resolution.profile_id import Assignment
 from tests.integration.parts import Deployment, deployment
 from tests.integration.test_pipeline import assert_live_equals, replayed, send
-from tests.support.touchpoints import CATALOGUE, START, touchpoint
+from tests.support.built_in import CATALOGUE
+from tests.support.touchpoints import START, touchpoint
 
 pytestmark = pytest.mark.sandbox
 

@@ -1,41 +1,28 @@
 """Who is who in ClickHouse: now, at an instant, by way of the dictionary, and why."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from random import Random
 
 import pytest
 
-from deploy.sandbox import ClickHouseServer
 from schemas import topics
 from schemas.encoding.record_types import IDENTITY_ASSIGNMENT, IDENTITY_LINK
 from schemas.records import IdentityLink
-from sinks.clickhouse.migrate import migrate
 from sinks.clickhouse.read.evidence import evidence_around, owners
 from streams.identity.explain import explain
-from streams.identity.policy.load import load
 from streams.identity.policy.prepare import prepare
 from streams.identity.resolution.definition import resolve
 from streams.identity.resolution.evidence import evidence_of, join
 from streams.identity.resolution.links import links_of
 from streams.identity.resolution.ownership import node_of
-from tests.integration.test_tables import Store, database
+from tests.integration.store import Store
+from tests.support.built_in import CATALOGUE, POLICY
 from tests.support.kafka_records import assignment, resolved_bytes
-from tests.support.touchpoints import CATALOGUE, START, touchpoint
+from tests.support.touchpoints import START, touchpoint
 
 pytestmark = pytest.mark.sandbox
 
 MINUTE = 60_000
-POLICY = load("", b"k" * 32, "k1")
-
-
-@pytest.fixture
-def store(clickhouse: ClickHouseServer) -> Iterator[Store]:
-    where = database(clickhouse)
-    migrate(where)
-    store = Store(where)
-    yield store
-    store.close()
 
 
 def assigned(store: Store, value: str, profile: str, version: int, minute: int, **fields: object) -> None:

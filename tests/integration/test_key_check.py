@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from deploy.ingest.key_check import require_same_key
+from deploy.ingest.key_check import AnotherKeyError, compared, require_same_key, unseen_by_this_key
 from deploy.ingest.publisher import publish
 from deploy.kafka_admin.topics import create_topics
 from deploy.sandbox import Broker
-from schemas.errors import SettingsError
+from schemas.errors import SettingsError, UnseenError
 from schemas.settings import Settings
 from streams.identity.policy.load import load
 from streams.identity.policy.policy import IdentityPolicy
@@ -83,6 +83,10 @@ def test_publish_worker_and_corrections_refuse_another_key_in_one_sentence(
         ["publish", str(events)],
         ["forget", "email:ann@shop.de", "--unseen", "--no-wait"],
         ["unlink", "email:ann@shop.de", "cookie:a", "--unseen"],
+        ["publish", str(events), "--dry-run"],
+        ["backfill", "--from", "1h", "--republish", "--dry-run"],
+        ["backfill", "--from", "1h", "--group", "loader"],
+        ["dead-letters", "replay", "--dry-run"],
     ):
         done = subprocess.run(
             [*TOUCHLINE, *arguments],
@@ -95,6 +99,38 @@ def test_publish_worker_and_corrections_refuse_another_key_in_one_sentence(
         assert done.returncode == 1, arguments
         assert done.stderr.startswith("touchline: TOUCHLINE_PSEUDONYM_KEY is not the key"), done.stderr
         assert done.stderr.count("\n") == 1
+
+
+def test_a_look_up_says_that_the_key_is_another_one_before_it_says_that_somebody_is_unknown(
+    settings: Settings,
+) -> None:
+    require_same_key(settings, policy(0))
+
+    def look_up(number: int) -> None:
+        with unseen_by_this_key(settings, policy(number)):
+            raise UnseenError("nobody is known by email:ann@shop.de")
+
+    with pytest.raises(UnseenError, match="nobody is known"):
+        look_up(0)
+    with pytest.raises(AnotherKeyError, match="is not the key that this deployment knows as 'k1'"):
+        look_up(1)
+
+
+def test_who_is_found_is_shown_whatever_the_key_and_without_a_broker() -> None:
+    with unseen_by_this_key(Settings(brokers="127.0.0.1:1"), policy(0)):
+        pass
+    with (
+        pytest.raises(UnseenError, match="nobody"),
+        unseen_by_this_key(Settings(brokers="127.0.0.1:1"), policy(0)),
+    ):
+        raise UnseenError("nobody")
+
+
+def test_what_only_compares_notes_no_key(settings: Settings) -> None:
+    assert compared(settings, policy(1))
+    require_same_key(settings, policy(0))
+    with pytest.raises(AnotherKeyError):
+        compared(settings, policy(1))
 
 
 def test_a_deployment_without_the_topic_is_told_how_to_make_it(broker: Broker) -> None:

@@ -53,7 +53,7 @@ class Batch:
         assert not rejected
         inserts: list[Any] = [*avro, *rows]
         for insert in random.sample(inserts, random.randrange(len(inserts) + 1)) if crash else inserts:
-            (store._http if insert in avro else store._writer).write(insert)
+            (store.avro if insert in avro else store.rows).write(insert)
 
 
 def deliver(store: Both, batches: list[Batch], random: Random) -> None:
@@ -159,7 +159,7 @@ def test_following_up_again_writes_nothing(both: Both) -> None:
     rows = "SELECT event_id, owner_id FROM touchpoints ORDER BY ALL"
     assert both.query(rows) == [("early", "owner"), ("early", "p1"), ("known", "owner")]
 
-    both._follow_up.run(0)
+    both.follow_up.run(0)
 
     assert both.query(rows) == [("early", "owner"), ("early", "p1"), ("known", "owner")]
 
@@ -171,7 +171,7 @@ def test_a_loader_that_dies_before_it_follows_up_leaves_an_old_owner_so_the_law_
     both.load(topics.JOURNEY_INPUTS, resolved_bytes("e1"))
     record = (topics.IDENTITY_ASSIGNMENTS, Consumed(IDENTITY_ASSIGNMENT.encode(assignment("a", "owner", 5))))
     for insert in prepare([record])[0]:
-        both._writer.write(insert)
+        both.rows.write(insert)
     assert owners(both) == {"e1": "p1"}
 
     both.load(*record[:1], record[1].value)

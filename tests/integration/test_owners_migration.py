@@ -9,7 +9,7 @@ from deploy.sandbox import ClickHouseServer
 from sinks.clickhouse.connection import connect
 from sinks.clickhouse.migrate import MIGRATIONS, migrate
 from sinks.clickhouse.write.follow_up import FollowUp
-from tests.integration.test_tables import database
+from tests.integration.store import database
 
 pytestmark = pytest.mark.sandbox
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from deploy.ingest.mapping_file import load_mapping
+from deploy.ingest.mapping.file import load_mapping
 from deploy.ingest.publisher import publish
 from deploy.ingest.touchpoint_files import read_touchpoints
 from schemas.catalogue import Catalogue

@@ -30,7 +30,8 @@ from schemas.touchpoint.json_form import to_json
 from streams.identity.policy.load import load
 from streams.identity.policy.policy import IdentityPolicy
 from streams.identity.policy.prepare import prepare
-from tests.support.touchpoints import CATALOGUE, touchpoint
+from tests.support.built_in import CATALOGUE
+from tests.support.touchpoints import touchpoint
 
 pytestmark = pytest.mark.sandbox
 
@@ -145,7 +146,7 @@ def test_memory_stays_bounded_by_waiting_for_confirmations(
     with Publisher(settings, policy) as sender:
         for number in range(100):
             sender.send(touchpoint(str(number)))
-            assert len(sender._pending) <= 10
+            assert number + 1 - sender.sent <= 10
     assert sender.sent == 100
 
 
@@ -222,6 +223,8 @@ def test_a_dry_run_needs_no_broker(tmp_path: Path) -> None:
     [
         (["none.jsonl"], "none.jsonl does not exist", 1),
         (["a.xlsx"], "not .jsonl or .csv", 1),
+        (["a.csv", "--mapping", "shop"], "shipped are debezium-customers", 1),
+        (["a.csv", "--resume"], "--resume: a dry run publishes nothing: leave it out", 1),
         (["a.csv"], "--mapping", 1),
         (["a.csv", "--mapping", "none.toml"], "none.toml cannot be read", 1),
         (["a.csv", "--mapping", "bad.toml"], "unknown key 'colums'", 1),
@@ -257,6 +260,41 @@ def test_a_missing_topic_and_another_number_of_partitions_say_what_to_do(
     fewer = Settings(brokers=settings.brokers, topic_prefix=settings.topic_prefix, partitions=2)
     with pytest.raises(SettingsError, match="TOUCHLINE_PARTITIONS"):
         publish([], fewer, policy)
+
+
+@pytest.mark.parametrize("broker", [pytest.param("kafka", marks=pytest.mark.kafka)], indirect=True)
+def test_an_import_that_is_killed_goes_on_where_the_broker_had_acknowledged(
+    settings: Settings, tmp_path: Path
+) -> None:
+    events = [to_json(touchpoint(f"e{number:05}")) for number in range(2500)]
+    first = write(tmp_path / "first.jsonl", events[:100])
+    packed = tmp_path / "second.jsonl.gz"
+    packed.write_bytes(gzip.compress("".join(json.dumps(event) + "\n" for event in events[100:]).encode()))
+    command = ["publish", first, str(packed), "--json"]
+    killed = subprocess.Popen(
+        [*TOUCHLINE, *command, "--rate", "1200"], cwd=tmp_path, stderr=subprocess.DEVNULL,
+        env={**os.environ, **settings.to_env(), "PYTHONPATH": str(Path.cwd())},
+    )  # fmt: skip
+    deadline = time.monotonic() + 30
+    while not list(tmp_path.glob(".touchline-publish-*.json")):
+        assert killed.poll() is None
+        assert time.monotonic() < deadline, "no checkpoint"
+        time.sleep(0.02)
+    time.sleep(0.2)
+    killed.kill()
+    killed.wait()
+    before = len(consumed(settings, 1))
+    assert before < 2500
+
+    done = run(settings, *command, "--resume", folder=tmp_path)
+    summary = json.loads(done.stdout)
+    assert (done.returncode, summary["sent_before"] + summary["sent"]) == (0, 2500), done.stderr
+    assert 0 < summary["sent_before"] <= before
+    assert "are sent a second time, and count once" in done.stderr
+    arrived = [event["event_id"] for _, _, event in consumed(settings, 2500)]
+    assert set(arrived) == {event["event_id"] for event in events}
+    assert len(arrived) == before + summary["sent"]
+    assert list(tmp_path.glob(".touchline-publish-*")) == []
 
 
 #: The command with less patience than a person has.

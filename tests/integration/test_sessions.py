@@ -3,30 +3,29 @@
 import csv
 import gzip
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from random import Random
 
 import pytest
 
 from deploy.kafka_admin.meanings import meanings
-from deploy.sandbox import ClickHouseServer
 from deploy.simulation.population import Population, simulate
 from schemas import topics
 from schemas.catalogue import Catalogue
 from schemas.encoding.record_types import IDENTITY_ASSIGNMENT, RESOLVED_TOUCHPOINT
 from schemas.records import Touchpoint
 from schemas.settings import Settings
-from sinks.clickhouse.migrate import migrate
 from sinks.clickhouse.write.catalogue import Meanings, put_in_force
-from streams.identity.policy.load import load
 from streams.identity.resolution.definition import own_profile
 from streams.identity.resolution.ownership import NO_VERSION, node_of
 from streams.journeys.rules.rules import JourneyRules
 from streams.journeys.state.sessions import Sessions
 from streams.replay import Owned, Replay
-from tests.integration.test_tables import ECOM, Store, database
-from tests.support.journeys import CATALOGUE, DAY, MINUTE, RULES, touchpoint
+from tests.integration.store import Store
+from tests.integration.test_tables import ECOM
+from tests.support.built_in import CATALOGUE, POLICY, RULES
+from tests.support.journeys import DAY, MINUTE, touchpoint
 from tests.support.touchpoints import START
 
 pytestmark = pytest.mark.sandbox
@@ -34,17 +33,12 @@ pytestmark = pytest.mark.sandbox
 #: Source and session id (empty for none), start, last activity, touchpoints.
 Found = tuple[str, str, int, int, int]
 Profile = tuple[str, str]
-POLICY = load("", b"a secret of more than thirty-two characters", "k1")
 
 
 @pytest.fixture
-def store(clickhouse: ClickHouseServer) -> Iterator[Store]:
-    where = database(clickhouse)
-    migrate(where)
-    put_in_force(where, meanings(Settings()))
-    store = Store(where)
-    yield store
-    store.close()
+def store(store: Store) -> Store:
+    put_in_force(store.where, meanings(Settings()))
+    return store
 
 
 def people() -> list[Touchpoint]:

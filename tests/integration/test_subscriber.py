@@ -41,6 +41,7 @@ def test_who_follows_the_signals_as_documented_holds_what_replay_says(broker, cl
                 live.wait_idle()
         live.workers[0].kill()
         live.start_worker()
+        live.wait_idle()  # an erasure retracts what was raised
         send(requests, live)  # type: ignore[arg-type]
         live.wait_idle()
 

@@ -3,14 +3,11 @@
 import csv
 import gzip
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-from clickhouse_driver import Client
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -20,16 +17,13 @@ from schemas.encoding.codec import encode
 from schemas.encoding.record_types import IDENTITY_ASSIGNMENT, JOURNEY_SIGNAL, JOURNEY_STATE
 from schemas.encoding.registry import current
 from schemas.errors import SettingsError, SinkError
-from schemas.settings import ClickHouse
-from schemas.topics import Topic
-from sinks.clickhouse.connection import connect
 from sinks.clickhouse.migrate import MIGRATIONS, check_migrated, migrate
 from sinks.clickhouse.read.query import select
 from sinks.clickhouse.write.encoding.columns import Source
 from sinks.clickhouse.write.encoding.tables import TABLES
-from sinks.clickhouse.write.follow_up import FollowUp
 from sinks.clickhouse.write.native_writer import NativeWriter
 from sinks.clickhouse.write.prepare import prepare
+from tests.integration.store import Store, database
 from tests.support.kafka_records import Consumed, assignment, example, journey, resolved_bytes, signal
 from tests.support.touchpoints import START
 
@@ -37,52 +31,6 @@ pytestmark = pytest.mark.sandbox
 
 ECOM = Path(__file__).parents[3] / "shared" / "data" / "ecom.csv.gz"
 TOPIC_OF = {name: topic for topic in topics.PUBLIC_PATH for name in topic.values if name in TABLES}
-
-
-class Store:
-    """A migrated database of a test's own."""
-
-    def __init__(self, where: ClickHouse) -> None:
-        self.where = where
-        self.client: Client = connect(where)
-        self._writer = NativeWriter(where)
-        self._follow_up = FollowUp(where)
-
-    def load(self, topic: Topic, *values: bytes | None, **more: Any) -> None:
-        records = [(topic, Consumed(value, offset=n, **more)) for n, value in enumerate(values)]
-        inserts, rejected = prepare(records)
-        assert not rejected
-        with self.followed_up():
-            for insert in inserts:
-                self._writer.write(insert)
-
-    @contextmanager
-    def followed_up(self) -> Iterator[None]:
-        """What is written within is followed up, as a batch of the loader."""
-        since = self._follow_up.now()
-        yield
-        self._follow_up.run(since)
-
-    def query(self, sql: str) -> list[tuple[Any, ...]]:
-        return self.client.execute(sql)
-
-    def close(self) -> None:
-        self.client.disconnect()
-        self._writer.close()
-        self._follow_up.close()
-
-
-def database(clickhouse: ClickHouseServer) -> ClickHouse:
-    return ClickHouse.from_url(clickhouse.url_of(f"test_{uuid.uuid4().hex[:10]}"))
-
-
-@pytest.fixture
-def store(clickhouse: ClickHouseServer) -> Iterator[Store]:
-    where = database(clickhouse)
-    migrate(where)
-    store = Store(where)
-    yield store
-    store.close()
 
 
 @pytest.mark.parametrize("name", TABLES)

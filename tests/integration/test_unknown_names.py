@@ -1,6 +1,5 @@
 """The catalogue in ClickHouse, and the names that it does not have."""
 
-import uuid
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -13,10 +12,10 @@ from schemas import topics
 from schemas.catalogue import Catalogue
 from schemas.settings import ClickHouse
 from sinks.clickhouse.connection import connect
-from sinks.clickhouse.migrate import migrate
 from sinks.clickhouse.write.catalogue import TABLES, Meanings, misspelt_erasures, put_in_force
 from sinks.clickhouse.write.native_writer import NativeWriter
 from sinks.clickhouse.write.prepare import prepare
+from tests.integration.store import migrated
 from tests.support.kafka_records import Consumed, resolved_bytes
 from tests.support.touchpoints import START
 
@@ -32,9 +31,7 @@ def store_catalogue(where: ClickHouse, catalogue: Catalogue) -> bool:
 
 @pytest.fixture
 def where(clickhouse: ClickHouseServer) -> ClickHouse:
-    where = ClickHouse.from_url(clickhouse.url_of(f"test_{uuid.uuid4().hex[:10]}"))
-    migrate(where)
-    return where
+    return migrated(clickhouse)
 
 
 @pytest.fixture
@@ -99,7 +96,7 @@ def test_what_nobody_knows_is_counted_per_source_with_the_nearest_name_that_is_k
         {"type": "order_placde", "source": "shop"},
         {"type": "order_placde", "source": "shop", "minute": 5},
         {"type": "order_placde", "source": "app"},
-        {"type": "erasure_request", "channel": "emial"},
+        {"type": "erasure_requestd", "channel": "emial"},
         {"type": "teleported", "consent": {"markting": "DENIED", "analytics": "GRANTED"}},
     )
 
@@ -108,7 +105,7 @@ def test_what_nobody_knows_is_counted_per_source_with_the_nearest_name_that_is_k
     ) == [
         ("channel", "emial", "test", 1, "email", 1),
         ("purpose", "markting", "test", 1, "marketing", 1),
-        ("type", "erasure_request", "test", 1, "erasure_requested", 2),
+        ("type", "erasure_requestd", "test", 1, "erasure_requested", 1),
         ("type", "order_placde", "app", 1, "order_placed", 1),
         ("type", "order_placde", "shop", 2, "order_placed", 1),
         ("type", "teleported", "test", 1, "", 0),
@@ -132,6 +129,14 @@ def test_a_misspelt_erasure_is_found_and_a_type_of_ones_own_that_is_called_alike
     store_catalogue(
         where, Catalogue.parse("[types]\nerasure_rejected = { component = 'service' }", "x", BUILT_IN)
     )
-    load(where, {"type": "home"}, {"type": "erasure_rejected"}, {"type": "erasure_requestd", "source": "crm"})
+    load(
+        where,
+        *({"type": name} for name in ("home", "erasure_rejected", "removed_from_cart", "gdpr_consent")),
+        {"type": "erasure_requestd", "source": "crm"},
+        {"type": "dsgvo_löschung", "source": "crm"},
+        {"type": "user_deletion", "source": "app"},
+    )
 
-    assert misspelt_erasures(where) == [("erasure_requestd", "crm", 1)]
+    assert misspelt_erasures(where) == [
+        ("dsgvo_löschung", "crm", 1), ("erasure_requestd", "crm", 1), ("user_deletion", "app", 1),
+    ]  # fmt: skip

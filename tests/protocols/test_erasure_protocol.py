@@ -5,9 +5,6 @@ the schedule draws, files are published twice, and agents lose their memory and 
 """
 
 from collections import defaultdict
-from collections.abc import Coroutine
-from contextlib import suppress
-from dataclasses import dataclass
 from random import Random
 from typing import Any
 
@@ -19,54 +16,28 @@ from schemas.encoding.codec import decode
 from schemas.encoding.record_types import IDENTITY_CORRECTION, IDENTITY_LINK, TOUCHPOINT, TRANSFER
 from schemas.keys import identifier_key, partition_of, profile_key, tenant_key
 from schemas.records import IdentityCorrection, Touchpoint
-from schemas.settings import Settings
 from schemas.touchpoint.events import event_id_of
 from streams.identity.agent import Identity
-from streams.identity.policy.load import load
 from streams.identity.policy.prepare import prepare
 from streams.identity.resolution.links import links_of
 from streams.identity.state import IdentityState
 from streams.journeys.partition import JourneyPartition
-from streams.journeys.rules.rules import JourneyRules
 from streams.journeys.timeline.effects import Effects
 from streams.journeys.timeline.timeline import Timeline
 from streams.replay import Replay
-from streams.runtime.app import WorkerApp
 from streams.runtime.transaction import FetchTransaction
 from streams.stitch.agent import Stitch
 from streams.stitch.stitching import StitchState
+from tests.support.agents import Record, at_once, worker_app
+from tests.support.built_in import CATALOGUE, POLICY, RULES
 from tests.support.copies import EXAMPLES, NODES, counting, drawn_events, identifiers
 from tests.support.copies import events_of as copies_of
-from tests.support.touchpoints import CATALOGUE, START, touchpoint
+from tests.support.touchpoints import START, touchpoint
 from tests.support.transactions import transaction_over
 
-POLICY = load("", b"a secret of more than thirty-two characters", "k1")
 PARTITIONS = 7
-APP = WorkerApp(Settings())
-APP.topic_partitions = {topic.name: PARTITIONS for topic in topics.ALL}
-RULES = JourneyRules.load("")
+APP = worker_app(partitions=PARTITIONS)
 STITCH, IDENTITY = Stitch(APP, POLICY, CATALOGUE), Identity(APP, POLICY)
-
-
-@dataclass
-class Record:
-    """A consumed Kafka record."""
-
-    key: bytes
-    value: bytes | None
-    headers: Any = None
-    partition: int = 0
-    offset: int = 0
-    topic: str = ""
-    timestamp: int = 0
-    timestamp_type: int = 0
-
-
-def at_once(work: Coroutine[Any, Any, None]) -> None:
-    """Run what only gives others their turn, without others."""
-    with suppress(StopIteration):
-        while True:
-            work.send(None)
 
 
 class World:
@@ -91,10 +62,10 @@ class World:
         identifier, prepared = prepare(event, POLICY, CATALOGUE)
         key = identifier_key("default", identifier)
         for _ in range(self.random.choice([1, 1, 1, 2])):
-            self.touchpoints.append(Record(key, TOUCHPOINT.encode(prepared)))
+            self.touchpoints.append(Record(key=key, value=TOUCHPOINT.encode(prepared)))
 
     def correct(self, correction: IdentityCorrection) -> None:
-        self.links.append(Record(tenant_key("default"), IDENTITY_CORRECTION.encode(correction)))
+        self.links.append(Record(key=tenant_key("default"), value=IDENTITY_CORRECTION.encode(correction)))
 
     def run(self) -> "World":
         for _ in range(50_000):
@@ -153,11 +124,11 @@ class World:
             timeline.move(message["assignment"], effects)
         for event in effects.evidence if self.resend else ():
             for link in links_of(event, event["identifiers"]):
-                self.links.append(Record(tenant_key("default"), IDENTITY_LINK.encode(link)))
+                self.links.append(Record(key=tenant_key("default"), value=IDENTITY_LINK.encode(link)))
         self.inputs += effects.forwards
         self.stitched += [value for _, value in effects.forwards]
         self.changelogs["journeys", 0] += [
-            Record(*change) for change in self.journeys.changelog(key, effects)
+            Record(key=name, value=value) for name, value in self.journeys.changelog(key, effects)
         ]
         self.inputs += [(one["profile_id"], TRANSFER.encode(one)) for one in effects.transfers]
 
@@ -166,20 +137,20 @@ class World:
             for key, value, headers in records:
                 if topic == topics.IDENTITY_LINKS.name:
                     self.links_published += 1
-                    self.links.append(Record(key, value))
+                    self.links.append(Record(key=key, value=value))
                 elif topic == topics.JOURNEY_INPUTS.name:
                     self.inputs.append((key.decode().partition("/")[2], value))
                     self.stitched.append(value)
                 elif topic == topics.IDENTITY_ASSIGNMENTS.name:
-                    self.published.append(Record(key, value, headers))
-                    self.assignments[partition].append(Record(key, value, headers))
+                    self.published.append(Record(key=key, value=value, headers=headers or ()))
+                    self.assignments[partition].append(Record(key=key, value=value, headers=headers or ()))
                 elif topic == topics.PROFILE_CHANGES.name:
                     self.changes.append(decode(value)[1])
                 else:
                     raise AssertionError(topic)
         for (_, partition), records in fetch.changes.records.items():
             where = partition if agent == "stitch" else 0
-            self.changelogs[agent, where] += [Record(key, value) for key, value, _ in records]
+            self.changelogs[agent, where] += [Record(key=key, value=value) for key, value, _ in records]
 
     def restart(self) -> None:
         """Somebody crashes and reads its changelog, compacted or not."""

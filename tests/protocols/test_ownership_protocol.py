@@ -10,11 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.encoding.codec import encode as encode_record
-from schemas.encoding.codec import encode_resolved
 from schemas.encoding.record_types import RESOLVED_TOUCHPOINT
+from schemas.encoding.splicing import encode_resolved
 from schemas.records import IdentityAssignment, Touchpoint
 from streams.identity.outputs import Cause, assignments_of, moves_of
-from streams.identity.policy.load import load
 from streams.identity.policy.prepare import prepare
 from streams.identity.resolution.components import TenantIdentities
 from streams.identity.resolution.definition import own_profile
@@ -22,11 +21,10 @@ from streams.identity.resolution.links import links_of
 from streams.identity.resolution.ownership import NO_VERSION, node_of, owner_at
 from streams.journeys.timeline.effects import Effects
 from streams.journeys.timeline.timeline import Timeline
+from tests.support.built_in import CATALOGUE, POLICY
 from tests.support.copies import EXAMPLES, counting, drawn_events
 from tests.support.copies import events_of as copies_of
-from tests.support.touchpoints import CATALOGUE, touchpoint
-
-POLICY = load("", b"a secret of more than thirty-two characters", "k1")
+from tests.support.touchpoints import touchpoint
 
 
 class World:

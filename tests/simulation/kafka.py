@@ -3,21 +3,8 @@
 from bisect import bisect_left
 from dataclasses import dataclass, field
 
-Place = tuple[str, int]  #: topic, partition
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """What an agent sees of aiokafka's ConsumerRecord."""
-
-    topic: str
-    partition: int
-    offset: int
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
-    headers: tuple[tuple[str, bytes], ...] = ()
-    timestamp_type: int = 0
+from schemas.topics import TOUCHPOINTS
+from tests.support.agents import Place, Record, assert_named
 
 
 @dataclass
@@ -41,6 +28,8 @@ class Kafka:
         return self.logs.setdefault(place, Log())
 
     def append(self, place: Place, key: bytes | None, value: bytes | None, headers=()) -> int:
+        if place[0] != TOUCHPOINTS.name:  # sources write what they like
+            assert_named(place[0], value)
         log = self.log(place)
         self.now += 1
         log.records.append(Record(*place, log.end, self.now, key, value, tuple(headers or ())))

@@ -14,8 +14,9 @@ from streams.journeys.timeline.horizon_summary import fold_timeline
 from streams.journeys.timeline.timeline import Timeline
 from streams.replay import Replay
 from tests.simulation.kafka import Kafka
-from tests.simulation.worker import CATALOGUE, POLICY, RULES, Worker
+from tests.simulation.worker import Worker
 from tests.simulation.world import World
+from tests.support.built_in import CATALOGUE, POLICY, RULES
 from tests.support.subscriber import Subscriber
 
 Held = dict[str, dict[str, Rank]]  #: profile → event → which of its copies counts

@@ -10,13 +10,14 @@ import pytest
 from schemas.records import Touchpoint
 from streams.journeys import cache
 from streams.journeys.agent import IDLE_SECONDS
-from streams.journeys.compression import Packer
+from streams.journeys.compression import JourneyCompressor
 from streams.journeys.journey import Journey
 from tests.simulation.oracle import problems
 from tests.simulation.plan import Plan
 from tests.simulation.schedules import drawn, judge, shrunk
-from tests.simulation.worker import RULES, Without
+from tests.simulation.worker import Without
 from tests.simulation.world import World
+from tests.support.built_in import RULES
 from tests.support.journeys_of import fed, long_journey
 from tests.support.touchpoints import touchpoint
 
@@ -32,22 +33,22 @@ def test_every_schedule_ends_as_the_definition_says(first: int) -> None:
         assert failure is None, f"seed {seed}\n{shrunk(failure, tries=300)}"
 
 
-def test_it_makes_no_difference_that_every_timeline_is_packed_between_two_uses(
+def test_it_makes_no_difference_that_every_timeline_is_compressed_between_two_uses(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(cache, "WARM", 0)
-    monkeypatch.setattr(cache, "PACKER", packer())
-    unpacked = mock.Mock(side_effect=cache.PACKER.unpack)
-    monkeypatch.setattr(cache.PACKER, "unpack", unpacked)
+    monkeypatch.setattr(cache, "COMPRESSOR", compressor())
+    decompressed = mock.Mock(side_effect=cache.COMPRESSOR.decompress)
+    monkeypatch.setattr(cache.COMPRESSOR, "decompress", decompressed)
     for seed in range(100):
         failure = judge(drawn(seed))
         assert failure is None, f"seed {seed}\n{shrunk(failure, tries=300)}"
-    assert unpacked.call_count > 100
+    assert decompressed.call_count > 100
 
 
-def packer() -> Packer:
+def compressor() -> JourneyCompressor:
     """One that has learnt."""
-    found = Packer()
+    found = JourneyCompressor()
     found.learn([Journey(fed(long_journey(seed, 8), RULES)) for seed in range(80)])
     return found
 

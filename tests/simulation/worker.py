@@ -3,33 +3,17 @@
 from collections import deque
 from collections.abc import Awaitable, Callable, Generator, Iterable
 from enum import Enum
-from functools import cache
-from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
-import faust
-from faust.types import TP
-
 from schemas import topics
-from schemas.catalogue import Catalogue
-from schemas.settings import Settings
-from streams.accounts.agent import Accounts
-from streams.identity.agent import Identity
-from streams.identity.policy.load import load
-from streams.journeys.agent import Journeys
 from streams.journeys.changelog_keys import Kind
-from streams.journeys.rules.rules import JourneyRules
 from streams.runtime import state as table
 from streams.runtime.offset_tracker import Fetch, OffsetTracker
 from streams.runtime.publisher import Outbox
-from streams.stitch.agent import Stitch
-from tests.simulation.kafka import Kafka, Place
+from tests.simulation.kafka import Kafka
+from tests.support.agents import AgentApp, FetchEvent, FetchStream, Place, Record, recover
 
-POLICY = load("", b"a secret of more than thirty-two characters", "k1")
-CATALOGUE = Catalogue.load("")
-RULES = JourneyRules.load("")
-SETTINGS = Settings()
 BUFFERED = 4  #: fetches that wait for an agent, as stream_buffer_maxsize
 CLOCK_SECONDS = 1_800_000_000.0
 
@@ -68,32 +52,21 @@ class Waiting:
         return (yield self)
 
 
-class Stream:
+class Stream(FetchStream):
     """What an agent reads."""
-
-    def noack(self) -> "Stream":
-        return self
-
-    def events(self) -> "Stream":
-        return self
-
-    def __aiter__(self) -> "Stream":
-        return self
 
     def __anext__(self) -> Awaitable[Any]:
         return Waiting(None)
 
 
-class Event:
-    """A fetch on its way through an agent."""
+class Event(FetchEvent):
+    """A fetch on its way through an agent; the tracker learns when it is done."""
 
     def __init__(self, records: list[Any], fetch: Fetch) -> None:
-        last = records[-1]
-        self.message = SimpleNamespace(partition=last.partition, offset=last.offset)
-        self.value = records
+        super().__init__(records, self._done)
         self.fetch = fetch
 
-    def ack(self) -> None:
+    def _done(self) -> None:
         self.fetch.done = True
 
 
@@ -133,54 +106,23 @@ class Task:
         self._coroutine.close()
 
 
-@cache
-def faust_app() -> faust.App:
-    """For the tables, which ask it for names and settings."""
-    return faust.App(topics.WORKER_GROUP, store="memory://", web_enabled=False)
-
-
-class App:
-    """What the agents need of a WorkerApp."""
-
-    rebalancing = in_recovery = False
+class App(AgentApp):
+    """The agents' application: it stops them at every publication."""
 
     def __init__(self, kafka: Kafka, without: Without) -> None:
-        self.settings = SETTINGS
-        self.publisher = self.tables = self.log_reader = self
+        super().__init__(kafka.partitions)
         self._kafka = kafka
-        self.topic_partitions = {topic.name: kafka.partitions for topic in topics.ALL}
-        self.states: list[Any] = []
-        self.agents: list[tuple[str, str, Any]] = []
-        self.timers: list[Any] = []
         self.committed: dict[Place, int] = {}  #: as this worker knows
         self.beside: list[Task] = []  #: what goes on beside the agents
         self._held: Outbox | None = None
         self._without = without
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(faust_app(), name)
-
-    def add(self, table: Any) -> None:
-        self.states.append(table)
-
-    def fetch_agent(self, topic: topics.Topic, name: str, process: Any) -> None:
-        self.agents.append((name, topic.name, process))
-
-    def timer(self, interval: float) -> Any:
-        assert interval > 0
-        return self.timers.append
-
-    def outbox(self) -> Outbox:
-        return Outbox(self.topic_partitions)
-
     async def ends(self, topic: str, partitions: Iterable[int]) -> dict[int, int]:
-        """The log reader's."""
         if self._without is Without.FOREIGN_WRITES:
             return {}
         return {partition: self._kafka.log((topic, partition)).end for partition in partitions}
 
     async def read(self, topic: str, partition: int, start: int) -> list[Any]:
-        """The log reader's."""
         return self._kafka.read((topic, partition), start, 1 << 30)
 
     def committed_offset(self, topic: str, partition: int) -> int:
@@ -239,11 +181,7 @@ class Worker:
         )
         self._without = without
         self.app = App(kafka, without)
-        app: Any = self.app
-        Stitch(app, POLICY, CATALOGUE, clock=clock)
-        Identity(app, POLICY)
-        self.journeys = Journeys(app, CATALOGUE, RULES, clock=clock)
-        Accounts(app, RULES)
+        self.journeys = self.app.start(clock)
         self.tasks = [Task(name, topic, process(Stream())) for name, topic, process in self.app.agents]
         self.timer: Task | None = None
 
@@ -322,28 +260,13 @@ class Worker:
         # collecting the garbage of a whole interpreter takes longer than everything else here
         with mock.patch.object(table, "freeze_live_objects"):
             for state in self.app.states:
-                self._recover(state)
+                recover(state, self.owned, self._read, self.generation)
 
-    def _recover(self, state: Any) -> None:
-        parts = {TP(state.topic_name, partition) for partition in self.owned}
-        _finish(state.on_rebalance(parts, set(), set(), self.generation))
-        for part in parts:
-            read = state.persisted_offset(part)
-            records = self.kafka.read(tuple(part), 0 if read is None else read + 1, 1 << 30)
-            if records:
-                message = SimpleNamespace(partition=part.partition, offset=records[-1].offset)
-                state.apply_changelog_batch([SimpleNamespace(message=message, value=records)])
-        _finish(state.on_recovery_completed(parts, set()))
+    def _read(self, place: Place, start: int) -> list[list[Record]]:
+        records = self.kafka.read(place, start, 1 << 30)
+        return [records] if records else []
 
     def crash(self) -> None:
         """Forget everything."""
         for task in self.all_tasks():
             task.close()
-
-
-def _finish(coroutine: Any) -> None:
-    try:
-        coroutine.send(None)
-    except StopIteration:
-        return
-    raise AssertionError("it waits for something")

@@ -9,10 +9,11 @@ from schemas.records import Touchpoint
 from streams.identity.policy.prepare import prepare
 from streams.journeys.agent import IDLE_SECONDS
 from streams.runtime.foreign_writes import LOOKS
-from tests.simulation.kafka import Kafka, Place, described
+from tests.simulation.kafka import Kafka, described
 from tests.simulation.plan import Plan
-from tests.simulation.worker import CLOCK_SECONDS, POLICY, Task, Without, Worker
-from tests.support.touchpoints import CATALOGUE
+from tests.simulation.worker import CLOCK_SECONDS, Task, Without, Worker
+from tests.support.agents import Place
+from tests.support.built_in import CATALOGUE, POLICY
 
 PARTITIONS = 2
 MOST_WORKERS = 3

@@ -1,11 +1,12 @@
 """A collector on loopback whose broker is a list, and which acknowledges when it is told to."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from aiohttp import ClientResponse, ClientSession, web
+from aiohttp import ClientResponse, ClientSession
 from aiokafka.errors import KafkaError
 
 from schemas.catalogue import Catalogue
@@ -102,7 +103,9 @@ def write_keys() -> WriteKeys:
 
 
 @asynccontextmanager
-async def serving(limits: Limits | None = None, keys: WriteKeys | None = None) -> AsyncIterator[Client]:
+async def serving(
+    limits: Limits | None = None, keys: WriteKeys | None = None, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[Client]:
     """A collector with a broker of its own; both clocks stand still."""
     limits = limits or Limits()
     broker = Broker()
@@ -119,12 +122,14 @@ async def serving(limits: Limits | None = None, keys: WriteKeys | None = None) -
     )
     runner = collector.runner()
     await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    server = await collector.connections.listen(runner, "127.0.0.1", 0, tls)
+    host, port = server.sockets[0].getsockname()
     async with ClientSession() as session:
-        client = Client(session, "http://{}:{}".format(*runner.addresses[0][:2]), broker, intake)
+        client = Client(session, f"http://{host}:{port}", broker, intake)
         try:
             yield client
         finally:
             broker.open.set()
+            server.close()
             await runner.cleanup()
             await intake.stop()

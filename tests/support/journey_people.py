@@ -5,10 +5,9 @@ from typing import Any
 
 from deploy.screens.journey.context import Context, context
 from deploy.screens.journey.facts import Facts, OpenIssue, Promise, RaisedSignal, Touch
-from schemas.catalogue import Catalogue
+from tests.support.built_in import CATALOGUE
 from tests.support.touchpoints import START
 
-CATALOGUE = Catalogue.load()
 MINUTE = 60_000
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR

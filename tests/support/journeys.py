@@ -3,17 +3,14 @@
 from collections.abc import Iterable
 from typing import Any
 
-from schemas.catalogue import Catalogue
 from schemas.records import JourneyState, Touchpoint
 from streams.journeys.rules.rules import JourneyRules
 from streams.journeys.state.fold import Fold
 from streams.journeys.state.instants import advance_all
 from streams.journeys.state.signals import Signal
+from tests.support.built_in import CATALOGUE, RULES
 from tests.support.touchpoints import START
 from tests.support.touchpoints import touchpoint as plain
-
-CATALOGUE = Catalogue.load()
-RULES = JourneyRules.load()
 
 MINUTE = 60_000
 HOUR = 60 * MINUTE

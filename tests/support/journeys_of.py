@@ -11,7 +11,8 @@ from schemas.records import IdentityAssignment, ResolvedTouchpoint, Touchpoint
 from streams.identity.resolution.ownership import NO_VERSION
 from streams.journeys.timeline.effects import Effects
 from streams.journeys.timeline.timeline import Timeline
-from tests.support.journeys import CATALOGUE, touchpoint
+from tests.support.built_in import CATALOGUE
+from tests.support.journeys import touchpoint
 
 #: The machine may be busy: a law is about values, never about time.
 law = settings(

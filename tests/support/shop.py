@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from deploy.ingest.mapping import ColumnMapping
-from deploy.ingest.mapping_file import parse_mapping
+from deploy.ingest.mapping.file import parse_mapping
+from deploy.ingest.mapping.row_events import SourceMapping
 from schemas.touchpoint.json_form import from_json
 from tests.support.touchpoints import START
 
@@ -30,10 +30,10 @@ ROW = {
 }  # fmt: skip
 
 
-def mapping(change: str = "", to: str = "") -> ColumnMapping:
+def mapping(change: str = "", to: str = "") -> SourceMapping:
     assert change in GOOD
     return parse_mapping(GOOD.replace(change, to, 1) if change else GOOD, "m.toml")
 
 
-def read(which: ColumnMapping, **cells: str) -> dict[str, Any]:
+def read(which: SourceMapping, **cells: str) -> dict[str, Any]:
     return dict(from_json(which.apply({**ROW, **cells}), START))

@@ -2,13 +2,10 @@
 
 from typing import Any
 
-from schemas.catalogue import Catalogue
 from schemas.records import Touchpoint
 
 #: 2026-01-01T00:00:00Z
 START = 1_767_225_600_000
-#: The built-in one.
-CATALOGUE = Catalogue.load()
 
 
 def touchpoint(

@@ -177,3 +177,17 @@ def test_only_comments_and_docstrings_of_code_are_read() -> None:
     code = '"""Of the module."""\n\nname = "nowhere.py"  # why\n\n\ndef function():\n    """Of the function."""\n'
     assert [*comments(code)] == ["# why"]
     assert {*docstrings(code)} == {"Of the module.", "Of the function."}
+
+
+PACKAGES = sorted(
+    path
+    for folder in ("schemas", "streams", "sinks", "deploy")
+    for path in (ROOT / folder).rglob("__init__.py")
+)
+
+
+@pytest.mark.parametrize("path", PACKAGES, ids=lambda path: str(path.parent.relative_to(ROOT)))
+def test_a_package_names_only_parts_that_it_has(path: Path) -> None:
+    text = ast.get_docstring(ast.parse(path.read_text())) or ""
+    parts = {part.name.removesuffix(".py") for part in path.parent.iterdir()}
+    assert set(re.findall(r"`([a-z_]+(?:\.toml)?)`", text)) - {"touchline"} <= parts  # that is the command

@@ -1,1 +1,1 @@
-"""Dead letters: find them, look at one, put what is wrong right, and send them through again."""
+"""Dead letters: list them, show one, correct the fault, and send them again."""

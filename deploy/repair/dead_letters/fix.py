@@ -23,6 +23,7 @@ from schemas.records import Touchpoint
 from schemas.toml_text import TomlText, is_texts, read_text
 from schemas.touchpoint.intake import accept
 from schemas.touchpoint.json_form import FIELDS, to_json, to_ms
+from schemas.touchpoint.names import canonical
 
 _SECTIONS: Final = ("rename", "drop", "set", "clamp")
 _MAPS: Final = ("identifiers", "attributes", "experiments", "consent")
@@ -47,6 +48,14 @@ class Fix:
             "occurred_at": touchpoint["occurred_at"],
             "received_at": touchpoint["received_at"],
         }
+        return accept(self.mend(form, touchpoint["received_at"]), touchpoint["received_at"])
+
+    def mend(self, form: dict[str, Any], received_at: int) -> dict[str, Any]:
+        """The JSON form of a touchpoint received at `received_at` (UTC ms), mended but not checked.
+
+        Its `identifiers` are a list. `form` is mutated. Raises ContractError if its times cannot be read.
+        """
+        form.setdefault(_RECEIVED, received_at)
         for source, target in self.rename.items():
             for value in _take(form, source):
                 _put(form, target, value)
@@ -55,11 +64,11 @@ class Fix:
             _take(form, path)
         form |= self.set
         self._clamp(form)
-        return accept(form, touchpoint["received_at"])
+        return form
 
     def _drops(self, identifier: Mapping[str, str]) -> bool:
         return any(
-            identifier["type"] == kind and value in (None, identifier["value"])
+            canonical(identifier["type"]) == canonical(kind) and value in (None, identifier["value"])
             for kind, value in self.drop_identifiers
         )
 
@@ -144,8 +153,9 @@ def _take(form: dict[str, Any], path: str) -> list[Any]:
     if not rest:
         return [form.pop(name)] if name in form else []
     if name == "identifiers":
-        found = [one["value"] for one in form.get(name, []) if one["type"] == rest]
-        form[name] = [one for one in form.get(name, []) if one["type"] != rest]
+        wanted = canonical(rest)
+        found = [one["value"] for one in form.get(name, []) if canonical(one["type"]) == wanted]
+        form[name] = [one for one in form.get(name, []) if canonical(one["type"]) != wanted]
         return found
     table = dict(form.get(name, {}))
     taken = [table.pop(rest)] if rest in table else []

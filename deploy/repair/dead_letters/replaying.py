@@ -1,5 +1,7 @@
 """Sends dead letters again: original bytes, key and headers, to the topic and partition where they failed first.
 
+An item that the collector refused becomes a touchpoint, if by now it can (deploy/repair/dead_letters/collected.py).
+
 Replaying is idempotent: processing a record twice ends in the same state as processing it once. A record that fails
 again becomes a new dead letter. The new letter carries the offset of the first failure, so that one run sends it once.
 """
@@ -12,6 +14,7 @@ from typing import Any, Final
 from kafka.errors import KafkaError
 
 from deploy.kafka_admin.client import TIMEOUT_MS, producer
+from deploy.repair.dead_letters.collected import Collected
 from deploy.repair.dead_letters.fix import Fix
 from deploy.repair.dead_letters.letters import Letter
 from schemas import headers
@@ -23,6 +26,7 @@ from schemas.records import DeadLetter
 from schemas.settings import Settings
 from schemas.topics import ALL, DEAD_LETTERS, TOUCHPOINTS, Topic
 from schemas.touchpoint.rules import capped, check
+from streams.collect.again import is_collected
 
 _FLUSH_EVERY: Final = 1000
 _FLUSH_SECONDS: Final = 60.0
@@ -65,11 +69,14 @@ class Replay:
         fix: Fix | None,
         fetch: Callable[[DeadLetter], bytes | None],
         schema_by_id: SchemaById | None = None,
+        collected: Collected | None = None,
     ) -> None:
         self._topics = {settings.topic(topic.name): topic for topic in ALL}
         self._fix = fix
         self._fetch = fetch
         self._schema_by_id = schema_by_id
+        self._collected = collected or Collected(settings)
+        self._touchpoints = settings.topic(TOUCHPOINTS.name)
         self.done = Replayed()
 
     def outgoing(self, letters: Iterable[Letter]) -> Iterable[Outgoing]:
@@ -89,6 +96,8 @@ class Replay:
 
     def _record(self, letter: Letter) -> Outgoing:
         body = letter.body
+        if letter.readable and is_collected(body):
+            return self._item(letter)
         topic = self._topic(letter)
         value = body["value"]
         if value is None and NOT_ENCLOSED in body["error"]:
@@ -104,6 +113,16 @@ class Replay:
         ]
         sent = [*kept, (headers.REPLAYED, letter.first_place.encode())]
         return Outgoing(body["topic"], body["partition"], body["key"], value, sent)
+
+    def _item(self, letter: Letter) -> Outgoing:
+        """The touchpoint that the item of a collector's letter is by now."""
+        try:
+            key, value, partition = self._collected.touchpoint(letter.body, self._fix)
+        except ContractError as error:
+            raise NotReplayableError(f"the collector would refuse it again: {error.reason.value}") from error
+        self.done.fixed += self._fix is not None
+        sent: list[tuple[str, bytes | None]] = [(headers.REPLAYED, letter.first_place.encode())]
+        return Outgoing(self._touchpoints, partition, key, value, sent)
 
     def _topic(self, letter: Letter) -> Topic:
         topic = self._topics.get(letter.body["topic"])

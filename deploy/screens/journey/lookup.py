@@ -7,7 +7,7 @@ from typing import Any, Final
 from clickhouse_driver import Client
 
 from deploy.screens.journey.facts import Facts, OpenIssue, Promise, RaisedSignal, Touch
-from schemas.errors import SettingsError, TouchlineError
+from schemas.errors import SettingsError, UnseenError
 from schemas.records import Identifier
 from schemas.settings import ClickHouse
 from sinks.clickhouse.connection import connect, translated
@@ -52,7 +52,7 @@ _SIGNALS: Final = """
 _ACCOUNT: Final = "SELECT * FROM accounts WHERE tenant = %(tenant)s AND account_id = %(account)s"
 
 
-class UnknownPersonError(TouchlineError):
+class UnknownPersonError(UnseenError):
     """ClickHouse knows no owner of an identifier. Response: one sentence, exit code 1."""
 
 

@@ -2,9 +2,10 @@
 
 The loader first stores an Erase: in `erasures`, and as a receipt that is not done. It marks the rows of the identifier
 as erased (sinks/clickhouse/write/owners.py), which hides them. Then the Erase's Kafka offset may be committed. A few
-seconds later the workers have answered: the loader counts and deletes the rows, and the receipt is done. A minute later
-it deletes once more, for rows that were on their way. Of rows that Kafka delivers again the loader leaves out those of
-an erased identifier, and takes it off the others, before it writes them.
+seconds later the workers have published the corrected journeys: the loader counts and deletes the rows, and the receipt
+is done. A minute later it deletes once more, for rows that were in flight. Kafka may deliver old records again. The
+loader then leaves out the rows of an erased identifier, and removes the identifier from the rows of others, before it
+writes them.
 """
 
 from collections.abc import Iterable, Iterator
@@ -25,11 +26,12 @@ from sinks.clickhouse.values import Row, moment
 _SETTINGS: Final = {"async_insert": 0, "mutations_sync": 2, "lightweight_deletes_sync": 2}
 
 _OWNED: Final = """tenant = %(tenant)s AND identifier_type = %(type)s AND identifier_value = %(value)s"""
+#: As `erased` in streams/identity/resolution/ownership.py: up to the time of the erasure, inclusive.
 _UNTIL: Final = "occurred_at <= fromUnixTimestamp64Milli(%(until)s)"
 _HELD: Final = "tenant = %(tenant)s AND profile_id IN %(profiles)s"
 
-#: Table → condition of the rows that an erasure deletes. Of the profiles that held the identifier: states that were
-#: superseded, and signals that were taken back. Should Kafka bring one back, what superseded it follows.
+#: Table → condition of the rows that an erasure deletes. Of the profiles that held the identifier it deletes superseded
+#: states and retracted signals. If Kafka delivers such a record again, the record that superseded it follows.
 DELETED: Final = {
     "touchpoints": f"{_OWNED} AND {_UNTIL}",
     "identity_links": f"""tenant = %(tenant)s AND {_UNTIL} AND (
@@ -45,7 +47,7 @@ DELETED: Final = {
 #: Which of the copies of its events counted. `touchpoint_events` keeps their hashes: no identifier is in them.
 _FORGET_VERDICTS: Final = f"DELETE FROM touchpoint_verdicts WHERE {_OWNED} AND {_UNTIL}"  # noqa: S608
 
-#: Touchpoints of others that carried the identifier, too: it is taken off them.
+#: Touchpoints of other identifiers that also carry the erased one: it is removed from them.
 _CARRIED: Final = f"""tenant = %(tenant)s AND {_UNTIL} AND NOT ({_OWNED})
     AND arrayExists(i -> i.1 = %(type)s AND i.2 = %(value)s, identifiers)"""
 _CLEAN: Final = f"""ALTER TABLE touchpoints
@@ -68,7 +70,7 @@ class Erasure:
 
     @classmethod
     def of(cls, erase: Erase) -> "Erasure | None":
-        """What the loader has to do for an Erase; None for all but the first of a request's."""
+        """The erasure that an Erase asks for; None unless it is addressed to the first profile of the request."""
         assignment = erase["assignment"]
         correction = assignment["correction"]
         if erase["profile_id"] != erase["profile_ids"][0] or correction is None:
@@ -83,7 +85,7 @@ class Erasure:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What became of a request for one identifier."""
+    """The receipt of a request for one identifier."""
 
     request_id: str
     type: str
@@ -96,7 +98,7 @@ class Receipt:
 
 @dataclass
 class Erased:
-    """The erased identifiers that this loader knows of. It writes nothing of them any more."""
+    """The erased identifiers that this loader knows. It writes no touchpoint of them up to their erasure."""
 
     _known: dict[tuple[str, str, str], tuple[int, int]] = field(default_factory=dict)  # → erased_at, version
 
@@ -116,7 +118,7 @@ class Erased:
         return any((tenant, one["type"], one["value"]) in self._known for one in identifiers)
 
     def left(self, table: str, rows: list[Row]) -> list[Row]:
-        """The rows of a table that may be written, without the erased identifiers that they carry."""
+        """The rows that may be written: not those of erased identifiers; the others without erased identifiers."""
         if not self._known:
             return rows
         if table == "touchpoints":
@@ -149,14 +151,14 @@ class Erased:
 
 
 class Eraser:
-    """Carries erasures out, one at a time; for one thread at a time. Its errors are those of the Writer."""
+    """Carries out erasures, one at a time, in one thread at a time. Raises the errors of a Writer (inserts.py)."""
 
     def __init__(self, where: ClickHouse) -> None:
         self._where = where
         self.erased = Erased()
 
     def recall(self) -> list[Erasure]:
-        """Learn what was erased before; return the requests that are not done."""
+        """Read the erasures stored by all loaders. Returns the requests that are not done."""
         with _connected(self._where) as client:
             rows = client.execute(
                 "SELECT tenant, identifier_type, identifier_value, toUnixTimestamp64Milli(erased_at), version"
@@ -177,7 +179,7 @@ class Eraser:
         ]
 
     def accept(self, erasures: Iterable[Erasure]) -> None:
-        """Store erasures: from now on views hide what they name. A request that is done stays done."""
+        """Store erasures, which views respect from now on. A request that is done stays done."""
         found = list(erasures)
         if not found:
             return
@@ -196,7 +198,7 @@ class Eraser:
                 self._write_receipt(client, one, {})
 
     def carry_out(self, erasure: Erasure) -> None:
-        """Delete what an erasure names and finish its receipt."""
+        """Delete the rows of an erasure and mark its receipt as done."""
         asked = _parameters(erasure)
         with _connected(self._where) as client:
             counts = {table: _count(client, table, condition, asked) for table, condition in DELETED.items()}

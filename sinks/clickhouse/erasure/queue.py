@@ -10,16 +10,14 @@ from schemas import topics
 from schemas.consumed import KafkaRecord
 from schemas.encoding.record_types import ERASE
 from schemas.errors import ContractError, SinkError, UnavailableError
-from schemas.settings import ClickHouse
 from schemas.topics import Topic
 from sinks.clickhouse.erasure.erasure import Erased, Eraser, Erasure
 from sinks.clickhouse.retry import until_done
 
-SETTLE_SECONDS: Final = (
-    2.0  #: from the Erase until its rows are deleted: meanwhile journeys are published anew
-)
-AGAIN_SECONDS: Final = 60.0  #: until what was still on its way is deleted, too
-RECALL_SECONDS: Final = 60.0  #: between two looks at what other loaders accepted
+#: From the Erase to the deletion of its rows. Meanwhile workers publish the corrected journeys.
+SETTLE_SECONDS: Final = 2.0
+AGAIN_SECONDS: Final = 60.0  #: from the first deletion to the second, of rows that were in flight
+RECALL_SECONDS: Final = 60.0  #: between two reads of the erasures that other loaders accepted
 
 _log = logging.getLogger("touchline.loader")
 
@@ -27,16 +25,18 @@ _log = logging.getLogger("touchline.loader")
 class ErasureQueue:
     """The erasures of one loader; `clock` counts seconds."""
 
-    def __init__(self, where: ClickHouse, clock: Callable[[], float]) -> None:
-        self._eraser = Eraser(where)
+    def __init__(self, eraser: Eraser, clock: Callable[[], float]) -> None:
+        self._eraser = eraser
         self._clock = clock
-        self._due: dict[Erasure, tuple[float, bool]] = {}  #: when, and whether once more after that
+        self._due: dict[
+            Erasure, tuple[float, bool]
+        ] = {}  #: when it is due, and whether a second deletion follows
         self._working: asyncio.Task[None] | None = None
-        self._recall_at: float | None = None  #: None: never recalled yet
+        self._recall_at: float | None = None  #: None before the first recall
 
     @property
     def erased(self) -> Erased:
-        """The erased identifiers: nothing of them may be written."""
+        """The erased identifiers."""
         return self._eraser.erased
 
     async def accept(self, records: Iterable[tuple[Topic, KafkaRecord]], give_up: asyncio.Event) -> bool:

@@ -1,5 +1,5 @@
--- Keys and partitions are made of fields of the input record that never change, so that all copies of a record
--- meet in one place and FINAL shows one. non_replicated_deduplication_window makes insert_deduplication_token work.
+-- Sorting keys and partitions use only fields that are equal in all copies of a record. So all copies have one key in one
+-- partition, and FINAL shows one of them. non_replicated_deduplication_window makes insert_deduplication_token work.
 
 CREATE TABLE IF NOT EXISTS touchpoints (
     tenant LowCardinality(String),
@@ -28,15 +28,15 @@ CREATE TABLE IF NOT EXISTS touchpoints (
     experiments Map(LowCardinality(String), String),
     link LowCardinality(String),
     attributes Map(LowCardinality(String), String),
-    checksum UInt64 COMMENT 'Of the touchpoint: the last tie-break among the copies of an event',
-    version UInt256 COMMENT 'Received first, then the smallest checksum, then the newest assignment: which row of one owner and time stays',
+    checksum UInt64 COMMENT 'Of the encoded touchpoint: the last tie-break among the copies of an event',
+    version UInt256 COMMENT 'Orders the rows of one owner and time: FINAL shows the one received first, then of the smallest checksum, then of the newest assignment',
     source_topic LowCardinality(String),
     source_partition Int32,
     source_offset UInt64,
     loaded_at DateTime64(3, 'UTC') DEFAULT now64(3),
     event UInt64 MATERIALIZED sipHash64(tenant, source, event_id) COMMENT 'The same for all copies of an event',
     copy UInt64 MATERIALIZED sipHash64(tenant, source, event_id, occurred_at, identifier_type, identifier_value)
-        COMMENT 'The same for all rows of which FINAL shows one'
+        COMMENT 'Equal for all rows among which FINAL chooses'
 )
 ENGINE = ReplacingMergeTree(version)
 PARTITION BY toYYYYMM(occurred_at)
@@ -84,13 +84,13 @@ CREATE TABLE IF NOT EXISTS identity_assignments (
 ENGINE = ReplacingMergeTree(version, is_deleted)
 ORDER BY (tenant, identifier_type, identifier_value)
 SETTINGS non_replicated_deduplication_window = 1000
-COMMENT 'Whose each identifier is now; read with FINAL';
+COMMENT 'The present owner of each identifier; read with FINAL';
 
 CREATE TABLE IF NOT EXISTS profile_changes (
     tenant LowCardinality(String),
     change_id String,
     kind LowCardinality(String) COMMENT 'MERGED, SPLIT or ERASED',
-    profile_id String COMMENT 'The survivor, the one that lost members, or the one that is gone',
+    profile_id String COMMENT 'MERGED: the survivor; SPLIT: the profile that lost identifiers; ERASED: the profile that is gone',
     others Array(String),
     rule LowCardinality(String),
     event_id String,
@@ -188,12 +188,12 @@ COMMENT 'Every published state of every journey; read journeys';
 CREATE TABLE IF NOT EXISTS journey_signals (
     tenant LowCardinality(String),
     profile_id String,
-    signal_id String COMMENT 'Of one signal of one profile',
-    subject_id String COMMENT 'Of what it is about: the same under whichever profile',
+    signal_id String COMMENT 'Names one signal of one profile',
+    subject_id String COMMENT 'Names the subject of the signal: equal in every profile',
     kind LowCardinality(String),
     status LowCardinality(String) COMMENT 'RAISED or RETRACTED',
     reason LowCardinality(String) COMMENT 'Why it is retracted: CONTRADICTED, MOVED, ERASED or LET_GO',
-    successor String COMMENT 'Of one that MOVED: the profile that has what it is about now',
+    successor String COMMENT 'If MOVED: the profile that has the subject now',
     occurred_at DateTime64(3, 'UTC'),
     rule String,
     event_ids Array(String),
@@ -209,8 +209,8 @@ ORDER BY (tenant, profile_id, signal_id)
 SETTINGS non_replicated_deduplication_window = 1000
 COMMENT 'What services may act on; read signals_open, or with FINAL';
 
--- Dead letters hold personal data, so they go when their topic lets them go. The clock counts from loading:
--- recorded_at is the producer's, and a back-dated record must not vanish at once.
+-- Dead letters contain personal data, so their TTL equals the retention of their topic. The TTL counts from loaded_at:
+-- recorded_at comes from the producer, and a back-dated record would expire at once.
 CREATE TABLE IF NOT EXISTS dead_letters (
     reason LowCardinality(String),
     error String,
@@ -232,4 +232,4 @@ ENGINE = ReplacingMergeTree(source_offset)
 ORDER BY (topic, partition, offset, component)
 TTL toDateTime(loaded_at) + INTERVAL 30 DAY
 SETTINGS non_replicated_deduplication_window = 1000
-COMMENT 'Records that could not be taken, with their original bytes; read with FINAL';
+COMMENT 'Rejected records with their original bytes; read with FINAL';

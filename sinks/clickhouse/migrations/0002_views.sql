@@ -1,4 +1,5 @@
--- What analysts read. Every view reads with FINAL, so duplicates and older versions never show.
+-- Later migrations replace some of these views, 0004 first.
+-- Views for analysts. Every view reads with FINAL, so it shows no duplicates and no older versions.
 
 CREATE OR REPLACE VIEW touchpoints_current AS
 SELECT
@@ -44,7 +45,7 @@ SELECT
     sum(orders) AS orders
 FROM journeys
 GROUP BY tenant, stage
-COMMENT 'How many people are in each lifecycle stage, and how it goes for them';
+COMMENT 'Lifecycle stages: the people in each, their mean friction and sentiment, and the sum of their orders';
 
 CREATE OR REPLACE VIEW signals_open AS
 SELECT * EXCEPT (source_topic, source_partition, source_offset, loaded_at)

@@ -1,7 +1,7 @@
--- Who is who: now, at any instant, and why. docs/identity.md shows each of these at work.
+-- The owners of identifiers: now, and as published at an instant. docs/identity.md shows examples.
 
--- Every version of every assignment. published_at is part of the key: a decision that was published again after a
--- crash is a row of its own, so that the first publication never gives way to the second.
+-- Every version of every assignment. published_at is part of the sorting key: a decision that is published again after a
+-- crash gets its own row, and does not replace the first publication.
 CREATE TABLE IF NOT EXISTS identity_assignment_history (
     tenant LowCardinality(String),
     identifier_type LowCardinality(String),
@@ -12,7 +12,7 @@ CREATE TABLE IF NOT EXISTS identity_assignment_history (
     event_id String COMMENT 'The touchpoint that caused the decision',
     occurred_at DateTime64(3, 'UTC') COMMENT 'Event time of that touchpoint',
     version UInt64,
-    is_deleted UInt8 COMMENT '1: from here on the identifier was its own profile again',
+    is_deleted UInt8 COMMENT '1: from published_at on the identifier is a profile of its own',
     source_topic LowCardinality(String),
     source_partition Int32,
     source_offset UInt64,
@@ -22,7 +22,7 @@ CREATE TABLE IF NOT EXISTS identity_assignment_history (
 ENGINE = ReplacingMergeTree
 ORDER BY (tenant, identifier_type, identifier_value, version, published_at)
 SETTINGS non_replicated_deduplication_window = 1000
-COMMENT 'Every decision on whose an identifier is; read identity_at';
+COMMENT 'Every decision on the owner of an identifier; read identity_at';
 
 CREATE OR REPLACE VIEW identity_at AS
 SELECT
@@ -36,7 +36,7 @@ FROM (
     LIMIT 1 BY tenant, identifier_type, identifier_value
 )
 WHERE is_deleted = 0
-COMMENT 'Who was who as published at an instant: SELECT * FROM identity_at(at = ''2026-01-31 12:00:00'')';
+COMMENT 'The owners of identifiers as published at an instant: SELECT * FROM identity_at(at = ''2026-01-31 12:00:00'')';
 
 CREATE OR REPLACE VIEW identity_current AS
 SELECT
@@ -44,9 +44,10 @@ SELECT
     event_id, occurred_at, version
 FROM identity_assignments FINAL
 WHERE is_deleted = 0
-COMMENT 'Whose each identifier is now, and the touchpoint that decided it; an identifier without a row is its own profile';
+COMMENT 'The present owner of each identifier, and the touchpoint that decided it; an identifier without a row is a profile of its own';
 
--- The map in memory: about 190 bytes an identifier, loaded at first use (1.3 million in 1.7 s), then once a minute. `touchline migrate` puts the user into the source.
+-- A dictionary keeps identity_current in memory: about 190 bytes an identifier. ClickHouse loads it at first use (1.3
+-- million identifiers in 1.7 s), then once a minute. `touchline migrate` fills in user and password.
 CREATE OR REPLACE DICTIONARY identity_owners (
     tenant String,
     identifier_type String,

@@ -1,4 +1,4 @@
--- What was erased stays erased: rows are deleted, and as long as Kafka may bring old ones back, `erasures` hides them.
+-- Erasures. The loader deletes rows. Kafka may deliver old records again, so the views also hide what `erasures` names.
 
 CREATE TABLE IF NOT EXISTS identity_corrections (
     tenant LowCardinality(String),
@@ -7,7 +7,7 @@ CREATE TABLE IF NOT EXISTS identity_corrections (
     left_value String,
     right_type LowCardinality(String) COMMENT 'Empty for ERASE',
     right_value String,
-    occurred_at DateTime64(3, 'UTC') COMMENT 'Evidence up to this event time counts no more',
+    occurred_at DateTime64(3, 'UTC') COMMENT 'The correction removes evidence up to this event time',
     event_id String COMMENT 'The request',
     source LowCardinality(String),
     source_topic LowCardinality(String),
@@ -24,14 +24,14 @@ CREATE TABLE IF NOT EXISTS erasures (
     tenant LowCardinality(String),
     identifier_type LowCardinality(String),
     identifier_value String COMMENT 'As it is stored: a pseudonym where the policy says so',
-    erased_at DateTime64(3, 'UTC') COMMENT 'What it did up to this event time is erased',
-    profile_id String COMMENT 'Owner of what it did later, unless a newer assignment says otherwise',
+    erased_at DateTime64(3, 'UTC') COMMENT 'Its touchpoints up to this event time are erased',
+    profile_id String COMMENT 'Owner of its later touchpoints, unless there is a newer assignment',
     version UInt64,
     loaded_at DateTime64(3, 'UTC') DEFAULT now64(3)
 )
 ENGINE = ReplacingMergeTree(version)
 ORDER BY (tenant, identifier_type, identifier_value)
-COMMENT 'The identifiers that were erased, so that nothing brings them back; read with FINAL';
+COMMENT 'Erased identifiers: views hide their touchpoints; read with FINAL';
 
 CREATE TABLE IF NOT EXISTS erasure_receipts (
     tenant LowCardinality(String),
@@ -47,7 +47,7 @@ CREATE TABLE IF NOT EXISTS erasure_receipts (
 )
 ENGINE = ReplacingMergeTree(version)
 ORDER BY (tenant, request_id, identifier_type, identifier_value)
-COMMENT 'Which erasures were asked for, and what was deleted for them; read with FINAL';
+COMMENT 'Receipts: each erasure request, and the rows that were deleted for it; read with FINAL';
 
 CREATE OR REPLACE VIEW identity_links_current AS
 SELECT l.* EXCEPT (source_topic, source_partition, source_offset, loaded_at)
@@ -70,10 +70,10 @@ LEFT JOIN (
 WHERE (one.type = '' OR l.occurred_at > one.until)
     AND (other.type = '' OR l.occurred_at > other.until)
     AND (pair.type_1 = '' OR l.occurred_at > pair.until)
-COMMENT 'The evidence that counts: without what erasures and withdrawn links cut';
+COMMENT 'Links without those that erasures and withdrawals removed';
 
--- Which copy of an event counts (schemas/touchpoint/events.py). FINAL has chosen among copies of one owner and one time; few events
--- have several that are left, and only those are looked at one by one.
+-- Which copy of an event counts: defined in schemas/touchpoint/events.py. FINAL chooses among the copies of one owner and
+-- one time. Few events have more copies than that; the view compares the copies of these events only.
 CREATE OR REPLACE VIEW touchpoints_owned AS
 SELECT
     t.* EXCEPT (
@@ -136,7 +136,7 @@ FROM (
                     tenant, source, event_id, identifier_type, identifier_value, occurred_at, received_at, type,
                     identifiers, amount_minor, currency, checksum, copy, assignment_version, profile_id AS stitched_to
                 FROM touchpoints FINAL
-                -- before FINAL, which is right since the event follows from the sorting key
+                -- filters before FINAL; that changes nothing, because the sorting key determines the event
                 PREWHERE event IN (SELECT event FROM touchpoints GROUP BY event HAVING count() > 1)
             ) AS c
             LEFT JOIN (
@@ -156,10 +156,10 @@ FROM (
     WINDOW copies AS (PARTITION BY tenant, profile_id, source, event_id ORDER BY received_at, occurred_at, checksum)
 )
 WHERE number > 1
-COMMENT 'The copies of events that do not count: their profile owns another that was received first; why, and what that one says';
+COMMENT 'Copies of events that do not count, because their profile owns a copy that was received earlier; with the reason and the content of the copy that counts';
 
 CREATE OR REPLACE VIEW touchpoints_current AS
 SELECT * EXCEPT (checksum, event, copy)
 FROM touchpoints_owned
 WHERE copy NOT IN (SELECT copy FROM touchpoint_copies)
-COMMENT 'Every event once that was not erased, with the profile that owns it now; of its copies the one received first';
+COMMENT 'Every event that was not erased, once, with its present owner; of several copies the one that was received first';

@@ -1,4 +1,4 @@
--- What an operator asks first: how many of what kind, since when, and one of them to look at.
+-- An overview for operators: the number of dead letters of each kind, the first and last time, and one example.
 CREATE OR REPLACE VIEW dead_letter_kinds AS
 SELECT
     reason,

@@ -3,13 +3,13 @@
 
 CREATE TABLE IF NOT EXISTS catalogue_types (
     name String,
-    alias_of String COMMENT 'The type that this is another name of; empty for a type. Touchpoints carry the type',
+    alias_of String COMMENT 'If the name is an alias: its type, which touchpoints carry; else empty',
     component LowCardinality(String),
-    stage LowCardinality(String) COMMENT 'Lifecycle stage; empty if the type says nothing about that',
+    stage LowCardinality(String) COMMENT 'Lifecycle stage; empty if the type does not change it',
     direction LowCardinality(String) COMMENT 'inbound, outbound or internal',
     friction Float64 COMMENT 'Weight, 0-10',
     moment LowCardinality(String) COMMENT 'ouch, wow or empty',
-    effect LowCardinality(String) COMMENT 'What it does to carts, orders and cases; empty for nothing',
+    effect LowCardinality(String) COMMENT 'Its effect on carts, orders and cases; empty for none',
     is_deleted UInt8,
     loaded_at DateTime64(3, 'UTC') DEFAULT now64(3)
 )
@@ -19,8 +19,8 @@ COMMENT 'Touchpoint types of the catalogue in force, and their other names; read
 
 CREATE TABLE IF NOT EXISTS catalogue_channels (
     name String,
-    alias_of String COMMENT 'The channel that this is another name of; empty for a channel',
-    kind LowCardinality(String) COMMENT 'human: a person at our end; or digital',
+    alias_of String COMMENT 'If the name is an alias: its channel; else empty',
+    kind LowCardinality(String) COMMENT 'human (an employee answers) or digital',
     is_deleted UInt8,
     loaded_at DateTime64(3, 'UTC') DEFAULT now64(3)
 )
@@ -45,16 +45,16 @@ CREATE TABLE IF NOT EXISTS journey_settings (
 )
 ENGINE = ReplacingMergeTree(loaded_at, is_deleted)
 ORDER BY name
-COMMENT 'The journey rules in force, as far as views need them; read with FINAL';
+COMMENT 'Those journey rules in force that views use; read with FINAL';
 
 CREATE OR REPLACE VIEW unknown_names AS
 WITH
     known AS (
-        SELECT 'type' AS kind, name FROM catalogue_types FINAL WHERE is_deleted = 0
+        SELECT 'type' AS kind, name, if(alias_of = '', name, alias_of) AS means FROM catalogue_types FINAL WHERE is_deleted = 0
         UNION ALL
-        SELECT 'channel' AS kind, name FROM catalogue_channels FINAL WHERE is_deleted = 0
+        SELECT 'channel' AS kind, name, if(alias_of = '', name, alias_of) AS means FROM catalogue_channels FINAL WHERE is_deleted = 0
         UNION ALL
-        SELECT 'purpose' AS kind, name FROM catalogue_purposes FINAL WHERE is_deleted = 0
+        SELECT 'purpose' AS kind, name, name AS means FROM catalogue_purposes FINAL WHERE is_deleted = 0
     ),
     unknown AS (
         SELECT tenant, kind, name, source, count() AS touchpoints, min(occurred_at) AS first_at, max(occurred_at) AS last_at
@@ -70,7 +70,7 @@ WITH
         GROUP BY tenant, kind, name, source
     ),
     distances AS (
-        SELECT unknown.kind AS kind, unknown.name AS name, known.name AS near,
+        SELECT unknown.kind AS kind, unknown.name AS name, known.means AS near,
             damerauLevenshteinDistance(unknown.name, known.name) AS distance
         FROM (SELECT DISTINCT kind, name FROM unknown) AS unknown
         INNER JOIN known ON known.kind = unknown.kind
@@ -93,4 +93,4 @@ SELECT
     nearest.least AS distance
 FROM unknown
 LEFT JOIN nearest ON nearest.kind = unknown.kind AND nearest.name = unknown.name
-COMMENT 'Types, channels and consent purposes that the catalogue does not name, per source, and the nearest name that it does (empty, distance 0: none is near)';
+COMMENT 'Types, channels and consent purposes that the catalogue does not name, per source, with the nearest name of the catalogue (empty and distance 0 if none is near)';

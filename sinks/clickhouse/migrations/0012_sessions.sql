@@ -1,8 +1,8 @@
--- Sessions by the definition of streams/journeys/state/sessions.py: what the journey state counts, from the touchpoints.
+-- Sessions, from touchpoints, by the definition of streams/journeys/state/sessions.py: those that the journey state counts.
 
--- A touchpoint that is not inbound belongs to no session. Those that a source named are one session by
--- (source, session_id); all others of a profile are one as long as no pause exceeds the gap. A session ends at the
--- cap after its start: the next touchpoint begins another.
+-- Only inbound touchpoints belong to sessions. Touchpoints with a session_id form one session for each
+-- (source, session_id). The other touchpoints of a profile form one session until a pause exceeds the gap. A session ends
+-- at the cap after its start: the next touchpoint begins another.
 CREATE OR REPLACE VIEW sessions AS
 WITH
     (SELECT groupArray(name) FROM catalogue_types FINAL WHERE is_deleted = 0 AND direction != 'inbound') AS not_inbound,
@@ -63,4 +63,4 @@ FROM (
         GROUP BY tenant, profile_id, source, session_id, run
     )
 )
-COMMENT 'Visits and conversations, as the journey state counts them; source and session_id are empty for those that no source named; number counts from 1, types are in order of time';
+COMMENT 'Visits and conversations, as the journey state counts them; source and session_id are empty for sessions without a session_id; number counts from 1, types are in order of time';

@@ -1,8 +1,8 @@
--- Channel switches by the definition of streams/journeys/state/channels.py: what the journey state counts.
+-- Channel switches by the definition of streams/journeys/state/channels.py, as the journey state counts them.
 
--- Only inbound touchpoints count. Of touchpoints of one time the channel that was used last comes first, then the other
--- channels by name (streams/journeys/state/instants.py). A time that repeats the one channel of the time before it
--- switches nothing, so it is left out before the fold. Unlike the state, the view counts late touchpoints, too.
+-- Only inbound touchpoints count. Touchpoints of one time are ordered by channel: the channel in use first, then the other
+-- channels by name (streams/journeys/state/instants.py). A time whose only channel is that of the time before contains no
+-- switch and is left out before the fold. Unlike the state, the view also counts late touchpoints.
 CREATE OR REPLACE VIEW profile_channel_switches AS
 WITH
     (SELECT groupArray(name) FROM catalogue_types FINAL WHERE is_deleted = 0 AND direction != 'inbound') AS not_inbound,

@@ -1,1 +1,1 @@
-"""Questions to ClickHouse."""
+"""Queries of commands and screens: single statements, the evidence of identifiers, everything about one person."""

@@ -11,16 +11,16 @@ from schemas.records import Identifier, IdentityCorrection, IdentityLink
 from schemas.settings import ClickHouse
 from sinks.clickhouse.connection import connect, translated
 
-#: Links that one answer may be made of; a person has a handful, a call centre's number ten thousand.
+#: Limit of the links in one answer. A person has a handful, a call centre's number ten thousand.
 MAX_LINKS: Final = 1_000_000
 
-_AT_ONCE: Final = 500  # identifiers of one question: they stand in its text
-_QUESTION_BYTES: Final = 4 * 1024 * 1024
+_AT_ONCE: Final = 500  #: identifiers of one query, whose text contains them
+_QUERY_BYTES: Final = 4 * 1024 * 1024  #: limit of a query's text
 
 _Node = tuple[str, str]
 
-#: Each side has its own condition, so that the left one uses the key and the right one its index. Of a pair there are
-#: few rows, since stitch sends only evidence that is new.
+#: Two SELECTs, because the condition on the left side uses the sorting key and the one on the right side an index.
+#: A pair has few rows: stitch publishes a link only if its evidence is new.
 _LINKS: Final = """
     SELECT left_type, left_value, right_type, right_value, kind, toUnixTimestamp64Milli(occurred_at), event_id, source
     FROM identity_links
@@ -46,15 +46,15 @@ _ASSIGNMENTS: Final = """
 def evidence_around(
     where: ClickHouse, tenant: str, nodes: Iterable[_Node]
 ) -> tuple[list[IdentityLink], list[IdentityCorrection]]:
-    """Every link of every identifier that links connect to `nodes`, and the corrections that may concern them.
+    """All links of the connected component of `nodes`, and the corrections that name its identifiers.
 
-    Raises SinkError beyond MAX_LINKS, UnavailableError or SettingsError if ClickHouse cannot be asked.
+    Raises SinkError if there are more than MAX_LINKS, UnavailableError or SettingsError if ClickHouse does not answer.
     """
     links: list[IdentityLink] = []
     seen: set[tuple[Any, ...]] = set()
     known = set(nodes)
     todo = sorted(known)
-    client = connect(where, {"max_query_size": _QUESTION_BYTES})
+    client = connect(where, {"max_query_size": _QUERY_BYTES})
     try:
         with translated(where):
             while todo:
@@ -75,7 +75,7 @@ def evidence_around(
 
 
 def owners(where: ClickHouse, tenant: str, nodes: Iterable[_Node]) -> dict[_Node, str]:
-    """Whose identifiers are now, according to ClickHouse; those that it has no assignment of are missing."""
+    """The present owner of each identifier. The result lacks identifiers that ClickHouse has no assignment of."""
     client = connect(where)
     try:
         with translated(where):

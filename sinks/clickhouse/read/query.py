@@ -1,4 +1,4 @@
-"""Read-only questions to ClickHouse."""
+"""Read-only statements, with the server's errors in one sentence."""
 
 import re
 from typing import Final
@@ -9,10 +9,10 @@ from schemas.errors import SinkError
 from schemas.settings import ClickHouse
 from sinks.clickhouse.connection import connect, reason, translated
 
-#: Statements cannot write, and cannot switch that off.
+#: With this setting a statement can neither write nor change settings.
 READ_ONLY: Final = {"readonly": 1}
 
-LONGEST: Final = 300  #: characters of the server's sentence
+LONGEST: Final = 300  #: characters that an error shows of the server's message
 NEAR: Final = 30  #: characters of the statement that an error shows
 
 _READ_ONLY_CODE: Final = 164
@@ -20,10 +20,10 @@ _SYNTAX: Final = re.compile(r"Syntax error.*?: failed at position (?P<position>\
 
 
 def select(where: ClickHouse, sql: str) -> tuple[list[str], list[tuple[object, ...]]]:
-    """Column names and rows of one statement, as the driver reads them: times are aware datetimes.
+    """Run one statement. Returns the column names and the rows; times are datetimes with a time zone.
 
-    Raises SinkError with the server's own sentence if it does not accept the statement, UnavailableError or
-    SettingsError if it cannot be reached.
+    Raises SinkError with the server's message if the server refuses the statement, UnavailableError or SettingsError
+    if it does not answer.
     """
     client = connect(where)
     try:
@@ -42,7 +42,7 @@ def select(where: ClickHouse, sql: str) -> tuple[list[str], list[tuple[object, .
 
 
 def explained(sql: str, said: str) -> str:
-    """The server's sentence about a statement, cut short; of a syntax error line, column and what stands there."""
+    """The server's message about a statement, shortened. A syntax error gets line, column and the text found there."""
     found = _SYNTAX.search(said)
     if found is None:
         return said if len(said) <= LONGEST else f"{said[:LONGEST].rstrip()} …"

@@ -1,4 +1,4 @@
-"""What ClickHouse holds about one person: to find an identifier, to count before erasing, to answer access requests."""
+"""Everything about one person: look up an identifier, count rows before an erasure, answer an access request."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ _Node = tuple[str, str]
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
-#: Of what ClickHouse holds anything: touchpoints that an identifier owns and that were not erased, and its evidence.
+#: The identifiers that own touchpoints which were not erased, or that have links.
 _SEEN: Final = """
     SELECT identifier_type, identifier_value FROM touchpoints_current
     WHERE tenant = %(tenant)s AND (identifier_type, identifier_value) IN %(nodes)s
@@ -51,7 +51,7 @@ _COUNTS: Final = f"""
             AND NOT (identifier_type = %(type)s AND identifier_value = %(value)s)
             AND has(identifiers, (%(type)s, %(value)s))) AS touchpoints_of_others"""  # noqa: S608 (constants)
 
-#: Name in the answer to an access request → its rows, all columns but those of the transport.
+#: Section of the answer to an access request → the query of its rows, without the columns of Kafka offsets.
 _EVERYTHING: Final = {
     "identifiers": """
         SELECT identifier_type, identifier_value, profile_id, contested_from, contested_profile_id,
@@ -86,19 +86,19 @@ _EVERYTHING: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """An identifier of a person, as it is stored."""
+    """An identifier of a person in its stored form: normalised, and pseudonymised if the policy says so."""
 
     type: str
     value: str
     until: (
         int | None
-    )  #: event time (UTC ms, exclusive) from which on it is shared by several people; None: it is not
+    )  #: event time, UTC ms, exclusive: from then on several people share it; None if nobody else does
 
 
 class Subject:
-    """Asks ClickHouse about a tenant's people. Close it, or use it as a context manager.
+    """Queries about the people of one tenant, over one connection: a context manager, which closes it.
 
-    Raises UnavailableError, SettingsError or SinkError, as `connect` does.
+    Every method raises UnavailableError, SettingsError or SinkError, as `connect` does.
     """
 
     def __init__(self, where: ClickHouse, tenant: str) -> None:
@@ -113,16 +113,19 @@ class Subject:
         self._client.disconnect()
 
     def seen(self, nodes: Iterable[_Node]) -> set[_Node]:
-        """Which of the identifiers (as stored) ClickHouse holds anything of."""
+        """Those of the identifiers (in stored form) that ClickHouse has touchpoints or links of."""
         return {(kind, value) for kind, value in self._rows(_SEEN, nodes=tuple(nodes))}
 
     def owner(self, node: _Node) -> str | None:
-        """The profile that owns what an identifier does now; None if nothing was decided about it."""
+        """The profile that owns the identifier's present touchpoints; None if it has no assignment."""
         found = self._rows(_OWNER, type=node[0], value=node[1])
         return found[0][0] if found else None
 
     def present_profile(self, profile: str) -> str | None:
-        """The profile that a profile became by merges, itself if it was not merged; None if it has no journey."""
+        """The profile that a profile was merged into, through any number of merges; itself if it was not merged.
+
+        None if that profile has no journey.
+        """
         followed = {profile}
         while not self._rows(_EXISTS, profile=profile):
             found = self._rows(_MERGED, profile=profile)
@@ -144,12 +147,15 @@ class Subject:
         ]
 
     def counts(self, kind: str, value: str, until: int) -> dict[str, int]:
-        """How many rows erasing an identifier up to an event time (UTC ms, inclusive) would delete or clean."""
+        """The number of rows that an erasure up to an event time (UTC ms, inclusive) would delete, by table.
+
+        `touchpoints of others` keep their row and lose the identifier.
+        """
         rows = self._rows(_COUNTS, type=kind, value=value, until=until)
         return dict(zip(("touchpoints", "identity_links", "touchpoints of others"), rows[0], strict=True))
 
     def everything(self, profile: str, nodes: Iterable[_Node]) -> dict[str, list[dict[str, Any]]]:
-        """Every row about a profile and its identifiers, by table."""
+        """Every row about a profile and its identifiers, by section of `_EVERYTHING`."""
         asked = tuple(nodes) or (("", ""),)
         return {name: self._records(sql, profile=profile, nodes=asked) for name, sql in _EVERYTHING.items()}
 

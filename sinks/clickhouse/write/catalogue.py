@@ -1,4 +1,4 @@
-"""Puts the catalogue and the journey rules in force in ClickHouse: views go by them, and analysts can join them."""
+"""Stores the catalogue and the journey rules in ClickHouse, where views use them and analysts can join them."""
 
 from dataclasses import dataclass
 from typing import Any, Final
@@ -7,6 +7,7 @@ from clickhouse_driver import Client
 
 from schemas.catalogue import Catalogue
 from schemas.settings import ClickHouse
+from schemas.touchpoint.erasure_names import ERASURE_REQUESTED, LIKELY_ERASURE
 from sinks.clickhouse.connection import connect, translated
 
 #: Table → columns. The name is first; every table has is_deleted besides.
@@ -25,7 +26,7 @@ _MISSPELT: Final = """
     FROM touchpoints
     WHERE type IN (
         SELECT type FROM (SELECT DISTINCT toString(type) AS type FROM touchpoints)
-        WHERE damerauLevenshteinDistance(type, 'erasure_requested') <= 4
+        WHERE (damerauLevenshteinDistance(type, %(asked)s) <= 4 OR match(type, %(likely)s))
         AND type NOT IN (SELECT name FROM catalogue_types FINAL WHERE is_deleted = 0)
     )
     GROUP BY type, source
@@ -35,7 +36,7 @@ _MISSPELT: Final = """
 
 @dataclass(frozen=True, slots=True)
 class Meanings:
-    """The catalogue, and of the journey rules what the view `sessions` needs."""
+    """The catalogue, and those journey rules that the view `sessions` uses."""
 
     catalogue: Catalogue
     session_gap_ms: int
@@ -43,9 +44,9 @@ class Meanings:
 
 
 def put_in_force(where: ClickHouse, meanings: Meanings) -> bool:
-    """Make the tables say what `meanings` say; False if they said it already. Views go by them from then on.
+    """Store `meanings`, which views use from then on. Returns False if the tables contain them already.
 
-    It writes only what differs, so it may be repeated. Of two processes with different catalogues the later one wins.
+    Writes only the differences, so it is idempotent. Of two processes with different catalogues the later one wins.
     Raises UnavailableError, SinkError (retry) or SettingsError (not migrated).
     """
     rows = rows_of(meanings)
@@ -91,7 +92,9 @@ def misspelt_erasures(where: ClickHouse) -> list[tuple[str, str, int]]:
     client = connect(where)
     try:
         with translated(where):
-            found: list[tuple[str, str, int]] = client.execute(_MISSPELT)
+            found: list[tuple[str, str, int]] = client.execute(
+                _MISSPELT, {"asked": ERASURE_REQUESTED, "likely": LIKELY_ERASURE}
+            )
     finally:
         client.disconnect()
     return found

@@ -20,7 +20,7 @@ def dead_letter(rejected: Rejected) -> DeadLetter:
 
 
 async def send(producer: AIOKafkaProducer, topic: str, rejected: Rejected) -> None:
-    """Return once the broker has the dead letter. Raises UnavailableError if it does not take it now.
+    """Publish the dead letter of a rejected record. Raises UnavailableError if the broker does not acknowledge it.
 
     If the letter exceeds the topic's limit, it goes without the original bytes and names the record's place in Kafka.
     """

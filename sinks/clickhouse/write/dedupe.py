@@ -5,20 +5,21 @@ the state with the highest version, so the loader decodes and sends only that on
 """
 
 from collections.abc import Iterable
-from typing import Final
+from typing import Any, Final
 
 from schemas import topics
 from schemas.consumed import KafkaRecord
-from schemas.encoding.codec import HEADER_BYTES, skip_string, take_long
-from schemas.encoding.record_types import ACCOUNT_STATE, JOURNEY_STATE
+from schemas.encoding.codec import HEADER_BYTES, take_long
+from schemas.encoding.record_types import ACCOUNT_STATE, JOURNEY_STATE, RecordType
+from schemas.encoding.splicing import VERSION_IN
 from schemas.topics import Topic
 from sinks.clickhouse.write.encoding.rows import UNVERSIONED
 from sinks.clickhouse.write.reading import tombstone_version
 
-#: Topic of states → header of its record. The version is the record's third field, after two texts.
-_STATES: Final = {
-    topics.JOURNEY_STATES.name: JOURNEY_STATE.header,
-    topics.ACCOUNT_STATES.name: ACCOUNT_STATE.header,
+#: Topic of states → their record.
+_STATES: Final[dict[str, RecordType[Any]]] = {
+    topics.JOURNEY_STATES.name: JOURNEY_STATE,
+    topics.ACCOUNT_STATES.name: ACCOUNT_STATE,
 }
 
 
@@ -44,9 +45,10 @@ def _version(topic: Topic, record: KafkaRecord) -> int | None:
     if value is None:
         version = tombstone_version(record)
         return UNVERSIONED if version is None else version
-    if value[:HEADER_BYTES] != _STATES[topic.name]:
+    state = _STATES[topic.name]
+    if value[:HEADER_BYTES] != state.header:
         return None
     try:
-        return take_long(value, skip_string(value, skip_string(value, HEADER_BYTES)))[0]
+        return take_long(value, VERSION_IN[state.name](value))[0]
     except IndexError:
         return None

@@ -1,4 +1,4 @@
-"""Avro files to ClickHouse over HTTP: its native protocol takes rows only."""
+"""Writes Avro files to ClickHouse over HTTP: the native protocol has no Avro."""
 
 import ssl
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
@@ -66,7 +66,7 @@ class HttpWriter:
         return f"ClickHouse at {self._where.host}:{self._where.http_port}"
 
     def _post(self, insert: AvroInsert) -> tuple[HTTPResponse, bytes]:
-        """The response, read to its end. An idle connection may be closed: then it tries once more."""
+        """Send the request and read the whole response. Tries once more if the server has closed an idle connection."""
         idle = self._connection is not None
         try:
             return self._exchange(insert)

@@ -1,4 +1,4 @@
-"""What the loader writes: inserts in either of two encodings, and the protocol of their writers."""
+"""The inserts of the loader, in either of two encodings, and the protocol of their writers."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -33,7 +33,7 @@ class RowInsert:
 
 @dataclass(frozen=True)
 class AvroInsert:
-    """Records of one topic and schema as an Avro file. Its token is as that of a RowInsert."""
+    """Records of one topic and schema as an Avro file. It has a deduplication token, as a RowInsert has."""
 
     name: str
     topic: str

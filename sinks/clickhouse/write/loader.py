@@ -19,6 +19,7 @@ from schemas.consumed import KafkaRecord
 from schemas.errors import SinkError, UnavailableError
 from schemas.settings import Settings
 from sinks.clickhouse.connection import address
+from sinks.clickhouse.erasure.erasure import Eraser
 from sinks.clickhouse.erasure.queue import ErasureQueue
 from sinks.clickhouse.migrate import check_migrated
 from sinks.clickhouse.retry import until_done
@@ -55,7 +56,7 @@ class Loader(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no
     """One member of the loader group. `run` returns after `stop` was called."""
 
     def __init__(self, settings: Settings, meanings: Meanings) -> None:
-        """`meanings` are in force in ClickHouse before the first rows."""
+        """The loader stores `meanings` in ClickHouse before it inserts the first rows."""
         self._settings = settings
         self._meanings = meanings
         self._where = settings.clickhouse()
@@ -67,7 +68,7 @@ class Loader(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no
         )
         self._follow_up = FollowUp(self._where)
         self._avro_after = 0.0  #: monotonic seconds: rows only until then
-        self._erasures = ErasureQueue(self._where, time.monotonic)
+        self._erasures = ErasureQueue(Eraser(self._where), time.monotonic)
         self._held: list[KafkaRecord] = []
         self._held_bytes = 0
         self._ends: dict[TopicPartition, int] = {}  #: committed since the last assignment
@@ -76,13 +77,13 @@ class Loader(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no
         self._delivering = asyncio.Lock()
 
     def stop(self) -> None:
-        """Make `run` flush and commit the held records, and leave the group. What ClickHouse refuses is read again."""
+        """Make `run` flush and commit the held records and leave the group. Records not flushed are read again."""
         self._stopping.set()
         self._give_up.set()
 
     async def run(self) -> None:
         """Load until stopped. Raises SettingsError or UnavailableError if it cannot start or go on."""
-        await self._check_clickhouse()
+        await self.check_clickhouse()
         settings = self._settings
         session_ms = int(settings.session_timeout * 1000)
         self._producer = AIOKafkaProducer(
@@ -162,8 +163,8 @@ class Loader(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no
             self._measure_lag()
 
     async def _deliver(self, records: list[KafkaRecord]) -> bool:
-        """Whether all effects of the records are durable. In threads, so that heartbeats go on."""
-        if not await self._ensure_in_force():
+        """Write the records, in threads, so that heartbeats go on. Returns whether all their effects are durable."""
+        if not await self.ensure_in_force():
             return False
         known = [(self._topics[record.topic], record) for record in records]
         since = None
@@ -200,14 +201,17 @@ class Loader(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no
         return found[0] if await until_done(look, self._give_up) else None
 
     async def _write_rows(self, insert: RowInsert) -> bool:
-        """Whether the rows are durable."""
+        """Insert rows, with retries. Returns whether they are durable."""
         if not await until_done(partial(asyncio.to_thread, self._row_writer.write, insert), self._give_up):
             return False
         metrics.ROWS_LOADED.labels(insert.table).inc(insert.rows)
         return True
 
     async def _write_avro(self, insert: AvroInsert, rejected: list[Rejected]) -> bool:
-        """Whether the records are durable. If ClickHouse refuses the file they go as rows, and `rejected` grows."""
+        """Insert a file, with retries. Returns whether its records are durable.
+
+        If ClickHouse refuses the file, inserts its records as rows and appends the bad ones to `rejected`.
+        """
         assert self._avro_writer is not None
         try:
             if not await until_done(
@@ -231,8 +235,8 @@ class Loader(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no
         await asyncio.to_thread(put_in_force, self._where, self._meanings)
         self._in_force = True
 
-    async def _ensure_in_force(self) -> bool:
-        """Whether ClickHouse has the meanings. It lacks them here only if it was down when the loader started."""
+    async def ensure_in_force(self) -> bool:
+        """Store the meanings if ClickHouse was down when the loader started. Returns whether ClickHouse has them."""
         return self._in_force or await until_done(self._put_in_force, self._give_up)
 
     async def _send_dead_letters(self, rejected: list[Rejected]) -> bool:
@@ -270,7 +274,7 @@ class Loader(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no
         metrics.LAG.set(sum(lag for lag in lags if lag > 0))
 
     async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
-        """Flush and commit the held records before the partitions move on; drop them if ClickHouse is down."""
+        """Flush and commit the held records before another loader gets them; drop them if ClickHouse is down."""
         if not revoked:
             return
         self._give_up.set()
@@ -284,7 +288,11 @@ class Loader(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no
             self._give_up.clear()
         _log.info("loading %d partitions into %s", len(assigned), address(self._where))
 
-    async def _check_clickhouse(self) -> None:
+    async def check_clickhouse(self) -> None:
+        """Check the tables and put the meanings in force; if ClickHouse is down, `ensure_in_force` does that later.
+
+        Raises SettingsError if the tables are not those of this release.
+        """
         try:
             await asyncio.to_thread(check_migrated, self._where)
             await self._put_in_force()

@@ -1,4 +1,4 @@
-"""Rows to ClickHouse over its native protocol."""
+"""Writes rows to ClickHouse over its native protocol."""
 
 from typing import Final
 

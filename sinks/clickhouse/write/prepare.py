@@ -52,7 +52,10 @@ def prepare(
 def avro_inserts(
     records: Iterable[TopicRecord], erased: Erased | None, least: int
 ) -> tuple[list[AvroInsert], list[TopicRecord]]:
-    """The records that go as Avro, without those that touch erased identifiers; and all other records."""
+    """Divide records into Avro inserts and the rest. Records with erased identifiers belong to the rest.
+
+    `least` is the number of records of a table that are worth a file.
+    """
     chosen: dict[tuple[str, str], list[TopicRecord]] = defaultdict(list)
     rest: list[TopicRecord] = []
     for topic_record in records:

@@ -1,4 +1,4 @@
-"""One Kafka record to its row: decode it, skip it, or say why it cannot be stored."""
+"""Turns a Kafka record into its row; skips records without a table, rejects records that cannot be stored."""
 
 from typing import Final
 

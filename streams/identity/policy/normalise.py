@@ -8,22 +8,14 @@ from typing import Final, TypeAlias
 import idna
 import phonenumbers
 
+from schemas.touchpoint.characters import AROUND, CONTROLS, FULL_WIDTH, INVISIBLE
+
 #: value, default region → normalised value.
 Normaliser: TypeAlias = Callable[[str, str], str]
 
-_CONTROLS: Final = r"\x00-\x1f\x7f-\x9f"
-#: Characters that show nothing: zero-width spaces and joiners, soft hyphens, direction marks, the byte order mark, and
-#: fillers (Hangul, Braille's blank). They come with what people copy from web pages and documents.
-_FILLERS: Final = "\u034f\u115f\u1160\u2800\u3164\uffa0"
-_INVISIBLES: Final = f"{_FILLERS}\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff"
-
-_AROUND: Final = re.compile(rf"\A[\s{_CONTROLS}{_INVISIBLES}]+|[\s{_CONTROLS}{_INVISIBLES}]+\Z")
 #: Control characters and half surrogates, which UTF-8 cannot hold.
-_UNFIT: Final = re.compile(rf"[{_CONTROLS}\ud800-\udfff]")
-_INVISIBLE: Final = re.compile(rf"[{_INVISIBLES}]")
+_UNFIT: Final = re.compile(rf"[{CONTROLS}\ud800-\udfff]")
 _REPLACEMENT: Final = "\ufffd"
-#: Full-width forms (U+FF01 to U+FF5E) and the ideographic space, as East Asian keyboards write ASCII.
-_FULL_WIDTH: Final = {0xFF00 + code: code + 0x20 for code in range(1, 0x5F)} | {0x3000: 0x20}
 
 #: Quotes that people and exports put around a value.
 QUOTES: Final = {'"': '"', "'": "'", "`": "`", "“": "”", "„": "“", "\u2018": "\u2019", "«": "»"}
@@ -41,7 +33,7 @@ def clean(value: str) -> str:
     """
     if value.isascii() and value.isprintable():
         return value.strip(" ")
-    return _UNFIT.sub(_REPLACEMENT, _AROUND.sub("", value))
+    return _UNFIT.sub(_REPLACEMENT, AROUND.sub("", value))
 
 
 def keep(value: str, _region: str) -> str:
@@ -57,7 +49,7 @@ def lower(value: str, _region: str) -> str:
     text = clean(value)
     if text.isascii():
         return text.lower()
-    text = _INVISIBLE.sub("", text).translate(_FULL_WIDTH)
+    text = INVISIBLE.sub("", text).translate(FULL_WIDTH)
     return clean(unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).lower()))
 
 

@@ -12,6 +12,8 @@ from streams.identity.resolution.evidence import Item, Node, Pair
 from streams.identity.resolution.profile_id import Assignment, contested_profile, own_profile
 
 #: (event time of the first accepted link, -priority, type, value): the member with the smallest key is the anchor.
+#: A high priority number is a weak identifier. The weakest gives its name at equal times: a cookie is there before the
+#: log-in in the same touchpoint, so the profile keeps the id that it mostly had before.
 AnchorKey: TypeAlias = tuple[int, int, str, str]
 #: Number of members per type, for types with a rule. Immutable: clusters share equal dicts.
 Counts: TypeAlias = dict[str, int]

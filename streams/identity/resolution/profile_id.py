@@ -1,4 +1,7 @@
-"""Profile ids: UUIDv5 of an identifier, so that every process computes the same id without coordination."""
+"""Profile ids: UUIDv5 of an identifier, so that every process computes the same id without coordination.
+
+After a merge the profile has the id of its anchor: the identifier that was linked first (`clusters`).
+"""
 
 from hashlib import sha1
 from typing import Final, NamedTuple

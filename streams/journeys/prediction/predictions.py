@@ -10,13 +10,13 @@ from typing import Any, Final, Protocol
 
 from schemas.catalogue import Catalogue
 from schemas.encoding.record_types import PREDICTION_MODEL
+from schemas.encoding.splicing import encode_predictions, put_predictions
 from schemas.records import LikelyNext, Touchpoint
 from streams.journeys.changelog_keys import Kind
 from streams.journeys.prediction.recent_path import RecentPath
 from streams.journeys.prediction.risk import Risk, Standing
 from streams.journeys.prediction.transitions import Origin, Transitions
 from streams.journeys.rules.rules import JourneyRules
-from streams.journeys.state.state_hash import predicting
 from streams.journeys.timeline.timeline import Timeline
 
 #: The form of the model: the first part of its version.
@@ -35,7 +35,7 @@ MOST_RENEWAL: Final = 20_000
 class Model:
     """The model of one tenant, learnt from the journeys of one partition."""
 
-    __slots__ = ("_likely", "_renew_at", "_risks", "learnt", "renewed", "risk", "transitions")
+    __slots__ = ("_likely", "_renew_at", "_risks", "encoded", "learnt", "renewed", "risk", "transitions")
 
     def __init__(self, half_life: int) -> None:
         self.transitions = Transitions(half_life)
@@ -45,6 +45,8 @@ class Model:
         self._renew_at = LEAST_RENEWAL
         self._likely: dict[Origin, list[LikelyNext]] = {}
         self._risks: dict[Standing, float | None] = {}
+        #: what the model of the last renewal predicts, as journey states end with it
+        self.encoded: dict[Standing, bytes] = {}
 
     def likely_next(self, origin: Origin) -> list[LikelyNext]:
         """The most probable types of the next inbound touchpoint. Cached until the next renewal."""
@@ -77,6 +79,7 @@ class Model:
         self._renew_at = self.learnt + min(MOST_RENEWAL, max(LEAST_RENEWAL, self.learnt // 20))
         self._likely.clear()
         self._risks.clear()
+        self.encoded.clear()
 
     def dump(self) -> dict[str, Any]:
         """As PredictionModel.avsc holds it."""
@@ -166,12 +169,15 @@ class Predictions:
         path = journey.path
         if path is None:
             path = journey.path = self._read(journey.timeline)
-        return predicting(
-            sealed,
-            model.likely_next(path.origin) if self._rules.predict_next else [],
-            model.issue_risk(path.standing()) if self._rules.predict_risk else None,
-            f"{FORM}.{self._partition}.{model.renewed}",
-        )
+        standing = path.standing()
+        predictions = model.encoded.get(standing)
+        if predictions is None:
+            predictions = model.encoded[standing] = encode_predictions(
+                model.likely_next((standing.stage, standing.type)) if self._rules.predict_next else [],
+                model.issue_risk(standing) if self._rules.predict_risk else None,
+                f"{FORM}.{self._partition}.{model.renewed}",
+            )
+        return put_predictions(sealed, predictions)
 
     def changelog(self) -> Iterator[tuple[bytes, bytes]]:
         """Renew the models that are due. Returns their changelog records."""

@@ -121,7 +121,7 @@ def _fingerprint(catalogue: Catalogue, rules: JourneyRules) -> int:
         sorted(catalogue.channel_aliases.items()),
         [(name, sorted(value) if isinstance(value, frozenset) else value) for name, value in values],
     )
-    return int.from_bytes(blake2b(repr(parts).encode(), digest_size=8).digest(), "big")
+    return int.from_bytes(blake2b(repr(parts).encode(), digest_size=8).digest(), "big", signed=True)
 
 
 def _check(catalogue: Catalogue, rules: JourneyRules) -> None:

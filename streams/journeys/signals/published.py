@@ -1,10 +1,11 @@
 """When a profile's signals were published last: enough to know after a restart what subscribers have heard."""
 
-import struct
 from dataclasses import dataclass
 from typing import Final
 
-_LAYOUT: Final = struct.Struct(">qqqQ")
+from schemas.encoding.record_types import SIGNALS_PUBLISHED
+from schemas.encoding.signal_encoders import signals_published
+
 NEVER: Final = 2**63 - 1
 
 
@@ -18,10 +19,13 @@ class Publication:
     meanings: int  #: fingerprint of the catalogue and the rules under which they held
 
     def encode(self) -> bytes:
-        """As the changelog holds it."""
-        return _LAYOUT.pack(self.version, self.now, self.due, self.meanings)
+        """As the changelog holds it: a SignalsPublished."""
+        due_at = None if self.due == NEVER else self.due
+        return signals_published(self.version, self.now, due_at, self.meanings)
 
     @classmethod
     def decode(cls, value: bytes) -> "Publication":
-        """Back from `encode`. Raises struct.error."""
-        return cls(*_LAYOUT.unpack(value))
+        """Back from `encode`, of any released version. Raises ContractError."""
+        record = SIGNALS_PUBLISHED.decode(value)
+        due = NEVER if record["due_at"] is None else record["due_at"]
+        return cls(record["version"], record["now"], due, record["meanings"])

@@ -37,11 +37,15 @@ class News:
 class Told:
     """What the subscribers of one profile's signals know."""
 
-    #: signals that hold as far as subscribers know; None: to be worked out, after a restart or when nobody asked lately
+    #: by subject, the signals that hold as far as subscribers know; None after a restart, and after a compression:
+    #: `recall` works them out
     signals: dict[str, Signal] | None = None
-    recalled: bool = False  #: that was worked out since a restart
-    unconfirmed: bool = False  #: nobody knows what subscribers have heard: tell them all that holds
-    last: Publication | None = None  #: when they were told last
+    unconfirmed: bool = (
+        False  #: whether subscribers may know other signals, so that the next publication repeats all
+    )
+    last: Publication | None = (
+        None  #: the last publication; None before the first, and when the profile is empty
+    )
 
     @property
     def due(self) -> int | None:
@@ -53,7 +57,6 @@ class Told:
 
         `now` (UTC ms) is used if no publication under the same `meanings` tells the time.
         """
-        self.recalled = True
         last = self.last
         confirmed = last is not None and last.meanings == meanings
         held = fold.signals(last.now if last and confirmed else now)

@@ -5,18 +5,14 @@ there is something to retract. The record is in the changelog before the signals
 publication itself is in the changelog. What recovery still finds is perhaps raised.
 """
 
-import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Final
 
-from schemas.encoding.record_types import JOURNEY_SIGNAL
-from schemas.records import JourneySignal
+from schemas.encoding.record_types import JOURNEY_SIGNAL, SIGNALS_WRITTEN_AHEAD
+from schemas.encoding.signal_encoders import signals_written_ahead
+from schemas.records import SignalWrittenAhead
 from streams.journeys.changelog_keys import Kind
 from streams.journeys.state.signals import Signal
-
-_HEAD: Final = struct.Struct(">q")
-_LENGTH: Final = struct.Struct(">I")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,21 +28,19 @@ class SignalWriteAhead:
     Versions are JourneySignal's: they name a publication of a profile.
     """
 
-    _raising: dict[tuple[bytes, int], list[bytes]] = field(default_factory=dict)
+    _raising: dict[tuple[bytes, int], tuple[int, list[tuple[str, bytes]]]] = field(default_factory=dict)
     _perhaps: dict[bytes, dict[int, _Perhaps]] = field(default_factory=dict)
     _done: list[tuple[bytes, int]] = field(default_factory=list)
 
     def raising(self, key: bytes, version: int, now: int, event: str, signal: bytes) -> None:
         """Note that a publication is about to raise a signal, an encoded JourneySignal; `now` is its time, ms."""
-        parts = self._raising.get((key, version))
-        if parts is None:
-            parts = self._raising[key, version] = [_HEAD.pack(now)]
-        for part in (event.encode(), signal):
-            parts += _LENGTH.pack(len(part)), part
+        self._raising.setdefault((key, version), (now, []))[1].append((event, signal))
 
     def ahead(self) -> list[tuple[bytes, bytes | None]]:
         """The changelog records to write before the outputs."""
-        return [(_record_key(*about), b"".join(parts)) for about, parts in self._raising.items()]
+        return [
+            (_record_key(*about), signals_written_ahead(*raising)) for about, raising in self._raising.items()
+        ]
 
     def done(self) -> list[tuple[bytes, bytes | None]]:
         """The changelog records to write after the outputs: what was written ahead, and what it settled, goes."""
@@ -58,7 +52,8 @@ class SignalWriteAhead:
 
     def now(self, key: bytes, now: int) -> int:
         """A time that no publication of the profile was ahead of: what was due then is due still."""
-        return max((now, *(perhaps.now for perhaps in self._perhaps.get(key, {}).values())))
+        perhaps = self._perhaps.get(key)
+        return max(now, *(raised.now for raised in perhaps.values())) if perhaps else now
 
     def settle(self, key: bytes, version: int) -> Iterator[Signal]:
         """The signals that are perhaps raised, and that a publication of this version decides on.
@@ -95,19 +90,13 @@ def _record_key(key: bytes, version: int) -> bytes:
 
 
 def _decode(value: bytes) -> _Perhaps:
-    (now,) = _HEAD.unpack_from(value)
-    at, signals = _HEAD.size, []
-    while at < len(value):
-        parts = []
-        for _ in range(2):
-            (length,) = _LENGTH.unpack_from(value, at)
-            at += _LENGTH.size + length
-            parts.append(value[at - length : at])
-        record: JourneySignal = JOURNEY_SIGNAL.decode(parts[1])
-        signals.append(
-            Signal(
-                record["kind"], record["subject_id"], record["occurred_at"], record["rule"],
-                tuple(record["event_ids"]), record["details"], parts[0].decode(),
-            )
-        )  # fmt: skip
-    return _Perhaps(now, tuple(signals))
+    record = SIGNALS_WRITTEN_AHEAD.decode(value)
+    return _Perhaps(record["now"], tuple(map(_signal, record["signals"])))
+
+
+def _signal(written: SignalWrittenAhead) -> Signal:
+    record = JOURNEY_SIGNAL.decode(written["signal"])
+    return Signal(
+        record["kind"], record["subject_id"], record["occurred_at"], record["rule"],
+        tuple(record["event_ids"]), record["details"], written["event"],
+    )  # fmt: skip

@@ -73,7 +73,7 @@ class Fold:
         at = touchpoint["occurred_at"]
         event = event_key(touchpoint)
         meaning = self._meaning_of(touchpoint)
-        session = self._note(touchpoint, owner, meaning)
+        session = self._note(touchpoint, owner, meaning, event)
         if meaning.stage is not None:
             self._stages.touch(meaning.stage, at, event)
         for rule in meaning.opens:
@@ -98,7 +98,7 @@ class Fold:
         ordered = by_content(instant, self._channels.last)
         meant = [(touchpoint, self._meaning_of(touchpoint)) for touchpoint, _ in ordered]
         sessions = [
-            self._note(touchpoint, owner, meaning)
+            self._note(touchpoint, owner, meaning, event_key(touchpoint))
             for (touchpoint, owner), (_, meaning) in zip(ordered, meant, strict=True)
         ]
         noted = list(zip(meant, sessions, strict=True))
@@ -127,10 +127,11 @@ class Fold:
             return meaning.repeated or meaning
         return meaning
 
-    def _note(self, touchpoint: Touchpoint, owner: Identifier, meaning: Meaning) -> Session | None:
+    def _note(
+        self, touchpoint: Touchpoint, owner: Identifier, meaning: Meaning, event: str
+    ) -> Session | None:
         """Fold the parts of a touchpoint that do not depend on others of its time. Returns its session."""
         at = touchpoint["occurred_at"]
-        event = event_key(touchpoint)
         channel = self._channel(touchpoint)
         name = meaning.name or touchpoint["type"]
         self._owners.note((owner["type"], owner["value"]), at, event, touchpoint["tenant"])
@@ -278,7 +279,7 @@ class Fold:
     @property
     def parts(self) -> tuple[FoldPart, ...]:
         """The parts, in the order of PARTS."""
-        return _parts_of(self)
+        return parts_of(self)
 
     def dump(self) -> dict[str, Any]:
         """The whole fold as FoldSummary.avsc holds it. What `load` makes of it continues exactly as this fold."""
@@ -348,7 +349,8 @@ class Fold:
         return found[-MAX_EXPECTATIONS:]
 
 
-_parts_of: Callable[[Fold], tuple[FoldPart, ...]] = attrgetter(*Fold.PARTS)
+#: The parts of a fold, in the order of `Fold.PARTS`.
+parts_of: Callable[[Fold], tuple[FoldPart, ...]] = attrgetter(*Fold.PARTS)
 
 
 def _expectation_order(record: Any) -> tuple[Any, ...]:

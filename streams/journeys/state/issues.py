@@ -148,7 +148,8 @@ class Issues:
     def touch(self, issue_id: str, at: int, event: str, effect: Effect | None) -> Issue | None:
         """Open, solve or reopen the issue of a touchpoint. Returns the issue, open or solved; None for a solution.
 
-        None also for a survey answer about an unknown issue.
+        None also for a survey answer about an unknown issue. The fold calls this in the order of event time, however
+        late a touchpoint arrived.
         """
         issue = self._open.get(issue_id)
         if effect == "issue_solved":

@@ -2,16 +2,14 @@
 
 from collections import deque
 from collections.abc import Iterable
-from functools import lru_cache
 from typing import Any, Final
 
-from schemas.encoding.codec import decode_item, long_bytes, string_bytes
+from schemas.encoding.codec import decode_item
+from schemas.encoding.splicing import put_recent, recent_item
 from schemas.records import RecentTouchpoint
 from streams.journeys.state.sessions import Session, SessionPool
 
 RECENT: Final = 20  #: touchpoints that the state shows
-#: How an empty `recent` and the predictions after it end a state: an empty array, another one and two nulls.
-_END: Final = bytes(4)
 
 
 class Recent:
@@ -24,7 +22,7 @@ class Recent:
 
     def add(self, at: int, event_id: str, channel: str, name: str) -> None:
         """Add the next touchpoint, of type `name`; `at` in UTC ms."""
-        self._items.append(string_bytes(event_id) + long_bytes(at) + _manner(channel, name))
+        self._items.append(recent_item(event_id, at, channel, name))
 
     def records(self) -> list[RecentTouchpoint]:
         """As the journey state shows them."""
@@ -46,16 +44,8 @@ class Recent:
 
     def into(self, state: bytes) -> bytes:
         """Insert the touchpoints into `state`, an encoded journey state with empty `recent` and predictions."""
-        if not self._items:
-            return state
-        return b"".join((memoryview(state)[: -len(_END)], long_bytes(len(self._items)), *self._items, _END))
+        return put_recent(state, self._items)
 
     def _fill(self, records: Iterable[RecentTouchpoint]) -> None:
         for record in records:
             self.add(record["occurred_at"], record["event_id"], record["channel"], record["type"])
-
-
-@lru_cache(maxsize=4096)
-def _manner(channel: str, name: str) -> bytes:
-    """Channel and type, encoded. Cached: nearly all touchpoints have one of few pairs."""
-    return string_bytes(channel) + string_bytes(name)

@@ -1,1 +1,1 @@
-"""Timelines: the touchpoints of a profile, what lies beyond the horizon, and their compressed cache."""
+"""Timelines: the touchpoints of a profile, their owners, what lies beyond the horizon, and the cached fold."""

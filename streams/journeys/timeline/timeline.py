@@ -10,8 +10,8 @@ erased (docs/erasure.md): such touchpoints are dropped wherever they turn up.
 from dataclasses import dataclass, field, replace
 
 from schemas.catalogue import Catalogue
-from schemas.encoding.codec import encode_resolved
 from schemas.encoding.record_types import FROZEN_SUMMARY, RESOLVED_TOUCHPOINT, TOUCHPOINT
+from schemas.encoding.splicing import encode_resolved
 from schemas.errors import ContractError, Reason
 from schemas.records import IdentityAssignment, JourneyState, ResolvedTouchpoint, Transfer
 from schemas.touchpoint.events import SEPARATOR, event_key

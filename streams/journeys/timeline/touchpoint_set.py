@@ -70,7 +70,7 @@ class TouchpointSet:
             if self.order and place[0] == self.order[-1][0]:
                 self.cached.forget(first_of_its_time(self.order, place))
             self.order.append(place)
-            if any(place <= summary.boundary for summary in self.summaries.values()):
+            if self.summaries and any(place <= summary.boundary for summary in self.summaries.values()):
                 self.cached.forget()
         insort(self.places.setdefault(entry.node, []), place)
         self.entries[entry.event] = entry

@@ -12,7 +12,6 @@ Its record cache coalesces: a profile's state is published when it leaves the ca
 import hashlib
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
@@ -21,7 +20,7 @@ from typing import Any, Final
 from fastavro import schemaless_reader
 from fastavro.schema import load_schema
 
-from deploy.sandbox.kafka_jars import require_programs, run_maven
+from deploy.sandbox.kafka_jars import make_once, require_programs, run_maven
 from schemas.encoding.codec import HEADER_BYTES
 
 FOLDER: Final = Path(__file__).with_suffix("")
@@ -74,12 +73,9 @@ def compiling_seconds(pid: int) -> float:
 def build() -> Path:
     """The folder of classes and jars, built the first time. Raises UnavailableError."""
     require_programs()
-    target = _target()
-    if target.is_dir():
-        return target
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
-        project = Path(scratch) / "project"
+
+    def compiled(scratch: Path) -> Path:
+        project = scratch / "project"
         shutil.copytree(FOLDER, project, ignore=shutil.ignore_patterns("target"))
         for name in WRITERS:
             shutil.copy(CONTRACTS / name, project / "src" / "main" / "resources")
@@ -94,13 +90,12 @@ def build() -> Path:
             ],
             "build the Kafka Streams peer",
         )
-        # renaming is atomic: a second process that built at the same time wins or loses whole
-        if not target.is_dir():
-            built.rename(target)
-    return target
+        return built
+
+    return make_once(build_folder(), compiled)
 
 
-def _target() -> Path:
+def build_folder() -> Path:
     """Where the build is or will be: other sources get another folder."""
     mark = hashlib.sha256()
     for file in _sources():

@@ -22,7 +22,7 @@ from sinks.clickhouse.connection import connect
 from streams.identity.policy.policy import IdentityPolicy
 from tests.benchmarks.peers.contract import tables_of
 from tests.benchmarks.peers.workload import cookie_of
-from tests.support.touchpoints import CATALOGUE
+from tests.support.built_in import CATALOGUE
 
 PARTITIONS: Final = 4
 DATABASE: Final = "peers"

@@ -11,7 +11,7 @@ from typing import Final
 from deploy.simulation.people import Person, draw_people
 from deploy.simulation.population import Population, simulate
 from schemas.records import Identifier, Touchpoint
-from streams.stitch.stitching import ERASURE_REQUESTED
+from schemas.touchpoint.erasure_names import ERASURE_REQUESTED
 
 EVENTS_A_PERSON: Final = 20
 #: Of five people three are customers: every touchpoint of theirs says so.

@@ -25,5 +25,5 @@ def test_a_changed_source_is_built_anew(tmp_path: Path, monkeypatch: pytest.Monk
         (folder / "pom.xml").write_text("<project/>")
         (folder / "src" / "Main.java").write_text(text)
         monkeypatch.setattr(kafka_streams, "FOLDER", folder)
-        marks.add(kafka_streams._target().name)
+        marks.add(kafka_streams.build_folder().name)
     assert len(marks) == 2

@@ -6,16 +6,15 @@ from dataclasses import replace
 
 import pytest
 
-from schemas.catalogue import Catalogue
 from tests.benchmarks.peers.answers import WrongAnswerError, check, expected, of_state
 from tests.benchmarks.peers.core import Meanings, advance
 from tests.benchmarks.peers.harness import Cost
 from tests.benchmarks.peers.lab import meanings_of
 from tests.benchmarks.peers.report import lines, ratio
 from tests.benchmarks.peers.workload import cookie_of, profile_of, touchpoints
+from tests.support.built_in import CATALOGUE
 
 EVENTS = touchpoints(2_000, 100)
-CATALOGUE = Catalogue.load()
 
 
 def test_the_workload_is_as_long_as_asked_in_order_and_without_repeats():

@@ -13,7 +13,10 @@ BUILT_IN = Catalogue.load()
 def test_the_built_in_catalogue_is_worth_having() -> None:
     assert len(BUILT_IN.types) >= 60
     components = {kind.component for kind in BUILT_IN.types.values()}
-    assert components == set(COMPONENTS) - {"other"}
+    assert components == set(COMPONENTS)
+    # what tracking SDKs say of a person, and no contact
+    others = {name: kind.direction for name, kind in BUILT_IN.types.items() if kind.component == "other"}
+    assert others == dict.fromkeys(("identify", "group", "alias"), "internal")
     assert {kind.stage for kind in BUILT_IN.types.values()} - {None} == set(BUILT_IN.stages)
     assert all(0 <= kind.friction <= 10 for kind in BUILT_IN.types.values())
 

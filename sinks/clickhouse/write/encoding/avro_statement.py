@@ -1,4 +1,4 @@
-"""The INSERT by which ClickHouse reads records' Avro itself and makes the columns of tables.py of it."""
+"""The INSERT with which ClickHouse decodes an Avro file itself and computes the columns of tables.py."""
 
 from functools import cache
 from typing import Final

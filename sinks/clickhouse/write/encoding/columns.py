@@ -33,7 +33,7 @@ class Column(NamedTuple):
 
 
 class Table(NamedTuple):
-    """Where the rows of a record go. `key` is the form of a tombstone's Kafka key: columns between / and :."""
+    """The table of a record. `key` is the pattern of a tombstone's Kafka key: columns, with / and : between."""
 
     name: str
     columns: tuple[Column, ...]
@@ -47,7 +47,7 @@ class Table(NamedTuple):
         return row
 
     def expressions(self, schema: AvroSchema) -> dict[str, str]:
-        """The same row as SQL over what ClickHouse reads of the record's Avro: column → expression."""
+        """The same row in SQL, over the columns of `input()` (avro_input.py): column → expression."""
         return {column.name: column.sql(schema) for column in self.columns}
 
 
@@ -70,7 +70,7 @@ def column(name: str, kind: Kind, path: str = "") -> Column:
 
 
 def constant(name: str, value: int) -> Column:
-    """A column that says the same in every row."""
+    """A column with one constant value."""
     return Column(name, lambda _, __, ___: value, lambda _: str(value))
 
 

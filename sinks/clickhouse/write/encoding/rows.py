@@ -1,4 +1,4 @@
-"""Rows that no record's columns make: those of tombstones, and the history of assignments."""
+"""Rows that are not made of a record's columns: those of tombstones, and those of the assignment history."""
 
 from typing import Final
 
@@ -13,12 +13,12 @@ HISTORY_OF: Final = {"identity_assignments": "identity_assignment_history"}
 
 
 def history_row(row: Row, published_at: int) -> Row:
-    """The history's row of an assignment's row, deleted or not. `published_at`: UTC milliseconds."""
+    """The row of identity_assignment_history for a row of identity_assignments. `published_at` is in UTC ms."""
     return {**row, "published_at": moment(published_at)}
 
 
 def tombstone_row(table: Table, key: str, version: int | None, source: Source) -> Row:
-    """The deleted row that a tombstone means. It has the key's columns only; ClickHouse fills in the others.
+    """The row that marks the key of a tombstone as deleted. It has only the columns of the key and the version.
 
     `version` None: the tombstone carries none. Raises ValueError if the key does not have the form of `table.key`.
     """

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 import typer
+from rich.console import Console
 from typer.testing import CliRunner, Result
 
+from deploy.cli import output
 from deploy.cli.explain import command
-from deploy.ingest.corrections import UnseenError
-from schemas.errors import SettingsError
+from schemas.errors import SettingsError, UnseenError
 
 EVENTS = [
     ("v1", "2026-01-01T08:00:00Z", {"cookie": "ck-1"}, "OBSERVED"),
@@ -78,6 +79,31 @@ def test_the_past_is_told_as_the_evidence_of_its_time_has_it() -> None:
     now = answer("cookie:ck-1", "customer_id:A")
     assert (now["same"], now["until"]) == (False, "2026-01-02T10:00:00.000Z")
     assert now["one"]["contested_by"]["event_id"] == "l2"
+
+
+def test_a_golden_record_that_comes_after_the_sharing_is_told_without_a_contradiction() -> None:
+    golden = {
+        "event_id": "g2", "occurred_at": "2026-01-04T10:00:00Z", "source": "crm", "channel": "web", "type": "login",
+        "identifiers": {"customer_id": ["A", "B"]}, "link": "asserted",
+    }  # fmt: skip
+    with Path("events.jsonl").open("a") as file:
+        file.write("\n" + json.dumps(golden))
+
+    assert run("cookie:ck-1", "customer_id:B").output.splitlines()[0] == (
+        "cookie:ck-1 and customer_id:B are not one person, but what happened before 2026-01-02T10:00:00.000Z is one"
+        " person's, known since 2026-01-04T10:00:00.000Z"
+    )
+    found = answer("cookie:ck-1", "customer_id:B")
+    assert (found["same"], found["until"], found["before"]) == (False, None, "2026-01-02T10:00:00.000Z")
+
+
+def test_on_a_narrow_terminal_no_line_is_wider_than_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = run("cookie:ck-1", "customer_id:B").output
+    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setattr(output, "console", Console(highlight=False))
+    lines = run("cookie:ck-1", "customer_id:B").output.splitlines()
+    assert max(map(len, lines)) <= 60 < max(map(len, whole.splitlines()))
+    assert " ".join(" ".join(lines).split()) == " ".join(whole.split())
 
 
 def test_another_tenants_evidence_does_not_count() -> None:

@@ -15,9 +15,9 @@ from rich.console import Console
 
 from deploy.cli import output
 from deploy.cli import query as query_command
-from deploy.cli.output import counted, print_json, print_table, print_vertical
+from deploy.cli.output import counted, print_json, print_table, print_vertical, remark, tell
 from deploy.cli.plain import plain
-from deploy.cli.query import _form, command, print_csv
+from deploy.cli.query import command, form_of, print_csv
 from schemas.errors import TouchlineError
 
 NOON = datetime(2026, 1, 1, 12, 0, 0, 250_000, UTC)
@@ -119,16 +119,16 @@ def test_one_of_a_thing_has_no_plural(count: int, said: str) -> None:
     ],
 )
 def test_a_format_in_the_statement_is_obeyed(sql: str, asked: str | None, form: tuple[str, str]) -> None:
-    assert _form(sql, asked) == form
+    assert form_of(sql, asked) == form
 
 
 def test_what_would_be_ignored_is_refused() -> None:
     with pytest.raises(TouchlineError, match="FORMAT TSV cannot be printed: use --csv"):
-        _form("SELECT 1 FORMAT TSV", None)
+        form_of("SELECT 1 FORMAT TSV", None)
     with pytest.raises(TouchlineError, match="INTO OUTFILE would be ignored"):
-        _form("SELECT 1 INTO OUTFILE 'x'", None)
+        form_of("SELECT 1 INTO OUTFILE 'x'", None)
     with pytest.raises(typer.BadParameter, match="--json and FORMAT CSV exclude each other"):
-        _form("SELECT 1 FORMAT CSV", "json")
+        form_of("SELECT 1 FORMAT CSV", "json")
     with pytest.raises(typer.BadParameter, match="--json and --csv exclude each other"):
         command("SELECT 1", as_json=True, as_csv=True)
 
@@ -137,3 +137,40 @@ def test_two_columns_of_one_name_lose_neither_in_json(monkeypatch: pytest.Monkey
     monkeypatch.setattr(query_command, "select", lambda *_: (["a", "a"], [(1, 2)]))
     with pytest.raises(TouchlineError, match="two columns are named a"):
         command("SELECT 1 AS a, 2 AS a", as_json=True)
+
+
+SENTENCE = (
+    "  12 touchpoints have the type 'gdpr_erasures', which nobody knows: if they ask for an erasure, send it"
+)
+
+
+def test_sentences_are_wrapped_between_words_to_the_width_of_a_terminal(
+    width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(output, "remarks", Console(stderr=True, highlight=False))
+    tell(SENTENCE)
+    remark(SENTENCE)
+    shown = capsys.readouterr()
+    assert shown.out == shown.err
+    assert max(map(len, shown.out.splitlines())) <= width
+    assert shown.out.split() == SENTENCE.split()
+    first, *others = shown.out.splitlines()
+    assert first.startswith("  12")
+    assert all(line.startswith("    ") for line in others)
+
+
+def test_a_word_that_is_too_long_stays_whole_to_be_copied(
+    width: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tell(f"profile {'x' * 250} is there")
+    assert "x" * 250 in capsys.readouterr().out
+
+
+def test_a_sentence_in_a_pipe_stays_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    tell(SENTENCE * 3)
+    remark(SENTENCE * 3)
+    shown = capsys.readouterr()
+    assert (shown.out.count("\n"), shown.err.count("\n")) == (1, 1)

@@ -4,8 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner, Result
 
+from deploy.cli import output
 from deploy.cli.policy import command
 from schemas.errors import SettingsError
 
@@ -74,8 +76,8 @@ def test_check_remarks_on_what_is_allowed_but_unwise(monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize(
     ("text", "remark"),
     [
-        ("[types.tel]\nnormaliser = 'phone'\npseudonymise = false", "tel is stored readable"),
-        ("[types.tel]\nnormaliser = 'phone'", "tel without a country code stays as it is written"),
+        ("[types.dial]\nnormaliser = 'phone'\npseudonymise = false", "dial is stored readable"),
+        ("[types.dial]\nnormaliser = 'phone'", "dial without a country code stays as it is written"),
         ("[types.c]\npriority = 9", "c is stronger than customer_id, which is unique"),
         (
             "[types.user_id]\nunique = false\n[tenants.x.types.customer_id]\nunique = false",
@@ -91,6 +93,15 @@ def test_each_unwise_setting_has_its_remark(text: str, remark: str) -> None:
     assert any(
         one.startswith(remark) for one in json.loads(run("check", "p.toml", "--json").output)["remarks"]
     )
+
+
+def test_check_and_try_fit_a_narrow_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setattr(output, "console", Console(highlight=False))
+    shown = run("check", "loose.toml").output + run("try", tablet(), "--against", "loose.toml").output
+    assert "remark: no type is unique" in shown
+    assert "would merge: 1" in shown
+    assert {row for row in shown.splitlines() if len(row) > 60} == set()
 
 
 def test_check_without_a_file_is_as_strict_as_a_worker(monkeypatch: pytest.MonkeyPatch) -> None:

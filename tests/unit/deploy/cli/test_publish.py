@@ -11,7 +11,7 @@ from typer.testing import Result
 from deploy.cli.output import counted
 from deploy.cli.publish import command
 from deploy.cli.replay import command as replay_command
-from deploy.ingest.files import Entry
+from deploy.ingest.reading.files import Entry
 from deploy.ingest.rejects import Rejects
 from schemas.errors import ContractError, Reason, TouchlineError
 from tests.support.running import invoke
@@ -151,6 +151,32 @@ def test_names_that_the_catalogue_lacks_are_published_and_listed_with_the_neares
         "1 type not in the catalogue: 'add_to_crat' (2 touchpoints, did you mean add_to_cart?)" in done.stderr
     )
     assert "1 channel not in the catalogue: 'wbe' (1 touchpoint, did you mean web?)" in done.stderr
+
+
+def test_identifier_types_that_the_policy_lacks_are_listed_with_the_nearest_known_one() -> None:
+    Path("a.jsonl").write_text(
+        line(identifiers={"emial": "ann@shop.de", "cookie": "a"}) * 2
+        + line(identifiers={"E-Mail": "ann@shop.de", "till": "7"})
+    )
+    done = publish("a.jsonl", "--json")
+    assert (done.exit_code, json.loads(done.stdout)["unknown_names"]) == (
+        0,
+        [
+            {"kind": "identifier type", "name": "emial", "touchpoints": 2, "nearest": "email"},
+            {"kind": "identifier type", "name": "till", "touchpoints": 1, "nearest": None},
+        ],
+    )
+    assert (
+        "2 identifier types not in the identity policy, so stored as they come: 'emial' (2 touchpoints, did you mean"
+        " email?), 'till' (1 touchpoint)"
+    ) in done.stderr
+
+
+@pytest.mark.parametrize("name", ["erasure_requestd", "Customer Delete", "user-deletion", "dsgvo_löschung"])
+def test_a_type_that_looks_like_an_erasure_is_told_first_whatever_else_is_unknown(name: str) -> None:
+    Path("a.jsonl").write_text("".join(line(type=f"zz{n % 12}") for n in range(24)) + line(type=name))
+    remarks = publish("a.jsonl").stderr
+    assert "(1 touchpoint) erased nobody: if it asks for an erasure, send it as erasure_requested" in remarks
 
 
 def test_what_is_rejected_is_not_listed_as_unknown() -> None:

@@ -14,28 +14,23 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from deploy.cli.intake import tell_rejected
-from deploy.ingest.files import Entry
-from deploy.ingest.mapping_file import parse_mapping
+from deploy.ingest.mapping.file import parse_mapping
 from deploy.ingest.publish_run import DryRun, Run
+from deploy.ingest.reading.files import Entry
 from deploy.ingest.rejects import Rejects
 from deploy.ingest.touchpoint_files import Sourced, TouchpointFiles
 from deploy.ingest.unknown_names import UnknownNames
 from deploy.offline.policy_trial import PolicyTrial
 from deploy.offline.replay_files import collect
-from schemas.catalogue import Catalogue
 from schemas.errors import ContractError, Reason
 from schemas.records import Touchpoint
 from schemas.touchpoint.intake import read_touchpoint
-from streams.identity.policy.load import load
-from streams.journeys.rules.rules import JourneyRules
 from streams.replay import Replay
+from tests.support.built_in import CATALOGUE, POLICY, RULES
 from tests.support.touchpoints import START
 
 #: Of each property.
 EXAMPLES = int(os.environ.get("VERDICT_EXAMPLES", "100"))
-POLICY = load("", b"0123456789abcdef" * 4, "k1")
-CATALOGUE = Catalogue.load()
-RULES = JourneyRules.load()
 MAPPING = parse_mapping(
     """
     derive_event_id = ["event_id", "attributes"]

@@ -16,7 +16,7 @@ from schemas.touchpoint.json_form import from_json, to_json
 from schemas.touchpoint.rules import check
 from streams.identity.policy.load import load
 from streams.identity.policy.prepare import prepare
-from tests.support.touchpoints import CATALOGUE
+from tests.support.built_in import CATALOGUE
 
 PLAN = Population(people=200, events=6000, seed=7)
 

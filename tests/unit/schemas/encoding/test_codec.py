@@ -21,11 +21,11 @@ from schemas.encoding.codec import (
     decode_as,
     decode_own,
     encode,
-    encode_resolved,
     name_of,
 )
 from schemas.encoding.datum import parsed
 from schemas.encoding.registry import NAMES, WriterSchema, current, fingerprint_of
+from schemas.encoding.splicing import encode_resolved
 from schemas.errors import ContractError, Reason
 from tests.support.examples import example
 from tests.support.touchpoints import touchpoint
@@ -101,8 +101,7 @@ def test_a_record_of_an_older_version_is_read_as_the_current_one_describes_it(
     old = deepcopy(current()["Touchpoint"])
     old["fields"] = [field for field in old["fields"] if field["name"] not in ("experiments", "campaign")]
     mark = fingerprint_of(old)
-    monkeypatch.setitem(codec._WRITERS, mark, WriterSchema("Touchpoint", mark, old))
-    monkeypatch.setitem(codec._PARSED, mark, parsed(old))
+    monkeypatch.setitem(codec.RELEASED, mark, WriterSchema("Touchpoint", mark, old))
     buffer = BytesIO(MARKER + mark)
     buffer.seek(0, 2)
     written = touchpoint(campaign="gone", attributes={"a": "b"})

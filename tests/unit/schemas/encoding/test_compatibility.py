@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from deploy.cli.schemas import rollout
-from schemas.encoding.compatibility import Mode, clashes, freeze, is_committed, mode_of, report
-from schemas.encoding.registry import NAMES, committed, current
+from schemas.encoding.compatibility import Mode, carriers, clashes, freeze, is_committed, mode_of, report
+from schemas.encoding.registry import NAMES, committed, current, parts_of
 from schemas.topics import ALL
 
 
@@ -37,13 +37,38 @@ def test_every_current_schema_is_committed_and_compatible_with_every_committed_v
     assert report(name, current()[name], committed(name)).problems == ()
 
 
-def test_public_records_are_checked_both_ways_and_private_ones_for_their_readers() -> None:
-    for topic in ALL:
-        for name in topic.values:
-            if topic.public:
-                assert mode_of(name) is Mode.FULL_TRANSITIVE
-    assert mode_of("Move") is Mode.BACKWARD
-    assert mode_of("Identifier") is Mode.FULL_TRANSITIVE
+@pytest.mark.parametrize("name", NAMES)
+def test_some_topic_carries_every_record(name: str) -> None:
+    assert carriers(name)
+
+
+def test_the_values_of_public_topics_and_their_parts_are_checked_both_ways() -> None:
+    public = {
+        name for topic in ALL if topic.public for value in topic.values for name in (value, *parts_of(value))
+    }
+    assert {name for name in NAMES if mode_of(name) is Mode.FULL_TRANSITIVE} == public
+    assert {"Touchpoint", "Identifier", "JourneySignal"} <= public
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["Move", "FrozenSummary", "FoldSummary", "PredictionModel", "SignalsPublished", "SignalsWrittenAhead"],
+)
+def test_what_only_touchline_reads_is_checked_for_its_next_release(name: str) -> None:
+    assert mode_of(name) is Mode.BACKWARD
+
+
+@pytest.mark.parametrize(
+    ("name", "parts"),
+    [
+        ("Identifier", set()),
+        ("Move", {"IdentityAssignment", "Identifier"}),
+        ("FrozenSummary", {"Identifier", "FoldSummary"}),
+        ("SignalsWrittenAhead", {"JourneySignal"}),
+    ],
+)
+def test_a_part_of_a_record_is_a_field_s_type_or_stands_in_its_bytes(name: str, parts: set[str]) -> None:
+    assert parts_of(name) == parts
 
 
 @pytest.mark.parametrize("name", ["Touchpoint", "Move"])

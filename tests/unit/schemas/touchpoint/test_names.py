@@ -19,18 +19,22 @@ from schemas.touchpoint.names import canonical
         ("注文 完了", "注文_完了"),
         (" ", ""),
         ("order.placed/2", "order.placed/2"),
+        ("\uff4f\uff52\uff44\uff45\uff52\uff3f\uff30\uff4c\uff41\uff43\uff45\uff44", "order_placed"),
+        ("order\u200b_placed\ufeff", "order_placed"),
+        ("\x01order_placed\x7f", "order_placed"),
+        ("\u3164\u200b", ""),
     ],
 )
 def test_case_spaces_and_dashes_do_not_make_another_name(written: str, name: str) -> None:
     assert canonical(written) == name
 
 
-@given(st.text())
+@given(st.text() | st.text("a\uff21_\uff3f\uff0d \u200b\u3000\x01"))
 def test_a_canonical_name_is_its_own_canonical_form(text: str) -> None:
     assert canonical(canonical(text)) == canonical(text)
 
 
-@given(st.text() | st.text("İȺȾẞΣ -\u2014"))
+@given(st.text() | st.text("İȺȾẞΣ -\u2014\uff21\u200b\u3000"))
 def test_a_canonical_name_takes_no_more_bytes_so_that_limits_hold_for_it_too(text: str) -> None:
     assert len(canonical(text).encode()) <= len(text.encode())
 

@@ -6,7 +6,7 @@ import pytest
 
 from schemas.errors import ContractError, Reason
 from schemas.touchpoint.json_form import to_ms
-from schemas.touchpoint.rules import EARLIEST_MS, LATEST_MS, MAX_FUTURE_MS, capped, check
+from schemas.touchpoint.rules import EARLIEST_MS, LATEST_MS, MAX_AMOUNT_MINOR, MAX_FUTURE_MS, capped, check
 from tests.support.touchpoints import START, touchpoint
 
 HOUR = 3_600_000
@@ -71,6 +71,19 @@ def test_what_the_contract_allows_passes(fields: dict[str, Any]) -> None:
         ({"type": ""}, Reason.INVALID),
         ({"source": ""}, Reason.INVALID),
         ({"channel": ""}, Reason.INVALID),
+        ({"identifiers": [{"type": " ", "value": "a"}]}, Reason.INVALID),
+        ({"identifiers": [{"type": "émail", "value": "a"}]}, Reason.INVALID),
+        ({"identifiers": [{"type": "e\x00mail", "value": "a"}]}, Reason.INVALID),
+        ({"amount_minor": MAX_AMOUNT_MINOR + 1, "currency": "EUR"}, Reason.TOO_LARGE),
+        ({"amount_minor": -MAX_AMOUNT_MINOR - 1, "currency": "EUR"}, Reason.TOO_LARGE),
+        ({"amount_minor": 2**63 - 1, "currency": "JPY"}, Reason.TOO_LARGE),
+        ({"consent": {"marketing": "GRANTED", " \u200b": "GRANTED"}}, Reason.INVALID),
+        ({"received_at": 0}, Reason.INVALID),
+        ({"received_at": -1}, Reason.INVALID),
+        ({"received_at": 20_260}, Reason.INVALID),
+        ({"received_at": EARLIEST_MS}, Reason.INVALID),
+        ({"occurred_at": 0}, Reason.INVALID),
+        ({"occurred_at": -1}, Reason.INVALID),
         ({"sentiment": 1.01}, Reason.INVALID),
         ({"sentiment": float("nan")}, Reason.INVALID),
         ({"amount_minor": 5}, Reason.INVALID),
@@ -135,7 +148,7 @@ def test_a_time_in_another_unit_is_refused_with_a_sentence_that_says_so(
     [
         "1905-06-30",
         "1969-12-31",
-        "1970-01-01",
+        "1970-01-02",
         "1970-01-08T07:19:11.999",
         "1970-01-23",
         "1989-11-09",
@@ -144,6 +157,32 @@ def test_a_time_in_another_unit_is_refused_with_a_sentence_that_says_so(
 )
 def test_a_time_long_ago_is_taken_but_for_the_days_that_todays_seconds_make(date: str) -> None:
     check(touchpoint(occurred_at=to_ms(date, "occurred_at")))
+
+
+@pytest.mark.parametrize("field", ["event_id", "source", "type", "channel"])
+@pytest.mark.parametrize(
+    "text", [" ", "\t \n", "\u00a0\u3000", "\u200b", "\ufeff\u00ad", "\u3164", "\x01\x7f", " \u2060 "]
+)
+def test_a_required_text_that_shows_nothing_is_refused_with_a_sentence_that_names_it(
+    field: str, text: str
+) -> None:
+    with pytest.raises(
+        ContractError, match=f"^{field} is empty: it has only spaces or characters that"
+    ) as refused:
+        check(touchpoint(**{field: text}))
+    assert refused.value.reason is Reason.INVALID
+
+
+@pytest.mark.parametrize("text", ["a b", "\u200ba", "é", "注文 完了", "\x01a", "🛒"])
+def test_a_text_that_shows_something_passes(text: str) -> None:
+    check(touchpoint(event_id=text, source=text, type=text, channel=text))
+
+
+@pytest.mark.parametrize(
+    "kind", ["Email", "e-mail", " Customer ID ", "\uff25\uff4d\uff41\uff49\uff4c", "e\u200bmail"]
+)
+def test_an_identifier_type_may_be_spelled_as_its_source_likes(kind: str) -> None:
+    check({**touchpoint(), "identifiers": [{"type": kind, "value": "a"}]})
 
 
 def test_what_claims_to_be_received_later_than_now_was_received_now() -> None:

@@ -25,6 +25,8 @@ def refusal(data: bytes | str) -> str:
     [
         (b"", "not JSON: Expecting value at character 1"),
         (b'{"a": 1} x', "not JSON: Extra data at character 10"),
+        (b'{"a": "x', "not JSON: Unterminated string starting at character 7"),
+        (b'{"a": "x\ny"}', "not JSON: Invalid control character at character 9"),
         (b'{"a": 1, "b": 2, "a": 3}', "the key a stands twice in one object: keep one"),
         (b'[{"x": {"\\u0061": 1, "a": 2}}]', "the key a stands twice in one object: keep one"),
         (b'{"\\u001b[31m": 1, "\\u001b[31m": 2}', "the key '\\x1b[31m' stands twice in one object: keep one"),

@@ -6,14 +6,12 @@ import pytest
 
 from schemas.records import AccountState, MemberSummary, Touchpoint
 from streams.accounts.contributions import combine
-from streams.identity.policy.load import load
 from streams.journeys.memberships import Memberships, summary_of
 from streams.journeys.timeline.timeline import Timeline
 from streams.replay import Replay
-from tests.support.journeys import CATALOGUE, RULES, state
+from tests.support.built_in import CATALOGUE, POLICY, RULES
+from tests.support.journeys import state
 from tests.support.touchpoints import touchpoint
-
-POLICY = load("", b"a secret of more than thirty-two characters", "k1")
 
 
 def accounts(*events: Touchpoint) -> dict[tuple[str, str], AccountState]:

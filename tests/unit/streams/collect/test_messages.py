@@ -28,7 +28,7 @@ def test_a_message_becomes_a_touchpoint_that_keeps_the_contract() -> None:
         "channel": "web", "type": "product_viewed", "identifiers": [{"type": "cookie", "value": "anon-1"}],
         "attributes": {},
     }  # fmt: skip
-    check(from_json(found, 0))
+    check(from_json(found, START))
 
 
 def test_every_type_that_the_built_in_mapping_makes_of_an_event_is_in_the_catalogue() -> None:
@@ -129,6 +129,9 @@ def test_group_campaign_session_and_order_find_their_fields() -> None:
         ({"revenue": "much", "currency": "EUR"}, (None, None)),
         ({"revenue": True, "currency": "EUR"}, (None, None)),
         ({"revenue": 1e300, "currency": "EUR"}, (None, None)),
+        ({"revenue": 10**14, "currency": "EUR"}, (10**16, "EUR")),
+        ({"revenue": 10**14 + 1, "currency": "EUR"}, (None, None)),
+        ({"revenue": -(2**63), "currency": "JPY"}, (None, None)),
         ({"revenue": 5, "currency": "Euro"}, (None, None)),
         ({"revenue": 5, "currency": "XXQ"}, (None, None)),
     ],

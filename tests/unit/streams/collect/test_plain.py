@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.catalogue import Catalogue
 from schemas.encoding.record_types import TOUCHPOINT
 from schemas.errors import ContractError
 from schemas.records import Touchpoint
@@ -17,13 +16,11 @@ from streams.collect.outgoing import record
 from streams.collect.plain import read
 from streams.collect.problems import ProblemError
 from streams.collect.senders import Sender
-from streams.identity.policy.load import load
 from streams.identity.policy.prepare import prepare
+from tests.support.built_in import CATALOGUE, POLICY
 from tests.support.touchpoints import START
 
 ANYONE = Sender("collector", "default", None)
-POLICY = load("", b"0123456789abcdef" * 2, "k1")
-CATALOGUE = Catalogue.load("")
 LINES = Head(media_type="application/x-ndjson")
 
 Outcome = Touchpoint | str

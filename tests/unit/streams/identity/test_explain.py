@@ -156,6 +156,35 @@ def test_an_assertion_unites_what_an_observation_could_not_and_says_so():
     assert answer.since == 8
 
 
+GOLDEN_TABLET = [*TABLET[:2], link("customer_id:A", "customer_id:B", 15, asserted=True)]
+
+
+@pytest.mark.parametrize("two", [("cookie:tablet", "customer_id:B"), ("customer_id:B", "cookie:tablet")])
+def test_a_golden_record_that_comes_after_the_sharing_unites_only_what_was_before_it(two):
+    answer = ask(GOLDEN_TABLET, *two)
+    assert not answer.same
+    assert (answer.since, answer.until, answer.before) == (15, None, 12)
+    assert answer.refusals == ()
+    assert answer.one.profile_id == answer.other.profile_id
+
+
+def test_of_one_time_the_sharing_counts_first():
+    answer = ask(
+        [*TABLET[:2], link("customer_id:A", "customer_id:B", 12, asserted=True)],
+        *("cookie:tablet", "customer_id:B"),
+    )
+    assert (answer.since, answer.until, answer.before) == (12, None, 12)
+
+
+def test_an_identifier_shared_after_the_golden_record_was_one_persons_until_then():
+    answer = ask(
+        [*GOLDEN_TABLET[2:], *TABLET[:1], link("cookie:tablet", "customer_id:C", 20)],
+        "cookie:tablet",
+        "customer_id:B",
+    )
+    assert (answer.since, answer.until, answer.before) == (15, 20, None)
+
+
 def test_the_way_with_the_fewest_refusals_is_told():
     links = [
         link("customer_id:A", "cookie:w", 1),
@@ -242,16 +271,29 @@ def test_a_chain_is_complete_at_the_very_event_that_made_the_two_one(history, tw
         assert united.index(True) == answer.since + 1
 
 
+@given(histories, pairs_of_nodes, st.none() | st.integers(0, 9))
+def test_nobody_is_one_person_until_an_earlier_time_than_since(history, two, at):
+    answer = explain(TENANT, POLICY, records(history), *two, at)
+    shared = [side.contested_from for side in (answer.one, answer.other) if side.contested_from is not None]
+    if answer.since is None:
+        assert (answer.until, answer.before) == (None, None)
+    else:
+        assert answer.until is None or answer.until > answer.since
+        assert answer.before is None or answer.before <= answer.since
+        assert [end for end in (answer.until, answer.before) if end is not None] == sorted(shared)[:1]
+
+
 @given(histories, pairs_of_nodes, st.data())
 def test_an_explanation_is_the_same_in_every_order_and_from_both_sides(history, two, data):
     links = records(history)
     answer = explain(TENANT, POLICY, links, *two)
     assert explain(TENANT, POLICY, data.draw(st.permutations(links)), *two) == answer
     back = explain(TENANT, POLICY, links, *reversed(two))
-    assert (back.same, back.since, back.until, len(back.steps), len(back.refusals)) == (
+    assert (back.same, back.since, back.until, back.before, len(back.steps), len(back.refusals)) == (
         answer.same,
         answer.since,
         answer.until,
+        answer.before,
         len(answer.steps),
         len(answer.refusals),
     )

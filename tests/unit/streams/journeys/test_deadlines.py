@@ -4,20 +4,19 @@ The agent and the application are the real ones; only the broker is not there: w
 """
 
 import asyncio
-from types import SimpleNamespace
 from typing import Any
 
 from schemas import topics
 from schemas.encoding.codec import decode, encode
 from schemas.encoding.record_types import JOURNEY_SIGNAL
 from schemas.records import ResolvedTouchpoint, Touchpoint
-from schemas.settings import Settings
 from streams.identity.resolution.definition import own_profile
 from streams.identity.resolution.ownership import NO_VERSION
 from streams.journeys.agent import IDLE_SECONDS, Journeys
 from streams.journeys.rules.rules import JourneyRules
-from streams.runtime.app import WorkerApp
-from tests.support.journeys import CATALOGUE, HOUR, MINUTE, RULES, START, touchpoint
+from tests.support.agents import FetchEvent, Record, assert_named, worker_app
+from tests.support.built_in import CATALOGUE, RULES
+from tests.support.journeys import HOUR, MINUTE, START, touchpoint
 
 CART = touchpoint("add_to_cart", 0)
 ORDER = touchpoint("purchase", 20)
@@ -39,6 +38,8 @@ class Published:
             if self.fails_at < 0:
                 raise ConnectionError("the broker is gone")
         for (topic, _), records in outbox.records.items():
+            for _, value, _ in records:
+                assert_named(topic, value)
             if topic.endswith(topics.JOURNEY_SIGNALS.name):
                 self.signals += [JOURNEY_SIGNAL.decode(value) for _, value, _ in records]
             elif topic.endswith(topics.JOURNEY_INPUTS.name):
@@ -54,12 +55,8 @@ class Worker:
     """One life of a worker of one partition: it begins with whatever the changelog holds."""
 
     def __init__(self, broker: Published, clock: float, rules: JourneyRules = RULES) -> None:
-        app = WorkerApp(Settings(partitions=1))
-        app.publisher = broker  # type: ignore[assignment]
-        app.topic_partitions = {app.settings.topic(topic.name): 1 for topic in topics.ALL}
-        app.committed_offset = lambda *_: 0  # type: ignore[method-assign]
         self.clock = clock
-        self.journeys = Journeys(app, CATALOGUE, rules, clock=lambda: self.clock / 1000)
+        self.journeys = Journeys(worker_app(broker), CATALOGUE, rules, clock=lambda: self.clock / 1000)
         self.partition = self.journeys.state.of(0)
         for key, value in broker.changelog:
             self.partition.restore(key, value)
@@ -71,12 +68,10 @@ class Worker:
     def hear(self, *messages: tuple[str, Any], offset: int = 0) -> None:
         """Take messages of any kind, each with its name, as one fetch."""
         records = [
-            SimpleNamespace(value=encode(name, message), key=b"", offset=offset + number)
+            Record(value=encode(name, message), offset=offset + number)
             for number, (name, message) in enumerate(messages)
         ]
-        message = SimpleNamespace(partition=0, offset=offset + len(records) - 1)
-        event = SimpleNamespace(message=message, value=records, ack=lambda: None)
-        asyncio.run(self.journeys.take(event))
+        asyncio.run(self.journeys.take(FetchEvent(records)))
 
     def tick(self, seconds: float = 1) -> None:
         self.clock += seconds * 1000

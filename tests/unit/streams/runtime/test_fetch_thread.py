@@ -48,16 +48,16 @@ async def fetching(monkeypatch: pytest.MonkeyPatch, *, wait_ms: int, backoff: fl
     """A consumer whose private fields are set as the fetch thread sets them, run for a moment."""
     broker = Broker()
     consumer = AIOKafkaConsumer(group_id=None, enable_auto_commit=False)
-    client = consumer._client
+    client = consumer._client  # aiokafka's
 
     async def nothing(*_: Any) -> None: ...
 
     monkeypatch.setattr(client, "bootstrap", nothing)
     monkeypatch.setattr(client, "send", broker.send)
     monkeypatch.setattr(client.cluster, "leader_for_partition", lambda _: 0)
-    consumer._fetch_max_wait_ms = wait_ms
+    consumer._fetch_max_wait_ms = wait_ms  # aiokafka's
     await consumer.start()
-    consumer._fetcher._prefetch_backoff = backoff
+    consumer._fetcher._prefetch_backoff = backoff  # aiokafka's
     consumer.assign([FULL, EMPTY])
     for tp in (FULL, EMPTY):
         consumer.seek(tp, 0)

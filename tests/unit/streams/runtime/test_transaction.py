@@ -1,7 +1,6 @@
 """The fetch transaction: outputs, then changelog, then acknowledgement, whatever an agent does in between."""
 
 import asyncio
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -9,13 +8,13 @@ import pytest
 from schemas import topics
 from schemas.encoding.record_types import DEAD_LETTER
 from schemas.errors import ContractError, Reason, SettingsError
-from schemas.settings import Settings
-from streams.runtime.app import WorkerApp
 from streams.runtime.publisher import Outbox
 from streams.runtime.transaction import FetchTransaction
+from tests.support.agents import FetchEvent, Record, worker_app
 
 OUT = topics.JOURNEY_STATES.name
 SIGNALS = topics.JOURNEY_SIGNALS.name
+RECORD = Record("touchpoints", offset=7, key=b"k", value=b"v")
 
 
 class World:
@@ -29,10 +28,8 @@ class World:
         self.publications = 0
         self.broken: str | None = None  #: a topic that takes nothing
         self.state: Any = object()
-        self.app = WorkerApp(Settings(partitions=1))
-        self.app.publisher = self  # type: ignore[assignment]
-        self.app.topic_partitions = {topic.name: 1 for topic in topics.ALL}
-        self.event = SimpleNamespace(ack=lambda: self.steps.append("ack"))
+        self.app = worker_app(self)
+        self.event = FetchEvent([RECORD], lambda: self.steps.append("ack"))
 
     def of(self, _: int) -> Any:
         return self.state
@@ -149,11 +146,6 @@ def test_an_exception_in_the_body_publishes_nothing() -> None:
     with pytest.raises(KeyError):
         world.run(body)
     assert world.steps == []
-
-
-RECORD = SimpleNamespace(
-    topic="touchpoints", partition=0, offset=7, key=b"k", value=b"v", headers=[], timestamp=0
-)
 
 
 @pytest.mark.parametrize(

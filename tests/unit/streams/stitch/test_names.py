@@ -1,6 +1,5 @@
 """The worker names touchpoints as the catalogue does, whoever wrote them into the topic."""
 
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,23 +9,18 @@ from schemas.catalogue import Catalogue
 from schemas.encoding.record_types import IDENTITY_CORRECTION, TOUCHPOINT
 from schemas.keys import identifier_key
 from schemas.records import Touchpoint
-from schemas.settings import Settings
-from streams.runtime.app import WorkerApp
 from streams.stitch.agent import Stitch
 from streams.stitch.stitching import StitchState
-from tests.simulation.worker import POLICY
-from tests.support.touchpoints import CATALOGUE, touchpoint
+from tests.support.agents import Record, worker_app
+from tests.support.built_in import CATALOGUE, POLICY
+from tests.support.touchpoints import touchpoint
 from tests.support.transactions import transaction_over
 
 
 def placed(event: Touchpoint, catalogue: Catalogue = CATALOGUE) -> tuple[list[Touchpoint], list[Any]]:
     """What stitch passes on, and the corrections that it asks identity for."""
-    app = WorkerApp(Settings(partitions=1))
-    app.topic_partitions = {app.settings.topic(topic.name): 1 for topic in topics.ALL}
-    record = SimpleNamespace(
-        key=identifier_key("default", event["identifiers"][0]), value=TOUCHPOINT.encode(event),
-        headers=[], partition=0, offset=0, topic="touchpoints", timestamp=0, timestamp_type=0,
-    )  # fmt: skip
+    app = worker_app()
+    record = Record(key=identifier_key("default", event["identifiers"][0]), value=TOUCHPOINT.encode(event))
     fetch = transaction_over(app, StitchState())
     passed = Stitch(app, POLICY, catalogue).accept(record, fetch, set())
     corrections = [

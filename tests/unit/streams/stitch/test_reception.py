@@ -1,20 +1,16 @@
 """When a touchpoint was received is for the edge to say, not for its source."""
 
-from types import SimpleNamespace
-
 import pytest
 
-from schemas import topics
 from schemas.encoding.record_types import TOUCHPOINT
 from schemas.errors import ContractError
 from schemas.keys import identifier_key
 from schemas.records import Touchpoint
-from schemas.settings import Settings
-from streams.runtime.app import WorkerApp
 from streams.stitch.agent import Stitch
 from streams.stitch.stitching import StitchState
-from tests.simulation.worker import POLICY
-from tests.support.touchpoints import CATALOGUE, START, touchpoint
+from tests.support.agents import Record, worker_app
+from tests.support.built_in import CATALOGUE, POLICY
+from tests.support.touchpoints import START, touchpoint
 from tests.support.transactions import transaction_over
 
 HOUR = 3_600_000
@@ -24,18 +20,15 @@ CREATE_TIME, LOG_APPEND_TIME = 0, 1
 class Broker:
     """What stitch makes of a record that comes at `now`."""
 
-    def __init__(self, now: int, partitions: int = 1) -> None:
-        app = WorkerApp(Settings(partitions=partitions))
-        app.topic_partitions = {app.settings.topic(topic.name): partitions for topic in topics.ALL}
-        self.app = app
-        self.stitch = Stitch(app, POLICY, CATALOGUE, clock=lambda: now / 1000)
+    def __init__(self, now: int) -> None:
+        self.app = worker_app()
+        self.stitch = Stitch(self.app, POLICY, CATALOGUE, clock=lambda: now / 1000)
 
     def placed(self, event: Touchpoint, timestamp: int = 0, timestamp_type: int = CREATE_TIME) -> Touchpoint:
         placed = self.stitch.accept(
-            SimpleNamespace(
+            Record(
                 key=identifier_key("default", event["identifiers"][0]), value=TOUCHPOINT.encode(event),
-                headers=[], partition=0, offset=0, topic="touchpoints", timestamp=timestamp,
-                timestamp_type=timestamp_type,
+                timestamp=timestamp, timestamp_type=timestamp_type,
             ),
             transaction_over(self.app, StitchState()), set(),
         )  # fmt: skip

@@ -13,7 +13,8 @@ from deploy.screens.journey.document import document
 from deploy.screens.journey.hints import hints
 from deploy.screens.journey.lanes import ASCII, UNICODE, Signs
 from deploy.screens.journey.screen import screen
-from tests.support.journey_people import CALL, CATALOGUE, DAY, HOUR, MINUTE, NOW, known, state
+from tests.support.built_in import CATALOGUE
+from tests.support.journey_people import CALL, DAY, HOUR, MINUTE, NOW, known, state
 from tests.support.touchpoints import START
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -10,7 +10,6 @@ import pytest
 from schemas import topics
 from schemas.encoding.record_types import ERASE
 from schemas.errors import UnavailableError
-from schemas.settings import ClickHouse
 from sinks.clickhouse.erasure.erasure import Erased, Erasure
 from sinks.clickhouse.erasure.queue import AGAIN_SECONDS, SETTLE_SECONDS, ErasureQueue, requested
 from tests.support.kafka_records import Consumed, example
@@ -128,8 +127,7 @@ class Clock:
 
 def played(play: Callable[[ErasureQueue, Clock], Awaitable[None]], store: Store) -> None:
     clock = Clock()
-    queue = ErasureQueue(ClickHouse("nowhere", 1, "nobody", ""), clock)
-    queue._eraser = store  # type: ignore[assignment]
+    queue = ErasureQueue(store, clock)  # type: ignore[arg-type]
 
     async def run() -> None:
         assert await queue.accept([], asyncio.Event())

@@ -34,11 +34,11 @@ def test_a_loader_that_starts_while_clickhouse_is_down_puts_the_catalogue_in_for
     async def start() -> None:
         nonlocal down
         loader = Loader(Settings(clickhouse_url="clickhouse://localhost:1/touchline"), meanings)
-        await loader._check_clickhouse()
+        await loader.check_clickhouse()
         assert stored == []
         down = False
-        assert await loader._ensure_in_force()
-        assert await loader._ensure_in_force()
+        assert await loader.ensure_in_force()
+        assert await loader.ensure_in_force()
 
     asyncio.run(start())
     assert stored == [meanings]

@@ -3,13 +3,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas import topics
-from schemas.encoding.codec import header
+from schemas.encoding.codec import encode, header
 from schemas.encoding.record_types import DEAD_LETTER, IDENTITY_ASSIGNMENT, JOURNEY_STATE, RESOLVED_TOUCHPOINT
 from schemas.errors import ContractError, Reason
 from schemas.topics import Topic
 from sinks.clickhouse.write.encoding.rows import UNVERSIONED
 from sinks.clickhouse.write.reading import READ, read
+from tests.support.examples import example as plain
 from tests.support.kafka_records import Consumed, assignment, example, resolved_bytes
+from tests.support.versions import as_version_2
 
 
 def rejection(topic: Topic, record: Consumed) -> ContractError:
@@ -29,6 +31,21 @@ def test_a_resolved_touchpoint_becomes_a_row_that_says_where_it_came_from() -> N
     assert table == "touchpoints"
     assert row["event_id"] == "e9"
     assert (row["source_topic"], row["source_partition"], row["source_offset"]) == ("x.journey-inputs", 3, 11)
+
+
+@pytest.mark.parametrize(
+    ("topic", "name"),
+    [(topic, name) for topic in READ for name in topic.values],
+    ids=lambda one: getattr(one, "name", one),
+)
+def test_a_record_of_another_released_version_becomes_the_same_row(
+    topic: Topic, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = plain(name)
+    row = read(topic, Consumed(encode(name, record)))
+
+    assert read(topic, Consumed(as_version_2(name, record, monkeypatch))) == row
+    assert (row is None) == (name in ("Move", "Transfer", "Erase"))
 
 
 @pytest.mark.parametrize("name", ["Move", "Transfer"])

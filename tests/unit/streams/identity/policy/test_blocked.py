@@ -8,7 +8,8 @@ from streams.identity.policy.blocked import DEFAULT_PATTERNS, DEFAULT_VALUES
 from streams.identity.policy.load import load
 from streams.identity.policy.policy import IdentityPolicy
 from streams.identity.policy.prepare import REFERENCES, prepare
-from tests.support.touchpoints import CATALOGUE, touchpoint
+from tests.support.built_in import CATALOGUE
+from tests.support.touchpoints import touchpoint
 
 BUILT_IN = load("", b"k" * 32, "k1")
 OWN_ONLY = IdentityPolicy.parse("[blocked]\ndefaults = false\nvalues = ['till']", b"", "k1")

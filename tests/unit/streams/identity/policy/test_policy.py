@@ -10,11 +10,14 @@ from schemas.errors import SettingsError
 from schemas.records import Identifier
 from streams.identity.policy.lint import advice
 from streams.identity.policy.load import load
-from streams.identity.policy.policy import IdentityPolicy, TypeRule
+from streams.identity.policy.normalise import NORMALISERS
+from streams.identity.policy.policy import IdentityPolicy
+from streams.identity.policy.policy_file import TypeRule
 from streams.identity.policy.prepare import prepare
 from streams.identity.resolution.definition import resolve
+from tests.support.built_in import CATALOGUE
 from tests.support.identity_people import evidence_map, link, observed
-from tests.support.touchpoints import CATALOGUE, touchpoint
+from tests.support.touchpoints import touchpoint
 
 KEY = b"0123456789abcdef0123456789abcdef"
 BUILT_IN = load("", KEY, "k1")
@@ -190,7 +193,7 @@ def test_the_built_in_policy_protects_emails_and_phones_and_keeps_customers_apar
 
 
 def test_emails_and_phones_are_pseudonymised_unless_the_policy_says_otherwise():
-    assert parse("[types.mail]\nnormaliser = 'email'", KEY).rule("mail").pseudonymise
+    assert parse("[types.inbox]\nnormaliser = 'email'", KEY).rule("inbox").pseudonymise
     assert not parse("[types.device]\nnormaliser = 'lower'").rule("device").pseudonymise
 
 
@@ -210,7 +213,7 @@ def test_emails_and_phones_are_pseudonymised_unless_the_policy_says_otherwise():
         ("[types.a]\nuniqe = true", r"line 2: types\.a\.uniqe: unknown; write one of priority"),
         ("[types]\na = 1", r"types\.a: not a table: write \[types\.a\]"),
         ("types = 1", r"types: not a table: write \[types\]"),
-        ("[types.'a b']\nlimit = 1", r"a type's name may hold"),
+        ("[types.'a:b']\nlimit = 1", r"a type's name may hold"),
         (
             "[types.a]\nlimit = 2\n[tenants.bank.types.b]\n[tenants.bank.types.a]\nunique = true\nlimit = 0",
             r"line 6: tenants\.bank\.types\.a\.limit: write a whole number from 1",
@@ -223,7 +226,7 @@ def test_emails_and_phones_are_pseudonymised_unless_the_policy_says_otherwise():
         ),
         (
             "[tenants.bank.tenants.x]\n",
-            r"tenants\.bank\.tenants: unknown; write one of phone, types, blocked",
+            r"tenants\.bank\.tenants: unknown; write one of phone, types, aliases, blocked",
         ),
         (
             "[tenants.bank.phone]\ndefault_region = 'XX'",
@@ -243,7 +246,7 @@ def test_emails_and_phones_are_pseudonymised_unless_the_policy_says_otherwise():
         ),
         ("[blocked]\npatterns = ['(']", r"line 2: blocked\.patterns: '\(' is not a regular expression"),
         ("[blocked]\nvalues = 'x'", r"blocked\.values: write a list of texts"),
-        ("[identity]\n", r"line 1: identity: unknown; write one of phone, types, blocked, tenants"),
+        ("[identity]\n", r"line 1: identity: unknown; write one of phone, types, aliases, blocked, tenants"),
     ],
 )
 def test_a_wrong_policy_is_refused_with_the_line_and_the_fix(text, says):
@@ -306,7 +309,7 @@ def test_a_policy_file_that_only_orders_customers_still_hides_addresses_and_need
         "[types.email]\nnormaliser = 'lower'",
         "[types.email]\nnormaliser = 'none'",
         "[tenants.bank.types.email]\nnormaliser = 'none'",
-        "[types.mail]\nnormaliser = 'email'\n[tenants.bank.types.mail]\nnormaliser = 'lower'",
+        "[types.inbox]\nnormaliser = 'email'\n[tenants.bank.types.inbox]\nnormaliser = 'lower'",
         "[types.iban]\npseudonymise = true\n[tenants.bank.types.iban]\npriority = 3",
     ],
 )
@@ -315,7 +318,7 @@ def test_no_type_is_made_readable_but_by_a_line_that_says_so(tmp_path, text):
     for one in (policy, policy.for_tenant("bank")):
         assert all(
             one.rule(name).pseudonymise
-            for name in {"email", "phone", *one.rules} & {"email", "phone", "mail", "iban"}
+            for name in {"email", "phone", *one.rules} & {"email", "phone", "inbox", "iban"}
         )
         assert not one.readable
 
@@ -412,9 +415,17 @@ def test_links_are_decided_by_the_rules_of_their_tenant():
         assert list(resolve(tenant, policy, evidence_map(links)).refused.values()) == refused
 
 
-def test_the_memory_of_prepared_identifiers_is_bounded():
-    policy = parse("")
-    for number in range(70_000):
-        policy.usable(identifiers(f"cookie:{number}"))
-    assert policy.usable(identifiers("cookie:1")) == identifiers("cookie:1")
-    assert policy._prepared.cache_info().currsize <= 65_536
+def test_the_memory_of_prepared_identifiers_is_bounded(monkeypatch: pytest.MonkeyPatch):
+    policy, normalised = parse(""), []
+    name = policy.rule("cookie").normaliser
+    plain = NORMALISERS[name]
+
+    def noted(value: str, region: str | None) -> str:
+        normalised.append(value)
+        return plain(value, region)
+
+    monkeypatch.setitem(NORMALISERS, name, noted)
+    for number in (1, 1, *range(2, 70_000), 1):
+        assert policy.usable(identifiers(f"cookie:{number}")) == identifiers(f"cookie:{number}")
+    # remembered at first, and forgotten for 65,536 newer ones
+    assert (normalised.count("1"), len(normalised)) == (2, 70_000)

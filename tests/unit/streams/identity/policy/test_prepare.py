@@ -14,8 +14,8 @@ from streams.identity.policy.prepare import prepare
 from streams.journeys.rules.rules import JourneyRules
 from streams.journeys.timeline.horizon_summary import fold_timeline
 from streams.replay import Replay
-from tests.simulation.worker import POLICY, RULES
-from tests.support.touchpoints import CATALOGUE, touchpoint
+from tests.support.built_in import CATALOGUE, POLICY, RULES
+from tests.support.touchpoints import touchpoint
 
 #: Spellings of one type, and of one channel.
 ORDERS = (
@@ -83,7 +83,9 @@ def test_preparing_twice_changes_nothing(name: str, channel: str, consent: dict[
 
 @pytest.mark.parametrize("field", ["type", "channel"])
 def test_a_name_of_spaces_is_refused(field: str) -> None:
-    with pytest.raises(ContractError, match=f"^{field} is empty: it has spaces only$") as error:
+    with pytest.raises(
+        ContractError, match=f"^{field} is empty: it has only spaces or characters that show nothing$"
+    ) as error:
         check(touchpoint(**{field: " \t\u00a0"}))
     assert error.value.reason is Reason.INVALID
 

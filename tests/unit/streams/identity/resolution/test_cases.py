@@ -9,6 +9,7 @@ from streams.identity.policy.load import load
 from streams.identity.policy.prepare import prepare
 from streams.identity.resolution.definition import contested_profile, resolve
 from streams.identity.resolution.links import links_of
+from tests.support.built_in import CATALOGUE
 from tests.support.identity_people import (
     TENANT,
     assignments,
@@ -21,7 +22,7 @@ from tests.support.identity_people import (
     owner,
     policy,
 )
-from tests.support.touchpoints import CATALOGUE, touchpoint
+from tests.support.touchpoints import touchpoint
 
 NOON = 12
 

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.encoding.record_types import JOURNEY_STATE, PREDICTION_MODEL, RESOLVED_TOUCHPOINT
+from schemas.encoding.splicing import encode_predictions, put_predictions
 from schemas.errors import SettingsError
 from schemas.records import Touchpoint
 from schemas.touchpoint.events import event_key
@@ -19,7 +20,7 @@ from streams.journeys.prediction.recent_path import MAX_WAITING, RecentPath
 from streams.journeys.prediction.risk import Risk, Standing
 from streams.journeys.prediction.transitions import Transitions
 from streams.journeys.rules.rules import JourneyRules
-from streams.journeys.state.state_hash import UNPREDICTED, predicting, state_hash
+from streams.journeys.state.state_hash import UNPREDICTED, state_hash
 from streams.journeys.timeline.effects import Effects
 from tests.support.journeys import CATALOGUE, DAY, RULES, fold, touchpoint
 
@@ -334,7 +335,7 @@ def test_predictions_are_spliced_in_as_the_codec_would_encode_them(
     folded = fold(*busy(3))
     state, (_, sealed) = folded.state("default", "p1", 9), folded.sealed("default", "p1", 9)
     predicted = {"likely_next": likely_next, "issue_risk": issue_risk, "model_version": version}
-    value = predicting(sealed, likely_next, issue_risk, version)
+    value = put_predictions(sealed, encode_predictions(likely_next, issue_risk, version))
     assert JOURNEY_STATE.decode(value) == {**state, **predicted}
     assert value == JOURNEY_STATE.encode({**state, **predicted})
 
@@ -419,7 +420,15 @@ def test_without_the_risk_it_is_read_only_as_far_back_as_it_matters(kinds: list[
     for item in journey:
         whole.advance(item, CATALOGUE)
     assert read is not None
-    assert (read.last, read.origin, read._acts) == (whole.last, whole.origin, whole._acts)
+    assert (read.last, read.origin) == (whole.last, whole.origin)
+    assert next_learnt(read) == next_learnt(whole)
+
+
+def next_learnt(path: RecentPath) -> dict[str, list[Any]]:
+    """What a model learns from the next inbound touchpoint after a path, by where it came from."""
+    model = Transitions(ON.prediction_half_life_ms)
+    path.advance(touchpoint("home", 60 * 24 * 300), CATALOGUE, model)
+    return {f"{row['stage']} {row['type']}": row["next"] for row in model.dump(lambda name: name)}  # type: ignore[arg-type,return-value]
 
 
 def test_a_model_is_written_down_ever_less_often() -> None:

@@ -3,7 +3,10 @@
 from typing import Any
 from uuid import uuid5
 
+import pytest
+
 from schemas.touchpoint.events import key_of
+from schemas.touchpoint.rules import MAX_AMOUNT_MINOR
 from streams.journeys.rules.rules import JourneyRules
 from streams.journeys.state.signals import MAX_MOMENTS, NAMESPACE, raised, signal_id, subject_id
 from tests.support.journeys import CATALOGUE, START, fold, signals, state, touchpoint
@@ -131,6 +134,11 @@ def test_ten_thousand_touchpoints_leave_a_bounded_state() -> None:
     assert len(folded.signals(START)) <= MAX_MOMENTS + len(CATALOGUE.stages) + 2 * 256 + 100 + 20
 
 
-def test_nonsense_amounts_stay_within_what_the_contract_can_carry() -> None:
-    huge = [touchpoint("purchase", minute, amount_minor=2**63 - 1, currency="EUR") for minute in range(3)]
-    assert state(*huge)["revenue"] == {"EUR": 2**63 - 1}
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_sum_is_exact_as_far_as_a_long_goes_and_then_stands_for_at_least_that_much(sign: int) -> None:
+    huge = [
+        touchpoint("purchase", minute, amount_minor=sign * MAX_AMOUNT_MINOR, currency="EUR")
+        for minute in range(923)
+    ]
+    assert state(*huge[:922])["revenue"] == {"EUR": sign * 922 * MAX_AMOUNT_MINOR}
+    assert state(*huge)["revenue"] == {"EUR": sign * (2**63 - 1)}

@@ -59,7 +59,7 @@ def test_a_fold_that_leaves_a_part_out_writes_no_summary(
 ) -> None:
     rest = [name for name in Fold.PARTS if name != left_out]
     folded = fold(*JOURNEY)
-    monkeypatch.setattr(fold_module, "_parts_of", attrgetter(*rest))
+    monkeypatch.setattr(fold_module, "parts_of", attrgetter(*rest))
     with pytest.raises(ContractError):
         FOLD_SUMMARY.encode(folded.dump())
 

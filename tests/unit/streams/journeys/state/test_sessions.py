@@ -2,7 +2,7 @@
 
 import pytest
 
-from streams.journeys.state.sessions import Sessions
+from streams.journeys.state.sessions import SessionPool, Sessions
 from tests.support.journeys import DAY, MINUTE, RULES, START, state, touchpoint
 
 
@@ -78,4 +78,4 @@ def test_sessions_that_nothing_can_join_are_let_go() -> None:
     for day in range(1000):
         sessions.touch(START + day * DAY, "web-shop", f"s{day}")
     assert sessions.count == 1000
-    assert len(sessions._named) <= 4
+    assert len(sessions.dump(SessionPool())["named_sessions"]) <= 4

@@ -3,10 +3,13 @@
 from functools import reduce
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.journeys.timeline.bloom_filter import FILTER_BYTES, BloomFilter, is_filter_size
+
+#: The machine may be busy: a law is about values, never about time.
+law = settings(max_examples=40, deadline=None)
 
 events = st.lists(st.text(max_size=20), max_size=30)
 #: Small ones, which an older release may have written, take unknown events for known ones all the time.
@@ -20,6 +23,7 @@ def test_an_event_sets_the_bits_that_its_digest_names() -> None:
     assert "e1" not in BloomFilter(bytes([0b1100_1000]))
 
 
+@law
 @given(filters, events)
 def test_what_was_added_is_known(known: BloomFilter, added: list[str]) -> None:
     after = known.add(added)
@@ -28,6 +32,7 @@ def test_what_was_added_is_known(known: BloomFilter, added: list[str]) -> None:
     assert after.add(added) == after
 
 
+@law
 @given(filters, filters, events, events)
 def test_a_union_knows_what_either_knows(
     one: BloomFilter, other: BloomFilter, added: list[str], more: list[str]
@@ -38,6 +43,7 @@ def test_a_union_knows_what_either_knows(
     assert len(both.bits) == min(len(one.bits), len(other.bits))
 
 
+@law
 @given(filters, filters, filters)
 def test_the_order_and_the_repetition_of_unions_change_nothing(
     one: BloomFilter, other: BloomFilter, third: BloomFilter
@@ -47,6 +53,7 @@ def test_the_order_and_the_repetition_of_unions_change_nothing(
     assert reduce(BloomFilter.union, (one, other, third)) == one.union(other.union(third))
 
 
+@law
 @given(filters, events)
 def test_adding_and_joining_come_to_the_same(known: BloomFilter, added: list[str]) -> None:
     assert known.add(added) == known.union(BloomFilter().add(added))

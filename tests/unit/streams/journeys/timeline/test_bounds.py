@@ -13,6 +13,7 @@ from schemas.keys import profile_key
 from schemas.records import Identifier, Touchpoint, Transfer
 from schemas.topics import MAX_MESSAGE_BYTES
 from schemas.touchpoint.rules import (
+    MAX_AMOUNT_MINOR,
     MAX_ATTRIBUTES,
     MAX_CHANNEL_BYTES,
     MAX_ID_BYTES,
@@ -97,7 +98,10 @@ class Worst:
             self.send("add_to_cart", sentiment=0.5, amount_minor=1, currency="EUR")
         for number in range(2 * MAX_ORDERS):
             self.send(
-                "order_placed", order_id=wide(number, MAX_ID_BYTES), amount_minor=-(2**63), currency="EUR"
+                "order_placed",
+                order_id=wide(number, MAX_ID_BYTES),
+                amount_minor=-MAX_AMOUNT_MINOR,
+                currency="EUR",
             )
         self.send("nps_answered", score={"kind": "NPS", "value": 0.0})
         return self.fold

@@ -9,7 +9,7 @@ from schemas.touchpoint.events import checksum_of_resolved, event_key, rank_of
 from schemas.touchpoint.rules import check
 from streams.identity.policy.load import load
 from streams.identity.policy.prepare import prepare
-from streams.journeys.compression import Packer
+from streams.journeys.compression import JourneyCompressor
 from streams.journeys.journey import Journey
 from streams.journeys.partition import JourneyPartition
 from streams.journeys.timeline.effects import Effects
@@ -78,16 +78,19 @@ def test_a_copy_moves_with_its_identifier_and_counts_at_both_owners() -> None:
     assert (revenue(timeline), revenue(other)) == ({"EUR": 900}, {"EUR": 100})
 
 
-def test_copies_come_back_from_the_changelog_and_from_being_packed() -> None:
+def test_copies_come_back_from_the_changelog_and_from_being_compressed() -> None:
     effects, timeline = Effects(), Timeline("default", "p1")
     for one in (order(9, 900, minute=-2), order(5, 100, minute=-1), order(7, 700, cookie="b")):
         _accept(timeline, one, effects)
     partition = JourneyPartition(0)
     for key, value in partition.changelog(KEY, effects):
         partition.restore(key, value)
-    packer = Packer()
-    packer.learn([Journey(made_of(*long_journey(seed, 5))) for seed in range(300)])
-    for found in (partition.journeys[KEY], packer.unpack(KEY, packer.pack(Journey(timeline)))):
+    compressor = JourneyCompressor()
+    compressor.learn([Journey(made_of(*long_journey(seed, 5))) for seed in range(300)])
+    for found in (
+        partition.journeys[KEY],
+        compressor.decompress(KEY, compressor.compress(Journey(timeline))),
+    ):
         assert revenue(found.timeline) == {"EUR": 100}
         assert len(found.timeline.held()) == 3
 

@@ -1,0 +1,223 @@
+"""The text of an identity policy, read and checked."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
+
+from schemas.keys import NAME_PATTERN
+from schemas.toml_text import TomlText, is_number, is_texts, parse_toml
+from schemas.touchpoint.names import canonical
+from schemas.touchpoint.rules import is_type_name
+from streams.identity.policy.blocked import DEFAULT_PATTERN, DEFAULT_VALUES, Blocklist
+from streams.identity.policy.normalise import NORMALISERS, is_region
+
+_MAX_PRIORITY: Final = 1000
+_MAX_LIMIT: Final = 1_000_000
+
+#: A table of the document with its path: the document itself, or a tenant's.
+_Part: TypeAlias = tuple[tuple[str, ...], dict[str, Any]]
+
+_PRIVATE_NORMALISERS: Final = frozenset({"email", "phone"})
+_PARTS: Final = ("phone", "types", "aliases", "blocked")
+#: Samples of real values: a pattern that matches all of them would block everything.
+_REAL_VALUES: Final = ("ann@shop.de", "+493012345678", "8c2fd1b0-4e1a-4f4c-9d53-7d0b8e1a2c43", "K-100245")
+_TYPE_NAMES: Final = "a type's name may hold 1 to 64 letters, digits, dots, _ and -"
+
+
+@dataclass(frozen=True, slots=True)
+class TypeRule:
+    """The rule of one identifier type."""
+
+    priority: int = 50  #: the lower the stronger
+    normaliser: str = "none"
+    pseudonymise: bool = False
+    unique: bool = False  #: a profile holds one value at most, unless an asserted link brings another
+    limit: int | None = None  #: a profile holds at most so many values
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What a policy says, to all tenants or to one."""
+
+    rules: Mapping[str, TypeRule]
+    region: str
+    blocked: Blocklist
+    readable: frozenset[str]
+    aliases: Mapping[str, str]
+
+
+class PolicyFile:
+    """The text of a policy, laid over a base; every refusal says where and what to write instead."""
+
+    def __init__(self, text: str, origin: str, base: str, *, hides: bool) -> None:
+        """`hides`: whether there is a key to pseudonymise with. Raises SettingsError, as all methods do."""
+        source = TomlText(text, origin)
+        self._document = source.tables
+        self._error = source.error
+        self._base = parse_toml(base, "the built-in identity.toml")
+        self._hides = hides
+        self._only_known((), self._document, (*_PARTS, "tenants"))
+        self.tenants: Mapping[str, Any] = self._table((), self._document, "tenants")
+
+    def general(self) -> Written:
+        """The policy of tenants without settings of their own."""
+        return self._read(((), {}))
+
+    def of_tenant(self, name: str) -> Written:
+        """The policy of a tenant whose table overrides single settings."""
+        path = ("tenants", name)
+        if not NAME_PATTERN.fullmatch(name):
+            raise self._error(path, "a tenant's name may hold 1 to 64 letters, digits, dots, _ and -")
+        table = self._table(("tenants",), dict(self.tenants), name)
+        self._only_known(path, table, _PARTS)
+        return self._read((path, table))
+
+    def _read(self, override: _Part) -> Written:
+        parts: tuple[_Part, ...] = (((), self._base), ((), self._document), override)
+        rules, readable = self._rules(parts)
+        for name, rule in rules.items():
+            if rule.pseudonymise and not self._hides:
+                raise self._error(
+                    (*override[0], "types", name),
+                    "pseudonymised, but there is no key: set TOUCHLINE_PSEUDONYM_KEY to the output of"
+                    " `openssl rand -hex 32` and keep it, or write pseudonymise = false",
+                )
+        aliases = self._aliases(parts, rules)
+        return Written(rules, self._region(parts), self._blocklist(parts), readable, aliases)
+
+    def _rules(self, parts: tuple[_Part, ...]) -> tuple[dict[str, TypeRule], frozenset[str]]:
+        """The rules, and the types that were pseudonymised until an explicit line said otherwise."""
+        settings: dict[str, dict[str, Any]] = {}
+        private: set[str] = (
+            set()
+        )  # only an explicit pseudonymise = false in a later part makes these readable
+        for path, part in parts:
+            types = self._table(path, part, "types")
+            named: dict[str, str] = {}
+            for written in types:
+                said = self._rule_settings((*path, "types"), types, written)
+                name = canonical(written)
+                if name in named:
+                    raise self._error((*path, "types", written), f"it is {named[name]!r} again: remove one")
+                named[name] = written
+                settings[name] = settings.get(name, {}) | said
+                if said.get("normaliser") in _PRIVATE_NORMALISERS or said.get("pseudonymise"):
+                    private.add(name)
+        for name, said in settings.items():
+            said.setdefault("pseudonymise", name in private)
+        rules = {name: TypeRule(**said) for name, said in settings.items()}
+        return rules, frozenset(name for name in private if not rules[name].pseudonymise)
+
+    def _aliases(self, parts: tuple[_Part, ...], rules: Mapping[str, TypeRule]) -> dict[str, str]:
+        aliases: dict[str, str] = {}
+        for path, part in parts:
+            for written, target in self._table(path, part, "aliases").items():
+                where, name = (*path, "aliases", written), canonical(written)
+                if not NAME_PATTERN.fullmatch(name):
+                    raise self._error(where, _TYPE_NAMES)
+                if target == "":
+                    aliases.pop(name, None)
+                elif not isinstance(target, str) or canonical(target) not in rules:
+                    raise self._error(where, 'write the name of a type with a table, or "" for no alias')
+                else:
+                    aliases[name] = canonical(target)
+        for path, part in parts:
+            for written in self._table(path, part, "types"):
+                if (name := canonical(written)) in aliases:
+                    raise self._error(
+                        (*path, "types", written),
+                        f"{written} is another name of {aliases[name]}: write [types.{aliases[name]}], or, if it is"
+                        f' a type of its own, {name} = "" below [aliases]',
+                    )
+        return aliases
+
+    def _rule_settings(self, path: tuple[str, ...], types: dict[str, Any], name: str) -> dict[str, Any]:
+        if not is_type_name(name):
+            raise self._error((*path, name), _TYPE_NAMES)
+        table = self._table(path, types, name)
+        path = (*path, name)
+        self._only_known(path, table, ("priority", "normaliser", "pseudonymise", "unique", "limit"))
+        normaliser = table.get("normaliser", "none")
+        if not isinstance(normaliser, str) or normaliser not in NORMALISERS:
+            raise self._error((*path, "normaliser"), f"write one of {', '.join(NORMALISERS)}")
+        for switch in ("pseudonymise", "unique"):
+            self._switch(path, table, switch)
+        self._whole(path, table, "priority", 0, _MAX_PRIORITY)
+        self._whole(path, table, "limit", 1, _MAX_LIMIT)
+        return dict(table)
+
+    def _region(self, parts: tuple[_Part, ...]) -> str:
+        region = ""
+        for path, part in parts:
+            table = self._table(path, part, "phone")
+            path = (*path, "phone")
+            self._only_known(path, table, ("default_region",))
+            region = table.get("default_region", region)
+            if not isinstance(region, str) or not is_region(region):
+                raise self._error(
+                    (*path, "default_region"), 'write a country of ISO 3166 like "DE", or "" for none'
+                )
+        return region
+
+    def _blocklist(self, parts: tuple[_Part, ...]) -> Blocklist:
+        """A tenant's values and patterns are blocked besides the general ones."""
+        defaults = True
+        values: list[str] = []
+        patterns: list[str] = []
+        for path, part in parts:
+            table = self._table(path, part, "blocked")
+            path = (*path, "blocked")
+            self._only_known(path, table, ("defaults", "values", "patterns"))
+            defaults = self._switch(path, table, "defaults", default=defaults)
+            values += self._texts(path, table, "values")
+            patterns += self._patterns(path, table)
+        if defaults:
+            return Blocklist((*DEFAULT_VALUES, *values), (DEFAULT_PATTERN, *patterns))
+        return Blocklist(values, patterns, phones=False)
+
+    def _patterns(self, path: tuple[str, ...], table: dict[str, Any]) -> list[str]:
+        patterns = self._texts(path, table, "patterns")
+        for pattern in patterns:
+            try:
+                compiled = re.compile(pattern)
+            except re.error as error:
+                raise self._error(
+                    (*path, "patterns"), f"{pattern!r} is not a regular expression ({error}): correct it"
+                ) from error
+            if all(compiled.fullmatch(sample) for sample in _REAL_VALUES):
+                raise self._error(
+                    (*path, "patterns"), f"{pattern!r} would block every value: make it more particular"
+                )
+        return patterns
+
+    def _table(self, path: tuple[str, ...], parent: dict[str, Any], name: str) -> dict[str, Any]:
+        table = parent.get(name, {})
+        if not isinstance(table, dict):
+            path = (*path, name)
+            raise self._error(path, f"not a table: write [{'.'.join(path)}] and its settings below")
+        return table
+
+    def _only_known(self, path: tuple[str, ...], table: dict[str, Any], known: tuple[str, ...]) -> None:
+        for name in table:
+            if name not in known:
+                raise self._error((*path, name), f"unknown; write one of {', '.join(known)}")
+
+    def _switch(
+        self, path: tuple[str, ...], table: dict[str, Any], name: str, *, default: bool = False
+    ) -> bool:
+        value = table.get(name, default)
+        if not isinstance(value, bool):
+            raise self._error((*path, name), "write true or false")
+        return value
+
+    def _whole(self, path: tuple[str, ...], table: dict[str, Any], name: str, least: int, most: int) -> None:
+        value = table.get(name, least)
+        if not is_number(value, least, most, whole=True):
+            raise self._error((*path, name), f"write a whole number from {least} to {most}")
+
+    def _texts(self, path: tuple[str, ...], table: dict[str, Any], name: str) -> list[str]:
+        value = table.get(name, [])
+        if not is_texts(value):
+            raise self._error((*path, name), 'write a list of texts, like ["walk-in"]')
+        return value

@@ -1,0 +1,63 @@
+"""A ClickHouse database of a test's own, which topics are loaded into without Kafka."""
+
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from clickhouse_driver import Client
+
+from deploy.sandbox import ClickHouseServer
+from schemas.settings import ClickHouse
+from schemas.topics import Topic
+from sinks.clickhouse.connection import connect
+from sinks.clickhouse.migrate import migrate
+from sinks.clickhouse.write.follow_up import FollowUp
+from sinks.clickhouse.write.native_writer import NativeWriter
+from sinks.clickhouse.write.prepare import prepare
+from tests.support.kafka_records import Consumed
+
+
+class Store:
+    """A migrated database of a test's own."""
+
+    def __init__(self, where: ClickHouse) -> None:
+        self.where = where
+        self.client: Client = connect(where)
+        self.rows = NativeWriter(where)
+        self.follow_up = FollowUp(where)
+
+    def load(self, topic: Topic, *values: bytes | None, **more: Any) -> None:
+        records = [(topic, Consumed(value, offset=n, **more)) for n, value in enumerate(values)]
+        inserts, rejected = prepare(records)
+        assert not rejected
+        with self.followed_up():
+            for insert in inserts:
+                self.rows.write(insert)
+
+    @contextmanager
+    def followed_up(self) -> Iterator[None]:
+        """What is written within is followed up, as a batch of the loader."""
+        since = self.follow_up.now()
+        yield
+        self.follow_up.run(since)
+
+    def query(self, sql: str) -> list[tuple[Any, ...]]:
+        return self.client.execute(sql)
+
+    def close(self) -> None:
+        self.client.disconnect()
+        self.rows.close()
+        self.follow_up.close()
+
+
+def database(clickhouse: ClickHouseServer) -> ClickHouse:
+    """The address of a new database; it does not exist yet."""
+    return ClickHouse.from_url(clickhouse.url_of(f"test_{uuid.uuid4().hex[:10]}"))
+
+
+def migrated(clickhouse: ClickHouseServer) -> ClickHouse:
+    """The address of a new database with all tables."""
+    where = database(clickhouse)
+    migrate(where)
+    return where

@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 TOUCHLINE := $(BIN)/touchline
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up test unit integration clients lint types check bench bench-peers bench-analytics bench-growth instructions faults simulation clean
+.PHONY: help install demo up test unit integration soak clients lint types check bench bench-peers bench-analytics bench-growth instructions faults simulation clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*?## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -14,6 +14,7 @@ help: ## List the targets
 install: $(VENV)/.installed node_modules/.installed ## Install everything (venv + pip with constraints, npm)
 
 $(VENV)/.installed: pyproject.toml constraints.txt
+	@echo "installing into $(VENV): some minutes"
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[fast,sandbox,dev]'
 	@touch $@
@@ -39,6 +40,9 @@ unit: install ## The tests that start no process
 
 integration: install ## The tests on the real broker and the real ClickHouse
 	$(BIN)/pytest tests/integration
+
+soak: install ## The longest tests: back-fills, changes of catalogue and contract, change data, a killed SDK (some minutes)
+	$(BIN)/pytest -m soak tests/integration
 
 clients: install ## Real SDKs, Avro clients, a schema registry, web servers and a browser (many minutes)
 	$(BIN)/pytest -m clients tests/integration

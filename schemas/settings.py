@@ -132,7 +132,8 @@ class Settings:
                 secret = Path(secret[1:]).read_text().strip()
             except OSError as error:
                 raise SettingsError(
-                    f"TOUCHLINE_PSEUDONYM_KEY names a file that cannot be read: {error}"
+                    f"TOUCHLINE_PSEUDONYM_KEY names a file that cannot be read: {error}: restore it, or unset"
+                    " the variable if it was set for a sandbox that is gone"
                 ) from error
         if secret and len(secret) < 32:
             raise SettingsError(

@@ -4,7 +4,14 @@ import os
 
 from hypothesis import HealthCheck, settings
 
+# the width of the terminal that a test happens to run in is none of its business
+os.environ.pop("COLUMNS", None)
+
 settings.register_profile(
-    "touchline", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize="CI" in os.environ
+    "touchline",
+    max_examples=int(os.environ.get("PROPERTY_EXAMPLES", "50")),
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    derandomize="CI" in os.environ,
 )
 settings.load_profile("touchline")

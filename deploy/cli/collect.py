@@ -12,7 +12,7 @@ import typer
 
 from deploy.cli.logs import configure
 from deploy.cli.metrics import serve_metrics
-from deploy.cli.output import remarks, say
+from deploy.cli.output import remark, remarks, say
 from deploy.ingest.key_check import require_same_key
 from schemas.errors import SettingsError
 from schemas.settings import Settings
@@ -66,6 +66,7 @@ def command(
 
 def _announce(address: str) -> None:
     say(f"collector: {address}")
+    remark(f"touchpoints go to POST {address}/v1/touchpoints; all paths are in {address}/openapi.json")
     sys.stdout.flush()
 
 

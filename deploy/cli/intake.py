@@ -40,6 +40,12 @@ def tell_unknown(unknown: UnknownNames) -> None:
             f"{counted(len(identifiers), IDENTIFIER_TYPE)} not in the identity policy, so stored as they come:"
             f" {_listed(identifiers)} (name each that holds personal data: docs/identity.md)"
         )
+    personal = [one for one in identifiers if one.personal]
+    if personal:
+        remark(
+            f"values of {_listed(personal)} look like e-mail addresses or phone numbers and are stored readable:"
+            " name the type in the identity policy (docs/identity.md)"
+        )
     for kind in ("type", "channel", "purpose"):
         names = [one for one in found if one.kind == kind]
         if names:

@@ -1,5 +1,7 @@
 """`touchline mapping`: the mappings that are there, and a proposal for a file of one's own."""
 
+import re
+from itertools import takewhile
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -65,4 +67,13 @@ def list_shipped() -> None:
     """
     width = max(map(len, shipped()))
     for name in shipped():
-        say(f"{name:<{width}}  {mapping_text(name).splitlines()[0].removeprefix('# ')}")
+        say(f"{name:<{width}}  {_first_sentence(mapping_text(name))}")
+
+
+def _first_sentence(text: str) -> str:
+    """Of the comment with which a mapping begins, up to a full stop or a colon."""
+    comment = " ".join(
+        line.removeprefix("#").strip()
+        for line in takewhile(lambda line: line.startswith("#"), text.splitlines())
+    )
+    return re.split(r"[.:](?=\s|$)", comment)[0]

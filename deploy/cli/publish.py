@@ -105,7 +105,7 @@ def _start(job: Job, *, resume: bool, dry_run: bool) -> Checkpoint:
     """Where to begin. Raises TouchlineError if that cannot be known."""
     if resume and (dry_run or not checkpoint.resumable(job.files)):
         what = "a dry run publishes nothing" if dry_run else "standard input cannot be read again"
-        raise TouchlineError(f"--resume: {what}: leave it out")
+        raise TouchlineError(f"--resume: {what}: leave --resume out")
     if not resume:
         if not dry_run and checkpoint.resumable(job.files) and job.path().exists():
             remark(f"an import of these files was interrupted ({job.path()}): --resume would go on there")

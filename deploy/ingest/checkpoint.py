@@ -75,12 +75,11 @@ def read(job: Job) -> Checkpoint | None:
     path = job.path()
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-        place = Place(found["file"], Position(*found["position"]))
-        checkpoint = Checkpoint(place, found["sent"], found["rejected"], found["may_repeat"])
-        sizes, mapping = found["sizes"], found["mapping"]
+        checkpoint = _checkpoint(found, job)
+        sizes, mapping = _counts(found["sizes"], len(job.files)), found["mapping"]
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise TouchlineError(
             f"{path}, which says how far the import came, cannot be read: delete it, and publish without --resume"
         ) from error
@@ -96,6 +95,26 @@ def read(job: Job) -> Checkpoint | None:
             " resume with that one, or publish without --resume"
         )
     return checkpoint
+
+
+def _checkpoint(found: Any, job: Job) -> Checkpoint:
+    """What a checkpoint's document says. Raises ValueError, KeyError or TypeError if no run of the job wrote it."""
+    file, sent, rejected, may_repeat = _counts(
+        [found[name] for name in ("file", "sent", "rejected", "may_repeat")], 4
+    )
+    if file >= len(job.files):
+        raise ValueError(file)
+    place = Place(file, Position(*_counts(found["position"], len(Position._fields))))
+    return Checkpoint(place, sent, rejected, may_repeat)
+
+
+def _counts(found: Any, length: int) -> list[int]:
+    """A list of `length` whole numbers from 0 on. Raises ValueError for anything else."""
+    if not isinstance(found, list) or len(found) != length:
+        raise ValueError(found)
+    if not all(isinstance(one, int) and not isinstance(one, bool) and one >= 0 for one in found):
+        raise ValueError(found)
+    return found
 
 
 class Checkpoints:

@@ -13,6 +13,7 @@ from typing import Any, Final
 from kafka import KafkaConsumer
 from kafka.errors import CommitFailedError, KafkaError, RebalanceInProgressError
 
+from deploy.ingest.mapping.refusal import refusal_of
 from deploy.ingest.mapping.row_events import SourceMapping
 from deploy.ingest.publisher import DELIVERY_MS, Publisher
 from deploy.kafka_admin.client import broken, group_consumer, producer
@@ -164,7 +165,12 @@ def touchpoints_of(record: KafkaRecord, mapping: SourceMapping, now: int) -> lis
     A touchpoint is received when its record was written, so that reading it again makes the same one.
     """
     received = min(record.timestamp, now) if record.timestamp > 0 else now
-    return [accept(event, received) for event in mapping.events(_value(record, mapping), received)]
+    try:
+        return [accept(event, received) for event in mapping.events(_value(record, mapping), received)]
+    except ContractError:
+        raise
+    except Exception as error:
+        raise refusal_of(error) from error
 
 
 def _value(record: KafkaRecord, mapping: SourceMapping) -> Any:

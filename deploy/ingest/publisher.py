@@ -10,6 +10,7 @@ from typing import Any, Final, TypeVar
 from kafka.errors import KafkaError
 
 from deploy.ingest.key_check import require_same_key
+from deploy.ingest.mapping.refusal import refusal_of
 from deploy.kafka_admin.client import producer
 from deploy.kafka_admin.topics import require_topic
 from schemas.catalogue import Catalogue
@@ -146,11 +147,16 @@ class Publisher:
 def message(touchpoint: Touchpoint, policy: IdentityPolicy, catalogue: Catalogue) -> tuple[bytes, bytes]:
     """Key and value of a touchpoint's record, personal identifiers pseudonymised, names those of the catalogue.
 
-    Raises ContractError.
+    Raises ContractError, also for a bug that this touchpoint meets.
     """
-    check(touchpoint)
-    strongest, prepared = prepare(touchpoint, policy, catalogue)
-    value = TOUCHPOINT.encode(prepared)
+    try:
+        check(touchpoint)
+        strongest, prepared = prepare(touchpoint, policy, catalogue)
+        value = TOUCHPOINT.encode(prepared)
+    except ContractError:
+        raise
+    except Exception as error:
+        raise refusal_of(error) from error
     if len(value) > MAX_BYTES:
         raise ContractError(Reason.TOO_LARGE, f"the record has {len(value)} bytes, the limit is {MAX_BYTES}")
     return identifier_key(prepared["tenant"], strongest), value

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import IO, Final, NamedTuple
 
 from deploy.ingest.mapping.cells import ABSENT, find
+from deploy.ingest.mapping.refusal import refusal_of
 from deploy.ingest.mapping.row_events import SourceMapping
 from deploy.ingest.reading.files import STDIN, Entry, Format, Layout, format_of, read_entries
 from deploy.ingest.reading.lines import START, Position, SourceError
@@ -108,7 +109,10 @@ class TouchpointFiles:
     def _read_file(self, number: int, name: str, form: Format, after: Position) -> Iterator[Sourced]:
         mapping = self._mapping
         if form == "csv" and mapping is None:
-            raise SourceError(f"{name} is CSV: say which column is what with --mapping MAPPING.toml")
+            raise SourceError(
+                f"{name} is CSV: say which column is what with --mapping MAPPING.toml,"
+                f" which `touchline mapping new {name}` proposes"
+            )
         checked = False
         layout = mapping.layout if mapping else Layout()
         for entry in read_entries(name, form, layout, after, self._opened):
@@ -121,8 +125,8 @@ class TouchpointFiles:
                 checked = True
             try:
                 touchpoints = self._touchpoints(entry.value)
-            except ContractError as error:
-                yield Sourced(replace(entry, error=error), None, place)
+            except Exception as error:  # noqa: BLE001 (refusal_of raises again what is not the row's own)
+                yield Sourced(replace(entry, error=refusal_of(error)), None, place)
                 continue
             self.left_out += not touchpoints
             for count, touchpoint in enumerate(touchpoints, start=1):

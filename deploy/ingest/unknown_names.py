@@ -4,6 +4,7 @@ Of the catalogue: types, channels and consent purposes. Of the policy: identifie
 stored as it comes.
 """
 
+import re
 from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -21,6 +22,10 @@ MAX_NAMES: Final = 1000
 IDENTIFIER_TYPE: Final = "identifier type"
 #: Likeness (0 to 1) from which a known name is proposed.
 _NEAR: Final = 0.65
+#: An e-mail address, or a phone number with its country code. Numbers without one may be anything.
+_PERSONAL: Final = re.compile(
+    r"\s*(?:[^@\s]+@[^@\s]+\.[^@\s]+|(?:tel:)?(?:\+|00)[1-9](?:[ ()./-]*[0-9]){7,14})\s*"
+)
 
 
 @dataclass(frozen=True)
@@ -31,6 +36,9 @@ class Unknown:
     name: str  #: in canonical form
     touchpoints: int
     nearest: str | None
+    personal: bool = (
+        False  #: whether a value of the identifier type looks like an e-mail address or a phone number
+    )
 
 
 class UnknownNames:
@@ -48,6 +56,7 @@ class UnknownNames:
             "purpose": Counter(),
             IDENTIFIER_TYPE: Counter(),
         }
+        self._personal: set[str] = set()
         #: Kind → touchpoints with a name beyond MAX_NAMES.
         self.uncounted: Counter[str] = Counter()
 
@@ -64,9 +73,13 @@ class UnknownNames:
                 self._count("purpose", purpose)
         if self._policy is not None:
             policy = self._policy.for_tenant(touchpoint["tenant"])
-            types = {policy.type_name(identifier["type"]) for identifier in touchpoint["identifiers"]}
-            for kind in sorted(types - policy.rules.keys()):
+            named = [(policy.type_name(one["type"]), one["value"]) for one in touchpoint["identifiers"]]
+            for kind in sorted({kind for kind, _ in named} - policy.rules.keys()):
                 self._count(IDENTIFIER_TYPE, kind)
+                if kind in self._counts[IDENTIFIER_TYPE] and any(
+                    of == kind and _PERSONAL.fullmatch(value) for of, value in named
+                ):
+                    self._personal.add(kind)
 
     def found(self) -> list[Unknown]:
         """The names, of each kind the most frequent first."""
@@ -79,7 +92,13 @@ class UnknownNames:
         if self._policy is not None:
             known[IDENTIFIER_TYPE] = self._policy.rules, self._policy.aliases
         return [
-            Unknown(kind, name, count, _nearest(kind, name, *known[kind]))
+            Unknown(
+                kind,
+                name,
+                count,
+                _nearest(kind, name, *known[kind]),
+                kind == IDENTIFIER_TYPE and name in self._personal,
+            )
             for kind, counts in self._counts.items()
             for name, count in sorted(counts.items(), key=lambda item: (-item[1], item[0]))
         ]

@@ -138,6 +138,7 @@ class Stack:
             settings = replace(settings, session_timeout=SESSION_TIMEOUT)
         if not settings.pseudonym_key:
             settings = replace(settings, pseudonym_key=pseudonym_key(self.plan.run_dir))
+        settings.pseudonym_secret()  # a key that cannot be read would stop each process, again and again
         return settings
 
     def _broker(self) -> Broker | None:

@@ -18,11 +18,11 @@ from kafka.errors import KafkaError, MessageSizeTooLargeError
 from deploy.ingest.key_check import AnotherKeyError, require_known_key
 from deploy.kafka_admin.client import producer, require_broker
 from deploy.kafka_admin.topics import require_topic
+from deploy.sdk.errors import CLOSED
 from deploy.sdk.forking import FORK_LOCK
 from deploy.sdk.journal import Entry, Journal
-from deploy.sdk.outcomes import Delivered, Refused
+from deploy.sdk.outcomes import Delivered, Refused, names_of, tell
 from schemas.encoding.codec import MAX_BYTES
-from schemas.encoding.record_types import TOUCHPOINT
 from schemas.errors import TouchlineError
 from schemas.settings import Settings
 from schemas.topics import TOUCHPOINTS
@@ -77,7 +77,7 @@ class Delivery(threading.Thread):
         self._on_refused = on_refused
         self._on_connected = on_connected
         self._changed = threading.Condition()
-        self._stopping = False
+        self._refusing = self._stopping = self._stopped = False
         self._accepted = self._done = 0  # of this process's records
         self._problem: str | None = None
         self._in_flight: deque[tuple[Any, Entry]] = deque()
@@ -88,8 +88,13 @@ class Delivery(threading.Thread):
         self._producer: Any = None
 
     def submit(self, key: bytes, value: bytes) -> None:
-        """Accept a record. Raises QueueFullError; AnotherKeyError once Kafka knows the key's name with another key."""
+        """Accept a record. Raises QueueFullError, and TouchlineError after `refuse`.
+
+        Raises AnotherKeyError once Kafka knows the key's name with another key.
+        """
         with self._changed:
+            if self._refusing:
+                raise TouchlineError(CLOSED)
             if self.failure is not None:
                 raise self.failure
             self._journal.append(key, value)
@@ -103,13 +108,22 @@ class Delivery(threading.Thread):
             self._changed.wait_for(lambda: self._done >= wanted or self.failure is not None, timeout)
             return self._done >= wanted
 
+    def refuse(self) -> None:
+        """Accept nothing from now on: what `wait` then waits for is all that there will be."""
+        with self._changed:
+            self._refusing = True
+
     def stop(self) -> None:
-        """End the thread, after what is being delivered this moment, and close the journal."""
+        """End the thread, after what is being delivered this moment, and close the journal; a second call waits."""
+        self.refuse()
         with self._changed:
             self._stopping = True
             self._changed.notify_all()
         self.join()
-        self._journal.close()
+        with self._changed:
+            if not self._stopped:
+                self._stopped = True
+                self._journal.close()
 
     def abandon(self) -> None:
         """In a child process: close its copies of what its parent uses, without using it."""
@@ -242,7 +256,7 @@ class Delivery(threading.Thread):
             self._take([entry for entry, _ in delivered])
         if self._on_delivered is not None:
             for entry, where in delivered:
-                _call(self._on_delivered, Delivered(*_names(entry), where.partition, where.offset))
+                tell(self._on_delivered, Delivered(*names_of(entry.value), where.partition, where.offset))
         if failed is not None:
             if isinstance(future.exception, MessageSizeTooLargeError):
                 self._note_too_large(failed)
@@ -265,14 +279,14 @@ class Delivery(threading.Thread):
             self._singly = len(self._in_flight) + 1
             return
         self._singly -= 1
-        refused = Refused(*_names(entry), f"its topic takes no record of {len(entry.value):,} bytes")
+        refused = Refused(*names_of(entry.value), f"its topic takes no record of {len(entry.value):,} bytes")
         log.error(
             "the broker never takes event %s of %s: %s", refused.event_id, refused.source, refused.error
         )
         with self._changed:
             self._journal.set_aside(entry, refused.error)
         self._take([entry])
-        _call(self._on_refused, refused)
+        tell(self._on_refused, refused)
 
     def _verify(self) -> None:
         """Ask Kafka about the keys of what was adopted, before any of it is read."""
@@ -284,17 +298,3 @@ class Delivery(threading.Thread):
                 refusal = str(error)
             with self._changed:
                 self._journal.verified(mark, refusal)
-
-
-def _names(entry: Entry) -> tuple[str, str]:
-    touchpoint = TOUCHPOINT.decode_trusted(entry.value)
-    return touchpoint["source"], touchpoint["event_id"]
-
-
-def _call(callback: Callable[[Any], object] | None, outcome: Delivered | Refused) -> None:
-    """Tell a callback, if there is one; what it raises is logged and stops nothing."""
-    if callback is not None:
-        try:
-            callback(outcome)
-        except Exception:
-            log.exception("a callback of the publisher failed")

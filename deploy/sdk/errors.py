@@ -1,6 +1,11 @@
 """The errors that only the SDK raises."""
 
+from typing import Final
+
 from schemas.errors import UnavailableError
+
+#: What `publish` raises as a TouchlineError from the moment at which `close` begins.
+CLOSED: Final = "the publisher is closed: make another one"
 
 
 class QueueFullError(UnavailableError):

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from deploy.ingest.publisher import message
 from deploy.sdk.delivery import Delivery
+from deploy.sdk.errors import CLOSED, QueueFullError
 from deploy.sdk.forking import FORK_LOCK
 from deploy.sdk.journal import Journal, MemoryJournal
 from deploy.sdk.outcomes import Delivered, Refused
@@ -88,16 +89,20 @@ class Publisher:
         """Accept a touchpoint: a Touchpoint, its JSON form as a mapping, or JSON text. Never waits for Kafka.
 
         Raises ContractError exactly where `touchline publish` rejects the line (nothing is accepted then),
-        QueueFullError if spool or memory is full, SettingsError if Kafka knows the pseudonymisation key's name with
-        another key.
+        QueueFullError if spool, disk or memory is full, UnavailableError if the system gives no thread, SettingsError
+        if Kafka knows the pseudonymisation key's name with another key, TouchlineError after `close` has begun.
         """
         key, value = message(read(touchpoint, time.time_ns() // 1_000_000), self._policy, self._catalogue)
-        self._running().submit(key, value)
+        self.delivery().submit(key, value)
 
     def flush(self, timeout: float = 30.0) -> None:
         """Wait until Kafka has all that this process has accepted. Raises UnavailableError after `timeout` seconds."""
         delivery = self._delivery
-        if delivery is None or delivery.process != os.getpid() or delivery.wait(timeout):
+        if delivery is not None and delivery.process == os.getpid():
+            self._wait(delivery, timeout)
+
+    def _wait(self, delivery: Delivery, timeout: float) -> None:
+        if delivery.wait(timeout):
             return
         if delivery.failure is not None:
             raise delivery.failure
@@ -110,23 +115,28 @@ class Publisher:
     def close(self, timeout: float = 10.0) -> None:
         """Deliver what was accepted, for at most `timeout` seconds, and end.
 
-        What is then left stays in the spool for the next process. Raises UnavailableError, which says how many
-        touchpoints are lost, if there is no spool.
+        `publish` accepts nothing from the moment at which `close` begins. What is left at its end stays in the spool
+        for the next process. Raises UnavailableError, which says how many touchpoints are lost, if there is no spool.
         """
         atexit.unregister(self._at_exit)
-        self._closed = True
-        delivery = self._delivery
+        with self._lock():  # `publish` may be making the delivery this moment
+            self._closed = True
+            delivery = self._delivery
         if delivery is None or delivery.process != os.getpid():
             return
+        delivery.refuse()
+        why: TouchlineError | None = None
         try:
-            self.flush(timeout)
+            self._wait(delivery, timeout)
         except (UnavailableError, SettingsError) as error:
-            if self._spool is None:
-                raise UnavailableError(f"{delivery.pending} touchpoints are lost: {error}") from error
-            log.warning("the next process that uses the spool delivers the rest: %s", error)
+            why = error
         finally:
-            self._delivery = None
             delivery.stop()
+            self._delivery = None
+        if delivery.pending and self._spool is None:
+            raise UnavailableError(f"{delivery.pending} touchpoints are lost: {why}") from why
+        if delivery.pending:
+            log.warning("the next process that uses the spool delivers the rest: %s", why)
 
     @property
     def pending(self) -> int:
@@ -140,32 +150,55 @@ class Publisher:
         delivery = self._delivery
         return delivery.problem if delivery is not None and delivery.process == os.getpid() else None
 
-    def _running(self) -> Delivery:
+    def _lock(self) -> Any:
+        return self._locks.setdefault(os.getpid(), threading.Lock())
+
+    def delivery(self) -> Delivery:
+        """The delivery of this process, started if there is none yet. Raises TouchlineError after `close`."""
         delivery = self._delivery
         if delivery is not None and delivery.process == os.getpid():
             return delivery
-        with self._locks.setdefault(os.getpid(), threading.Lock()), FORK_LOCK:
+        with self._lock(), FORK_LOCK:
             self._forget_parent()
             if self._closed:
-                raise TouchlineError("the publisher is closed: make another one")
+                raise TouchlineError(CLOSED)
             if self._delivery is None:
-                self._delivery = Delivery(
-                    self._settings, self._policy.key_check(), self._journal(), self._on_delivered, self._on_refused,
-                    self._run_at_exit,
-                )  # fmt: skip
-                self._run_at_exit()
-                self._delivery.start()
+                self._delivery = self._started(self.new_journal())
             return self._delivery
 
-    def _journal(self) -> Journal:
+    def _started(self, journal: Journal) -> Delivery:
+        delivery = Delivery(
+            self._settings,
+            self._policy.key_check(),
+            journal,
+            self._on_delivered,
+            self._on_refused,
+            self._run_at_exit,
+        )
+        self._run_at_exit()
+        try:
+            delivery.start()
+        except RuntimeError as error:  # else `publish` would accept what nothing delivers
+            journal.close()
+            raise UnavailableError(
+                f"no thread can deliver ({error}), so the touchpoint was not accepted: raise the limit of threads"
+            ) from error
+        return delivery
+
+    def new_journal(self) -> Journal:
+        """A journal in the spool, or in memory. Raises QueueFullError for a full disk, SettingsError for the folder."""
         if self._spool is None:
             return MemoryJournal(self._limit)
-        from deploy.sdk.spool import Spool  # needs flock, which not every system has
+        from deploy.sdk.spool import DISK_FULL, Spool  # needs flock, which not every system has
 
         mark = Mark(*(self._policy.key_check() or ("", "")))
         try:
             return Spool(self._spool, self._limit, mark, sync=self._sync)
         except OSError as error:
+            if error.errno in DISK_FULL:
+                raise QueueFullError(
+                    f"the spool {self._spool} cannot be made ({error.strerror}): the touchpoint was not accepted"
+                ) from error
             raise SettingsError(
                 f"the spool {self._spool} cannot be used ({error.strerror}): name a folder that may be written"
             ) from error

@@ -1,8 +1,11 @@
 """The spool: a journal on the disk. What is in it survives the process, and Kafka gets it in the order of acceptance.
 
-What processes that are gone have left comes first. A file is deleted when Kafka has acknowledged all of it.
+What processes that are gone have left comes first. A file is deleted when Kafka has acknowledged all of it. A disk that
+is full stops only `append`: what is in the spool is still given out, and its delivery frees the disk.
 """
 
+import errno
+import logging
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
@@ -16,6 +19,10 @@ from deploy.sdk.spool_folder import ProcessFolder, SpoolFolder
 
 #: A file of this size gets no further record.
 SEGMENT_BYTES: Final = 4 * 1024 * 1024
+#: Of an OSError: the disk, or the user's share of it, is full; later it may not be.
+DISK_FULL: Final = (errno.ENOSPC, errno.EDQUOT)
+
+log: Final = logging.getLogger("touchline.sdk")
 
 
 class _Part:
@@ -28,12 +35,20 @@ class _Part:
         self.read = segment.acknowledged
         self.end = segment.size  #: of what can be read: a record that was cut off at the end is not there
 
+    @property
+    def acknowledged(self) -> bool:
+        """Whether Kafka has all of it."""
+        return self.segment.acknowledged >= self.end
+
 
 class Spool:
     """A Journal on the disk, at most `limit` bytes of it with what it has adopted."""
 
     def __init__(self, folder: Path, limit: int, mark: Mark, *, sync: bool) -> None:
-        """Raise OSError if the folder cannot be used."""
+        """Adopt what is there, also on a full disk: only `append` then refuses.
+
+        Raises OSError if the folder cannot be used, and then holds nothing.
+        """
         self._folder = SpoolFolder(folder)
         self._limit = limit
         self._mark = mark
@@ -41,9 +56,14 @@ class Spool:
         self._numbers = 0
         self._unverified: set[Mark] = set()
         self._parts: deque[_Part] = deque()
-        self._home = self._folder.create()
-        self._begin_file()
+        self._home: ProcessFolder | None = None
         self.adopt()
+        try:
+            self._begin_file()
+        except OSError as error:
+            if error.errno not in DISK_FULL:
+                self.close()
+                raise
 
     @property
     def unverified(self) -> tuple[Mark, ...]:
@@ -54,10 +74,7 @@ class Spool:
         """Take over what processes that are gone have left, before what this process accepts next."""
         adopted = []
         for folder in self._folder.adopt():
-            parts = [part for path in folder.files() if (part := self._opened(path, folder)) is not None]
-            if not parts:
-                folder.release()
-            adopted += parts
+            adopted += self._files_of(folder)
         self._unverified |= {part.segment.mark for part in adopted} - {self._mark, Mark("", "")}
         self._parts.extendleft(reversed(adopted))
 
@@ -71,21 +88,25 @@ class Spool:
     def append(self, key: bytes, value: bytes) -> None:
         """See Journal."""
         size = len(key) + len(value)
-        last = self._parts[-1]
+        part = self._parts[-1] if self._parts and self._parts[-1].own else None
         full = self._bytes() + size > self._limit
-        if last.segment.size >= SEGMENT_BYTES or (full and last.segment.acknowledged == last.segment.size):
-            self._begin_file()
-            self._trim()
-            full = self._bytes() + size > self._limit
+        if part is not None and (full or part.segment.size >= SEGMENT_BYTES):
+            if part.acknowledged:
+                self._remove(part)
+                full = self._bytes() + size > self._limit
+            part = None if part.acknowledged or part.segment.size >= SEGMENT_BYTES else part
         if full:
             raise QueueFullError(
                 f"the spool {self._folder.path} holds {self._bytes():,} bytes that Kafka has not acknowledged, and"
                 " spool_bytes allows no more: the touchpoint was not accepted"
             )
-        part = self._parts[-1]
         try:
+            if part is None:
+                part = self._begin_file()
             part.segment.append(key, value, sync=self._sync)
         except OSError as error:
+            if part is not None and part.acknowledged:
+                self._remove(part)  # its bytes may be those that the disk lacks next time
             raise QueueFullError(
                 f"the spool {self._folder.path} cannot be written ({error.strerror}): the touchpoint was not accepted"
             ) from error
@@ -129,37 +150,55 @@ class Spool:
     def close(self) -> None:
         """See Journal."""
         for part in self._parts:
-            if part.segment.acknowledged >= part.end:
+            if part.acknowledged:
                 part.segment.remove()
             else:
                 part.segment.close()
-        for folder in {part.folder for part in self._parts} | {self._home}:
+        for folder in self._folders():
             folder.release()
         self._parts.clear()
+        self._home = None
 
     def abandon(self) -> None:
         """See Journal."""
         held: list[Segment | ProcessFolder] = [part.segment for part in self._parts]
-        held += {part.folder for part in self._parts} | {self._home}
+        held += self._folders()
         for one in held:
             with suppress(OSError):  # a thread of the parent has just closed it
                 one.abandon()
         self._parts.clear()
+        self._home = None
+
+    def _folders(self) -> set[ProcessFolder]:
+        home = set() if self._home is None else {self._home}
+        return home | {part.folder for part in self._parts}
 
     def _bytes(self) -> int:
         return sum(part.segment.size for part in self._parts)
 
-    def _begin_file(self) -> None:
+    def _begin_file(self) -> _Part:
+        if self._home is None:
+            self._home = self._folder.create()
         self._numbers += 1
+        part = _Part(Segment.create(self._home.file(self._numbers), self._mark), self._home, own=True)
+        self._parts.append(part)
+        return part
+
+    def _files_of(self, folder: ProcessFolder) -> list[_Part]:
+        """The files of an adopted folder; none, and the folder is left to a later adoption, if it cannot be used."""
+        parts: list[_Part] = []
         try:
-            segment = Segment.create(self._home.file(self._numbers), self._mark)
+            for path in folder.files():
+                part = self._opened(path, folder)
+                parts += [] if part is None else [part]
         except OSError as error:
-            if not self._parts:
-                raise
-            raise QueueFullError(
-                f"the spool {self._folder.path} cannot be written ({error.strerror}): the touchpoint was not accepted"
-            ) from error
-        self._parts.append(_Part(segment, self._home, own=True))
+            log.warning("%s is not delivered yet, as it cannot be used: %s", folder.path, error)
+            for part in parts:
+                part.segment.close()
+            parts = []
+        if not parts:
+            folder.release()
+        return parts
 
     def _opened(self, path: Path, folder: ProcessFolder) -> _Part | None:
         try:
@@ -169,15 +208,18 @@ class Spool:
             return None
 
     def _trim(self) -> None:
-        """Delete the files of which Kafka has everything; the last one stays to be written."""
-        while len(self._parts) > 1 and self._parts[0].segment.acknowledged >= self._parts[0].end:
-            part = self._parts.popleft()
-            part.segment.remove()
-            self._released(part)
+        """Delete the files of which Kafka has everything; an own one that is the last stays to be written."""
+        while self._parts and self._parts[0].acknowledged:
+            if self._parts[0].own and len(self._parts) == 1:
+                return
+            self._remove(self._parts[0])
+
+    def _remove(self, part: _Part) -> None:
+        self._parts.remove(part)
+        part.segment.remove()
+        self._released(part)
 
     def _set_aside(self, part: _Part, why: str) -> None:
-        if part is self._parts[-1]:
-            self._begin_file()
         self._parts.remove(part)
         part.segment.close()
         with suppress(FileNotFoundError):

@@ -57,7 +57,10 @@ class SpoolFolder:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def create(self) -> ProcessFolder:
-        """A subfolder for this process. Names sort by the time at which they were made."""
+        """A subfolder for this process. Names sort by the time at which they were made.
+
+        Raises OSError, and then made nothing.
+        """
         with self._alone():
             number = 0
             while True:
@@ -67,18 +70,30 @@ class SpoolFolder:
                 except FileExistsError:
                     number += 1
                 else:
-                    lock = _lock(path)
+                    try:
+                        lock = locked(path)
+                    except OSError:
+                        path.rmdir()
+                        raise
                     assert lock is not None  # nobody else locks while we are alone
                     return ProcessFolder(path, lock)
 
     def adopt(self) -> list[ProcessFolder]:
-        """The subfolders of processes that are gone, oldest first, locked by this process from now on."""
+        """The subfolders of processes that are gone, oldest first, locked by this process from now on.
+
+        Raises OSError, and then locked none.
+        """
         with self._alone():
-            found = []
+            found: list[ProcessFolder] = []
             for path in sorted(self.path.iterdir()):
                 if path.name in (_LOCK, _REFUSED) or not path.is_dir():
                     continue
-                lock = _lock(path)
+                try:
+                    lock = locked(path)
+                except OSError:
+                    for folder in found:
+                        folder.release()
+                    raise
                 if lock is not None:
                     found.append(ProcessFolder(path, lock))
             return found
@@ -112,7 +127,7 @@ class SpoolFolder:
             os.close(descriptor)
 
 
-def _lock(path: Path) -> int | None:
+def locked(path: Path) -> int | None:
     """The descriptor that holds a subfolder's lock; None if another process has it, or has removed the subfolder."""
     try:
         descriptor = os.open(path / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)

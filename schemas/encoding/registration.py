@@ -12,14 +12,17 @@ from typing import Any, Final
 
 from schemas.encoding.compatibility import is_committed, mode_of
 from schemas.encoding.registry import committed, current
-from schemas.encoding.registry_http import RegistryHttp
-from schemas.errors import TouchlineError
+from schemas.encoding.registry_http import RegistryHttp, printable
+from schemas.errors import TouchlineError, UnavailableError
 from schemas.settings import Settings
 from schemas.topics import ALL
+from schemas.touchpoint.strict_json import shown
 
 #: What registries answer: not found; a clash with what is registered; not valid.
 _UNKNOWN: Final = 404
 _REFUSED: Final = (409, 422)
+#: Confluent framing has four bytes for an id.
+_MAX_ID: Final = 2**32 - 1
 
 
 class Action(StrEnum):
@@ -104,11 +107,16 @@ def _set_mode(registry: RegistryHttp, subject: str, mode: str) -> None:
 
 def _id(registry: RegistryHttp, answer: Any) -> int:
     found = answer.get("id") if isinstance(answer, dict) else None
-    if not isinstance(found, int):
+    if not isinstance(found, int) or isinstance(found, bool):
         raise registry.strange()
+    if not 0 <= found <= _MAX_ID:
+        raise UnavailableError(
+            f"{registry.url} answered the schema id {shown(found)}, which does not fit the four bytes that a record has"
+            " for it: use another registry"
+        )
     return found
 
 
 def _sentence(subject: str, version: int, answer: Any) -> str:
     said = answer.get("message") if isinstance(answer, dict) else None
-    return f"the registry refuses version {version} for {subject}: {str(said or 'it gives no reason')[:500]}"
+    return f"the registry refuses version {version} for {subject}: {printable(said or 'it gives no reason')}"

@@ -12,6 +12,7 @@ from schemas.errors import SettingsError, UnavailableError
 
 TIMEOUT_SECONDS: Final = 5.0
 MAX_ANSWER_BYTES: Final = 256 * 1024
+MAX_SAID: Final = 500
 _JSON: Final = "application/vnd.schemaregistry.v1+json"
 
 
@@ -46,6 +47,16 @@ class RegistryHttp:
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(url, data, self._headers, method=method)  # noqa: S310 (scheme checked above)
         try:
+            return self._answer(request, expected)
+        except (OSError, HTTPException) as error:
+            raise UnavailableError(
+                f"the schema registry at {self.url} does not answer: {printable(error)}"
+            ) from error
+        except (ValueError, RecursionError) as error:
+            raise self.strange() from error
+
+    def _answer(self, request: urllib.request.Request, expected: tuple[int, ...]) -> Answer:
+        try:
             with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310
                 return Answer(answer.status, _json(answer.read(MAX_ANSWER_BYTES + 1)))
         except urllib.error.HTTPError as error:
@@ -53,10 +64,6 @@ class RegistryHttp:
                 if error.code not in expected:
                     raise self._failed(error.code) from error
                 return Answer(error.code, _json(error.read(MAX_ANSWER_BYTES + 1), lenient=True))
-        except (OSError, HTTPException) as error:
-            raise UnavailableError(f"the schema registry at {self.url} does not answer: {error}") from error
-        except (ValueError, RecursionError) as error:
-            raise self.strange() from error
 
     def strange(self) -> UnavailableError:
         """The error of an answer that no schema registry gives."""
@@ -70,10 +77,18 @@ class RegistryHttp:
         return UnavailableError(f"the schema registry answered {status}: is {self.url} healthy?")
 
 
+def printable(said: object) -> str:
+    """What a server said, for a sentence: at most MAX_SAID characters, spaces in place of control characters.
+
+    A terminal would obey these.
+    """
+    return "".join(one if one.isprintable() else " " for one in str(said)[:MAX_SAID])
+
+
 def _json(text: bytes, *, lenient: bool = False) -> Any:
     try:
         return json.loads(text) if len(text) <= MAX_ANSWER_BYTES else None
-    except ValueError:
+    except (ValueError, RecursionError):
         if lenient:
             return None
         raise

@@ -8,7 +8,7 @@ from schemas.errors import ContractError, Reason
 from schemas.keys import NAME_PATTERN
 from schemas.records import Identifier, Score, Touchpoint
 from schemas.touchpoint.characters import shows_nothing
-from schemas.touchpoint.names import canonical
+from schemas.touchpoint.names import identifier_type
 
 MAX_IDENTIFIERS: Final = 32
 MAX_IDENTIFIER_CHARACTERS: Final = 200
@@ -124,7 +124,7 @@ def capped(touchpoint: Touchpoint, now: int) -> Touchpoint:
 
 def is_type_name(text: str) -> bool:
     """Whether an identifier type may be called so: its canonical form is 1 to 64 of a-z 0-9 _ . characters."""
-    return _is_name(text) or _is_name(canonical(text))
+    return _is_name(text) or _is_name(identifier_type(text))
 
 
 def _check_visible(touchpoint: Touchpoint) -> None:

@@ -109,7 +109,10 @@ async def answered(request: web.Request, handler: Handler) -> web.StreamResponse
     except ProblemError as problem:
         response = problem_answer(problem)
     except web.HTTPException as error:
-        known = {404: "there is nothing at this path", 405: "this path takes another method"}
+        known = {
+            404: "there is nothing at this path: touchpoints go to /v1/touchpoints, all paths are in /openapi.json",
+            405: "this path takes another method: the header Allow names it",
+        }
         response = problem_answer(ProblemError(error.status, "http", known.get(error.status, error.reason)))
         if "Allow" in error.headers:
             response.headers["Allow"] = error.headers["Allow"]

@@ -20,6 +20,14 @@ Path = tuple[str, ...]
 
 _WORD_BREAK: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|[\s\-./:]+")
 _EMAIL: Final = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
+#: A page's campaign parameters, by the names that a message's `context.campaign` has for them.
+UTM: Final = {
+    "utm_campaign": "name",
+    "utm_source": "source",
+    "utm_medium": "medium",
+    "utm_term": "term",
+    "utm_content": "content",
+}
 _CALLS: Final = ("track", "identify", "page", "screen", "group", "alias")
 
 

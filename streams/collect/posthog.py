@@ -10,7 +10,7 @@ from urllib.parse import parse_qs
 from schemas.errors import ContractError, Reason
 from streams.collect.inflate import parse
 from streams.collect.items import Head, Item, Posted, item_of
-from streams.collect.messages import MessageMapping, sent_at_of
+from streams.collect.messages import UTM, MessageMapping, sent_at_of
 from streams.collect.problems import ProblemError
 from streams.collect.senders import Sender
 
@@ -22,13 +22,6 @@ _CALLS: Final = {
     "$pageview": "page",
     "$screen": "screen",
     "$create_alias": "alias",
-}
-_UTM: Final = {
-    "utm_campaign": "name",
-    "utm_source": "source",
-    "utm_medium": "medium",
-    "utm_term": "term",
-    "utm_content": "content",
 }
 _MOBILE: Final = ("posthog-ios", "posthog-android", "posthog-react-native", "posthog-flutter")
 
@@ -88,12 +81,12 @@ def message_of(event: Any) -> dict[str, Any]:
         "properties": {
             key: value
             for key, value in properties.items()
-            if not key.startswith("$") and key not in _UTM and key not in ("token", "distinct_id", "alias")
+            if not key.startswith("$") and key not in UTM and key not in ("token", "distinct_id", "alias")
         },
         "context": {
             "groupId": groups.get("company") or next(iter(groups.values()), None),
             "sessionId": properties.get("$session_id"),
-            "campaign": {field: properties.get(key) for key, field in _UTM.items()},
+            "campaign": {field: properties.get(key) for key, field in UTM.items()},
             "page": {
                 "path": properties.get("$pathname"),
                 "title": properties.get("title"),

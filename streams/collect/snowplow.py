@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, urlsplit
 from schemas.errors import ContractError, Reason
 from streams.collect.inflate import loads, parse
 from streams.collect.items import Head, Item, Posted, item_of
-from streams.collect.messages import MessageMapping
+from streams.collect.messages import UTM, MessageMapping
 from streams.collect.problems import ProblemError
 from streams.collect.senders import Sender
 
@@ -24,13 +24,6 @@ _PLATFORMS: Final = {
     "tv": "mobile",
     "cnsl": "mobile",
     "srv": "server",
-}
-_UTM: Final = {
-    "utm_campaign": "name",
-    "utm_source": "source",
-    "utm_medium": "medium",
-    "utm_term": "term",
-    "utm_content": "content",
 }
 
 
@@ -65,7 +58,7 @@ def message_of(event: Any) -> dict[str, Any]:
         "properties": properties,
         "context": {
             "sessionId": event.get("sid"),
-            "campaign": {field: query.get(key) for key, field in _UTM.items()},
+            "campaign": {field: query.get(key) for key, field in UTM.items()},
             "page": {"path": path, "title": event.get("page"), "referrer": event.get("refr")},
             "locale": event.get("lang"),
             "library": {"name": event.get("tv")},

@@ -133,6 +133,8 @@ class Journeys:
             return  # a rebalance took the partition meanwhile
         async with self._transaction(number) as fetch:
             records = await self._app.log_reader.read(self.state.topic_name, number, known + 1)
+            if records is None:
+                return  # the broker did not answer: the next look finds them again
             for record in records:
                 for change in fetch.state.correct(record.key, record.value):
                     fetch.write(*change)

@@ -114,6 +114,10 @@ class WorkerApp(faust.App):  # type: ignore[misc]  # faust has no types for it
     def _is_current(self, event: Any) -> bool:
         return bool(event.message.generation_id == self.consumer_generation_id)
 
+    def recover_from_beginning(self, tp: TP) -> None:
+        """Let recovery read a changelog from its beginning: Faust remembers how far it had read an assigned one."""
+        self.tables.recovery.active_offsets.pop(tp, None)
+
     def last_changelog_offset(self, tp: TP) -> int:
         """The last offset of a changelog when its recovery began, -1 if it was empty."""
         return int(self.tables.recovery.active_highwaters.get(tp, -1))

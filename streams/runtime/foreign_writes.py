@@ -63,8 +63,8 @@ class LogReader:
 
         return await self._ask(ask) or {}
 
-    async def read(self, topic: str, partition: int, start: int) -> list[Any]:
-        """All records of a partition from an offset on. Returns nothing if the broker does not answer in time."""
+    async def read(self, topic: str, partition: int, start: int) -> list[Any] | None:
+        """All records of a partition from an offset on. Returns None if the broker does not answer in time."""
         tp = TopicPartition(topic, partition)
 
         async def ask(consumer: AIOKafkaConsumer) -> list[Any]:
@@ -77,7 +77,7 @@ class LogReader:
             consumer.assign([])  # it would go on fetching
             return found
 
-        return await self._ask(ask) or []
+        return await self._ask(ask)
 
     async def close(self) -> None:
         """Disconnect."""

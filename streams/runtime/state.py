@@ -151,6 +151,7 @@ class ChangelogState(Table, Generic[S]):  # type: ignore[misc]  # faust has no t
         for partition in set(self._by_partition) - kept:
             del self._by_partition[partition]
             self._dropped = True
+            self.app.recover_from_beginning(TP(self.topic_name, partition))
         for partition in set(self._offsets) - kept:
             del self._offsets[partition]
 

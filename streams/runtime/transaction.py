@@ -146,7 +146,8 @@ class FetchTransaction(Generic[S]):
             self.outputs.add_at(self._changelog, key, value)
         self._record_own_writes(await self._app.publisher.publish(self.outputs))
         if self._app.rebalancing:
-            # whose the partition is shows when the rebalance ends: what is announced late nobody retracts
+            # the end of the rebalance shows whether the partition is still this worker's; the new owner would have
+            # to find and retract a signal that is announced after it
             await self._app.wait_until(lambda: not self._app.rebalancing, REBALANCE_SECONDS)
         if not self._held:
             return False

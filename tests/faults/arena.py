@@ -367,7 +367,7 @@ class FaultDeployment(Deployment):
             child.kill()
         super().close()
 
-    def _process(self, name: str, command: str) -> Process:
+    def process(self, name: str, command: str) -> Process:
         env = {**self._inner.to_env(), "FAULTS_DIR": str(self.logs)}
         return Process(name, self._commands[command], self.logs / f"{name}.log", env)
 

@@ -47,6 +47,16 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaBroker]:
     broker.stop()
 
 
+@pytest.fixture(scope="module")
+def own_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaBroker]:
+    """A broker that tests may kill."""
+    folder = tmp_path_factory.mktemp("kafka")
+    broker = KafkaBroker(folder / "data", folder)
+    broker.start()
+    yield broker
+    broker.stop()
+
+
 @pytest.fixture(params=["tansu", pytest.param("kafka", marks=pytest.mark.kafka)])
 def broker(request: pytest.FixtureRequest) -> Broker:
     """Both brokers, one after the other."""

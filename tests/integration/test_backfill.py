@@ -17,6 +17,7 @@ from tests.integration.test_pipeline import assert_live_equals, replayed, send
 pytestmark = pytest.mark.sandbox
 
 
+@pytest.mark.soak
 def test_a_month_published_again_beside_live_traffic_changes_nothing_that_was_right(
     kafka, clickhouse, tmp_path: Path
 ) -> None:
@@ -37,6 +38,7 @@ def test_a_month_published_again_beside_live_traffic_changes_nothing_that_was_ri
         assert counted[0][0] == counted[0][1]
 
 
+@pytest.mark.soak
 def test_the_loader_reads_again_what_a_table_has_lost_and_the_workers_what_they_read_already(
     kafka, clickhouse, tmp_path: Path
 ) -> None:

@@ -57,6 +57,7 @@ def next_worker(live: Deployment, **env: str) -> None:
     live.workers[0].start()
 
 
+@pytest.mark.soak
 def test_a_new_catalogue_takes_over_with_each_publication_and_for_all_by_a_backfill(
     tansu, clickhouse, tmp_path: Path
 ) -> None:
@@ -108,6 +109,7 @@ def publish_with_a_further_field(live: Deployment, event: dict) -> None:
     producer.close()
 
 
+@pytest.mark.soak
 def test_a_source_that_is_upgraded_before_the_workers_waits_among_the_dead_letters(
     tansu, clickhouse, tmp_path: Path
 ) -> None:

@@ -27,11 +27,11 @@ def touchline(folder: Path, *arguments: str, **env: str) -> "subprocess.Complete
 
 @pytest.mark.parametrize("document", ["README.md", "docs/collector.md"])
 def test_the_curl_of_the_documentation_brings_a_touchpoint(
-    broker, clickhouse, tmp_path: Path, document: str
+    tansu, clickhouse, tmp_path: Path, document: str
 ) -> None:
     found = re.search(r"^curl .*?\}\}'$", (ROOT / document).read_text(), re.DOTALL | re.MULTILINE)
     assert found is not None
-    with deployment(broker, clickhouse, log_dir=tmp_path) as live:
+    with deployment(tansu, clickhouse, log_dir=tmp_path) as live:
         running = Collector(live, tmp_path, ("unused",), "--open")
         running.start()
         try:

@@ -94,6 +94,7 @@ def follower(live: Deployment, tmp_path: Path) -> Process:
     return Process("follow", command, tmp_path / "follow.log", live.settings.to_env())
 
 
+@pytest.mark.soak
 def test_exports_and_change_data_arrive_once_and_belong_to_the_right_person(
     kafka: KafkaBroker, clickhouse, tmp_path: Path
 ) -> None:
@@ -148,6 +149,7 @@ def test_exports_and_change_data_arrive_once_and_belong_to_the_right_person(
         ]
 
 
+@pytest.mark.soak
 def test_records_are_committed_only_once_the_broker_has_their_touchpoints(
     kafka: KafkaBroker, clickhouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

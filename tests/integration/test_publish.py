@@ -224,7 +224,7 @@ def test_a_dry_run_needs_no_broker(tmp_path: Path) -> None:
         (["none.jsonl"], "none.jsonl does not exist", 1),
         (["a.xlsx"], "not .jsonl or .csv", 1),
         (["a.csv", "--mapping", "shop"], "shipped are debezium-customers", 1),
-        (["a.csv", "--resume"], "--resume: a dry run publishes nothing: leave it out", 1),
+        (["a.csv", "--resume"], "--resume: a dry run publishes nothing: leave --resume out", 1),
         (["a.csv"], "--mapping", 1),
         (["a.csv", "--mapping", "none.toml"], "none.toml cannot be read", 1),
         (["a.csv", "--mapping", "bad.toml"], "unknown key 'colums'", 1),

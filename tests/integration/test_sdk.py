@@ -1,11 +1,14 @@
 """The SDK on real brokers: what `publish` accepted arrives, as `touchline publish` would have sent it."""
 
 import base64
+import itertools
 import json
 import os
 import signal
 import subprocess
 import sys
+import threading
+import time
 import uuid
 from dataclasses import replace
 from pathlib import Path
@@ -22,7 +25,7 @@ from deploy.sandbox import Broker, KafkaBroker, TansuBroker
 from deploy.sdk import Delivered, Publisher, QueueFullError, Refused, Touchpoint
 from deploy.simulation.population import Population, simulate
 from schemas.encoding.record_types import TOUCHPOINT
-from schemas.errors import SettingsError, UnavailableError
+from schemas.errors import SettingsError, TouchlineError, UnavailableError
 from schemas.keys import partition_of
 from schemas.settings import Settings
 from schemas.touchpoint.json_form import to_json
@@ -102,6 +105,7 @@ for number in itertools.count():
 """
 
 
+@pytest.mark.soak
 def test_nothing_that_publish_accepted_is_lost_when_the_process_is_killed(
     settings: Settings, nowhere: Settings, tmp_path: Path
 ) -> None:
@@ -190,6 +194,31 @@ def test_while_kafka_is_away_publish_returns_at_once_until_the_queue_is_full(
     lost = publisher.pending
     with pytest.raises(UnavailableError, match=f"{lost} touchpoints are lost"):
         publisher.close(0.1)
+
+
+def test_close_delivers_all_that_other_threads_could_publish(settings: Settings) -> None:
+    told: list[Delivered] = []
+    publisher = Publisher(settings, on_delivered=told.append)
+    accepted: list[str] = []
+
+    def publish(thread: int) -> None:
+        for number in itertools.count():
+            try:
+                publisher.publish(event(f"{thread} {number}"))
+            except TouchlineError:
+                return
+            accepted.append(f"{thread} {number}")
+            time.sleep(0.002)
+
+    threads = [threading.Thread(target=publish, args=(number,)) for number in range(3)]
+    for thread in threads:
+        thread.start()
+    while not told:
+        time.sleep(0.01)
+    publisher.close(60)
+    for thread in threads:
+        thread.join()
+    assert sorted(one.event_id for one in told) == sorted(accepted)
 
 
 def fail_within(publisher: Publisher) -> None:

@@ -69,16 +69,6 @@ def environment() -> Path:
 
 
 @pytest.fixture(scope="module")
-def own_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaBroker]:
-    """A broker that tests may kill."""
-    folder = tmp_path_factory.mktemp("kafka")
-    broker = KafkaBroker(folder / "data", folder)
-    broker.start()
-    yield broker
-    broker.stop()
-
-
-@pytest.fixture(scope="module")
 def live(
     own_kafka: KafkaBroker, clickhouse: ClickHouseServer, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Deployment]:

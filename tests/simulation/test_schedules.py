@@ -12,6 +12,7 @@ from streams.journeys import cache
 from streams.journeys.agent import IDLE_SECONDS
 from streams.journeys.compression import JourneyCompressor
 from streams.journeys.journey import Journey
+from streams.runtime.foreign_writes import LOOKS
 from tests.simulation.oracle import problems
 from tests.simulation.plan import Plan
 from tests.simulation.schedules import drawn, judge, shrunk
@@ -96,6 +97,20 @@ def abandoned_cart_of_a_zombie(without: Without) -> tuple[World, list[Touchpoint
 
 def test_an_owner_retracts_what_a_zombie_raises_without_its_knowledge() -> None:
     world, events = abandoned_cart_of_a_zombie(Without.NOTHING)
+    world.end_calmly()
+    assert problems(world, events) == []
+
+
+def test_an_owner_reads_foreign_writes_later_if_the_broker_does_not_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world, events = abandoned_cart_of_a_zombie(Without.NOTHING)
+    unanswered = mock.AsyncMock(return_value=None)
+    with monkeypatch.context() as patch:
+        patch.setattr(world.workers[0].app, "read", unanswered)
+        for _ in range(LOOKS):
+            assert not world.workers[0].start_timer()
+    assert unanswered.await_count == 1
     world.end_calmly()
     assert problems(world, events) == []
 

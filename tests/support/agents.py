@@ -133,6 +133,9 @@ class AgentApp:
         """Nothing is committed, unless a subclass has a log."""
         return 0
 
+    def recover_from_beginning(self, tp: TP) -> None:
+        """`recover` asks the state alone how far it has read."""
+
     def last_changelog_offset(self, tp: TP) -> int:  # noqa: ARG002
         """`recover` reads every changelog to its end."""
         return -1
@@ -141,7 +144,7 @@ class AgentApp:
         """Of the log reader: nobody else writes changelogs, unless a subclass has a log."""
         return {}
 
-    async def read(self, topic: str, partition: int, start: int) -> list[Any]:  # noqa: ARG002
+    async def read(self, topic: str, partition: int, start: int) -> list[Any] | None:  # noqa: ARG002
         """Of the log reader."""
         return []
 

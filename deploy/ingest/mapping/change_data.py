@@ -13,7 +13,7 @@ from typing import Any, Final
 from deploy.ingest.mapping.cells import invalid
 from deploy.ingest.mapping.connect_types import decode_row, field_schema
 from schemas.touchpoint.json_form import to_iso
-from schemas.touchpoint.strict_json import parse_json
+from schemas.touchpoint.strict_json import parse_json, shown
 from streams.collect.canonical import canonical
 
 #: What the facts about a change are called in a mapping: change.time, change.table, …
@@ -73,11 +73,17 @@ class Change:
         """One id for each change: of its place in the log and of the row.
 
         A snapshot has no place in the log, so a row that is read by a second snapshot is the same event.
+        Raises ContractError for a place that is neither a whole number nor a text.
         """
         place: dict[str, Any] = {}
         if self.operation is not Operation.READ:
             place = {name: self.source[name] for name in _POSITION if self.source.get(name) is not None}
             place = place or {"ts_ms": self.source.get("ts_ms")}
+        for name, value in place.items():
+            if value is not None and not isinstance(value, (int, str)):
+                raise invalid(
+                    f"source.{name} is {shown(value)}: a place in the log is a whole number or a text"
+                )
         origin = [self._text(name) for name in ("name", "db", "schema", "table")]
         content = canonical([origin, self.operation.value, place, _texts(self.row)])
         return hashlib.blake2b(content, digest_size=16).hexdigest()

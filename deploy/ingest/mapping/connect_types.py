@@ -11,8 +11,11 @@ from decimal import Decimal
 from typing import Any, Final
 
 from deploy.ingest.mapping.cells import invalid
+from schemas.touchpoint.strict_json import shown
 
 _EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 (a database's DATETIME has no zone: the mapping names it)
+#: Largest scale of a decimal, positive or negative. A record names its scale: without a bound, its text fills memory.
+_MAX_SCALE: Final = 400
 
 
 def decode_row(row: Mapping[str, Any], schema: Any) -> dict[str, Any]:
@@ -59,14 +62,21 @@ def _since(**unit: int) -> Callable[[Any, Any], str]:
 
 
 def _decimal(value: Any, field: Any) -> str:
-    return _scaled(value, int(field["parameters"]["scale"]))
+    return _scaled(value, field["parameters"]["scale"])
 
 
 def _variable_decimal(value: Any, _: Any) -> str:
-    return _scaled(value["value"], int(value["scale"]))
+    return _scaled(value["value"], value["scale"])
 
 
-def _scaled(text: str, scale: int) -> str:
+def _scaled(text: str, written_scale: Any) -> str:
+    if not isinstance(written_scale, (int, str)):
+        raise TypeError(written_scale)
+    scale = int(written_scale)
+    if abs(scale) > _MAX_SCALE:
+        raise invalid(
+            f"the scale of a decimal is {shown(scale)}: it must be from -{_MAX_SCALE} to {_MAX_SCALE}"
+        )
     unscaled = int.from_bytes(base64.b64decode(text, validate=True), "big", signed=True)
     return f"{Decimal((int(unscaled < 0), tuple(map(int, str(abs(unscaled)))), -scale)):f}"
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
 
@@ -41,7 +42,8 @@ def mapping_text(named: str) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        hint = "" if path.suffix else f" (shipped are {', '.join(shipped())})"
+        near = "".join(f"; did you mean {one}?" for one in get_close_matches(named, shipped(), 1))
+        hint = "" if path.suffix else f" (shipped are {', '.join(shipped())}{near})"
         raise SettingsError(f"the mapping {named} cannot be read: {error}{hint}") from error
 
 

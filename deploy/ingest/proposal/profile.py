@@ -101,6 +101,7 @@ class Profile:
 
     rows: int = 0
     columns: dict[str, Column] = field(default_factory=dict)
+    unnamed: bool = False  #: whether a row has a column without a name, which is left out
 
 
 def profile(rows: Iterable[object], empty: frozenset[str] = frozenset()) -> Profile:
@@ -109,7 +110,8 @@ def profile(rows: Iterable[object], empty: frozenset[str] = frozenset()) -> Prof
     for row in rows:
         if isinstance(row, Mapping):
             found.rows += 1
-            _add(found.columns, row, "", empty)
+            found.unnamed = found.unnamed or "" in row
+            _add(found.columns, {name: row[name] for name in row if name != ""}, "", empty)
     return found
 
 

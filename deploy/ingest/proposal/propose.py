@@ -1,6 +1,7 @@
 """Proposes a mapping for a file, as TOML with comments that say why. `publish --mapping` takes it as it is."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final
@@ -8,8 +9,10 @@ from typing import Any, Final
 from deploy.ingest.mapping.cells import ABSENT, find
 from deploy.ingest.mapping.change_data import read_change
 from deploy.ingest.mapping.file import load_mapping, parse_mapping, shipped
+from deploy.ingest.mapping.refusal import refusal_of
+from deploy.ingest.mapping.row_events import SourceMapping
 from deploy.ingest.proposal.profile import profile
-from deploy.ingest.proposal.render import identifier_lines, rows_mapping, toml_list
+from deploy.ingest.proposal.render import identifier_lines, rows_mapping, toml_list, unnamed_lines
 from deploy.ingest.proposal.roles import roles
 from deploy.ingest.proposal.sniff import sniff
 from deploy.ingest.reading.files import Entry, Format, read_entries
@@ -39,6 +42,11 @@ def propose(name: str, form: Format | None, catalogue: Catalogue, now_ms: int) -
     if not values:
         why = f": {entries[0].error}" if entries else ""
         raise TouchlineError(f"{name} has no row from which a mapping could be proposed{why}")
+    if not any(isinstance(value, Mapping) for value in values):
+        raise TouchlineError(
+            f"{name} has no row from which a mapping could be proposed: each line must be a JSON object,"
+            ' like {"id": 1}'
+        )
     text = (
         _messages(values)
         or _change_data(values)
@@ -54,15 +62,22 @@ def _tried(text: str, entries: list[Entry], now_ms: int) -> Proposal:
     mapping = parse_mapping(text, "the proposal")
     taken, refusal = 0, ""
     for entry in entries:
-        try:
-            if entry.error is not None:
-                raise entry.error
-            for event in mapping.events(entry.value, now_ms):
-                accept(event, now_ms)
+        refused = entry.error or _refused(mapping, entry.value, now_ms)
+        if refused is None:
             taken += 1
-        except ContractError as error:
-            refusal = refusal or f"line {entry.line}: {error}"
+        else:
+            refusal = refusal or f"line {entry.line}: {refused}"
     return Proposal(text, len(entries), taken, refusal)
+
+
+def _refused(mapping: SourceMapping, value: object, now_ms: int) -> ContractError | None:
+    """Why a row is not taken; None if it is."""
+    try:
+        for event in mapping.events(value, now_ms):
+            accept(event, now_ms)
+    except Exception as error:  # noqa: BLE001 (refusal_of raises again what is not the row's own)
+        return refusal_of(error)
+    return None
 
 
 def _messages(values: list[Any]) -> str:
@@ -86,7 +101,7 @@ def _change_data(values: list[Any]) -> str:
     tables = Counter(str(one.source.get("table")) for one in found)
     table = tables.most_common(1)[0][0]
     columns = profile(one.row for one in found if str(one.source.get("table")) == table)
-    others = f"   # also there: {', '.join(sorted(tables - Counter({table: tables[table]})))}"
+    others = f"   # also there: {toml_list(sorted(tables - Counter({table: tables[table]})))[1:-1]}"
     return "\n".join(
         [
             "# Every row is a change of a table's row, in Debezium's envelope.",
@@ -104,6 +119,7 @@ def _change_data(values: list[Any]) -> str:
             "[columns]",
             'occurred_at = "change.time"   # when the change was committed',
             "",
+            *unnamed_lines(columns),
             *identifier_lines(roles(columns), columns),
             "",
             '[[events]]\nname = "created"\non = ["insert", "read"]\nconstants.type = "account_created"',

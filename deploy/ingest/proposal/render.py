@@ -31,6 +31,7 @@ def rows_mapping(
     return "\n".join(
         [
             f"# Proposed from the first {found.rows:,} rows. Read every line: a name can deceive.",
+            *unnamed_lines(found),
             *_layout_lines(form, layout, named, empty, found),
             *_event_id_lines(made),
             "",
@@ -98,6 +99,13 @@ def _columns(made: Roles) -> Iterator[str]:
         yield 'occurred_at = "?"             # no column holds times: name the one that does'
 
 
+def unnamed_lines(found: Profile) -> list[str]:
+    """A remark about the column that a mapping cannot name, if there is one."""
+    return (
+        ["# A column has the empty name: no mapping can name it, so it is left out."] if found.unnamed else []
+    )
+
+
 def identifier_lines(made: Roles, found: Profile) -> list[str]:
     """The table of identifiers: never empty, since a mapping needs one."""
     lines = ["[identifiers]"]
@@ -105,7 +113,9 @@ def identifier_lines(made: Roles, found: Profile) -> list[str]:
         names = [role.column.name for role in listed]
         value = toml_text(names[0]) if len(names) == 1 else toml_list(names)
         lines.append(f"{kind} = {value}   # {listed[0].why}")
-    if not made.identifiers:
+    if not made.identifiers and not found.columns:
+        lines.append('customer_id = "?"             # the rows have no column: name the one that holds it')
+    elif not made.identifiers:
         likely = next(
             (name for name in found.columns if name.lower().endswith("id")), next(iter(found.columns))
         )

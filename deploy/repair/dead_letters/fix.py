@@ -23,7 +23,7 @@ from schemas.records import Touchpoint
 from schemas.toml_text import TomlText, is_texts, read_text
 from schemas.touchpoint.intake import accept
 from schemas.touchpoint.json_form import FIELDS, to_json, to_ms
-from schemas.touchpoint.names import canonical
+from schemas.touchpoint.names import type_letters
 
 _SECTIONS: Final = ("rename", "drop", "set", "clamp")
 _MAPS: Final = ("identifiers", "attributes", "experiments", "consent")
@@ -68,7 +68,7 @@ class Fix:
 
     def _drops(self, identifier: Mapping[str, str]) -> bool:
         return any(
-            canonical(identifier["type"]) == canonical(kind) and value in (None, identifier["value"])
+            type_letters(identifier["type"]) == type_letters(kind) and value in (None, identifier["value"])
             for kind, value in self.drop_identifiers
         )
 
@@ -153,9 +153,9 @@ def _take(form: dict[str, Any], path: str) -> list[Any]:
     if not rest:
         return [form.pop(name)] if name in form else []
     if name == "identifiers":
-        wanted = canonical(rest)
-        found = [one["value"] for one in form.get(name, []) if canonical(one["type"]) == wanted]
-        form[name] = [one for one in form.get(name, []) if canonical(one["type"]) != wanted]
+        wanted = type_letters(rest)
+        found = [one["value"] for one in form.get(name, []) if type_letters(one["type"]) == wanted]
+        form[name] = [one for one in form.get(name, []) if type_letters(one["type"]) != wanted]
         return found
     table = dict(form.get(name, {}))
     taken = [table.pop(rest)] if rest in table else []

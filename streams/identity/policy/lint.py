@@ -27,6 +27,12 @@ def _remarks(policy: IdentityPolicy) -> Iterator[str]:
                 f"{name} is stronger than {weaker[0]}, which is unique: a {name} that two of them share is never"
                 f" found out to be shared; give {weaker[0]} a priority below {rule.priority}"
             )
+        one = policy.type_name(name.removesuffix("s"))
+        if policy.rule(one).pseudonymise and not rule.pseudonymise:
+            yield (
+                f"{name} is a type of its own, whose values are stored readable, and {one} is hidden: write"
+                f" [types.{one}], or pseudonymise = true below [types.{name}]"
+            )
         if name in policy.readable:
             yield f"{name} is stored readable: leave pseudonymise = false out unless everybody may read it"
         if rule.normaliser == "phone" and not policy.region:
@@ -34,3 +40,9 @@ def _remarks(policy: IdentityPolicy) -> Iterator[str]:
                 f"{name} without a country code stays as it is written, since phone.default_region is empty:"
                 " two spellings of one number may not meet"
             )
+    for alias, type_ in policy.exposed.items():
+        now = policy.type_name(alias)
+        yield (
+            f"{alias} was another name of {type_}, whose values are hidden, and is {now} now, whose values are stored"
+            f" readable: leave the alias as it was, or write pseudonymise = true below [types.{now}]"
+        )

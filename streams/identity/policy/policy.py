@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 from schemas.errors import SettingsError
 from schemas.records import Identifier
-from schemas.touchpoint.names import canonical
+from schemas.touchpoint.names import identifier_type, type_letters
 from schemas.touchpoint.rules import MAX_IDENTIFIER_CHARACTERS
 from streams.identity.policy.normalise import NORMALISERS, clean
 from streams.identity.policy.policy_file import PolicyFile, TypeRule, Written
@@ -42,9 +42,13 @@ class IdentityPolicy:
     ) -> None:
         self.rules = written.rules  #: of the types that the policy names
         self.aliases = written.aliases  #: other name of a type → the type
+        self.exposed = written.exposed  #: former alias of a pseudonymised type → that type
         self.readable = written.readable  #: types that lost their pseudonymisation by an explicit line
         self.region = written.region  #: ISO 3166 country of phone numbers without a country code; "" for none
         self.tenants = tenants or {}  #: the policies of the tenants that have rules of their own
+        self._types = {type_letters(alias): type_ for alias, type_ in written.aliases.items()} | {
+            type_letters(type_): type_ for type_ in written.rules
+        }
         self._blocked = written.blocked
         self._pseudonyms = pseudonyms
         self._prepared = lru_cache(maxsize=cached)(self._prepare)
@@ -71,9 +75,15 @@ class IdentityPolicy:
         return self.tenants.get(tenant, self)
 
     def type_name(self, written: str) -> str:
-        """The policy's name of an identifier type, from any spelling or alias; an unknown one in canonical form."""
-        name = canonical(written)
-        return self.aliases.get(name, name)
+        """The policy's name of an identifier type, from any spelling, plural or alias.
+
+        An unknown type has its canonical form.
+        """
+        letters = type_letters(written)
+        for spelling in (letters, letters.removesuffix("s"), letters.removesuffix("es")):
+            if spelling in self._types:
+                return self._types[spelling]
+        return identifier_type(written)
 
     def rule(self, type_: str) -> TypeRule:
         """The rule of an identifier type, by its name as it is stored; the default if the policy does not name it."""

@@ -3,11 +3,11 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from schemas.keys import NAME_PATTERN
 from schemas.toml_text import TomlText, is_number, is_texts, parse_toml
-from schemas.touchpoint.names import canonical
+from schemas.touchpoint.names import identifier_type, type_letters
 from schemas.touchpoint.rules import is_type_name
 from streams.identity.policy.blocked import DEFAULT_PATTERN, DEFAULT_VALUES, Blocklist
 from streams.identity.policy.normalise import NORMALISERS, is_region
@@ -45,6 +45,14 @@ class Written:
     blocked: Blocklist
     readable: frozenset[str]
     aliases: Mapping[str, str]
+    exposed: Mapping[str, str]  #: alias that was one of a pseudonymised type and no longer is → that type
+
+
+class _Alias(NamedTuple):
+    name: str
+    type: str
+    where: tuple[str, ...]
+    rank: int  # of the part that says so: a later part has a higher one
 
 
 class PolicyFile:
@@ -83,12 +91,13 @@ class PolicyFile:
                     "pseudonymised, but there is no key: set TOUCHLINE_PSEUDONYM_KEY to the output of"
                     " `openssl rand -hex 32` and keep it, or write pseudonymise = false",
                 )
-        aliases = self._aliases(parts, rules)
-        return Written(rules, self._region(parts), self._blocklist(parts), readable, aliases)
+        aliases, exposed = self._aliases(parts, rules)
+        return Written(rules, self._region(parts), self._blocklist(parts), readable, aliases, exposed)
 
     def _rules(self, parts: tuple[_Part, ...]) -> tuple[dict[str, TypeRule], frozenset[str]]:
         """The rules, and the types that were pseudonymised until an explicit line said otherwise."""
         settings: dict[str, dict[str, Any]] = {}
+        names: dict[str, str] = {}  # letters of a type → its name, as the first part spells it
         private: set[str] = (
             set()
         )  # only an explicit pseudonymise = false in a later part makes these readable
@@ -97,7 +106,7 @@ class PolicyFile:
             named: dict[str, str] = {}
             for written in types:
                 said = self._rule_settings((*path, "types"), types, written)
-                name = canonical(written)
+                name = names.setdefault(type_letters(written), identifier_type(written))
                 if name in named:
                     raise self._error((*path, "types", written), f"it is {named[name]!r} again: remove one")
                 named[name] = written
@@ -109,28 +118,57 @@ class PolicyFile:
         rules = {name: TypeRule(**said) for name, said in settings.items()}
         return rules, frozenset(name for name in private if not rules[name].pseudonymise)
 
-    def _aliases(self, parts: tuple[_Part, ...], rules: Mapping[str, TypeRule]) -> dict[str, str]:
-        aliases: dict[str, str] = {}
-        for path, part in parts:
-            for written, target in self._table(path, part, "aliases").items():
-                where, name = (*path, "aliases", written), canonical(written)
-                if not NAME_PATTERN.fullmatch(name):
+    def _aliases(
+        self, parts: tuple[_Part, ...], rules: Mapping[str, TypeRule]
+    ) -> tuple[dict[str, str], dict[str, str]]:
+        """The aliases, and those that led to a pseudonymised type until a later part said otherwise."""
+        types = {type_letters(name): name for name in rules}
+        aliases: dict[str, _Alias] = {}
+        hidden: dict[str, _Alias] = {}  # the first of each that led to a pseudonymised type
+        for rank, (path, part) in enumerate(parts):
+            table = self._table(path, part, "aliases")
+            spelled: dict[str, str] = {}
+            for written, target in table.items():
+                where, letters = (*path, "aliases", written), type_letters(written)
+                if not is_type_name(written):
                     raise self._error(where, _TYPE_NAMES)
+                if table[(again := spelled.setdefault(letters, written))] != target:
+                    raise self._error(where, f"it is {again!r} again, which leads elsewhere: remove one")
                 if target == "":
-                    aliases.pop(name, None)
-                elif not isinstance(target, str) or canonical(target) not in rules:
+                    if letters not in aliases and again == written:
+                        raise self._error(where, "it is no alias, so there is none to end: remove the line")
+                    aliases.pop(letters, None)
+                elif not isinstance(target, str) or type_letters(target) not in types:
                     raise self._error(where, 'write the name of a type with a table, or "" for no alias')
-                else:
-                    aliases[name] = canonical(target)
-        for path, part in parts:
+                elif letters != type_letters(target):
+                    alias = _Alias(identifier_type(written), types[type_letters(target)], where, rank)
+                    aliases[letters] = alias
+                    if rules[alias.type].pseudonymise:
+                        hidden.setdefault(letters, alias)
+        self._check_types(parts, aliases)
+        exposed = {
+            alias.name: alias.type
+            for letters, alias in hidden.items()
+            if letters not in aliases or not rules[aliases[letters].type].pseudonymise
+        }
+        return {alias.name: alias.type for alias in aliases.values()}, exposed
+
+    def _check_types(self, parts: tuple[_Part, ...], aliases: Mapping[str, "_Alias"]) -> None:
+        """Refuse a name that is a type and an alias: the later line of the two is wrong."""
+        for rank, (path, part) in enumerate(parts):
             for written in self._table(path, part, "types"):
-                if (name := canonical(written)) in aliases:
+                alias = aliases.get(type_letters(written))
+                if alias is None:
+                    continue
+                if alias.rank >= rank:
                     raise self._error(
-                        (*path, "types", written),
-                        f"{written} is another name of {aliases[name]}: write [types.{aliases[name]}], or, if it is"
-                        f' a type of its own, {name} = "" below [aliases]',
+                        alias.where, f"it is a spelling of {written}, a type with a table: remove one of them"
                     )
-        return aliases
+                raise self._error(
+                    (*path, "types", written),
+                    f"{written} is another name of {alias.type}: write [types.{alias.type}], or, if it is"
+                    f' a type of its own, {alias.name} = "" below [aliases]',
+                )
 
     def _rule_settings(self, path: tuple[str, ...], types: dict[str, Any], name: str) -> dict[str, Any]:
         if not is_type_name(name):

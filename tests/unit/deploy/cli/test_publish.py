@@ -34,6 +34,7 @@ customer_id = "user"
 def settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TOUCHLINE_PSEUDONYM_KEY", "0123456789abcdef" * 4)
+    monkeypatch.setenv("TOUCHLINE_KAFKA_BROKERS", "127.0.0.1:1")  # nobody answers there
     for name in ("IDENTITY_POLICY", "CATALOGUE"):
         monkeypatch.delenv(f"TOUCHLINE_{name}", raising=False)
 

@@ -262,6 +262,47 @@ def test_a_checkpoint_that_cannot_be_read_is_one_sentence(text: str) -> None:
         checkpoint.read(job("a.csv"))
 
 
+DAMAGED = {
+    "file": [7, 1, -1, "x", None, True, 0.0],
+    "position": [[], [1, 2], [1, 2, 3, 4], [0, -1, 0], ["1", 2, 3], [None, 0, 0], {"line": 1}, "123", None],
+    "sizes": [[], [1, 2], ["x"], [None], {}, "9", 9, None],
+    "sent": ["1", -1, None, 1.5, [1]],
+    "rejected": ["1", -1, None, True],
+    "may_repeat": ["1", -1, None, {}],
+}
+
+
+@pytest.mark.parametrize(("field", "value"), [(name, value) for name in DAMAGED for value in DAMAGED[name]])
+def test_a_checkpoint_with_a_damaged_field_is_the_same_sentence(field: str, value: object) -> None:
+    which = interrupted("a.csv")
+    whole = json.loads(which.path().read_text())
+    which.path().write_text(json.dumps({**whole, field: value}))
+    with pytest.raises(TouchlineError, match=r"cannot be read: delete it, and publish without --resume"):
+        checkpoint.read(which)
+    which.path().write_text(json.dumps({name: one for name, one in whole.items() if name != field}))
+    with pytest.raises(TouchlineError, match=r"cannot be read: delete it, and publish without --resume"):
+        checkpoint.read(which)
+
+
+def test_a_checkpoint_of_nothing_but_brackets_is_the_same_sentence() -> None:
+    which = interrupted("a.csv")
+    which.path().write_text("[" * 100_000)
+    with pytest.raises(TouchlineError, match=r"cannot be read: delete it, and publish without --resume"):
+        checkpoint.read(which)
+
+
+@pytest.mark.parametrize("name", sorted(WRITERS))
+@pytest.mark.parametrize("position", [[10**30, 0, 0], [5, 10**30, 0], [5, 7, 10**30]])
+def test_a_place_that_no_file_has_is_one_sentence(name: str, position: list[int]) -> None:
+    which = interrupted(name)
+    whole = json.loads(which.path().read_text())
+    which.path().write_text(json.dumps({**whole, "position": position}))
+    start = checkpoint.read(which)
+    assert start is not None
+    with pytest.raises(SourceError, match="is not the file that the interrupted import read"):
+        run(which, Broker([], 0), start)
+
+
 def test_where_no_checkpoint_can_be_written_the_import_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
         raise PermissionError(13, "Permission denied")

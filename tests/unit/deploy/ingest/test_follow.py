@@ -1,5 +1,7 @@
 """A record of a followed topic: its touchpoints, nothing, or the reason of its dead letter."""
 
+import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -7,8 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deploy.ingest.follow import touchpoints_of
+from deploy.ingest.mapping.change_data import Change
 from deploy.ingest.mapping.file import load_mapping, parse_mapping
-from schemas.errors import ContractError, Reason
+from deploy.ingest.publisher import message
+from schemas.errors import ContractError, Reason, SettingsError
+from tests.support.built_in import CATALOGUE, POLICY
 from tests.support.exports import sample
 from tests.support.kafka_records import Consumed
 
@@ -74,6 +79,56 @@ def test_what_cannot_be_taken_has_a_reason_of_the_closed_list(
     with pytest.raises(ContractError, match=says) as caught:
         taken(value)
     assert caught.value.reason is reason
+
+
+PLACES = ["1.5", "[1.25]", '{"a": 1.5}', "1e300"]
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("name", ["lsn", "ts_ms"])
+def test_a_place_in_the_log_that_no_database_writes_is_a_dead_letter(name: str, place: str) -> None:
+    source = {"name": "crm", "table": "customers", "ts_ms": NOW - 5000, name: "?"}
+    change = {"op": "c", "before": None, "after": {"id": 1, "email": "a@example.com"}, "source": source}
+    with pytest.raises(ContractError) as caught:
+        taken(json.dumps(change).replace('"?"', place).encode())
+    assert caught.value.reason is Reason.INVALID
+
+
+@pytest.mark.parametrize("fault", [TypeError("x"), ValueError("x"), RecursionError("x"), StopIteration("x")])
+def test_a_bug_that_one_record_meets_is_its_dead_letter(
+    monkeypatch: pytest.MonkeyPatch, fault: Exception
+) -> None:
+    monkeypatch.setattr(Change, "columns", raising(fault))
+    with pytest.raises(ContractError, match=f"please report it: {type(fault).__name__}: x") as caught:
+        taken(first_change())
+    assert caught.value.reason is Reason.UNEXPECTED
+
+
+def test_a_bug_that_one_touchpoint_meets_on_its_way_out_is_its_dead_letter(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (event,) = taken(first_change())
+    monkeypatch.setattr("deploy.ingest.publisher.prepare", raising(KeyError("x")))
+    with pytest.raises(ContractError, match="please report it: KeyError: 'x'") as caught:
+        message(event, POLICY, CATALOGUE)
+    assert caught.value.reason is Reason.UNEXPECTED
+
+
+@pytest.mark.parametrize("fault", [MemoryError("x"), OSError("x"), SettingsError("x")])
+def test_what_is_not_the_record_s_own_fault_is_no_dead_letter(
+    monkeypatch: pytest.MonkeyPatch, fault: Exception
+) -> None:
+    monkeypatch.setattr(Change, "columns", raising(fault))
+    with pytest.raises(type(fault)) as caught:
+        taken(first_change())
+    assert caught.value is fault
+
+
+def raising(fault: Exception) -> Callable[..., Any]:
+    def fail(*_: object) -> None:
+        raise fault
+
+    return fail
 
 
 @given(st.binary(max_size=60) | st.integers(0, 900).map(lambda cut: first_change()[:cut]))

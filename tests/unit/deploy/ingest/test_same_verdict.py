@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from deploy.cli.intake import tell_rejected
-from deploy.ingest.mapping.file import parse_mapping
+from deploy.ingest.mapping.file import load_mapping, parse_mapping
 from deploy.ingest.publish_run import DryRun, Run
 from deploy.ingest.reading.files import Entry
 from deploy.ingest.rejects import Rejects
@@ -235,3 +235,31 @@ def test_a_touchpoint_too_large_for_kafka_is_refused_by_all(tmp_path: Path) -> N
     )
     assert published(path, mapping=False) == replayed(path, mapping=False)
     assert "TOO_LARGE" in published(path, mapping=False)[1]
+
+
+def test_a_bug_that_one_row_meets_rejects_its_line_for_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise TypeError("not what it expects")
+
+    monkeypatch.setattr("deploy.ingest.mapping.columns.ColumnMapping.touchpoint", fail)
+    path = tmp_path / "rows.jsonl"
+    path.write_text('{"a": 1}\n{"a": 2}\n')
+    errors = [sourced.entry.error for sourced in TouchpointFiles([str(path)], MAPPING)]
+    assert [error and error.reason for error in errors] == [Reason.UNEXPECTED] * 2
+    assert "please report it: TypeError: not what it expects" in str(errors[0])
+
+
+@pytest.mark.parametrize("place", ["1.5", "[1.25]", '{"a": 1.5}'])
+def test_change_data_with_a_place_in_the_log_that_no_database_writes_is_a_rejected_line(
+    tmp_path: Path, place: str
+) -> None:
+    path = tmp_path / "changes.jsonl"
+    path.write_text(
+        '{"op": "c", "before": null, "after": {"id": 1, "email": "a@example.com"}, "source":'
+        f' {{"name": "crm", "table": "customers", "lsn": {place}, "ts_ms": 1772357400000}}}}\n'
+    )
+    (sourced,) = TouchpointFiles([str(path)], load_mapping("debezium-customers"))
+    assert sourced.entry.error is not None
+    assert sourced.entry.error.reason is Reason.INVALID

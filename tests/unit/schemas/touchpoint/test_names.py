@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.touchpoint.names import canonical
+from schemas.touchpoint.names import canonical, identifier_type
+from schemas.touchpoint.rules import is_type_name
 
 
 @pytest.mark.parametrize(
@@ -42,3 +43,30 @@ def test_a_canonical_name_takes_no_more_bytes_so_that_limits_hold_for_it_too(tex
 @given(st.text("abc_ -"))
 def test_upper_case_and_dashes_change_nothing(text: str) -> None:
     assert canonical(text.upper().replace("_", "-")) == canonical(text)
+
+
+@pytest.mark.parametrize(
+    ("written", "name"),
+    [
+        ("userEmail", "user_email"),
+        ("userID", "user_id"),
+        ("IPAddress", "ip_address"),
+        ("eMail", "e_mail"),
+        ("MSISDN", "msisdn"),
+        ("user.email", "user_email"),
+        ("contact / phone", "contact_phone"),
+        ("\uff55ser\uff25mail", "user_email"),
+        ("K" + "aB" * 31, "k" + "ab" * 31),
+    ],
+)
+def test_an_identifier_type_is_broken_at_humps_dots_and_slashes(written: str, name: str) -> None:
+    assert identifier_type(written) == name
+
+
+@given(st.text() | st.text("abIDx._-/ ", max_size=70))
+def test_a_canonical_identifier_type_is_its_own_canonical_form_and_valid_if_the_written_one_is(
+    written: str,
+) -> None:
+    name = identifier_type(written)
+    assert identifier_type(name) == name
+    assert is_type_name(name) or not is_type_name(written)

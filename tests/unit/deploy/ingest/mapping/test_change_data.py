@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from deploy.ingest.mapping.change_data import Operation, read_change
 from deploy.ingest.mapping.file import parse_mapping
 from deploy.ingest.mapping.row_events import SourceMapping
-from schemas.errors import ContractError
+from schemas.errors import ContractError, Reason
 from tests.support.exports import sample
 
 NOW = 1_772_400_000_000
@@ -160,6 +160,18 @@ def test_two_changes_at_one_place_in_the_log_are_two_events() -> None:
     assert len({change.event_id() for value in values if (change := read_change(value))}) == 3
 
 
+@pytest.mark.parametrize("number", [Decimal("1.5"), 1.5, [Decimal("1.25")], {"a": Decimal("1.5")}])
+@pytest.mark.parametrize("name", ["lsn", "pos", "scn", "ts_ms"])
+def test_a_place_in_the_log_that_is_no_whole_number_and_no_text_is_refused(name: str, number: Any) -> None:
+    change = envelope("c", None, row())
+    change["source"] = {"name": "crm", "schema": "public", "table": "customers", "ts_ms": NOW, name: number}
+    found = read_change(change)
+    assert found is not None
+    with pytest.raises(ContractError, match=rf"source\.{name} is .*: a place in the log") as refused:
+        found.event_id()
+    assert refused.value.reason is Reason.INVALID
+
+
 def test_there_and_back_are_two_events() -> None:
     there, back = (
         envelope("u", row("a@x.de"), row("b@x.de"), lsn=1),
@@ -276,6 +288,41 @@ def test_a_value_that_is_none_of_its_type_is_refused(value: Any, scale: Any) -> 
         ContractError, match=r"column 'x' holds .* which is no org\.apache\.kafka\.connect\.data\.Decimal"
     ):
         read_change({"schema": schema, "payload": envelope("c", None, {"x": value})})
+
+
+DECIMALS = ["org.apache.kafka.connect.data.Decimal", "io.debezium.data.VariableScaleDecimal"]
+
+
+def of_scale(kind: str, scale: Any) -> Any:
+    """A change whose row has 9 in column x, with that scale."""
+    field = {"field": "x", "name": kind, "parameters": {"scale": scale}}
+    value = "CQ==" if kind == DECIMALS[0] else {"scale": scale, "value": "CQ=="}
+    schema = {"fields": [{"field": "after", "fields": [field]}]}
+    return {"schema": schema, "payload": envelope("c", None, {"x": value})}
+
+
+@pytest.mark.parametrize("kind", DECIMALS)
+@pytest.mark.parametrize("scale", [2_000_000, "2000000", -2_000_000, 401, "-401", 10**18, "1" * 4000])
+def test_a_scale_that_no_amount_has_is_refused_before_its_zeros_are_written(kind: str, scale: Any) -> None:
+    with pytest.raises(ContractError, match=r"the scale of a decimal is .*: it must be from -400 to 400"):
+        read_change(of_scale(kind, scale))
+
+
+@pytest.mark.parametrize("kind", DECIMALS)
+@pytest.mark.parametrize("scale", [Decimal("1.5"), 1.5, Decimal("1E+300"), [2], {}])
+def test_a_scale_that_is_no_whole_number_is_refused(kind: str, scale: Any) -> None:
+    with pytest.raises(ContractError, match=f"which is no {kind}"):
+        read_change(of_scale(kind, scale))
+
+
+@pytest.mark.parametrize("kind", DECIMALS)
+@pytest.mark.parametrize(
+    ("scale", "text"), [(400, f"0.{'0' * 399}9"), ("-400", f"9{'0' * 400}")], ids=["small", "large"]
+)
+def test_a_decimal_of_the_largest_scale_is_exact(kind: str, scale: Any, text: str) -> None:
+    found = read_change(of_scale(kind, scale))
+    assert found is not None
+    assert found.row["x"] == text
 
 
 def test_without_events_every_change_that_counts_is_a_touchpoint() -> None:

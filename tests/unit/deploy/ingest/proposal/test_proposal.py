@@ -17,6 +17,7 @@ from typer.testing import Result
 
 from deploy.cli.mapping import list_shipped, new, show
 from deploy.ingest.mapping.file import parse_mapping, shipped
+from deploy.ingest.mapping.row_events import Table
 from deploy.ingest.proposal.propose import Proposal, propose
 from deploy.ingest.reading.lines import SourceError
 from deploy.ingest.touchpoint_files import TouchpointFiles
@@ -225,6 +226,66 @@ def test_a_file_from_which_nothing_can_be_proposed_is_one_sentence(data: bytes, 
 
 def run(*arguments: str) -> Result:
     return invoke(new, *arguments)
+
+
+@pytest.mark.parametrize("lines", ["[1, 2]", "1", '"x"', "null", "true", '[{"a": 1}]', "1\n[2]\nnull"])
+def test_json_lines_that_are_no_objects_are_one_sentence(lines: str) -> None:
+    Path("x.jsonl").write_text(lines)
+    with pytest.raises(TouchlineError, match=r"no row from which .*: each line must be a JSON object"):
+        proposed("x.jsonl")
+
+
+def test_json_lines_that_are_no_objects_do_not_hide_those_that_are() -> None:
+    Path("x.jsonl").write_text('[1]\n{"id": 7, "at": "2026-03-01"}\nnull\n')
+    made = proposed("x.jsonl")
+    assert 'occurred_at = "at"' in made.text
+    assert (made.rows, made.taken) == (3, 1)
+
+
+CHANGE: dict[str, Any] = {"op": "c", "before": None, "source": {"table": "t", "lsn": 1, "ts_ms": NOW}}
+
+
+@pytest.mark.parametrize("value", [{"": 1}, {"": {"a": 1}}, {"": 1, "id": 7, "at": "2026-03-01"}])
+def test_a_column_without_a_name_is_left_out_and_said_so(value: dict[str, Any]) -> None:
+    for row in (value, {**CHANGE, "after": value}):
+        Path("x.jsonl").write_text(json.dumps(row))
+        assert "# A column has the empty name: no mapping can name it" in proposed("x.jsonl").text
+
+
+@pytest.mark.parametrize("value", [{}, {"a": []}, {"a": {}}, {"a": None}, {"a": {"": 1}}])
+def test_rows_without_a_cell_get_a_mapping_to_fill_in(value: dict[str, Any]) -> None:
+    for row in (value, {**CHANGE, "after": value}):
+        Path("x.jsonl").write_text(json.dumps(row))
+        assert "customer_id = " in proposed("x.jsonl").text
+
+
+def test_the_name_of_another_table_stays_in_its_comment() -> None:
+    sources = [{**CHANGE["source"], "table": table} for table in ("t", "t", 'x"\ny = 1')]
+    Path("x.jsonl").write_text(
+        "".join(json.dumps({**CHANGE, "after": {"id": 1}, "source": one}) + "\n" for one in sources)
+    )
+    assert parse_mapping(proposed("x.jsonl").text, "the proposal").change == Table(("t",))
+
+
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(-1e9, 1e9) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=100)
+@given(st.lists(JSON_VALUES, min_size=1, max_size=3), st.booleans())
+def test_whatever_the_json_lines_are_a_proposal_is_a_mapping_or_one_sentence(
+    values: list[Any], changes: bool
+) -> None:
+    lines = [{**CHANGE, "after": value} for value in values] if changes else values
+    Path("x.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    try:
+        parse_mapping(proposed("x.jsonl").text, "the proposal")
+    except TouchlineError as refused:
+        if "has no row from which a mapping could be proposed" not in str(refused):
+            raise
 
 
 def test_the_command_prints_or_writes_the_proposal_and_says_how_many_rows_it_takes() -> None:

@@ -1,8 +1,8 @@
 """Erasure in ClickHouse: views hide the data at once, the loader deletes it within seconds and writes a receipt.
 
 The loader first stores an Erase: in `raw_erasures`, and as a receipt that is not done. It marks the rows of the
-identifier as erased (sinks/clickhouse/write/owners.py), which hides them. Then the Erase's Kafka offset may be committed. A few
-seconds later the workers have published the corrected journeys: the loader counts and deletes the rows, and the receipt
+identifier as erased (sinks/clickhouse/write/owners.py), which hides them. Then the Erase's Kafka offset may be committed.
+A few seconds later the workers have published the corrected journeys: the loader counts and deletes the rows, and the receipt
 is done. A minute later it deletes once more, for rows that were in flight. Kafka may deliver old records again. The
 loader then leaves out the rows of an erased identifier, and removes the identifier from the rows of others, before it
 writes them.

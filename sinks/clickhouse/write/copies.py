@@ -1,7 +1,7 @@
 """Decides which copies of an event count (schemas/touchpoint/events.py), so that no view has to look for copies.
 
-`raw_touchpoint_events` says which events have several copies. Of these few, `raw_touchpoint_verdicts` says which counts. A
-verdict's version is the server's time before it read the copies, and after its loader had written. Of two loaders that
+`raw_touchpoint_events` says which events have several copies. Of these few, `raw_touchpoint_verdicts` says which counts.
+A verdict's version is the server's time before it read the copies, and after its loader had written. Of two loaders that
 decide about one event the later one has read what the other one wrote, so its verdict stays.
 """
 

@@ -49,7 +49,7 @@ _PROFILE: Final = "toString(UUIDNumToString(toFixedString(MD5(concat('person', t
 _OWN: Final = "toString(UUIDNumToString(toFixedString(MD5(concat(identifier_type, identifier_value)), 16)))"
 
 _FILL: Final = f"""
-    INSERT INTO touchpoints (tenant, event_id, occurred_at, received_at, source, channel, type, identifier_type,
+    INSERT INTO raw_touchpoints (tenant, event_id, occurred_at, received_at, source, channel, type, identifier_type,
         identifier_value, profile_id, assignment_version, identifiers, session_id, campaign, amount_minor, currency,
         attributes, version, source_topic, source_partition, source_offset, owner_id)
     SELECT 'default', event_id, occurred_at, received_at, source, channel, type, identifier_type, identifier_value,
@@ -70,7 +70,7 @@ _FILL: Final = f"""
     WHERE {{which}}
 """
 _ASSIGN: Final = f"""
-    INSERT INTO identity_assignments (tenant, identifier_type, identifier_value, profile_id, event_id, occurred_at,
+    INSERT INTO raw_identity_assignments (tenant, identifier_type, identifier_value, profile_id, event_id, occurred_at,
         version, is_deleted, source_topic, source_partition, source_offset)
     SELECT 'default', identifier_type, identifier_value, {_PROFILE}, 'web-1',
         toDateTime64('2026-01-01', 3, 'UTC'), person, 0, 'identity-assignments', person % 8, number
@@ -84,7 +84,7 @@ _ASSIGN: Final = f"""
     )
 """
 _STATES: Final = f"""
-    INSERT INTO journey_states (tenant, profile_id, stage, friction, orders, open_issues, version, is_deleted)
+    INSERT INTO raw_journey_states (tenant, profile_id, stage, friction, orders, open_issues, version, is_deleted)
     SELECT 'default', {_PROFILE}, {STAGES}[person % 6 + 1], person % 10 / 3, person % 3,
         if(person % 20 = 0, [('i1', toDateTime64('2026-03-01', 3, 'UTC'), toDateTime64('2026-03-02', 3, 'UTC'),
             toDateTime64('2026-03-01', 3, 'UTC'), 1, ['phone'])], []), 1, 0
@@ -96,10 +96,10 @@ _PLAIN: Final = (
     """CREATE TABLE plain_events ENGINE = MergeTree ORDER BY (tenant, occurred_at) AS
         SELECT tenant, event_id, occurred_at, received_at, source, channel, type, identifier_type, identifier_value,
             session_id, campaign, amount_minor, currency, attributes
-        FROM touchpoints LIMIT 1 BY tenant, source, event_id""",
+        FROM raw_touchpoints LIMIT 1 BY tenant, source, event_id""",
     """CREATE TABLE plain_persons ENGINE = ReplacingMergeTree(version)
         ORDER BY (tenant, identifier_type, identifier_value)
-        AS SELECT tenant, identifier_type, identifier_value, profile_id, version FROM identity_assignments FINAL""",
+        AS SELECT tenant, identifier_type, identifier_value, profile_id, version FROM raw_identity_assignments FINAL""",
 )
 _JOINED: Final = """(SELECT e.*, p.profile_id AS profile_id FROM plain_events AS e
     LEFT JOIN (SELECT * FROM plain_persons FINAL) AS p USING (tenant, identifier_type, identifier_value))"""
@@ -219,7 +219,7 @@ def fill(client: Client, touchpoints: int, people: int) -> None:
             sql = sql.replace("{begin}", str(number * chunk)).replace("{count}", str(chunk))
             client.execute(sql.replace("{touchpoints}", str(touchpoints)))
         if number == CHUNKS - 2:
-            client.execute("OPTIMIZE TABLE touchpoints FINAL")  # as ClickHouse does within a day
+            client.execute("OPTIMIZE TABLE raw_touchpoints FINAL")  # as ClickHouse does within a day
     for sql in (_ASSIGN, _STATES, *_PLAIN):
         client.execute(sql.replace("{people}", str(people)))
 
@@ -243,7 +243,7 @@ def report(client: Client) -> None:
             f"{table:24} {rows:>12,} rows in {parts} parts, {packed:.1f} bytes a row ({unpacked:.0f} unpacked)"
         )
     ((profile, cookie),) = client.execute(
-        "SELECT profile_id, identifier_value FROM identity_assignments WHERE identifier_type = 'cookie'"
+        "SELECT profile_id, identifier_value FROM raw_identity_assignments WHERE identifier_type = 'cookie'"
         " ORDER BY identifier_value LIMIT 1"
     )
     known = {"profile": profile, "cookie": cookie}
@@ -292,9 +292,9 @@ def follow(client: Client, where: ClickHouse, touchpoints: int, people: int) -> 
 
 #: Other identifiers of people that are there become somebody else's.
 _CHANGE: Final = """
-    INSERT INTO identity_assignments (tenant, identifier_type, identifier_value, profile_id, version, is_deleted)
+    INSERT INTO raw_identity_assignments (tenant, identifier_type, identifier_value, profile_id, version, is_deleted)
     SELECT tenant, identifier_type, identifier_value, concat(profile_id, '+'), %(version)s, 0
-    FROM identity_assignments FINAL ORDER BY identifier_type, identifier_value LIMIT %(from)s, %(count)s
+    FROM raw_identity_assignments FINAL ORDER BY identifier_type, identifier_value LIMIT %(from)s, %(count)s
 """
 
 

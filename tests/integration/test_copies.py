@@ -93,8 +93,8 @@ def load(store: Both, worlds: list[World], random: Random) -> None:
 
 def empty(store: Both) -> None:
     for table in (
-        "touchpoints", "touchpoint_events", "touchpoint_verdicts", "identity_assignments",
-        "identity_assignment_history", "erasures",
+        "raw_touchpoints", "raw_touchpoint_events", "raw_touchpoint_verdicts", "raw_identity_assignments",
+        "raw_identity_assignment_history", "raw_erasures",
     ):  # fmt: skip
         store.query(f"TRUNCATE TABLE {table}")
 

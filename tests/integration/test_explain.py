@@ -74,7 +74,7 @@ def test_a_running_deployment_explains_who_is_who_by_the_rules_of_each_tenant(
             "SELECT tenant, kind, rule, event_id, toUnixTimestamp64Milli(occurred_at)"
             " FROM profile_changes FINAL WHERE event_id = 'l2' ORDER BY tenant"
         )
-        ((published_at,),) = live.query("SELECT max(published_at) FROM identity_assignment_history")
+        ((published_at,),) = live.query("SELECT max(published_at) FROM raw_identity_assignment_history")
         known = live.query(f"SELECT count() FROM identity_at(at = '{published_at:%Y-%m-%d %H:%M:%S.%f}')")
         current = live.query("SELECT count() FROM identity_current")
         shown = live.query("SELECT tenant, event_id, profile_id FROM touchpoints_current")

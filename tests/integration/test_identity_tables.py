@@ -51,7 +51,7 @@ def test_who_was_who_is_known_for_every_instant(store: Store) -> None:
     assert at(store, 4) == [("a", "p1"), ("b", "p1")]
     assert at(store, 6) == [("a", "p2"), ("b", "p1")]
     assert at(store, 8) == [("a", "p2")]
-    assert store.query("SELECT count() FROM identity_assignment_history") == [(4,)]
+    assert store.query("SELECT count() FROM raw_identity_assignment_history") == [(4,)]
     assert store.query("SELECT identifier_value, profile_id FROM identity_current") == [("a", "p2")]
 
 
@@ -59,7 +59,7 @@ def test_a_decision_published_again_after_a_crash_counts_from_its_first_publicat
     assigned(store, "a", "p1", 1, minute=1)
     assigned(store, "a", "p1", 1, minute=9)
 
-    store.query("OPTIMIZE TABLE identity_assignment_history FINAL")
+    store.query("OPTIMIZE TABLE raw_identity_assignment_history FINAL")
 
     assert at(store, 2) == [("a", "p1")]
 

@@ -119,8 +119,8 @@ def test_rows_end_as_a_replay_says_whatever_is_repeated_reordered_or_cut_off(bot
 
     assert Counter(both.query(NAMED.format("touchpoints_current"))) == Counter(counted)
     assert Counter(both.query(NAMED.format("touchpoint_copies"))) == Counter(others)
-    both.query("OPTIMIZE TABLE touchpoints FINAL")
-    both.query("OPTIMIZE TABLE touchpoint_verdicts FINAL")
+    both.query("OPTIMIZE TABLE raw_touchpoints FINAL")
+    both.query("OPTIMIZE TABLE raw_touchpoint_verdicts FINAL")
     assert Counter(both.query(NAMED.format("touchpoints_current"))) == Counter(counted)
 
 
@@ -142,8 +142,8 @@ def test_an_identifier_that_changes_hands_ten_times_leaves_one_row_of_each_touch
         )
 
     assert owners(both) == {"e0": "p9", "e1": "p9", "e2": "p9"}
-    both.query("OPTIMIZE TABLE touchpoints FINAL")
-    assert both.query("SELECT count() FROM touchpoints") == [(3,)]
+    both.query("OPTIMIZE TABLE raw_touchpoints FINAL")
+    assert both.query("SELECT count() FROM raw_touchpoints") == [(3,)]
 
 
 def random_order(count: int) -> list[int]:
@@ -156,7 +156,7 @@ def test_following_up_again_writes_nothing(both: Both) -> None:
     both.load(
         topics.JOURNEY_INPUTS, resolved_bytes("early"), resolved_bytes("known", version=5, profile="owner")
     )
-    rows = "SELECT event_id, owner_id FROM touchpoints ORDER BY ALL"
+    rows = "SELECT event_id, owner_id FROM raw_touchpoints ORDER BY ALL"
     assert both.query(rows) == [("early", "owner"), ("early", "p1"), ("known", "owner")]
 
     both.follow_up.run(0)

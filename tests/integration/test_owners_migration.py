@@ -17,7 +17,7 @@ OWNERS = "0014_owners.sql"
 
 #: Touchpoints as the loader before 0014 wrote them: two events in three have one copy, of another time or identifier.
 _TOUCHPOINTS = """
-    INSERT INTO touchpoints (tenant, event_id, occurred_at, received_at, source, channel, type, identifier_type,
+    INSERT INTO raw_touchpoints (tenant, event_id, occurred_at, received_at, source, channel, type, identifier_type,
         identifier_value, profile_id, assignment_version, identifiers, checksum, version, source_topic, source_offset)
     SELECT 'default', concat('e', toString(intDiv(number * 2, 3))), at,
         at + toIntervalMillisecond(number % 7) AS received_at, 'shop', 'web', 'home', 'cookie',
@@ -32,7 +32,7 @@ _TOUCHPOINTS = """
     )
 """
 _ASSIGNMENTS = """
-    INSERT INTO identity_assignments (tenant, identifier_type, identifier_value, profile_id, contested_from,
+    INSERT INTO raw_identity_assignments (tenant, identifier_type, identifier_value, profile_id, contested_from,
         contested_profile_id, version, is_deleted)
     SELECT 'default', 'cookie', concat('c', toString(number % 50)), concat('p', toString(number % 11)),
         if(number % 5 = 0, toDateTime64('2025-12-15', 3, 'UTC'), NULL), if(number % 5 = 0, 'shared', ''),
@@ -40,7 +40,7 @@ _ASSIGNMENTS = """
     FROM numbers(80)
 """
 _ERASURES = """
-    INSERT INTO erasures (tenant, identifier_type, identifier_value, erased_at, profile_id, version)
+    INSERT INTO raw_erasures (tenant, identifier_type, identifier_value, erased_at, profile_id, version)
     SELECT 'default', 'cookie', concat('c', toString(number % 50)), toDateTime64('2025-12-01', 3, 'UTC'),
         concat('new', toString(number % 50)), number + 20
     FROM numbers(71, 9)
@@ -83,10 +83,10 @@ def test_what_was_loaded_before_has_the_same_owners_and_copies_after(
     assert seen() == known
 
     follow_up = FollowUp(where)
-    rows = client.execute("SELECT count() FROM touchpoints")
+    rows = client.execute("SELECT count() FROM raw_touchpoints")
     follow_up.run(0)
     assert seen() == known
-    assert client.execute("SELECT count() FROM touchpoints") == rows, (
+    assert client.execute("SELECT count() FROM raw_touchpoints") == rows, (
         "the loader decides as the migration did"
     )
     follow_up.close()

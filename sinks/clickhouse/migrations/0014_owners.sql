@@ -4,7 +4,7 @@
 -- In the order of identifiers: one person's rows lie together. Granules of 1,024 rows, so that a rewrite and a look at one
 -- person read little. A month becomes one part within a day after its last row, and FINAL costs nothing there. The
 -- columns that a loader does not name begin as the row was stitched. Stop the loaders while this statement copies the rows.
-CREATE OR REPLACE TABLE touchpoints (
+CREATE OR REPLACE TABLE raw_touchpoints (
     tenant LowCardinality(String) COMMENT 'Whose customers these are',
     event_id String COMMENT 'Unique per real event of its source' CODEC(ZSTD(1)),
     occurred_at DateTime64(3, 'UTC') COMMENT 'By the source''s clock; times outside 1900-2299 are stored as the nearest of these' CODEC(Delta(8), ZSTD(1)),
@@ -38,7 +38,7 @@ CREATE OR REPLACE TABLE touchpoints (
     loaded_at DateTime64(3, 'UTC') DEFAULT now64(3) COMMENT 'When this row was written, or rewritten for another owner' CODEC(Delta(8), ZSTD(1)),
     owner_id String DEFAULT profile_id COMMENT 'The profile that owns it now' CODEC(ZSTD(1)),
     is_erased UInt8 DEFAULT 0 COMMENT '1: erased, and deleted within seconds' CODEC(ZSTD(1)),
-    copy_id UInt64 DEFAULT sipHash64(bitShiftRight(version, 131), identifier_type, identifier_value) COMMENT 'Of this touchpoint of this identifier, whoever owns it: touchpoint_verdicts names it' CODEC(NONE),
+    copy_id UInt64 DEFAULT sipHash64(bitShiftRight(version, 131), identifier_type, identifier_value) COMMENT 'Of this touchpoint of this identifier, whoever owns it: raw_touchpoint_verdicts names it' CODEC(NONE),
     checksum UInt64 ALIAS toUInt64(9223372036854775807 - bitAnd(bitShiftRight(version, 131), toUInt256(9223372036854775807))) COMMENT 'Of the touchpoint: the last tie-break among the copies of an event',
     INDEX owner_id owner_id TYPE bloom_filter(0.001) GRANULARITY 1,
     INDEX event sipHash64(tenant, source, event_id) TYPE bloom_filter(0.001) GRANULARITY 1,
@@ -60,11 +60,11 @@ AS SELECT
         + toUInt256(greatest(toInt256(assignment_version) + 1, 0)) AS version,
     source_topic, source_partition, source_offset, loaded_at, profile_id AS owner_id, 0 AS is_erased,
     sipHash64(bitShiftRight(version, 131), identifier_type, identifier_value) AS copy_id
-FROM touchpoints FINAL
+FROM raw_touchpoints FINAL
 SETTINGS max_partitions_per_insert_block = 0;
 
 -- Who owns the rows that were loaded before: as the loader decides for those that come (owners.py).
-INSERT INTO touchpoints (
+INSERT INTO raw_touchpoints (
     tenant, event_id, occurred_at, received_at, source, channel, type, identifier_type, identifier_value, profile_id,
     assignment_version, identifiers, account_id, session_id, issue_id, order_id, campaign, amount_minor, currency, sentiment,
     score_kind, score_value, consent, experiments, link, attributes, version,
@@ -102,28 +102,28 @@ FROM (
             + bitShiftLeft(toUInt256(greatest(stitched, assigned, erasure)), 65)
             + bitShiftLeft(toUInt256(after_erasure), 64)
             + toUInt256(stitched) AS decided_version
-    FROM (SELECT * FROM touchpoints FINAL) AS t
+    FROM (SELECT * FROM raw_touchpoints FINAL) AS t
     LEFT JOIN (
         SELECT tenant, identifier_type, identifier_value, 1 AS found, max(version) AS version,
             argMax(profile_id, assignments.version) AS owner,
             argMax(tuple(contested_from), assignments.version).1 AS contested_from,
             argMax(contested_profile_id, assignments.version) AS contested_owner,
             argMax(is_deleted, assignments.version) AS deleted
-        FROM identity_assignments AS assignments
+        FROM raw_identity_assignments AS assignments
         GROUP BY tenant, identifier_type, identifier_value
     ) AS a USING (tenant, identifier_type, identifier_value)
     LEFT JOIN (
         SELECT tenant, identifier_type, identifier_value, 1 AS found, version, erased_at, profile_id AS owner
-        FROM erasures FINAL
+        FROM raw_erasures FINAL
     ) AS e USING (tenant, identifier_type, identifier_value)
 )
 WHERE decided_version > version
 SETTINGS max_partitions_per_insert_block = 0, insert_deduplicate = 0;
 
-ALTER TABLE identity_assignments ADD INDEX IF NOT EXISTS loaded_at loaded_at TYPE minmax GRANULARITY 1;
+ALTER TABLE raw_identity_assignments ADD INDEX IF NOT EXISTS loaded_at loaded_at TYPE minmax GRANULARITY 1;
 
 -- Every copy of every event, as two hashes: how the loader finds at once whether an event has several copies.
-CREATE TABLE IF NOT EXISTS touchpoint_events (
+CREATE TABLE IF NOT EXISTS raw_touchpoint_events (
     event UInt64 COMMENT 'sipHash64(tenant, source, event_id)' CODEC(Delta(8), ZSTD(1)),
     copy UInt32 COMMENT 'Hash of time and identifier: the same for all rows of touchpoints of which FINAL shows one' CODEC(NONE)
 )
@@ -132,12 +132,12 @@ ORDER BY (event, copy)
 SETTINGS index_granularity = 256
 COMMENT 'Internal: which events have several copies';
 
-INSERT INTO touchpoint_events (event, copy)
+INSERT INTO raw_touchpoint_events (event, copy)
 SELECT sipHash64(tenant, source, event_id),
     toUInt32(bitAnd(sipHash64(occurred_at, identifier_type, identifier_value), 4294967295))
-FROM touchpoints;
+FROM raw_touchpoints;
 
-CREATE TABLE IF NOT EXISTS touchpoint_verdicts (
+CREATE TABLE IF NOT EXISTS raw_touchpoint_verdicts (
     tenant LowCardinality(String) COMMENT 'Of the touchpoint',
     identifier_type LowCardinality(String) COMMENT 'Of the touchpoint',
     identifier_value String COMMENT 'Of the touchpoint' CODEC(ZSTD(1)),
@@ -152,7 +152,7 @@ ENGINE = ReplacingMergeTree(version)
 ORDER BY (tenant, identifier_type, identifier_value, occurred_at, source, event_id)
 COMMENT 'Internal: copies of events, and which of them count; read touchpoint_copies';
 
-INSERT INTO touchpoint_verdicts
+INSERT INTO raw_touchpoint_verdicts
 SELECT tenant, identifier_type, identifier_value, occurred_at, source, event_id, copy_id, number = 1, 0
 FROM (
     SELECT
@@ -161,9 +161,9 @@ FROM (
             PARTITION BY tenant, owner_id, source, event_id, is_erased
             ORDER BY received_at, t.occurred_at, checksum, identifier_type, identifier_value
         ) AS number
-    FROM touchpoints AS t FINAL
+    FROM raw_touchpoints AS t FINAL
     WHERE sipHash64(tenant, source, event_id) IN (
-        SELECT event FROM touchpoint_events GROUP BY event HAVING uniqExact(copy) > 1
+        SELECT event FROM raw_touchpoint_events GROUP BY event HAVING uniqExact(copy) > 1
     )
 );
 
@@ -172,8 +172,8 @@ SELECT
     tenant, event_id, occurred_at, received_at, source, channel, type, identifier_type, identifier_value, identifiers,
     account_id, session_id, issue_id, order_id, campaign, amount_minor, currency, sentiment, score_kind, score_value,
     consent, experiments, link, attributes, owner_id AS profile_id
-FROM touchpoints FINAL
-WHERE is_erased = 0 AND copy_id NOT IN (SELECT copy_id FROM touchpoint_verdicts FINAL WHERE counts = 0)
+FROM raw_touchpoints FINAL
+WHERE is_erased = 0 AND copy_id NOT IN (SELECT copy_id FROM raw_touchpoint_verdicts FINAL WHERE counts = 0)
 SETTINGS do_not_merge_across_partitions_select_final = 1
 COMMENT 'Every event once that was not erased, with the profile that owns it now; of its copies the one received first';
 
@@ -192,9 +192,9 @@ FROM (
         *,
         row_number() OVER copies AS number,
         first_value((received_at, occurred_at, type, identifiers, amount_minor, currency)) OVER copies AS counted
-    FROM touchpoints FINAL
+    FROM raw_touchpoints FINAL
     WHERE is_erased = 0 AND (tenant, identifier_type, identifier_value, occurred_at, source, event_id) IN (
-        SELECT tenant, identifier_type, identifier_value, occurred_at, source, event_id FROM touchpoint_verdicts
+        SELECT tenant, identifier_type, identifier_value, occurred_at, source, event_id FROM raw_touchpoint_verdicts
     )
     WINDOW copies AS (
         PARTITION BY tenant, owner_id, source, event_id

@@ -1,7 +1,7 @@
 """Decides which copies of an event count (schemas/touchpoint/events.py), so that no view has to look for copies.
 
-`touchpoint_events` says which events have several copies. Of these few, `touchpoint_verdicts` says which copy counts. A
-verdict's version is the server's time before it read the copies, and after its loader had written. Of two loaders that
+`raw_touchpoint_events` says which events have several copies. Of these few, `raw_touchpoint_verdicts` says which counts.
+A verdict's version is the server's time before it read the copies, and after its loader had written. Of two loaders that
 decide about one event the later one has read what the other one wrote, so its verdict stays.
 """
 
@@ -16,13 +16,13 @@ _EVENT: Final = "sipHash64(tenant, source, event_id)"
 _KEY: Final = "tenant, identifier_type, identifier_value, occurred_at, source, event_id"
 
 _REMEMBER: Final = f"""
-    INSERT INTO touchpoint_events (event, copy)
+    INSERT INTO raw_touchpoint_events (event, copy)
     SELECT DISTINCT {_EVENT}, toUInt32(bitAnd(sipHash64(occurred_at, identifier_type, identifier_value), 4294967295))
-    FROM touchpoints WHERE {LOADED_SINCE}
+    FROM raw_touchpoints WHERE {LOADED_SINCE}
 """  # noqa: S608 (names of our own)
 _COPIED: Final = """
-    SELECT event, toUnixTimestamp64Micro(now64(6)) FROM touchpoint_events
-    WHERE event IN (SELECT {event} FROM touchpoints WHERE {concerned})
+    SELECT event, toUnixTimestamp64Micro(now64(6)) FROM raw_touchpoint_events
+    WHERE event IN (SELECT {event} FROM raw_touchpoints WHERE {concerned})
     GROUP BY event HAVING uniqExact(copy) > 1
 """
 _COPIED_SINCE: Final = _COPIED.format(event=_EVENT, concerned=LOADED_SINCE)
@@ -32,15 +32,15 @@ _COPIED_OF: Final = _COPIED.format(
 
 #: The inner question may use the index of events, which FINAL may not; the outer one finds few rows by their key.
 _DECIDE: Final = f"""
-    INSERT INTO touchpoint_verdicts ({_KEY}, copy_id, counts, version)
+    INSERT INTO raw_touchpoint_verdicts ({_KEY}, copy_id, counts, version)
     SELECT {_KEY}, copy_id, number = 1, %(version)s
     FROM (
         SELECT {_KEY}, copy_id, row_number() OVER (
             PARTITION BY tenant, owner_id, source, event_id, is_erased
             ORDER BY received_at, occurred_at, checksum, identifier_type, identifier_value
         ) AS number
-        FROM touchpoints FINAL
-        WHERE ({_KEY}) IN (SELECT {_KEY} FROM touchpoints WHERE {_EVENT} IN %(events)s)
+        FROM raw_touchpoints FINAL
+        WHERE ({_KEY}) IN (SELECT {_KEY} FROM raw_touchpoints WHERE {_EVENT} IN %(events)s)
     )
 """  # noqa: S608 (names of our own)
 

@@ -28,24 +28,24 @@ LOADED_SINCE: Final = "loaded_at >= fromUnixTimestamp64Milli(%(since)s, 'UTC')"
 #: Identifiers whose assignment or erasure was loaded since, and those of touchpoints loaded since that were stitched
 #: before their identifier's newest assignment or erasure.
 _CHANGED: Final = f"""
-    SELECT tenant, identifier_type, identifier_value FROM identity_assignments WHERE {LOADED_SINCE}
+    SELECT tenant, identifier_type, identifier_value FROM raw_identity_assignments WHERE {LOADED_SINCE}
     UNION DISTINCT
-    SELECT tenant, identifier_type, identifier_value FROM erasures WHERE {LOADED_SINCE}
+    SELECT tenant, identifier_type, identifier_value FROM raw_erasures WHERE {LOADED_SINCE}
     UNION DISTINCT
     SELECT tenant, identifier_type, identifier_value
     FROM (
         SELECT tenant, identifier_type, identifier_value, min(assignment_version) AS stitched
-        FROM touchpoints WHERE {LOADED_SINCE}
+        FROM raw_touchpoints WHERE {LOADED_SINCE}
         GROUP BY tenant, identifier_type, identifier_value
     ) AS t
     INNER JOIN (
         SELECT tenant, identifier_type, identifier_value, max(version) AS version
         FROM (
-            SELECT tenant, identifier_type, identifier_value, version FROM identity_assignments
+            SELECT tenant, identifier_type, identifier_value, version FROM raw_identity_assignments
             WHERE (tenant, identifier_type, identifier_value) IN (
-                SELECT tenant, identifier_type, identifier_value FROM touchpoints WHERE {LOADED_SINCE})
+                SELECT tenant, identifier_type, identifier_value FROM raw_touchpoints WHERE {LOADED_SINCE})
             UNION ALL
-            SELECT tenant, identifier_type, identifier_value, version FROM erasures
+            SELECT tenant, identifier_type, identifier_value, version FROM raw_erasures
         )
         GROUP BY tenant, identifier_type, identifier_value
     ) AS known USING (tenant, identifier_type, identifier_value)
@@ -76,20 +76,20 @@ _DECIDED: Final = f"""
             + bitShiftLeft(toUInt256(greatest(stitched, assigned, erasure)), {DECIDED_SHIFT})
             + bitShiftLeft(toUInt256(after_erasure), {AFTER_ERASURE_BIT})
             + toUInt256(stitched) AS decided_version
-    FROM (SELECT * FROM touchpoints FINAL WHERE {_NAMED}) AS t
+    FROM (SELECT * FROM raw_touchpoints FINAL WHERE {_NAMED}) AS t
     LEFT JOIN (
         SELECT tenant, identifier_type, identifier_value, 1 AS found, max(version) AS version,
             argMax(profile_id, assignments.version) AS owner,
             argMax(tuple(contested_from), assignments.version).1 AS contested_from,
             argMax(contested_profile_id, assignments.version) AS contested_owner,
             argMax(is_deleted, assignments.version) AS deleted
-        FROM identity_assignments AS assignments
+        FROM raw_identity_assignments AS assignments
         WHERE {_NAMED}
         GROUP BY tenant, identifier_type, identifier_value
     ) AS a USING (tenant, identifier_type, identifier_value)
     LEFT JOIN (
         SELECT tenant, identifier_type, identifier_value, 1 AS found, version, erased_at, profile_id AS owner
-        FROM erasures FINAL
+        FROM raw_erasures FINAL
         WHERE {_NAMED}
     ) AS e USING (tenant, identifier_type, identifier_value)
 """  # noqa: S608 (names of our own)
@@ -107,7 +107,7 @@ _OUTDATED: Final = f"""
     WHERE decided_version > version
 """  # noqa: S608 (names of our own)
 _REWRITE: Final = f"""
-    INSERT INTO touchpoints ({", ".join(_COPIED)}, version, owner_id, is_erased)
+    INSERT INTO raw_touchpoints ({", ".join(_COPIED)}, version, owner_id, is_erased)
     SELECT {", ".join(_COPIED)}, decided_version, decided_owner, erased
     FROM ({_DECIDED.format(columns=f"{_prefixed(_WRITTEN)}, {_OWNER} AS decided_owner")})
     WHERE decided_version > version

@@ -8,9 +8,9 @@ from sinks.clickhouse.migrate import MIGRATIONS, read_migrations
 #: How a statement must begin that may run again after a migration was cut off.
 REPEATABLE = (
     "CREATE TABLE IF NOT EXISTS", "CREATE OR REPLACE TABLE", "CREATE OR REPLACE VIEW", "CREATE OR REPLACE DICTIONARY",
-    "DROP VIEW IF EXISTS", "ALTER TABLE identity_assignments ADD INDEX IF NOT EXISTS",
+    "DROP VIEW IF EXISTS", "ALTER TABLE raw_identity_assignments ADD INDEX IF NOT EXISTS",
     # into tables that keep one row of a key
-    "INSERT INTO touchpoints (", "INSERT INTO touchpoint_events", "INSERT INTO touchpoint_verdicts",
+    "INSERT INTO raw_touchpoints (", "INSERT INTO raw_touchpoint_events", "INSERT INTO raw_touchpoint_verdicts",
 )  # fmt: skip
 
 

@@ -161,6 +161,9 @@ FROM (
                         WHERE t.occurred_at <= s.last_at
                     )
                     WHERE NOT throwIf(empty(steps) OR length(steps) > 30, 'a funnel has 1 to 30 steps')
+                        AND NOT throwIf(
+                            chosen = 'any' AND length(arrayDistinct(steps)) < length(steps), 'in any order each step is named once'
+                        )
                         AND NOT throwIf(chosen NOT IN ('ordered', 'strict', 'adjacent', 'any'), 'order is ordered, strict, adjacent or any')
                         AND NOT throwIf(unit NOT IN ('person', 'session'), 'per is person or session')
                         AND NOT throwIf(

@@ -20,7 +20,7 @@ FROM (
     FROM touchpoints_current
     WHERE tenant = {tenant:String}
         AND occurred_at >= {since:DateTime64(3, 'UTC')} AND occurred_at < {until:DateTime64(3, 'UTC')}
-        AND NOT throwIf({period:String} NOT IN ('hour', 'day', 'week'), 'period is hour, day or week')
+        AND (SELECT throwIf({period:String} NOT IN ('hour', 'day', 'week'), 'period is hour, day or week')) = 0
 )
 GROUP BY begin, channel
 ORDER BY begin, touchpoints DESC, channel

@@ -34,7 +34,7 @@ from streams.identity.policy.load import load
 from streams.identity.policy.policy import IdentityPolicy
 from tests.faults.kafka import TwoDoorKafka, delete_topics
 from tests.faults.proxy import Proxy
-from tests.integration.parts import TOUCHLINE, Deployment
+from tests.integration.parts import TOUCHLINE, Deployment, reconcile
 from tests.support.built_in import CATALOGUE
 from tests.support.touchpoints import START, touchpoint
 
@@ -283,7 +283,7 @@ class Trial:
     def _show_probes(self, timeout: float = PATIENCE) -> None:
         probes = self.send_probes()
         wanted = ", ".join(f"'{probe['event_id']}'" for probe in probes)
-        sql = f"SELECT count() FROM touchpoints FINAL WHERE event_id IN ({wanted})"
+        sql = f"SELECT count() FROM raw_touchpoints FINAL WHERE event_id IN ({wanted})"
         self.wait(lambda: self._count(sql) == len(probes), "recovery", timeout)
 
     def _probe(self, partition: int) -> Touchpoint:
@@ -301,7 +301,7 @@ class Trial:
 
     def rows(self) -> int:
         """Rows of touchpoints, superseded ones included; -1 while ClickHouse is down."""
-        return self._count("SELECT count() FROM touchpoints")
+        return self._count("SELECT count() FROM raw_touchpoints")
 
     def wait_loading(self) -> None:
         """Until rows come in: everybody is at work."""
@@ -325,6 +325,7 @@ class Trial:
             self.wait(idle, "idleness", timeout)
         except AssertionError as error:
             raise AssertionError(f"{error}\n{self.live.look().to_dict()}") from error
+        reconcile(self.live.settings)
 
     def memory(self) -> dict[str, int]:
         """Resident memory of each process, MiB."""

@@ -12,6 +12,7 @@ from sinks.clickhouse.connection import connect
 from sinks.clickhouse.migrate import migrate
 from sinks.clickhouse.write.native_writer import NativeWriter
 from sinks.clickhouse.write.prepare import prepare
+from sinks.clickhouse.write.reconcile.reconciliation import Reconciliation
 from tests.support.kafka_records import Consumed
 
 
@@ -22,6 +23,7 @@ class Store:
         self.where = where
         self.client: Client = connect(where)
         self.rows = NativeWriter(where)
+        self.reconciliation = Reconciliation(where, margin_ms=0)
 
     def load(self, topic: Topic, *values: bytes | None, **more: Any) -> None:
         records = [(topic, Consumed(value, offset=n, **more)) for n, value in enumerate(values)]
@@ -29,6 +31,11 @@ class Store:
         assert not rejected
         for insert in inserts:
             self.rows.write(insert)
+        self.reconcile()
+
+    def reconcile(self) -> None:
+        """What a loader does beside loading. Nothing is being written meanwhile, so no margin is needed."""
+        self.reconciliation.run_all()
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
         return self.client.execute(sql)
@@ -36,6 +43,7 @@ class Store:
     def close(self) -> None:
         self.client.disconnect()
         self.rows.close()
+        self.reconciliation.close()
 
 
 def database(clickhouse: ClickHouseServer) -> ClickHouse:

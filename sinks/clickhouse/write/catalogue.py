@@ -23,9 +23,9 @@ TABLES: Final = {
 
 _MISSPELT: Final = """
     SELECT type, source, uniqExact(tenant, event_id)
-    FROM touchpoints
+    FROM raw_touchpoints
     WHERE type IN (
-        SELECT type FROM (SELECT DISTINCT toString(type) AS type FROM touchpoints)
+        SELECT type FROM (SELECT DISTINCT toString(type) AS type FROM raw_touchpoints)
         WHERE (damerauLevenshteinDistance(type, %(asked)s) <= 4 OR match(type, %(likely)s))
         AND type NOT IN (SELECT name FROM catalogue_types FINAL WHERE is_deleted = 0)
     )

@@ -43,7 +43,7 @@ def command(
     if len(asked) > 1:
         raise typer.BadParameter(f"--{asked[0]} and --{asked[1]} exclude each other")
     sql, form = form_of(sql, asked[0] if asked else None)
-    columns, rows = select(Context.from_env().settings.clickhouse(), sql)
+    columns, rows = select(Context.from_env().settings.readers_clickhouse(), sql)
     if form == "json":
         _require_names(columns)
         print_rows(columns, rows, as_json=True)

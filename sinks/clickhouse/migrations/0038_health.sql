@@ -92,6 +92,7 @@ COMMENT 'Dead letters of all tenants, by the hour in which they were loaded, rea
 
 CREATE OR REPLACE VIEW health_tables AS
 SELECT
+    {tenant:String} AS tenant,
     name,
     rows,
     if(rows = 0, NULL, watermark) AS watermark,
@@ -119,15 +120,13 @@ FROM (
     UNION ALL
     SELECT 'accounts' AS name, count() AS rows, max(as_of) AS watermark, max(loaded_at) AS loaded
     FROM raw_account_states WHERE tenant = {tenant:String}
-    UNION ALL
-    SELECT 'dead_letters' AS name, count() AS rows, max(recorded_at) AS watermark, max(loaded_at) AS loaded
-    FROM dead_letters
 )
 ORDER BY name
-COMMENT 'How fresh each table is (dead_letters are of all tenants): stored rows (superseded ones too), the newest event time in it (watermark), when a row was written last, and the seconds since both.\nParameters: tenant String = default\nExample: SELECT name, watermark, seconds_since_loaded FROM health_tables(tenant = ''default'')';
+COMMENT 'How fresh each table is: stored rows (superseded ones too), the newest event time in it (watermark), when a row was written last, and the seconds since both.\nParameters: tenant String = default\nExample: SELECT name, watermark, seconds_since_loaded FROM health_tables(tenant = ''default'')';
 
 CREATE OR REPLACE VIEW health_loader AS
 SELECT
+    {tenant:String} AS tenant,
     toStartOfHour(loaded) AS hour,
     name,
     count() AS rows,

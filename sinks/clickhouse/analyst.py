@@ -1,9 +1,9 @@
 """The analyst: a ClickHouse user that can only read, within limits, only its tenants, and no secret.
 
 Views that read internal tables do so with the rights of the user who migrates (SQL SECURITY DEFINER). The analyst has
-no right on these tables, and a row policy on every view and table whose rows belong to a tenant. All other views read with
-the rights of the one who asks. One description gives the statements that `touchline migrate` runs, and the users.xml of
-a server that makes no users by SQL, such as the sandbox's.
+no right on these tables, and a row policy on every view and table whose rows belong to a tenant. All other views read
+with the rights of the one who asks. One description gives the statements that `touchline migrate` runs, and the
+users.xml of a server that makes no users by SQL, such as the sandbox's.
 """
 
 import re

@@ -33,7 +33,7 @@ def hint(sql: str, code: int, said: str, *, limited: bool) -> str | None:
         asked = next(
             (q for name, called in _sources(sql) if not called and (q := questions().get(name))), None
         )
-        return asked and f"{asked.name} has parameters: {asked.example}"
+        return None if asked is None else f"{asked.name} has parameters: {asked.example}"
     if code == _NO_FUNCTION:
         return _no_function(said)
     if code == _NO_RIGHT and limited:
@@ -92,7 +92,7 @@ def _not_set(sql: str, said: str) -> str | None:
     asked = next(
         (q for source, _ in _sources(sql) if (q := questions().get(source)) and _takes(q, name)), None
     )
-    return asked and f"{asked.name} also needs {name}: {asked.example}"
+    return None if asked is None else f"{asked.name} also needs {name}: {asked.example}"
 
 
 def _no_function(said: str) -> str | None:

@@ -1,12 +1,13 @@
 """The analyst reads what is for it, and nothing else: every way out is tried, on a server with two analysts."""
 
 from collections.abc import Iterator
-from typing import Any
+from datetime import UTC, datetime
 
 import pytest
 from clickhouse_driver import Client, errors
 
 from deploy.kafka_admin.meanings import meanings
+from deploy.reports.parameters import values_of
 from deploy.sandbox import ClickHouseServer
 from schemas import topics
 from schemas.encoding.record_types import DEAD_LETTER, IDENTITY_ASSIGNMENT, JOURNEY_STATE
@@ -26,7 +27,7 @@ from sinks.clickhouse.analyst import (
 from sinks.clickhouse.connection import connect
 from sinks.clickhouse.migrate import migrate
 from sinks.clickhouse.read.query import select
-from sinks.clickhouse.read.questions import questions
+from sinks.clickhouse.read.questions import questions, statement
 from sinks.clickhouse.write.catalogue import put_in_force
 from tests.integration.store import Store, migrated
 from tests.support.kafka_records import assignment, example, resolved_bytes
@@ -200,14 +201,18 @@ def test_an_analyst_of_two_tenants_sees_them_in_every_view_and_table_and_no_othe
 
 
 def test_every_question_can_be_asked_and_who_names_another_tenant_gets_nothing(limited: Client) -> None:
+    typed = {"tenant": "bank", "since": "1970-01-02", "until": "2200-01-01"}
     for name, question in questions().items():
-        given: dict[str, Any] = {"String": "'x'", "UInt64": 5, "Float64": 0.5, "Array(String)": "['x']"}
-        values = {item.name: given.get(item.type, "'1970-01-02'") for item in question.parameters}
-        if "tenant" not in values:
-            continue
-        values |= {"tenant": "'bank'"} | ({"until": "'2200-01-01'"} if "until" in values else {})
-        arguments = ", ".join(f"{name} = {value}" for name, value in values.items())
-        assert limited.execute(f"SELECT * FROM touchline.{name}({arguments})") == [], name
+        if any(item.name == "tenant" for item in question.parameters):
+            others = {
+                item.name: "x" if item.default is None else item.default for item in question.parameters
+            }
+            sql, values = statement(question, values_of(question, others | typed, moment))
+            assert limited.execute(sql, values) == [], name
+
+
+def moment(text: str, _: str) -> int:
+    return round(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp() * 1000)
 
 
 def test_the_same_questions_have_answers_for_its_own_tenant(limited: Client) -> None:
@@ -252,9 +257,9 @@ def test_the_statements_for_a_server_that_makes_users_are_valid_sql(where: Click
     assert set(readable.untenanted) == {"dead_letter_kinds", "health_dead_letters"}
     for analyst in (ALL, SOME):
         written = [*view_statements(readable, "touchline"), *user_statements(analyst, "touchline", readable)]
-        for statement in written:
-            assert admin.execute("SELECT formatQuery(%(sql)s)", {"sql": statement})[0][0]
-        assert not any(analyst.password in statement for statement in written)
+        for sql in written:
+            assert admin.execute("SELECT formatQuery(%(sql)s)", {"sql": sql})[0][0]
+        assert not any(analyst.password in sql for sql in written)
         assert sum("CREATE ROW POLICY" in s for s in written) == (
             len(readable.tenanted) if analyst.tenants else 0
         )
@@ -276,7 +281,8 @@ def test_every_table_and_view_is_for_analysts_of_two_tenants_hidden_filtered_or_
     names = {name for (name,) in admin.execute("SELECT name FROM system.tables WHERE database = 'touchline'")}
     free = names - set(readable.tenanted) - set(readable.untenanted) - set(questions())
     assert {name for name in free if not name.startswith("raw_")} == {
-        "catalogue_channels", "catalogue_purposes", "catalogue_types", "dead_letters", "identity_owners",
+        "catalogue_channels", "catalogue_purposes", "catalogue_types", "currency_exponents", "dead_letters",
+        "identity_owners",
         "journey_settings", "schema_migrations",
         "identity_evidence_between",  # has parameters, and reads identity_evidence as the one who asks
     }  # fmt: skip

@@ -42,15 +42,22 @@ def label_of(drawing: Drawing, row: Row) -> str:
     return joint.join(name or NAMELESS for name in names) or NAMELESS
 
 
+def parted(drawing: Drawing, rows: Sequence[Row]) -> Iterator[tuple[str, list[Row]]]:
+    """The rows of each picture under its heading, which is empty if all its names are."""
+    for names, part in groupby(rows, key=lambda row: tuple(row[name] for name in drawing.parts)):
+        named = zip(drawing.parts, names, strict=True)
+        several = any(names) or any(any(row[name] for name in drawing.parts) for row in rows)
+        yield (
+            ", ".join(f"{name}: {value or NAMELESS}" for name, value in named) if several else "",
+            list(part),
+        )
+
+
 def _parted(drawing: Drawing, rows: Sequence[Row], width: int, draw: Any) -> list[str]:
     lines: list[str] = []
-    for names, part in groupby(rows, key=lambda row: tuple(row[name] for name in drawing.parts)):
-        if names:
-            title = ", ".join(
-                f"{name}: {value or NAMELESS}" for name, value in zip(drawing.parts, names, strict=True)
-            )
-            lines += ["", title] if lines else [title]
-        lines += draw(drawing, list(part), width)
+    for heading, part in parted(drawing, rows):
+        lines += ["", heading] if lines and heading else [heading] if heading else []
+        lines += draw(drawing, part, width)
     return lines
 
 

@@ -39,6 +39,8 @@ LIMITS: Final[dict[str, int | str]] = {
 #: What no analyst reads itself: internal tables; original records, which may hold personal data that nobody
 #: pseudonymised; a dictionary whose source has the password of the migrating user.
 HIDDEN: Final = ("raw_*", "dead_letters", "identity_owners")
+#: Views of hidden tables that show no customer, so that analysts of any tenant may read them.
+OF_NO_TENANT: Final = ("reconciled",)
 
 _READS_HIDDEN: Final = re.compile(r"\b(?:raw_\w+|dead_letters|identity_owners)\b")
 _SHOWS_TENANT: Final = re.compile(r"SELECT (?:\{tenant:String\} AS |\w+\.)?tenant\b")
@@ -136,7 +138,9 @@ def readable_in(client: Client, database: str) -> Readable:
     definers = {name for name, text in definitions.items() if _READS_HIDDEN.search(text)}
     # system.columns knows no columns of a view with parameters
     tenanted = columned - hidden | {name for name in definers if _SHOWS_TENANT.match(definitions[name])}
-    return Readable(tuple(sorted(definers)), tuple(sorted(tenanted)), tuple(sorted(definers - tenanted)))
+    return Readable(
+        tuple(sorted(definers)), tuple(sorted(tenanted)), tuple(sorted(definers - tenanted - {*OF_NO_TENANT}))
+    )
 
 
 def view_statements(readable: Readable, database: str) -> Iterator[str]:

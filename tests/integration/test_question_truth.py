@@ -23,7 +23,6 @@ from schemas.encoding.record_types import JOURNEY_SIGNAL, JOURNEY_STATE
 from schemas.records import JourneySignal, JourneyState, Touchpoint
 from schemas.settings import Settings
 from schemas.topics import Topic
-from sinks.clickhouse.read.questions import questions
 from sinks.clickhouse.write.catalogue import put_in_force
 from sinks.clickhouse.write.prepare import prepare
 from streams.replay import Owned, Replay
@@ -510,9 +509,3 @@ def test_tables_say_how_fresh_they_are_and_how_long_rows_took(known: World) -> N
     unmoved = known.store.query("SELECT count() FROM raw_touchpoints WHERE owner_id = profile_id")
     assert [(row["rows"],)] == unmoved
     assert 0 < row["p50_seconds"] <= row["p99_seconds"] <= row["max_seconds"]
-
-
-def test_every_example_runs(known: World) -> None:
-    for question in questions().values():
-        assert question.name in question.example
-        known.store.query(question.example)

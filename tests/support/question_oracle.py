@@ -256,12 +256,11 @@ def channel_matrix(people: People, since: int, until: int) -> Rows:
     who: dict[tuple[str, str], set[str]] = defaultdict(set)
     for person, touches in people.items():
         used = ""
-        inbound = [touch for touch in within(touches, since, until) if touch.inbound]
-        for _, instant in groupby(inbound, key=lambda touch: touch.ms):
+        for ms, instant in groupby((touch for touch in touches if touch.inbound), key=lambda touch: touch.ms):
             for channel in sorted(
                 {touch.channel for touch in instant}, key=lambda name: (name != used, name)
             ):
-                if used and channel != used:
+                if used and channel != used and since <= ms < until:
                     switches[used, channel] += 1
                     who[used, channel].add(person)
                 used = channel

@@ -27,6 +27,7 @@ from schemas.settings import ClickHouse
 from sinks.clickhouse import migrate as migrations
 from sinks.clickhouse.connection import connect
 from sinks.clickhouse.write import loader as loading
+from sinks.clickhouse.write import metrics
 from sinks.clickhouse.write.loader import Loader
 from sinks.clickhouse.write.reconcile.schedule import Schedule
 from tests.benchmarks.prepared_load import Load, prepared
@@ -123,6 +124,7 @@ def _measure(
         print(
             f"{how}, {variant}: loader {loader_cost:.0f} s, ClickHouse {server_cost:.0f} s a million touchpoints"
         )
+    print((folder / f"loader-{NOW}.log").read_text().strip())
     print(f"{how}: now / before {sum(costs[NOW]) / sum(costs[BEFORE]):.2f}", flush=True)
 
 
@@ -163,6 +165,14 @@ def _load(variant: str, folder: Path, how: str) -> None:
     if variant != NOW:
         Schedule.work = lambda *_, **__: None
     command("WARNING")
+    for what in ("owners", "profiles"):
+        (metric,) = metrics.RECONCILIATION_SECONDS.collect()
+        found = {
+            one.name.rpartition("_")[2]: one.value for one in metric.samples if one.labels.get("what") == what
+        }
+        print(
+            f"{how}: {found.get('count', 0):.0f} runs for {what} took {found.get('sum', 0):.1f} s", flush=True
+        )
 
 
 if __name__ == "__main__":

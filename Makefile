@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 TOUCHLINE := $(BIN)/touchline
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up test unit integration soak clients lint types check bench bench-peers bench-growth instructions faults simulation clean
+.PHONY: help install demo up test unit integration soak clients lint types check bench bench-peers bench-analytics bench-growth instructions faults simulation clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*?## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -64,6 +64,9 @@ bench: install ## End-to-end speed on the sandbox and on Apache Kafka (some minu
 bench-peers: install ## The same work in plain Faust, Quix Streams, Kafka Streams and the limit, side by side (five minutes)
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[fast,sandbox,dev,bench]'
 	$(BIN)/python -m tests.benchmarks.peers --events 60000 --people 4000 --warm-up 30000 --json docs/peers.json --plot docs/peers.svg
+
+bench-analytics: install ## What analysts wait for, over a million touchpoints; TOUCHPOINTS=10000000 for more (minutes)
+	$(BIN)/python -m tests.benchmarks.analytics $(TOUCHPOINTS)
 
 bench-growth: install ## Cost, memory and recovery as profiles and timelines grow (many minutes)
 	$(BIN)/python -m tests.benchmarks.growth

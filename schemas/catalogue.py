@@ -22,7 +22,7 @@ Effect: TypeAlias = Literal[
 
 COMPONENTS: Final = ("marketing", "sales", "commerce", "service", "other")
 MAX_FRICTION: Final = 10.0
-_TABLES: Final = ("stages", "purposes", "channels", "channel_aliases", "types", "aliases")
+_TABLES: Final = ("stages", "purposes", "owners", "channels", "channel_aliases", "types", "aliases")
 BUILT_IN: Final = Path(__file__).with_name("catalogue.toml")
 
 
@@ -36,6 +36,8 @@ class TouchpointType:
     friction: float = 0.0  #: weight, 0-10
     moment: Moment | None = None
     effect: Effect | None = None  #: its effect on carts, orders and cases
+    #: the team that answers for it; empty: that of its component. It is no part of a journey, so no fingerprint has it.
+    owner: str = field(default="", repr=False)
 
 
 UNKNOWN: Final = TouchpointType()
@@ -52,6 +54,7 @@ class Catalogue:
     purposes: frozenset[str] = frozenset()  #: what consent is given for
     type_aliases: Mapping[str, str] = field(default_factory=dict)  #: other names of types
     channel_aliases: Mapping[str, str] = field(default_factory=dict)
+    owners: Mapping[str, str] = field(default_factory=dict)  #: component → the team that answers for it
 
     @classmethod
     def load(cls, path: str = "") -> "Catalogue":
@@ -86,7 +89,8 @@ class Catalogue:
         type_aliases = _aliases(source, "aliases", types.keys(), under.type_aliases)
         channel_aliases = _aliases(source, "channel_aliases", known, under.channel_aliases)
         purposes = _purposes(source) | under.purposes
-        return cls(stages, types, frozenset(human), known, purposes, type_aliases, channel_aliases)
+        owners = {**under.owners, **_owners(source)}
+        return cls(stages, types, frozenset(human), known, purposes, type_aliases, channel_aliases, owners)
 
     def type(self, name: str) -> TouchpointType:
         """The meaning of a touchpoint type; an unknown one is inbound and of component "other"."""
@@ -95,6 +99,11 @@ class Catalogue:
     def known(self, name: str) -> bool:
         """Whether the catalogue names this touchpoint type."""
         return self.type_name(name) in self.types
+
+    def owner(self, name: str) -> str:
+        """The team that answers for a touchpoint type; empty for a type that the catalogue does not name."""
+        kind = self.types.get(self.type_name(name))
+        return "" if kind is None else kind.owner or self.owners.get(kind.component, kind.component)
 
     def human(self, channel: str) -> bool:
         """Whether a person is at our end of the channel; an unknown channel is digital."""
@@ -163,6 +172,26 @@ def _purposes(source: TomlText) -> frozenset[str]:
     return frozenset(map(canonical, purposes))
 
 
+def _owners(source: TomlText) -> dict[str, str]:
+    owners = {}
+    for component, (written, team) in _entries(source, "owners").items():
+        where = source.place("owners", written)
+        if component not in COMPONENTS:
+            raise SettingsError(
+                f"{where} is no component: use {', '.join(COMPONENTS[:-1])} or {COMPONENTS[-1]}"
+            )
+        owners[component] = _team(team, where)
+    return owners
+
+
+def _team(value: object, where: str) -> str:
+    if not isinstance(value, str) or not value.strip() or len(value.encode()) > MAX_NAME_BYTES:
+        raise SettingsError(
+            f'{where} is {value!r}: name a team in at most {MAX_NAME_BYTES} bytes, like "logistics"'
+        )
+    return value.strip()
+
+
 def _aliases(source: TomlText, table: str, known: Set[str], base: Mapping[str, str]) -> dict[str, str]:
     """The base's aliases with those of the file. A type or channel of the file replaces a base alias of its name."""
     aliases = {alias: name for alias, name in base.items() if alias not in known}
@@ -191,6 +220,8 @@ def _type(name: str, entry: object, stages: tuple[str, ...], source: TomlText) -
     for key, value in entry.items():
         if key == "friction":
             _check_friction(value, where)
+        elif key == "owner":
+            _team(value, f"{where}.owner")
         elif key not in allowed:
             raise SettingsError(
                 f"{where}.{key} is unknown: use {', '.join(f.name for f in fields(TouchpointType))}"
@@ -201,7 +232,8 @@ def _type(name: str, entry: object, stages: tuple[str, ...], source: TomlText) -
             )
     if "component" not in entry:
         raise SettingsError(f"{where} has no component: use {' or '.join(COMPONENTS)}")
-    return TouchpointType(**(entry | {"friction": float(entry.get("friction", 0.0))}))
+    made = {"friction": float(entry.get("friction", 0.0)), "owner": entry.get("owner", "").strip()}
+    return TouchpointType(**(entry | made))
 
 
 def _check_friction(value: object, where: str) -> None:

@@ -43,6 +43,7 @@ COMMANDS: Final = {
     "simulate": "simulate",
     "replay": "replay",
     "query": "query",
+    "report": "report",
     "journey": "journey",
     "explain": "explain",
     "policy": "policy",

@@ -10,4 +10,7 @@ def meanings(settings: Settings) -> Meanings:
     """Read both files. Raises SettingsError naming file, line and fix."""
     rules = JourneyRules.load(settings.journey_rules)
     catalogue = Catalogue.load(settings.catalogue)
-    return Meanings(catalogue, session_gap_ms=rules.session_gap_ms, session_cap_ms=rules.session_cap_ms)
+    return Meanings(
+        catalogue, session_gap_ms=rules.session_gap_ms, session_cap_ms=rules.session_cap_ms,
+        issue_overdue_ms=rules.issue_overdue_ms,
+    )  # fmt: skip

@@ -25,7 +25,8 @@ _FILE: Final = re.compile(r"\d{4}_[a-z0-9_]+\.sql")
 _CREDENTIALS: Final = "/* credentials */"
 _JOURNAL: Final = """
     CREATE TABLE IF NOT EXISTS schema_migrations (
-        name String, checksum String, applied_at DateTime64(3, 'UTC') DEFAULT now64(3)
+        name String COMMENT 'The file', checksum String COMMENT 'SHA-256 of the file',
+        applied_at DateTime64(3, 'UTC') DEFAULT now64(3) COMMENT 'When it was applied'
     )
     ENGINE = ReplacingMergeTree(applied_at) ORDER BY name
     COMMENT 'The files of sinks/clickhouse/migrations that were applied to this database'

@@ -131,7 +131,7 @@ def _watch_rows(live: Deployment, probes: Probes, stop: threading.Event) -> None
     client = live.client()
     # by the table's key, so that asking costs ClickHouse little of what is being measured
     query = (
-        "SELECT event_id FROM touchpoints WHERE tenant = %(tenant)s AND occurred_at >= %(since)s"
+        "SELECT event_id FROM raw_touchpoints WHERE tenant = %(tenant)s AND occurred_at >= %(since)s"
         " AND event_id >= %(first)s AND startsWith(event_id, 'probe-')"
     )
     for _ in new_rows(client, "touchpoints", stop, POLL_SECONDS):

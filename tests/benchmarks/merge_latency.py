@@ -226,10 +226,10 @@ class RowWatch:
     def _run(self) -> None:
         client = self._live.client()
         query = (
-            "SELECT DISTINCT profile_id FROM journey_states WHERE tenant = %(tenant)s AND profile_id IN %(ids)s"
+            "SELECT DISTINCT profile_id FROM raw_journey_states WHERE tenant = %(tenant)s AND profile_id IN %(ids)s"
             " AND touchpoints = %(together)s"
         )
-        for _ in new_rows(client, "journey_states", self._stop, POLL_SECONDS):
+        for _ in new_rows(client, "raw_journey_states", self._stop, POLL_SECONDS):
             awaited = [id_ for id_, probe in self._probes.items() if probe.sent_at and not probe.row_at]
             if awaited:
                 values = {"tenant": TENANT, "ids": awaited, "together": TOUCHPOINTS_TOGETHER}

@@ -17,8 +17,8 @@ TOUCHPOINTS = 1_000_000
 PER_PERSON = 20  #: one in four named by its source, one in eight outbound
 
 _FILL = """
-    INSERT INTO touchpoints (tenant, event_id, occurred_at, source, channel, type, identifier_type, identifier_value,
-        profile_id, assignment_version, session_id)
+    INSERT INTO raw_touchpoints (tenant, event_id, occurred_at, source, channel, type, identifier_type,
+        identifier_value, profile_id, assignment_version, session_id)
     SELECT 'default', toString(number),
         toDateTime64('2026-01-01', 3, 'UTC') + toIntervalMinute(intDiv(number * 7919, %(people)s) %% 90 * 20),
         'shop', ['web', 'app', 'email', 'phone'][number %% 4 + 1], if(number %% 8 = 0, 'email_sent', 'product_view'),

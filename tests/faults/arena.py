@@ -283,7 +283,7 @@ class Trial:
     def _show_probes(self, timeout: float = PATIENCE) -> None:
         probes = self.send_probes()
         wanted = ", ".join(f"'{probe['event_id']}'" for probe in probes)
-        sql = f"SELECT count() FROM touchpoints FINAL WHERE event_id IN ({wanted})"
+        sql = f"SELECT count() FROM raw_touchpoints FINAL WHERE event_id IN ({wanted})"
         self.wait(lambda: self._count(sql) == len(probes), "recovery", timeout)
 
     def _probe(self, partition: int) -> Touchpoint:
@@ -301,7 +301,7 @@ class Trial:
 
     def rows(self) -> int:
         """Rows of touchpoints, superseded ones included; -1 while ClickHouse is down."""
-        return self._count("SELECT count() FROM touchpoints")
+        return self._count("SELECT count() FROM raw_touchpoints")
 
     def wait_loading(self) -> None:
         """Until rows come in: everybody is at work."""

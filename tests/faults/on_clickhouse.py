@@ -103,12 +103,12 @@ def refusing(trial: Trial) -> None:
     )
     for refuse, accept in refusals:
         query("SYSTEM STOP MERGES touchpoints")
-        query(f"ALTER TABLE touchpoints {refuse}")
+        query(f"ALTER TABLE raw_touchpoints {refuse}")
         seen = _log(trial).count("holding the data back")
         trial.send_probes()
         trial.wait(lambda: _log(trial).count("holding the data back") > seen, f"a refusal: {refuse}", 30)  # noqa: B023
         trial.sleep(trial.of(0.2, 2))
-        query(f"ALTER TABLE touchpoints {accept}")
+        query(f"ALTER TABLE raw_touchpoints {accept}")
         query("SYSTEM START MERGES touchpoints")
         trial.recovered()
 

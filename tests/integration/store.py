@@ -1,6 +1,8 @@
 """A ClickHouse database of a test's own, which topics are loaded into without Kafka."""
 
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from clickhouse_driver import Client
@@ -10,6 +12,7 @@ from schemas.settings import ClickHouse
 from schemas.topics import Topic
 from sinks.clickhouse.connection import connect
 from sinks.clickhouse.migrate import migrate
+from sinks.clickhouse.write.follow_up import FollowUp
 from sinks.clickhouse.write.native_writer import NativeWriter
 from sinks.clickhouse.write.prepare import prepare
 from tests.support.kafka_records import Consumed
@@ -22,13 +25,22 @@ class Store:
         self.where = where
         self.client: Client = connect(where)
         self.rows = NativeWriter(where)
+        self.follow_up = FollowUp(where)
 
     def load(self, topic: Topic, *values: bytes | None, **more: Any) -> None:
         records = [(topic, Consumed(value, offset=n, **more)) for n, value in enumerate(values)]
         inserts, rejected = prepare(records)
         assert not rejected
-        for insert in inserts:
-            self.rows.write(insert)
+        with self.followed_up():
+            for insert in inserts:
+                self.rows.write(insert)
+
+    @contextmanager
+    def followed_up(self) -> Iterator[None]:
+        """What is written within is followed up, as a batch of the loader."""
+        since = self.follow_up.now()
+        yield
+        self.follow_up.run(since)
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
         return self.client.execute(sql)
@@ -36,6 +48,7 @@ class Store:
     def close(self) -> None:
         self.client.disconnect()
         self.rows.close()
+        self.follow_up.close()
 
 
 def database(clickhouse: ClickHouseServer) -> ClickHouse:

@@ -51,8 +51,8 @@ def test_the_loader_reads_again_what_a_table_has_lost_and_the_workers_what_they_
         assert live.loader is not None
         assert live.loader.stop(timeout=60) == 0
         assert live.workers[0].stop(timeout=60) == 0
-        live.query("TRUNCATE TABLE touchpoints")
-        live.query("TRUNCATE TABLE journey_states")
+        live.query("TRUNCATE TABLE raw_touchpoints")
+        live.query("TRUNCATE TABLE raw_journey_states")
         planned = answer(live, command, since="1h", group=Group.LOADER, dry_run=True)
         assert moved(live, since="1h", group=Group.LOADER) == planned["moved"]
         (worker,) = moved(live, since="1h", topic=["touchpoints"])

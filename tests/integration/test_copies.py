@@ -18,6 +18,7 @@ from deploy.sandbox import ClickHouseServer
 from schemas import topics
 from schemas.encoding.codec import decode, encode
 from schemas.encoding.record_types import IDENTITY_ASSIGNMENT
+from schemas.records import Touchpoint
 from schemas.topics import Topic
 from sinks.clickhouse.erasure.erasure import Eraser, Erasure
 from sinks.clickhouse.write.prepare import avro_inserts, prepare
@@ -45,31 +46,39 @@ def both(clickhouse: ClickHouseServer) -> Iterator[Both]:
     store.close()
 
 
+def published(tenant: str, world: World) -> tuple[list[tuple[Topic, Consumed]], list[Erasure]]:
+    """Everything that a world published, as that of a tenant: records for the loader, and erasures."""
+    records: list[tuple[Topic, Consumed]] = []
+    erasures = []
+    for value in world.stitched:
+        name, message = decode(value)
+        if name == "ResolvedTouchpoint":
+            message["touchpoint"]["tenant"] = tenant
+            records.append((topics.JOURNEY_INPUTS, Consumed(encode(name, message))))
+        elif name == "Erase":
+            message["assignment"]["tenant"] = tenant
+            erasures.append(Erasure.of(message))
+    for record in world.published:
+        key = record.key.replace(b"default", tenant.encode(), 1)
+        value = record.value
+        if value is not None:
+            value = IDENTITY_ASSIGNMENT.encode(decode(value)[1] | {"tenant": tenant})
+        records.append((topics.IDENTITY_ASSIGNMENTS, Consumed(value, key=key, headers=record.headers or ())))
+    return records, [one for one in erasures if one is not None]
+
+
 def load(store: Both, worlds: list[World], random: Random) -> None:
     """Everything that the worlds published, each under its number as its tenant."""
     records: list[tuple[Topic, Consumed]] = []
-    erasures = []
+    erasures: list[Erasure] = []
     for number, world in enumerate(worlds):
-        tenant = f"t{number}"
-        for value in world.stitched:
-            name, message = decode(value)
-            if name == "ResolvedTouchpoint":
-                message["touchpoint"]["tenant"] = tenant
-                records.append((topics.JOURNEY_INPUTS, Consumed(encode(name, message))))
-            elif name == "Erase":
-                message["assignment"]["tenant"] = tenant
-                erasures.append(Erasure.of(message))
-        for record in world.published:
-            key = record.key.replace(b"default", tenant.encode(), 1)
-            value = record.value
-            if value is not None:
-                value = IDENTITY_ASSIGNMENT.encode(decode(value)[1] | {"tenant": tenant})
-            records.append(
-                (topics.IDENTITY_ASSIGNMENTS, Consumed(value, key=key, headers=record.headers or ()))
-            )
+        mine, asked = published(f"t{number}", world)
+        records += mine
+        erasures += asked
     random.shuffle(records)
     eraser = Eraser(store.where)
-    eraser.accept(one for one in erasures if one is not None)
+    with store.followed_up():
+        eraser.accept(erasures)
     numbered = [(topic, record._replace(offset=offset)) for offset, (topic, record) in enumerate(records)]
     half = len(numbered) // 2
     chosen, rest = avro_inserts(numbered[:half], None, 1)
@@ -77,8 +86,17 @@ def load(store: Both, worlds: list[World], random: Random) -> None:
         store.write(direct)
     inserts, rejected = prepare([*rest, *numbered[half:]], eraser.erased if random.random() < 0.5 else None)
     assert not rejected
-    for insert in inserts:
-        store.rows.write(insert)
+    with store.followed_up():
+        for insert in inserts:
+            store.rows.write(insert)
+
+
+def empty(store: Both) -> None:
+    for table in (
+        "raw_touchpoints", "raw_touchpoint_events", "raw_touchpoint_verdicts", "raw_identity_assignments",
+        "raw_identity_assignment_history", "raw_erasures",
+    ):  # fmt: skip
+        store.query(f"TRUNCATE TABLE {table}")
 
 
 def named(tenant: str, owned: Owned) -> tuple[Any, ...]:
@@ -94,6 +112,11 @@ def named(tenant: str, owned: Owned) -> tuple[Any, ...]:
     )
 
 
+def apart(events: list[Touchpoint]) -> list[Touchpoint]:
+    """The events, received a millisecond apart: a checksum covers the tenant, which a history gets afterwards."""
+    return [{**event, "received_at": event["received_at"] + n} for n, event in enumerate(events)]
+
+
 def sessions(replay: Replay) -> int:
     """How many sessions there are by the definition of the view: gaps of at most half an hour."""
     times: dict[str, list[int]] = defaultdict(list)
@@ -104,7 +127,7 @@ def sessions(replay: Replay) -> int:
 
 
 def test_a_copy_that_does_not_count_is_shown_with_the_reason(both: Both) -> None:
-    both.query("TRUNCATE TABLE touchpoints")
+    empty(both)
     cents = {"type": "order_placed", "currency": "EUR"}
     both.load(
         topics.JOURNEY_INPUTS,
@@ -139,12 +162,11 @@ NAMED = (
 )
 @given(st.lists(history, min_size=BATCH, max_size=BATCH), st.randoms(use_true_random=False))
 def test_clickhouse_counts_what_a_replay_counts(both: Both, histories: list[Any], random: Random) -> None:
-    for table in ("touchpoints", "identity_assignments", "identity_assignment_history", "erasures"):
-        both.query(f"TRUNCATE TABLE {table}")
+    empty(both)
     worlds, replays = [], []
     for drawn, asked, seed in histories:
         requests = [(kind, ids, minute * SCALE) for kind, ids, minute in asked]
-        world, replay = run_events(events_of(drawn, SCALE), requests, seed)
+        world, replay = run_events(apart(events_of(drawn, SCALE)), requests, seed)
         worlds.append(world)
         replays.append(replay)
 

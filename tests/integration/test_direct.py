@@ -42,7 +42,7 @@ class Both(Store):
     def __init__(self, clickhouse: ClickHouseServer) -> None:
         where = migrated(clickhouse)
         super().__init__(where)
-        self._http = HttpWriter(where)
+        self.avro = HttpWriter(where)
 
     def assert_alike(self, name: str, values: list[bytes]) -> None:
         """Load them by one way and by the other, and compare every column of every row."""
@@ -57,7 +57,8 @@ class Both(Store):
         assert rows
 
     def write(self, insert: AvroInsert) -> None:
-        self._http.write(insert)
+        with self.followed_up():
+            self.avro.write(insert)
 
     def taken(self, name: str) -> list[str]:
         """The rows of a record's table as text (NaN is NaN then), and none of them is left."""
@@ -68,7 +69,7 @@ class Both(Store):
 
     def close(self) -> None:
         super().close()
-        self._http.close()
+        self.avro.close()
 
 
 @pytest.fixture
@@ -186,10 +187,13 @@ def test_a_large_batch_is_one_block_and_writing_it_again_changes_nothing(both: B
     both.write(insert)
     both.write(insert)
 
-    parts = "SELECT rows FROM system.parts WHERE database = currentDatabase() AND table = 'journey_states' AND active"
+    parts = (
+        "SELECT rows FROM system.parts"
+        " WHERE database = currentDatabase() AND table = 'raw_journey_states' AND active"
+    )
     assert both.query(parts) == [(20_000,)]
     both.write(direct(consumed(topics.JOURNEY_STATES, values[:10])))
-    assert both.query("SELECT count() FROM journey_states") == [(20_010,)]
+    assert both.query("SELECT count() FROM raw_journey_states") == [(20_010,)]
 
 
 def test_nothing_of_what_was_erased_is_written_by_either_way(both: Both) -> None:
@@ -208,7 +212,7 @@ def test_nothing_of_what_was_erased_is_written_by_either_way(both: Both) -> None
         both.write(insert)
     for one in prepare(rest, erased)[0]:
         both.rows.write(one)
-    rows = both.query("SELECT event_id, identifiers FROM touchpoints ORDER BY event_id")
+    rows = both.query("SELECT event_id, identifiers FROM raw_touchpoints ORDER BY event_id")
     assert rows == [
         ("came-back", [("cookie", "gone")]),
         ("kept", [("cookie", "other")]),

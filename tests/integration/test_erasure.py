@@ -92,8 +92,8 @@ def test_what_is_forgotten_and_unlinked_is_gone_from_the_live_pipeline(tansu, cl
         assert_live_equals(replay, live)
         assert receipt["done"] is True
         assert (receipt["deleted"]["touchpoints"], receipt["deleted"]["identity_links"]) == (2, 2)
-        assert live.query("SELECT count() FROM touchpoints WHERE identifier_value = 'C1001'") == [(0,)]
-        assert live.query("SELECT count() FROM identity_links WHERE right_value = 'C1001'") == [(0,)]
+        assert live.query("SELECT count() FROM raw_touchpoints WHERE identifier_value = 'C1001'") == [(0,)]
+        assert live.query("SELECT count() FROM raw_identity_links WHERE right_value = 'C1001'") == [(0,)]
         newest = {record.key: record.value for record in records_of(live, topics.IDENTITY_ASSIGNMENTS)}
         assert [key for key, value in newest.items() if value is None] == [b"default/customer_id:C1001"]
         changelog = {record.key: record.value for record in records_of(live, topics.IDENTITY_CHANGELOG)}
@@ -144,7 +144,8 @@ def test_erased_rows_are_hidden_at_once_then_deleted_and_no_old_record_brings_th
     eraser = Eraser(store.where)
     request = Erasure("default", "cookie", "x", START + 5 * MINUTE, "own", ("own", "p1"), 7, "r1")
 
-    eraser.accept([request])
+    with store.followed_up():
+        eraser.accept([request])
     store.load(topics.IDENTITY_ASSIGNMENTS, None, key=b"default/cookie:x", headers=(("version", b"7"),))
     seen = "SELECT event_id, profile_id FROM touchpoints_current ORDER BY event_id"
     assert store.query(seen) == [("another's", "p2"), ("mine later", "own")]
@@ -152,10 +153,10 @@ def test_erased_rows_are_hidden_at_once_then_deleted_and_no_old_record_brings_th
 
     eraser.carry_out(request)
     assert store.query(seen) == [("another's", "p2"), ("mine later", "own")]
-    assert store.query("SELECT event_id FROM touchpoints WHERE has(identifiers, ('cookie', 'x'))") == [
+    assert store.query("SELECT event_id FROM raw_touchpoints FINAL WHERE has(identifiers, ('cookie', 'x'))") == [
         ("mine later",)
     ]
-    assert store.query("SELECT signal_id FROM journey_signals") == [("s2",)]
+    assert store.query("SELECT signal_id FROM raw_journey_signals") == [("s2",)]
     (receipt,) = receipt_of(store.where, "default", "r1")
     found = {
         "touchpoints": 1,
@@ -172,10 +173,11 @@ def test_erased_rows_are_hidden_at_once_then_deleted_and_no_old_record_brings_th
     batch = [(topics.JOURNEY_INPUTS, Consumed(value)) for value in touchpoints]
     inserts, _ = prepare([*batch, (topics.IDENTITY_ASSIGNMENTS, Consumed(old))], fresh.erased)
     assert [(insert.table, insert.columns["event_id"]) for insert in inserts] == [
-        ("touchpoints", ["mine later", "another's"])
+        ("raw_touchpoints", ["mine later", "another's"])
     ]
     assert inserts[0].columns["identifiers"][1] == [("customer_id", "C1")]
-    fresh.accept([request])
+    with store.followed_up():
+        fresh.accept([request])
     fresh.carry_out(request)
     assert receipt_of(store.where, "default", "r1")[0].deleted == receipt.deleted
 

@@ -66,7 +66,6 @@ def test_a_running_deployment_explains_who_is_who_by_the_rules_of_each_tenant(
         for late in (False, True):  # so that the second log-in is the last word
             publish([event for event in events if (event["event_id"] == "l2") == late], settings, policy)
             live.wait_idle()
-        live.query("SYSTEM RELOAD DICTIONARY identity_owners")
 
         family = explained(live, "cookie:tablet", "email: a@shop.DE", "--tenant", "shop")
         refused = explained(live, "email:a@shop.de", "customer_id:B", "--tenant", "shop")
@@ -75,13 +74,10 @@ def test_a_running_deployment_explains_who_is_who_by_the_rules_of_each_tenant(
             "SELECT tenant, kind, rule, event_id, toUnixTimestamp64Milli(occurred_at)"
             " FROM profile_changes FINAL WHERE event_id = 'l2' ORDER BY tenant"
         )
-        ((published_at,),) = live.query("SELECT max(published_at) FROM identity_assignment_history")
+        ((published_at,),) = live.query("SELECT max(published_at) FROM raw_identity_assignment_history")
         known = live.query(f"SELECT count() FROM identity_at(at = '{published_at:%Y-%m-%d %H:%M:%S.%f}')")
         current = live.query("SELECT count() FROM identity_current")
-        views = [
-            live.query(f"SELECT tenant, event_id, profile_id FROM {view} ORDER BY ALL")
-            for view in ("touchpoints_current", "touchpoints_current_fast")
-        ]
+        shown = live.query("SELECT tenant, event_id, profile_id FROM touchpoints_current")
 
     assert not family["same"]
     assert [step["event_id"] for step in family["steps"]] == ["l1", "m1"]
@@ -96,9 +92,8 @@ def test_a_running_deployment_explains_who_is_who_by_the_rules_of_each_tenant(
     ]
     assert known == current == [(8,)]
     assert abs(published_at.timestamp() - time.time()) < 120
-    assert views[0] == views[1]
-    assert len({profile for tenant, _, profile in views[0] if tenant == "bank"}) == 1
-    assert len({profile for tenant, _, profile in views[0] if tenant == "shop"}) == 3
+    assert len({profile for tenant, _, profile in shown if tenant == "bank"}) == 1
+    assert len({profile for tenant, _, profile in shown if tenant == "shop"}) == 3
 
 
 @pytest.mark.parametrize("command", ["worker", "publish"])

@@ -51,7 +51,7 @@ def test_who_was_who_is_known_for_every_instant(store: Store) -> None:
     assert at(store, 4) == [("a", "p1"), ("b", "p1")]
     assert at(store, 6) == [("a", "p2"), ("b", "p1")]
     assert at(store, 8) == [("a", "p2")]
-    assert store.query("SELECT count() FROM identity_assignment_history") == [(4,)]
+    assert store.query("SELECT count() FROM raw_identity_assignment_history") == [(4,)]
     assert store.query("SELECT identifier_value, profile_id FROM identity_current") == [("a", "p2")]
 
 
@@ -59,49 +59,33 @@ def test_a_decision_published_again_after_a_crash_counts_from_its_first_publicat
     assigned(store, "a", "p1", 1, minute=1)
     assigned(store, "a", "p1", 1, minute=9)
 
-    store.query("OPTIMIZE TABLE identity_assignment_history FINAL")
+    store.query("OPTIMIZE TABLE raw_identity_assignment_history FINAL")
 
     assert at(store, 2) == [("a", "p1")]
 
 
-def test_the_dictionary_gives_every_touchpoint_the_owner_that_the_join_gives_it(store: Store) -> None:
+def test_the_dictionary_gives_every_touchpoint_the_owner_that_its_row_carries(store: Store) -> None:
     random = Random(7)
-    events, assignments = [], []
-    for number in range(300):
-        events.append(
-            resolved_bytes(
-                f"e{number}", ids=[("cookie", f"c{random.randrange(40)}")], profile=f"stitched{number}",
-                version=random.choice([-1, random.randrange(50)]), minute=number,
-            )
-        )  # fmt: skip
-    for version in range(50):
-        contested = random.random() < 0.3
-        record = assignment(
-            f"c{random.randrange(40)}", f"p{random.randrange(9)}", version,
-            contested_from=START + 150 * MINUTE if contested else None,
-            contested_profile_id="shared" if contested else None,
-        )  # fmt: skip
-        assignments.append(IDENTITY_ASSIGNMENT.encode(record))
+    events = [
+        resolved_bytes(f"e{n}", ids=[("cookie", f"c{random.randrange(40)}")], profile=f"p{n}", minute=n)
+        for n in range(300)
+    ]
+    owners_of = [
+        IDENTITY_ASSIGNMENT.encode(assignment(f"c{random.randrange(40)}", f"p{random.randrange(9)}", version))
+        for version in range(50)
+    ]
     store.load(topics.JOURNEY_INPUTS, *events)
-    store.load(topics.IDENTITY_ASSIGNMENTS, *assignments)
-    store.load(topics.IDENTITY_ASSIGNMENTS, None, key=b"default/cookie:c3", headers=(("version", b"99"),))
+    store.load(topics.IDENTITY_ASSIGNMENTS, *owners_of)
     store.query("SYSTEM RELOAD DICTIONARY identity_owners")
 
-    joined, looked_up = (
-        store.query(f"SELECT event_id, profile_id FROM {view} ORDER BY event_id")
-        for view in ("touchpoints_current", "touchpoints_current_fast")
+    differing = store.query(
+        "SELECT event_id, profile_id FROM touchpoints_current AS t"
+        " WHERE dictGet('identity_owners', 'profile_id', (tenant, identifier_type, identifier_value))"
+        " NOT IN ('', profile_id)"
     )
 
-    assert looked_up == joined
-    assert {profile for _, profile in joined} >= {"shared", "p1"}
-
-
-def test_the_fast_view_has_the_columns_of_the_other(store: Store) -> None:
-    names = [
-        [name for name, *_ in store.query(f"DESCRIBE TABLE {view}")]
-        for view in ("touchpoints_current", "touchpoints_current_fast")
-    ]
-    assert names[0] == names[1]
+    assert differing == []
+    assert store.query("SELECT uniqExact(profile_id) < 200 FROM touchpoints_current") == [(1,)]
 
 
 TABLET = [

@@ -60,11 +60,11 @@ def wait_loaded(live: Deployment) -> None:
 
 
 def raw(live: Deployment) -> int:
-    return int(live.query("SELECT count() FROM touchpoints")[0][0])
+    return int(live.query("SELECT count() FROM raw_touchpoints")[0][0])
 
 
 def assert_each_once(live: Deployment, count: int) -> None:
-    (counts,) = live.query("SELECT count(), uniqExact(event_id) FROM touchpoints FINAL")
+    (counts,) = live.query("SELECT count(), uniqExact(event_id) FROM raw_touchpoints FINAL")
     assert counts == (count, count)
     assert raw(live) >= count
 
@@ -91,7 +91,7 @@ def test_every_topic_reaches_its_table(tansu: Broker, clickhouse: ClickHouseServ
         send(live, topics.JOURNEY_SIGNALS, [JOURNEY_SIGNAL.encode(signal("s1", 1))])
 
         wait_loaded(live)
-        assert live.query("SELECT profile_id FROM identity_assignments FINAL") == [("p1",)]
+        assert live.query("SELECT profile_id FROM raw_identity_assignments FINAL") == [("p1",)]
         assert live.query("SELECT profile_id FROM journeys") == [("p1",)]
         assert live.query("SELECT signal_id FROM signals_open") == [("s1",)]
 

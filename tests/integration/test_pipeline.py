@@ -123,6 +123,6 @@ def test_a_simulated_population_equals_replay(broker, clickhouse, tmp_path, work
 def wait_for_states(live: Deployment) -> None:
     """Until the worker is in the middle of its work: some journeys are out, most events are not processed."""
     deadline = time.monotonic() + 60
-    while rows(live, "SELECT count() FROM journey_states") == [(0,)]:
+    while rows(live, "SELECT count() FROM raw_journey_states") == [(0,)]:
         assert time.monotonic() < deadline, "no journey came out in a minute"
         time.sleep(0.05)

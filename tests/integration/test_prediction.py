@@ -40,7 +40,7 @@ def test_predictions_outlive_a_killed_worker_and_change_no_hash(
 def newest_model(live: Deployment) -> int:
     """How many touchpoints the model of the newest published state had learnt."""
     ((version,),) = live.query(
-        "SELECT model_version FROM journey_states ORDER BY version DESC, source_offset DESC LIMIT 1"
+        "SELECT model_version FROM raw_journey_states ORDER BY version DESC, source_offset DESC LIMIT 1"
     )
     form, partition, learnt = version.split(".")
     assert (form, partition) == ("1", "0")

@@ -53,7 +53,7 @@ def test_who_follows_the_signals_as_documented_holds_what_replay_says(kafka, cli
         assert held == expected
         assert sum(1 for _ in replay.changes()) > 100
 
-        told = live.query("SELECT DISTINCT reason FROM journey_signals WHERE status = 'RETRACTED'")
+        told = live.query("SELECT DISTINCT reason FROM raw_journey_signals WHERE status = 'RETRACTED'")
         # whether an erasure comes before or after its person's signals is up to the workers
         assert (
             {("CONTRADICTED",), ("MOVED",)}

@@ -38,7 +38,7 @@ def test_the_columns_of_a_row_are_the_columns_of_its_table(store: Store, name: s
     table = TABLES[name]
     columns = store.query(
         f"SELECT name FROM system.columns WHERE database = currentDatabase() AND table = '{table.name}'"
-        " AND name NOT IN ('loaded_at', 'event', 'copy') ORDER BY position"
+        " AND name NOT IN ('loaded_at', 'owner_id', 'is_erased', 'copy_id', 'checksum') ORDER BY position"
     )
 
     source = Source("a-topic", 0, 0)
@@ -59,6 +59,27 @@ def test_keys_and_partitions_are_made_of_fields_that_never_change(store: Store, 
     # a state and a signal are about the profile that their record names; everything else may change owners
     assert name in ("JourneyState", "JourneySignal") or "profile_id" not in keys
     assert partition in ("", "toYYYYMM(occurred_at)")
+
+
+def test_a_raw_table_says_what_analysts_read_instead_and_every_column_is_explained(store: Store) -> None:
+    tables = dict(
+        store.query(
+            "SELECT name, startsWith(comment, 'Internal: ') FROM system.tables"
+            " WHERE database = currentDatabase() AND engine != 'View'"
+        )
+    )
+    unexplained = store.query(
+        "SELECT table, name FROM system.columns WHERE comment = '' AND database = currentDatabase()"
+        " AND table IN (SELECT name FROM system.tables WHERE database = currentDatabase() AND engine LIKE '%MergeTree')"
+    )
+    views = store.query(
+        "SELECT name, comment FROM system.tables WHERE database = currentDatabase() AND engine = 'View'"
+    )
+
+    assert tables == {name: int(name.startswith("raw_")) for name in tables}
+    assert {"raw_touchpoints", "erasure_receipts"} < tables.keys()
+    assert unexplained == []
+    assert all(comment and not name.startswith("raw_") for name, comment in views)
 
 
 def fitting(schema: Any, names: dict[str, Any]) -> st.SearchStrategy[Any]:
@@ -106,7 +127,7 @@ def test_history_over_more_months_than_a_block_may_have_partitions_loads_at_once
 
     store.load(topics.JOURNEY_INPUTS, *[resolved_bytes(f"e{n}", minute=-n * month) for n in range(150)])
 
-    assert store.query("SELECT count(), uniqExact(_partition_id) FROM touchpoints") == [(150, 150)]
+    assert store.query("SELECT count(), uniqExact(_partition_id) FROM raw_touchpoints") == [(150, 150)]
 
 
 def test_times_that_clickhouse_cannot_hold_are_stored_as_the_nearest_it_can(store: Store) -> None:
@@ -114,7 +135,7 @@ def test_times_that_clickhouse_cannot_hold_are_stored_as_the_nearest_it_can(stor
 
     store.load(topics.JOURNEY_INPUTS, *events)
 
-    assert store.query("SELECT toYear(occurred_at) FROM touchpoints FINAL ORDER BY event_id") == [
+    assert store.query("SELECT toYear(occurred_at) FROM raw_touchpoints FINAL ORDER BY event_id") == [
         (1900,), (1969,), (1970,), (2299,),
     ]  # fmt: skip
 
@@ -126,7 +147,7 @@ def test_the_same_batch_sent_again_after_a_lost_acknowledgement_adds_no_row(stor
     writer.write(insert)
     writer.write(insert)
 
-    assert store.query("SELECT count() FROM touchpoints") == [(1,)]
+    assert store.query("SELECT count() FROM raw_touchpoints") == [(1,)]
     writer.close()
 
 
@@ -136,7 +157,7 @@ def test_of_several_copies_the_one_with_the_newest_assignment_stays_in_any_order
     for copy in copies:
         store.load(topics.JOURNEY_INPUTS, copy)
 
-    assert store.query("SELECT profile_id, assignment_version FROM touchpoints FINAL") == [("p7", 7)]
+    assert store.query("SELECT profile_id, assignment_version FROM raw_touchpoints FINAL") == [("p7", 7)]
 
 
 def owners(store: Store) -> dict[str, str]:
@@ -297,8 +318,8 @@ def test_a_migration_that_was_cut_off_is_finished_by_the_next_run(
 @pytest.mark.parametrize(
     "sql",
     [
-        "DROP TABLE touchpoints",
-        "INSERT INTO identity_links (tenant) VALUES ('x')",
+        "DROP TABLE raw_touchpoints",
+        "INSERT INTO raw_identity_links (tenant) VALUES ('x')",
         "SELECT 1 SETTINGS readonly = 0",
     ],
 )

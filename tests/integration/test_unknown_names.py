@@ -57,12 +57,22 @@ def test_the_tables_say_what_the_catalogue_says(where: ClickHouse, client: Clien
     store_catalogue(where, BUILT_IN)
 
     assert client.execute(
-        "SELECT name, alias_of, component, stage, direction, friction, moment, effect FROM catalogue_types FINAL"
+        "SELECT name, alias_of, component, stage, direction, friction, moment, effect, owner FROM catalogue_types FINAL"
         " WHERE name IN ('order_returned', 'order_completed', 'outage') ORDER BY name"
     ) == [
-        ("order_completed", "order_placed", "commerce", "purchase", "inbound", 0.0, "", "order_placed"),
-        ("order_returned", "", "commerce", "", "inbound", 1.0, "", "order_returned"),
-        ("outage", "", "service", "", "internal", 3.0, "ouch", ""),
+        (
+            "order_completed",
+            "order_placed",
+            "commerce",
+            "purchase",
+            "inbound",
+            0.0,
+            "",
+            "order_placed",
+            "shop",
+        ),
+        ("order_returned", "", "commerce", "", "inbound", 1.0, "", "order_returned", "logistics"),
+        ("outage", "", "service", "", "internal", 3.0, "ouch", "", "engineering"),
     ]
     assert client.execute(
         "SELECT name, alias_of, kind FROM catalogue_channels FINAL WHERE name IN ('chatbot', 'telephone') ORDER BY name"

@@ -68,6 +68,6 @@ def test_what_a_release_left_is_taken_over_and_grows_as_if_nothing_had_happened(
         assert live.query("SELECT count() FROM dead_letters") == [(0,)]
         # nothing was read again from the beginning: whom nothing new concerned was not published again
         ((published, profiles),) = live.query(
-            "SELECT count(), uniqExact(profile_id) FROM journey_states WHERE tenant = 'other'"
+            "SELECT count(), uniqExact(profile_id) FROM raw_journey_states WHERE tenant = 'other'"
         )
         assert published == profiles > 0

@@ -27,7 +27,7 @@ MAX_SIGNALS: Final = 20
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _ASSIGNMENT: Final = """
     SELECT profile_id, contested_from, contested_profile_id
-    FROM identity_assignments FINAL
+    FROM raw_identity_assignments FINAL
     WHERE tenant = %(tenant)s AND identifier_type = %(type)s AND identifier_value = %(value)s AND is_deleted = 0"""
 _STATE: Final = """
     SELECT *,

@@ -1,10 +1,11 @@
 """Erasure in ClickHouse: views hide the data at once, the loader deletes it within seconds and writes a receipt.
 
-The loader first stores an Erase: in `erasures`, which the views respect, and as a receipt that is not done. Then the
-Erase's Kafka offset may be committed. A few seconds later the workers have published the corrected journeys: the loader
-counts and deletes the rows, and the receipt is done. A minute later it deletes once more, for rows that were in flight.
-Kafka may deliver old records again. The loader then leaves out the rows of an erased identifier, and removes the
-identifier from the rows of others, before it writes them.
+The loader first stores an Erase: in `raw_erasures`, and as a receipt that is not done. It marks the rows of the
+identifier as erased (sinks/clickhouse/write/owners.py), which hides them. Then the Erase's Kafka offset may be committed.
+A few seconds later the workers have published the corrected journeys: the loader counts and deletes the rows, and the receipt
+is done. A minute later it deletes once more, for rows that were in flight. Kafka may deliver old records again. The
+loader then leaves out the rows of an erased identifier, and removes the identifier from the rows of others, before it
+writes them.
 """
 
 from collections.abc import Iterable, Iterator
@@ -32,21 +33,24 @@ _HELD: Final = "tenant = %(tenant)s AND profile_id IN %(profiles)s"
 #: Table → condition of the rows that an erasure deletes. Of the profiles that held the identifier it deletes superseded
 #: states and retracted signals. If Kafka delivers such a record again, the record that superseded it follows.
 DELETED: Final = {
-    "touchpoints": f"{_OWNED} AND {_UNTIL}",
-    "identity_links": f"""tenant = %(tenant)s AND {_UNTIL} AND (
+    "raw_touchpoints": f"{_OWNED} AND {_UNTIL}",
+    "raw_identity_links": f"""tenant = %(tenant)s AND {_UNTIL} AND (
         (left_type = %(type)s AND left_value = %(value)s) OR (right_type = %(type)s AND right_value = %(value)s))""",
-    "identity_assignments": f"{_OWNED} AND version < %(version)s",
-    "identity_assignment_history": f"{_OWNED} AND version < %(version)s",
-    "journey_states": f"""{_HELD} AND (profile_id, version) NOT IN (
-        SELECT profile_id, max(version) FROM journey_states WHERE {_HELD} GROUP BY profile_id)""",  # noqa: S608
-    "journey_signals": f"""{_HELD} AND signal_id IN (
-        SELECT signal_id FROM journey_signals FINAL WHERE {_HELD} AND status = 'RETRACTED')""",  # noqa: S608
+    "raw_identity_assignments": f"{_OWNED} AND version < %(version)s",
+    "raw_identity_assignment_history": f"{_OWNED} AND version < %(version)s",
+    "raw_journey_states": f"""{_HELD} AND (profile_id, version) NOT IN (
+        SELECT profile_id, max(version) FROM raw_journey_states WHERE {_HELD} GROUP BY profile_id)""",  # noqa: S608
+    "raw_journey_signals": f"""{_HELD} AND signal_id IN (
+        SELECT signal_id FROM raw_journey_signals FINAL WHERE {_HELD} AND status = 'RETRACTED')""",  # noqa: S608
 }
+
+#: Which of the copies of its events counted. `raw_touchpoint_events` keeps their hashes: no identifier is in them.
+_FORGET_VERDICTS: Final = f"DELETE FROM raw_touchpoint_verdicts WHERE {_OWNED} AND {_UNTIL}"  # noqa: S608
 
 #: Touchpoints of other identifiers that also carry the erased one: it is removed from them.
 _CARRIED: Final = f"""tenant = %(tenant)s AND {_UNTIL} AND NOT ({_OWNED})
     AND arrayExists(i -> i.1 = %(type)s AND i.2 = %(value)s, identifiers)"""
-_CLEAN: Final = f"""ALTER TABLE touchpoints
+_CLEAN: Final = f"""ALTER TABLE raw_touchpoints
     UPDATE identifiers = arrayFilter(i -> NOT (i.1 = %(type)s AND i.2 = %(value)s), identifiers) WHERE {_CARRIED}"""
 CLEANED: Final = "touchpoints of others"
 
@@ -117,18 +121,18 @@ class Erased:
         """The rows that may be written: not those of erased identifiers; the others without erased identifiers."""
         if not self._known:
             return rows
-        if table == "touchpoints":
+        if table == "raw_touchpoints":
             return [
                 self._cleaned(row) for row in rows if not self._gone(row, "identifier", row["occurred_at"])
             ]
-        if table == "identity_links":
+        if table == "raw_identity_links":
             return [
                 row
                 for row in rows
                 if not self._gone(row, "left", row["occurred_at"])
                 and not self._gone(row, "right", row["occurred_at"])
             ]
-        if table in ("identity_assignments", "identity_assignment_history"):
+        if table in ("raw_identity_assignments", "raw_identity_assignment_history"):
             return [row for row in rows if row["is_deleted"] or not self._outdated(row)]
         return rows
 
@@ -158,7 +162,7 @@ class Eraser:
         with _connected(self._where) as client:
             rows = client.execute(
                 "SELECT tenant, identifier_type, identifier_value, toUnixTimestamp64Milli(erased_at), version"
-                " FROM erasures FINAL"
+                " FROM raw_erasures FINAL"
             )
             for row in rows:
                 self.erased.learn(*row)
@@ -166,7 +170,7 @@ class Eraser:
                 "SELECT r.tenant, r.identifier_type, r.identifier_value, toUnixTimestamp64Milli(r.erased_at),"
                 " e.profile_id, r.profile_ids, e.version, r.request_id"
                 " FROM erasure_receipts AS r FINAL"
-                " JOIN (SELECT * FROM erasures FINAL) AS e USING (tenant, identifier_type, identifier_value)"
+                " JOIN (SELECT * FROM raw_erasures FINAL) AS e USING (tenant, identifier_type, identifier_value)"
                 " WHERE r.done = 0"
             )
         return [
@@ -183,7 +187,7 @@ class Eraser:
             self.erased.learn(one.tenant, one.type, one.value, moment(one.erased_at), one.version)
         with _connected(self._where) as client:
             client.execute(
-                "INSERT INTO erasures"
+                "INSERT INTO raw_erasures"
                 " (tenant, identifier_type, identifier_value, erased_at, profile_id, version) VALUES",
                 [
                     (one.tenant, one.type, one.value, moment(one.erased_at), one.profile_id, one.version)
@@ -198,13 +202,17 @@ class Eraser:
         asked = _parameters(erasure)
         with _connected(self._where) as client:
             counts = {table: _count(client, table, condition, asked) for table, condition in DELETED.items()}
-            counts[CLEANED] = _count(client, "touchpoints", _CARRIED, asked)
+            counts[CLEANED] = _count(client, "raw_touchpoints", _CARRIED, asked)
             for table, condition in DELETED.items():
                 if counts[table]:
                     client.execute(f"DELETE FROM {table} WHERE {condition}", asked)  # noqa: S608
+            if counts["raw_touchpoints"]:
+                client.execute(_FORGET_VERDICTS, asked)
             if counts[CLEANED]:
                 client.execute(_CLEAN, asked)
-            self._write_receipt(client, erasure, counts)
+            # The receipt names what was deleted as people do.
+            shown = {table.removeprefix("raw_"): count for table, count in counts.items()}
+            self._write_receipt(client, erasure, shown)
 
     def _write_receipt(self, client: Client, one: Erasure, counts: dict[str, int]) -> None:
         """Store a receipt. Its version is the number of rows it found, so a later empty one replaces none."""
@@ -246,7 +254,9 @@ def _connected(where: ClickHouse) -> Iterator[Client]:
 
 
 def _count(client: Client, table: str, condition: str, asked: dict[str, Any]) -> int:
-    return int(client.execute(f"SELECT count() FROM {table} WHERE {condition}", asked)[0][0])  # noqa: S608
+    # A touchpoint whose owner changed has several rows, and is one.
+    final = "FINAL" if table == "raw_touchpoints" else ""
+    return int(client.execute(f"SELECT count() FROM {table} {final} WHERE {condition}", asked)[0][0])  # noqa: S608
 
 
 def _parameters(erasure: Erasure) -> dict[str, Any]:

@@ -9,10 +9,10 @@ SELECT
         t.occurred_at >= a.contested_from, a.contested_profile_id,
         a.profile_id
     ) AS profile_id
-FROM touchpoints AS t FINAL
+FROM raw_touchpoints AS t FINAL
 LEFT JOIN (
     SELECT tenant, identifier_type, identifier_value, profile_id, contested_from, contested_profile_id, version
-    FROM identity_assignments FINAL
+    FROM raw_identity_assignments FINAL
 ) AS a USING (tenant, identifier_type, identifier_value)
 COMMENT 'Every touchpoint once, with the profile that owns it now';
 
@@ -31,7 +31,7 @@ COMMENT 'Every person: the identifiers that own their touchpoints, how many, sin
 
 CREATE OR REPLACE VIEW journeys AS
 SELECT * EXCEPT (is_deleted, source_topic, source_partition, source_offset, loaded_at)
-FROM journey_states FINAL
+FROM raw_journey_states FINAL
 WHERE is_deleted = 0
 COMMENT 'The present state of every journey';
 
@@ -49,6 +49,11 @@ COMMENT 'Lifecycle stages: the people in each, their mean friction and sentiment
 
 CREATE OR REPLACE VIEW signals_open AS
 SELECT * EXCEPT (source_topic, source_partition, source_offset, loaded_at)
-FROM journey_signals FINAL
+FROM raw_journey_signals FINAL
 WHERE status = 'RAISED'
 COMMENT 'Signals that are raised and not retracted';
+
+CREATE OR REPLACE VIEW signals_all AS
+SELECT * EXCEPT (source_topic, source_partition, source_offset, loaded_at)
+FROM raw_journey_signals FINAL
+COMMENT 'Every signal once, as it stands now: status is RAISED or RETRACTED';

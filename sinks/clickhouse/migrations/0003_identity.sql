@@ -2,27 +2,27 @@
 
 -- Every version of every assignment. published_at is part of the sorting key: a decision that is published again after a
 -- crash gets its own row, and does not replace the first publication.
-CREATE TABLE IF NOT EXISTS identity_assignment_history (
-    tenant LowCardinality(String),
-    identifier_type LowCardinality(String),
-    identifier_value String,
+CREATE TABLE IF NOT EXISTS raw_identity_assignment_history (
+    tenant LowCardinality(String) COMMENT 'Whose customers these are',
+    identifier_type LowCardinality(String) COMMENT 'cookie, email, customer_id, …',
+    identifier_value String COMMENT 'As it is stored: a pseudonym where the policy says so',
     profile_id String COMMENT 'Owner of what the identifier did, before contested_from if that is set',
     contested_from Nullable(DateTime64(3, 'UTC')) COMMENT 'From this event time on it belongs to contested_profile_id: a shared device',
-    contested_profile_id String,
+    contested_profile_id String COMMENT 'Owner from contested_from on; empty if that is not set',
     event_id String COMMENT 'The touchpoint that caused the decision',
     occurred_at DateTime64(3, 'UTC') COMMENT 'Event time of that touchpoint',
-    version UInt64,
+    version UInt64 COMMENT 'Of several rows of one key the highest version holds',
     is_deleted UInt8 COMMENT '1: from published_at on the identifier is a profile of its own',
-    source_topic LowCardinality(String),
-    source_partition Int32,
-    source_offset UInt64,
+    source_topic LowCardinality(String) COMMENT 'Where its record is in Kafka',
+    source_partition Int32 COMMENT 'Where its record is in Kafka',
+    source_offset UInt64 COMMENT 'Where its record is in Kafka',
     published_at DateTime64(3, 'UTC') COMMENT 'When the decision was published: from then on subscribers could know it',
-    loaded_at DateTime64(3, 'UTC') DEFAULT now64(3)
+    loaded_at DateTime64(3, 'UTC') DEFAULT now64(3) COMMENT 'When this row was written'
 )
 ENGINE = ReplacingMergeTree
 ORDER BY (tenant, identifier_type, identifier_value, version, published_at)
 SETTINGS non_replicated_deduplication_window = 1000
-COMMENT 'Every decision on the owner of an identifier; read identity_at';
+COMMENT 'Internal: every decision on the owner of an identifier; read identity_at';
 
 CREATE OR REPLACE VIEW identity_at AS
 SELECT
@@ -30,7 +30,7 @@ SELECT
     event_id, occurred_at, version, published_at
 FROM (
     SELECT *
-    FROM identity_assignment_history
+    FROM raw_identity_assignment_history
     WHERE published_at <= {at:DateTime64(3, 'UTC')}
     ORDER BY tenant, identifier_type, identifier_value, version DESC, published_at
     LIMIT 1 BY tenant, identifier_type, identifier_value
@@ -42,7 +42,7 @@ CREATE OR REPLACE VIEW identity_current AS
 SELECT
     tenant, identifier_type, identifier_value, profile_id, contested_from, contested_profile_id,
     event_id, occurred_at, version
-FROM identity_assignments FINAL
+FROM raw_identity_assignments FINAL
 WHERE is_deleted = 0
 COMMENT 'The present owner of each identifier, and the touchpoint that decided it; an identifier without a row is a profile of its own';
 

@@ -1,49 +1,49 @@
--- Erasures. The loader deletes rows. Kafka may deliver old records again, so the views also hide what `erasures` names.
+-- Erasures. The loader deletes rows. Kafka may deliver old records again, so the views also hide what `raw_erasures` names.
 
 CREATE TABLE IF NOT EXISTS identity_corrections (
-    tenant LowCardinality(String),
+    tenant LowCardinality(String) COMMENT 'Whose customers these are',
     kind LowCardinality(String) COMMENT 'ERASE or UNLINK',
-    left_type LowCardinality(String),
-    left_value String,
+    left_type LowCardinality(String) COMMENT 'Type of the one identifier',
+    left_value String COMMENT 'Value of the one identifier, as it is stored',
     right_type LowCardinality(String) COMMENT 'Empty for ERASE',
-    right_value String,
+    right_value String COMMENT 'Value of the other identifier, as it is stored',
     occurred_at DateTime64(3, 'UTC') COMMENT 'The correction removes evidence up to this event time',
     event_id String COMMENT 'The request',
-    source LowCardinality(String),
-    source_topic LowCardinality(String),
-    source_partition Int32,
-    source_offset UInt64,
-    loaded_at DateTime64(3, 'UTC') DEFAULT now64(3)
+    source LowCardinality(String) COMMENT 'The publishing system',
+    source_topic LowCardinality(String) COMMENT 'Where its record is in Kafka',
+    source_partition Int32 COMMENT 'Where its record is in Kafka',
+    source_offset UInt64 COMMENT 'Where its record is in Kafka',
+    loaded_at DateTime64(3, 'UTC') DEFAULT now64(3) COMMENT 'When this row was written'
 )
 ENGINE = ReplacingMergeTree(source_offset)
 ORDER BY (tenant, kind, left_type, left_value, right_type, right_value, occurred_at, event_id, source)
 SETTINGS non_replicated_deduplication_window = 1000
 COMMENT 'Erasures and withdrawn links; read with FINAL';
 
-CREATE TABLE IF NOT EXISTS erasures (
-    tenant LowCardinality(String),
-    identifier_type LowCardinality(String),
+CREATE TABLE IF NOT EXISTS raw_erasures (
+    tenant LowCardinality(String) COMMENT 'Whose customers these are',
+    identifier_type LowCardinality(String) COMMENT 'cookie, email, customer_id, …',
     identifier_value String COMMENT 'As it is stored: a pseudonym where the policy says so',
     erased_at DateTime64(3, 'UTC') COMMENT 'Its touchpoints up to this event time are erased',
     profile_id String COMMENT 'Owner of its later touchpoints, unless there is a newer assignment',
-    version UInt64,
-    loaded_at DateTime64(3, 'UTC') DEFAULT now64(3)
+    version UInt64 COMMENT 'Of several rows of one key the highest version holds',
+    loaded_at DateTime64(3, 'UTC') DEFAULT now64(3) COMMENT 'When this row was written'
 )
 ENGINE = ReplacingMergeTree(version)
 ORDER BY (tenant, identifier_type, identifier_value)
-COMMENT 'Erased identifiers: views hide their touchpoints; read with FINAL';
+COMMENT 'Internal: erased identifiers; views hide their touchpoints';
 
 CREATE TABLE IF NOT EXISTS erasure_receipts (
-    tenant LowCardinality(String),
+    tenant LowCardinality(String) COMMENT 'Whose customers these are',
     request_id String COMMENT 'event_id of the request',
-    identifier_type LowCardinality(String),
-    identifier_value String,
-    erased_at DateTime64(3, 'UTC'),
+    identifier_type LowCardinality(String) COMMENT 'cookie, email, customer_id, …',
+    identifier_value String COMMENT 'As it is stored: a pseudonym where the policy says so',
+    erased_at DateTime64(3, 'UTC') COMMENT 'Event time up to which the identifier is erased',
     profile_ids Array(String) COMMENT 'Profiles that may have held it',
     deleted Map(LowCardinality(String), UInt64) COMMENT 'Table to the rows that were deleted, or cleaned of the identifier',
     done UInt8 COMMENT '0: accepted, to be deleted within seconds; 1: deleted',
-    version UInt64,
-    recorded_at DateTime64(3, 'UTC') DEFAULT now64(3)
+    version UInt64 COMMENT 'Of several rows of one key the highest version holds',
+    recorded_at DateTime64(3, 'UTC') DEFAULT now64(3) COMMENT 'When it was recorded'
 )
 ENGINE = ReplacingMergeTree(version)
 ORDER BY (tenant, request_id, identifier_type, identifier_value)
@@ -51,7 +51,7 @@ COMMENT 'Receipts: each erasure request, and the rows that were deleted for it; 
 
 CREATE OR REPLACE VIEW identity_links_current AS
 SELECT l.* EXCEPT (source_topic, source_partition, source_offset, loaded_at)
-FROM identity_links AS l FINAL
+FROM raw_identity_links AS l FINAL
 LEFT JOIN (
     SELECT tenant AS of, left_type AS type, left_value AS value, max(occurred_at) AS until
     FROM identity_corrections WHERE kind = 'ERASE' GROUP BY tenant, left_type, left_value
@@ -90,15 +90,15 @@ FROM (
     SELECT
         t.*, t.event AS event, t.copy AS copy,
         e.profile_id AS later_profile_id, if(e.profile_id = '', -1, toInt64(e.version)) AS erasure_version
-    FROM touchpoints AS t FINAL
+    FROM raw_touchpoints AS t FINAL
     LEFT JOIN (
-        SELECT tenant, identifier_type, identifier_value, profile_id, erased_at, version FROM erasures FINAL
+        SELECT tenant, identifier_type, identifier_value, profile_id, erased_at, version FROM raw_erasures FINAL
     ) AS e USING (tenant, identifier_type, identifier_value)
     WHERE e.profile_id = '' OR t.occurred_at > e.erased_at
 ) AS t
 LEFT JOIN (
     SELECT tenant, identifier_type, identifier_value, profile_id, contested_from, contested_profile_id, version
-    FROM identity_assignments FINAL
+    FROM raw_identity_assignments FINAL
 ) AS a USING (tenant, identifier_type, identifier_value)
 COMMENT 'Every touchpoint that was not erased, with the profile that owns it now, and all copies of an event';
 
@@ -135,21 +135,21 @@ FROM (
                 SELECT
                     tenant, source, event_id, identifier_type, identifier_value, occurred_at, received_at, type,
                     identifiers, amount_minor, currency, checksum, copy, assignment_version, profile_id AS stitched_to
-                FROM touchpoints FINAL
+                FROM raw_touchpoints FINAL
                 -- filters before FINAL; that changes nothing, because the sorting key determines the event
-                PREWHERE event IN (SELECT event FROM touchpoints GROUP BY event HAVING count() > 1)
+                PREWHERE event IN (SELECT event FROM raw_touchpoints GROUP BY event HAVING count() > 1)
             ) AS c
             LEFT JOIN (
-                SELECT tenant, identifier_type, identifier_value, profile_id, erased_at, version FROM erasures FINAL
+                SELECT tenant, identifier_type, identifier_value, profile_id, erased_at, version FROM raw_erasures FINAL
             ) AS e USING (tenant, identifier_type, identifier_value)
             WHERE e.profile_id = '' OR c.occurred_at > e.erased_at
         ) AS t
         LEFT JOIN (
             SELECT tenant, identifier_type, identifier_value, profile_id, contested_from, contested_profile_id, version
-            FROM identity_assignments FINAL
+            FROM raw_identity_assignments FINAL
             WHERE (tenant, identifier_type, identifier_value) IN (
-                SELECT tenant, identifier_type, identifier_value FROM touchpoints
-                PREWHERE event IN (SELECT event FROM touchpoints GROUP BY event HAVING count() > 1)
+                SELECT tenant, identifier_type, identifier_value FROM raw_touchpoints
+                PREWHERE event IN (SELECT event FROM raw_touchpoints GROUP BY event HAVING count() > 1)
             )
         ) AS a USING (tenant, identifier_type, identifier_value)
     )

@@ -21,10 +21,10 @@ SELECT
         dictGet('identity_owners', 'contested_profile_id', (t.tenant, t.identifier_type, t.identifier_value)),
         dictGet('identity_owners', 'profile_id', (t.tenant, t.identifier_type, t.identifier_value))
     ) AS profile_id
-FROM touchpoints AS t FINAL
+FROM raw_touchpoints AS t FINAL
 LEFT JOIN (
     SELECT tenant AS of, identifier_type AS kind, identifier_value AS value, profile_id, erased_at, version
-    FROM erasures FINAL
+    FROM raw_erasures FINAL
 ) AS e ON t.tenant = e.of AND t.identifier_type = e.kind AND t.identifier_value = e.value
 WHERE (e.profile_id = '' OR t.occurred_at > e.erased_at) AND t.copy NOT IN (SELECT copy FROM touchpoint_copies)
 COMMENT 'touchpoints_current with owners from the dictionary identity_owners: faster for few touchpoints among many identifiers, because it needs no join with identity_current; owners may be a minute old';

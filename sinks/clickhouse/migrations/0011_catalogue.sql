@@ -2,36 +2,36 @@
 -- (sinks/clickhouse/write/catalogue.py). Views take the meaning of types and channels from here.
 
 CREATE TABLE IF NOT EXISTS catalogue_types (
-    name String,
+    name String COMMENT 'As touchpoints carry it',
     alias_of String COMMENT 'If the name is an alias: its type, which touchpoints carry; else empty',
-    component LowCardinality(String),
+    component LowCardinality(String) COMMENT 'Part of the journey it belongs to',
     stage LowCardinality(String) COMMENT 'Lifecycle stage; empty if the type does not change it',
     direction LowCardinality(String) COMMENT 'inbound, outbound or internal',
     friction Float64 COMMENT 'Weight, 0-10',
     moment LowCardinality(String) COMMENT 'ouch, wow or empty',
     effect LowCardinality(String) COMMENT 'Its effect on carts, orders and cases; empty for none',
-    is_deleted UInt8,
-    loaded_at DateTime64(3, 'UTC') DEFAULT now64(3)
+    is_deleted UInt8 COMMENT '1: withdrawn',
+    loaded_at DateTime64(3, 'UTC') DEFAULT now64(3) COMMENT 'When this row was written'
 )
 ENGINE = ReplacingMergeTree(loaded_at, is_deleted)
 ORDER BY name
 COMMENT 'Touchpoint types of the catalogue in force, and their other names; read with FINAL';
 
 CREATE TABLE IF NOT EXISTS catalogue_channels (
-    name String,
+    name String COMMENT 'As touchpoints carry it',
     alias_of String COMMENT 'If the name is an alias: its channel; else empty',
     kind LowCardinality(String) COMMENT 'human (an employee answers) or digital',
-    is_deleted UInt8,
-    loaded_at DateTime64(3, 'UTC') DEFAULT now64(3)
+    is_deleted UInt8 COMMENT '1: withdrawn',
+    loaded_at DateTime64(3, 'UTC') DEFAULT now64(3) COMMENT 'When this row was written'
 )
 ENGINE = ReplacingMergeTree(loaded_at, is_deleted)
 ORDER BY name
 COMMENT 'Channels of the catalogue in force, and their other names; read with FINAL';
 
 CREATE TABLE IF NOT EXISTS catalogue_purposes (
-    name String,
-    is_deleted UInt8,
-    loaded_at DateTime64(3, 'UTC') DEFAULT now64(3)
+    name String COMMENT 'As touchpoints carry it',
+    is_deleted UInt8 COMMENT '1: withdrawn',
+    loaded_at DateTime64(3, 'UTC') DEFAULT now64(3) COMMENT 'When this row was written'
 )
 ENGINE = ReplacingMergeTree(loaded_at, is_deleted)
 ORDER BY name
@@ -39,9 +39,9 @@ COMMENT 'Consent purposes of the catalogue in force; read with FINAL';
 
 CREATE TABLE IF NOT EXISTS journey_settings (
     name String COMMENT 'session_gap_ms: longest pause within a session that its source did not name; session_cap_ms: longest time from the start of a session to its last touchpoint',
-    value Int64,
-    is_deleted UInt8,
-    loaded_at DateTime64(3, 'UTC') DEFAULT now64(3)
+    value Int64 COMMENT 'In milliseconds',
+    is_deleted UInt8 COMMENT '1: withdrawn',
+    loaded_at DateTime64(3, 'UTC') DEFAULT now64(3) COMMENT 'When this row was written'
 )
 ENGINE = ReplacingMergeTree(loaded_at, is_deleted)
 ORDER BY name
@@ -59,12 +59,12 @@ WITH
     unknown AS (
         SELECT tenant, kind, name, source, count() AS touchpoints, min(occurred_at) AS first_at, max(occurred_at) AS last_at
         FROM (
-            SELECT tenant, 'type' AS kind, toString(type) AS name, source, occurred_at FROM touchpoints FINAL
+            SELECT tenant, 'type' AS kind, toString(type) AS name, source, occurred_at FROM raw_touchpoints FINAL
             UNION ALL
-            SELECT tenant, 'channel' AS kind, toString(channel) AS name, source, occurred_at FROM touchpoints FINAL
+            SELECT tenant, 'channel' AS kind, toString(channel) AS name, source, occurred_at FROM raw_touchpoints FINAL
             UNION ALL
             SELECT tenant, 'purpose' AS kind, toString(arrayJoin(mapKeys(consent))) AS name, source, occurred_at
-            FROM touchpoints FINAL WHERE notEmpty(consent)
+            FROM raw_touchpoints FINAL WHERE notEmpty(consent)
         )
         WHERE (kind, name) NOT IN (SELECT kind, name FROM known)
         GROUP BY tenant, kind, name, source

@@ -23,11 +23,11 @@ _Node = tuple[str, str]
 #: A pair has few rows: stitch publishes a link only if its evidence is new.
 _LINKS: Final = """
     SELECT left_type, left_value, right_type, right_value, kind, toUnixTimestamp64Milli(occurred_at), event_id, source
-    FROM identity_links
+    FROM raw_identity_links
     WHERE tenant = %(tenant)s AND (left_type, left_value) IN %(nodes)s
     UNION DISTINCT
     SELECT left_type, left_value, right_type, right_value, kind, toUnixTimestamp64Milli(occurred_at), event_id, source
-    FROM identity_links
+    FROM raw_identity_links
     WHERE tenant = %(tenant)s AND right_value IN %(values)s AND (right_type, right_value) IN %(nodes)s
 """
 _CORRECTIONS: Final = """
@@ -38,7 +38,7 @@ _CORRECTIONS: Final = """
 """
 _ASSIGNMENTS: Final = """
     SELECT identifier_type, identifier_value, profile_id, contested_profile_id
-    FROM identity_assignments FINAL
+    FROM raw_identity_assignments FINAL
     WHERE tenant = %(tenant)s AND (identifier_type, identifier_value) IN %(nodes)s
 """
 

@@ -20,10 +20,10 @@ _SEEN: Final = """
     SELECT identifier_type, identifier_value FROM touchpoints_current
     WHERE tenant = %(tenant)s AND (identifier_type, identifier_value) IN %(nodes)s
     UNION DISTINCT
-    SELECT left_type, left_value FROM identity_links
+    SELECT left_type, left_value FROM raw_identity_links
     WHERE tenant = %(tenant)s AND (left_type, left_value) IN %(nodes)s
     UNION DISTINCT
-    SELECT right_type, right_value FROM identity_links
+    SELECT right_type, right_value FROM raw_identity_links
     WHERE tenant = %(tenant)s AND (right_type, right_value) IN %(nodes)s"""
 _OWNER: Final = """
     SELECT if(contested_from IS NULL, profile_id, contested_profile_id) FROM identity_current
@@ -42,12 +42,12 @@ _HELD: Final = """
 _UNTIL: Final = "occurred_at <= fromUnixTimestamp64Milli(%(until)s)"
 _COUNTS: Final = f"""
     SELECT
-        (SELECT count() FROM touchpoints FINAL WHERE tenant = %(tenant)s AND {_UNTIL}
+        (SELECT count() FROM raw_touchpoints FINAL WHERE tenant = %(tenant)s AND {_UNTIL}
             AND identifier_type = %(type)s AND identifier_value = %(value)s) AS touchpoints,
-        (SELECT count() FROM identity_links FINAL WHERE tenant = %(tenant)s AND {_UNTIL}
+        (SELECT count() FROM raw_identity_links FINAL WHERE tenant = %(tenant)s AND {_UNTIL}
             AND ((left_type = %(type)s AND left_value = %(value)s)
                 OR (right_type = %(type)s AND right_value = %(value)s))) AS identity_links,
-        (SELECT count() FROM touchpoints FINAL WHERE tenant = %(tenant)s AND {_UNTIL}
+        (SELECT count() FROM raw_touchpoints FINAL WHERE tenant = %(tenant)s AND {_UNTIL}
             AND NOT (identifier_type = %(type)s AND identifier_value = %(value)s)
             AND has(identifiers, (%(type)s, %(value)s))) AS touchpoints_of_others"""  # noqa: S608 (constants)
 
@@ -75,7 +75,7 @@ _EVERYTHING: Final = {
         ORDER BY occurred_at, event_id""",
     "journey": "SELECT * FROM journeys WHERE tenant = %(tenant)s AND profile_id = %(profile)s",
     "signals": """
-        SELECT * EXCEPT (source_topic, source_partition, source_offset, loaded_at) FROM journey_signals FINAL
+        SELECT * EXCEPT (source_topic, source_partition, source_offset, loaded_at) FROM raw_journey_signals FINAL
         WHERE tenant = %(tenant)s AND profile_id = %(profile)s ORDER BY occurred_at, signal_id""",
     "profile_changes": """
         SELECT kind, profile_id, others, rule, event_id, occurred_at FROM profile_changes FINAL

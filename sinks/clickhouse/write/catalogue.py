@@ -13,7 +13,7 @@ from sinks.clickhouse.connection import connect, translated
 #: Table → columns. The name is first; every table has is_deleted besides.
 TABLES: Final = {
     "catalogue_types": (
-        "name", "alias_of", "component", "stage", "direction", "friction", "moment", "effect",
+        "name", "alias_of", "component", "stage", "stage_rank", "direction", "friction", "moment", "effect", "owner",
     ),
     "catalogue_channels": ("name", "alias_of", "kind"),
     "catalogue_purposes": ("name",),
@@ -23,9 +23,9 @@ TABLES: Final = {
 
 _MISSPELT: Final = """
     SELECT type, source, uniqExact(tenant, event_id)
-    FROM touchpoints
+    FROM raw_touchpoints
     WHERE type IN (
-        SELECT type FROM (SELECT DISTINCT toString(type) AS type FROM touchpoints)
+        SELECT type FROM (SELECT DISTINCT toString(type) AS type FROM raw_touchpoints)
         WHERE (damerauLevenshteinDistance(type, %(asked)s) <= 4 OR match(type, %(likely)s))
         AND type NOT IN (SELECT name FROM catalogue_types FINAL WHERE is_deleted = 0)
     )
@@ -36,11 +36,12 @@ _MISSPELT: Final = """
 
 @dataclass(frozen=True, slots=True)
 class Meanings:
-    """The catalogue, and those journey rules that the view `sessions` uses."""
+    """The catalogue, and those journey rules that views use."""
 
     catalogue: Catalogue
     session_gap_ms: int
     session_cap_ms: int
+    issue_overdue_ms: int = 72 * 60 * 60 * 1000
 
 
 def put_in_force(where: ClickHouse, meanings: Meanings) -> bool:
@@ -66,8 +67,9 @@ def rows_of(meanings: Meanings) -> dict[str, list[tuple[Any, ...]]]:
     types = []
     for name, alias_of in names.items():
         kind = catalogue.types[alias_of or name]
-        meaning = (kind.component, kind.stage or "", kind.direction, kind.friction)
-        types.append((name, alias_of, *meaning, kind.moment or "", kind.effect or ""))
+        rank = -1 if kind.stage is None else catalogue.stages.index(kind.stage)
+        meaning = (kind.component, kind.stage or "", rank, kind.direction, kind.friction, kind.moment or "")
+        types.append((name, alias_of, *meaning, kind.effect or "", catalogue.owner(name)))
     channels = dict.fromkeys(catalogue.channels, "") | dict(catalogue.channel_aliases)
     return {
         "catalogue_types": types,
@@ -79,6 +81,7 @@ def rows_of(meanings: Meanings) -> dict[str, list[tuple[Any, ...]]]:
         "journey_settings": [
             ("session_gap_ms", meanings.session_gap_ms),
             ("session_cap_ms", meanings.session_cap_ms),
+            ("issue_overdue_ms", meanings.issue_overdue_ms),
         ],
     }
 

@@ -26,6 +26,7 @@ from sinks.clickhouse.retry import until_done
 from sinks.clickhouse.write import metrics
 from sinks.clickhouse.write.catalogue import Meanings, put_in_force
 from sinks.clickhouse.write.dead_letters import send
+from sinks.clickhouse.write.follow_up import FollowUp
 from sinks.clickhouse.write.http_writer import HttpWriter, RefusedError
 from sinks.clickhouse.write.inserts import AvroInsert, Rejected, RowInsert, Writer
 from sinks.clickhouse.write.native_writer import NativeWriter
@@ -45,6 +46,8 @@ AVRO_FROM: Final = 200
 #: How long the loader sends rows only after ClickHouse refused a file. A source of bad records, or a server that cannot
 #: read Avro at all, would otherwise cost every batch twice.
 REFUSED_SECONDS: Final = 10.0
+#: Topics whose records may change the owner of touchpoints, or which copies count. An Erase is a journey input.
+FOLLOWED_UP: Final = (topics.JOURNEY_INPUTS, topics.IDENTITY_ASSIGNMENTS)
 
 _log = logging.getLogger("touchline.loader")
 
@@ -63,6 +66,7 @@ class Loader(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no
         self._avro_writer: Writer[AvroInsert] | None = (
             HttpWriter(self._where) if self._where.http_port else None
         )
+        self._follow_up = FollowUp(self._where)
         self._avro_after = 0.0  #: monotonic seconds: rows only until then
         self._erasures = ErasureQueue(Eraser(self._where), time.monotonic)
         self._held: list[KafkaRecord] = []
@@ -115,6 +119,7 @@ class Loader(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no
                     await client.stop()
             await self._erasures.stop()
             self._row_writer.close()
+            self._follow_up.close()
             if self._avro_writer is not None:
                 self._avro_writer.close()
 
@@ -162,6 +167,11 @@ class Loader(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no
         if not await self.ensure_in_force():
             return False
         known = [(self._topics[record.topic], record) for record in records]
+        since = None
+        if any(topic in FOLLOWED_UP for topic, _ in known):
+            since = await self._server_time()
+            if since is None:
+                return False
         if not await self._erasures.accept(known, self._give_up):
             return False
         avro = self._avro_writer is not None and time.monotonic() >= self._avro_after
@@ -175,7 +185,20 @@ class Loader(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no
                 done = await self._write_avro(insert, rejected)
             if not done:
                 return False
+        if since is not None and not await until_done(
+            partial(asyncio.to_thread, self._follow_up.run, since), self._give_up
+        ):
+            return False
         return await self._send_dead_letters(rejected)
+
+    async def _server_time(self) -> int | None:
+        """The time of ClickHouse's clock in UTC milliseconds; None if it is down."""
+        found: list[int] = []
+
+        async def look() -> None:
+            found.append(await asyncio.to_thread(self._follow_up.now))
+
+        return found[0] if await until_done(look, self._give_up) else None
 
     async def _write_rows(self, insert: RowInsert) -> bool:
         """Insert rows, with retries. Returns whether they are durable."""

@@ -6,6 +6,8 @@ import pytest
 
 from schemas.catalogue import COMPONENTS, UNKNOWN, Catalogue
 from schemas.errors import SettingsError
+from streams.journeys.rules.meaning import meanings_of
+from tests.support.built_in import RULES
 
 BUILT_IN = Catalogue.load()
 
@@ -105,6 +107,15 @@ def test_a_file_of_ones_own_names_only_what_it_adds_or_changes(tmp_path: Path) -
             "[types]\nx = { component = 'sales', effect = 'magic' }",
             "types.x.effect is 'magic': use cart_opened",
         ),
+        (
+            "[types]\nx = { component = 'sales', owner = ' ' }",
+            "types.x.owner is ' ': name a team in at most 128",
+        ),
+        ("[types]\nx = { component = 'sales', owner = 5 }", "types.x.owner is 5: name a team"),
+        ("[owners]\nshop = 'web'", "line 2: owners.shop is no component: use marketing, sales"),
+        ("[owners]\nsales = ['a']", "owners.sales is ['a']: name a team"),
+        (f"[owners]\nsales = '{'x' * 129}'", "name a team in at most 128 bytes"),
+        ("owners = 'sales'", "owners must be a table, like [owners]"),
         ("[types]\nx = 5", "types.x must be a table"),
         ("types = 5", "types must be a table"),
         ("[channels]\nweb = 'robot'", 'line 2: channels.web is \'robot\': use "digital" or "human"'),
@@ -113,7 +124,7 @@ def test_a_file_of_ones_own_names_only_what_it_adds_or_changes(tmp_path: Path) -
         ("stages = ['a']", "stages lacks 'awareness', which type ad_impression names"),
         (
             "colours = 1",
-            "colours is unknown: use stages, purposes, channels, channel_aliases, types or aliases",
+            "colours is unknown: use stages, purposes, owners, channels, channel_aliases, types or aliases",
         ),
         ("[aliases]\nhome = 'catalog'", "line 2: aliases.home is a type itself: remove the alias"),
         (
@@ -183,3 +194,26 @@ def test_a_file_of_ones_own_adds_aliases_replaces_some_and_makes_types_of_others
 def test_a_missing_file_names_the_setting() -> None:
     with pytest.raises(SettingsError, match="TOUCHLINE_CATALOGUE names a file that cannot be read: /no/such"):
         Catalogue.load("/no/such/catalogue.toml")
+
+
+def test_a_type_belongs_to_its_own_team_or_to_that_of_its_component() -> None:
+    assert BUILT_IN.owner("Shipment Late") == "logistics"
+    assert BUILT_IN.owner("order_completed") == BUILT_IN.owner("order_placed") == BUILT_IN.owners["commerce"]
+    assert BUILT_IN.owner("teleported") == ""
+    assert all(BUILT_IN.owner(name) for name in (*BUILT_IN.types, *BUILT_IN.type_aliases))
+
+    text = "[owners]\nservice = ' Care '\n[types]\nshipment_late = { component = 'commerce', owner = 'couriers' }\n"
+    ours = Catalogue.parse(text, "mine.toml", BUILT_IN)
+    assert [ours.owner(name) for name in ("complaint", "shipment_late", "shipment_lost", "home")] == [
+        "Care", "couriers", "logistics", "shop",
+    ]  # fmt: skip
+    assert Catalogue.parse("[types]\nx = { component = 'sales' }", "bare.toml").owner("x") == "sales"
+
+
+def test_another_team_changes_no_journey() -> None:
+    moved = Catalogue.parse("[owners]\ncommerce = 'web team'", "mine.toml", BUILT_IN)
+    assert meanings_of(moved, RULES).fingerprint == meanings_of(BUILT_IN, RULES).fingerprint
+    moved = Catalogue.parse(
+        "[types]\nhome = { component = 'commerce', owner = 'web team' }", "mine.toml", BUILT_IN
+    )
+    assert meanings_of(moved, RULES).fingerprint == meanings_of(BUILT_IN, RULES).fingerprint

@@ -76,26 +76,40 @@ def constant(name: str, value: int) -> Column:
 
 _CHECKSUM_SQL: Final = f"reinterpretAsUInt64(substring({PLACE}, 13, 8))"
 
-#: Of the touchpoint in a ResolvedTouchpoint: the last tie-break among the copies of an event.
-CHECKSUM: Final = Column(
-    "checksum",
-    lambda record, _, __: checksum(TOUCHPOINT.encode(record["touchpoint"])[HEADER_BYTES:]),
-    lambda _: _CHECKSUM_SQL,
-)
+#: The bits of a touchpoint's version, the lowest first: the assignment that it was stitched under (64 bits), whether
+#: its owner is that of an erasure, the newest version that decided its owner (65 bits), whether it is erased, and from
+#: RANK_SHIFT on its rank among copies: the checksum (63 bits) and the time of reception, each the smaller the higher.
+#: Versions are raised by one: 0 is none. owners.py writes the four lower parts anew.
+AFTER_ERASURE_BIT: Final = 64
+DECIDED_SHIFT: Final = 65
+ERASED_BIT: Final = 130
+RANK_SHIFT: Final = 131
+_RECEIVED_SHIFT: Final = RANK_SHIFT + 63
 
-#: Of several copies with one owner and one time FINAL keeps the highest version. That is the copy that counts
+
+def _copy_version(record: Record, _: Source, row: Row) -> int:
+    stitched: int = max(record["version"] + 1, 0)
+    received: int = row["received_at"]
+    digest = checksum(TOUCHPOINT.encode(record["touchpoint"])[HEADER_BYTES:])
+    return (
+        (LATEST - received) << _RECEIVED_SHIFT
+        | (MAX_CHECKSUM - digest) << RANK_SHIFT
+        | stitched << DECIDED_SHIFT
+        | stitched
+    )
+
+
+_STITCHED_SQL: Final = "if(`version` < 0, toUInt256(0), toUInt256(`version`) + 1)"
+
+#: Of several copies with one identifier and one time FINAL keeps the highest version. That is the copy that counts
 #: (schemas/touchpoint/events.py): received first, then with the smallest checksum, then under the newest assignment.
 COPY_VERSION: Final = Column(
     "version",
-    lambda record, _, row: (
-        (LATEST - row["received_at"] << 128)
-        | (MAX_CHECKSUM - row["checksum"] << 64)
-        | max(record["version"] + 1, 0)
-    ),
+    _copy_version,
     lambda _: (
-        f"bitShiftLeft(toUInt256({LATEST} - {clamped('`touchpoint.received_at`')}), 128)"
-        f" + bitShiftLeft(toUInt256({MAX_CHECKSUM} - {_CHECKSUM_SQL}), 64)"
-        " + if(`version` < 0, toUInt256(0), toUInt256(`version`) + 1)"
+        f"bitShiftLeft(toUInt256({LATEST} - {clamped('`touchpoint.received_at`')}), {_RECEIVED_SHIFT})"
+        f" + bitShiftLeft(toUInt256({MAX_CHECKSUM} - {_CHECKSUM_SQL}), {RANK_SHIFT})"
+        f" + bitShiftLeft({_STITCHED_SQL}, {DECIDED_SHIFT}) + {_STITCHED_SQL}"
     ),
 )
 

@@ -9,11 +9,11 @@ from sinks.clickhouse.write.encoding.columns import ORIGIN, Source, Table
 UNVERSIONED: Final = 1 << 63
 
 #: Table → the table that keeps every version of its rows, made by `history_row`.
-HISTORY_OF: Final = {"identity_assignments": "identity_assignment_history"}
+HISTORY_OF: Final = {"raw_identity_assignments": "raw_identity_assignment_history"}
 
 
 def history_row(row: Row, published_at: int) -> Row:
-    """The row of identity_assignment_history for a row of identity_assignments. `published_at` is in UTC ms."""
+    """The row of raw_identity_assignment_history for a row of raw_identity_assignments. `published_at` is in UTC ms."""
     return {**row, "published_at": moment(published_at)}
 
 

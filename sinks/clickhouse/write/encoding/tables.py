@@ -5,7 +5,7 @@ Names and order are those of sinks/clickhouse/migrations/; a test compares them.
 
 from typing import Final
 
-from sinks.clickhouse.write.encoding.columns import CHECKSUM, COPY_VERSION, ORIGIN, Table, column, constant
+from sinks.clickhouse.write.encoding.columns import COPY_VERSION, ORIGIN, Table, column, constant
 from sinks.clickhouse.write.encoding.kinds import (
     AS_READ,
     BYTES,
@@ -23,7 +23,7 @@ from sinks.clickhouse.write.encoding.kinds import (
 _IDENTIFIERS: Final = tuples(type=TEXT, value=TEXT)
 
 _TOUCHPOINTS: Final = Table(
-    "touchpoints",
+    "raw_touchpoints",
     (
         column("tenant", TEXT, "touchpoint.tenant"),
         column("event_id", TEXT, "touchpoint.event_id"),
@@ -51,14 +51,13 @@ _TOUCHPOINTS: Final = Table(
         column("experiments", AS_READ, "touchpoint.experiments"),
         column("link", SYMBOL, "touchpoint.link"),
         column("attributes", AS_READ, "touchpoint.attributes"),
-        CHECKSUM,
         COPY_VERSION,
         *ORIGIN,
     ),
 )
 
 _IDENTITY_LINKS: Final = Table(
-    "identity_links",
+    "raw_identity_links",
     (
         column("tenant", TEXT),
         column("left_type", TEXT, "left.type"),
@@ -90,7 +89,7 @@ _IDENTITY_CORRECTIONS: Final = Table(
 )
 
 _IDENTITY_ASSIGNMENTS: Final = Table(
-    "identity_assignments",
+    "raw_identity_assignments",
     (
         column("tenant", TEXT),
         column("identifier_type", TEXT, "identifier.type"),
@@ -124,7 +123,7 @@ _PROFILE_CHANGES: Final = Table(
 )
 
 _JOURNEY_STATES: Final = Table(
-    "journey_states",
+    "raw_journey_states",
     (
         column("tenant", TEXT),
         column("profile_id", TEXT),
@@ -213,7 +212,7 @@ _JOURNEY_STATES: Final = Table(
 )
 
 _JOURNEY_SIGNALS: Final = Table(
-    "journey_signals",
+    "raw_journey_signals",
     (
         column("tenant", TEXT),
         column("profile_id", TEXT),
@@ -233,7 +232,7 @@ _JOURNEY_SIGNALS: Final = Table(
 )
 
 _ACCOUNT_STATES: Final = Table(
-    "account_states",
+    "raw_account_states",
     (
         column("tenant", TEXT),
         column("account_id", TEXT),

@@ -6,7 +6,13 @@ from schemas.errors import SettingsError
 from sinks.clickhouse.migrate import MIGRATIONS, read_migrations
 
 #: How a statement must begin that may run again after a migration was cut off.
-REPEATABLE = ("CREATE TABLE IF NOT EXISTS", "CREATE OR REPLACE VIEW", "CREATE OR REPLACE DICTIONARY")
+REPEATABLE = (
+    "CREATE TABLE IF NOT EXISTS", "CREATE OR REPLACE TABLE", "CREATE OR REPLACE VIEW", "CREATE OR REPLACE DICTIONARY",
+    "DROP VIEW IF EXISTS", "ALTER TABLE raw_identity_assignments ADD INDEX IF NOT EXISTS",
+    "ALTER TABLE catalogue_types ADD COLUMN IF NOT EXISTS",
+    # into tables that keep one row of a key
+    "INSERT INTO raw_touchpoints (", "INSERT INTO raw_touchpoint_events", "INSERT INTO raw_touchpoint_verdicts",
+)  # fmt: skip
 
 
 def test_statements_end_with_a_semicolon_at_the_end_of_a_line_and_comments_are_left_out(

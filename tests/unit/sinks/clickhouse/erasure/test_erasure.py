@@ -35,7 +35,7 @@ def known() -> Erased:
 def test_only_what_the_identifier_did_until_then_and_in_its_tenant_is_left_out() -> None:
     later, elsewhere, another = touchpoint("x", 6), touchpoint("x", 4, tenant="bank"), touchpoint("y", 4)
 
-    assert known().left("touchpoints", [touchpoint("x", 5), later, elsewhere, another]) == [
+    assert known().left("raw_touchpoints", [touchpoint("x", 5), later, elsewhere, another]) == [
         later,
         elsewhere,
         another,
@@ -43,10 +43,10 @@ def test_only_what_the_identifier_did_until_then_and_in_its_tenant_is_left_out()
 
 
 def test_it_is_taken_off_the_touchpoints_of_others() -> None:
-    (row,) = known().left("touchpoints", [touchpoint("y", 4, "x")])
+    (row,) = known().left("raw_touchpoints", [touchpoint("y", 4, "x")])
 
     assert row["identifiers"] == [("cookie", "y")]
-    assert known().left("touchpoints", [touchpoint("y", 6, "x")]) == [touchpoint("y", 6, "x")]
+    assert known().left("raw_touchpoints", [touchpoint("y", 6, "x")]) == [touchpoint("y", 6, "x")]
 
 
 def test_links_with_it_on_either_side_are_left_out() -> None:
@@ -54,7 +54,7 @@ def test_links_with_it_on_either_side_are_left_out() -> None:
         ends = {"left_type": "cookie", "left_value": left, "right_type": "cookie", "right_value": right}
         return {"tenant": "default", "occurred_at": 4, **ends}
 
-    assert known().left("identity_links", [link("x", "y"), link("a", "x"), link("a", "b")]) == [
+    assert known().left("raw_identity_links", [link("x", "y"), link("a", "x"), link("a", "b")]) == [
         link("a", "b")
     ]
 
@@ -69,14 +69,14 @@ def test_older_assignments_are_left_out_but_never_a_deletion() -> None:
     }
     rows = [row, {**row, "is_deleted": 1}, {**row, "version": 8}]
 
-    assert known().left("identity_assignments", rows) == rows[1:]
+    assert known().left("raw_identity_assignments", rows) == rows[1:]
 
 
 def test_an_older_erasure_takes_nothing_back() -> None:
     erased = known()
     erased.learn("default", "cookie", "x", 3, 2)
 
-    assert erased.left("touchpoints", [touchpoint("x", 5)]) == []
+    assert erased.left("raw_touchpoints", [touchpoint("x", 5)]) == []
 
 
 def test_of_the_records_of_a_request_the_first_profile_s_is_acted_on() -> None:

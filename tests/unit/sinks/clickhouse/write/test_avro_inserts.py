@@ -40,7 +40,7 @@ def test_touchpoints_and_states_go_directly_and_everything_else_does_not() -> No
     inserts, rest = avro_inserts([*touchpoints(3), *states, *others], None, 1)
 
     assert {insert.table: insert.records for insert in inserts} == {
-        "touchpoints": touchpoints(3), "journey_states": states,
+        "raw_touchpoints": touchpoints(3), "raw_journey_states": states,
     }  # fmt: skip
     assert rest == others
 

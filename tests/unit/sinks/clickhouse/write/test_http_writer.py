@@ -108,7 +108,7 @@ def test_a_file_is_posted_with_its_token_and_topic_and_the_password_in_a_header_
     assert parameters["insert_deduplication_token"] == [asked.token]
     assert parameters["param_topic"] == ["x.journey-inputs"]
     assert parameters["wait_end_of_query"] == ["1"]
-    assert parameters["query"][0].startswith("INSERT INTO shop.touchpoints (")
+    assert parameters["query"][0].startswith("INSERT INTO shop.raw_touchpoints (")
     assert "sesame" not in path
     assert headers["X-ClickHouse-User"] == "loader"
     assert headers["X-ClickHouse-Key"].encode("latin-1").decode() == "sesame-ö"

@@ -14,7 +14,7 @@ def test_a_batch_becomes_one_insert_a_table_and_the_rejected_stay_apart() -> Non
 
     inserts, rejected = prepare(batch)
 
-    assert {(insert.table, insert.rows) for insert in inserts} == {("touchpoints", 2), ("journey_states", 1)}
+    assert {(insert.table, insert.rows) for insert in inserts} == {("raw_touchpoints", 2), ("raw_journey_states", 1)}
     assert inserts[0].columns["event_id"] == ["e1", "e2"]
     assert [one.record.offset for one in rejected] == [9]
 
@@ -27,7 +27,7 @@ def test_tombstones_go_into_an_insert_of_their_own_because_they_know_fewer_colum
 
     inserts, _ = prepare(batch)
 
-    assert [insert.table for insert in inserts] == ["journey_states", "journey_states"]
+    assert [insert.table for insert in inserts] == ["raw_journey_states", "raw_journey_states"]
     assert inserts[1].columns["is_deleted"] == [1]
 
 

@@ -28,7 +28,7 @@ def test_a_resolved_touchpoint_becomes_a_row_that_says_where_it_came_from() -> N
 
     assert found is not None
     table, row = found
-    assert table == "touchpoints"
+    assert table == "raw_touchpoints"
     assert row["event_id"] == "e9"
     assert (row["source_topic"], row["source_partition"], row["source_offset"]) == ("x.journey-inputs", 3, 11)
 
@@ -104,7 +104,7 @@ def test_a_tombstone_deletes_the_journey_with_the_version_it_carries() -> None:
 
     assert found is not None
     table, row = found
-    assert table == "journey_states"
+    assert table == "raw_journey_states"
     assert (row["tenant"], row["profile_id"], row["version"], row["is_deleted"]) == ("acme", "p/1", 42, 1)
 
 
@@ -125,7 +125,7 @@ def test_a_tombstone_deletes_the_assignment_of_an_identifier_with_any_value() ->
 
     assert found is not None
     table, row = found
-    assert table == "identity_assignments"
+    assert table == "raw_identity_assignments"
     assert (row["tenant"], row["identifier_type"], row["identifier_value"]) == ("acme", "email", "a:b/ü@x")
 
 

@@ -69,5 +69,5 @@ def test_symbols_stand_in_the_order_of_their_numbers() -> None:
 
 def test_the_statement_names_the_table_of_the_record() -> None:
     assert statement("JourneyState", "shop").startswith(
-        "INSERT INTO shop.journey_states (tenant, profile_id, "
+        "INSERT INTO shop.raw_journey_states (tenant, profile_id, "
     )

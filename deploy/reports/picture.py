@@ -1,0 +1,133 @@
+"""The picture of a report in the terminal: bars, flows, a grid of shades and shares over time, as lines of text."""
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from typing import Any, Final
+
+from rich.cells import cell_len, set_cell_size
+
+from deploy.reports.figures import figure, per_cent
+from deploy.reports.report import Drawing
+
+Row = dict[str, Any]
+
+FULL: Final = "█"
+EIGHTHS: Final = ("", "▏", "▎", "▍", "▌", "▋", "▊", "▉")
+SHADES: Final = " ░▒▓█"
+#: Fills of a stacked bar, most frequent series first; the series after the last share its fill.
+FILLS: Final = "█▓▒░#=+-·"
+LABEL: Final = 36  #: characters of a label at most
+NARROWEST: Final = 10  #: characters of a bar at least
+SERIES: Final = len(FILLS)
+
+
+def picture(drawing: Drawing, rows: Sequence[Row], width: int) -> list[str]:
+    """Lines of at most `width` characters, unless that is less than labels and the narrowest bar need."""
+    if drawing.kind == "heat":
+        return _parted(drawing, rows, width, _heat)
+    if drawing.kind == "stack":
+        return _parted(drawing, rows, width, _stack)
+    return _parted(drawing, rows, width, _bars)
+
+
+def label_of(drawing: Drawing, row: Row) -> str:
+    """What names a row in a picture: its label columns, joined."""
+    joint = " → " if drawing.kind == "flow" else " · "
+    return joint.join(str(figure(name, row[name])) or "(none)" for name in drawing.label)
+
+
+def _parted(drawing: Drawing, rows: Sequence[Row], width: int, draw: Any) -> list[str]:
+    lines: list[str] = []
+    for names, part in groupby(rows, key=lambda row: tuple(row[name] for name in drawing.parts)):
+        if names:
+            title = ", ".join(
+                f"{name}: {value or '(none)'}" for name, value in zip(drawing.parts, names, strict=True)
+            )
+            lines += ["", title] if lines else [title]
+        lines += draw(drawing, list(part), width)
+    return lines
+
+
+def _bars(drawing: Drawing, rows: Sequence[Row], width: int) -> Iterator[str]:
+    most = max((_size(row, drawing) for row in rows), default=0.0)
+    labels = [label_of(drawing, row) for row in rows]
+    figures = [_beside(drawing, row) for row in rows]
+    room = min(max(map(cell_len, labels), default=0), LABEL)
+    longest = max(width - room - max(map(len, figures), default=0) - 4, NARROWEST)
+    for label, row, beside in zip(labels, rows, figures, strict=True):
+        bar = _bar(_size(row, drawing) / most * longest if most else 0.0)
+        yield f"{_fitted(label, room)}  {bar} {beside}".rstrip()
+
+
+def _heat(drawing: Drawing, rows: Sequence[Row], width: int) -> Iterator[str]:
+    down, across = drawing.label
+    columns = list(dict.fromkeys(row[across] for row in rows))
+    cells = {(row[down], row[across]): row for row in rows}
+    most = max((_size(row, drawing) for row in rows), default=0.0)
+    names = [str(figure(across, name)) or "(none)" for name in columns]
+    lines = {name: str(figure(down, name)) or "(none)" for name in dict.fromkeys(row[down] for row in rows)}
+    room = min(max(map(cell_len, lines.values()), default=0), LABEL)
+    wide = (
+        min(max(9, *map(cell_len, names)), max(9, (width - room) // max(len(columns), 1) - 1))
+        if columns
+        else 9
+    )
+    yield " " * room + "".join(" " + set_cell_size(name, wide) for name in names)
+    for key, label in lines.items():
+        found = (cells.get((key, name)) for name in columns)
+        yield (
+            _fitted(label, room) + "".join(" " + _cell(drawing, row, most, wide) for row in found)
+        ).rstrip()
+
+
+def _cell(drawing: Drawing, row: Row | None, most: float, wide: int) -> str:
+    if row is None:
+        return " " * wide
+    size = _size(row, drawing)
+    shade = SHADES[min(len(SHADES) - 1, -int(-size / most * (len(SHADES) - 1) // 1))] if most else SHADES[0]
+    text = per_cent(row[drawing.share]) if drawing.share else str(figure(drawing.value, row[drawing.value]))
+    return set_cell_size(f"{shade}{shade} {text}", wide)
+
+
+def _stack(drawing: Drawing, rows: Sequence[Row], width: int) -> Iterator[str]:
+    at, series = drawing.label
+    totals: dict[str, float] = {}
+    for row in rows:
+        totals[str(row[series])] = totals.get(str(row[series]), 0.0) + _size(row, drawing)
+    order = sorted(totals, key=lambda name: (-totals[name], name))
+    fill = {name: FILLS[min(number, SERIES - 1)] for number, name in enumerate(order)}
+    yield "  ".join(f"{fill[name]} {name or '(none)'}" for name in order)
+    labels = list(dict.fromkeys(row[at] for row in rows))
+    room = max((cell_len(str(figure(at, label))) for label in labels), default=0)
+    longest = max(width - room - 14, NARROWEST)
+    sums = {label: sum(_size(row, drawing) for row in rows if row[at] == label) for label in labels}
+    most = max(sums.values(), default=0.0)
+    for label in labels:
+        sizes = {str(row[series]): _size(row, drawing) for row in rows if row[at] == label}
+        bar = "".join(
+            fill[name] * round(sizes[name] / most * longest) for name in order if most and name in sizes
+        )
+        yield f"{_fitted(str(figure(at, label)), room)}  {bar} {figure(drawing.value, sums[label])}"
+
+
+def _beside(drawing: Drawing, row: Row) -> str:
+    text = str(figure(drawing.value, row[drawing.value]))
+    return f"{text} · {per_cent(row[drawing.share])}" if drawing.share else text
+
+
+def _size(row: Row, drawing: Drawing) -> float:
+    """The length of a bar: what is negative or no number has none."""
+    value = row[drawing.value]
+    return max(float(value), 0.0) if value is not None and value == value else 0.0
+
+
+def _bar(length: float) -> str:
+    eighths = round(length * 8)
+    return FULL * (eighths // 8) + EIGHTHS[eighths % 8]
+
+
+def _fitted(text: str, room: int) -> str:
+    clean = "".join(
+        character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text
+    )
+    return set_cell_size(clean if cell_len(clean) <= room else set_cell_size(clean, room - 1) + "…", room)

@@ -1,0 +1,201 @@
+"""Each row's owner and the copies that count are those of a replay, however the loader is disturbed."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from contextlib import ExitStack
+from random import Random
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from deploy.sandbox import ClickHouseServer
+from schemas import topics
+from schemas.encoding.record_types import IDENTITY_ASSIGNMENT
+from schemas.topics import Topic
+from sinks.clickhouse.erasure.erasure import Eraser, Erasure
+from sinks.clickhouse.write.prepare import avro_inserts, prepare
+from tests.integration.test_copies import NAMED, apart, empty, named, published
+from tests.integration.test_direct import Both
+from tests.protocols.test_erasure_protocol import run_events
+from tests.support.copies import NODES, events_of
+from tests.support.kafka_records import Consumed, assignment, resolved_bytes
+from tests.support.touchpoints import START
+
+pytestmark = pytest.mark.sandbox
+
+#: Histories that are loaded at once, each as a tenant of its own.
+HISTORIES = 40
+BATCHES = 6
+MINUTE = 60_000
+
+
+@pytest.fixture(scope="module")
+def both(clickhouse: ClickHouseServer) -> Iterator[Both]:
+    store = Both(clickhouse)
+    yield store
+    store.close()
+
+
+class Batch:
+    """What a loader polled: records of several topics, and the erasures among them."""
+
+    def __init__(self) -> None:
+        self.records: list[tuple[Topic, Consumed]] = []
+        self.erasures: list[Erasure] = []
+
+    def write(self, store: Both, random: Random, *, crash: bool) -> None:
+        """Write it, as Avro or as rows; of a batch whose loader crashes only some inserts."""
+        Eraser(store.where).accept(self.erasures)
+        avro, rest = avro_inserts(self.records, None, 1) if random.random() < 0.5 else ([], self.records)
+        rows, rejected = prepare(rest)
+        assert not rejected
+        inserts: list[Any] = [*avro, *rows]
+        for insert in random.sample(inserts, random.randrange(len(inserts) + 1)) if crash else inserts:
+            (store.avro if insert in avro else store.rows).write(insert)
+
+
+def deliver(store: Both, batches: list[Batch], random: Random) -> None:
+    """Deliver batches out of order and repeatedly: to loaders that crash, and to two loaders at the same time."""
+    todo = [*batches, *random.choices(batches, k=len(batches) // 2)]
+    random.shuffle(todo)
+    while todo:
+        together = [todo.pop() for _ in range(min(len(todo), random.choice([1, 1, 2])))]
+        with ExitStack() as loaders:
+            for batch in together:
+                if random.random() < 0.3:
+                    batch.write(store, random, crash=True)
+                    todo.insert(random.randrange(len(todo) + 1), batch)
+                else:
+                    loaders.enter_context(store.followed_up())
+                    batch.write(store, random, crash=False)
+
+
+def history(random: Random) -> tuple[list[Any], list[Any]]:
+    """Events, several of them copies, and what people ask for afterwards."""
+    drawn = [
+        (
+            random.sample(NODES, random.randint(1, 3)), random.randint(0, 9), random.randint(-2, 3),
+            random.random() < 0.3, random.randint(0, 4), random.choice(["erp", "crm"]), random.randint(0, 2),
+        )
+        for _ in range(random.randint(1, 12))
+    ]  # fmt: skip
+    asked = [
+        (
+            random.choice(["forget", "erasure_requested", "unlink"]),
+            random.sample(NODES, 2),
+            random.randint(0, 9),
+        )
+        for _ in range(random.choice([0, 0, 1, 2]))
+    ]
+    return drawn, asked
+
+
+@settings(
+    max_examples=2,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=list(HealthCheck),
+    phases=[Phase.generate],
+)
+@given(st.integers(0, 2**32))
+def test_rows_end_as_a_replay_says_whatever_is_repeated_reordered_or_cut_off(both: Both, seed: int) -> None:
+    empty(both)
+    random = Random(seed)
+    batches = [Batch() for _ in range(BATCHES)]
+    counted, others = [], []
+    for number in range(HISTORIES):
+        world, replay = run_events(*events_and_requests(random), random.randrange(2**32))
+        records, erasures = published(f"t{number}", world)
+        for record in records:
+            random.choice(batches).records.append(record)
+        for erasure in erasures:
+            random.choice(batches).erasures.append(erasure)
+        counted += [named(f"t{number}", owned) for owned in replay.owned()]
+        others += [named(f"t{number}", owned) for owned in replay.copies()]
+
+    deliver(both, batches, random)
+
+    assert Counter(both.query(NAMED.format("touchpoints_current"))) == Counter(counted)
+    assert Counter(both.query(NAMED.format("touchpoint_copies"))) == Counter(others)
+    both.query("OPTIMIZE TABLE raw_touchpoints FINAL")
+    both.query("OPTIMIZE TABLE raw_touchpoint_verdicts FINAL")
+    assert Counter(both.query(NAMED.format("touchpoints_current"))) == Counter(counted)
+
+
+def events_and_requests(random: Random) -> tuple[list[Any], list[Any]]:
+    drawn, asked = history(random)
+    return apart(events_of(drawn, 10)), [(kind, ids, minute * 10) for kind, ids, minute in asked]
+
+
+def owners(store: Both) -> dict[str, str]:
+    return dict(store.query("SELECT event_id, profile_id FROM touchpoints_current"))
+
+
+def test_an_identifier_that_changes_hands_ten_times_leaves_one_row_of_each_touchpoint(both: Both) -> None:
+    empty(both)
+    both.load(topics.JOURNEY_INPUTS, *[resolved_bytes(f"e{n}", minute=n) for n in range(3)])
+    for version in random_order(10):
+        both.load(
+            topics.IDENTITY_ASSIGNMENTS, IDENTITY_ASSIGNMENT.encode(assignment("a", f"p{version}", version))
+        )
+
+    assert owners(both) == {"e0": "p9", "e1": "p9", "e2": "p9"}
+    both.query("OPTIMIZE TABLE raw_touchpoints FINAL")
+    assert both.query("SELECT count() FROM raw_touchpoints") == [(3,)]
+
+
+def random_order(count: int) -> list[int]:
+    return Random(3).sample(range(count), count)
+
+
+def test_following_up_again_writes_nothing(both: Both) -> None:
+    empty(both)
+    both.load(topics.IDENTITY_ASSIGNMENTS, IDENTITY_ASSIGNMENT.encode(assignment("a", "owner", 5)))
+    both.load(
+        topics.JOURNEY_INPUTS, resolved_bytes("early"), resolved_bytes("known", version=5, profile="owner")
+    )
+    rows = "SELECT event_id, owner_id FROM raw_touchpoints ORDER BY ALL"
+    assert both.query(rows) == [("early", "owner"), ("early", "p1"), ("known", "owner")]
+
+    both.follow_up.run(0)
+
+    assert both.query(rows) == [("early", "owner"), ("early", "p1"), ("known", "owner")]
+
+
+def test_a_loader_that_dies_before_it_follows_up_leaves_an_old_owner_so_the_law_above_can_fail(
+    both: Both,
+) -> None:
+    empty(both)
+    both.load(topics.JOURNEY_INPUTS, resolved_bytes("e1"))
+    record = (topics.IDENTITY_ASSIGNMENTS, Consumed(IDENTITY_ASSIGNMENT.encode(assignment("a", "owner", 5))))
+    for insert in prepare([record])[0]:
+        both.rows.write(insert)
+    assert owners(both) == {"e1": "p1"}
+
+    both.load(*record[:1], record[1].value)
+    assert owners(both) == {"e1": "owner"}
+
+
+def test_of_copies_whose_identifiers_come_to_one_owner_one_counts_until_they_part_again(both: Both) -> None:
+    empty(both)
+    both.load(
+        topics.JOURNEY_INPUTS,
+        resolved_bytes("e1", ids=[("cookie", "a")], profile="pa", received_at=START),
+        resolved_bytes("e1", ids=[("cookie", "b")], profile="pb", received_at=START + 1),
+    )
+    seen = "SELECT identifier_value, profile_id FROM touchpoints_current ORDER BY ALL"
+    assert both.query(seen) == [("a", "pa"), ("b", "pb")]
+
+    owners_of: dict[int, tuple[str, ...]] = defaultdict(tuple)
+    for version, owner in enumerate(["pa", "pb", "pa"], 1):
+        both.load(topics.IDENTITY_ASSIGNMENTS, IDENTITY_ASSIGNMENT.encode(assignment("b", owner, version)))
+        owners_of[version] = tuple(f"{value}:{profile}" for value, profile in both.query(seen))
+    assert owners_of == {1: ("a:pa",), 2: ("a:pa", "b:pb"), 3: ("a:pa",)}
+
+    with both.followed_up():
+        Eraser(both.where).accept(
+            [Erasure("default", "cookie", "a", START + MINUTE, "own", ("own",), 9, "r1")]
+        )
+    assert both.query(seen) == [("b", "pa")]

@@ -1,0 +1,78 @@
+"""What a person types becomes the parameters of a question."""
+
+import pytest
+
+from deploy.reports.parameters import EVER, option_of, values_of
+from schemas.errors import SettingsError
+from schemas.touchpoint.rules import EARLIEST_MS
+from sinks.clickhouse.read.questions import Parameter, Question
+
+QUESTION = Question(
+    "funnel",
+    "m",
+    (
+        Parameter("tenant", "String", "default"),
+        Parameter("since", "DateTime64", "30d"),
+        Parameter("until", "DateTime64", "now"),
+        Parameter("steps", "Array(String)"),
+        Parameter("within_seconds", "UInt64", "7d"),
+        Parameter("half_life_days", "Float64", "7"),
+        Parameter("top", "UInt64", "10"),
+    ),
+    "e",
+)
+
+
+def moment(text: str, option: str) -> int:
+    return {"30d": 30, "0s": 0}[text]
+
+
+def values(**typed: str | list[str]) -> dict[str, object]:
+    return values_of(QUESTION, {"steps": ["a"], **typed}, moment)
+
+
+def test_defaults_are_read_as_if_they_had_been_typed() -> None:
+    assert values() == {
+        "tenant": "default", "since": 30, "until": 0, "steps": ["a"], "within_seconds": 604_800,
+        "half_life_days": 7.0, "top": 10,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("typed", "seconds"),
+    [("90", 90), ("90s", 90), ("1.5m", 90), ("2h", 7_200), ("7d", 604_800), ("1w", 604_800)],
+)
+def test_durations_have_a_unit_or_are_seconds(typed: str, seconds: int) -> None:
+    assert values(within_seconds=typed)["within_seconds"] == seconds
+
+
+def test_ever_is_the_earliest_time_that_a_touchpoint_can_have() -> None:
+    assert values(since=EVER)["since"] == EARLIEST_MS
+
+
+def test_a_list_is_words_or_text_with_commas() -> None:
+    assert values(steps=["a", " b "])["steps"] == values(steps="a, b,")["steps"] == ["a", "b"]
+
+
+def test_an_option_in_seconds_is_named_without_its_unit() -> None:
+    assert [option_of(item) for item in QUESTION.parameters[-3:]] == ["--within", "--half-life-days", "--top"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "says"),
+    [
+        ({"within_seconds": "soon"}, "--within is 'soon': write how long"),
+        ({"top": "ten"}, "--top is 'ten': write a number"),
+        ({"top": "-1"}, "--top is '-1'"),
+        ({"half_life_days": "nan"}, "--half-life-days is 'nan'"),
+        ({"top": str(2**64)}, "--top"),
+    ],
+)
+def test_what_cannot_be_read_names_its_option(typed: dict[str, str], says: str) -> None:
+    with pytest.raises(SettingsError, match=says):
+        values(**typed)
+
+
+def test_what_has_no_default_must_be_given() -> None:
+    with pytest.raises(SettingsError, match="--steps is missing"):
+        values_of(QUESTION, {}, moment)

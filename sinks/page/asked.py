@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sinks.page.filters import LONGEST, Filters, where
+from sinks.page.filters import LONGEST, PERIOD, Filters, where
 from sinks.page.panels import Panel
 
 
@@ -28,9 +28,9 @@ def asked(panel: Panel, tenant: str, query: Mapping[str, str]) -> Asked:
     return Asked(panel.name, tenant, narrowed, tuple(taken))
 
 
-def statement(panel: Panel, question: Asked, now: datetime) -> tuple[str, dict[str, str]]:
+def statement(panel: Panel, question: Asked, now: datetime) -> tuple[str, dict[str, str | int]]:
     """The SQL with %(name)s for every value that came from outside, and the values."""
     taken = dict(question.taken)
     pieces = {name: options[taken[name]] for name, options in panel.choices.items()}
-    sql = panel.sql.format_map({"where": where(panel.relation, question.filters), **pieces})
+    sql = panel.sql.format_map({"where": where(panel.relation, question.filters), "period": PERIOD, **pieces})
     return sql, {"tenant": question.tenant, **question.filters.parameters(now), **taken}

@@ -15,7 +15,9 @@ DEFAULT_RANGE: Final = "30d"
 #: Longest value of a filter; touchpoints carry none that is longer.
 LONGEST: Final = 512
 _BEGINNING: Final = datetime(1900, 1, 1, tzinfo=UTC)
-_END: Final = datetime(2299, 12, 31, tzinfo=UTC)
+#: Time range → seconds, or a word, for one point of a line; else a day.
+_BUCKETS: Final = {"1h": 300, "24h": 3600, "7d": 21_600}
+_PERIODS: Final = {"1h": "hour", "24h": "hour", "90d": "week", "all": "week"}
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ class Filters:
         """The URL's query of these filters with some changed; empty if nothing differs from the default."""
         return urlencode(replace(self, **changes).pairs)
 
-    def parameters(self, now: datetime) -> dict[str, str]:
+    def parameters(self, now: datetime) -> dict[str, str | int]:
         """Values for the placeholders of a panel's SQL. Times are whole minutes, as ClickHouse reads them."""
         length = RANGES[self.range]
         until = now.replace(second=0, microsecond=0) + timedelta(minutes=1)
@@ -60,7 +62,9 @@ class Filters:
         return {
             **{each: getattr(self, each) for each in NAMES},
             "since": _text(since),
-            "until": _text(_END if length is None else until),
+            "until": _text(until),
+            "bucket_seconds": _BUCKETS.get(self.range, 86_400),
+            "period": _PERIODS.get(self.range, "day"),
             "experiment": name,
             "variant": variant,
         }
@@ -69,6 +73,9 @@ class Filters:
 #: The filters beside the time range, in the order that the page shows them.
 NAMES: Final = tuple(item.name for item in fields(Filters) if item.name != "range")
 LABELS: Final = {item.name: item.metadata["label"] for item in fields(Filters) if item.name != "range"}
+
+#: The first parameters of every view that answers for a period.
+PERIOD: Final = "tenant = %(tenant)s, since = %(since)s, until = %(until)s"
 
 #: Relation → filter → its condition. A filter that a relation lacks cannot narrow a panel that reads it.
 CONDITIONS: Final[dict[str, dict[str, str]]] = {
@@ -95,7 +102,17 @@ CONDITIONS: Final[dict[str, dict[str, str]]] = {
         "range": "last_at >= %(since)s AND last_at < %(until)s",
         "account": "account_id = %(account)s",
     },
+    "issues": {
+        "range": "",
+        "channel": "channel = %(channel)s",
+        "source": "source = %(source)s",
+        "account": "account_id = %(account)s",
+    },
+    # views that take the period as parameters; the second ones take a filter, too
     "range": {"range": ""},
+    "channel": {"range": "", "channel": ""},
+    "stage": {"range": "", "stage": ""},
+    "source": {"range": "", "source": ""},
     "nothing": {},
 }
 

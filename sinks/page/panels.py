@@ -39,6 +39,7 @@ class Column:
     link: str = ""
     hint: str = ""  #: one sentence on what it means, where the title does not say it
     empty: str = "none"  #: stands where a text is empty
+    bad: str = ""  #: a value that is bad news, or the column that says whether this one's is
     hidden: bool = False  #: only the chart needs it
 
 
@@ -53,7 +54,8 @@ class Chart:
 
 @dataclass(frozen=True)
 class Panel:
-    """One question of a page. `sql` has {where} for tenant and filters, and %(name)s for parameters."""
+    """One question of a page. `sql` has {where} for tenant and filters, {period} for the
+    parameters of a view that answers for a period, and %(name)s for parameters."""
 
     name: str
     title: str
@@ -67,6 +69,7 @@ class Panel:
     empty: str = "Nothing yet."
     wide: bool = False  #: as wide as the page
     span2: bool = False  #: as wide as two others, where there is room
+    row: str = ""  #: the column that names a row, for lists in which new rows are marked
     every_tenant: bool = False  #: its rows belong to no tenant: only for viewers of all tenants
     takes: tuple[str, ...] = ()  #: further parameters that the address gives, empty if it does not
     #: parameters of the address whose value chooses a piece of SQL, the first by default: a closed list

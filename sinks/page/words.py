@@ -28,6 +28,7 @@ class Cell:
     href: str = ""
     parts: tuple[str, ...] = ()  #: of a list
     code: bool = False
+    bad: bool = False  #: bad news
 
 
 def cell(
@@ -44,6 +45,7 @@ def cell(
     value = row[column.name]
     href = link(column.link, row, base, kept) if column.link and value not in (None, "") else ""
     figure = column.kind in FIGURES
+    bad = bool(column.bad) and (bool(row[column.bad]) if column.bad in row else value == column.bad)
     if value is None:
         return Cell(NOTHING, "", figure)
     if isinstance(value, datetime):
@@ -56,7 +58,9 @@ def cell(
         return Cell(
             ", ".join(parts) or NOTHING, "|".join(parts), parts=parts if column.kind == "chips" else ()
         )
-    return Cell(_text(column, value, row), _bare(value), figure, href=href, code=column.kind == "code")
+    return Cell(
+        _text(column, value, row), _bare(value), figure, href=href, code=column.kind == "code", bad=bad
+    )
 
 
 def link(
@@ -94,7 +98,7 @@ def _text(column: Column, value: Any, row: Mapping[str, Any]) -> str:
         case "number":
             return f"{int(value):,}"
         case "decimal":
-            return f"{float(value):,.2f}"
+            return f"{float(value):,.2f}".rstrip("0").rstrip(".")
         case "percent":
             return f"{float(value) * 100:,.1f} %"
         case "span":

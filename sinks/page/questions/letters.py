@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from sinks.page.panels import Column, Page, Panel
+from sinks.page.panels import Column, Panel
 
 KINDS: Final = Panel(
     "letters",
@@ -51,5 +51,3 @@ UNKNOWN: Final = Panel(
     wide=True,
     empty="The catalogue names everything that came.",
 )
-
-PAGE: Final = Page("letters", "Dead letters", (KINDS, UNKNOWN), filters=False)

@@ -3,6 +3,7 @@
 from typing import Final
 
 from sinks.page.panels import Chart, Column, Page, Panel
+from sinks.page.questions import behaviour, service
 
 TOTALS: Final = Panel(
     "totals",
@@ -31,56 +32,72 @@ TOTALS: Final = Panel(
     wide=True,
 )
 
-STAGES: Final = Panel(
-    "stages",
-    "People per stage",
-    "People by the lifecycle stage that they are in, with the mean of their friction (view journeys).",
+PEOPLE: Final = Panel(
+    "people-now",
+    "People now",
+    "People by the lifecycle stage that they are in and the component of their newest touchpoint, with the time that"
+    " they have been in the stage (view people_now).",
     """
-    SELECT toString(stage) AS stage, count() AS people, avg(friction) AS friction, sum(orders) AS orders
-    FROM journeys WHERE {where} GROUP BY stage ORDER BY people DESC""",
+    SELECT stage, component, people, people_share, dwell_median_seconds, dwell_p90_seconds
+    FROM people_now(tenant = %(tenant)s, since = %(since)s, until = %(until)s)
+    ORDER BY sum(people) OVER (PARTITION BY stage) DESC, stage, people DESC""",
     (
-        Column("stage", "stage", link="/?stage={stage}", empty="none yet"),
+        Column("stage", "stage", link="/people?stage={stage}", empty="none yet"),
+        Column("component", "component", empty="none"),
         Column("people", "people", "number"),
-        Column("friction", "mean friction", "decimal"),
-        Column("orders", "orders", "number"),
+        Column("people_share", "share", "percent"),
+        Column("dwell_median_seconds", "in it, median", "span"),
+        Column("dwell_p90_seconds", "in it, p90", "span"),
     ),
     ("states",),
-    "journeys",
-    Chart("bar", {"label": "stage", "value": "people"}),
-)
-
-SWITCHES: Final = Panel(
-    "switches",
-    "Channel switching",
-    "From which channel people went to which, over all time (view channel_switches).",
-    """
-    SELECT from_channel, to_channel, switches, profiles FROM channel_switches
-    WHERE tenant = %(tenant)s ORDER BY switches DESC, from_channel, to_channel LIMIT 60""",
-    (
-        Column("from_channel", "from"),
-        Column("to_channel", "to", link="/?channel={to_channel}"),
-        Column("switches", "switches", "number"),
-        Column("profiles", "people", "number"),
-    ),
-    ("states",),
-    chart=Chart("sankey", {"from": "from_channel", "to": "to_channel", "value": "switches"}, 320),
+    "range",
+    Chart("stacked", {"x": "stage", "series": "component", "value": "people"}, 320),
 )
 
 SIGNALS: Final = Panel(
     "signals-now",
     "Signals",
-    "The newest signals that hold: raised and not retracted (view signals_open).",
+    "The newest signals that hold, raised and not retracted, with what a person can do about them (view signals_open).",
     """
-    SELECT toString(kind) AS kind, occurred_at, rule, profile_id, signal_id FROM signals_open
-    WHERE {where} ORDER BY occurred_at DESC, signal_id LIMIT 40""",
+    SELECT occurred_at, toString(kind) AS kind, profile_id, rule, signal_id,
+        transform(kind,
+            ['abandoned_cart', 'abandoned_checkout', 'quote_unanswered', 'repeat_contact', 'channel_hopping',
+             'friction_spike', 'sentiment_drop', 'detractor', 'issue_overdue', 'stage_entered', 'consent_withdrawn',
+             'profile_merged'],
+            ['remind, or ask what stopped them', 'help them finish', 'answer the quote', 'call, and solve it once',
+             'take the case over', 'ask what went wrong', 'ask what went wrong', 'call back within two days',
+             'answer today', 'greet them there', 'stop sending', 'look at both histories'],
+            'look at the journey') AS advice
+    FROM signals_open WHERE {where} ORDER BY occurred_at DESC, signal_id LIMIT 40""",
     (
         Column("occurred_at", "since", "ago"),
         Column("kind", "signal", link="/signals?kind={kind}"),
         Column("profile_id", "person", "profile", "/person?id={profile_id}"),
+        Column("advice", "what to do"),
         Column("rule", "why"),
     ),
     ("signals",),
     "signals",
+    row="signal_id",
+    span2=True,
+    empty="No signal holds in this time range.",
 )
 
-PAGE: Final = Page("overview", "Overview", (TOTALS, STAGES, SIGNALS, SWITCHES))
+PAGE: Final = Page(
+    "overview",
+    "Overview",
+    (
+        TOTALS,
+        PEOPLE,
+        SIGNALS,
+        behaviour.FUNNEL,
+        behaviour.PATHS,
+        behaviour.MATRIX,
+        behaviour.SPOTS,
+        behaviour.OWNERS,
+        service.ISSUES,
+        behaviour.REVENUE,
+        service.NPS,
+        behaviour.MIX,
+    ),
+)

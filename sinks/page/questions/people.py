@@ -130,13 +130,14 @@ CHANGES: Final = Panel(
 SIGNALS: Final = Panel(
     "person-signals",
     "Signals and their causes",
-    "Every signal of this person, also those that were retracted, with the reason (journey_signals).",
+    "Every signal of this person, also those that were retracted, with the reason, and when it was answered (view"
+    " signal_lives).",
     """
     SELECT occurred_at, toString(kind) AS kind, lower(toString(status)) AS status,
-        lower(toString(reason)) AS reason, rule,
+        lower(toString(reason)) AS reason, rule, contacted_at, answered_at,
         arrayMap((name, value) -> concat(name, ': ', value), mapKeys(details), mapValues(details)) AS details
-    FROM journey_signals FINAL
-    WHERE tenant = %(tenant)s AND profile_id = %(id)s
+    FROM signal_lives(tenant = %(tenant)s, since = '1900-01-01', until = now64(3) + INTERVAL 1 DAY)
+    WHERE profile_id = %(id)s
     ORDER BY occurred_at DESC, signal_id LIMIT 60""",
     (
         Column("occurred_at", "since", "ago"),
@@ -144,11 +145,14 @@ SIGNALS: Final = Panel(
         Column("status", "status"),
         Column("reason", "because", empty=""),
         Column("rule", "rule"),
+        Column("contacted_at", "we reacted", "time"),
+        Column("answered_at", "answered", "time"),
         Column("details", "details", "chips"),
     ),
     ("signals",),
+    wide=True,
     empty="No signal was ever raised.",
     takes=("id",),
 )
 
-PERSON: Final = Page("person", "Person", (EVIDENCE, SIGNALS, CHANGES), filters=False)
+PERSON: Final = Page("person", "Person", (EVIDENCE, CHANGES, SIGNALS), filters=False)

@@ -6,25 +6,29 @@ from sinks.page.panels import Chart, Column, Page, Panel
 
 KINDS: Final = Panel(
     "signal-kinds",
-    "Rules and retractions",
-    "Signals by kind: raised in the time range, holding now, and taken back because later events contradicted them"
-    " (journey_signals).",
+    "Rules, retractions and answers",
+    "Signals by kind: raised in the time range, still standing, taken back; and of the standing ones how many we"
+    " followed by a contact and how many the person answered (view signal_rates).",
     """
-    SELECT toString(kind) AS kind, count() AS raised, countIf(status = 'RAISED') AS holding,
-        countIf(status = 'RETRACTED' AND reason = 'CONTRADICTED') AS contradicted,
-        contradicted / raised AS retraction_rate, max(occurred_at) AS newest
-    FROM journey_signals FINAL WHERE {where} GROUP BY kind ORDER BY raised DESC, kind""",
+    SELECT kind, signals, standing, retracted, retraction_rate, contacted, answered, answer_rate,
+        median_seconds_to_answer
+    FROM signal_rates({period}) ORDER BY signals DESC, kind""",
     (
         Column("kind", "signal", link="/signals?kind={kind}"),
-        Column("raised", "raised", "number"),
-        Column("holding", "hold now", "number"),
-        Column("contradicted", "contradicted", "number"),
-        Column("retraction_rate", "rate", "percent", hint="contradicted of raised"),
-        Column("newest", "newest", "ago"),
+        Column("signals", "raised", "number"),
+        Column("standing", "hold now", "number"),
+        Column("retracted", "taken back", "number"),
+        Column("retraction_rate", "rate", "percent", hint="taken back, of raised"),
+        Column("contacted", "we reacted", "number"),
+        Column("answered", "answered", "number"),
+        Column("answer_rate", "rate", "percent", hint="answered, of those that hold"),
+        Column("median_seconds_to_answer", "answered after, median", "span"),
     ),
     ("signals",),
-    "signals",
-    Chart("bar", {"label": "kind", "value": "holding"}, 320),
+    "range",
+    Chart("bar", {"label": "kind", "value": "standing"}, 320),
+    span2=True,
+    empty="No signal was raised in this time range.",
 )
 
 RATE: Final = Panel(

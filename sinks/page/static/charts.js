@@ -1,5 +1,5 @@
 // Charts, drawn from the table that stands below each of them: no number is computed here.
-import { local } from "./times.js";
+import { day, local } from "./times.js";
 
 let library = null;
 const drawn = new Map(); // element → chart
@@ -13,7 +13,10 @@ function rowsOf(element) {
   return [...table.tBodies[0].rows].map((row) => {
     const found = {};
     for (const cell of row.cells)
-      found[cell.dataset.c] = { value: cell.dataset.v, text: cell.textContent.trim(), href: cell.querySelector("a")?.getAttribute("href") };
+      found[cell.dataset.c] = {
+        value: cell.dataset.v, text: cell.textContent.trim(), href: cell.querySelector("a")?.getAttribute("href"),
+        day: cell.querySelector("time:not([data-ago])") ? day(new Date(Number(cell.dataset.v))) : "",
+      };
     return found;
   });
 }
@@ -43,7 +46,7 @@ function paint(echarts, element) {
   }
   const rows = rowsOf(element);
   const roles = JSON.parse(element.dataset.roles);
-  const narrow = element.clientWidth < 460;
+  const narrow = element.clientWidth < 340;
   const option = kinds[element.dataset.chart](rows, roles, { narrow, element });
   // richText tooltips are painted, not put into the page as HTML: nothing in a name can become markup
   chart.setOption({ ...common(), ...option }, { notMerge: element.dataset.chart !== "timeline" || !element.dataset.painted });
@@ -101,12 +104,12 @@ const kinds = {
   stacked(rows, { x, series, value }, { narrow }) {
     const columns = unique(rows.map((row) => row[x].value));
     const names = unique(rows.map((row) => row[series].text));
-    const texts = new Map(rows.map((row) => [row[x].value, row[x].text]));
+    const texts = new Map(rows.map((row) => [row[x].value, row[x].day || row[x].text]));
     const known = new Map(rows.map((row) => [`${row[x].value}/${row[series].text}`, row]));
     return {
       legend: { type: "scroll", top: 0, textStyle: { color: quiet() }, pageTextStyle: { color: quiet() } },
       grid: { left: 6, right: 12, top: 34, bottom: 4, containLabel: true },
-      xAxis: axis({ type: "category", data: columns, axisLabel: label({ formatter: (each) => cut(texts.get(each) || each, narrow ? 10 : 16) }) }),
+      xAxis: axis({ type: "category", data: columns, axisLabel: label({ rotate: columns.length > 4 && !rows[0][x].day ? 28 : 0, interval: rows[0][x].day ? "auto" : 0, formatter: (each) => cut(texts.get(each) || each, narrow ? 10 : 16) }) }),
       yAxis: axis({ type: "value" }),
       tooltip: tip({ trigger: "item", formatter: ({ data, seriesName }) => `${texts.get(data.x)}\n${seriesName}: ${data.said}` }),
       series: names.map((name, at) => ({ name, type: "bar", stack: "all", barMaxWidth: 34, itemStyle: { decal: decal(at) },
@@ -140,7 +143,7 @@ const kinds = {
     };
   },
 
-  heatmap(rows, { x, y, value }, { narrow }) {
+  heatmap(rows, { x, y, value }, { narrow, element }) {
     const columns = unique(rows.map((row) => row[x].text));
     const lanes = unique(rows.map((row) => row[y].text));
     const most = Math.max(0.001, ...rows.map((row) => number(row[value]) || 0));
@@ -151,8 +154,8 @@ const kinds = {
       visualMap: { min: 0, max: most, calculable: false, orient: "horizontal", left: "center", bottom: 0, itemHeight: 110, itemWidth: 10, text: [`${most >= 10 ? Math.round(most).toLocaleString() : most.toFixed(1)}`, "0"], textStyle: { color: quiet() }, inRange: { color: [token("--heat-0"), token("--heat-1"), token("--heat-2")] } },
       tooltip: tip({ formatter: ({ data }) => `${data.row} · ${data.column}\n${data.said}` }),
       series: [{ type: "heatmap", itemStyle: { borderColor: token("--surface"), borderWidth: 2, borderRadius: 3 },
-        label: { show: !narrow || columns.length < 6, color: token("--text"), fontSize: 10, formatter: ({ data }) => data.said, textBorderColor: token("--surface"), textBorderWidth: 2 },
-        data: rows.map((row) => ({ value: [columns.indexOf(row[x].text), lanes.indexOf(row[y].text), number(row[value])], row: row[y].text, column: row[x].text, said: row[value].text, href: row[value].href || row[x].href })) }],
+        label: { show: element.clientWidth / (columns.length + 3) > 42, fontSize: 10, formatter: ({ data }) => data.said },
+        data: rows.map((row) => ({ label: { color: token((number(row[value]) || 0) > 0.6 * most ? "--surface" : "--text") }, value: [columns.indexOf(row[x].text), lanes.indexOf(row[y].text), number(row[value])], row: row[y].text, column: row[x].text, said: row[value].text, href: row[value].href || row[x].href })) }],
     };
   },
 
@@ -168,7 +171,7 @@ const kinds = {
       series: [{ type: "sankey", left: 4, right: narrow ? 76 : 120, top: 8, bottom: 8, nodeWidth: 12, nodeGap: 7, draggable: false, emphasis: { focus: "adjacency" },
         label: { color: token("--text"), fontSize: 11, formatter: ({ name }) => cut(name.split("\u0000")[1], narrow ? 11 : 18), textBorderColor: token("--surface"), textBorderWidth: 2 },
         lineStyle: { color: "source", opacity: 0.28, curveness: 0.5 },
-        data: names.map((each) => ({ name: each, itemStyle: { color: /^(left|exit|end|drop)/i.test(each.split("\u0000")[1]) ? token("--line-strong") : colours[kindsOf.indexOf(each.split("\u0000")[1]) % colours.length] } })),
+        data: names.map((each) => ({ name: each, itemStyle: { color: /^\((end|start|other)\)$/.test(each.split("\u0000")[1]) ? token("--line-strong") : colours[kindsOf.indexOf(each.split("\u0000")[1]) % colours.length] } })),
         links: rows.map((row) => ({ source: node(row, from, 0), target: node(row, to, 1), value: number(row[value]), said: row[value].text })) }],
     };
   },

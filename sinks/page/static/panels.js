@@ -60,7 +60,7 @@ class Panel {
   put(text) {
     this.element.removeAttribute("data-waiting");
     if (text === this.text) return;
-    const first = this.text.includes("skeleton");
+    const first = this.text.includes("skeleton") || !this.text.trim();
     this.text = text;
     const parsed = new DOMParser().parseFromString(text, "text/html").body;
     const before = new Map([...this.body.querySelectorAll("[data-k]")].map((each) => [each.dataset.k, each.dataset.v]));
@@ -127,7 +127,7 @@ export function start() {
   for (const panel of panels) {
     watch.observe(panel.element);
     show(panel.element);
-    if (panel.text.includes("skeleton")) panel.load();
+    if (panel.text.includes("skeleton") || !panel.text.trim()) panel.load();
     else draw(panel.body);
   }
   document.addEventListener("visibilitychange", () => {

@@ -2,6 +2,13 @@
 const format = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
 const withYear = new Intl.DateTimeFormat(undefined, { year: "numeric", day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
 
+const days = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", year: "2-digit" });
+
+/** The date alone: for axes. */
+export function day(moment) {
+  return days.format(moment);
+}
+
 export function local(moment) {
   return (moment.getFullYear() === new Date().getFullYear() ? format : withYear).format(moment);
 }

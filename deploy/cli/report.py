@@ -10,7 +10,7 @@ import typer
 from deploy.cli.context import Context
 from deploy.cli.output import console, print_rows, print_table, remark, say
 from deploy.cli.query import print_csv
-from deploy.reports.figures import figure
+from deploy.reports.figures import figure, title
 from deploy.reports.page import page
 from deploy.reports.parameters import option_of, values_of
 from deploy.reports.picture import picture
@@ -55,9 +55,9 @@ def run(report: Report, typed: dict[str, Any], *, as_json: bool, as_csv: bool, h
     if not records:
         remark(_empty(question))
         return
+    say("\n".join((report.title, "", *picture(report.drawing, records, console.width), "")))
     cells = [[figure(name, record[name]) for name in shown] for record in records]
-    print_table(shown, cells, title=report.title)
-    say("\n".join(("", *picture(report.drawing, records, console.width))))
+    print_table([title(name) for name in shown], cells)
 
 
 def _empty(question: Question) -> str:

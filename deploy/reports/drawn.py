@@ -6,7 +6,7 @@ from itertools import groupby
 from typing import Any, Final
 
 from deploy.reports.figures import figure, per_cent
-from deploy.reports.picture import label_of
+from deploy.reports.picture import NAMELESS, label_of
 from deploy.reports.report import Drawing
 from deploy.reports.sankey import sankey
 from deploy.reports.svg import COLOURS, WIDTH, box, image, short, text
@@ -26,7 +26,7 @@ def drawn(drawing: Drawing, rows: Sequence[Row]) -> str:
     figures = []
     for names, part in groupby(rows, key=lambda row: tuple(row[name] for name in drawing.parts)):
         heading = ", ".join(
-            f"{name}: {value or '(none)'}" for name, value in zip(drawing.parts, names, strict=True)
+            f"{name}: {value or NAMELESS}" for name, value in zip(drawing.parts, names, strict=True)
         )
         figures.append(
             (f"<h2>{escape(heading)}</h2>" if names else "") + f"<figure>{draw(drawing, list(part))}</figure>"
@@ -69,14 +69,14 @@ def _heat(drawing: Drawing, rows: list[Row]) -> str:
         text(
             left + (n + 0.5) * wide,
             16,
-            short(str(figure(across, name)) or "(none)", int(wide / 7)),
+            short(str(figure(across, name)) or NAMELESS, int(wide / 7)),
             "middle",
             "soft",
         )
         for n, name in enumerate(columns)
     ]
     parts += [
-        text(left - 10, n * ROW + 42, short(str(figure(down, name)) or "(none)", 26), "end")
+        text(left - 10, n * ROW + 42, short(str(figure(down, name)) or NAMELESS, 26), "end")
         for n, name in enumerate(lines)
     ]
     for row in rows:
@@ -106,8 +106,8 @@ def _stack(drawing: Drawing, rows: list[Row]) -> str:
     most = max(sums.values()) or 1.0
     parts, x = [], 0.0
     for name in order[:COLOURS]:
-        parts += [box(x, 4, 12, 12, colour[name], name), text(x + 17, 15, short(name or "(none)", 16))]
-        x += 30 + 7.5 * min(len(name or "(none)"), 16)
+        parts += [box(x, 4, 12, 12, colour[name], name), text(x + 17, 15, short(name or NAMELESS, 16))]
+        x += 30 + 7.5 * min(len(name or NAMELESS), 16)
     for number, label in enumerate(labels):
         y, x = 28 + number * ROW, 170.0
         parts.append(text(160, y + 18, str(figure(at, label)), "end"))

@@ -1,5 +1,6 @@
 """Numbers as a person reads them: grouped digits, per cent, durations."""
 
+from datetime import datetime, time
 from math import isfinite
 from typing import Any, Final
 
@@ -12,6 +13,8 @@ _UNITS: Final = ((86_400, "d"), (3_600, "h"), (60, "min"))
 
 def figure(column: str, value: Any) -> Any:
     """A cell for a table: durations for columns in seconds, per cent for shares, numbers with grouped digits."""
+    if isinstance(value, datetime):
+        return moment(value)
     if value is None or isinstance(value, (bool, str)):
         return value
     if column.endswith(SECONDS):
@@ -19,6 +22,20 @@ def figure(column: str, value: Any) -> Any:
     if column.endswith(("share", "_rate")):
         return per_cent(value)
     return grouped(value) if isinstance(value, (int, float)) else value
+
+
+def title(column: str) -> str:
+    """A column's name over a table: median_seconds is `median`, reached_share `reached share`."""
+    return column.removesuffix(SECONDS).replace("_", " ")
+
+
+def moment(at: datetime) -> str:
+    """A time without what is zero: 2026-01-31, 2026-01-31 12:00, 2026-01-31 12:00:00.250."""
+    if at.time() == time():
+        return f"{at:%Y-%m-%d}"
+    if at.second or at.microsecond:
+        return f"{at:%Y-%m-%d %H:%M:%S.%f}"[:-3].removesuffix(".000")
+    return f"{at:%Y-%m-%d %H:%M}"
 
 
 def grouped(value: float) -> str:
@@ -36,10 +53,10 @@ def per_cent(value: float | None) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """Seconds in the largest unit that they fill: 1.5 d, 2.0 h, 12 min, 45 s, 0.250 s."""
+    """Seconds in the largest unit that they fill: 1.5 d, 2.0 h, 12.0 min, 45 s, 0.250 s."""
     if seconds is None or not isfinite(seconds):
         return NONE
     for size, unit in _UNITS:
         if abs(seconds) >= size:
-            return f"{seconds / size:,.{0 if unit == 'min' else 1}f} {unit}"
+            return f"{seconds / size:,.1f} {unit}"
     return f"{seconds:.0f} s" if float(seconds).is_integer() else f"{seconds:.3f} s"

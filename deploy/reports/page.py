@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from deploy.reports.drawn import drawn
-from deploy.reports.figures import figure
+from deploy.reports.figures import figure, title
 from deploy.reports.parameters import option_of
 from deploy.reports.report import Report
 from sinks.clickhouse.read.questions import Question
@@ -33,7 +33,7 @@ def page(
         for item in question.parameters
         if values[item.name] not in ("", [])
     )
-    title, view = escape(report.title), escape(question.name)
+    heading, view = escape(report.title), escape(question.name)
     picture = drawn(report.drawing, rows) if rows else '<p class="soft">There are no rows.</p>'
     return f"""<!doctype html>
 <html lang="en">
@@ -41,12 +41,12 @@ def page(
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<title>{title}</title>
+<title>{heading}</title>
 <style>{_STYLE}</style>
 </head>
 <body>
 <main>
-<h1>{title}</h1>
+<h1>{heading}</h1>
 <p>{escape(question.meaning)}</p>
 <dl>{asked}</dl>
 {picture}
@@ -61,7 +61,7 @@ def page(
 
 def _table(columns: Sequence[str], rows: Sequence[Row]) -> str:
     numeric = {name for name in columns if any(isinstance(row[name], (int, float)) for row in rows)}
-    head = "".join(f'<th scope="col"{_class(name in numeric)}>{escape(name)}</th>' for name in columns)
+    head = "".join(f'<th scope="col"{_class(name in numeric)}>{escape(title(name))}</th>' for name in columns)
     body = "".join(
         "<tr>"
         + "".join(f"<td{_class(name in numeric)}>{_cell(name, row[name])}</td>" for name in columns)

@@ -16,6 +16,7 @@ EIGHTHS: Final = ("", "▏", "▎", "▍", "▌", "▋", "▊", "▉")
 SHADES: Final = " ░▒▓█"
 #: Fills of a stacked bar, most frequent series first; the series after the last share its fill.
 FILLS: Final = "█▓▒░#=+-·"
+NAMELESS: Final = "(none)"  #: an empty name
 LABEL: Final = 36  #: characters of a label at most
 NARROWEST: Final = 10  #: characters of a bar at least
 SERIES: Final = len(FILLS)
@@ -33,7 +34,10 @@ def picture(drawing: Drawing, rows: Sequence[Row], width: int) -> list[str]:
 def label_of(drawing: Drawing, row: Row) -> str:
     """What names a row in a picture: its label columns, joined."""
     joint = " → " if drawing.kind == "flow" else " · "
-    return joint.join(str(figure(name, row[name])) or "(none)" for name in drawing.label)
+    names = [str(figure(name, row[name])) for name in drawing.label]
+    if drawing.kind == "bars":
+        names = [name for name in names if name]
+    return joint.join(name or NAMELESS for name in names) or NAMELESS
 
 
 def _parted(drawing: Drawing, rows: Sequence[Row], width: int, draw: Any) -> list[str]:
@@ -41,7 +45,7 @@ def _parted(drawing: Drawing, rows: Sequence[Row], width: int, draw: Any) -> lis
     for names, part in groupby(rows, key=lambda row: tuple(row[name] for name in drawing.parts)):
         if names:
             title = ", ".join(
-                f"{name}: {value or '(none)'}" for name, value in zip(drawing.parts, names, strict=True)
+                f"{name}: {value or NAMELESS}" for name, value in zip(drawing.parts, names, strict=True)
             )
             lines += ["", title] if lines else [title]
         lines += draw(drawing, list(part), width)
@@ -64,8 +68,8 @@ def _heat(drawing: Drawing, rows: Sequence[Row], width: int) -> Iterator[str]:
     columns = list(dict.fromkeys(row[across] for row in rows))
     cells = {(row[down], row[across]): row for row in rows}
     most = max((_size(row, drawing) for row in rows), default=0.0)
-    names = [str(figure(across, name)) or "(none)" for name in columns]
-    lines = {name: str(figure(down, name)) or "(none)" for name in dict.fromkeys(row[down] for row in rows)}
+    names = [str(figure(across, name)) or NAMELESS for name in columns]
+    lines = {name: str(figure(down, name)) or NAMELESS for name in dict.fromkeys(row[down] for row in rows)}
     room = min(max(map(cell_len, lines.values()), default=0), LABEL)
     wide = (
         min(max(9, *map(cell_len, names)), max(9, (width - room) // max(len(columns), 1) - 1))
@@ -96,7 +100,7 @@ def _stack(drawing: Drawing, rows: Sequence[Row], width: int) -> Iterator[str]:
         totals[str(row[series])] = totals.get(str(row[series]), 0.0) + _size(row, drawing)
     order = sorted(totals, key=lambda name: (-totals[name], name))
     fill = {name: FILLS[min(number, SERIES - 1)] for number, name in enumerate(order)}
-    yield "  ".join(f"{fill[name]} {name or '(none)'}" for name in order)
+    yield "  ".join(f"{fill[name]} {name or NAMELESS}" for name in order)
     labels = list(dict.fromkeys(row[at] for row in rows))
     room = max((cell_len(str(figure(at, label))) for label in labels), default=0)
     longest = max(width - room - 14, NARROWEST)

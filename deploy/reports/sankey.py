@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from deploy.reports.figures import figure
+from deploy.reports.picture import NAMELESS
 from deploy.reports.report import Drawing
 from deploy.reports.svg import WIDTH, band, box, image, short, text
 
@@ -35,7 +36,7 @@ def sankey(drawing: Drawing, rows: Sequence[Row]) -> str:
     places = _places(layers, weights, scale, step)
     parts = _bands(drawing, flows, places, scale)
     for (layer, name), (x, y) in places.items():
-        tip = f"{name or '(none)'}: {figure(drawing.value, weights[layer, name])}"
+        tip = f"{name or NAMELESS}: {figure(drawing.value, weights[layer, name])}"
         parts.append(box(x, y, _NODE, max(weights[layer, name] * scale, 1.0), layer, tip))
         parts.append(text(x + _NODE + 4, y + max(weights[layer, name] * scale / 2, 1.0) + 4, short(tip, 26)))
     return image(height + 8, parts, f"flow of {drawing.value} from {drawing.label[0]} to {drawing.label[1]}")
@@ -88,6 +89,6 @@ def _bands(
         end = places[target][0], coming[target] + thick / 2
         leaving[source] += thick
         coming[target] += thick
-        names = f"{source[1] or '(none)'} → {target[1] or '(none)'}"
+        names = f"{source[1] or NAMELESS} → {target[1] or NAMELESS}"
         parts.append(band(start, end, thick, source[0], f"{names}: {figure(drawing.value, weight)}"))
     return parts

@@ -52,7 +52,9 @@ def judge(trial: Trial) -> Verdict:
         for t, s, e, p in query("SELECT tenant, source, event_id, profile_id FROM touchpoints_current")
     }
     live_states = {(t, p): h for t, p, h in query("SELECT tenant, profile_id, state_hash FROM journeys")}
-    ((final, distinct),) = query("SELECT count(), uniqExact(tenant, source, event_id) FROM raw_touchpoints FINAL")
+    ((final, distinct),) = query(
+        "SELECT count(), uniqExact(tenant, source, event_id) FROM raw_touchpoints FINAL"
+    )
     ((shown,),) = query("SELECT count() FROM touchpoints_current")
     ((letters,),) = query("SELECT count() FROM dead_letters FINAL WHERE component = 'stitch'")
     backlogs = trial.live.backlogs() or {}

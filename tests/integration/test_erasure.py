@@ -153,9 +153,9 @@ def test_erased_rows_are_hidden_at_once_then_deleted_and_no_old_record_brings_th
 
     eraser.carry_out(request)
     assert store.query(seen) == [("another's", "p2"), ("mine later", "own")]
-    assert store.query("SELECT event_id FROM raw_touchpoints FINAL WHERE has(identifiers, ('cookie', 'x'))") == [
-        ("mine later",)
-    ]
+    assert store.query(
+        "SELECT event_id FROM raw_touchpoints FINAL WHERE has(identifiers, ('cookie', 'x'))"
+    ) == [("mine later",)]
     assert store.query("SELECT signal_id FROM raw_journey_signals") == [("s2",)]
     (receipt,) = receipt_of(store.where, "default", "r1")
     found = {

@@ -14,7 +14,10 @@ def test_a_batch_becomes_one_insert_a_table_and_the_rejected_stay_apart() -> Non
 
     inserts, rejected = prepare(batch)
 
-    assert {(insert.table, insert.rows) for insert in inserts} == {("raw_touchpoints", 2), ("raw_journey_states", 1)}
+    assert {(insert.table, insert.rows) for insert in inserts} == {
+        ("raw_touchpoints", 2),
+        ("raw_journey_states", 1),
+    }
     assert inserts[0].columns["event_id"] == ["e1", "e2"]
     assert [one.record.offset for one in rejected] == [9]
 

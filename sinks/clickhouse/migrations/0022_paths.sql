@@ -1,0 +1,71 @@
+-- Paths. Transitions are counted first; what is rare is put together afterwards, over a few hundred rows.
+
+CREATE OR REPLACE VIEW paths AS
+WITH
+    {anchor:String} AS anchor,
+    {direction:String} = 'before' AS backwards,
+    if(backwards, '(start)', '(end)') AS border,
+    {steps:UInt64} AS steps,
+    (SELECT groupArray(name) FROM catalogue_types FINAL WHERE is_deleted = 0 AND direction != 'inbound') AS not_inbound
+SELECT
+    if(backwards, -1 - toInt64(place), toInt64(place)) AS depth,
+    if(backwards, further, nearer) AS from_type,
+    if(backwards, nearer, further) AS to_type,
+    sum(times) AS reached,
+    reached / max(whole) AS reached_share
+FROM (
+    SELECT
+        place,
+        if(nearer_rank <= {top:UInt64}, one, '(other)') AS nearer,
+        if(other = border OR further_rank <= {top:UInt64}, other, '(other)') AS further,
+        times,
+        whole
+    FROM (
+        SELECT
+            *,
+            dense_rank() OVER (PARTITION BY place ORDER BY one_times DESC, one) AS nearer_rank,
+            dense_rank() OVER (PARTITION BY place, other = border ORDER BY other_times DESC, other) AS further_rank,
+            sumIf(times, place = 0) OVER () AS whole
+        FROM (
+            SELECT
+                pair.1 AS place, pair.2 AS one, pair.3 AS other, count() AS times,
+                sum(times) OVER (PARTITION BY place, one) AS one_times,
+                sum(times) OVER (PARTITION BY place, other) AS other_times
+            FROM (
+                SELECT
+                    arraySlice(if(length(along) <= steps, arrayPushBack(along, border), along), 1, steps + 1) AS walked,
+                    arrayJoin(arrayZip(
+                        range(length(walked) - 1), arrayPopBack(walked), arrayPopFront(walked)
+                    )) AS pair
+                FROM (
+                    SELECT
+                        arrayCompact(if(backwards, arrayReverse(types), types)) AS way,
+                        if(anchor = '', way, arraySlice(way, indexOf(way, anchor))) AS along
+                    FROM (
+                        SELECT arrayMap(step -> step.3, arraySort(groupArray((
+                            toUnixTimestamp64Milli(occurred_at), toString(channel), toString(type)
+                        )))) AS types
+                        FROM touchpoints_current
+                        WHERE {per:String} = 'person' AND tenant = {tenant:String}
+                            AND occurred_at >= {since:DateTime64(3, 'UTC')} AND occurred_at < {until:DateTime64(3, 'UTC')}
+                            AND NOT has(not_inbound, toString(type))
+                        GROUP BY profile_id
+                        UNION ALL
+                        SELECT types
+                        FROM sessions
+                        WHERE tenant = if({per:String} = 'session', {tenant:String}, '')
+                            AND started_at >= {since:DateTime64(3, 'UTC')} AND started_at < {until:DateTime64(3, 'UTC')}
+                    )
+                    WHERE (anchor = '' OR has(types, anchor))
+                        AND NOT throwIf({direction:String} NOT IN ('after', 'before'), 'direction is after or before')
+                        AND NOT throwIf({per:String} NOT IN ('person', 'session'), 'per is person or session')
+                        AND NOT throwIf(steps NOT BETWEEN 1 AND 20, 'steps is 1 to 20')
+                )
+            )
+            GROUP BY place, one, other
+        )
+    )
+)
+GROUP BY depth, from_type, to_type
+ORDER BY if(backwards, -depth, depth), reached DESC, from_type, to_type
+COMMENT 'Which type of inbound touchpoint follows which: rows of a Sankey diagram. reached: sessions (or people) that went from from_type to to_type; depth: how many steps from_type is from the beginning, or from the first anchor; negative before it (from the last anchor). Repeats in a row count once. (end) and (start): nothing more came, or nothing was before. Types that are not among the top of their depth are (other).\ndirection: after or before the anchor, or the beginning and the end. per: session (those that began in the period), or person (their touchpoints of the period). steps: how far, 1 to 20.\nParameters: tenant String = default, since DateTime64 = 30d, until DateTime64 = now, anchor String = '''', direction String = after, steps UInt64 = 4, per String = session, top UInt64 = 6\nExample: SELECT * FROM paths(tenant = ''default'', since = now64(3) - INTERVAL 30 DAY, until = now64(3), anchor = ''add_to_cart'', direction = ''after'', steps = 4, per = ''session'', top = 6)';

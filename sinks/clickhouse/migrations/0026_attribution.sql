@@ -1,0 +1,237 @@
+-- Attribution: paths of touches to conversions, and the credit that each model gives to touches.
+
+-- A path is what a person touched since the conversion before. Rare values are put together before any model sees them.
+CREATE OR REPLACE VIEW conversion_paths AS
+WITH
+    {by:String} AS dimension,
+    (SELECT groupArray(name) FROM catalogue_types FINAL WHERE is_deleted = 0 AND effect = 'order_placed') AS ordering,
+    (
+        SELECT groupArray(name) FROM catalogue_types FINAL
+        WHERE is_deleted = 0 AND component = 'marketing' AND direction != 'internal'
+    ) AS marketing,
+    if(empty({goals:Array(String)}), ordering, {goals:Array(String)}) AS converting,
+    if(empty({touch_types:Array(String)}), marketing, {touch_types:Array(String)}) AS touching,
+    toInt64(least({within_seconds:UInt64}, 10000000000)) * 1000 AS within,
+    toUnixTimestamp64Milli({since:DateTime64(3, 'UTC')}) AS since_ms,
+    toInt64(-9007199254740992) AS never,
+    (
+        SELECT groupArray(value) FROM (
+            SELECT
+                multiIf(dimension = 'channel', toString(channel), dimension = 'source', toString(source), toString(campaign))
+                    AS value
+            FROM touchpoints_current
+            WHERE tenant = {tenant:String} AND has(touching, toString(type))
+                AND toUnixTimestamp64Milli(occurred_at) >= since_ms - within AND occurred_at < {until:DateTime64(3, 'UTC')}
+            GROUP BY value
+            HAVING value != ''
+            ORDER BY count() DESC, value
+            LIMIT {top:UInt64}
+        )
+    ) AS frequent
+SELECT
+    profile_id,
+    converted,
+    if(converted, fromUnixTimestamp64Milli(end_ms, 'UTC'), NULL) AS converted_at,
+    goal.2 AS goal_type,
+    goal.3 AS order_id,
+    goal.4 AS amount_minor,
+    goal.5 AS currency,
+    if(empty(own), ['(nothing)'], arrayMap(touch -> touch.2, own)) AS touches,
+    if(empty(own), [0.], arrayMap(touch -> (if(converted, end_ms, own[-1].1) - touch.1) / 1000, own)) AS ages_seconds
+FROM (
+    SELECT
+        profile_id,
+        arrayJoin(arrayPushBack(goals, (toInt64(9007199254740992), '', '', toInt64(0), ''))) AS goal,
+        goal.1 AS end_ms,
+        goal.2 != '' AS converted,
+        arrayMax(arrayPushFront(arrayFilter(at -> at < end_ms, arrayMap(other -> other.1, goals)), never)) AS begin_ms,
+        arrayFilter(
+            touch -> touch.1 > begin_ms AND touch.1 <= end_ms
+                AND if(converted, end_ms - touch.1 <= within, touch.1 >= since_ms),
+            touches
+        ) AS own
+    FROM (
+        SELECT
+            profile_id,
+            arraySort(groupArrayIf((ms, value), is_touch)) AS touches,
+            arraySort(groupArrayIf((ms, type, order_id, amount, currency), is_goal)) AS stated,
+            -- several touchpoints may tell of one order: the first counts, with the first amount that is stated
+            arrayMap(
+                told -> if(
+                    told.3 = '' OR told.5 != '', told,
+                    (
+                        told.1, told.2, told.3,
+                        arrayFirst(other -> other.3 = told.3 AND other.5 != '', stated).4,
+                        arrayFirst(other -> other.3 = told.3 AND other.5 != '', stated).5
+                    )
+                ),
+                arrayFilter(
+                    (told, place) -> told.3 = '' OR place = arrayFirstIndex(other -> other.3 = told.3, stated),
+                    stated, arrayEnumerate(stated)
+                )
+            ) AS goals
+        FROM (
+            SELECT
+                profile_id, toUnixTimestamp64Milli(occurred_at) AS ms, toString(type) AS type, order_id,
+                toInt64(ifNull(amount_minor, 0)) AS amount, if(amount_minor IS NULL, '', toString(currency)) AS currency,
+                has(touching, type) AS is_touch, has(converting, type) AS is_goal,
+                multiIf(dimension = 'channel', toString(channel), dimension = 'source', toString(source), toString(campaign))
+                    AS named,
+                multiIf(named = '', '(none)', has(frequent, named), named, '(other)') AS value
+            FROM touchpoints_current
+            WHERE tenant = {tenant:String} AND occurred_at < {until:DateTime64(3, 'UTC')} AND (is_touch OR is_goal)
+                AND toUnixTimestamp64Milli(occurred_at) >= since_ms - within
+                AND NOT throwIf(dimension NOT IN ('channel', 'source', 'campaign'), 'by is channel, source or campaign')
+            UNION ALL
+            SELECT
+                profile_id, toUnixTimestamp64Milli(started_at) AS ms, '' AS type, '' AS order_id, toInt64(0) AS amount,
+                '' AS currency, 1 AS is_touch, 0 AS is_goal, '' AS named, '(direct)' AS value
+            FROM sessions
+            WHERE tenant = {tenant:String} AND started_at < {until:DateTime64(3, 'UTC')}
+                AND toUnixTimestamp64Milli(started_at) >= since_ms - within AND NOT hasAny(types, touching)
+        )
+        GROUP BY profile_id
+    )
+)
+WHERE if(converted, end_ms >= since_ms, notEmpty(own))
+ORDER BY profile_id, end_ms, goal
+COMMENT 'What people touched before they converted: a row for each conversion of the period, and one for what a person touched after their last one (converted = 0). Touches are marketing touchpoints in order of time, those of a session or a message that we sent; a session without one is the touch (direct). They lie within within_seconds before the conversion and after the one before it. touches: their values of by; (none) has no such value, (other) is not among the top, (nothing) stands alone where there was no touch. ages_seconds: from each touch to the conversion, or to the last touch.\nSeveral touchpoints of one order_id are one conversion, with the first amount that one states, in minor units. goals: types of touchpoints; empty: those with the effect order_placed. touch_types: empty for the catalogue''s marketing types. by: channel, source or campaign.\nParameters: tenant String = default, since DateTime64 = 30d, until DateTime64 = now, goals Array(String) = [], touch_types Array(String) = [], within_seconds UInt64 = 30d, by String = channel, top UInt64 = 10\nExample: SELECT * FROM conversion_paths(tenant = ''default'', since = now64(3) - INTERVAL 30 DAY, until = now64(3), goals = [''order_placed''], touch_types = [], within_seconds = 2592000, by = ''channel'', top = 10) LIMIT 5';
+
+-- Markov: a chain of order 1 over the touches, with a start, a conversion and a loss. The inverse of I - Q, by Gauss and
+-- Jordan, holds the expected visits. It needs no pivoting, because the rows of I - Q are diagonally dominant.
+-- Who removes a touch loses the conversions that pass through it: the chance to reach it, times that to convert from there.
+-- Shapley: the worth of a set of touches is the conversions whose path has no other touch. This game is a sum of unanimity
+-- games, one a path, so each conversion is divided equally among the different touches of its path: exact, without sampling.
+CREATE OR REPLACE VIEW attribution AS
+WITH
+    {models:Array(String)} AS asked,
+    ['first', 'last', 'last_non_direct', 'linear', 'position', 'time_decay', 'shapley', 'markov'] AS known,
+    toFloat64({half_life_seconds:UInt64}) AS half_life
+SELECT
+    model,
+    touch,
+    currency,
+    sum(credit) AS conversions,
+    sum(money) AS revenue_minor,
+    conversions / sum(conversions) OVER (PARTITION BY model, currency) AS conversions_share
+FROM (
+    SELECT
+        given.1 AS model, given.2 AS touch, currency, sum(given.3) AS credit, sum(given.3 * amount_minor) AS money
+    FROM (
+        SELECT
+            currency, amount_minor, length(touches) AS n,
+            arrayMap(age -> exp2((ages_seconds[-1] - age) / half_life), ages_seconds) AS halved,
+            arrayLastIndex(touch -> touch != '(direct)', touches) AS not_direct,
+            arrayJoin(arrayConcat(
+                [('first', touches[1], 1.), ('last', touches[-1], 1.)],
+                [('last_non_direct', touches[if(not_direct = 0, n, not_direct)], 1.)],
+                arrayMap(touch -> ('linear', touch, 1 / n), touches),
+                arrayMap(
+                    (touch, place) -> (
+                        'position', touch,
+                        multiIf(n = 1, 1., n = 2, 0.5, place IN (1, n), 0.4, 0.2 / (n - 2))
+                    ),
+                    touches, arrayEnumerate(touches)
+                ),
+                arrayMap((touch, weight) -> ('time_decay', touch, weight / arraySum(halved)), touches, halved),
+                arrayMap(touch -> ('shapley', touch, 1 / length(arrayDistinct(touches))), arrayDistinct(touches))
+            )) AS given
+        FROM conversion_paths(
+            tenant = {tenant:String}, since = {since:DateTime64(3, 'UTC')}, until = {until:DateTime64(3, 'UTC')},
+            goals = {goals:Array(String)}, touch_types = {touch_types:Array(String)},
+            within_seconds = {within_seconds:UInt64}, by = {by:String}, top = {top:UInt64}
+        )
+        WHERE converted
+            AND NOT throwIf(half_life = 0, 'half_life_seconds is above 0')
+            AND NOT throwIf(NOT hasAll(known, asked), 'models are first, last, last_non_direct, linear, position, time_decay, shapley and markov')
+    )
+    GROUP BY model, touch, currency
+    UNION ALL
+    SELECT
+        'markov' AS model, share.1 AS touch, total.1 AS currency, share.2 * total.2 AS credit, share.2 * total.3 AS money
+    FROM (
+        SELECT arrayJoin(totals) AS total, arrayJoin(arrayZip(names, shares)) AS share
+        FROM (
+            SELECT
+                arraySort(arrayDistinct(arrayFilter(name -> name != '', edges.1))) AS names,
+                arrayMap(name -> arraySum(arrayMap(edge -> if(edge.1 = name, edge.5, 0), edges)), names) AS leaving,
+                -- I - Q, with the unit matrix beside it
+                arrayMap(
+                    (name, out) -> arrayConcat(
+                        arrayMap(
+                            other -> (name = other) - arraySum(arrayMap(
+                                edge -> if(edge.1 = name AND edge.2 = other, edge.5, 0), edges
+                            )) / out,
+                            names
+                        ),
+                        arrayMap(other -> toFloat64(name = other), names)
+                    ),
+                    names, leaving
+                ) AS equations,
+                arrayFold(
+                    (rows, k) -> arrayMap(
+                        (row, i) -> if(
+                            i = k,
+                            arrayMap(x -> x / rows[k][k], row),
+                            arrayMap((x, pivot) -> x - row[k] / rows[k][k] * pivot, row, rows[k])
+                        ),
+                        rows, arrayEnumerate(rows)
+                    ),
+                    arrayEnumerate(names), equations
+                ) AS solved,
+                arrayMap(row -> arraySlice(row, length(names) + 1), solved) AS visits,
+                arrayMap(
+                    (name, out) -> arraySum(arrayMap(edge -> if(edge.1 = name AND edge.3 = 1, edge.5, 0), edges)) / out,
+                    names, leaving
+                ) AS converting,
+                arrayMap(row -> arraySum(arrayMap((x, y) -> x * y, row, converting)), visits) AS chances,
+                arrayMap(
+                    name -> arraySum(arrayMap(edge -> if(edge.1 = '' AND edge.2 = name, edge.5, 0), edges)), names
+                ) AS beginning,
+                arrayMap(
+                    (chance, k) -> chance / visits[k][k]
+                        * arraySum(arrayMap((count, row) -> count * row[k], beginning, visits)),
+                    chances, arrayEnumerate(names)
+                ) AS removals,
+                arrayMap(removal -> removal / arraySum(removals), removals) AS shares,
+                arrayMap(
+                    money -> (
+                        money,
+                        arraySum(arrayMap(edge -> if(edge.3 = 1 AND edge.4 = money, edge.5, 0), edges)),
+                        arraySum(arrayMap(edge -> if(edge.3 = 1 AND edge.4 = money, edge.6, 0), edges))
+                    ),
+                    arrayDistinct(arrayMap(edge -> edge.4, arrayFilter(edge -> edge.3 = 1, edges)))
+                ) AS totals
+            FROM (
+                SELECT groupArray((step.1, step.2, step.3, money, toFloat64(times), toFloat64(amount))) AS edges
+                FROM (
+                    -- from (empty: the start), to (empty: the end), 1: the end is a conversion, 2: it is a loss
+                    SELECT step, if(step.3 = 1, currency, '') AS money, count() AS times, sum(amount_minor) AS amount
+                    FROM (
+                        SELECT
+                            currency, amount_minor,
+                            arrayJoin(arrayZip(
+                                arrayPushFront(touches, ''),
+                                arrayPushBack(touches, ''),
+                                arrayPushBack(arrayMap(touch -> 0, touches), if(converted, 1, 2))
+                            )) AS step
+                        FROM conversion_paths(
+                            tenant = {tenant:String}, since = {since:DateTime64(3, 'UTC')},
+                            until = {until:DateTime64(3, 'UTC')}, goals = {goals:Array(String)},
+                            touch_types = {touch_types:Array(String)}, within_seconds = {within_seconds:UInt64},
+                            by = {by:String}, top = {top:UInt64}
+                        )
+                        WHERE (empty(asked) OR has(asked, 'markov'))
+                            AND NOT throwIf({top:UInt64} > 100, 'top is at most 100')
+                    )
+                    GROUP BY step, money
+                )
+            )
+            WHERE notEmpty(edges)
+        )
+    )
+)
+WHERE empty(asked) OR has(asked, model)
+GROUP BY model, touch, currency
+ORDER BY indexOf(known, model), currency, conversions DESC, touch
+COMMENT 'Which touches conversions are owed to, by model: the credit for conversions and for their revenue (minor units of currency). The credits of a model add up to all conversions and all revenue of conversion_paths.\nfirst, last: all to that touch; last_non_direct: to the last that is not (direct); linear: equal parts; position: 40% first, 40% last, 20% between; time_decay: halves with each half_life_seconds before the conversion; shapley: exact, equal parts for each different touch of a path; markov: removal effect in the chain of order 1, solved exactly; paths without conversion count in it. models: empty for all.\nParameters: tenant String = default, since DateTime64 = 30d, until DateTime64 = now, goals Array(String) = [], touch_types Array(String) = [], within_seconds UInt64 = 30d, by String = channel, top UInt64 = 10, models Array(String) = [], half_life_seconds UInt64 = 7d\nExample: SELECT * FROM attribution(tenant = ''default'', since = now64(3) - INTERVAL 30 DAY, until = now64(3), goals = [], touch_types = [], within_seconds = 2592000, by = ''channel'', top = 10, models = [''linear'', ''markov''], half_life_seconds = 604800)';

@@ -42,7 +42,8 @@ class Part:
     """The answer to a panel."""
 
     rows: list[Row]
-    at: int  #: when it was asked, UTC ms
+    at: int  #: when ClickHouse was asked, UTC ms
+    age_seconds: float  #: since then: what Kafka told of later may be missing
     next_seconds: float  #: until a newer answer can be had
 
 
@@ -58,14 +59,15 @@ class Reading:
     async def part(self, panel: Panel, tenant: str, query: Mapping[str, str]) -> Part:
         """A panel's rows, as narrowed by a request's query."""
         question = asked(panel, tenant, query)
-        at = _now()
 
-        async def produce() -> list[Row]:
+        async def produce() -> tuple[int, list[Row]]:
+            at = _now()
             sql, values = statement(panel, question, datetime.now(UTC))
-            return await self._asking.rows(sql, values)
+            return at, await self._asking.rows(sql, values)
 
         answer = await self._answers.get(question, produce)
-        return Part(answer.get(), at, self._answers.remaining(answer))
+        at, rows = answer.get()
+        return Part(rows, at, (_now() - at) / 1000, self._answers.remaining(answer))
 
     async def tenants(self) -> list[str]:
         """All tenants that have a journey."""

@@ -219,7 +219,8 @@ class PageServer:
         if panel is None or not _shown(panel, self._viewer(request)):
             raise web.HTTPNotFound
         part = await self._reading.part(panel, tenant, request.query)
-        return _part(self._body(request, panel, part), {"X-Touchline-Next": f"{part.next_seconds:.2f}"})
+        told = {"X-Touchline-Age": f"{part.age_seconds:.3f}", "X-Touchline-Next": f"{part.next_seconds:.3f}"}
+        return _part(self._body(request, panel, part), told)
 
     async def _find(self, request: web.Request) -> web.Response:
         """To the person whom an identifier names. It comes in the body: addresses are kept in histories and logs."""

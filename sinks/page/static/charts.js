@@ -184,7 +184,7 @@ const kinds = {
     const look = { united: ["solid", token("--c3")], refused: ["dashed", token("--bad")], contested: ["dotted", token("--warn")], withdrawn: ["dotted", quiet()] };
     return {
       tooltip: tip({ formatter: ({ data }) => data.said || data.name }),
-      series: [{ type: "graph", layout: "force", roam: true, force: { repulsion: narrow ? 260 : 900, edgeLength: narrow ? 70 : 130, gravity: 0.06, layoutAnimation: false }, scaleLimit: { min: 0.4, max: 4 },
+      series: [{ type: "graph", layout: "circular", left: "16%", right: "16%", top: 34, bottom: 34, roam: true, scaleLimit: { min: 0.4, max: 4 },
         label: { show: true, position: "bottom", color: token("--text"), fontSize: 11, formatter: ({ data }) => cut(data.name, narrow ? 16 : 28), textBorderColor: token("--surface"), textBorderWidth: 3 },
         edgeLabel: { show: false },
         data: [...nodes.values()].map((each) => ({ ...each, symbol: each.own ? "circle" : "emptyCircle", symbolSize: each.own ? 20 : 14, itemStyle: { color: each.own ? token("--c1") : token("--bad") } })),

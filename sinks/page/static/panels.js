@@ -32,9 +32,20 @@ class Panel {
     }
     // A person's panel asks at once: the server waits until ClickHouse has the state that was told of.
     const pause = this.profiles.size ? 0 : PAUSE;
+    this.changedAt = Date.now();
     if (!this.timer) this.timer = setTimeout(() => this.load(), Math.max(50, this.asked + pause - Date.now()));
+    this.settleIn(SETTLE);
+  }
+
+  settleIn(milliseconds) {
     clearTimeout(this.settle);
-    this.settle = setTimeout(() => this.load(), Math.max(SETTLE, this.next || 0));
+    this.settle = setTimeout(() => this.load(), milliseconds);
+  }
+
+  /** Look again later if the answer is older than the last change and the time that ClickHouse needs for it. */
+  settled(age, next) {
+    const missing = (this.changedAt || 0) + SETTLE - 100 - (Date.now() - age);
+    if (missing > 0) this.settleIn(Math.max(300, next + 50, missing - age));
   }
 
   async load() {
@@ -46,11 +57,11 @@ class Panel {
       const answer = await fetch(this.element.dataset.src, { headers: { "X-Touchline-Part": "1" } });
       const text = await answer.text();
       if (turn !== this.turn) return; // a later look was faster
-      this.next = 1000 * Number(answer.headers.get("X-Touchline-Next") || 0);
       if (!answer.ok) throw new Error(text.slice(0, 300));
       const moved = answer.headers.get("X-Touchline-Profile");
       this.put(text);
       this.well();
+      this.settled(1000 * Number(answer.headers.get("X-Touchline-Age") || 0), 1000 * Number(answer.headers.get("X-Touchline-Next") || 0));
       if (moved) this.element.dispatchEvent(new CustomEvent("moved", { bubbles: true, detail: moved }));
     } catch (error) {
       this.failed(error instanceof TypeError ? "The server of this page does not answer." : error.message);

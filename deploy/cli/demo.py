@@ -126,6 +126,7 @@ def _looks(stack: Stack, feed: Feed, observer: Observer, pause: float) -> Iterat
 
 def _conclude(stack: Stack) -> None:
     with _asking(stack.settings) as ask:
+        _await_reconciliation(stack, ask)
         totals = views.figures(ask)
         console.print(views.summary(ask))
     say(
@@ -133,6 +134,16 @@ def _conclude(stack: Stack) -> None:
         f" {totals.abandoned:,} of {totals.carts:,} carts abandoned, {totals.handoffs:,} times somebody had to go"
         f" from a digital channel to a human one, {totals.with_open_issue:,} people wait for an answer."
     )
+
+
+def _await_reconciliation(stack: Stack, ask: views.Ask) -> None:
+    """Wait until the loader has reconciled all that was loaded: some seconds."""
+    loaded, give_up = views.now(ask), time.monotonic() + PATIENCE_SECONDS
+    while not views.reconciled_since(ask, loaded):
+        stack.watch(_note)
+        if time.monotonic() > give_up:
+            raise TouchlineError(f"the loader does not reconcile: see {stack.logs}")
+        time.sleep(0.2)
 
 
 def _stay(stack: Stack) -> None:

@@ -2,11 +2,10 @@
 
 from collections.abc import Callable, Sequence
 from html import escape
-from itertools import groupby
 from typing import Any, Final
 
 from deploy.reports.figures import figure, per_cent
-from deploy.reports.picture import NAMELESS, label_of
+from deploy.reports.picture import NAMELESS, label_of, parted
 from deploy.reports.report import Drawing
 from deploy.reports.sankey import sankey
 from deploy.reports.svg import COLOURS, WIDTH, box, image, short, text
@@ -24,13 +23,9 @@ def drawn(drawing: Drawing, rows: Sequence[Row]) -> str:
         "bars": _bars, "flow": sankey, "heat": _heat, "stack": _stack,
     }[drawing.kind]  # fmt: skip
     figures = []
-    for names, part in groupby(rows, key=lambda row: tuple(row[name] for name in drawing.parts)):
-        heading = ", ".join(
-            f"{name}: {value or NAMELESS}" for name, value in zip(drawing.parts, names, strict=True)
-        )
-        figures.append(
-            (f"<h2>{escape(heading)}</h2>" if names else "") + f"<figure>{draw(drawing, list(part))}</figure>"
-        )
+    for heading, part in parted(drawing, rows):
+        above = f"<h2>{escape(heading)}</h2>" if heading else ""
+        figures.append(f"{above}<figure>{draw(drawing, part)}</figure>")
     return "\n".join(figures)
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from deploy.reports.drawn import drawn
-from deploy.reports.figures import figure, title
-from deploy.reports.parameters import option_of
+from deploy.reports.figures import duration, figure, moment, title
+from deploy.reports.parameters import SECONDS, option_of
 from deploy.reports.report import Report
-from sinks.clickhouse.read.questions import Question
+from sinks.clickhouse.read.questions import Parameter, Question
 
 Row = dict[str, Any]
 
@@ -29,7 +29,7 @@ def page(
 ) -> str:
     """The page of an answer. `made` is the time that it states; everything that comes from data is escaped."""
     asked = "".join(
-        f"<div><dt>{escape(option_of(item)[2:])}</dt> <dd>{escape(_typed(item.type, values[item.name]))}</dd></div>"
+        f"<div><dt>{escape(option_of(item)[2:])}</dt> <dd>{escape(_typed(item, values[item.name]))}</dd></div>"
         for item in question.parameters
         if values[item.name] not in ("", [])
     )
@@ -52,7 +52,7 @@ def page(
 {picture}
 <h2>Figures</h2>
 {_table(columns, rows)}
-<p class="soft">Made {made:%Y-%m-%d %H:%M:%S} UTC by Touchline from the view <code>{view}</code>.</p>
+<p class="soft made">Made {made:%Y-%m-%d %H:%M:%S} UTC by Touchline from the view <code>{view}</code>.</p>
 </main>
 </body>
 </html>
@@ -82,7 +82,9 @@ def _class(numeric: bool) -> str:
     return ' class="n"' if numeric else ""
 
 
-def _typed(kind: str, value: Any) -> str:
-    if kind == "DateTime64":
-        return f"{datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=value):%Y-%m-%d %H:%M:%S} UTC"
+def _typed(item: Parameter, value: Any) -> str:
+    if item.type == "DateTime64":
+        return f"{moment(datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=value))} UTC"
+    if item.name.endswith(SECONDS):
+        return duration(value)
     return ", ".join(value) if isinstance(value, list) else str(value)

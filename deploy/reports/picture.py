@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby
+from math import ceil
+from textwrap import wrap
 from typing import Any, Final
 
 from rich.cells import cell_len, set_cell_size
@@ -40,15 +42,22 @@ def label_of(drawing: Drawing, row: Row) -> str:
     return joint.join(name or NAMELESS for name in names) or NAMELESS
 
 
+def parted(drawing: Drawing, rows: Sequence[Row]) -> Iterator[tuple[str, list[Row]]]:
+    """The rows of each picture under its heading, which is empty if all its names are."""
+    for names, part in groupby(rows, key=lambda row: tuple(row[name] for name in drawing.parts)):
+        named = zip(drawing.parts, names, strict=True)
+        several = any(names) or any(any(row[name] for name in drawing.parts) for row in rows)
+        yield (
+            ", ".join(f"{name}: {value or NAMELESS}" for name, value in named) if several else "",
+            list(part),
+        )
+
+
 def _parted(drawing: Drawing, rows: Sequence[Row], width: int, draw: Any) -> list[str]:
     lines: list[str] = []
-    for names, part in groupby(rows, key=lambda row: tuple(row[name] for name in drawing.parts)):
-        if names:
-            title = ", ".join(
-                f"{name}: {value or NAMELESS}" for name, value in zip(drawing.parts, names, strict=True)
-            )
-            lines += ["", title] if lines else [title]
-        lines += draw(drawing, list(part), width)
+    for heading, part in parted(drawing, rows):
+        lines += ["", heading] if lines and heading else [heading] if heading else []
+        lines += draw(drawing, part, width)
     return lines
 
 
@@ -56,8 +65,9 @@ def _bars(drawing: Drawing, rows: Sequence[Row], width: int) -> Iterator[str]:
     most = max((_size(row, drawing) for row in rows), default=0.0)
     labels = [label_of(drawing, row) for row in rows]
     figures = [_beside(drawing, row) for row in rows]
-    room = min(max(map(cell_len, labels), default=0), LABEL)
-    longest = max(width - room - max(map(len, figures), default=0) - 4, NARROWEST)
+    taken = max(map(len, figures), default=0) + 3
+    room = min(max(map(cell_len, labels), default=0), LABEL, max(width - taken - NARROWEST, NARROWEST))
+    longest = max(width - room - taken, NARROWEST)
     for label, row, beside in zip(labels, rows, figures, strict=True):
         bar = _bar(_size(row, drawing) / most * longest if most else 0.0)
         yield f"{_fitted(label, room)}  {bar} {beside}".rstrip()
@@ -71,26 +81,20 @@ def _heat(drawing: Drawing, rows: Sequence[Row], width: int) -> Iterator[str]:
     names = [str(figure(across, name)) or NAMELESS for name in columns]
     lines = {name: str(figure(down, name)) or NAMELESS for name in dict.fromkeys(row[down] for row in rows)}
     room = min(max(map(cell_len, lines.values()), default=0), LABEL)
-    wide = (
-        min(max(9, *map(cell_len, names)), max(9, (width - room) // max(len(columns), 1) - 1))
-        if columns
-        else 9
-    )
+    texts = {key: _cell(drawing, row, most) for key, row in cells.items()}
+    least = max(map(cell_len, texts.values()), default=0)
+    wide = max(least, min((width - room) // max(len(columns), 1) - 1, max(map(cell_len, names), default=0)))
     yield " " * room + "".join(" " + set_cell_size(name, wide) for name in names)
     for key, label in lines.items():
-        found = (cells.get((key, name)) for name in columns)
-        yield (
-            _fitted(label, room) + "".join(" " + _cell(drawing, row, most, wide) for row in found)
-        ).rstrip()
+        found = (texts.get((key, name), "") for name in columns)
+        yield (_fitted(label, room) + "".join(" " + set_cell_size(text, wide) for text in found)).rstrip()
 
 
-def _cell(drawing: Drawing, row: Row | None, most: float, wide: int) -> str:
-    if row is None:
-        return " " * wide
-    size = _size(row, drawing)
-    shade = SHADES[min(len(SHADES) - 1, -int(-size / most * (len(SHADES) - 1) // 1))] if most else SHADES[0]
+def _cell(drawing: Drawing, row: Row, most: float) -> str:
+    steps = len(SHADES) - 1
+    shade = SHADES[min(ceil(_size(row, drawing) / most * steps), steps)] if most else SHADES[0]
     text = per_cent(row[drawing.share]) if drawing.share else str(figure(drawing.value, row[drawing.value]))
-    return set_cell_size(f"{shade}{shade} {text}", wide)
+    return f"{shade}{shade} {text}"
 
 
 def _stack(drawing: Drawing, rows: Sequence[Row], width: int) -> Iterator[str]:
@@ -100,7 +104,7 @@ def _stack(drawing: Drawing, rows: Sequence[Row], width: int) -> Iterator[str]:
         totals[str(row[series])] = totals.get(str(row[series]), 0.0) + _size(row, drawing)
     order = sorted(totals, key=lambda name: (-totals[name], name))
     fill = {name: FILLS[min(number, SERIES - 1)] for number, name in enumerate(order)}
-    yield "  ".join(f"{fill[name]} {name or NAMELESS}" for name in order)
+    yield from wrap("  ".join(f"{fill[name]} {name or NAMELESS}" for name in order), width)
     labels = list(dict.fromkeys(row[at] for row in rows))
     room = max((cell_len(str(figure(at, label))) for label in labels), default=0)
     longest = max(width - room - 14, NARROWEST)

@@ -12,6 +12,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -23,8 +24,7 @@ from schemas.settings import ClickHouse, Settings
 from sinks.clickhouse.connection import connect
 from sinks.clickhouse.migrate import migrate
 from sinks.clickhouse.write.catalogue import put_in_force
-from sinks.clickhouse.write.copies import decide, remember
-from sinks.clickhouse.write.follow_up import FollowUp
+from sinks.clickhouse.write.reconcile.reconciliation import BOTH, Reconciliation
 
 TOUCHPOINTS: Final = 1_000_000
 PER_PERSON: Final = 10
@@ -153,7 +153,19 @@ QUESTIONS: Final = (
         _TOP.format(_JOINED),
     ),
     Question("sessions", "SELECT count() FROM sessions"),
+    Question(
+        "sessions, 30 days", "SELECT count(), avg(touchpoints) FROM sessions WHERE started_at >= '2026-03-02'"
+    ),
     Question("channel switches", "SELECT * FROM channel_switches ORDER BY switches DESC LIMIT 5"),
+    Question(
+        "channel switches, 30 days",
+        "SELECT from_channel, to_channel, count() FROM channel_switch_events WHERE occurred_at >= '2026-03-02'"
+        " GROUP BY ALL",
+    ),
+    Question(
+        "steps from and to",
+        "SELECT previous_type, type, count(), avg(seconds_since) FROM touchpoint_steps GROUP BY ALL",
+    ),
     Question("funnel of 4 steps", _FUNNEL.format("touchpoints_current", ""), _FUNNEL.format(_JOINED, "")),
     Question(
         "funnel, 30 days", _FUNNEL.format("touchpoints_current", _SINCE), _FUNNEL.format(_JOINED, _SINCE)
@@ -189,9 +201,13 @@ def main() -> None:
             put_in_force(where, meanings(Settings()))
             client = connect(where)
             timed("filled", lambda: fill(client, touchpoints, people))
-            timed("copies decided", lambda: (remember(client, 0), decide(client, 0, ())))
+            reconciliation = Reconciliation(where, margin_ms=0)
+            for what in BOTH:
+                timed(f"{what} of everything reconciled", partial(reconciliation.run, what))
+            client.execute("OPTIMIZE TABLE raw_profiles FINAL")  # as ClickHouse does beside loading
             report(client)
-            follow(client, where, touchpoints, people)
+            follow(client, reconciliation, touchpoints, people)
+            reconciliation.close()
             client.disconnect()
         finally:
             server.stop()
@@ -234,7 +250,7 @@ def report(client: Client) -> None:
     """Sizes and answers."""
     sizes = client.execute(
         "SELECT table, sum(rows), sum(data_compressed_bytes), sum(data_uncompressed_bytes), count() FROM system.parts"
-        " WHERE database = currentDatabase() AND active AND (table LIKE '%touchpoint%' OR table LIKE 'plain%')"
+        " WHERE database = currentDatabase() AND active AND table NOT LIKE 'catalogue%'"
         " GROUP BY table ORDER BY table"
     )
     for table, rows, compressed, raw, parts in sizes:
@@ -257,15 +273,12 @@ def report(client: Client) -> None:
         print(line, flush=True)
 
 
-def follow(client: Client, where: ClickHouse, touchpoints: int, people: int) -> None:
-    """What a loader's batch costs ClickHouse beyond its insert: seconds to insert it, and to follow it up."""
-    follow_up = FollowUp(where)
+def follow(client: Client, reconciliation: Reconciliation, touchpoints: int, people: int) -> None:
+    """What a reconciliation takes after so many touchpoints, some of them of identifiers that changed hands."""
     begin = touchpoints
-    for size, changed in ((500, 0), (500, 50), (20_000, 0), (20_000, 500)):
-        inserted, followed = [], []
-        for number in range(10):
-            since = follow_up.now()
-            began = time.perf_counter()
+    for size, changed in ((2_000, 0), (2_000, 200), (20_000, 0), (20_000, 2_000)):
+        took: dict[str, list[float]] = {what: [] for what in BOTH}
+        for number in range(5):
             sql = _FILL.replace("{version}", _VERSION.replace("{decided}", "if(early, 0, person + 1)"))
             sql = (
                 sql.replace("{owner}", _PROFILE)
@@ -276,18 +289,17 @@ def follow(client: Client, where: ClickHouse, touchpoints: int, people: int) -> 
             client.execute(sql.replace("{touchpoints}", str(touchpoints)))
             if changed:
                 client.execute(_CHANGE, {"from": number * changed, "count": changed, "version": begin})
-            inserted.append(time.perf_counter() - began)
-            began = time.perf_counter()
-            follow_up.run(since)
-            followed.append(time.perf_counter() - began)
+            for what in BOTH:
+                began = time.perf_counter()
+                reconciliation.run(what)
+                took[what].append(time.perf_counter() - began)
             begin += size
-        took = [statistics.median(times) * 1000 for times in (inserted, followed)]
+        owners, profiles = (statistics.median(took[what]) * 1000 for what in BOTH)
         print(
-            f"batch of {size:,} touchpoints, {changed} identifiers changed hands:"
-            f" insert {took[0]:,.0f} ms, follow-up {took[1]:,.0f} ms",
+            f"{size:,} touchpoints, {changed:,} identifiers changed hands:"
+            f" owners {owners:,.0f} ms, profiles {profiles:,.0f} ms",
             flush=True,
         )
-    follow_up.close()
 
 
 #: Other identifiers of people that are there become somebody else's.

@@ -34,7 +34,7 @@ from streams.identity.policy.load import load
 from streams.identity.policy.policy import IdentityPolicy
 from tests.faults.kafka import TwoDoorKafka, delete_topics
 from tests.faults.proxy import Proxy
-from tests.integration.parts import TOUCHLINE, Deployment
+from tests.integration.parts import TOUCHLINE, Deployment, reconcile
 from tests.support.built_in import CATALOGUE
 from tests.support.touchpoints import START, touchpoint
 
@@ -325,6 +325,7 @@ class Trial:
             self.wait(idle, "idleness", timeout)
         except AssertionError as error:
             raise AssertionError(f"{error}\n{self.live.look().to_dict()}") from error
+        reconcile(self.live.settings)
 
     def memory(self) -> dict[str, int]:
         """Resident memory of each process, MiB."""

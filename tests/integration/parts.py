@@ -21,9 +21,19 @@ from schemas.topics import LOADER_GROUP
 from sinks.clickhouse.connection import connect
 from sinks.clickhouse.migrate import migrate
 from sinks.clickhouse.write.catalogue import put_in_force
+from sinks.clickhouse.write.reconcile.reconciliation import Reconciliation
 
 TOUCHLINE = [sys.executable, "-m", "deploy.cli"]
 IDLE_SECONDS = 1.5  # longer than the pauses between a commit and the next record that it causes
+
+
+def reconcile(settings: Settings) -> None:
+    """Bring owners and profiles in line with all that was loaded."""
+    reconciliation = Reconciliation(settings.clickhouse())
+    try:
+        reconciliation.run_all()
+    finally:
+        reconciliation.close()
 
 
 class Deployment:
@@ -54,8 +64,11 @@ class Deployment:
         """Where everything is now."""
         return self._observer.look()
 
-    def wait_idle(self, timeout: float = 120.0) -> Status:
-        """Wait until nothing is left to read and stays so; fail when a process that must do it is dead."""
+    def wait_idle(self, timeout: float = 120.0, *, reconciling: bool = True) -> Status:
+        """Wait until nothing is left to read and stays so; fail when a process that must do it is dead.
+
+        `reconciling`: reconcile at once what the loader would reconcile within seconds; two may do it at the same time.
+        """
         deadline = time.monotonic() + timeout
         idle_since: float | None = None
         while True:
@@ -67,6 +80,8 @@ class Deployment:
             elif idle_since is None:
                 idle_since = now
             elif now - idle_since >= IDLE_SECONDS:
+                if reconciling:
+                    reconcile(self.settings)
                 return status
             assert now < deadline, f"not idle after {timeout} s: {status.to_dict()}\n{self.log_tails()}"
             time.sleep(0.2)

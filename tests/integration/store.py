@@ -1,8 +1,6 @@
 """A ClickHouse database of a test's own, which topics are loaded into without Kafka."""
 
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from clickhouse_driver import Client
@@ -12,9 +10,9 @@ from schemas.settings import ClickHouse
 from schemas.topics import Topic
 from sinks.clickhouse.connection import connect
 from sinks.clickhouse.migrate import migrate
-from sinks.clickhouse.write.follow_up import FollowUp
 from sinks.clickhouse.write.native_writer import NativeWriter
 from sinks.clickhouse.write.prepare import prepare
+from sinks.clickhouse.write.reconcile.reconciliation import Reconciliation
 from tests.support.kafka_records import Consumed
 
 
@@ -25,22 +23,19 @@ class Store:
         self.where = where
         self.client: Client = connect(where)
         self.rows = NativeWriter(where)
-        self.follow_up = FollowUp(where)
+        self.reconciliation = Reconciliation(where, margin_ms=0)
 
     def load(self, topic: Topic, *values: bytes | None, **more: Any) -> None:
         records = [(topic, Consumed(value, offset=n, **more)) for n, value in enumerate(values)]
         inserts, rejected = prepare(records)
         assert not rejected
-        with self.followed_up():
-            for insert in inserts:
-                self.rows.write(insert)
+        for insert in inserts:
+            self.rows.write(insert)
+        self.reconcile()
 
-    @contextmanager
-    def followed_up(self) -> Iterator[None]:
-        """What is written within is followed up, as a batch of the loader."""
-        since = self.follow_up.now()
-        yield
-        self.follow_up.run(since)
+    def reconcile(self) -> None:
+        """What a loader does beside loading. Nothing is being written meanwhile, so no margin is needed."""
+        self.reconciliation.run_all()
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
         return self.client.execute(sql)
@@ -48,7 +43,7 @@ class Store:
     def close(self) -> None:
         self.client.disconnect()
         self.rows.close()
-        self.follow_up.close()
+        self.reconciliation.close()
 
 
 def database(clickhouse: ClickHouseServer) -> ClickHouse:

@@ -77,8 +77,7 @@ def load(store: Both, worlds: list[World], random: Random) -> None:
         erasures += asked
     random.shuffle(records)
     eraser = Eraser(store.where)
-    with store.followed_up():
-        eraser.accept(erasures)
+    eraser.accept(erasures)
     numbered = [(topic, record._replace(offset=offset)) for offset, (topic, record) in enumerate(records)]
     half = len(numbered) // 2
     chosen, rest = avro_inserts(numbered[:half], None, 1)
@@ -86,15 +85,16 @@ def load(store: Both, worlds: list[World], random: Random) -> None:
         store.write(direct)
     inserts, rejected = prepare([*rest, *numbered[half:]], eraser.erased if random.random() < 0.5 else None)
     assert not rejected
-    with store.followed_up():
-        for insert in inserts:
-            store.rows.write(insert)
+    for insert in inserts:
+        store.rows.write(insert)
+    store.reconcile()
 
 
 def empty(store: Both) -> None:
     for table in (
-        "raw_touchpoints", "raw_touchpoint_events", "raw_touchpoint_verdicts", "raw_identity_assignments",
-        "raw_identity_assignment_history", "raw_erasures",
+        "raw_touchpoints", "raw_touchpoint_verdicts", "raw_identity_assignments", "raw_identity_assignment_history",
+        "raw_erasures", "raw_profiles", "raw_profile_identifiers", "raw_identifier_profiles",
+        "raw_reconciliations", "raw_reconciliation_notes",
     ):  # fmt: skip
         store.query(f"TRUNCATE TABLE {table}")
 

@@ -144,8 +144,7 @@ def test_erased_rows_are_hidden_at_once_then_deleted_and_no_old_record_brings_th
     eraser = Eraser(store.where)
     request = Erasure("default", "cookie", "x", START + 5 * MINUTE, "own", ("own", "p1"), 7, "r1")
 
-    with store.followed_up():
-        eraser.accept([request])
+    eraser.accept([request])
     store.load(topics.IDENTITY_ASSIGNMENTS, None, key=b"default/cookie:x", headers=(("version", b"7"),))
     seen = "SELECT event_id, profile_id FROM touchpoints_current ORDER BY event_id"
     assert store.query(seen) == [("another's", "p2"), ("mine later", "own")]
@@ -176,8 +175,7 @@ def test_erased_rows_are_hidden_at_once_then_deleted_and_no_old_record_brings_th
         ("raw_touchpoints", ["mine later", "another's"])
     ]
     assert inserts[0].columns["identifiers"][1] == [("customer_id", "C1")]
-    with store.followed_up():
-        fresh.accept([request])
+    fresh.accept([request])
     fresh.carry_out(request)
     assert receipt_of(store.where, "default", "r1")[0].deleted == receipt.deleted
 

@@ -2,8 +2,9 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import suppress
 from random import Random
+from threading import Event
 from typing import Any
 
 import pytest
@@ -16,6 +17,8 @@ from schemas.encoding.record_types import IDENTITY_ASSIGNMENT
 from schemas.topics import Topic
 from sinks.clickhouse.erasure.erasure import Eraser, Erasure
 from sinks.clickhouse.write.prepare import avro_inserts, prepare
+from sinks.clickhouse.write.reconcile.reconciliation import BOTH, Reconciliation
+from sinks.clickhouse.write.reconcile.session import StoppedError
 from tests.integration.test_copies import NAMED, apart, empty, named, published
 from tests.integration.test_direct import Both
 from tests.protocols.test_erasure_protocol import run_events
@@ -29,6 +32,7 @@ pytestmark = pytest.mark.sandbox
 HISTORIES = 40
 BATCHES = 6
 MINUTE = 60_000
+STEPS = "SELECT tenant, profile_id, occurred_at, channel, type FROM {}"
 
 
 @pytest.fixture(scope="module")
@@ -54,22 +58,48 @@ class Batch:
         inserts: list[Any] = [*avro, *rows]
         for insert in random.sample(inserts, random.randrange(len(inserts) + 1)) if crash else inserts:
             (store.avro if insert in avro else store.rows).write(insert)
+        if self.erasures and not crash:
+            store.reconciliation.rewrite([(one.tenant, one.type, one.value) for one in self.erasures])
 
 
-def deliver(store: Both, batches: list[Batch], random: Random) -> None:
-    """Deliver batches out of order and repeatedly: to loaders that crash, and to two loaders at the same time."""
+class Dying(Event):
+    """Makes a reconciliation end before one of its statements."""
+
+    def __init__(self, statements: int) -> None:
+        super().__init__()
+        self._left = statements
+
+    def is_set(self) -> bool:
+        self._left -= 1
+        return self._left < 0
+
+
+def reconcile(store: Both, loaders: list[Reconciliation], random: Random, *, crash: bool) -> None:
+    """Some runs of any of the loaders; some of them end in the middle."""
+    for _ in range(random.randrange(3)):
+        if crash and random.random() < 0.5:
+            dying = Reconciliation(store.where, Dying(random.randrange(30)), margin_ms=0)
+            with suppress(StoppedError):
+                dying.run(random.choice(BOTH))
+            dying.close()
+        else:
+            random.choice(loaders).run(random.choice(BOTH))
+
+
+def deliver(store: Both, batches: list[Batch], random: Random, *, crash: bool) -> None:
+    """Deliver batches out of order and repeatedly, by loaders that may crash, and reconcile at any time between."""
     todo = [*batches, *random.choices(batches, k=len(batches) // 2)]
     random.shuffle(todo)
+    loaders = [store.reconciliation, Reconciliation(store.where, margin_ms=0)]
     while todo:
-        together = [todo.pop() for _ in range(min(len(todo), random.choice([1, 1, 2])))]
-        with ExitStack() as loaders:
-            for batch in together:
-                if random.random() < 0.3:
-                    batch.write(store, random, crash=True)
-                    todo.insert(random.randrange(len(todo) + 1), batch)
-                else:
-                    loaders.enter_context(store.followed_up())
-                    batch.write(store, random, crash=False)
+        batch = todo.pop()
+        if crash and random.random() < 0.3:
+            batch.write(store, random, crash=True)
+            todo.insert(random.randrange(len(todo) + 1), batch)
+        else:
+            batch.write(store, random, crash=False)
+        reconcile(store, loaders, random, crash=crash)
+    loaders.pop().close()
 
 
 def history(random: Random) -> tuple[list[Any], list[Any]]:
@@ -93,14 +123,17 @@ def history(random: Random) -> tuple[list[Any], list[Any]]:
 
 
 @settings(
-    max_examples=2,
+    max_examples=1,
     deadline=None,
     derandomize=True,
     suppress_health_check=list(HealthCheck),
     phases=[Phase.generate],
 )
 @given(st.integers(0, 2**32))
-def test_rows_end_as_a_replay_says_whatever_is_repeated_reordered_or_cut_off(both: Both, seed: int) -> None:
+@pytest.mark.parametrize("crash", [False, True])
+def test_rows_end_as_a_replay_says_whatever_is_repeated_reordered_or_cut_off(
+    both: Both, crash: bool, seed: int
+) -> None:
     empty(both)
     random = Random(seed)
     batches = [Batch() for _ in range(BATCHES)]
@@ -115,10 +148,14 @@ def test_rows_end_as_a_replay_says_whatever_is_repeated_reordered_or_cut_off(bot
         counted += [named(f"t{number}", owned) for owned in replay.owned()]
         others += [named(f"t{number}", owned) for owned in replay.copies()]
 
-    deliver(both, batches, random)
+    deliver(both, batches, random, crash=crash)
+    both.reconcile()
 
     assert Counter(both.query(NAMED.format("touchpoints_current"))) == Counter(counted)
     assert Counter(both.query(NAMED.format("touchpoint_copies"))) == Counter(others)
+    assert Counter(both.query(STEPS.format("touchpoint_steps"))) == Counter(
+        both.query(STEPS.format("touchpoints_current"))
+    )
     both.query("OPTIMIZE TABLE raw_touchpoints FINAL")
     both.query("OPTIMIZE TABLE raw_touchpoint_verdicts FINAL")
     assert Counter(both.query(NAMED.format("touchpoints_current"))) == Counter(counted)
@@ -150,7 +187,7 @@ def random_order(count: int) -> list[int]:
     return Random(3).sample(range(count), count)
 
 
-def test_following_up_again_writes_nothing(both: Both) -> None:
+def test_reconciling_everything_again_rewrites_nothing(both: Both) -> None:
     empty(both)
     both.load(topics.IDENTITY_ASSIGNMENTS, IDENTITY_ASSIGNMENT.encode(assignment("a", "owner", 5)))
     both.load(
@@ -159,12 +196,13 @@ def test_following_up_again_writes_nothing(both: Both) -> None:
     rows = "SELECT event_id, owner_id FROM raw_touchpoints ORDER BY ALL"
     assert both.query(rows) == [("early", "owner"), ("early", "p1"), ("known", "owner")]
 
-    both.follow_up.run(0)
+    both.query("TRUNCATE TABLE raw_reconciliations")
+    both.reconcile()
 
     assert both.query(rows) == [("early", "owner"), ("early", "p1"), ("known", "owner")]
 
 
-def test_a_loader_that_dies_before_it_follows_up_leaves_an_old_owner_so_the_law_above_can_fail(
+def test_before_the_next_reconciliation_a_row_shows_the_old_owner_so_the_law_above_can_fail(
     both: Both,
 ) -> None:
     empty(both)
@@ -174,7 +212,7 @@ def test_a_loader_that_dies_before_it_follows_up_leaves_an_old_owner_so_the_law_
         both.rows.write(insert)
     assert owners(both) == {"e1": "p1"}
 
-    both.load(*record[:1], record[1].value)
+    both.reconcile()
     assert owners(both) == {"e1": "owner"}
 
 
@@ -194,8 +232,6 @@ def test_of_copies_whose_identifiers_come_to_one_owner_one_counts_until_they_par
         owners_of[version] = tuple(f"{value}:{profile}" for value, profile in both.query(seen))
     assert owners_of == {1: ("a:pa",), 2: ("a:pa", "b:pb"), 3: ("a:pa",)}
 
-    with both.followed_up():
-        Eraser(both.where).accept(
-            [Erasure("default", "cookie", "a", START + MINUTE, "own", ("own",), 9, "r1")]
-        )
+    Eraser(both.where).accept([Erasure("default", "cookie", "a", START + MINUTE, "own", ("own",), 9, "r1")])
+    both.reconcile()
     assert both.query(seen) == [("b", "pa")]

@@ -8,12 +8,12 @@ import pytest
 from deploy.sandbox import ClickHouseServer
 from sinks.clickhouse.connection import connect
 from sinks.clickhouse.migrate import MIGRATIONS, migrate
-from sinks.clickhouse.write.follow_up import FollowUp
+from sinks.clickhouse.write.reconcile.reconciliation import Reconciliation
 from tests.integration.store import database
 
 pytestmark = pytest.mark.sandbox
 
-OWNERS = "0014_owners.sql"
+OWNERS, RECONCILED = "0014_owners.sql", "0015_reconciliation.sql"
 
 #: Touchpoints as the loader before 0014 wrote them: two events in three have one copy, of another time or identifier.
 _TOUCHPOINTS = """
@@ -48,8 +48,8 @@ _ERASURES = """
 _SEEN = {
     "touchpoints_current": "SELECT profile_id, event_id, occurred_at, identifier_value FROM {} ORDER BY ALL",
     "touchpoint_copies": "SELECT profile_id, event_id, occurred_at, reason, counted_occurred_at FROM {} ORDER BY ALL",
-    "profiles": "SELECT * FROM {} ORDER BY ALL",
 }
+_PEOPLE = "SELECT * FROM {}"
 
 
 def test_what_was_loaded_before_has_the_same_owners_and_copies_after(
@@ -70,11 +70,11 @@ def test_what_was_loaded_before_has_the_same_owners_and_copies_after(
     def seen() -> dict[str, list[tuple[object, ...]]]:
         return {view: client.execute(sql.format(view)) for view, sql in _SEEN.items()}
 
-    known = seen()
+    known, people = seen(), sorted(client.execute(_PEOPLE.format("profiles")))
     assert len(known["touchpoint_copies"]) > 20
     assert {"shared", "p3", "new22"} < {row[0] for row in known["touchpoints_current"]}
 
-    assert migrate(where)[0] == OWNERS
+    assert migrate(where)[:2] == [OWNERS, RECONCILED]
     assert seen() == known
 
     # cut off before it was noted down: the next `touchline migrate` repeats it
@@ -82,11 +82,13 @@ def test_what_was_loaded_before_has_the_same_owners_and_copies_after(
     assert migrate(where) == [OWNERS]
     assert seen() == known
 
-    follow_up = FollowUp(where)
     rows = client.execute("SELECT count() FROM raw_touchpoints")
-    follow_up.run(0)
+    reconciliation = Reconciliation(where, margin_ms=0)
+    client.execute("TRUNCATE TABLE raw_reconciliations")
+    reconciliation.run_all()
+    reconciliation.close()
     assert seen() == known
+    assert sorted(client.execute(_PEOPLE.format("profiles"))) == people
     assert client.execute("SELECT count() FROM raw_touchpoints") == rows, (
         "the loader decides as the migration did"
     )
-    follow_up.close()

@@ -16,6 +16,7 @@ from deploy.ingest.publisher import publish
 from deploy.ingest.touchpoint_files import read_touchpoints
 from schemas.catalogue import Catalogue
 from schemas.records import Touchpoint
+from sinks.clickhouse.read.questions import ask, questions
 from streams.identity.policy.load import load as load_policy
 from streams.journeys.rules.rules import JourneyRules
 from streams.replay import Replay
@@ -80,6 +81,24 @@ def assert_ecom_answers(live: Deployment) -> None:
     assert rows(live, "SELECT count(), sum(sessions), sum(orders) FROM journeys") == [(600, 3_605, 470)]
     assert rows(live, "SELECT sum(carts), sum(carts) - sum(carts_met) FROM journeys") == [(1_213, 743)]
     assert rows(live, "SELECT count() FROM sessions") == [(3_605,)]
+    assert_ecom_questions(live)
+
+
+def assert_ecom_questions(live: Deployment) -> None:
+    """The strict funnel of sessions ends after so many of its four steps, and the carts are those of the journeys."""
+    ever = {"tenant": "default", "since": 0, "until": 2**41}
+    steps = ["product_view", "add_to_cart", "cart", "purchase"]
+    _, found = ask(
+        live.settings.clickhouse(), questions()["funnel"],
+        {**ever, "steps": steps, "within_seconds": 10**9, "order": "strict", "per": "session", "by": "", "top": 1},
+    )  # fmt: skip
+    reached, stopped = [row[3] for row in found], [row[4] for row in found]
+    assert [3_605 - reached[0], *stopped] == [737, 1_925, 467, 348, 128]
+    _, carts = ask(
+        live.settings.clickhouse(), questions()["carts"], {**ever, "within_seconds": 604_800, "by": "channel"}
+    )
+    met = sum(row[2] for row in carts if row[0] == "ordered in time")
+    assert (sum(row[2] for row in carts), sum(row[2] for row in carts) - met) == (1_213, 743)
 
 
 @needs_ecom

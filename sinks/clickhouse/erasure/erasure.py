@@ -1,11 +1,11 @@
 """Erasure in ClickHouse: views hide the data at once, the loader deletes it within seconds and writes a receipt.
 
 The loader first stores an Erase: in `raw_erasures`, and as a receipt that is not done. It marks the rows of the
-identifier as erased (sinks/clickhouse/write/owners.py), which hides them. Then the Erase's Kafka offset may be committed.
-A few seconds later the workers have published the corrected journeys: the loader counts and deletes the rows, and the receipt
-is done. A minute later it deletes once more, for rows that were in flight. Kafka may deliver old records again. The
-loader then leaves out the rows of an erased identifier, and removes the identifier from the rows of others, before it
-writes them.
+identifier as erased (sinks/clickhouse/write/reconcile/owners.py), which hides them. Then the Erase's Kafka offset may
+be committed. A few seconds later the workers have published the corrected journeys: the loader counts and deletes the
+rows, and the receipt is done. A minute later it deletes once more, for rows that were in flight. Kafka may deliver
+old records again. The loader then leaves out the rows of an erased identifier, and removes the identifier from the
+rows of others, before it writes them.
 """
 
 from collections.abc import Iterable, Iterator
@@ -44,8 +44,29 @@ DELETED: Final = {
         SELECT signal_id FROM raw_journey_signals FINAL WHERE {_HELD} AND status = 'RETRACTED')""",  # noqa: S608
 }
 
-#: Which of the copies of its events counted. `raw_touchpoint_events` keeps their hashes: no identifier is in them.
-_FORGET_VERDICTS: Final = f"DELETE FROM raw_touchpoint_verdicts WHERE {_OWNED} AND {_UNTIL}"  # noqa: S608
+#: Table → condition of what a reconciliation made of the deleted rows. It makes it anew, as the notes ask, of what is
+#: left.
+_DERIVED: Final = {
+    "raw_profile_identifiers": _OWNED,
+    "raw_identifier_profiles": _OWNED,
+    "raw_profiles": _HELD,
+}
+_NOTES: Final = (
+    *(
+        f"INSERT INTO {table} (tenant, profile_id, identifier_type, identifier_value)"  # noqa: S608
+        " SELECT DISTINCT tenant, owner_id, identifier_type, identifier_value"
+        f" FROM raw_touchpoints WHERE {_OWNED}"
+        for table in ("raw_profile_identifiers", "raw_identifier_profiles")
+    ),
+    "INSERT INTO raw_reconciliation_notes (tenant, profile_id) SELECT %(tenant)s, arrayJoin(%(profiles)s)",
+    "INSERT INTO raw_reconciliation_notes (event) SELECT arrayJoin(CAST(%(events)s, 'Array(UInt64)'))",
+)
+#: They are deleted last: an erasure that is repeated after a crash finds in them the events to note.
+_VERDICTS: Final = {"raw_touchpoint_verdicts": f"{_OWNED} AND {_UNTIL}"}
+#: Events of which a deleted row was one of several copies: another one of them may count now.
+_COPIED: Final = f"""
+    SELECT groupUniqArray(sipHash64(tenant, source, event_id)) FROM raw_touchpoint_verdicts WHERE {_OWNED} AND {_UNTIL}
+"""  # noqa: S608
 
 #: Touchpoints of other identifiers that also carry the erased one: it is removed from them.
 _CARRIED: Final = f"""tenant = %(tenant)s AND {_UNTIL} AND NOT ({_OWNED})
@@ -203,11 +224,14 @@ class Eraser:
         with _connected(self._where) as client:
             counts = {table: _count(client, table, condition, asked) for table, condition in DELETED.items()}
             counts[CLEANED] = _count(client, "raw_touchpoints", _CARRIED, asked)
+            ((events,),) = client.execute(_COPIED, asked)
             for table, condition in DELETED.items():
                 if counts[table]:
                     client.execute(f"DELETE FROM {table} WHERE {condition}", asked)  # noqa: S608
-            if counts["raw_touchpoints"]:
-                client.execute(_FORGET_VERDICTS, asked)
+            _delete(client, _DERIVED, asked)
+            for sql in _NOTES:
+                client.execute(sql, asked | {"events": events})
+            _delete(client, _VERDICTS, asked)
             if counts[CLEANED]:
                 client.execute(_CLEAN, asked)
             # The receipt names what was deleted as people do.
@@ -259,8 +283,15 @@ def _count(client: Client, table: str, condition: str, asked: dict[str, Any]) ->
     return int(client.execute(f"SELECT count() FROM {table} {final} WHERE {condition}", asked)[0][0])  # noqa: S608
 
 
+def _delete(client: Client, conditions: dict[str, str], asked: dict[str, Any]) -> None:
+    """Delete what is there: a DELETE costs a mutation even if it finds nothing."""
+    for table, condition in conditions.items():
+        if _count(client, table, condition, asked):
+            client.execute(f"DELETE FROM {table} WHERE {condition}", asked)  # noqa: S608
+
+
 def _parameters(erasure: Erasure) -> dict[str, Any]:
     return {
         "tenant": erasure.tenant, "type": erasure.type, "value": erasure.value, "version": erasure.version,
-        "until": moment(erasure.erased_at), "profiles": erasure.profile_ids,
+        "until": moment(erasure.erased_at), "profiles": list({*erasure.profile_ids, erasure.profile_id}),
     }  # fmt: skip

@@ -1,5 +1,5 @@
--- Every touchpoint carries its present owner, so no view joins identifiers. The loader rewrites the rows of identifiers
--- that changed hands (sinks/clickhouse/write/owners.py) and decides which copies count (sinks/clickhouse/write/copies.py).
+-- Every touchpoint carries its present owner, so no view joins identifiers. The loader reconciles beside loading: it
+-- rewrites the rows of identifiers that changed hands, and decides which copies count (sinks/clickhouse/write/reconcile/).
 
 -- In the order of identifiers: one person's rows lie together. Granules of 1,024 rows, so that a rewrite and a look at one
 -- person read little. A month becomes one part within a day after its last row, and FINAL costs nothing there. The
@@ -38,10 +38,10 @@ CREATE OR REPLACE TABLE raw_touchpoints (
     loaded_at DateTime64(3, 'UTC') DEFAULT now64(3) COMMENT 'When this row was written, or rewritten for another owner' CODEC(Delta(8), ZSTD(1)),
     owner_id String DEFAULT profile_id COMMENT 'The profile that owns it now' CODEC(ZSTD(1)),
     is_erased UInt8 DEFAULT 0 COMMENT '1: erased, and deleted within seconds' CODEC(ZSTD(1)),
+    event UInt64 DEFAULT sipHash64(tenant, source, event_id) COMMENT 'The same for all copies of an event' CODEC(NONE),
     copy_id UInt64 DEFAULT sipHash64(bitShiftRight(version, 131), identifier_type, identifier_value) COMMENT 'Of this touchpoint of this identifier, whoever owns it: raw_touchpoint_verdicts names it' CODEC(NONE),
     checksum UInt64 ALIAS toUInt64(9223372036854775807 - bitAnd(bitShiftRight(version, 131), toUInt256(9223372036854775807))) COMMENT 'Of the touchpoint: the last tie-break among the copies of an event',
     INDEX owner_id owner_id TYPE bloom_filter(0.001) GRANULARITY 1,
-    INDEX event sipHash64(tenant, source, event_id) TYPE bloom_filter(0.001) GRANULARITY 1,
     INDEX loaded_at loaded_at TYPE minmax GRANULARITY 1
 )
 ENGINE = ReplacingMergeTree(version)
@@ -59,6 +59,7 @@ AS SELECT
         + bitShiftLeft(toUInt256(greatest(toInt256(assignment_version) + 1, 0)), 65)
         + toUInt256(greatest(toInt256(assignment_version) + 1, 0)) AS version,
     source_topic, source_partition, source_offset, loaded_at, profile_id AS owner_id, 0 AS is_erased,
+    sipHash64(tenant, source, event_id) AS event,
     sipHash64(bitShiftRight(version, 131), identifier_type, identifier_value) AS copy_id
 FROM raw_touchpoints FINAL
 SETTINGS max_partitions_per_insert_block = 0;
@@ -122,21 +123,6 @@ SETTINGS max_partitions_per_insert_block = 0, insert_deduplicate = 0;
 
 ALTER TABLE raw_identity_assignments ADD INDEX IF NOT EXISTS loaded_at loaded_at TYPE minmax GRANULARITY 1;
 
--- Every copy of every event, as two hashes: how the loader finds at once whether an event has several copies.
-CREATE TABLE IF NOT EXISTS raw_touchpoint_events (
-    event UInt64 COMMENT 'sipHash64(tenant, source, event_id)' CODEC(Delta(8), ZSTD(1)),
-    copy UInt32 COMMENT 'Hash of time and identifier: the same for all rows of touchpoints of which FINAL shows one' CODEC(NONE)
-)
-ENGINE = ReplacingMergeTree
-ORDER BY (event, copy)
-SETTINGS index_granularity = 256
-COMMENT 'Internal: which events have several copies';
-
-INSERT INTO raw_touchpoint_events (event, copy)
-SELECT sipHash64(tenant, source, event_id),
-    toUInt32(bitAnd(sipHash64(occurred_at, identifier_type, identifier_value), 4294967295))
-FROM raw_touchpoints;
-
 CREATE TABLE IF NOT EXISTS raw_touchpoint_verdicts (
     tenant LowCardinality(String) COMMENT 'Of the touchpoint',
     identifier_type LowCardinality(String) COMMENT 'Of the touchpoint',
@@ -146,13 +132,17 @@ CREATE TABLE IF NOT EXISTS raw_touchpoint_verdicts (
     event_id String COMMENT 'Of the touchpoint' CODEC(ZSTD(1)),
     copy_id UInt64 COMMENT 'Of the touchpoint',
     counts UInt8 COMMENT '1: of the copies that its owner has it is the one that counts',
-    version UInt64 COMMENT 'When it was decided, by the server''s clock: microseconds since 1970. Who decides later has seen more'
+    version UInt64 COMMENT 'When it was decided, by the server''s clock: microseconds since 1970. Who decides later has seen more',
+    loaded_at DateTime64(3, 'UTC') DEFAULT now64(3) COMMENT 'When this row was written' CODEC(Delta(8), ZSTD(1)),
+    INDEX loaded_at loaded_at TYPE minmax GRANULARITY 1
 )
 ENGINE = ReplacingMergeTree(version)
 ORDER BY (tenant, identifier_type, identifier_value, occurred_at, source, event_id)
 COMMENT 'Internal: copies of events, and which of them count; read touchpoint_copies';
 
-INSERT INTO raw_touchpoint_verdicts
+INSERT INTO raw_touchpoint_verdicts (
+    tenant, identifier_type, identifier_value, occurred_at, source, event_id, copy_id, counts, version
+)
 SELECT tenant, identifier_type, identifier_value, occurred_at, source, event_id, copy_id, number = 1, 0
 FROM (
     SELECT
@@ -162,9 +152,7 @@ FROM (
             ORDER BY received_at, t.occurred_at, checksum, identifier_type, identifier_value
         ) AS number
     FROM raw_touchpoints AS t FINAL
-    WHERE sipHash64(tenant, source, event_id) IN (
-        SELECT event FROM raw_touchpoint_events GROUP BY event HAVING uniqExact(copy) > 1
-    )
+    WHERE event IN (SELECT event FROM raw_touchpoints GROUP BY event HAVING min(copy_id) != max(copy_id))
 );
 
 CREATE OR REPLACE VIEW touchpoints_current AS

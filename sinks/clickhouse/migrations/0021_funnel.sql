@@ -160,17 +160,17 @@ FROM (
                                 AND t.occurred_at >= s.started_at
                         WHERE t.occurred_at <= s.last_at
                     )
-                    WHERE NOT throwIf(empty(steps) OR length(steps) > 30, 'a funnel has 1 to 30 steps')
-                        AND NOT throwIf(
+                    WHERE (SELECT throwIf(empty(steps) OR length(steps) > 30, 'a funnel has 1 to 30 steps')) = 0
+                        AND (SELECT throwIf(
                             chosen = 'any' AND length(arrayDistinct(steps)) < length(steps), 'in any order each step is named once'
-                        )
-                        AND NOT throwIf(chosen NOT IN ('ordered', 'strict', 'adjacent', 'any'), 'order is ordered, strict, adjacent or any')
-                        AND NOT throwIf(unit NOT IN ('person', 'session'), 'per is person or session')
-                        AND NOT throwIf(
+                        )) = 0
+                        AND (SELECT throwIf(chosen NOT IN ('ordered', 'strict', 'adjacent', 'any'), 'order is ordered, strict, adjacent or any')) = 0
+                        AND (SELECT throwIf(unit NOT IN ('person', 'session'), 'per is person or session')) = 0
+                        AND (SELECT throwIf(
                             dimension NOT IN ('', 'channel', 'source', 'campaign', 'account', 'first_type', 'first_channel')
                                 AND NOT startsWith(dimension, 'experiment:'),
                             'by is empty, channel, source, campaign, account, first_type, first_channel or experiment:NAME'
-                        )
+                        )) = 0
                 )
                 GROUP BY profile_id, visit
             )

@@ -57,9 +57,9 @@ FROM (
                             AND started_at >= {since:DateTime64(3, 'UTC')} AND started_at < {until:DateTime64(3, 'UTC')}
                     )
                     WHERE (anchor = '' OR has(types, anchor))
-                        AND NOT throwIf({direction:String} NOT IN ('after', 'before'), 'direction is after or before')
-                        AND NOT throwIf({per:String} NOT IN ('person', 'session'), 'per is person or session')
-                        AND NOT throwIf(steps NOT BETWEEN 1 AND 20, 'steps is 1 to 20')
+                        AND (SELECT throwIf({direction:String} NOT IN ('after', 'before'), 'direction is after or before')) = 0
+                        AND (SELECT throwIf({per:String} NOT IN ('person', 'session'), 'per is person or session')) = 0
+                        AND (SELECT throwIf(steps NOT BETWEEN 1 AND 20, 'steps is 1 to 20')) = 0
                 )
             )
             GROUP BY place, one, other

@@ -20,58 +20,25 @@ FROM (
     FROM touchpoints_current
     WHERE tenant = {tenant:String}
         AND occurred_at >= {since:DateTime64(3, 'UTC')} AND occurred_at < {until:DateTime64(3, 'UTC')}
-        AND NOT throwIf({period:String} NOT IN ('hour', 'day', 'week'), 'period is hour, day or week')
+        AND (SELECT throwIf({period:String} NOT IN ('hour', 'day', 'week'), 'period is hour, day or week')) = 0
 )
 GROUP BY begin, channel
 ORDER BY begin, touchpoints DESC, channel
 COMMENT 'Touchpoints by channel and period: how many, how many of them inbound, of how many people, and the share of the period. Weeks begin on Monday, times are UTC.\nperiod: hour, day or week.\nParameters: tenant String = default, since DateTime64 = 30d, until DateTime64 = now, period String = day\nExample: SELECT * FROM channel_mix(tenant = ''default'', since = now64(3) - INTERVAL 30 DAY, until = now64(3), period = ''day'')';
 
--- The definition of profile_channel_switches, over the touchpoints of a period.
 CREATE OR REPLACE VIEW channel_matrix AS
-WITH
-    (SELECT groupArray(name) FROM catalogue_types FINAL WHERE is_deleted = 0 AND direction != 'inbound') AS not_inbound,
-    (
-        SELECT mapFromArrays(groupArray(name), groupArray(alias_of))
-        FROM catalogue_channels FINAL WHERE is_deleted = 0 AND alias_of != ''
-    ) AS aliases
 SELECT
-    switch.1 AS from_channel,
-    switch.2 AS to_channel,
+    from_channel,
+    to_channel,
     count() AS switches,
     uniqExact(profile_id) AS people,
     switches / sum(switches) OVER (PARTITION BY from_channel) AS from_share
-FROM (
-    SELECT
-        profile_id,
-        arrayJoin(arrayFold(
-            (found, used) -> (
-                arrayConcat(arrayFilter(c -> c = found.1, used), arrayFilter(c -> c != found.1, used))[-1],
-                arrayConcat(found.2, arrayZip(
-                    arrayPopBack(arrayConcat([found.1], arrayFilter(c -> c != found.1, used))),
-                    arrayFilter(c -> c != found.1, used)
-                ))
-            ),
-            arrayMap(instant -> instant.2, arraySort(groupArray((ms, channels)))),
-            ('', CAST([], 'Array(Tuple(String, String))'))
-        ).2) AS switch
-    FROM (
-        SELECT
-            profile_id, toUnixTimestamp64Milli(occurred_at) AS ms,
-            arraySort(groupUniqArray(if(
-                mapContains(aliases, toString(channel)), aliases[toString(channel)], toString(channel)
-            ))) AS channels
-        FROM touchpoints_current
-        WHERE tenant = {tenant:String}
-            AND occurred_at >= {since:DateTime64(3, 'UTC')} AND occurred_at < {until:DateTime64(3, 'UTC')}
-            AND NOT has(not_inbound, toString(type))
-        GROUP BY profile_id, ms
-    )
-    GROUP BY profile_id
-)
-WHERE switch.1 != ''
+FROM channel_switch_events
+WHERE tenant = {tenant:String}
+    AND occurred_at >= {since:DateTime64(3, 'UTC')} AND occurred_at < {until:DateTime64(3, 'UTC')}
 GROUP BY from_channel, to_channel
 ORDER BY from_channel, switches DESC, to_channel
-COMMENT 'From which channel people went to which within the period, counted as the journey state counts switches of inbound touchpoints; from_share: of the switches from that channel.\nParameters: tenant String = default, since DateTime64 = 30d, until DateTime64 = now\nExample: SELECT * FROM channel_matrix(tenant = ''default'', since = now64(3) - INTERVAL 30 DAY, until = now64(3))';
+COMMENT 'From which channel people went to which within the period, as the journey state counts switches of inbound touchpoints; from_share: of the switches from that channel.\nParameters: tenant String = default, since DateTime64 = 30d, until DateTime64 = now\nExample: SELECT * FROM channel_matrix(tenant = ''default'', since = now64(3) - INTERVAL 30 DAY, until = now64(3))';
 
 -- Of the touchpoints of one time, digital ones come first: a switch to a human channel and back needs two times.
 CREATE OR REPLACE VIEW handoffs AS

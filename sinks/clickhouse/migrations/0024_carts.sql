@@ -74,7 +74,7 @@ FROM (
         GROUP BY profile_id
         HAVING countIf(has(opening, type)) > 0
     ) AS p ON c.profile_id = p.profile_id
-    WHERE NOT throwIf({by:String} NOT IN ('channel', 'type', 'campaign', 'reminder'), 'by is channel, type, campaign or reminder')
+    WHERE (SELECT throwIf({by:String} NOT IN ('channel', 'type', 'campaign', 'reminder'), 'by is channel, type, campaign or reminder')) = 0
 )
 GROUP BY outcome, back_by
 ORDER BY carts DESC, outcome, back_by

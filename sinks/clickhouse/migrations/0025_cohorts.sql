@@ -36,7 +36,7 @@ FROM (
             FROM touchpoints_current
             WHERE tenant = {tenant:String} AND occurred_at < {until:DateTime64(3, 'UTC')}
                 AND NOT has(not_inbound, toString(type))
-                AND NOT throwIf({by:String} NOT IN ('', 'channel', 'campaign'), 'by is empty, channel or campaign')
+                AND (SELECT throwIf({by:String} NOT IN ('', 'channel', 'campaign'), 'by is empty, channel or campaign')) = 0
         )
         GROUP BY profile_id
         HAVING min(ms) >= toUnixTimestamp64Milli({since:DateTime64(3, 'UTC')})

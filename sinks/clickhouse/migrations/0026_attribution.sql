@@ -36,15 +36,11 @@ SELECT
     goal.3 AS order_id,
     goal.4 AS amount_minor,
     goal.5 AS currency,
-    if(empty(own), ['(nothing)'], arrayMap(touch -> touch.2, own)) AS touches,
-    if(empty(own), [0.], arrayMap(touch -> (if(converted, end_ms, own[-1].1) - touch.1) / 1000, own)) AS ages_seconds
+    if(empty(own), ['(nothing)'], own.2) AS touches,
+    if(empty(own), [0.], arrayMap(at -> (if(converted, end_ms, own[-1].1) - at) / 1000, own.1)) AS ages_seconds
 FROM (
     SELECT
-        profile_id,
-        arrayJoin(arrayPushBack(goals, (toInt64(9007199254740992), '', '', toInt64(0), ''))) AS goal,
-        goal.1 AS end_ms,
-        goal.2 != '' AS converted,
-        arrayMax(arrayPushFront(arrayFilter(at -> at < end_ms, arrayMap(other -> other.1, goals)), never)) AS begin_ms,
+        profile_id, goal, end_ms, converted,
         arrayFilter(
             touch -> touch.1 > begin_ms AND touch.1 <= end_ms
                 AND if(converted, end_ms - touch.1 <= within, touch.1 >= since_ms),
@@ -52,50 +48,91 @@ FROM (
         ) AS own
     FROM (
         SELECT
-            profile_id,
-            arraySort(groupArrayIf((ms, value), is_touch)) AS touches,
-            arraySort(groupArrayIf((ms, type, order_id, amount, currency), is_goal)) AS stated,
-            -- several touchpoints may tell of one order: the first counts, with the first amount that is stated
-            arrayMap(
-                told -> if(
-                    told.3 = '' OR told.5 != '', told,
-                    (
-                        told.1, told.2, told.3,
-                        arrayFirst(other -> other.3 = told.3 AND other.5 != '', stated).4,
-                        arrayFirst(other -> other.3 = told.3 AND other.5 != '', stated).5
-                    )
-                ),
-                arrayFilter(
-                    (told, place) -> told.3 = '' OR place = arrayFirstIndex(other -> other.3 = told.3, stated),
-                    stated, arrayEnumerate(stated)
-                )
-            ) AS goals
+            profile_id, touches, goal,
+            goal.1 AS end_ms,
+            goal.2 != '' AS converted,
+            arrayMax(arrayPushFront(arrayFilter(at -> at < goal.1, goals.1), never)) AS begin_ms
         FROM (
             SELECT
-                profile_id, toUnixTimestamp64Milli(occurred_at) AS ms, toString(type) AS type, order_id,
-                toInt64(ifNull(amount_minor, 0)) AS amount, if(amount_minor IS NULL, '', toString(currency)) AS currency,
-                has(touching, type) AS is_touch, has(converting, type) AS is_goal,
-                multiIf(dimension = 'channel', toString(channel), dimension = 'source', toString(source), toString(campaign))
-                    AS named,
-                multiIf(named = '', '(none)', has(frequent, named), named, '(other)') AS value
-            FROM touchpoints_current
-            WHERE tenant = {tenant:String} AND occurred_at < {until:DateTime64(3, 'UTC')} AND (is_touch OR is_goal)
-                AND toUnixTimestamp64Milli(occurred_at) >= since_ms - within
-                AND NOT throwIf(dimension NOT IN ('channel', 'source', 'campaign'), 'by is channel, source or campaign')
-            UNION ALL
-            SELECT
-                profile_id, toUnixTimestamp64Milli(started_at) AS ms, '' AS type, '' AS order_id, toInt64(0) AS amount,
-                '' AS currency, 1 AS is_touch, 0 AS is_goal, '' AS named, '(direct)' AS value
-            FROM sessions
-            WHERE tenant = {tenant:String} AND started_at < {until:DateTime64(3, 'UTC')}
-                AND toUnixTimestamp64Milli(started_at) >= since_ms - within AND NOT hasAny(types, touching)
+                profile_id, touches, goals,
+                arrayJoin(arrayPushBack(goals, (toInt64(9007199254740992), '', '', toInt64(0), ''))) AS goal
+            FROM (
+                SELECT
+                    profile_id, touches,
+                    -- several touchpoints may tell of one order: the first counts, with the first amount that is stated
+                    arrayMap(
+                        told -> if(
+                            told.3 = '' OR told.5 != '', told,
+                            (
+                                told.1, told.2, told.3,
+                                arrayFirst(other -> other.3 = told.3 AND other.5 != '', stated).4,
+                                arrayFirst(other -> other.3 = told.3 AND other.5 != '', stated).5
+                            )
+                        ),
+                        arrayFilter(
+                            (told, place) -> told.3 = '' OR place = arrayFirstIndex(other -> other.3 = told.3, stated),
+                            stated, arrayEnumerate(stated)
+                        )
+                    ) AS goals
+                FROM (
+                    SELECT
+                        profile_id,
+                        arraySort(groupArrayIf((ms, value), is_touch)) AS touches,
+                        arraySort(groupArrayIf((ms, type, order_id, amount, currency), is_goal)) AS stated
+                    FROM (
+                        SELECT
+                            profile_id, ms, type, order_id, amount, currency, is_touch, is_goal,
+                            multiIf(named = '', '(none)', has(frequent, named), named, '(other)') AS value
+                        FROM (
+                            SELECT
+                                profile_id, toUnixTimestamp64Milli(occurred_at) AS ms, toString(type) AS type, order_id,
+                                toInt64(ifNull(amount_minor, 0)) AS amount,
+                                if(amount_minor IS NULL, '', toString(currency)) AS currency,
+                                has(touching, toString(type)) AS is_touch, has(converting, toString(type)) AS is_goal,
+                                multiIf(
+                                    dimension = 'channel', toString(channel), dimension = 'source', toString(source),
+                                    toString(campaign)
+                                ) AS named
+                            FROM touchpoints_current
+                            WHERE tenant = {tenant:String} AND occurred_at < {until:DateTime64(3, 'UTC')}
+                                AND (has(touching, toString(type)) OR has(converting, toString(type)))
+                                AND toUnixTimestamp64Milli(occurred_at) >= since_ms - within
+                                AND (SELECT throwIf(dimension NOT IN ('channel', 'source', 'campaign'), 'by is channel, source or campaign')) = 0
+                        )
+                        UNION ALL
+                        SELECT
+                            profile_id, toUnixTimestamp64Milli(started_at) AS ms, '' AS type, '' AS order_id,
+                            toInt64(0) AS amount, '' AS currency, 1 AS is_touch, 0 AS is_goal, '(direct)' AS value
+                        FROM sessions
+                        WHERE tenant = {tenant:String} AND started_at < {until:DateTime64(3, 'UTC')}
+                            AND toUnixTimestamp64Milli(started_at) >= since_ms - within AND NOT hasAny(types, touching)
+                    )
+                    GROUP BY profile_id
+                )
+            )
         )
-        GROUP BY profile_id
     )
 )
 WHERE if(converted, end_ms >= since_ms, notEmpty(own))
 ORDER BY profile_id, end_ms, goal
 COMMENT 'What people touched before they converted: a row for each conversion of the period, and one for what a person touched after their last one (converted = 0). Touches are marketing touchpoints in order of time, those of a session or a message that we sent; a session without one is the touch (direct). They lie within within_seconds before the conversion and after the one before it. touches: their values of by; (none) has no such value, (other) is not among the top, (nothing) stands alone where there was no touch. ages_seconds: from each touch to the conversion, or to the last touch.\nSeveral touchpoints of one order_id are one conversion, with the first amount that one states, in minor units. goals: types of touchpoints; empty: those with the effect order_placed. touch_types: empty for the catalogue''s marketing types. by: channel, source or campaign.\nParameters: tenant String = default, since DateTime64 = 30d, until DateTime64 = now, goals Array(String) = [], touch_types Array(String) = [], within_seconds UInt64 = 30d, by String = channel, top UInt64 = 10\nExample: SELECT * FROM conversion_paths(tenant = ''default'', since = now64(3) - INTERVAL 30 DAY, until = now64(3), goals = [''order_placed''], touch_types = [], within_seconds = 2592000, by = ''channel'', top = 10) LIMIT 5';
+
+CREATE OR REPLACE VIEW conversion_routes AS
+SELECT
+    arrayStringConcat(arrayCompact(touches), ' → ') AS route,
+    countIf(converted) AS conversions,
+    count() AS paths,
+    conversions / paths AS converted_share,
+    quantileExactInclusiveOrNullIf(0.5)(ages_seconds[1], converted) AS median_seconds
+FROM conversion_paths(
+    tenant = {tenant:String}, since = {since:DateTime64(3, 'UTC')}, until = {until:DateTime64(3, 'UTC')},
+    goals = {goals:Array(String)}, touch_types = {touch_types:Array(String)},
+    within_seconds = {within_seconds:UInt64}, by = {by:String}, top = {top:UInt64}
+)
+GROUP BY route
+ORDER BY conversions DESC, paths DESC, route
+LIMIT {routes:UInt64}
+COMMENT 'The most frequent routes to a conversion: the touches of conversion_paths one after the other, repeats in a row once. converted_share: of the paths with this route; median_seconds: from the first touch to the conversion. The other parameters are those of conversion_paths.\nParameters: tenant String = default, since DateTime64 = 30d, until DateTime64 = now, goals Array(String) = [], touch_types Array(String) = [], within_seconds UInt64 = 30d, by String = channel, top UInt64 = 10, routes UInt64 = 20\nExample: SELECT * FROM conversion_routes(tenant = ''default'', since = now64(3) - INTERVAL 30 DAY, until = now64(3), goals = [], touch_types = [], within_seconds = 2592000, by = ''channel'', top = 10, routes = 20)';
 
 -- Markov: a chain of order 1 over the touches, with a start, a conversion and a loss. The inverse of I - Q, by Gauss and
 -- Jordan, holds the expected visits. It needs no pivoting, because the rows of I - Q are diagonally dominant.
@@ -142,92 +179,113 @@ FROM (
             within_seconds = {within_seconds:UInt64}, by = {by:String}, top = {top:UInt64}
         )
         WHERE converted
-            AND NOT throwIf(half_life = 0, 'half_life_seconds is above 0')
-            AND NOT throwIf(NOT hasAll(known, asked), 'models are first, last, last_non_direct, linear, position, time_decay, shapley and markov')
+            AND (SELECT throwIf(half_life = 0, 'half_life_seconds is above 0')) = 0
+            AND (SELECT throwIf(NOT hasAll(known, asked), 'models are first, last, last_non_direct, linear, position, time_decay, shapley and markov')) = 0
     )
     GROUP BY model, touch, currency
     UNION ALL
     SELECT
         'markov' AS model, share.1 AS touch, total.1 AS currency, share.2 * total.2 AS credit, share.2 * total.3 AS money
     FROM (
-        SELECT arrayJoin(totals) AS total, arrayJoin(arrayZip(names, shares)) AS share
+        SELECT
+            arrayJoin(totals) AS total,
+            arrayJoin(arrayMap((name, removal) -> (name, removal / arraySum(removals)), names, removals)) AS share
         FROM (
             SELECT
-                arraySort(arrayDistinct(arrayFilter(name -> name != '', edges.1))) AS names,
-                arrayMap(name -> arraySum(arrayMap(edge -> if(edge.1 = name, edge.5, 0), edges)), names) AS leaving,
-                -- I - Q, with the unit matrix beside it
-                arrayMap(
-                    (name, out) -> arrayConcat(
-                        arrayMap(
-                            other -> (name = other) - arraySum(arrayMap(
-                                edge -> if(edge.1 = name AND edge.2 = other, edge.5, 0), edges
-                            )) / out,
-                            names
-                        ),
-                        arrayMap(other -> toFloat64(name = other), names)
-                    ),
-                    names, leaving
-                ) AS equations,
-                arrayFold(
-                    (rows, k) -> arrayMap(
-                        (row, i) -> if(
-                            i = k,
-                            arrayMap(x -> x / rows[k][k], row),
-                            arrayMap((x, pivot) -> x - row[k] / rows[k][k] * pivot, row, rows[k])
-                        ),
-                        rows, arrayEnumerate(rows)
-                    ),
-                    arrayEnumerate(names), equations
-                ) AS solved,
-                arrayMap(row -> arraySlice(row, length(names) + 1), solved) AS visits,
-                arrayMap(
-                    (name, out) -> arraySum(arrayMap(edge -> if(edge.1 = name AND edge.3 = 1, edge.5, 0), edges)) / out,
-                    names, leaving
-                ) AS converting,
-                arrayMap(row -> arraySum(arrayMap((x, y) -> x * y, row, converting)), visits) AS chances,
-                arrayMap(
-                    name -> arraySum(arrayMap(edge -> if(edge.1 = '' AND edge.2 = name, edge.5, 0), edges)), names
-                ) AS beginning,
+                names, totals,
                 arrayMap(
                     (chance, k) -> chance / visits[k][k]
                         * arraySum(arrayMap((count, row) -> count * row[k], beginning, visits)),
                     chances, arrayEnumerate(names)
-                ) AS removals,
-                arrayMap(removal -> removal / arraySum(removals), removals) AS shares,
-                arrayMap(
-                    money -> (
-                        money,
-                        arraySum(arrayMap(edge -> if(edge.3 = 1 AND edge.4 = money, edge.5, 0), edges)),
-                        arraySum(arrayMap(edge -> if(edge.3 = 1 AND edge.4 = money, edge.6, 0), edges))
-                    ),
-                    arrayDistinct(arrayMap(edge -> edge.4, arrayFilter(edge -> edge.3 = 1, edges)))
-                ) AS totals
+                ) AS removals
             FROM (
-                SELECT groupArray((step.1, step.2, step.3, money, toFloat64(times), toFloat64(amount))) AS edges
+                SELECT
+                    names, totals, beginning, visits,
+                    arrayMap(row -> arraySum(arrayMap((x, y) -> x * y, row, converting)), visits) AS chances
                 FROM (
-                    -- from (empty: the start), to (empty: the end), 1: the end is a conversion, 2: it is a loss
-                    SELECT step, if(step.3 = 1, currency, '') AS money, count() AS times, sum(amount_minor) AS amount
+                    SELECT
+                        names, totals, beginning, converting,
+                        arrayMap(row -> arraySlice(row, length(names) + 1), arrayFold(
+                            (rows, k) -> arrayMap(
+                                (row, i) -> if(
+                                    i = k,
+                                    arrayMap(x -> x / rows[k][k], row),
+                                    arrayMap((x, pivot) -> x - row[k] / rows[k][k] * pivot, row, rows[k])
+                                ),
+                                rows, arrayEnumerate(rows)
+                            ),
+                            arrayEnumerate(names), equations
+                        )) AS visits
                     FROM (
                         SELECT
-                            currency, amount_minor,
-                            arrayJoin(arrayZip(
-                                arrayPushFront(touches, ''),
-                                arrayPushBack(touches, ''),
-                                arrayPushBack(arrayMap(touch -> 0, touches), if(converted, 1, 2))
-                            )) AS step
-                        FROM conversion_paths(
-                            tenant = {tenant:String}, since = {since:DateTime64(3, 'UTC')},
-                            until = {until:DateTime64(3, 'UTC')}, goals = {goals:Array(String)},
-                            touch_types = {touch_types:Array(String)}, within_seconds = {within_seconds:UInt64},
-                            by = {by:String}, top = {top:UInt64}
+                            names, totals, beginning,
+                            arrayMap(
+                                (name, out) -> arraySum(edge -> if(edge.1 = name AND edge.3 = 1, edge.5, 0), edges) / out,
+                                names, leaving
+                            ) AS converting,
+                            -- I - Q, with the unit matrix beside it
+                            arrayMap(
+                                (name, out) -> arrayConcat(
+                                    arrayMap(
+                                        other -> (name = other) - arraySum(
+                                            edge -> if(edge.1 = name AND edge.2 = other, edge.5, 0), edges
+                                        ) / out,
+                                        names
+                                    ),
+                                    arrayMap(other -> toFloat64(name = other), names)
+                                ),
+                                names, leaving
+                            ) AS equations
+                        FROM (
+                            SELECT
+                                edges, names, totals,
+                                arrayMap(name -> arraySum(edge -> if(edge.1 = name, edge.5, 0), edges), names) AS leaving,
+                                arrayMap(
+                                    name -> arraySum(edge -> if(edge.1 = '' AND edge.2 = name, edge.5, 0), edges), names
+                                ) AS beginning
+                            FROM (
+                                SELECT
+                                    edges,
+                                    arraySort(arrayDistinct(arrayFilter(name -> name != '', edges.1))) AS names,
+                                    arrayMap(
+                                        money -> (
+                                            money,
+                                            arraySum(edge -> if(edge.3 = 1 AND edge.4 = money, edge.5, 0), edges),
+                                            arraySum(edge -> if(edge.3 = 1 AND edge.4 = money, edge.6, 0), edges)
+                                        ),
+                                        arrayDistinct(arrayMap(edge -> edge.4, arrayFilter(edge -> edge.3 = 1, edges)))
+                                    ) AS totals
+                                FROM (
+                                    SELECT groupArray((step.1, step.2, step.3, money, toFloat64(times), toFloat64(amount))) AS edges
+                                    FROM (
+                                        -- from (empty: the start), to (empty: the end), 1: the end is a conversion, 2: it is a loss
+                                        SELECT step, if(step.3 = 1, currency, '') AS money, count() AS times, sum(amount_minor) AS amount
+                                        FROM (
+                                            SELECT
+                                                currency, amount_minor,
+                                                arrayJoin(arrayZip(
+                                                    arrayPushFront(touches, ''),
+                                                    arrayPushBack(touches, ''),
+                                                    arrayPushBack(arrayMap(touch -> 0, touches), if(converted, 1, 2))
+                                                )) AS step
+                                            FROM conversion_paths(
+                                                tenant = {tenant:String}, since = {since:DateTime64(3, 'UTC')},
+                                                until = {until:DateTime64(3, 'UTC')}, goals = {goals:Array(String)},
+                                                touch_types = {touch_types:Array(String)}, within_seconds = {within_seconds:UInt64},
+                                                by = {by:String}, top = {top:UInt64}
+                                            )
+                                            WHERE (empty(asked) OR has(asked, 'markov'))
+                                                AND (SELECT throwIf({top:UInt64} > 100, 'top is at most 100')) = 0
+                                        )
+                                        GROUP BY step, money
+                                    )
+                                )
+                                WHERE notEmpty(edges)
+                            )
                         )
-                        WHERE (empty(asked) OR has(asked, 'markov'))
-                            AND NOT throwIf({top:UInt64} > 100, 'top is at most 100')
                     )
-                    GROUP BY step, money
                 )
             )
-            WHERE notEmpty(edges)
         )
     )
 )

@@ -35,6 +35,7 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _VIEW: Final = re.compile(
     r"CREATE OR REPLACE VIEW (\w+) AS\b.*\bCOMMENT\s+'((?:[^'\\]|''|\\.)*)'\s*\Z", re.DOTALL
 )
+_SOURCE: Final = re.compile(r"\b(?:FROM|JOIN) ([a-z_]+)\b")
 _PARAMETER: Final = re.compile(r"(?P<name>[a-z_]+) (?P<type>[A-Za-z0-9()]+)(?: = (?P<default>.*))?")
 _ESCAPES: Final = {"\\n": "\n", "\\'": "'", "''": "'", "\\\\": "\\"}
 
@@ -75,6 +76,18 @@ def question_of(name: str, comment: str) -> Question | None:
     declared = heads[0].removeprefix(PARAMETERS)
     parameters = () if declared == "none" else tuple(_parameter(name, text) for text in declared.split(", "))
     return Question(name, meaning, parameters, heads[1].removeprefix(EXAMPLE))
+
+
+@cache
+def reads() -> dict[str, tuple[str, ...]]:
+    """The views and tables that each question reads, by its view's name, sorted."""
+    found: dict[str, tuple[str, ...]] = {}
+    for migration in read_migrations(MIGRATIONS):
+        for statement in migration.statements:
+            view = _VIEW.match(statement)
+            if view and view[1] in questions():
+                found[view[1]] = tuple(sorted(set(_SOURCE.findall(statement[: view.start(2)]))))
+    return found
 
 
 @cache

@@ -20,18 +20,20 @@ from schemas.errors import SinkError, UnavailableError
 from schemas.settings import Settings
 from sinks.clickhouse.connection import address
 from sinks.clickhouse.erasure.erasure import Eraser
-from sinks.clickhouse.erasure.queue import ErasureQueue
+from sinks.clickhouse.erasure.queue import ErasureQueue, requested
 from sinks.clickhouse.migrate import check_migrated
 from sinks.clickhouse.retry import until_done
 from sinks.clickhouse.write import metrics
 from sinks.clickhouse.write.catalogue import Meanings, put_in_force
 from sinks.clickhouse.write.dead_letters import send
-from sinks.clickhouse.write.follow_up import FollowUp
 from sinks.clickhouse.write.http_writer import HttpWriter, RefusedError
-from sinks.clickhouse.write.inserts import AvroInsert, Rejected, RowInsert, Writer
+from sinks.clickhouse.write.inserts import AvroInsert, Rejected, RowInsert, TopicRecord, Writer
 from sinks.clickhouse.write.native_writer import NativeWriter
 from sinks.clickhouse.write.prepare import prepare, row_inserts
 from sinks.clickhouse.write.reading import READ
+from sinks.clickhouse.write.reconcile.reconciliation import Reconciliation
+from sinks.clickhouse.write.reconcile.schedule import Schedule
+from sinks.clickhouse.write.reconcile.session import SLOW_SECONDS
 
 BATCH_ROWS: Final = 20_000  #: records of one flush; well below inserts.MAX_ROWS, to bound memory
 BATCH_BYTES: Final = 32 * 1024 * 1024  #: of record values in one flush
@@ -46,8 +48,8 @@ AVRO_FROM: Final = 200
 #: How long the loader sends rows only after ClickHouse refused a file. A source of bad records, or a server that cannot
 #: read Avro at all, would otherwise cost every batch twice.
 REFUSED_SECONDS: Final = 10.0
-#: Topics whose records may change the owner of touchpoints, or which copies count. An Erase is a journey input.
-FOLLOWED_UP: Final = (topics.JOURNEY_INPUTS, topics.IDENTITY_ASSIGNMENTS)
+#: The loader with this partition of journey inputs reconciles what all of them load.
+RECONCILING_PARTITION: Final = 0
 
 _log = logging.getLogger("touchline.loader")
 
@@ -66,7 +68,9 @@ class Loader(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no
         self._avro_writer: Writer[AvroInsert] | None = (
             HttpWriter(self._where) if self._where.http_port else None
         )
-        self._follow_up = FollowUp(self._where)
+        self._at_once = Reconciliation(self._where)  #: for what cannot wait for a run of `_reconciling`
+        self._reconciling = Schedule(self._where, time.monotonic)
+        self._reconciles = TopicPartition(settings.topic(topics.JOURNEY_INPUTS.name), RECONCILING_PARTITION)
         self._avro_after = 0.0  #: monotonic seconds: rows only until then
         self._erasures = ErasureQueue(Eraser(self._where), time.monotonic)
         self._held: list[KafkaRecord] = []
@@ -119,7 +123,8 @@ class Loader(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no
                     await client.stop()
             await self._erasures.stop()
             self._row_writer.close()
-            self._follow_up.close()
+            await self._reconciling.stop()
+            self._at_once.close()
             if self._avro_writer is not None:
                 self._avro_writer.close()
 
@@ -132,6 +137,7 @@ class Loader(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no
                 due = clock() + FLUSH_SECONDS
                 await self._flush()
             self._erasures.work()
+            self._reconciling.work(mine=self._reconciles in self._consumer.assignment())
         await self._flush()
 
     async def _collect(self, left: float) -> None:
@@ -167,11 +173,6 @@ class Loader(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no
         if not await self.ensure_in_force():
             return False
         known = [(self._topics[record.topic], record) for record in records]
-        since = None
-        if any(topic in FOLLOWED_UP for topic, _ in known):
-            since = await self._server_time()
-            if since is None:
-                return False
         if not await self._erasures.accept(known, self._give_up):
             return False
         avro = self._avro_writer is not None and time.monotonic() >= self._avro_after
@@ -179,26 +180,31 @@ class Loader(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no
             prepare, known, self._erasures.erased, avro_from=AVRO_FROM if avro else None
         )
         for insert in inserts:
+            began = time.monotonic()
             if isinstance(insert, RowInsert):
                 done = await self._write_rows(insert)
             else:
                 done = await self._write_avro(insert, rejected)
-            if not done:
+            if not done or not await self._note_slow(began):
                 return False
-        if since is not None and not await until_done(
-            partial(asyncio.to_thread, self._follow_up.run, since), self._give_up
-        ):
-            return False
-        return await self._send_dead_letters(rejected)
+        return await self._hide_erased(known) and await self._send_dead_letters(rejected)
 
-    async def _server_time(self) -> int | None:
-        """The time of ClickHouse's clock in UTC milliseconds; None if it is down."""
-        found: list[int] = []
+    async def _note_slow(self, began: float) -> bool:
+        """Note an insert whose rows showed late: reconciliations look at it then. Returns whether it is noted."""
+        while time.monotonic() - began > SLOW_SECONDS:
+            noting = time.monotonic()
+            seconds = partial(self._at_once.note_slow, noting - began)
+            if not await until_done(partial(asyncio.to_thread, seconds), self._give_up):
+                return False
+            began = noting
+        return True
 
-        async def look() -> None:
-            found.append(await asyncio.to_thread(self._follow_up.now))
-
-        return found[0] if await until_done(look, self._give_up) else None
+    async def _hide_erased(self, records: list[TopicRecord]) -> bool:
+        """Mark the rows that the erasures of a batch concern, which hides them. Returns whether that is durable."""
+        erased = [(one.tenant, one.type, one.value) for one in requested(records)]
+        return not erased or await until_done(
+            partial(asyncio.to_thread, self._at_once.rewrite, erased), self._give_up
+        )
 
     async def _write_rows(self, insert: RowInsert) -> bool:
         """Insert rows, with retries. Returns whether they are durable."""

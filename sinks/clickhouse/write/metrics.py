@@ -18,5 +18,24 @@ FLUSH_SECONDS = Histogram(
     buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60, 600),
 )
 
+#: Seconds of a run beside loading, by what it reconciled: owners (and copies), or profiles.
+RECONCILIATION_SECONDS = Histogram(
+    "touchline_loader_reconciliation_seconds",
+    "A run that brought owners or profiles in line with what was loaded",
+    ["what"],
+    buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300),
+)
+
+#: Runs that failed; the next one repeats them.
+RECONCILIATION_FAILURES = Counter(
+    "touchline_loader_reconciliation_failures", "Reconciliations that failed", ["what"]
+)
+
+#: Up to when everything that was loaded is reconciled: seconds since 1970 by ClickHouse's clock. The view
+#: `reconciled` says it too.
+RECONCILED_UNTIL = Gauge(
+    "touchline_loader_reconciled_until_seconds", "Loaded before this time and reconciled", ["what"]
+)
+
 #: Records in the assigned partitions that are not yet in ClickHouse.
 LAG = Gauge("touchline_loader_lag_records", "Records not yet in ClickHouse")

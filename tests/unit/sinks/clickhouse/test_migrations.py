@@ -11,7 +11,7 @@ REPEATABLE = (
     "DROP VIEW IF EXISTS", "ALTER TABLE raw_identity_assignments ADD INDEX IF NOT EXISTS",
     "ALTER TABLE catalogue_types ADD COLUMN IF NOT EXISTS",
     # into tables that keep one row of a key
-    "INSERT INTO raw_touchpoints (", "INSERT INTO raw_touchpoint_events", "INSERT INTO raw_touchpoint_verdicts",
+    "INSERT INTO raw_touchpoints (", "INSERT INTO raw_touchpoint_verdicts (", "INSERT INTO raw_reconciliations (",
 )  # fmt: skip
 
 

@@ -2,53 +2,55 @@
 
 A row's version holds what was known when its owner was decided (columns.py, COPY_VERSION). A decision that knew more
 has a higher version. So rewriting may be repeated, may come late, and two loaders may rewrite one row: the row that
-knew most stays. Each loader writes its records first and reads afterwards. Of two loaders, one with a touchpoint and
-one with an assignment of its identifier, the one that reads later sees both.
+knew most stays. A reconciliation compares everything that was loaded since an earlier one with everything else, by hash
+joins of narrow columns.
 """
 
-from collections.abc import Iterable, Iterator
-from itertools import islice
-from typing import Final, TypeAlias, TypeVar
-
-from clickhouse_driver import Client
+from collections.abc import Iterable
+from typing import Final, TypeAlias
 
 from sinks.clickhouse.write.encoding.columns import AFTER_ERASURE_BIT, DECIDED_SHIFT, ERASED_BIT, RANK_SHIFT
 from sinks.clickhouse.write.encoding.tables import TABLES
+from sinks.clickhouse.write.reconcile.session import Session
 
 #: Tenant, type and value.
 Identifier: TypeAlias = tuple[str, str, str]
 
-T = TypeVar("T")
+#: Rows of a window that one pass looks at: they bound its memory.
+AT_ONCE: Final = 500_000
 
-#: Identifiers of one statement: they stand in its text.
-AT_ONCE: Final = 1_000
+IDENTIFIER: Final = "tenant, identifier_type, identifier_value"
+LOADED_SINCE: Final = "loaded_at >= fromUnixTimestamp64Milli(toInt64(%(since)s), 'UTC')"
+_MINE: Final = f"cityHash64({IDENTIFIER}) %% %(parts)s = %(part)s"
 
-LOADED_SINCE: Final = "loaded_at >= fromUnixTimestamp64Milli(%(since)s, 'UTC')"
+_LOADED: Final = f"""
+    SELECT (SELECT count() FROM raw_touchpoints WHERE {LOADED_SINCE})
+        + (SELECT count() FROM raw_identity_assignments WHERE {LOADED_SINCE})
+"""  # noqa: S608 (names of our own)
 
 #: Identifiers whose assignment or erasure was loaded since, and those of touchpoints loaded since that were stitched
 #: before their identifier's newest assignment or erasure.
 _CHANGED: Final = f"""
-    SELECT tenant, identifier_type, identifier_value FROM raw_identity_assignments WHERE {LOADED_SINCE}
+    SELECT {IDENTIFIER} FROM raw_identity_assignments WHERE {LOADED_SINCE} AND {_MINE}
     UNION DISTINCT
-    SELECT tenant, identifier_type, identifier_value FROM raw_erasures WHERE {LOADED_SINCE}
+    SELECT {IDENTIFIER} FROM raw_erasures WHERE {LOADED_SINCE} AND {_MINE}
     UNION DISTINCT
-    SELECT tenant, identifier_type, identifier_value
+    SELECT {IDENTIFIER}
     FROM (
-        SELECT tenant, identifier_type, identifier_value, min(assignment_version) AS stitched
-        FROM raw_touchpoints WHERE {LOADED_SINCE}
-        GROUP BY tenant, identifier_type, identifier_value
+        SELECT {IDENTIFIER}, min(assignment_version) AS stitched
+        FROM raw_touchpoints WHERE {LOADED_SINCE} AND {_MINE}
+        GROUP BY {IDENTIFIER}
     ) AS t
     INNER JOIN (
-        SELECT tenant, identifier_type, identifier_value, max(version) AS version
+        SELECT {IDENTIFIER}, max(version) AS version
         FROM (
-            SELECT tenant, identifier_type, identifier_value, version FROM raw_identity_assignments
-            WHERE (tenant, identifier_type, identifier_value) IN (
-                SELECT tenant, identifier_type, identifier_value FROM raw_touchpoints WHERE {LOADED_SINCE})
+            SELECT {IDENTIFIER}, version FROM raw_identity_assignments
+            WHERE ({IDENTIFIER}) IN (SELECT {IDENTIFIER} FROM raw_touchpoints WHERE {LOADED_SINCE} AND {_MINE})
             UNION ALL
-            SELECT tenant, identifier_type, identifier_value, version FROM raw_erasures
+            SELECT {IDENTIFIER}, version FROM raw_erasures
         )
-        GROUP BY tenant, identifier_type, identifier_value
-    ) AS known USING (tenant, identifier_type, identifier_value)
+        GROUP BY {IDENTIFIER}
+    ) AS known USING ({IDENTIFIER})
     WHERE known.version > t.stitched
 """  # noqa: S608 (names of our own)
 
@@ -59,7 +61,7 @@ def _prefixed(columns: Iterable[str]) -> str:
 
 _WRITTEN: Final = [column.name for column in TABLES["ResolvedTouchpoint"].columns]
 _COPIED: Final = [name for name in _WRITTEN if name != "version"]
-_NAMED: Final = "(tenant, identifier_type, identifier_value) IN %(identifiers)s"
+_NAMED: Final = f"({IDENTIFIER}) IN (SELECT {IDENTIFIER} FROM {{names}})"  # noqa: S608 (names of our own)
 
 #: The decision. Versions are raised by one: 0 is nothing known. An erased row stays erased. Otherwise the newest of
 #: three decides: the assignment that the row was stitched under, the identifier's assignment, its erasure.
@@ -76,7 +78,7 @@ _DECIDED: Final = f"""
             + bitShiftLeft(toUInt256(greatest(stitched, assigned, erasure)), {DECIDED_SHIFT})
             + bitShiftLeft(toUInt256(after_erasure), {AFTER_ERASURE_BIT})
             + toUInt256(stitched) AS decided_version
-    FROM (SELECT * FROM raw_touchpoints FINAL WHERE {_NAMED}) AS t
+    FROM (SELECT * FROM raw_touchpoints FINAL WHERE {{named}}) AS t
     LEFT JOIN (
         SELECT tenant, identifier_type, identifier_value, 1 AS found, max(version) AS version,
             argMax(profile_id, assignments.version) AS owner,
@@ -84,13 +86,13 @@ _DECIDED: Final = f"""
             argMax(contested_profile_id, assignments.version) AS contested_owner,
             argMax(is_deleted, assignments.version) AS deleted
         FROM raw_identity_assignments AS assignments
-        WHERE {_NAMED}
+        WHERE {{named}}
         GROUP BY tenant, identifier_type, identifier_value
     ) AS a USING (tenant, identifier_type, identifier_value)
     LEFT JOIN (
         SELECT tenant, identifier_type, identifier_value, 1 AS found, version, erased_at, profile_id AS owner
         FROM raw_erasures FINAL
-        WHERE {_NAMED}
+        WHERE {{named}}
     ) AS e USING (tenant, identifier_type, identifier_value)
 """  # noqa: S608 (names of our own)
 _OWNER: Final = """multiIf(
@@ -101,34 +103,45 @@ _OWNER: Final = """multiIf(
 )"""
 
 #: Of most identifiers no row changes. This question reads four narrow columns, the rewrite all of them.
+_KEYS: Final = _prefixed(("tenant", "identifier_type", "identifier_value", "version"))
 _OUTDATED: Final = f"""
-    SELECT DISTINCT tenant, identifier_type, identifier_value
-    FROM ({_DECIDED.format(columns=_prefixed(("tenant", "identifier_type", "identifier_value", "version")))})
+    SELECT DISTINCT {IDENTIFIER}
+    FROM ({_DECIDED.format(columns=_KEYS, named=_NAMED.format(names="changed"))})
     WHERE decided_version > version
 """  # noqa: S608 (names of our own)
+_ALL: Final = f"{_prefixed(_WRITTEN)}, {_OWNER} AS decided_owner"
 _REWRITE: Final = f"""
     INSERT INTO raw_touchpoints ({", ".join(_COPIED)}, version, owner_id, is_erased)
     SELECT {", ".join(_COPIED)}, decided_version, decided_owner, erased
-    FROM ({_DECIDED.format(columns=f"{_prefixed(_WRITTEN)}, {_OWNER} AS decided_owner")})
+    FROM ({_DECIDED.format(columns=_ALL, named=_NAMED.format(names="outdated"))})
     WHERE decided_version > version
+"""  # noqa: S608 (names of our own)
+#: Makes the profiles that these identifiers ever belonged to be computed again.
+_NOTE: Final = f"""
+    INSERT INTO raw_reconciliation_notes ({IDENTIFIER}) SELECT {IDENTIFIER} FROM changed
 """  # noqa: S608 (names of our own)
 
 
-def changed_identifiers(client: Client, since: int) -> list[Identifier]:
-    """The identifiers whose touchpoints may have another owner than their rows say, of all that was loaded since."""
-    return list(client.execute(_CHANGED, {"since": since}))
+def rewrite_since(session: Session, since: int, *, noting: bool = False) -> None:
+    """Rewrite rows with an outdated owner, of all identifiers of which anything was loaded since (UTC milliseconds).
+
+    `noting`: note these identifiers too, because a run that died may have rewritten their rows already.
+    """
+    ((loaded,),) = session.run(_LOADED, {"since": since})
+    parts = 1 + loaded // AT_ONCE
+    for part in range(parts):
+        if session.fill("changed", _CHANGED, {"since": since, "parts": parts, "part": part}):
+            _rewrite(session)
+            if noting:
+                session.write(_NOTE)
 
 
-def rewrite(client: Client, identifiers: Iterable[Identifier]) -> None:
-    """Write the rows of identifiers again whose owner is another one by what is known now."""
-    for some in in_chunks(identifiers):
-        outdated = tuple(client.execute(_OUTDATED, {"identifiers": some}))
-        if outdated:
-            client.execute(_REWRITE, {"identifiers": outdated})
+def rewrite_named(session: Session, identifiers: Iterable[Identifier]) -> None:
+    """Rewrite rows with an outdated owner, of these identifiers."""
+    session.fill_with("changed", identifiers)
+    _rewrite(session)
 
 
-def in_chunks(items: Iterable[T]) -> Iterator[tuple[T, ...]]:
-    """The items, AT_ONCE at a time."""
-    remaining = iter(items)
-    while some := tuple(islice(remaining, AT_ONCE)):
-        yield some
+def _rewrite(session: Session) -> None:
+    if session.fill("outdated", _OUTDATED):
+        session.write(_REWRITE)

@@ -177,7 +177,7 @@ class Stack:
                 "TOUCHLINE_ANALYST_TENANTS is set, but the sandbox's ClickHouse has one analyst for all tenants:"
                 " unset it, or use --clickhouse URL"
             )
-        return users_xml([analyst], DATABASE, Readable())
+        return users_xml([analyst], DATABASE, Readable(), with_default=True)
 
     def _start_broker(self, say: Say) -> None:
         if self.broker is None:

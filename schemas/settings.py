@@ -3,7 +3,7 @@
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
@@ -38,6 +38,14 @@ class Settings:
         "ClickHouse native protocol: clickhouse://user:password@host:port/database (clickhouses:// for TLS);"
         " with ?http_port=8123 the loader lets it read Avro over HTTP, at a fraction of the work",
     )  # fmt: skip
+    analyst_user: str = _setting(
+        "TOUCHLINE_ANALYST_USER", "",
+        "A read-only ClickHouse user: `touchline migrate` makes it, `query` and `report` read as it; empty for none",
+    )  # fmt: skip
+    analyst_password: str = _setting("TOUCHLINE_ANALYST_PASSWORD", "", "That user's password; or @FILE")
+    analyst_tenants: str = _setting(
+        "TOUCHLINE_ANALYST_TENANTS", "", "The tenants that this user may read, comma-separated; empty for all"
+    )
     topic_prefix: str = _setting(
         "TOUCHLINE_TOPIC_PREFIX", "", "Put before every topic and consumer group name"
     )
@@ -126,15 +134,7 @@ class Settings:
 
     def pseudonym_secret(self) -> bytes:
         """The pseudonymisation secret, or empty bytes if none is set. Raises SettingsError."""
-        secret = self.pseudonym_key
-        if secret.startswith("@"):
-            try:
-                secret = Path(secret[1:]).read_text().strip()
-            except OSError as error:
-                raise SettingsError(
-                    f"TOUCHLINE_PSEUDONYM_KEY names a file that cannot be read: {error}: restore it, or unset"
-                    " the variable if it was set for a sandbox that is gone"
-                ) from error
+        secret = _secret("TOUCHLINE_PSEUDONYM_KEY", self.pseudonym_key)
         if secret and len(secret) < 32:
             raise SettingsError(
                 "TOUCHLINE_PSEUDONYM_KEY is shorter than 32 characters: make one with `openssl rand -hex 32`"
@@ -177,6 +177,22 @@ class Settings:
         """The parts of the ClickHouse URL. Raises SettingsError."""
         return ClickHouse.from_url(self.clickhouse_url)
 
+    def readers_clickhouse(self) -> "ClickHouse":
+        """The same as the analyst, if one is set. Raises SettingsError."""
+        where = self.clickhouse()
+        if not self.analyst_user:
+            return where
+        return replace(where, user=self.analyst_user, password=self.analyst_secret(), limited=True)
+
+    def analyst_secret(self) -> str:
+        """The analyst's password. Raises SettingsError if there is none: everybody could read."""
+        password = _secret("TOUCHLINE_ANALYST_PASSWORD", self.analyst_password)
+        if not password:
+            raise SettingsError(
+                "TOUCHLINE_ANALYST_PASSWORD is not set, but TOUCHLINE_ANALYST_USER is: give the user a password"
+            )
+        return password
+
 
 @dataclass(frozen=True)
 class ClickHouse:
@@ -189,6 +205,7 @@ class ClickHouse:
     database: str = "touchline"
     secure: bool = False
     http_port: int = 0  #: of the same host, for Avro; 0 for none
+    limited: bool = False  #: whether the server itself lets the user only read, and change no such setting
 
     @classmethod
     def from_url(cls, url: str) -> "ClickHouse":
@@ -215,6 +232,19 @@ class ClickHouse:
             host=parts.hostname, port=port or (9440 if secure else 9000), user=unquote(parts.username or "default"),
             password=unquote(parts.password or ""), database=database, secure=secure, http_port=int(http_port),
         )  # fmt: skip
+
+
+def _secret(variable: str, value: str) -> str:
+    """The value, or the content of the file that it names after an @. Raises SettingsError."""
+    if not value.startswith("@"):
+        return value
+    try:
+        return Path(value[1:]).read_text().strip()
+    except OSError as error:
+        raise SettingsError(
+            f"{variable} names a file that cannot be read: {error}: restore it, or unset"
+            " the variable if it was set for a sandbox that is gone"
+        ) from error
 
 
 def _refuse_unknown(env: Mapping[str, str], settings: list[str]) -> None:

@@ -1,24 +1,77 @@
-"""`touchline migrate`: ClickHouse's database, tables and views."""
+"""`touchline migrate`: ClickHouse's database, tables, views and the analyst."""
 
-from deploy.cli.output import tell
+from typing import Annotated, Literal
+
+import typer
+
+from deploy.cli.output import say, tell
 from deploy.kafka_admin.meanings import meanings
-from schemas.settings import Settings
+from schemas.errors import SettingsError
+from schemas.settings import ClickHouse, Settings
+from sinks.clickhouse.analyst import (
+    Analyst,
+    make_analyst,
+    readable_in,
+    user_statements,
+    users_xml,
+    view_statements,
+)
+from sinks.clickhouse.connection import connect, translated
 from sinks.clickhouse.migrate import migrate
 from sinks.clickhouse.write.catalogue import put_in_force
 
+Form = Literal["sql", "xml"]
 
-def command() -> None:
+
+def command(
+    print_analyst: Annotated[
+        Form | None,
+        typer.Option(
+            "--print-analyst",
+            help="Only print what makes the read-only user: SQL for an administrator, or a users.xml.",
+        ),
+    ] = None,
+) -> None:
     """Create or update the ClickHouse database, and write the catalogue into it; safe to repeat.
+
+    With TOUCHLINE_ANALYST_USER it also makes that read-only user.
 
     Example: TOUCHLINE_CLICKHOUSE_URL=clickhouse://user:password@host:9000/touchline touchline migrate
     """
     settings = Settings.from_env()
     where = settings.clickhouse()
+    analyst = Analyst.of(settings)
+    if print_analyst is not None:
+        say(_printed(print_analyst, where, analyst))
+        return
     known = meanings(settings)
     applied = migrate(where)
     for name in applied:
         tell(f"applied {name}")
+    if analyst is not None:
+        make_analyst(where, analyst)
+        tell(f"user {analyst.user} may read {', '.join(analyst.tenants) or 'all tenants'}")
     if put_in_force(where, known):
         tell("views go by this catalogue and these journey rules now")
     elif not applied:
         tell(f"database {where.database} is up to date")
+
+
+def _printed(form: Form, where: ClickHouse, analyst: Analyst | None) -> str:
+    if analyst is None:
+        raise SettingsError(
+            "TOUCHLINE_ANALYST_USER is not set: name the read-only user, and give it a password"
+        )
+    client = connect(where)
+    try:
+        with translated(where):
+            readable = readable_in(client, where.database)
+    finally:
+        client.disconnect()
+    if form == "xml":
+        return users_xml([analyst], where.database, readable)
+    statements = (
+        *view_statements(readable, where.database),
+        *user_statements(analyst, where.database, readable),
+    )
+    return "\n".join(f"{statement};" for statement in statements)

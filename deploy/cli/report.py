@@ -38,7 +38,7 @@ def run(report: Report, typed: dict[str, Any], *, as_json: bool, as_csv: bool, h
         raise typer.BadParameter("--json, --csv and --html exclude each other")
     context, question = Context.from_env(), questions()[report.view]
     values = values_of(question, typed, context.moment)
-    columns, rows = ask(context.settings.clickhouse(), question, values)
+    columns, rows = ask(context.settings.readers_clickhouse(), question, values)
     if as_json:
         print_rows(columns, rows, as_json=True)
         return

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
+from xml.sax.saxutils import escape
 
 from deploy.ports import LOOPBACK, free_port, listens
 from deploy.sandbox.server import Server
@@ -33,13 +34,17 @@ _PACKAGES: Final = {
 class ClickHouseServer(Server):
     """A ClickHouse server on loopback, user `default` without a password. Ports of 0 take free ones.
 
-    Data lives in `data_dir`, survives kill -9 and may be used again.
+    Data lives in `data_dir`, survives kill -9 and may be used again. `users` is a users.xml with further users: this
+    server makes none by SQL.
     """
 
     name = "clickhouse"
 
-    def __init__(self, data_dir: Path, log_dir: Path, port: int = 0, http_port: int = 0) -> None:
+    def __init__(
+        self, data_dir: Path, log_dir: Path, port: int = 0, http_port: int = 0, users: str = ""
+    ) -> None:
         super().__init__(log_dir)
+        self.users = users
         self.data_dir = data_dir.resolve()
         self.port = port or free_port()
         self.http_port = http_port or free_port()
@@ -69,9 +74,23 @@ class ClickHouseServer(Server):
     def _prepare(self) -> list[str]:
         self.data_dir.mkdir(parents=True, exist_ok=True)
         return [
-            *engine(), "--path", str(self.data_dir), "--tcp_port", str(self.port),
+            *engine(), *self._with_users(), "--path", str(self.data_dir), "--tcp_port", str(self.port),
             "--http_port", str(self.http_port), "--listen_host", LOOPBACK, "--query", _SERVE,
         ]  # fmt: skip
+
+    def _with_users(self) -> list[str]:
+        if not self.users:
+            return []
+        users, config = (
+            self.data_dir.with_name(f"{self.data_dir.name}-{part}.xml") for part in ("users", "config")
+        )
+        for path, text in (
+            (users, self.users),
+            (config, f"<clickhouse><users_config>{escape(str(users))}</users_config></clickhouse>\n"),
+        ):
+            path.touch(mode=0o600)
+            path.write_text(text)
+        return ["--config-file", str(config)]
 
 
 def engine() -> list[str]:

@@ -13,17 +13,19 @@ from deploy.kafka_admin.meanings import meanings
 from deploy.kafka_admin.topics import create_topics
 from deploy.ports import LOOPBACK, free_port, require_free
 from deploy.sandbox.brokers import Broker, KafkaBroker, TansuBroker
-from deploy.sandbox.clickhouse import ClickHouseServer
+from deploy.sandbox.clickhouse import DATABASE, ClickHouseServer
 from deploy.sandbox.process import Process
 from deploy.sandbox.restarts import Restarts
 from schemas.errors import SettingsError, UnavailableError
 from schemas.settings import ClickHouse, Settings
+from sinks.clickhouse.analyst import Analyst, Readable, make_analyst, users_xml
 from sinks.clickhouse.connection import connect
 from sinks.clickhouse.migrate import migrate
 from sinks.clickhouse.write.catalogue import put_in_force
 
 SANDBOX: Final = "sandbox"
 KAFKA: Final = "kafka"
+ANALYST: Final = "analyst"  #: the read-only user of the sandbox's ClickHouse
 #: Seconds. Both brokers refuse less, and a group join on Tansu takes half of it.
 SESSION_TIMEOUT: Final = 6.0
 _TOUCHLINE: Final = [sys.executable, "-m", "deploy.cli"]
@@ -93,6 +95,9 @@ class Stack:
         self._start_clickhouse(say)
         applied = migrate(self.settings.clickhouse())
         put_in_force(self.settings.clickhouse(), meanings(self.settings))
+        analyst = Analyst.of(self.settings)
+        if analyst is not None:
+            make_analyst(self.settings.clickhouse(), analyst)
         say(f"tables: {len(applied)} migrations applied" if applied else "tables: up to date")
         self.write_env()
         self._start_children(say)
@@ -160,10 +165,24 @@ class Stack:
                 self.plan.run_dir / "clickhouse",
                 (self.plan.clickhouse_port, self.plan.clickhouse_http_port),
             )
-            return ClickHouseServer(data, self.logs, *ports)
+            return ClickHouseServer(data, self.logs, *ports, users=self._analyst_xml())
         ClickHouse.from_url(self.plan.clickhouse)
         self.settings = replace(self.settings, clickhouse_url=self.plan.clickhouse)
         return None
+
+    def _analyst_xml(self) -> str:
+        """The users.xml with the analyst, who is named in the settings if nobody did."""
+        if not self.settings.analyst_user:
+            path = self.plan.run_dir / "analyst.password"
+            self.settings = replace(self.settings, analyst_user=ANALYST, analyst_password=secret_file(path))
+        analyst = Analyst.of(self.settings)
+        assert analyst is not None
+        if analyst.tenants:
+            raise SettingsError(
+                "TOUCHLINE_ANALYST_TENANTS is set, but the sandbox's ClickHouse has one analyst for all tenants:"
+                " unset it, or use --clickhouse URL"
+            )
+        return users_xml([analyst], DATABASE, Readable(), with_default=True)
 
     def _start_broker(self, say: Say) -> None:
         if self.broker is None:
@@ -209,7 +228,11 @@ class Stack:
 
 def pseudonym_key(run_dir: Path) -> str:
     """The run directory's own secret for pseudonyms, made the first time: a setting that names its file."""
-    path = run_dir / "pseudonym.key"
+    return secret_file(run_dir / "pseudonym.key")
+
+
+def secret_file(path: Path) -> str:
+    """A secret that is made the first time: a setting that names its file."""
     if not path.exists():
         write_secret(path, secrets.token_hex(32) + "\n")
     return f"@{path.resolve()}"

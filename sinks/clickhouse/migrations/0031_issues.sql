@@ -30,7 +30,7 @@ SELECT
     state.13 AS reopened,
     toUInt8(state.10) AS first_contact,
     if(state.1 = 2, toUInt8(state.3 <= state.2 + overdue_ms), NULL) AS solved_in_time,
-    if(state.1 = 2, (state.3 - state.2) / 1000, NULL) AS seconds_to_solve,
+    if(state.1 = 2, (state.3 - state.2) / 1000, NULL) AS solve_seconds,
     fromUnixTimestamp64Milli(began.1, 'UTC') AS began_at,
     began.2 AS channel,
     began.3 AS type,
@@ -164,7 +164,7 @@ FROM (
         )) AS found,
         length(found) AS contacts,
         toUInt8(empty(found)) AS avoided,
-        if(avoided, NULL, (found[1].1 - solved_ms) / 1000) AS seconds_until_next,
+        if(avoided, NULL, (found[1].1 - solved_ms) / 1000) AS until_next_seconds,
         found[1].2 AS next_type,
         found[1].3 AS next_channel,
         found[1].4 AS next_issue_id
@@ -186,13 +186,13 @@ COMMENT 'Next-issue avoidance: of each issue that was solved between since and u
 CREATE OR REPLACE VIEW service_quality AS
 SELECT
     multiIf(
-        {dimension:String} = 'channel', issues.channel,
-        {dimension:String} = 'type', issues.type,
-        {dimension:String} = 'owner', toString(issues.owner),
-        {dimension:String} = 'source', issues.source,
-        {dimension:String} = 'account', issues.account_id,
+        {by:String} = 'channel', issues.channel,
+        {by:String} = 'type', issues.type,
+        {by:String} = 'owner', toString(issues.owner),
+        {by:String} = 'source', issues.source,
+        {by:String} = 'account', issues.account_id,
         ''
-    ) AS dimension,
+    ) AS segment,
     count() AS issues,
     countIf(issues.status = 'open') AS open,
     countIf(issues.status = 'overdue') AS overdue,
@@ -206,8 +206,8 @@ SELECT
     if(countIf(issues.separate_contacts > 0) = 0, NULL, repeated / countIf(issues.separate_contacts > 0)) AS repeat_contact_rate,
     countIf(length(issues.channels) > 1) AS several_channels,
     sum(issues.handoffs) AS handoffs,
-    quantileExactIf(0.5)(issues.seconds_to_solve, issues.status = 'solved') AS median_seconds_to_solve,
-    quantileExactIf(0.9)(issues.seconds_to_solve, issues.status = 'solved') AS p90_seconds_to_solve,
+    quantileExactIf(0.5)(issues.solve_seconds, issues.status = 'solved') AS solve_median_seconds,
+    quantileExactIf(0.9)(issues.solve_seconds, issues.status = 'solved') AS solve_p90_seconds,
     countIf(ripe) AS followed,
     if(followed = 0, NULL, countIf(ripe AND avoided) / followed) AS next_issue_avoidance_rate
 FROM (
@@ -229,6 +229,9 @@ FROM (
         GROUP BY profile_id
     ) AS others ON others.profile_id = issues.profile_id
 ) AS issues
-GROUP BY dimension
-ORDER BY issues DESC, dimension
-COMMENT 'How service does, by the channel, type, owner (team), source or account that an issue began with; dimension '''' gives one row. first_contact_resolution_rate and in_time_rate (solved until due) are shares of the solved; repeat_contact_rate is the share of issues with more than one separate contact; next_issue_avoidance_rate the share of the solved without another service contact within the seconds after (followed counts those whose seconds have passed). Shares 0-1, NULL without any.\nParameters: tenant String = default, since DateTime64 = 30d, until DateTime64 = now, dimension String = '''', within_seconds UInt64 = 7d\nExample: SELECT dimension, issues, first_contact_resolution_rate, repeat_contact_rate, next_issue_avoidance_rate FROM service_quality(tenant = ''default'', since = now64() - INTERVAL 30 DAY, until = now64(), dimension = ''channel'', within_seconds = 604800) ORDER BY issues DESC';
+WHERE (SELECT throwIf(
+    {by:String} NOT IN ('', 'channel', 'type', 'owner', 'source', 'account'), 'by is empty, channel, type, owner, source or account'
+)) = 0
+GROUP BY segment
+ORDER BY issues DESC, segment
+COMMENT 'How service does, by the channel, type, owner (team), source or account that an issue began with; by = '''' gives one row. first_contact_resolution_rate and in_time_rate (solved until due) are shares of the solved; repeat_contact_rate is the share of issues with more than one separate contact; next_issue_avoidance_rate the share of the solved without another service contact within the seconds after (followed counts those whose seconds have passed). Shares 0-1, NULL without any.\nParameters: tenant String = default, since DateTime64 = 30d, until DateTime64 = now, by String = '''', within_seconds UInt64 = 7d\nExample: SELECT segment, issues, first_contact_resolution_rate, repeat_contact_rate, next_issue_avoidance_rate FROM service_quality(tenant = ''default'', since = now64() - INTERVAL 30 DAY, until = now64(), by = ''channel'', within_seconds = 604800) ORDER BY issues DESC';

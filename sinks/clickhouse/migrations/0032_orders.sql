@@ -25,7 +25,7 @@ FROM (
         ])
     )) AS pair
 )
-COMMENT 'ISO 4217: the decimal places of each currency''s minor unit; 2 for EUR (cents), 0 for JPY. Withdrawn currencies and metals are not in it.\nParameters: none\nExample: SELECT exponent FROM currency_exponents WHERE currency = ''KWD''';
+COMMENT 'ISO 4217: the decimal places of each currency''s minor unit; 2 for EUR (cents), 0 for JPY. Withdrawn currencies and metals are not in it.';
 
 -- Touchpoints with one order_id are one order, one return or one cancellation: the first places it, the first that states
 -- an amount gives its value. Without an order_id each touchpoint counts, and so does each refund. The state remembers 100
@@ -122,12 +122,12 @@ SELECT
     countIf(kind = 'order') AS orders,
     countIf(kind = 'return') AS returns,
     countIf(kind = 'cancellation') AS cancellations,
-    sumIf(amount, kind = 'order') AS ordered,
-    -sumIf(amount, kind != 'order') AS given_back,
-    sum(amount) AS net
+    ifNull(sumIf(amount, kind = 'order'), 0) AS ordered,
+    -ifNull(sumIf(amount, kind != 'order'), 0) AS given_back,
+    ifNull(sum(amount), 0) AS net
 FROM order_events(
     tenant = {tenant:String}, since = {since:DateTime64(3, 'UTC')}, until = {until:DateTime64(3, 'UTC')}
 )
 GROUP BY from_time, currency
-ORDER BY from_time, currency
+ORDER BY currency, from_time
 COMMENT 'Money over time: orders and what was given back, per interval and currency, in major units (ISO 4217). An empty currency holds what stated no amount. Over all time net is the sum of the journeys'' revenue.\nParameters: tenant String = default, since DateTime64 = 30d, until DateTime64 = now, bucket_seconds UInt64 = 1d\nExample: SELECT from_time, currency, orders, net FROM revenue(tenant = ''default'', since = now64() - INTERVAL 30 DAY, until = now64(), bucket_seconds = 86400) ORDER BY from_time';

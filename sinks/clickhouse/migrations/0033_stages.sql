@@ -5,7 +5,7 @@ CREATE OR REPLACE VIEW stage_changes AS
 SELECT
     {tenant:String} AS tenant, profile_id, from_stage, stage AS to_stage,
     fromUnixTimestamp64Milli(ms, 'UTC') AS occurred_at,
-    if(from_stage = '', NULL, (ms - since_ms) / 1000) AS seconds_in_from_stage,
+    if(from_stage = '', NULL, (ms - since_ms) / 1000) AS in_from_stage_seconds,
     number,
     channel, source, campaign
 FROM (
@@ -51,8 +51,8 @@ SELECT
     count() AS transitions,
     uniqExact(profile_id) AS profiles,
     transitions / sum(transitions) OVER (PARTITION BY from_stage) AS share,
-    quantileExact(0.5)(seconds_in_from_stage) AS median_seconds,
-    quantileExact(0.9)(seconds_in_from_stage) AS p90_seconds
+    quantileExact(0.5)(in_from_stage_seconds) AS median_seconds,
+    quantileExact(0.9)(in_from_stage_seconds) AS p90_seconds
 FROM stage_changes(
     tenant = {tenant:String}, since = {since:DateTime64(3, 'UTC')}, until = {until:DateTime64(3, 'UTC')}
 )

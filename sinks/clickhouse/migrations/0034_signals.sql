@@ -12,8 +12,8 @@ FROM (
         arrayFirst(one -> one.2 = raised.goal AND one.1 > raised.ms, later.reactions).1 AS answered_ms,
         if(contacted_ms = 0, NULL, fromUnixTimestamp64Milli(contacted_ms, 'UTC')) AS contacted_at,
         if(answered_ms = 0, NULL, fromUnixTimestamp64Milli(answered_ms, 'UTC')) AS answered_at,
-        if(contacted_ms = 0, NULL, (contacted_ms - raised.ms) / 1000) AS seconds_to_contact,
-        if(answered_ms = 0, NULL, (answered_ms - raised.ms) / 1000) AS seconds_to_answer
+        if(contacted_ms = 0, NULL, (contacted_ms - raised.ms) / 1000) AS contact_seconds,
+        if(answered_ms = 0, NULL, (answered_ms - raised.ms) / 1000) AS answer_seconds
     FROM (
         SELECT
             *,
@@ -47,7 +47,7 @@ FROM (
         GROUP BY profile_id
     ) AS later ON later.profile_id = raised.profile_id
 )
-COMMENT 'Every signal that became true between since and until, with its life: status RAISED or RETRACTED (reason, and the successor that has its subject now); contacted_at, the first time that we wrote to or called the person after it; answered_at, the first touchpoint after it that gives what was missing: an order for an abandoned cart or checkout, an answer for a quote, a solution for an issue, an NPS above 6 for a detractor, for any other kind whatever the person does next.\nParameters: tenant String = default, since DateTime64 = 30d, until DateTime64 = now\nExample: SELECT profile_id, occurred_at, seconds_to_answer FROM signal_lives(tenant = ''default'', since = now64() - INTERVAL 7 DAY, until = now64()) WHERE kind = ''abandoned_cart'' AND status = ''RAISED''';
+COMMENT 'Every signal that became true between since and until, with its life: status RAISED or RETRACTED (reason, and the successor that has its subject now); contacted_at, the first time that we wrote to or called the person after it; answered_at, the first touchpoint after it that gives what was missing: an order for an abandoned cart or checkout, an answer for a quote, a solution for an issue, an NPS above 6 for a detractor, for any other kind whatever the person does next.\nParameters: tenant String = default, since DateTime64 = 30d, until DateTime64 = now\nExample: SELECT profile_id, occurred_at, answer_seconds FROM signal_lives(tenant = ''default'', since = now64() - INTERVAL 7 DAY, until = now64()) WHERE kind = ''abandoned_cart'' AND status = ''RAISED''';
 
 CREATE OR REPLACE VIEW signal_rates AS
 SELECT
@@ -61,8 +61,8 @@ SELECT
     countIf(contacted_at IS NOT NULL AND status = 'RAISED') AS contacted,
     countIf(answered_at IS NOT NULL AND status = 'RAISED') AS answered,
     if(standing = 0, NULL, answered / standing) AS answer_rate,
-    quantileExactIf(0.5)(seconds_to_contact, status = 'RAISED') AS median_seconds_to_contact,
-    quantileExactIf(0.5)(seconds_to_answer, status = 'RAISED') AS median_seconds_to_answer
+    quantileExactIf(0.5)(contact_seconds, status = 'RAISED') AS contact_median_seconds,
+    quantileExactIf(0.5)(answer_seconds, status = 'RAISED') AS answer_median_seconds
 FROM signal_lives(
     tenant = {tenant:String}, since = {since:DateTime64(3, 'UTC')}, until = {until:DateTime64(3, 'UTC')}
 )

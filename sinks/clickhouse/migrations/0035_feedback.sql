@@ -53,16 +53,16 @@ CREATE OR REPLACE VIEW scores AS
 SELECT
     kind,
     multiIf(
-        {dimension:String} = 'stage', stage,
-        {dimension:String} = 'channel', channel,
-        {dimension:String} = 'owner', owner,
-        {dimension:String} = 'about_type', about_type,
-        {dimension:String} = 'source', source,
-        {dimension:String} = 'campaign', campaign,
-        {dimension:String} = 'account', account_id,
-        {dimension:String} = 'day', toString(toDate(occurred_at)),
+        {by:String} = 'stage', stage,
+        {by:String} = 'channel', channel,
+        {by:String} = 'owner', owner,
+        {by:String} = 'about_type', about_type,
+        {by:String} = 'source', source,
+        {by:String} = 'campaign', campaign,
+        {by:String} = 'account', account_id,
+        {by:String} = 'day', toString(toDate(occurred_at)),
         ''
-    ) AS dimension,
+    ) AS segment,
     count() AS answers,
     uniqExact(profile_id) AS profiles,
     avg(value) AS mean,
@@ -77,6 +77,10 @@ SELECT
 FROM survey_answers(
     tenant = {tenant:String}, since = {since:DateTime64(3, 'UTC')}, until = {until:DateTime64(3, 'UTC')}
 )
-GROUP BY kind, dimension
-ORDER BY kind, answers DESC, dimension
-COMMENT 'Survey scores by stage, channel, owner (the team), about_type, source, campaign, account or day; dimension '''' gives one row a kind. score is NPS (promoters less detractors, -100 to 100), or for CSAT and CES the good answers in per cent; margin is half the width of its 95% confidence interval (normal approximation: for fewer than 30 answers read it as a hint).\nParameters: tenant String = default, since DateTime64 = 30d, until DateTime64 = now, dimension String = ''''\nExample: SELECT dimension AS owner, answers, score, margin FROM scores(tenant = ''default'', since = now64() - INTERVAL 90 DAY, until = now64(), dimension = ''owner'') WHERE kind = ''NPS'' ORDER BY score';
+WHERE (SELECT throwIf(
+    {by:String} NOT IN ('', 'stage', 'channel', 'owner', 'about_type', 'source', 'campaign', 'account', 'day'),
+    'by is empty, stage, channel, owner, about_type, source, campaign, account or day'
+)) = 0
+GROUP BY kind, segment
+ORDER BY kind, answers DESC, segment
+COMMENT 'Survey scores by stage, channel, owner (the team), about_type, source, campaign, account or day; by = '''' gives one row a kind. score is NPS (promoters less detractors, -100 to 100), or for CSAT and CES the good answers in per cent; margin is half the width of its 95% confidence interval (normal approximation: for fewer than 30 answers read it as a hint).\nParameters: tenant String = default, since DateTime64 = 30d, until DateTime64 = now, by String = ''''\nExample: SELECT segment AS owner, answers, score, margin FROM scores(tenant = ''default'', since = now64() - INTERVAL 90 DAY, until = now64(), by = ''owner'') WHERE kind = ''NPS'' ORDER BY score';

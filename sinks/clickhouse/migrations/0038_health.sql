@@ -47,7 +47,7 @@ SELECT
     source,
     fromUnixTimestamp64Milli(from_ms, 'UTC') AS from_time,
     if(ongoing, NULL, fromUnixTimestamp64Milli(to_ms, 'UTC')) AS until_time,
-    (to_ms - from_ms) / 1000 AS seconds,
+    (to_ms - from_ms) / 1000 AS silent_seconds,
     ongoing,
     usual_seconds
 FROM (
@@ -71,9 +71,9 @@ FROM (
         )
     )
 )
-WHERE seconds >= {gap_seconds:UInt64}
-ORDER BY ongoing DESC, seconds DESC, source, from_time
-COMMENT 'Silence: the times between two receptions of a source that took at least gap_seconds; ongoing (until_time is NULL) if nothing came since, up to until or now. usual_seconds is the length that 99 of 100 pauses of this source do not exceed.\nParameters: tenant String = default, since DateTime64 = 30d, until DateTime64 = now, gap_seconds UInt64 = 1h\nExample: SELECT source, from_time, seconds, usual_seconds FROM health_gaps(tenant = ''default'', since = now64() - INTERVAL 7 DAY, until = now64(), gap_seconds = 3600) WHERE ongoing';
+WHERE silent_seconds >= {gap_seconds:UInt64}
+ORDER BY ongoing DESC, silent_seconds DESC, source, from_time
+COMMENT 'Silence: the times between two receptions of a source that took at least gap_seconds; ongoing (until_time is NULL) if nothing came since, up to until or now. usual_seconds is the length that 99 of 100 pauses of this source do not exceed.\nParameters: tenant String = default, since DateTime64 = 30d, until DateTime64 = now, gap_seconds UInt64 = 1h\nExample: SELECT source, from_time, silent_seconds, usual_seconds FROM health_gaps(tenant = ''default'', since = now64() - INTERVAL 7 DAY, until = now64(), gap_seconds = 3600) WHERE ongoing';
 
 CREATE OR REPLACE VIEW health_dead_letters AS
 SELECT
@@ -92,12 +92,13 @@ COMMENT 'Dead letters of all tenants, by the hour in which they were loaded, rea
 
 CREATE OR REPLACE VIEW health_tables AS
 SELECT
+    {tenant:String} AS tenant,
     name,
     rows,
     if(rows = 0, NULL, watermark) AS watermark,
     if(rows = 0, NULL, loaded) AS loaded_at,
-    if(rows = 0, NULL, dateDiff('millisecond', loaded, now64(3, 'UTC')) / 1000) AS seconds_since_loaded,
-    if(rows = 0, NULL, dateDiff('millisecond', watermark, now64(3, 'UTC')) / 1000) AS seconds_behind
+    if(rows = 0, NULL, dateDiff('millisecond', loaded, now64(3, 'UTC')) / 1000) AS loaded_ago_seconds,
+    if(rows = 0, NULL, dateDiff('millisecond', watermark, now64(3, 'UTC')) / 1000) AS behind_seconds
 FROM (
     SELECT 'touchpoints_current' AS name, count() AS rows, max(occurred_at) AS watermark, max(loaded_at) AS loaded
     FROM raw_touchpoints WHERE tenant = {tenant:String}
@@ -119,15 +120,13 @@ FROM (
     UNION ALL
     SELECT 'accounts' AS name, count() AS rows, max(as_of) AS watermark, max(loaded_at) AS loaded
     FROM raw_account_states WHERE tenant = {tenant:String}
-    UNION ALL
-    SELECT 'dead_letters' AS name, count() AS rows, max(recorded_at) AS watermark, max(loaded_at) AS loaded
-    FROM dead_letters
 )
 ORDER BY name
-COMMENT 'How fresh each table is (dead_letters are of all tenants): stored rows (superseded ones too), the newest event time in it (watermark), when a row was written last, and the seconds since both.\nParameters: tenant String = default\nExample: SELECT name, watermark, seconds_since_loaded FROM health_tables(tenant = ''default'')';
+COMMENT 'How fresh each table is: stored rows (superseded ones too), the newest event time in it (watermark), when a row was written last, and the seconds since both.\nParameters: tenant String = default\nExample: SELECT name, watermark, loaded_ago_seconds FROM health_tables(tenant = ''default'')';
 
 CREATE OR REPLACE VIEW health_loader AS
 SELECT
+    {tenant:String} AS tenant,
     toStartOfHour(loaded) AS hour,
     name,
     count() AS rows,

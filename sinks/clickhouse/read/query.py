@@ -1,7 +1,8 @@
 """Read-only statements, with the server's errors in one sentence."""
 
 import re
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 from clickhouse_driver import errors
 
@@ -19,23 +20,39 @@ _READ_ONLY_CODE: Final = 164
 _SYNTAX: Final = re.compile(r"Syntax error.*?: failed at position (?P<position>\d+)")
 
 
-def select(where: ClickHouse, sql: str) -> tuple[list[str], list[tuple[object, ...]]]:
+def read_only(where: ClickHouse) -> dict[str, int]:
+    """The settings of a statement that may only read. An analyst's server has them, and refuses to be told."""
+    return {} if where.limited else dict(READ_ONLY)
+
+
+def select(
+    where: ClickHouse, sql: str, parameters: Mapping[str, Any] | None = None
+) -> tuple[list[str], list[tuple[object, ...]]]:
     """Run one statement. Returns the column names and the rows; times are datetimes with a time zone.
+
+    `parameters` are the values of its {name:Type}; the server reads them, so nothing in them is SQL.
 
     Raises SinkError with the server's message if the server refuses the statement, UnavailableError or SettingsError
     if it does not answer.
     """
-    client = connect(where)
+    client = connect(where, {"server_side_params": True})
     try:
         with translated(where):
             try:
-                rows, columns = client.execute(sql, with_column_types=True, settings=READ_ONLY)
+                rows, columns = client.execute(
+                    sql, dict(parameters or {}) or None, with_column_types=True, settings=read_only(where)
+                )
             except errors.ServerException as error:
                 if error.code == _READ_ONLY_CODE:
                     raise SinkError(
                         "queries can read only: this statement would write or change a setting"
                     ) from error
-                raise SinkError(explained(sql, reason(error))) from error
+                # a statement that is right needs no hint, and the questions that hints know are read from files
+                from sinks.clickhouse.read.hints import hint
+
+                said = reason(error)
+                advice = hint(sql, error.code, said, limited=where.limited)
+                raise SinkError(advice or explained(sql, said)) from error
     finally:
         client.disconnect()
     return [name for name, _ in columns], rows

@@ -22,7 +22,7 @@ from schemas.errors import SettingsError, SinkError
 from schemas.settings import ClickHouse
 from sinks.clickhouse.connection import connect, reason, translated
 from sinks.clickhouse.migrate import MIGRATIONS, read_migrations
-from sinks.clickhouse.read.query import LONGEST, READ_ONLY
+from sinks.clickhouse.read.query import LONGEST, read_only
 
 #: Types that a parameter may have.
 TYPES: Final = ("String", "DateTime64", "UInt64", "Float64", "Array(String)")
@@ -124,7 +124,7 @@ def ask(
     try:
         with translated(where):
             try:
-                rows, columns = client.execute(sql, given, with_column_types=True, settings=READ_ONLY)
+                rows, columns = client.execute(sql, given, with_column_types=True, settings=read_only(where))
             except errors.ServerException as error:
                 said = reason(error)
                 if error.code == _THROWN:

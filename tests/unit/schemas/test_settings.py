@@ -1,5 +1,7 @@
 """Settings are refused at start, in one sentence that names the variable and what it may be."""
 
+from pathlib import Path
+
 import pytest
 
 from schemas.errors import SettingsError
@@ -81,3 +83,22 @@ def test_what_settings_write_for_a_child_they_read_back() -> None:
 def test_a_value_that_cannot_work_is_refused_by_its_variable(variable: str, value: str) -> None:
     with pytest.raises(SettingsError, match=variable):
         Settings.from_env({variable: value})
+
+
+def test_who_reads_is_the_analyst_if_there_is_one(tmp_path: Path) -> None:
+    url = "clickhouse://writer:secret@db:9000/shop?http_port=8123"
+    plain = Settings.from_env({"TOUCHLINE_CLICKHOUSE_URL": url})
+    assert plain.readers_clickhouse() == plain.clickhouse()
+
+    (tmp_path / "password").write_text("from a file\n")
+    environ = {"TOUCHLINE_ANALYST_USER": "ann", "TOUCHLINE_ANALYST_PASSWORD": f"@{tmp_path / 'password'}"}
+    reader = Settings.from_env({"TOUCHLINE_CLICKHOUSE_URL": url} | environ).readers_clickhouse()
+    assert reader == ClickHouse("db", 9000, "ann", "from a file", "shop", False, 8123, limited=True)
+    assert not plain.clickhouse().limited
+
+
+@pytest.mark.parametrize("password", ["", "@/no/such/file"])
+def test_an_analyst_without_a_password_is_refused(password: str) -> None:
+    settings = Settings.from_env({"TOUCHLINE_ANALYST_USER": "ann", "TOUCHLINE_ANALYST_PASSWORD": password})
+    with pytest.raises(SettingsError, match="TOUCHLINE_ANALYST_PASSWORD"):
+        settings.readers_clickhouse()

@@ -49,6 +49,24 @@ def test_a_key_is_made_once_readable_by_its_owner_only_and_never_replaces_the_us
     assert stack(tmp_path, {"TOUCHLINE_PSEUDONYM_KEY": own}).settings.pseudonym_key == own
 
 
+def test_the_sandbox_has_an_analyst_with_a_password_of_its_own_unless_the_user_names_one(
+    tmp_path: Path,
+) -> None:
+    made = stack(tmp_path)
+    reader = made.settings.readers_clickhouse()
+    assert (reader.user, len(reader.password), reader.limited) == ("analyst", 64, True)
+    assert (tmp_path / "analyst.password").stat().st_mode & 0o777 == 0o600
+    assert made.clickhouse is not None
+    assert "<analyst><password_sha256_hex>" in made.clickhouse.users
+    assert reader.password not in made.clickhouse.users
+
+    own = {"TOUCHLINE_ANALYST_USER": "ann", "TOUCHLINE_ANALYST_PASSWORD": "secret"}
+    assert stack(tmp_path, own).settings.readers_clickhouse().user == "ann"
+    assert stack(tmp_path, clickhouse="clickhouse://db:9000/live").settings.analyst_user == ""
+    with pytest.raises(SettingsError, match="TOUCHLINE_ANALYST_TENANTS is set, but the sandbox"):
+        stack(tmp_path, own | {"TOUCHLINE_ANALYST_TENANTS": "shop"})
+
+
 def test_two_run_directories_have_different_keys(tmp_path: Path) -> None:
     keys = {Path(pseudonym_key(tmp_path / name).removeprefix("@")).read_text() for name in "ab"}
     assert len(keys) == 2

@@ -45,6 +45,7 @@ soak: install ## The longest tests: back-fills, changes of catalogue and contrac
 	$(BIN)/pytest -m soak tests/integration
 
 clients: install ## Real SDKs, Avro clients, a schema registry, web servers and a browser (many minutes)
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[fast,sandbox,dev,browser]'
 	$(BIN)/pytest -m clients tests/integration
 
 lint: install ## ruff and import-linter

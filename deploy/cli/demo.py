@@ -18,12 +18,14 @@ from deploy.cli.context import Context
 from deploy.cli.output import console, remarks, say
 from deploy.ingest.publisher import publish
 from deploy.kafka_admin.status import Observer, Status
+from deploy.ports import LOOPBACK
 from deploy.sandbox.stack import SANDBOX, Plan, Stack
 from deploy.screens.demo import views
 from deploy.simulation.people import PEOPLE, SEEDS
 from deploy.simulation.population import Population, simulate
 from schemas.errors import TouchlineError
 from schemas.settings import Settings
+from schemas.touchpoint.json_form import DEFAULT_TENANT
 from sinks.clickhouse.connection import connect
 from sinks.clickhouse.write.reconcile.reconciliation import Reconciliation
 
@@ -47,9 +49,10 @@ def command(
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
     run_dir = Path(tempfile.mkdtemp(prefix="touchline-demo-"))
-    stack = Stack(Plan(run_dir, broker), Context.from_env().settings, os.environ)
+    stack = Stack(Plan(run_dir, broker, page_port=0), Context.from_env().settings, os.environ)
     try:
         stack.start(_note)
+        _note(f"see them live: http://{LOOPBACK}:{stack.page_port}/t/{DEFAULT_TENANT}/?range=all")
         _note(f"publishing {events:,} touchpoints of {people:,} simulated people, {rate:,.0f} a second")
         feed = Feed(stack.settings, Population(people=people, events=events, seed=seed), rate)
         _watch(stack, feed)
@@ -144,7 +147,9 @@ def _reconcile(settings: Settings) -> None:
 
 
 def _stay(stack: Stack) -> None:
-    say("The sandbox stays up until Ctrl-C. In another terminal:")
+    say("The sandbox stays up until Ctrl-C. In a browser:")
+    say(f"  http://{LOOPBACK}:{stack.page_port}/t/{DEFAULT_TENANT}/?range=all")
+    say("In another terminal:")
     say(f"  source {stack.env_file}")
     for example in (
         'touchline query "SELECT * FROM journey_stages"',

@@ -34,6 +34,7 @@ COMMANDS: Final = {
     "worker": "worker",
     "load": "load",
     "collect": "collect",
+    "page": "page",
     "topics": "topics",
     "migrate": "migrate",
     "publish": "publish",

@@ -49,9 +49,11 @@ def command(
     partitions: Annotated[
         int | None, typer.Option(help="Of each topic; default TOUCHLINE_PARTITIONS.", min=1)
     ] = None,
+    page: Annotated[bool, typer.Option(help="Serve the live page.")] = True,
+    page_port: Annotated[int, typer.Option(help="Its port; 0 for a free one.", min=0, max=65535)] = 8470,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object every few seconds.")] = False,
 ) -> None:
-    """Start broker, topics, ClickHouse, tables, workers and loader on loopback, and show what they do.
+    """Start broker, topics, ClickHouse, tables, workers, loader and live page on loopback, and show what they do.
 
     Stops all of it on Ctrl-C. Without --data everything is thrown away at the end.
 
@@ -71,6 +73,7 @@ def command(
             kafka_port,
             clickhouse_port,
             clickhouse_http_port,
+            page_port if page else None,
         )
         with locked(run_dir):
             _run(Stack(plan, base, os.environ), as_json=as_json)

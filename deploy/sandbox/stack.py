@@ -11,6 +11,7 @@ from typing import Final
 from deploy.kafka_admin.client import require_broker
 from deploy.kafka_admin.meanings import meanings
 from deploy.kafka_admin.topics import create_topics
+from deploy.ports import LOOPBACK, free_port, require_free
 from deploy.sandbox.brokers import Broker, KafkaBroker, TansuBroker
 from deploy.sandbox.clickhouse import DATABASE, ClickHouseServer
 from deploy.sandbox.process import Process
@@ -45,6 +46,7 @@ class Plan:
     kafka_port: int = 0
     clickhouse_port: int = 0
     clickhouse_http_port: int = 0
+    page_port: int | None = None  #: of the live page, 0 for a free one; None: no page
 
     def __post_init__(self) -> None:
         if self.keep and self.broker == SANDBOX:
@@ -64,6 +66,7 @@ class Stack:
         self.settings = self._settings(base, environ)
         self.broker = self._broker()
         self.clickhouse = self._clickhouse()
+        self.page_port = free_port() if plan.page_port == 0 else plan.page_port
         self.children: list[Process] = []
         self._restarts: dict[str, Restarts] = {}
         if self.broker is not None:
@@ -86,6 +89,8 @@ class Stack:
     def start(self, say: Say) -> None:
         """Start everything, saying each step. Raises TouchlineError; call `stop` after that too."""
         self._start_broker(say)
+        if self.page_port is not None:
+            require_free(self.page_port, "the page", "--page-port")
         created = create_topics(self.settings)
         say(f"topics: {len(created)} created" if created else "topics: all there")
         self._start_clickhouse(say)
@@ -106,7 +111,7 @@ class Stack:
         write_secret(self.env_file, "\n".join(lines) + "\n")
 
     def watch(self, say: Say) -> None:
-        """Restart workers and loaders that died. Raises UnavailableError when broker or ClickHouse died."""
+        """Restart workers, loader and page if they died. Raises UnavailableError when broker or ClickHouse died."""
         for part in (self.broker, self.clickhouse):
             process = part.process if part is not None else None
             if process is not None and not process.alive:
@@ -136,7 +141,7 @@ class Stack:
                 part.kill()
 
     def restarts(self) -> int:
-        """How often a worker or loader was started again."""
+        """How often a worker, a loader or the page was started again."""
         return sum(restarts.total for restarts in self._restarts.values())
 
     def _settings(self, base: Settings, environ: Mapping[str, str]) -> Settings:
@@ -179,7 +184,7 @@ class Stack:
                 "TOUCHLINE_ANALYST_TENANTS is set, but the sandbox's ClickHouse has one analyst for all tenants:"
                 " unset it, or use --clickhouse URL"
             )
-        return users_xml([analyst], DATABASE, Readable())
+        return users_xml([analyst], DATABASE, Readable(), with_default=True)
 
     def _start_broker(self, say: Say) -> None:
         if self.broker is None:
@@ -199,12 +204,15 @@ class Stack:
     def _start_children(self, say: Say) -> None:
         env = self.settings.to_env()
         workers = [(f"worker-{number}", "worker") for number in range(1, self.plan.workers + 1)]
-        for name, command in [*workers, ("loader", "load")]:
-            child = Process(name, [*_TOUCHLINE, command], self.logs / f"{name}.log", env)
+        page = [("page", f"page --port {self.page_port}")] if self.page_port is not None else []
+        for name, command in [*workers, ("loader", "load"), *page]:
+            child = Process(name, [*_TOUCHLINE, *command.split()], self.logs / f"{name}.log", env)
             self.children.append(child)
             child.start()
             self._restarts[name] = Restarts(started=time.monotonic())
         say(f"processes: {', '.join(child.name for child in self.children)}")
+        if self.page_port is not None:
+            say(f"page: http://{LOOPBACK}:{self.page_port}/")
 
     def _revive(self, child: Process, say: Say) -> None:
         now, restarts = time.monotonic(), self._restarts[child.name]

@@ -172,15 +172,20 @@ def grants(analyst: Analyst, database: str, readable: Readable) -> Iterator[str]
         yield f"REVOKE SELECT ON {database}.{name}"
 
 
-def users_xml(analysts: Sequence[Analyst], database: str, readable: Readable) -> str:
-    """A users.xml with the user `default` without a password, as clickhouse-local has it, and the analysts."""
+def users_xml(
+    analysts: Sequence[Analyst], database: str, readable: Readable, *, with_default: bool = False
+) -> str:
+    """A users.xml with the analysts; `with_default` with clickhouse-local's user `default`, who has no password."""
     profiles = "".join(_profile_xml(analyst) for analyst in analysts)
     users = "".join(_user_xml(analyst, database, readable) for analyst in analysts)
-    return (
-        f"<clickhouse><profiles><default/>{profiles}</profiles><quotas><default/></quotas><users>"
-        f"<default><password/>{_ANYWHERE}<profile>default</profile><quota>default</quota>"
-        f"<named_collection_control>1</named_collection_control></default>{users}</users></clickhouse>\n"
-    )
+    if with_default:
+        profiles += "<default/>"
+        users += (
+            f"<default><password/>{_ANYWHERE}<profile>default</profile><quota>default</quota>"
+            "<named_collection_control>1</named_collection_control></default>"
+        )
+    quotas = "<default/>"
+    return f"<clickhouse><profiles>{profiles}</profiles><quotas>{quotas}</quotas><users>{users}</users></clickhouse>\n"
 
 
 def _profile_xml(analyst: Analyst) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from xml.etree import ElementTree as ET
 
 import pytest
 from clickhouse_driver import Client, errors
@@ -50,7 +51,9 @@ def where(clickhouse: ClickHouseServer, tmp_path_factory: pytest.TempPathFactory
     readable = readable_in(client, known.database)
     client.disconnect()
     folder = tmp_path_factory.mktemp("analyst")
-    server = ClickHouseServer(folder / "data", folder, users=users_xml([ALL, SOME], "touchline", readable))
+    server = ClickHouseServer(
+        folder / "data", folder, users=users_xml([ALL, SOME], "touchline", readable, with_default=True)
+    )
     server.start()
     where = ClickHouse.from_url(server.url)
     migrate(where)
@@ -287,3 +290,17 @@ def test_every_table_and_view_is_for_analysts_of_two_tenants_hidden_filtered_or_
         "identity_evidence_between",  # has parameters, and reads identity_evidence as the one who asks
     }  # fmt: skip
     admin.disconnect()
+
+
+def test_what_is_printed_for_a_servers_configuration_has_the_analyst_and_nobody_else(
+    where: ClickHouse,
+) -> None:
+    printed = ET.fromstring(users_xml([SOME], "touchline", Readable(tenanted=("journeys",))))
+    users = printed.find("users")
+    assert users is not None
+    assert [user.tag for user in users] == [SOME.user]
+    assert (
+        printed.findtext(f"users/{SOME.user}/databases/touchline/journeys/filter")
+        == "tenant IN ('shop', 'o\\'x <b>&\\\\')"
+    )
+    assert SOME.password not in ET.tostring(printed, encoding="unicode")

@@ -6,6 +6,7 @@ import shlex
 import signal
 import socket
 import subprocess
+import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,7 +24,7 @@ from tests.integration.processes import children_of, wait_gone, wait_until
 
 pytestmark = pytest.mark.sandbox
 
-FREE_PORTS = ["--kafka-port", "0", "--clickhouse-port", "0", "--clickhouse-http-port", "0"]
+FREE_PORTS = ["--kafka-port", "0", "--clickhouse-port", "0", "--clickhouse-http-port", "0", "--no-page"]
 
 
 class Up:
@@ -63,6 +64,15 @@ def up(folder: Path, *arguments: str) -> Iterator[Up]:
         running.process.wait()
 
 
+def answers(address: str) -> bool:
+    """Whether a server gives its page."""
+    try:
+        with urllib.request.urlopen(address, timeout=2) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
+
+
 def refused(*arguments: str, env: Mapping[str, str] | None = None) -> str:
     """Standard error of an `up` that must fail."""
     command = [*TOUCHLINE, "up", *arguments]
@@ -75,16 +85,20 @@ def refused(*arguments: str, env: Mapping[str, str] | None = None) -> str:
 def test_a_signal_stops_everything_in_order_and_nothing_is_left(
     tmp_path: Path, number: signal.Signals
 ) -> None:
-    with up(tmp_path) as running:
+    with up(tmp_path, "--page", "--page-port", "0") as running:
         pids = list(running.children())
-        assert len(pids) == 4
+        assert len(pids) == 5
+        page = next(line for line in running.err.read_text().splitlines() if line.startswith("page: "))
+        wait_until(lambda: answers(f"{page.split()[1]}health"))
         settings = running.settings()
         assert snapshot(settings).problems == []
         running.process.send_signal(number)
         assert running.process.wait(60) == 0
         wait_gone(pids)
         said = running.err.read_text()
-        order = [said.index(f"stopping {name}") for name in ("loader", "worker-1", "clickhouse", "tansu")]
+        order = [
+            said.index(f"stopping {name}") for name in ("page", "loader", "worker-1", "clickhouse", "tansu")
+        ]
         assert order == sorted(order)
         assert not list(tmp_path.glob("touchline-*"))
 

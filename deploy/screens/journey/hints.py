@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from deploy.screens.journey.context import DAY_MS, Context
-from deploy.screens.journey.words import several, span
+from schemas.words import several, span
 
 HINTS: Final = 3
 #: Age from which an abandoned cart gives no hint.

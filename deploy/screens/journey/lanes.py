@@ -11,8 +11,8 @@ from typing import Final, NamedTuple
 from rich.text import Text
 
 from deploy.screens.journey.facts import Touch
-from deploy.screens.journey.words import clock, day
 from schemas.catalogue import Catalogue
+from schemas.words import clock, day
 
 PAUSE_MS: Final = 30 * 60 * 1000
 #: A run of more equal signs than this becomes one sign and a number.

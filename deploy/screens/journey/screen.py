@@ -11,8 +11,8 @@ from rich.text import Text
 from deploy.screens.journey.context import Context, Stretch, runs
 from deploy.screens.journey.hints import Hint
 from deploy.screens.journey.lanes import Signs, picture
-from deploy.screens.journey.words import clock, day, listed, money, several, span, when
 from schemas.catalogue import Catalogue
+from schemas.words import clock, day, listed, money, several, span, when
 
 _CONSENT: Final = {"GRANTED": "green", "DENIED": "red", "REVOKED": "red"}
 _LEFT: Final = {"OPEN": "open", "MISSED": "left"}

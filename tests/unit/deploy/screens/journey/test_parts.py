@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from deploy.screens.journey.facts import Promise, Touch
 from deploy.screens.journey.hints import hints
 from deploy.screens.journey.lanes import UNICODE, picture
-from deploy.screens.journey.words import listed, money, several, span, when
+from schemas.words import listed, money, several, span, when
 from tests.support.built_in import CATALOGUE
 from tests.support.journey_people import CALL, DAY, HOUR, MINUTE, NOW, TOUCHES, known, state, touch
 from tests.support.touchpoints import START

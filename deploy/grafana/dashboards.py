@@ -1,0 +1,129 @@
+"""The dashboards: panels with their queries. ClickHouse panels read the same views as the live page."""
+
+from dataclasses import dataclass
+from typing import Final, Literal, TypeAlias
+
+Shape: TypeAlias = Literal["stat", "lines", "bars", "table"]
+
+#: The parameters of a view that answers for a period, in the macros of Grafana's ClickHouse data source.
+PERIOD: Final = "tenant = ${tenant:sqlstring}, since = $__fromTime_ms, until = $__toTime_ms"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One panel. `source` says which data source answers `query`: SQL, or PromQL."""
+
+    title: str
+    meaning: str
+    source: Literal["clickhouse", "prometheus"]
+    shape: Shape
+    query: str
+    width: int = 8  #: of 24
+    unit: str = "short"
+    legend: str = ""  #: PromQL only
+
+    @property
+    def text(self) -> str:
+        """The query as the data source gets it: {period} stands for PERIOD."""
+        return self.query.replace("{period}", PERIOD)
+
+
+@dataclass(frozen=True)
+class Board:
+    """One dashboard."""
+
+    uid: str
+    title: str
+    panels: tuple[Asked, ...]
+    tenants: bool  #: whether a tenant is chosen
+
+
+OVERVIEW: Final = Board(
+    "touchline-overview",
+    "Touchline: overview",
+    (
+        Asked("People", "People whose newest touchpoint lies in the time range.", "clickhouse", "stat",
+              "SELECT sum(people) AS people FROM people_now({period})", 4),
+        Asked("Open and overdue issues", "Cases that wait for their solution.", "clickhouse", "stat",
+              "SELECT countIf(status = 'open') AS open, countIf(status = 'overdue') AS overdue"
+              " FROM issues({period})", 6),
+        Asked("Signals that hold", "Raised and not retracted, by kind.", "clickhouse", "bars",
+              "SELECT kind, standing FROM signal_rates({period}) ORDER BY standing DESC", 14),
+        Asked("People now", "By stage and component, with the time in the stage.", "clickhouse", "table",
+              "SELECT stage, component, people, dwell_median_seconds, dwell_p90_seconds FROM people_now({period})"
+              " ORDER BY people DESC", 12),
+        Asked("From looking to buying", "People who did these steps in this order within seven days.", "clickhouse",
+              "bars", "SELECT type, reached FROM funnel({period}, steps = ['product_view', 'add_to_cart',"
+              " 'checkout_started', 'order_placed'], within_seconds = 604800, order = 'ordered', per = 'person',"
+              " by = '', top = 1) ORDER BY step", 12),
+        Asked("Touchpoints by channel", "Per day.", "clickhouse", "lines",
+              "SELECT toDateTime(period_start) AS time, channel, touchpoints"
+              " FROM channel_mix({period}, period = 'day') ORDER BY time, channel", 12),
+        Asked("Revenue", "Orders less what was given back, per day and currency.", "clickhouse", "lines",
+              "SELECT toDateTime(from_time) AS time, currency, toFloat64(net) AS net"
+              " FROM revenue({period}, bucket_seconds = 86400) WHERE currency != '' ORDER BY time, currency", 12),
+        Asked("Friction by team", "Which team causes what.", "clickhouse", "bars",
+              "SELECT owner, sum(friction) AS friction FROM friction_by_owner({period}) GROUP BY owner"
+              " ORDER BY friction DESC", 12),
+        Asked("Scores", "NPS, CSAT and CES per day.", "clickhouse", "lines",
+              "SELECT toDateTime(toDate(dimension)) AS time, toString(kind) AS kind, score"
+              " FROM scores({period}, dimension = 'day') ORDER BY time, kind", 12),
+    ),
+    tenants=True,
+)  # fmt: skip
+
+HEALTH: Final = Board(
+    "touchline-health",
+    "Touchline: data health",
+    (
+        Asked("Age of each table's newest row", "Seconds since a row was written.", "clickhouse", "bars",
+              "SELECT name, seconds_since_loaded FROM health_tables(tenant = ${tenant:sqlstring}) ORDER BY name",
+              12, "s"),
+        Asked("Until a row can be asked for", "From reception or publication to the row, p99.", "clickhouse", "lines",
+              "SELECT toDateTime(hour) AS time, toString(name) AS name, p99_seconds FROM health_loader({period})"
+              " ORDER BY time, name", 12, "s"),
+        Asked("Received by source", "Touchpoints per hour of reception.", "clickhouse", "lines",
+              "SELECT toDateTime(hour) AS time, toString(source) AS source, touchpoints"
+              " FROM health_sources({period}, late_seconds = 300) ORDER BY time, source", 12),
+        Asked("Lateness by source", "From occurrence to reception, p99.", "clickhouse", "lines",
+              "SELECT toDateTime(hour) AS time, toString(source) AS source, late_p99_seconds"
+              " FROM health_sources({period}, late_seconds = 300) ORDER BY time, source", 12, "s"),
+        Asked("Silence", "Sources that send nothing now, and for how long.", "clickhouse", "table",
+              "SELECT toString(source) AS source, seconds, usual_seconds, from_time"
+              " FROM health_gaps({period}, gap_seconds = 3600) WHERE ongoing ORDER BY seconds DESC", 12),
+        Asked("Names that the catalogue lacks", "With the nearest known name.", "clickhouse", "table",
+              "SELECT kind, name, toString(source) AS source, touchpoints, nearest FROM unknown_names"
+              " WHERE tenant = ${tenant:sqlstring} ORDER BY touchpoints DESC LIMIT 50", 12),
+        Asked("Dead letters", "Of all tenants, by reason, per hour.", "clickhouse", "lines",
+              "SELECT toDateTime(hour) AS time, toString(reason) AS reason, sum(letters) AS letters"
+              " FROM health_dead_letters(since = $__fromTime_ms, until = $__toTime_ms)"
+              " GROUP BY time, reason ORDER BY time, reason", 24),
+    ),
+    tenants=True,
+)  # fmt: skip
+
+OPERATIONS: Final = Board(
+    "touchline-operations",
+    "Touchline: operations",
+    (
+        Asked("Loader lag", "Records that are not yet in ClickHouse.", "prometheus", "lines",
+              "sum(touchline_loader_lag_records) by (instance)", 8, legend="{{instance}}"),
+        Asked("Rows loaded", "A second, by table.", "prometheus", "lines",
+              "sum(rate(touchline_loader_rows_total[5m])) by (table)", 8, "rowsps", "{{table}}"),
+        Asked("A flush takes", "p50 and p99 of decode, insert and commit.", "prometheus", "lines",
+              "histogram_quantile(0.99, sum(rate(touchline_loader_flush_seconds_bucket[5m])) by (le))", 8, "s", "p99"),
+        Asked("Reconciliation", "Up to when owners and copies are right, and how long a run takes.", "prometheus",
+              "lines", "time() - max(touchline_loader_reconciled_until_seconds)", 8, "s", "behind"),
+        Asked("Dead letters of the loader", "A second, by reason.", "prometheus", "lines",
+              "sum(rate(touchline_loader_dead_letters_total[5m])) by (reason)", 8, legend="{{reason}}"),
+        Asked("Collector: requests", "A second, by protocol and status.", "prometheus", "lines",
+              "sum(rate(touchline_collector_requests_total[5m])) by (protocol, status)", 8, "reqps",
+              "{{protocol}} {{status}}"),
+        Asked("Collector: answers take", "p99 by protocol.", "prometheus", "lines",
+              "histogram_quantile(0.99, sum(rate(touchline_collector_request_seconds_bucket[5m])) by (le, protocol))",
+              8, "s", "{{protocol}}"),
+    ),
+    tenants=False,
+)  # fmt: skip
+
+BOARDS: Final = (OVERVIEW, HEALTH, OPERATIONS)

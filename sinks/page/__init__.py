@@ -1,0 +1,1 @@
+"""The live page: journeys as they happen, read from ClickHouse's views and told of changes by Kafka's topics."""

@@ -1,0 +1,143 @@
+"""Service: what is open and overdue, how well it is solved, and how customers say it was."""
+
+from typing import Final
+
+from sinks.page.panels import Chart, Column, Page, Panel
+
+ISSUES: Final = Panel(
+    "issues",
+    "Open and overdue issues",
+    "Cases that wait for their solution, the most overdue first (view issues).",
+    """
+    SELECT issue_id, status, profile_id, opened_at, due_at, contacts, channels, owner, type
+    FROM issues({period}) WHERE {where} AND status != 'solved'
+    ORDER BY due_at, issue_id, profile_id LIMIT 100""",
+    (
+        Column("issue_id", "issue", "code"),
+        Column("status", "status", bad="overdue"),
+        Column("profile_id", "person", "profile", "/person?id={profile_id}"),
+        Column("due_at", "due", "time"),
+        Column("opened_at", "open since", "ago"),
+        Column("contacts", "contacts", "number"),
+        Column("channels", "by", "list"),
+        Column("owner", "team", empty="none"),
+    ),
+    ("states",),
+    "issues",
+    row="issue_id",
+    span2=True,
+    empty="Nobody waits for an answer.",
+)
+
+NPS: Final = Panel(
+    "nps",
+    "Scores over time",
+    "NPS (-100 to 100), and the good answers to CSAT and CES in per cent, per day (view scores).",
+    """
+    SELECT toDateTime64(toDate(dimension), 3, 'UTC') AS day, toString(kind) AS kind, score, margin, answers
+    FROM scores({period}, dimension = 'day') ORDER BY day, kind""",
+    (
+        Column("day", "day", "time"),
+        Column("kind", "survey"),
+        Column("score", "score", "decimal"),
+        Column("margin", "give or take", "decimal"),
+        Column("answers", "answers", "number"),
+    ),
+    ("states",),
+    "range",
+    Chart("line", {"x": "day", "series": "kind", "value": "score"}),
+    empty="Nobody answered a survey in this time range.",
+)
+
+QUALITY: Final = Panel(
+    "quality",
+    "How service does",
+    "By the team whose touchpoint began the issue: first contact resolution, repeat contact, time to solve (view"
+    " service_quality).",
+    """
+    SELECT if(dimension = '', 'none', dimension) AS team, issues, open, overdue, solved,
+        first_contact_resolution_rate, repeat_contact_rate, in_time_rate, next_issue_avoidance_rate,
+        median_seconds_to_solve
+    FROM service_quality({period}, dimension = 'owner', within_seconds = 604800) ORDER BY issues DESC, team""",
+    (
+        Column("team", "team"),
+        Column("issues", "issues", "number"),
+        Column("open", "open", "number"),
+        Column("overdue", "overdue", "number"),
+        Column("solved", "solved", "number"),
+        Column("first_contact_resolution_rate", "at first contact", "percent"),
+        Column("repeat_contact_rate", "contacted again", "percent"),
+        Column("in_time_rate", "in time", "percent"),
+        Column("next_issue_avoidance_rate", "no next issue", "percent"),
+        Column("median_seconds_to_solve", "to solve, median", "span"),
+    ),
+    ("states",),
+    "range",
+    wide=True,
+    empty="No issue in this time range.",
+)
+
+BY_CHANNEL: Final = Panel(
+    "quality-channels",
+    "By channel",
+    "The same by the channel on which the issue began (view service_quality).",
+    """
+    SELECT if(dimension = '', 'none', dimension) AS channel, issues, solved, first_contact_resolution_rate,
+        repeat_contact_rate, median_seconds_to_solve
+    FROM service_quality({period}, dimension = 'channel', within_seconds = 604800) ORDER BY issues DESC, channel""",
+    (
+        Column("channel", "channel", link="/service?channel={channel}"),
+        Column("issues", "issues", "number"),
+        Column("solved", "solved", "number"),
+        Column("first_contact_resolution_rate", "at first contact", "percent"),
+        Column("repeat_contact_rate", "again", "percent"),
+        Column("median_seconds_to_solve", "to solve, median", "span"),
+    ),
+    ("states",),
+    "range",
+    Chart("bar", {"label": "channel", "value": "issues"}),
+    empty="No issue in this time range.",
+)
+
+SCORES: Final = Panel(
+    "scores",
+    "What customers say, by team",
+    "NPS, CSAT and CES by the team of the touchpoint that the answer is about (view scores).",
+    """
+    SELECT if(dimension = '', 'none', dimension) AS team, toString(kind) AS kind, score, margin, answers, mean
+    FROM scores({period}, dimension = 'owner') ORDER BY kind, score, team""",
+    (
+        Column("team", "team"),
+        Column("kind", "survey"),
+        Column("score", "score", "decimal"),
+        Column("margin", "give or take", "decimal"),
+        Column("mean", "mean", "decimal"),
+        Column("answers", "answers", "number"),
+    ),
+    ("states",),
+    "range",
+    empty="Nobody answered a survey in this time range.",
+)
+
+CONSENT: Final = Panel(
+    "consent",
+    "Consent by purpose",
+    "Of the people of the time range: who granted, denied or revoked it, and who never decided (view"
+    " consent_coverage).",
+    """
+    SELECT purpose, people, granted, denied, revoked, unknown, granted_share FROM consent_coverage({period})
+    ORDER BY granted DESC, purpose""",
+    (
+        Column("purpose", "purpose"),
+        Column("granted", "granted", "number"),
+        Column("denied", "denied", "number"),
+        Column("revoked", "revoked", "number"),
+        Column("unknown", "never decided", "number"),
+        Column("granted_share", "granted", "percent"),
+    ),
+    ("states",),
+    "range",
+    empty="Nobody was asked in this time range.",
+)
+
+PAGE: Final = Page("service", "Service", (ISSUES, BY_CHANNEL, QUALITY, NPS, SCORES, CONSENT))

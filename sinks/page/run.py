@@ -1,0 +1,87 @@
+"""The page as a process: from its settings to its orderly end."""
+
+import asyncio
+import logging
+import signal
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final
+
+from aiohttp import web
+
+from schemas.errors import SettingsError
+from schemas.settings import Settings
+from sinks.page.access import Access
+from sinks.page.asking import Asking
+from sinks.page.assets import Assets
+from sinks.page.hub import Hub
+from sinks.page.people import People
+from sinks.page.reading import Reading
+from sinks.page.server import PageServer
+from sinks.page.tail import Tail
+
+CHECK_SECONDS: Final = 2.0  #: between two checks that ClickHouse answers
+STOP_SECONDS: Final = 3.0  #: for requests under way, when the process ends
+#: Lines of a request's head that are longer are refused before anything reads them.
+_LINE_BYTES: Final = 8190
+
+log: Final = logging.getLogger("touchline.page")
+
+
+@dataclass(frozen=True)
+class Listening:
+    """Where the page listens. A port of 0 takes any that is free."""
+
+    host: str
+    port: int
+
+
+async def run(
+    settings: Settings, listening: Listening, access: Access, people: People, announce: Callable[[str], None]
+) -> None:
+    """Serve until SIGTERM or SIGINT. `announce` gets the address.
+
+    Raises SettingsError for an address that cannot be used, UnavailableError if the charts are not installed. It starts
+    without ClickHouse or Kafka: the page says what is away, and shows it when it is back.
+    """
+    hub, asking = Hub(), Asking(settings.clickhouse())
+    server = PageServer(access, Reading(asking, people, hub), hub, Assets())
+    runner = web.AppRunner(
+        server.application(), access_log=None, shutdown_timeout=STOP_SECONDS, max_line_size=_LINE_BYTES,
+        handler_cancellation=True,
+    )  # fmt: skip
+    stopped = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    watchers = [asyncio.create_task(Tail(settings, hub).run()), asyncio.create_task(_watch(asking, hub))]
+    try:
+        await runner.setup()
+        try:
+            site = web.TCPSite(runner, listening.host, listening.port)
+            await site.start()
+        except OSError as error:
+            raise SettingsError(
+                f"{listening.host}:{listening.port} cannot be listened on ({error.strerror}): name another --port"
+            ) from error
+        host, port = runner.addresses[0][:2]
+        announce(f"http://{f'[{host}]' if ':' in host else host}:{port}/")
+        await stopped.wait()
+    finally:
+        for watcher in watchers:
+            watcher.cancel()
+        hub.close()
+        with suppress(asyncio.CancelledError):
+            await asyncio.gather(*watchers, return_exceptions=True)
+        await runner.cleanup()
+        asking.close()
+
+
+async def _watch(asking: Asking, hub: Hub) -> None:
+    """Check ClickHouse, for ever; open pages are told when it goes and when it is back."""
+    while True:
+        well = await asking.answers()
+        if well != hub.health["clickhouse"]:
+            log.warning("ClickHouse %s", "answers again" if well else "does not answer")
+        hub.set_health("clickhouse", well=well)
+        await asyncio.sleep(CHECK_SECONDS)

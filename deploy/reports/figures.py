@@ -12,7 +12,9 @@ _UNITS: Final = ((86_400, "d"), (3_600, "h"), (60, "min"))
 
 
 def figure(column: str, value: Any) -> Any:
-    """A cell for a table: durations for columns in seconds, per cent for shares, numbers with grouped digits."""
+    """A cell for a table: durations for columns in seconds, per cent for shares, grouped digits, commas in lists."""
+    if isinstance(value, (list, tuple)):
+        return ", ".join(str(figure(column, part)) for part in value)
     if isinstance(value, datetime):
         return moment(value)
     if value is None or isinstance(value, (bool, str)):

@@ -48,8 +48,8 @@ JOURNEYS: Final = (
         words="goals",
     ),
     Report(
-        "conversions", "conversion_paths", "Paths to conversions",
-        Drawing("bars", ("goal_type", "touches"), "amount_minor"),
+        "conversions", "conversion_routes", "Routes to conversions",
+        Drawing("bars", ("route",), "conversions", share="converted_share"),
         words="goals",
     ),
 )  # fmt: skip

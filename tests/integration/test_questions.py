@@ -4,14 +4,21 @@ The people are simulated, and drawn on the edges of every definition: merges, sh
 touchpoints of one millisecond, times before 1970.
 """
 
+import csv
+import json
 from collections.abc import Iterable, Iterator
-from itertools import pairwise
+from itertools import groupby, pairwise
 from math import isclose
+from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from deploy.cli.report import command
 from deploy.kafka_admin.meanings import meanings
+from deploy.reports.journeys import JOURNEYS
+from deploy.reports.registry import REPORTS
 from deploy.sandbox import ClickHouseServer
 from deploy.simulation.population import Population, simulate
 from schemas import topics
@@ -28,7 +35,8 @@ from streams.replay import Owned, Replay
 from tests.integration.store import Store, migrated
 from tests.integration.test_sessions import fill
 from tests.support import question_oracle as oracle
-from tests.support.attribution_oracle import Path, credits_of
+from tests.support.attribution_oracle import Path as Touched
+from tests.support.attribution_oracle import credits_of
 from tests.support.built_in import CATALOGUE, POLICY, RULES
 from tests.support.kafka_records import Consumed
 from tests.support.question_oracle import DAY, WEEK, People, Rows
@@ -314,7 +322,7 @@ def test_friction_is_the_sum_of_the_catalogues_weights(asked: Asked) -> None:
         assert isclose(sum(row["friction_share"] for row in rows), 1)
 
 
-def conversions(asked: Asked, tenant: str, **values: Any) -> list[Path]:
+def conversions(asked: Asked, tenant: str, **values: Any) -> list[Touched]:
     rows = asked("conversion_paths", tenant, goals=[], touch_types=[], **values)
     told = [
         (
@@ -336,7 +344,7 @@ def conversions(asked: Asked, tenant: str, **values: Any) -> list[Path]:
     ]
     assert sorted(map(str, told)) == sorted(map(str, expected))
     return [
-        Path(list(touches), list(ages), bool(done), amount, currency)
+        Touched(list(touches), list(ages), bool(done), amount, currency)
         for _, done, _, amount, currency, touches, ages in told
     ]
 
@@ -380,6 +388,25 @@ def test_the_credits_of_every_model_follow_its_definition_and_add_up(
         assert isclose(
             sum(row["revenue_minor"] for row in mine), sum(path.amount for path in paths), abs_tol=1e-6
         )
+
+
+def test_routes_are_paths_without_repeats_and_how_often_they_convert(asked: Asked) -> None:
+    values = {**EVER, "within_seconds": 30 * 86_400, "by": "channel", "top": 4}
+    counted: dict[str, list[tuple[bool, float]]] = {}
+    for path in conversions(asked, SIMULATED, **values):
+        route = " → ".join(name for name, _ in groupby(path.touches))
+        counted.setdefault(route, []).append((path.converted, path.ages[0]))
+    rows = asked("conversion_routes", SIMULATED, **values, goals=[], touch_types=[], routes=10_000)
+    same(
+        columns(rows, "route", "conversions", "paths", "converted_share", "median_seconds"),
+        [
+            (
+                route, sum(done for done, _ in all_), len(all_), sum(done for done, _ in all_) / len(all_),
+                oracle.quantile([age for done, age in all_ if done], 0.5),
+            )
+            for route, all_ in counted.items()
+        ],
+    )  # fmt: skip
 
 
 #: Conversions of ads, email, social and (direct) from by_hand, reckoned on paper.
@@ -483,3 +510,73 @@ def test_the_comments_in_clickhouse_are_those_that_reports_and_documents_are_mad
 @pytest.mark.parametrize("name", questions())
 def test_the_example_of_every_question_runs(asked: Asked, name: str) -> None:
     asked.store.query(questions()[name].example)
+
+
+def report(asked: Asked, monkeypatch: pytest.MonkeyPatch, *words: str) -> Any:
+    where = asked.store.where
+    monkeypatch.setenv("TOUCHLINE_CLICKHOUSE_URL", f"clickhouse://{where.host}:{where.port}/{where.database}")
+    monkeypatch.setenv("COLUMNS", "160")
+    return CliRunner().invoke(command, [*words, "--tenant", SIMULATED])
+
+
+STEPS = ("product_view", "add_to_cart", "order_placed")
+#: From before 1970 until now: `--since ever`, and a half-open period that contains all touchpoints.
+FUNNEL_WORDS = ("funnel", *STEPS, "--since", "ever", "--within", "7d")
+
+
+def test_a_report_prints_a_picture_and_a_table_of_what_the_view_says(
+    asked: Asked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = {
+        "since": EARLIEST_MS,
+        "until": START + 400 * DAY,
+        "steps": list(STEPS),
+        "within_seconds": 604_800,
+    }
+    rows = asked("funnel", SIMULATED, **FUNNEL | values | {"top": 10})
+    done = report(asked, monkeypatch, *FUNNEL_WORDS)
+    assert done.exit_code == 0, done.output
+    picture, table = done.stdout.split("┏")
+    for row in rows:
+        assert f"{row['step']} · {row['type']}" in picture
+        assert f"{row['reached']} · {row['from_first_share'] * 100:.1f}%" in picture
+        assert f"│ {row['reached']} " in table
+
+
+def test_a_report_is_json_csv_or_a_page_for_others(
+    asked: Asked, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    lines = report(asked, monkeypatch, *FUNNEL_WORDS, "--json").stdout.splitlines()
+    found = [json.loads(line) for line in lines]
+    assert [row["type"] for row in found] == list(STEPS)
+    header, *rows = csv.reader(report(asked, monkeypatch, *FUNNEL_WORDS, "--csv").stdout.splitlines())
+    assert header == list(found[0])
+    assert [row[header.index("reached")] for row in rows] == [str(row["reached"]) for row in found]
+
+    done = report(asked, monkeypatch, *FUNNEL_WORDS, "--html", str(tmp_path / "funnel.html"))
+    assert (done.exit_code, done.stdout) == (0, "")
+    text = (tmp_path / "funnel.html").read_text(encoding="utf-8")
+    assert f'<td class="n">{found[0]["reached"]}</td>' in text
+
+    assert report(asked, monkeypatch, *FUNNEL_WORDS, "--html", str(tmp_path / "no" / "x")).exit_code == 1
+    assert report(asked, monkeypatch, *FUNNEL_WORDS, "--json", "--csv").exit_code == 2
+    assert report(asked, monkeypatch, "funnel").exit_code == 2
+
+
+def test_a_report_about_nobody_says_how_to_ask_about_everything(
+    asked: Asked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = report(asked, monkeypatch, "channels", "--since", "1999-01-01", "--until", "1999-02-01")
+    assert (done.exit_code, done.stdout) == (0, "")
+    assert "--since ever" in done.stderr
+
+
+@pytest.mark.parametrize("name", sorted(name for name, one in REPORTS.items() if one in JOURNEYS))
+def test_every_report_draws_what_its_view_answers(
+    asked: Asked, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    words = STEPS[:2] if name == "funnel" else ()
+    done = report(asked, monkeypatch, name, *words, "--since", "ever")
+    assert done.exit_code == 0, done.output
+    assert done.stdout.startswith(REPORTS[name].title)
+    assert len(done.stdout.splitlines()) > 5

@@ -117,6 +117,23 @@ WHERE if(converted, end_ms >= since_ms, notEmpty(own))
 ORDER BY profile_id, end_ms, goal
 COMMENT 'What people touched before they converted: a row for each conversion of the period, and one for what a person touched after their last one (converted = 0). Touches are marketing touchpoints in order of time, those of a session or a message that we sent; a session without one is the touch (direct). They lie within within_seconds before the conversion and after the one before it. touches: their values of by; (none) has no such value, (other) is not among the top, (nothing) stands alone where there was no touch. ages_seconds: from each touch to the conversion, or to the last touch.\nSeveral touchpoints of one order_id are one conversion, with the first amount that one states, in minor units. goals: types of touchpoints; empty: those with the effect order_placed. touch_types: empty for the catalogue''s marketing types. by: channel, source or campaign.\nParameters: tenant String = default, since DateTime64 = 30d, until DateTime64 = now, goals Array(String) = [], touch_types Array(String) = [], within_seconds UInt64 = 30d, by String = channel, top UInt64 = 10\nExample: SELECT * FROM conversion_paths(tenant = ''default'', since = now64(3) - INTERVAL 30 DAY, until = now64(3), goals = [''order_placed''], touch_types = [], within_seconds = 2592000, by = ''channel'', top = 10) LIMIT 5';
 
+CREATE OR REPLACE VIEW conversion_routes AS
+SELECT
+    arrayStringConcat(arrayCompact(touches), ' → ') AS route,
+    countIf(converted) AS conversions,
+    count() AS paths,
+    conversions / paths AS converted_share,
+    quantileExactInclusiveOrNullIf(0.5)(ages_seconds[1], converted) AS median_seconds
+FROM conversion_paths(
+    tenant = {tenant:String}, since = {since:DateTime64(3, 'UTC')}, until = {until:DateTime64(3, 'UTC')},
+    goals = {goals:Array(String)}, touch_types = {touch_types:Array(String)},
+    within_seconds = {within_seconds:UInt64}, by = {by:String}, top = {top:UInt64}
+)
+GROUP BY route
+ORDER BY conversions DESC, paths DESC, route
+LIMIT {routes:UInt64}
+COMMENT 'The most frequent routes to a conversion: the touches of conversion_paths one after the other, repeats in a row once. converted_share: of the paths with this route; median_seconds: from the first touch to the conversion. The other parameters are those of conversion_paths.\nParameters: tenant String = default, since DateTime64 = 30d, until DateTime64 = now, goals Array(String) = [], touch_types Array(String) = [], within_seconds UInt64 = 30d, by String = channel, top UInt64 = 10, routes UInt64 = 20\nExample: SELECT * FROM conversion_routes(tenant = ''default'', since = now64(3) - INTERVAL 30 DAY, until = now64(3), goals = [], touch_types = [], within_seconds = 2592000, by = ''channel'', top = 10, routes = 20)';
+
 -- Markov: a chain of order 1 over the touches, with a start, a conversion and a loss. The inverse of I - Q, by Gauss and
 -- Jordan, holds the expected visits. It needs no pivoting, because the rows of I - Q are diagonally dominant.
 -- Who removes a touch loses the conversions that pass through it: the chance to reach it, times that to convert from there.

@@ -3,7 +3,7 @@
 import pytest
 from rich.cells import cell_len
 
-from deploy.reports.figures import duration, grouped, moment, per_cent, title
+from deploy.reports.figures import duration, figure, grouped, moment, per_cent, title
 from deploy.reports.picture import FULL, label_of, picture
 from deploy.reports.report import Drawing
 from tests.support.report_rows import BARS, FLOW, HEAT, PARTED, ROWS, STACK, at
@@ -77,4 +77,6 @@ def test_figures_are_what_a_person_reads() -> None:
     assert [moment(at(n)) for n in (0, 3600, 3601, 0.25)] == [
         "2026-01-01", "2026-01-01 01:00", "2026-01-01 01:00:01", "2026-01-01 00:00:00.250",
     ]  # fmt: skip
+    assert figure("ages_seconds", [90.0, 7200]) == "1.5 min, 2.0 h"
+    assert figure("touches", ["ads", None]) == "ads, None"
     assert [title(name) for name in ("median_seconds", "reached_share")] == ["median", "reached share"]

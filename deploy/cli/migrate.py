@@ -18,6 +18,7 @@ from sinks.clickhouse.analyst import (
 )
 from sinks.clickhouse.connection import connect, translated
 from sinks.clickhouse.migrate import migrate
+from sinks.clickhouse.retention import days_of, keep
 from sinks.clickhouse.write.catalogue import put_in_force
 
 Form = Literal["sql", "xml"]
@@ -45,15 +46,19 @@ def command(
         say(_printed(print_analyst, where, analyst))
         return
     known = meanings(settings)
+    days_of(settings.retention)  # a mistake in it is told before anything is changed
     applied = migrate(where)
+    kept = keep(where, settings.retention)
     for name in applied:
         tell(f"applied {name}")
     if analyst is not None:
         make_analyst(where, analyst)
         tell(f"user {analyst.user} may read {', '.join(analyst.tenants) or 'all tenants'}")
+    for table in kept:
+        tell(f"{table} keeps rows as TOUCHLINE_CLICKHOUSE_RETENTION says now")
     if put_in_force(where, known):
         tell("views go by this catalogue and these journey rules now")
-    elif not applied:
+    elif not applied and not kept:
         tell(f"database {where.database} is up to date")
 
 
@@ -71,7 +76,7 @@ def _printed(form: Form, where: ClickHouse, analyst: Analyst | None) -> str:
     if form == "xml":
         return users_xml([analyst], where.database, readable)
     statements = (
-        *view_statements(readable, where.database),
-        *user_statements(analyst, where.database, readable),
+        *view_statements(where, readable),
+        *user_statements(where, analyst, readable),
     )
     return "\n".join(f"{statement};" for statement in statements)

@@ -20,6 +20,7 @@ from schemas.settings import ClickHouse, Settings
 from sinks.clickhouse.analyst import Analyst, Readable, make_analyst, users_xml
 from sinks.clickhouse.connection import connect
 from sinks.clickhouse.migrate import migrate
+from sinks.clickhouse.retention import keep
 from sinks.clickhouse.write.catalogue import put_in_force
 
 SANDBOX: Final = "sandbox"
@@ -89,6 +90,7 @@ class Stack:
         say(f"topics: {len(created)} created" if created else "topics: all there")
         self._start_clickhouse(say)
         applied = migrate(self.settings.clickhouse())
+        keep(self.settings.clickhouse(), self.settings.retention)
         put_in_force(self.settings.clickhouse(), meanings(self.settings))
         analyst = Analyst.of(self.settings)
         if analyst is not None:

@@ -39,11 +39,6 @@ class Settings:
         " with ?http_port=8123 the loader lets it read Avro over HTTP, at a fraction of the work;"
         " with cluster=NAME tables are replicated over that cluster (one shard)",
     )  # fmt: skip
-    retention: str = _setting(
-        "TOUCHLINE_CLICKHOUSE_RETENTION", "",
-        "Days that ClickHouse keeps rows, such as touchpoints=730,journey_signals=365; empty: for ever,"
-        " dead_letters 30",
-    )  # fmt: skip
     analyst_user: str = _setting(
         "TOUCHLINE_ANALYST_USER", "",
         "A read-only ClickHouse user: `touchline migrate` makes it, `query` and `report` read as it; empty for none",
@@ -51,6 +46,12 @@ class Settings:
     analyst_password: str = _setting("TOUCHLINE_ANALYST_PASSWORD", "", "That user's password; or @FILE")
     analyst_tenants: str = _setting(
         "TOUCHLINE_ANALYST_TENANTS", "", "The tenants that this user may read, comma-separated; empty for all"
+    )
+    retention: str = _setting(
+        "TOUCHLINE_CLICKHOUSE_RETENTION",
+        "",
+        "Days that ClickHouse keeps rows, such as touchpoints=730,journey_signals=365; empty: for ever,"
+        " dead_letters 30",
     )
     topic_prefix: str = _setting(
         "TOUCHLINE_TOPIC_PREFIX", "", "Put before every topic and consumer group name"

@@ -76,7 +76,7 @@ def _printed(form: Form, where: ClickHouse, analyst: Analyst | None) -> str:
     if form == "xml":
         return users_xml([analyst], where.database, readable)
     statements = (
-        *view_statements(readable, where.database),
-        *user_statements(analyst, where.database, readable),
+        *view_statements(where, readable),
+        *user_statements(where, analyst, readable),
     )
     return "\n".join(f"{statement};" for statement in statements)

@@ -97,10 +97,10 @@ def make_analyst(where: ClickHouse, analyst: Analyst) -> None:
     try:
         with translated(where):
             readable = readable_in(client, where.database)
-            for statement in view_statements(readable, where.database):
+            for statement in view_statements(where, readable):
                 client.execute(statement)
             try:
-                for statement in user_statements(analyst, where.database, readable):
+                for statement in user_statements(where, analyst, readable):
                     client.execute(statement)
             except errors.ServerException as error:
                 if error.code not in _MAKES_NO_USERS:
@@ -143,22 +143,24 @@ def readable_in(client: Client, database: str) -> Readable:
     )
 
 
-def view_statements(readable: Readable, database: str) -> Iterator[str]:
+def view_statements(where: ClickHouse, readable: Readable) -> Iterator[str]:
     """The SQL by which views read hidden tables for those who may not; safe to repeat."""
     for name in readable.definers:
-        yield f"ALTER TABLE {database}.{name} MODIFY DEFINER = CURRENT_USER SQL SECURITY DEFINER"
+        yield f"ALTER TABLE {where.database}.{name}{_on(where)} MODIFY DEFINER = CURRENT_USER SQL SECURITY DEFINER"
 
 
-def user_statements(analyst: Analyst, database: str, readable: Readable) -> Iterator[str]:
+def user_statements(where: ClickHouse, analyst: Analyst, readable: Readable) -> Iterator[str]:
     """The SQL that makes the analyst of a database; safe to repeat."""
-    user = analyst.user
+    user, on = analyst.user, _on(where)
     limits = ", ".join(f"{name} = {_literal(value)} CONST" for name, value in LIMITS.items())
-    yield f"CREATE SETTINGS PROFILE OR REPLACE {user} SETTINGS {limits}"
-    yield f"CREATE USER OR REPLACE {user} IDENTIFIED WITH sha256_hash BY '{_digest(analyst)}' SETTINGS PROFILE {user}"
-    for grant in grants(analyst, database, readable):
-        yield f"{grant} {'FROM' if grant.startswith('REVOKE') else 'TO'} {user}"
+    yield f"CREATE SETTINGS PROFILE OR REPLACE {user}{on} SETTINGS {limits}"
+    known_by = f"IDENTIFIED WITH sha256_hash BY '{_digest(analyst)}'"
+    yield f"CREATE USER OR REPLACE {user}{on} {known_by} SETTINGS PROFILE {user}"
+    for grant in grants(analyst, where.database, readable):
+        what, right = grant.split(" ", 1)
+        yield f"{what}{on} {right} {'FROM' if what == 'REVOKE' else 'TO'} {user}"
     for name in readable.tenanted:
-        policy = f"{user}_tenants ON {database}.{name}"
+        policy = f"{user}_tenants{on} ON {where.database}.{name}"
         if analyst.tenants:
             yield f"CREATE ROW POLICY OR REPLACE {policy} FOR SELECT USING {tenants_condition(analyst)} TO {user}"
         else:
@@ -208,6 +210,10 @@ def _user_xml(analyst: Analyst, database: str, readable: Readable) -> str:
 def tenants_condition(analyst: Analyst) -> str:
     """The rows of the analyst's tenants, as SQL."""
     return f"tenant IN ({', '.join(map(_literal, analyst.tenants))})"
+
+
+def _on(where: ClickHouse) -> str:
+    return f" ON CLUSTER {where.cluster}" if where.cluster else ""
 
 
 def _digest(analyst: Analyst) -> str:

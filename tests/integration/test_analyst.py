@@ -1,7 +1,9 @@
 """The analyst reads what is for it, and nothing else: every way out is tried, on a server with two analysts."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import product
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -258,10 +260,11 @@ def test_the_statements_for_a_server_that_makes_users_are_valid_sql(where: Click
     readable = readable_in(admin, where.database)
     assert {"touchpoints_current", "journeys", "health_tables"} <= set(readable.definers)
     assert set(readable.untenanted) == {"dead_letter_kinds", "health_dead_letters"}
-    for analyst in (ALL, SOME):
-        written = [*view_statements(readable, "touchline"), *user_statements(analyst, "touchline", readable)]
+    for analyst, place in product((ALL, SOME), (where, replace(where, cluster="live"))):
+        written = [*view_statements(place, readable), *user_statements(place, analyst, readable)]
         for sql in written:
             assert admin.execute("SELECT formatQuery(%(sql)s)", {"sql": sql})[0][0]
+        assert all((" ON CLUSTER live " in sql) == bool(place.cluster) for sql in written)
         assert not any(analyst.password in sql for sql in written)
         assert sum("CREATE ROW POLICY" in s for s in written) == (
             len(readable.tenanted) if analyst.tenants else 0

@@ -1,16 +1,17 @@
 -- What customers answer to surveys, and which stage, channel and team the answer is about.
 
 CREATE OR REPLACE VIEW survey_answers AS
-SELECT * EXCEPT (good_from, bad_until)
+SELECT * EXCEPT (good_from, bad_until, felt)
 FROM (
     SELECT
         given.tenant AS tenant, given.profile_id AS profile_id,
         fromUnixTimestamp64Milli(given.ms, 'UTC') AS occurred_at,
         given.kind AS kind, given.value AS value,
-        changes.stage AS stage,
+        arrayLast(change -> change.1 <= given.ms, changes.steps).3 AS stage,
         given.channel AS channel, given.source AS source, given.campaign AS campaign, given.account_id AS account_id,
         given.issue_id AS issue_id, given.event_id AS event_id,
-        about.owner AS owner, about.type AS about_type, about.channel AS about_channel,
+        arrayLast(met -> met.1 < given.ms, about.met) AS felt,
+        felt.6 AS owner, felt.3 AS about_type, felt.4 AS about_channel,
         transform(given.kind, ['NPS', 'CSAT', 'CES'], [9, 4, 5], 100) AS good_from,
         transform(given.kind, ['NPS', 'CSAT', 'CES'], [6, 2, 3], -1) AS bad_until,
         multiIf(given.value >= good_from, 'good', given.value <= bad_until, 'bad', 'neither') AS verdict
@@ -23,29 +24,33 @@ FROM (
         WHERE tenant = {tenant:String} AND score_value IS NOT NULL
             AND occurred_at >= {since:DateTime64(3, 'UTC')} AND occurred_at < {until:DateTime64(3, 'UTC')}
     ) AS given
-    ASOF LEFT JOIN (
-        SELECT profile_id, toUnixTimestamp64Milli(occurred_at) AS ms, argMax(to_stage, number) AS stage
+    LEFT JOIN (
+        SELECT profile_id, arraySort(groupArray((toUnixTimestamp64Milli(occurred_at), number, to_stage))) AS steps
         FROM stage_changes(
             tenant = {tenant:String}, since = toDateTime64('1900-01-01 00:00:00', 3, 'UTC'),
             until = {until:DateTime64(3, 'UTC')}
         )
-        GROUP BY profile_id, ms
-    ) AS changes ON changes.profile_id = given.profile_id AND changes.ms <= given.ms
-    ASOF LEFT JOIN (
+        GROUP BY profile_id
+    ) AS changes ON changes.profile_id = given.profile_id
+    LEFT JOIN (
         SELECT
             t.profile_id AS profile_id,
-            toUnixTimestamp64Milli(t.occurred_at) AS ms,
-            argMax(
-                (toString(kinds.owner), toString(t.type), toString(t.channel)), (kinds.friction, t.type, t.channel, t.event_id)
-            ) AS felt,
-            felt.1 AS owner, felt.2 AS type, felt.3 AS channel
+            arraySort(groupArray((
+                toUnixTimestamp64Milli(t.occurred_at), kinds.friction, toString(t.type), toString(t.channel), t.event_id,
+                toString(kinds.owner)
+            ))) AS met
         FROM touchpoints_current AS t
         INNER JOIN (
             SELECT name, owner, friction FROM touchpoint_types WHERE direction != 'outbound' AND effect != 'survey'
         ) AS kinds ON kinds.name = t.type
         WHERE t.tenant = {tenant:String} AND t.occurred_at < {until:DateTime64(3, 'UTC')}
-        GROUP BY profile_id, ms
-    ) AS about ON about.profile_id = given.profile_id AND about.ms < given.ms
+            AND t.profile_id IN (
+                SELECT profile_id FROM touchpoints_current
+                WHERE tenant = {tenant:String} AND score_value IS NOT NULL
+                    AND occurred_at >= {since:DateTime64(3, 'UTC')} AND occurred_at < {until:DateTime64(3, 'UTC')}
+            )
+        GROUP BY profile_id
+    ) AS about ON about.profile_id = given.profile_id
 )
 COMMENT 'Every answer to a survey between since and until: NPS 0-10, CSAT 1-5, CES 1-7 (7 is easy), the verdict as the journey state sees it (NPS from 9, CSAT from 4, CES from 5 is good; up to 6, 2, 3 is bad), the person''s lifecycle stage at the time, and what it is about: the last touchpoint before it that was neither a survey nor sent by us (of one millisecond the one with the most friction), with the team that owns it.\nParameters: tenant String = default, since DateTime64 = 30d, until DateTime64 = now\nExample: SELECT occurred_at, value, owner, about_type FROM survey_answers(tenant = ''default'', since = now64() - INTERVAL 7 DAY, until = now64()) WHERE kind = ''NPS'' AND verdict = ''bad''';
 

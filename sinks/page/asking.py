@@ -17,7 +17,7 @@ Row = dict[str, Any]
 #: Queries at a time: the others wait. ClickHouse uses several cores for each.
 CONNECTIONS: Final = 4
 #: The server can neither write nor read for longer, whatever a query says.
-SETTINGS: Final = {
+SETTINGS: Final[dict[str, int]] = {
     "readonly": 2, "max_execution_time": 10, "max_result_rows": 20_000, "max_memory_usage": 4 * 1024**3,
     "timeout_before_checking_execution_speed": 0,
 }  # fmt: skip
@@ -28,6 +28,8 @@ class Asking:
 
     def __init__(self, where: ClickHouse) -> None:
         self.where = where
+        # an analyst's server has limits of its own, and refuses to be told
+        self._settings: dict[str, int] = {} if where.limited else SETTINGS
         self._threads = ThreadPoolExecutor(CONNECTIONS, thread_name_prefix="page-query")
         self._idle: queue.SimpleQueue[Client] = queue.SimpleQueue()
 
@@ -65,7 +67,7 @@ class Asking:
             except UnavailableError:
                 # the server closed an idle connection, or was started again: one attempt on a new one
                 client.disconnect()
-                client = connect(self.where, SETTINGS)
+                client = connect(self.where, self._settings)
                 with translated(self.where):
                     rows, columns = client.execute(sql, values, with_column_types=True)
         except BaseException:
@@ -79,4 +81,4 @@ class Asking:
         try:
             return self._idle.get_nowait()
         except queue.Empty:
-            return connect(self.where, SETTINGS)
+            return connect(self.where, self._settings)

@@ -75,6 +75,7 @@ QUALITY: Final = Panel(
     "range",
     wide=True,
     empty="No issue in this time range.",
+    short=True,
 )
 
 BY_CHANNEL: Final = Panel(

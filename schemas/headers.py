@@ -6,7 +6,8 @@ from typing import Final
 VERSION: Final = "version"
 #: On a tombstone of identity-assignments: the encoded IdentityAssignment of the erased identifier.
 ASSIGNMENT: Final = "assignment"
-#: On touchpoints: stitch has sent the record to its identifier's partition already, and never sends it on again.
+#: On touchpoints: stitch has sent the record to its identifier's partition, and never sends it on again. Any source can
+#: set it, so it decides nothing about the touchpoint: one that still is on another partition becomes a dead letter.
 ROUTED: Final = "touchline-routed"
 #: On records that `touchline dead-letters replay` sends again: where they first failed, as topic/partition/offset.
 REPLAYED: Final = "touchline-replayed"

@@ -66,8 +66,16 @@ def place(text: str, origin: str, *keys: str) -> str:
 
     The location of a missing entry is the first line of the innermost table around it.
     """
+    lines = _lines(text)
+    found = (lines[keys[:depth]] for depth in range(len(keys), -1, -1) if keys[:depth] in lines)
+    return f"{origin}, line {next(found, 1)}: {'.'.join(keys)}"
+
+
+@lru_cache(maxsize=16)  # a reader asks for the place of every entry of its file
+def _lines(text: str) -> dict[tuple[str, ...], int]:
+    """The first line of each entry and of each table around one, by their keys (outermost first)."""
+    lines: dict[tuple[str, ...], int] = {}
     table: tuple[str, ...] = ()
-    best, line = -1, 1
     for number, written in enumerate(text.splitlines(), start=1):
         if header := _HEADER.match(written):
             entry = table = _keys(header[1])
@@ -75,15 +83,12 @@ def place(text: str, origin: str, *keys: str) -> str:
             entry = table + _keys(assignment[1])
         else:
             continue
-        common = next((at for at, (a, b) in enumerate(zip(entry, keys, strict=False)) if a != b), None)
-        if common is None:
-            common = min(len(entry), len(keys))
-        if common > best:
-            best, line = common, number
-    return f"{origin}, line {line}: {'.'.join(keys)}"
+        for depth in range(len(entry) + 1):
+            lines.setdefault(entry[:depth], number)
+    return lines
 
 
-@lru_cache(maxsize=4096)  # an entry is looked for in every line, and every entry of a file may be looked for
+@lru_cache(maxsize=4096)
 def _keys(dotted: str) -> tuple[str, ...]:
     """The parts of a dotted key: `types."a b".limit` has three."""
     try:

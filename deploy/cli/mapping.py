@@ -28,7 +28,8 @@ def new(
 ) -> None:
     """Look at the beginning of a file and propose a mapping for it, with comments that say why.
 
-    `publish --mapping` takes the proposal as it is. Read it first: it guesses from names and values.
+    `publish --mapping` takes the proposal as it is. Read it first: it guesses from names and values. The exit code is
+    1 if it would take no row.
 
     Example: touchline mapping new shop.csv --out shop.toml
     """
@@ -44,6 +45,8 @@ def new(
             raise TouchlineError(f"{out} is there already: name another file with --out") from error
     refused = f"; the first refused is {found.refusal}" if found.refusal else ""
     remark(f"{found.taken:,} of the first {found.rows:,} rows would be taken{refused}")
+    if not found.taken:
+        raise typer.Exit(1)
 
 
 @command.command("show")

@@ -43,7 +43,7 @@ def check(
     settings = Context.from_env().settings
     secret = settings.pseudonym_secret()
     path = settings.identity_policy if file is None else file
-    named_by = "TOUCHLINE_IDENTITY_POLICY" if file is None else "FILE"
+    named_by = "TOUCHLINE_IDENTITY_POLICY" if file is None else "the argument FILE"
     stand_in = secret if file is None else secret or _ANY_KEY
     policy = load(path, stand_in, settings.pseudonym_key_id, named_by)
     remarked = list(advice(policy))

@@ -115,8 +115,8 @@ def _start(job: Job, *, resume: bool, dry_run: bool) -> Checkpoint:
         remark("there is nothing to resume in this directory: the files are published from their beginning")
         return checkpoint.NOTHING
     remark(
-        f"going on behind line {found.line:,} of {job.files[found.place.file]}, {found.sent:,} touchpoints before it;"
-        f" at most {found.may_repeat:,} behind it are sent a second time, and count once"
+        f"going on after line {found.line:,} of {job.files[found.place.file]}: {found.sent:,} touchpoints are published"
+        + (f"; up to {found.may_repeat:,} more are sent again, and count once" if found.may_repeat else "")
     )
     return found
 

@@ -78,6 +78,9 @@ def _because(refusal: Refusal, called: Callable[[Node], str]) -> str:
         return f"{refusal.rule}, a profile holds one at most, and this would bring together {values}"
     if rule == "limit":
         return f"{refusal.rule}, a profile would hold {len(refusal.values)} values: {values}"
+    if rule == "closed":
+        since = _iso(refusal.shared_since or 0)
+        return f"{refusal.rule}, limits had refused so many of these at {values} that it takes no more (since {since})"
     if rule == UNLINKED:
         return "unlink, the link was withdrawn"
     return (

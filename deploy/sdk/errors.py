@@ -8,5 +8,10 @@ from schemas.errors import UnavailableError
 CLOSED: Final = "the publisher is closed: make another one"
 
 
+def counted(touchpoints: int) -> str:
+    """How many touchpoints, in words: 1 touchpoint, 2 touchpoints."""
+    return f"{touchpoints} touchpoint{'' if touchpoints == 1 else 's'}"
+
+
 class QueueFullError(UnavailableError):
     """Kafka is away, and the spool or memory takes no more. Response: the touchpoint was not accepted; try later."""

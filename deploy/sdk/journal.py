@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Final, NamedTuple, Protocol
 
-from deploy.sdk.errors import QueueFullError
+from deploy.sdk.errors import QueueFullError, counted
 from deploy.sdk.segment import Mark
 
 #: What a record takes in memory beside its bytes.
@@ -71,7 +71,7 @@ class MemoryJournal:
         size = _size(key, value)
         if self._entries and self._bytes + size > self._limit:
             raise QueueFullError(
-                f"Kafka has not acknowledged {len(self._entries)} touchpoints, which is all that memory_bytes allows:"
+                f"Kafka has not acknowledged {counted(len(self._entries))}, which is all that memory_bytes allows:"
                 " the touchpoint was not accepted; try later, or give the publisher a spool"
             )
         self._entries.append(Entry(key, value, own=True))

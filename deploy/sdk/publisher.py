@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from deploy.ingest.publisher import message
 from deploy.sdk.delivery import Delivery
-from deploy.sdk.errors import CLOSED, QueueFullError
+from deploy.sdk.errors import CLOSED, QueueFullError, counted
 from deploy.sdk.forking import FORK_LOCK
 from deploy.sdk.journal import Journal, MemoryJournal
 from deploy.sdk.outcomes import Delivered, Refused
@@ -109,7 +109,7 @@ class Publisher:
         why = delivery.problem or "Kafka is slower than what comes in"
         where = "in memory" if self._spool is None else f"in {self._spool}"
         raise UnavailableError(
-            f"{delivery.pending} touchpoints wait {where} after {timeout:g} seconds: {why}"
+            f"{counted(delivery.pending)} not delivered, {where} after {timeout:g} seconds: {why}"
         )
 
     def close(self, timeout: float = 10.0) -> None:
@@ -134,7 +134,7 @@ class Publisher:
             delivery.stop()
             self._delivery = None
         if delivery.pending and self._spool is None:
-            raise UnavailableError(f"{delivery.pending} touchpoints are lost: {why}") from why
+            raise UnavailableError(f"{counted(delivery.pending)} lost: {why}") from why
         if delivery.pending:
             log.warning("the next process that uses the spool delivers the rest: %s", why)
 

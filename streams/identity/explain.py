@@ -11,9 +11,10 @@ from typing import Final, NamedTuple, TypeAlias
 
 from schemas.records import IdentityLink
 from streams.identity.policy.policy import IdentityPolicy
-from streams.identity.resolution.clusters import CONTESTED, Clusters
+from streams.identity.resolution.clusters import Clusters
 from streams.identity.resolution.corrections import UNLINKED, Corrections
 from streams.identity.resolution.evidence import Evidence, Item, Node, Pair, evidence_of, items, join
+from streams.identity.resolution.gates import by_gate
 from streams.identity.resolution.ownership import node_of
 
 _EVER: Final = 1 << 62  # after every time
@@ -38,10 +39,11 @@ _Proofs: TypeAlias = dict[tuple[Pair, bool], Proof]
 class Refusal:
     """The reason why a link does not unite its sides."""
 
-    rule: str  #: `unique:<type>`, `limit:<type>`, `contested`, or `unlink`: the link was withdrawn
-    #: unique, limit: the values that would have come together; contested: the identifiers that were shared by then
+    rule: str  #: `unique:<type>`, `limit:<type>`, `closed:<type>`, `contested`, or `unlink`: the link was withdrawn
+    #: unique, limit: the values that would have come together; closed: the identifier that takes no more of the type;
+    #: contested: the identifiers that were shared by then
     values: tuple[Node, ...]
-    shared_since: int | None = None  #: contested: the event time from which on the first of them was shared
+    shared_since: int | None = None  #: closed, contested: the event time from which on the first of them was
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +191,7 @@ class _DecisionLog:
     def side(self, node: Node) -> Side:
         """The identifier's owners after all decisions."""
         assignment = self._clusters.assignment(node)
-        by = self._clusters.contested.get(node)
+        by = self._clusters.gates.contested.get(node)
         return Side(
             node,
             node in self._clusters.cluster_of,
@@ -265,8 +267,12 @@ class _DecisionLog:
 
     def _refusal(self, item: Item, reason: str) -> Refusal:
         """The details of a refusal, read right after it: a refusal changes no cluster."""
-        if reason == CONTESTED:
-            contested = self._clusters.contested
+        gate = self._clusters.gates.of(item) if by_gate(reason) else None
+        if gate is not None and gate.other:
+            since = self._clusters.gates.since(gate)
+            return Refusal(reason, (gate.node,), None if since is None else since[0])
+        if gate is not None:
+            contested = self._clusters.gates.contested
             shared = sorted((node for node in item[1] if node in contested), key=lambda node: contested[node])
             return Refusal(reason, tuple(shared), contested[shared[0]][0])
         type_ = reason.partition(":")[2]

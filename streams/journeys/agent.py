@@ -8,7 +8,7 @@ import asyncio
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, Final
 
 from schemas import headers, topics
@@ -26,14 +26,16 @@ from streams.journeys.rules.meaning import meanings_of
 from streams.journeys.rules.rules import JourneyRules
 from streams.journeys.timeline.effects import Effects
 from streams.runtime.app import WorkerApp
+from streams.runtime.cooperative import TIME_SLICE_SECONDS
 from streams.runtime.foreign_writes import ForeignWrites
 from streams.runtime.state import ChangelogState
 from streams.runtime.transaction import FetchTransaction
 
 #: A partition without input for this long follows the clock instead of its events.
 IDLE_SECONDS: Final = 5.0
-#: Profiles whose deadlines one partition fires in one go; the others wait for the next second.
-DUE_AT_ONCE: Final = 1000
+#: How long deadlines take turns with inputs in each second. Those that are left wait for the next one.
+FIRING_SECONDS: Final = 0.5
+DUE_AT_ONCE: Final = 1000  #: profiles of one turn: fewer, if they take longer than TIME_SLICE_SECONDS
 
 
 class Journeys:
@@ -51,8 +53,7 @@ class Journeys:
         self._rules = rules
         self._clock = clock
         self._meanings = meanings_of(catalogue, rules).fingerprint
-        #: by partition: inputs and deadlines take turns, since both go by what was published last
-        self._publishing: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._turns: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
         self.state: ChangelogState[JourneyPartition] = ChangelogState(app, "journeys", self._partition)
         app.tables.add(self.state)
         name = app.settings.topic
@@ -76,8 +77,12 @@ class Journeys:
     async def inputs(self, stream: Any) -> None:
         """Apply every fetch of journey-inputs."""
         async for event in stream.noack().events():
-            async with self._publishing[event.message.partition]:
+            async with self.turn(event.message.partition):
                 await self.take(event)
+
+    def turn(self, partition: int) -> asyncio.Lock:
+        """Inputs, deadlines and corrections of a partition take turns: each goes by what was published last."""
+        return self._turns[partition]
 
     async def take(self, event: Any) -> None:
         """Apply one fetch."""
@@ -111,11 +116,20 @@ class Journeys:
 
     async def deadlines(self) -> None:
         """Raise the signals whose deadline has passed: by event time, or by the clock where nothing comes in."""
-        for partition in self.state.all():
-            async with self._publishing[partition.number]:
-                ours = self.state.holds(partition.number, partition)
-                if ours and not (self._app.rebalancing or self._app.in_recovery):
-                    await self._fire(partition, self._clock())
+        until = self._clock() + FIRING_SECONDS
+        waiting = list(self.state.all())
+        while waiting:
+            waiting = [partition for partition in waiting if await self._fire_some(partition)]
+            if self._clock() >= until:
+                return
+            await asyncio.sleep(0)
+
+    async def _fire_some(self, partition: JourneyPartition) -> bool:
+        """Fire the deadlines of one turn. Returns whether others may have passed."""
+        async with self.turn(partition.number):
+            ours = self.state.holds(partition.number, partition)
+            away = not ours or self._app.rebalancing or self._app.in_recovery
+            return not away and await self._fire(partition, self._clock())
 
     async def foreign_writes(self) -> None:
         """Correct what a former owner wrote to the changelog late, and schedule the signals that it perhaps raised."""
@@ -124,7 +138,7 @@ class Journeys:
         known = self.state.known_offsets()
         ends = await self._app.log_reader.ends(self.state.topic_name, known)
         for number in self._foreign.confirmed(known, ends):
-            async with self._publishing[number]:
+            async with self.turn(number):
                 await self._correct(number, ends[number])
 
     async def _correct(self, number: int, end: int) -> None:
@@ -141,7 +155,7 @@ class Journeys:
             # compaction may have removed the last records
             self.state.record_foreign_writes(number, fetch.state, records[-1].offset if records else end - 1)
 
-    async def _fire(self, partition: JourneyPartition, clock: float) -> None:
+    async def _fire(self, partition: JourneyPartition, clock: float) -> bool:
         if not partition.last_input_at:
             partition.last_input_at = clock  # just recovered: what waits in Kafka may have come in time
         committed = self._app.committed_offset(self._inputs, partition.number)
@@ -149,19 +163,31 @@ class Journeys:
             partition.applied = max(partition.applied, self._app.settings.version(committed - 1))
         partition.schedule_undecided()
         now = partition.now(clock, idle=clock - partition.last_input_at > IDLE_SECONDS)
-        due = list(islice(partition.due(now), DUE_AT_ONCE))
-        if not due:
-            return
+        due = self._slice(partition.due(now))
+        first = next(due, None)
+        if first is None:
+            return False
+        fired: list[bytes] = []
         async with self._transaction(partition.number) as fetch:
-            for key in due:
+            for key in chain((first,), due):
+                fired.append(key)
                 journey = partition.journeys[key]
                 self._recall(journey, now)
                 self._publish_signals(key, journey, Effects(), fetch, now, by_deadline=True)
             fetch.write_ahead = partition.write_ahead.ahead()
             fetch.write_after_outputs(
-                lambda: [*map(partition.publication, due), *partition.write_ahead.done()]
+                lambda: [*map(partition.publication, fired), *partition.write_ahead.done()]
             )
         partition.journeys.evict()
+        return True
+
+    def _slice(self, due: Iterator[bytes]) -> Iterator[bytes]:
+        """The first of the profiles: as many as a turn has time for, DUE_AT_ONCE at most."""
+        until = self._clock() + TIME_SLICE_SECONDS
+        for key in islice(due, DUE_AT_ONCE):
+            yield key
+            if self._clock() >= until:
+                return
 
     def _apply(
         self, record: Any, partition: JourneyPartition, touched: dict[bytes, tuple[Journey, Effects]]

@@ -152,6 +152,7 @@ class Stitch:
             return None
         key = identifier_key(tenant, identifier)
         if self._misplaced(record, key):
+            _check_first_hop(record)
             fetch.publish(self._touchpoints, key, value, [(headers.ROUTED, b"1")])
             return None
         occurred_at = prepared["occurred_at"]
@@ -199,8 +200,21 @@ class Stitch:
         return int(self._clock() * 1000)
 
     def _misplaced(self, record: Any, key: bytes) -> bool:
-        home = partition_of(key, self._app.topic_partitions[self._touchpoints])
-        return home != record.partition and all(name != headers.ROUTED for name, _ in record.headers or ())
+        return partition_of(key, self._app.topic_partitions[self._touchpoints]) != int(record.partition)
+
+
+def _check_first_hop(record: Any) -> None:
+    """Raise ContractError if the record was sent on to this partition, and belongs on yet another one.
+
+    Two workers that disagree would send it to and fro for ever. Only its own partition knows its owner, so nothing
+    else may stitch it, whatever header its source has set.
+    """
+    if any(name == headers.ROUTED for name, _ in record.headers or ()):
+        raise ContractError(
+            Reason.INVALID,
+            f"it was sent on already, and partition {record.partition} is not its own: give all workers one identity"
+            " policy, then replay it (touchline dead-letters replay)",
+        )
 
 
 def _assignment(record: Any) -> IdentityAssignment | None:

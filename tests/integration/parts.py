@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 from clickhouse_driver import Client
 
 from deploy.kafka_admin.meanings import meanings
@@ -24,6 +25,9 @@ from sinks.clickhouse.write.catalogue import put_in_force
 from sinks.clickhouse.write.reconcile.reconciliation import Reconciliation
 
 TOUCHLINE = [sys.executable, "-m", "deploy.cli"]
+#: For long tests of what no broker changes: one of the two is enough.
+on_kafka = pytest.mark.parametrize("broker", [pytest.param("kafka", marks=pytest.mark.kafka)], indirect=True)
+on_tansu = pytest.mark.parametrize("broker", ["tansu"], indirect=True)
 IDLE_SECONDS = 1.5  # longer than the pauses between a commit and the next record that it causes
 
 

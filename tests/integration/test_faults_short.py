@@ -1,9 +1,14 @@
-"""Every fault of the suite, once and briefly; `make faults` plays them in full, with their control arms."""
+"""Faults of the suite, once and briefly; `make faults` plays them in full, with their control arms.
+
+One fault of each kind runs by default: a worker and a loader that die, a worker that freezes, ClickHouse that dies, an
+answer that is lost, poison records. `make soak` plays the others.
+"""
 
 import logging
 from collections.abc import Iterator
 
 import pytest
+from _pytest.mark import ParameterSet
 
 from deploy.sandbox import kafka_jars
 from tests.faults.arena import Arena, Scale, arena
@@ -19,6 +24,15 @@ pytestmark = [
 ]
 
 
+#: Numbers of the faults that run by default.
+ALWAYS = {1, 2, 4, 10, 14, 16}
+
+
+def marked(fault: Fault) -> ParameterSet:
+    marks = () if fault.number in ALWAYS else pytest.mark.soak
+    return pytest.param(fault, marks=marks, id=f"{fault.number}-{fault.title}")
+
+
 @pytest.fixture(scope="module")
 def where() -> Iterator[Arena]:
     """A Kafka and a ClickHouse that may be broken, for all faults of this process."""
@@ -30,7 +44,7 @@ def where() -> Iterator[Arena]:
         yield found
 
 
-@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: f"{fault.number}-{fault.title}")
+@pytest.mark.parametrize("fault", [marked(fault) for fault in FAULTS])
 def test_a_fault_leaves_no_trace(where: Arena, fault: Fault) -> None:
     outcome = play(where, fault, fault.number, scale=Scale.SHORT)
 

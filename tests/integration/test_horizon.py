@@ -3,7 +3,7 @@
 import pytest
 
 from schemas.records import Touchpoint
-from tests.integration.parts import deployment
+from tests.integration.parts import deployment, on_kafka
 from tests.integration.test_pipeline import assert_live_equals, replayed, rows, send, wait_for_states
 from tests.support.journeys_of import long_journey
 from tests.support.touchpoints import START, touchpoint
@@ -21,6 +21,7 @@ def history() -> list[Touchpoint]:
     return [*journey, login, *after]
 
 
+@on_kafka
 def test_frozen_summaries_survive_a_kill_and_a_merge_and_equal_replay(broker, clickhouse, tmp_path) -> None:
     events = history()
     with deployment(broker, clickhouse, log_dir=tmp_path) as live:

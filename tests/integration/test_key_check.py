@@ -15,7 +15,7 @@ from schemas.errors import SettingsError, UnseenError
 from schemas.settings import Settings
 from streams.identity.policy.load import load
 from streams.identity.policy.policy import IdentityPolicy
-from tests.integration.parts import TOUCHLINE
+from tests.integration.parts import TOUCHLINE, on_kafka
 from tests.support.touchpoints import touchpoint
 
 pytestmark = pytest.mark.sandbox
@@ -68,6 +68,7 @@ def test_a_policy_that_hides_nothing_needs_no_key_and_no_broker() -> None:
     require_same_key(Settings(brokers="127.0.0.1:1"), IdentityPolicy.parse("", KEYS[0].encode(), "k1"))
 
 
+@on_kafka
 def test_publish_worker_and_corrections_refuse_another_key_in_one_sentence(
     settings: Settings, tmp_path: Path
 ) -> None:

@@ -20,7 +20,7 @@ from sinks.clickhouse.read.questions import ask, questions
 from streams.identity.policy.load import load as load_policy
 from streams.journeys.rules.rules import JourneyRules
 from streams.replay import Replay
-from tests.integration.parts import Deployment, deployment
+from tests.integration.parts import Deployment, deployment, on_kafka, on_tansu
 
 pytestmark = pytest.mark.sandbox
 
@@ -102,6 +102,7 @@ def assert_ecom_questions(live: Deployment) -> None:
 
 
 @needs_ecom
+@on_kafka
 def test_the_ecom_log_gives_its_known_answers_and_equals_replay(broker, clickhouse, tmp_path) -> None:
     events = ecom_events()
     assert len(events) == 31_106
@@ -114,6 +115,7 @@ def test_the_ecom_log_gives_its_known_answers_and_equals_replay(broker, clickhou
 
 
 @needs_ecom
+@on_tansu
 def test_the_ecom_log_shuffled_with_every_line_twice_gives_the_same(broker, clickhouse, tmp_path) -> None:
     events = ecom_events()
     doubled = events * 2

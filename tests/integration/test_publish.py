@@ -30,6 +30,7 @@ from schemas.touchpoint.json_form import to_json
 from streams.identity.policy.load import load
 from streams.identity.policy.policy import IdentityPolicy
 from streams.identity.policy.prepare import prepare
+from tests.integration.parts import on_kafka
 from tests.support.built_in import CATALOGUE
 from tests.support.touchpoints import touchpoint
 
@@ -176,6 +177,7 @@ def test_lines_are_published_from_files_and_standard_input_and_bad_ones_are_name
 
 
 @pytest.mark.skipif(not ECOM.exists(), reason="the ecom log is not here")
+@on_kafka
 def test_the_ecom_log_is_published_whole(settings: Settings, tmp_path: Path) -> None:
     mapping = Path("deploy/ingest/examples/ecom.toml").resolve()
     done = run(settings, "publish", str(ECOM.resolve()), "--mapping", str(mapping), folder=tmp_path)

@@ -10,7 +10,7 @@ from schemas.touchpoint.events import event_key, rank_of
 from tests.support.touchpoints import START, touchpoint
 
 #: How many examples a law of copies draws; TOUCHLINE_LAW_EXAMPLES=10000 for a thorough run.
-EXAMPLES: Final = int(os.environ.get("TOUCHLINE_LAW_EXAMPLES", "400"))
+EXAMPLES: Final = int(os.environ.get("TOUCHLINE_LAW_EXAMPLES", "100"))
 
 NODES: Final = [
     ("cookie", "a"),

@@ -25,6 +25,8 @@ priority = 70
 limit = 3
 [types.device]
 priority = 70
+[limits]
+close_after = 2
 """
 
 #: One link as an event shows it: pair, event time, asserted.

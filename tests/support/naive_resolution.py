@@ -3,6 +3,7 @@
 It shares no code with `streams.identity` but names of types: sets of frozensets, recomputed at every link.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from uuid import UUID, uuid5
 
@@ -11,6 +12,7 @@ from streams.identity.resolution.profile_id import NAMESPACE
 
 UNIQUE = {"customer_id"}
 LIMITS = {"email": 2, "cookie": 3}
+CLOSE_AFTER = 2
 PRIORITIES = {"customer_id": 10, "email": 20, "phone": 30, "cookie": 70, "device": 70}
 
 
@@ -30,10 +32,11 @@ def naive_owners(
     contested: dict[Node, int] = {}
     first: dict[Node, int] = {}
     refused = {}
+    over_limit: Counter[tuple[Node, str]] = Counter()
     for item in sorted(todo):
         time, pair, asserted = item
         left, right = (next(person for person in people if node in person) for node in pair)
-        reason = _reason(pair, left, right, asserted, contested)
+        reason = _reason(pair, left, right, asserted, contested, over_limit)
         if reason is not None:
             refused[item] = reason
             if reason.startswith("unique"):
@@ -41,6 +44,8 @@ def naive_owners(
                 for node in pair:
                     if PRIORITIES[node[0]] == weakest and node[0] not in UNIQUE:
                         contested[node] = time
+            if reason.startswith("limit"):
+                over_limit.update([(pair[0], pair[1][0]), (pair[1], pair[0][0])])
             continue
         people = (people - {left, right}) | {left | right}
         for node in pair:
@@ -54,10 +59,18 @@ def naive_owners(
 
 
 def _reason(
-    pair: Pair, left: frozenset[Node], right: frozenset[Node], asserted: bool, contested: dict[Node, int]
+    pair: Pair,
+    left: frozenset[Node],
+    right: frozenset[Node],
+    asserted: bool,
+    contested: dict[Node, int],
+    over_limit: "Counter[tuple[Node, str]]",
 ) -> str | None:
     if not asserted and any(node in contested for node in pair):
         return "contested"
+    for node, (other, _) in (pair, pair[::-1]):
+        if not asserted and over_limit[node, other] >= CLOSE_AFTER:
+            return f"closed:{other}"
     if left == right:
         return None
     for type_ in sorted(UNIQUE):

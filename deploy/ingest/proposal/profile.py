@@ -1,9 +1,10 @@
 """What stands in each column of a sample of rows: the names of nested columns too, and the kinds of values."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any, Final
 
 from deploy.ingest.mapping.cells import text_of
@@ -12,6 +13,8 @@ from schemas.touchpoint.json_form import parse_iso
 
 #: Texts of a column that are kept.
 KEPT_TEXTS: Final = 500
+#: The share of a column's texts that shows what the column is: a few odd cells do not hide it.
+_MOST: Final = 0.8
 #: How deep columns are looked for in nested JSON.
 _DEPTH: Final = 4
 
@@ -56,43 +59,42 @@ class Column:
         return sorted(self._seen)
 
     def time_format(self) -> str | None:
-        """How its times are written; None if they are no times."""
-        texts = self.texts
-        if not texts:
-            return None
-        for form, (low, high) in _EPOCHS.items():
-            if all(
-                re.fullmatch(r"[0-9]{9,19}(\.[0-9]+)?", one) and low <= float(one) <= high for one in texts
-            ):
+        """How most of its times are written; None if they are no times."""
+        for form, bounds in _EPOCHS.items():
+            if self._most(partial(_is_epoch, bounds)):
                 return form
-        if all(_fits(one, None) for one in texts):
+        if self._most(lambda one: _fits(one, None)):
             return "iso"
-        return next((form for form in TIME_PATTERNS if all(_fits(one, form) for one in texts)), None)
+        return self._pattern()
+
+    def _pattern(self) -> str | None:
+        """The pattern that the most texts fit, if they are most of all: 01/02/2026 fits two."""
+        counts = {form: sum(_fits(one, form) for one in self.texts) for form in TIME_PATTERNS}
+        best = max(counts, key=lambda form: counts[form])
+        return best if self.texts and counts[best] >= _MOST * len(self.texts) else None
 
     def names_zone(self) -> bool:
         """Whether each of its ISO times says its zone."""
-        return all(_fits(one, None) and parse_iso(one).tzinfo is not None for one in self.texts)
+        return all(parse_iso(one).tzinfo is not None for one in self.texts if _fits(one, None))
 
     def is_emails(self) -> bool:
         """Whether most texts are e-mail addresses."""
-        return self._most(_EMAIL)
+        return self._most(_EMAIL.fullmatch)
 
     def is_phones(self) -> bool:
         """Whether most texts are phone numbers with a country code."""
-        return self._most(_PHONE)
+        return self._most(_PHONE.fullmatch)
 
     def is_numbers(self) -> bool:
-        """Whether all texts are numbers."""
-        return bool(self.texts) and all(_NUMBER.fullmatch(one) for one in self.texts)
+        """Whether most texts are numbers."""
+        return self._most(_NUMBER.fullmatch)
 
     def became_float(self) -> bool:
         """Whether whole numbers were written with a point, as spreadsheets and pandas do."""
         return bool(self.texts) and all(re.fullmatch(r"[0-9]+\.0", one) for one in self.texts)
 
-    def _most(self, pattern: re.Pattern[str]) -> bool:
-        return bool(self.texts) and sum(bool(pattern.fullmatch(one)) for one in self.texts) >= 0.8 * len(
-            self.texts
-        )
+    def _most(self, fits: Callable[[str], object]) -> bool:
+        return bool(self.texts) and sum(bool(fits(one)) for one in self.texts) >= _MOST * len(self.texts)
 
 
 @dataclass
@@ -144,6 +146,11 @@ def _add_pairs(columns: dict[str, Column], pairs: list[Any], path: str, empty: f
                 value = next((one for one in value.values() if one is not None), None)
             if not isinstance(value, (Mapping, list)):
                 _add(columns, {pair["key"]: value}, f"{path}.", empty, _DEPTH)
+
+
+def _is_epoch(bounds: tuple[int, int], text: str) -> bool:
+    low, high = bounds
+    return bool(re.fullmatch(r"[0-9]{9,19}(\.[0-9]+)?", text)) and low <= float(text) <= high
 
 
 def _fits(text: str, pattern: str | None) -> bool:

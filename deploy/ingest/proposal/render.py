@@ -155,8 +155,8 @@ def _time_lines(made: Roles) -> Iterator[str]:
         return
     yield "[time]"
     other = form.replace("%d/%m", "%m/%d")
-    days = [one.split("/") for one in made.time.column.texts] if form.startswith("%d/%m") else []
-    if days and all(int(day) <= _MONTHS for day, *_ in days):
+    days = [one.split("/")[0] for one in made.time.column.texts] if form.startswith("%d/%m") else []
+    if days and all(int(day) <= _MONTHS for day in days if day.isdecimal()):
         yield f"# In this sample {toml_text(other)} fits as well: check which it is."
     yield f"format = {toml_text(form)}"
     if (

@@ -133,9 +133,12 @@ def _unwrapped(text: str) -> str:
 
 
 def _without_separators(text: str) -> str:
-    """The text without what separates digits, nor quotes or `tel:` that it then begins with."""
+    """The text without what separates digits, nor quotes or `tel:` that it then begins with.
+
+    In NFC again: without the space between them a letter and an accent become one character.
+    """
     while (bare := unquoted(_PHONE_SEPARATORS.sub("", text)).removeprefix("tel:")) != text:
-        text = bare
+        text = unicodedata.normalize("NFC", bare)
     return text
 
 

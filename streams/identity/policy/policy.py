@@ -45,6 +45,9 @@ class IdentityPolicy:
         self.exposed = written.exposed  #: former alias of a pseudonymised type → that type
         self.readable = written.readable  #: types that lost their pseudonymisation by an explicit line
         self.region = written.region  #: ISO 3166 country of phone numbers without a country code; "" for none
+        self.close_after = (
+            written.close_after
+        )  #: links of one type that limits refuse at an identifier until it is closed for that type
         self.tenants = tenants or {}  #: the policies of the tenants that have rules of their own
         self._types = {type_letters(alias): type_ for alias, type_ in written.aliases.items()} | {
             type_letters(type_): type_ for type_ in written.rules

@@ -14,12 +14,14 @@ from streams.identity.policy.normalise import NORMALISERS, is_region
 
 _MAX_PRIORITY: Final = 1000
 _MAX_LIMIT: Final = 1_000_000
+#: A late link at an identifier decides so many links again, so this bounds its cost.
+_MAX_CLOSE_AFTER: Final = 1000
 
 #: A table of the document with its path: the document itself, or a tenant's.
 _Part: TypeAlias = tuple[tuple[str, ...], dict[str, Any]]
 
 _PRIVATE_NORMALISERS: Final = frozenset({"email", "phone"})
-_PARTS: Final = ("phone", "types", "aliases", "blocked")
+_PARTS: Final = ("phone", "types", "aliases", "blocked", "limits")
 #: Samples of real values: a pattern that matches all of them would block everything.
 _REAL_VALUES: Final = ("ann@shop.de", "+493012345678", "8c2fd1b0-4e1a-4f4c-9d53-7d0b8e1a2c43", "K-100245")
 _TYPE_NAMES: Final = "a type's name may hold 1 to 64 letters, digits, dots, _ and -"
@@ -45,6 +47,9 @@ class Written:
     blocked: Blocklist
     readable: frozenset[str]
     aliases: Mapping[str, str]
+    close_after: (
+        int  #: links of one type that limits refuse at an identifier until it is closed for that type
+    )
     exposed: Mapping[str, str]  #: alias that was one of a pseudonymised type and no longer is → that type
 
 
@@ -92,7 +97,15 @@ class PolicyFile:
                     " `openssl rand -hex 32` and keep it, or write pseudonymise = false",
                 )
         aliases, exposed = self._aliases(parts, rules)
-        return Written(rules, self._region(parts), self._blocklist(parts), readable, aliases, exposed)
+        return Written(
+            rules,
+            self._region(parts),
+            self._blocklist(parts),
+            readable,
+            aliases,
+            self._close_after(parts),
+            exposed,
+        )
 
     def _rules(self, parts: tuple[_Part, ...]) -> tuple[dict[str, TypeRule], frozenset[str]]:
         """The rules, and the types that were pseudonymised until an explicit line said otherwise."""
@@ -197,6 +210,16 @@ class PolicyFile:
                     (*path, "default_region"), 'write a country of ISO 3166 like "DE", or "" for none'
                 )
         return region
+
+    def _close_after(self, parts: tuple[_Part, ...]) -> int:
+        after = 1
+        for path, part in parts:
+            table = self._table(path, part, "limits")
+            path = (*path, "limits")
+            self._only_known(path, table, ("close_after",))
+            self._whole(path, table, "close_after", 1, _MAX_CLOSE_AFTER)
+            after = table.get("close_after", after)
+        return after
 
     def _blocklist(self, parts: tuple[_Part, ...]) -> Blocklist:
         """A tenant's values and patterns are blocked besides the general ones."""

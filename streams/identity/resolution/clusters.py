@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 from streams.identity.policy.policy import IdentityPolicy
 from streams.identity.resolution.evidence import Item, Node, Pair
+from streams.identity.resolution.gates import Gate, Gates, by_gate
 from streams.identity.resolution.profile_id import Assignment, contested_profile, own_profile
 
 #: (event time of the first accepted link, -priority, type, value): the member with the smallest key is the anchor.
@@ -18,8 +19,8 @@ AnchorKey: TypeAlias = tuple[int, int, str, str]
 #: Number of members per type, for types with a rule. Immutable: clusters share equal dicts.
 Counts: TypeAlias = dict[str, int]
 
-#: Reason of a refusal: one of the two identifiers is contested.
-CONTESTED: Final = "contested"
+#: How the reasons of refusals by a rule begin.
+UNIQUE, LIMIT = "unique:", "limit:"
 
 _NO_LINK_YET: Final = 1 << 62  # later than any event time
 #: Clusters of up to this many counted members share equal dicts: few combinations exist.
@@ -67,15 +68,15 @@ class Undo(NamedTuple):
 class Clusters:
     """A tenant's clusters, contested identifiers and refused links.
 
-    `contested` maps an identifier to the link since which it is contested. `refused` maps a link to its reason:
-    `unique:<type>`, `limit:<type>` or `contested`.
+    `gates` refuse links without a look at the clusters. `refused` maps a link to its reason: `unique:<type>`,
+    `limit:<type>`, `closed:<type>` or `contested`.
     """
 
     def __init__(self, tenant: str, policy: IdentityPolicy) -> None:
         self.tenant = tenant
         self._rule = policy.for_tenant(tenant).rule
+        self.gates = Gates(policy.for_tenant(tenant).close_after)
         self.cluster_of: dict[Node, Cluster] = {}
-        self.contested: dict[Node, Item] = {}
         self.refused: dict[Item, str] = {}
         #: the links that a rule refused, by each of their identifiers, in the order of their decisions
         self.refused_at: dict[Node, list[Item]] = {}
@@ -103,8 +104,9 @@ class Clusters:
     def reason_to_refuse(self, item: Item) -> str | None:
         """The reason to refuse this link; None if it may unite its sides."""
         _, (left, right), asserted = item
-        if not asserted and self.contested and (left in self.contested or right in self.contested):
-            return CONTESTED
+        gate = None if asserted else self.gates.of(item)
+        if gate is not None:
+            return gate.reason
         one, other = self.cluster_of[left], self.cluster_of[right]
         if one is other:
             return None
@@ -112,11 +114,11 @@ class Clusters:
         if not asserted:
             for type_ in both_hold:
                 if self._rule(type_).unique:
-                    return f"unique:{type_}"
+                    return f"{UNIQUE}{type_}"
         for type_ in both_hold:
             limit = self._rule(type_).limit
             if limit is not None and one.counts[type_] + other.counts[type_] > limit:
-                return f"limit:{type_}"
+                return f"{LIMIT}{type_}"
         return None
 
     def obeys_every_rule(self, one: Cluster, other: Cluster) -> bool:
@@ -200,37 +202,47 @@ class Clusters:
     def refuse(self, item: Item, reason: str) -> None:
         """Record a link as refused. An identifier that the refusal shows to be shared is contested from it on."""
         self.refused[item] = reason
-        if reason != CONTESTED:
-            for node in item[1]:
-                self.refused_at.setdefault(node, []).append(item)
-            for node in self.shared(item[1], reason):
-                self.contested[node] = item
+        if by_gate(reason):
+            return
+        for node in item[1]:
+            self.refused_at.setdefault(node, []).append(item)
+        for node in self.shared(item[1], reason):
+            self.gates.contested[node] = item
+        if reason.startswith(LIMIT):
+            self.gates.count(item)
 
     def revert_refuse(self, item: Item) -> None:
         """Revert the newest `refuse` of this link's two identifiers."""
         reason = self.refused.pop(item)
-        if reason != CONTESTED:
-            for node in item[1]:
-                decided = self.refused_at[node]
-                assert decided[-1] == item
-                decided.pop()
-                if not decided:
-                    del self.refused_at[node]
-            for node in self.shared(item[1], reason):
-                del self.contested[node]
+        if by_gate(reason):
+            return
+        for gate in self.gates.since_refusal_of(item):
+            self.gates.open(gate)
+        for node in item[1]:
+            decided = self.refused_at[node]
+            assert decided[-1] == item
+            decided.pop()
+            if not decided:
+                del self.refused_at[node]
+        if reason.startswith(LIMIT):
+            self.gates.uncount(item)
 
-    def forget(self, node: Node) -> None:
-        """Remove an identifier from its cluster, and the links that a rule refused at it."""
+    def forget(self, node: Node) -> dict[Gate, Item]:
+        """Remove an identifier from its cluster, with the links that a rule refused at it and its gates.
+
+        Returns the gates, each with the link since which it refused.
+        """
         self.cluster_of.pop(node, None)
         for item in self.refused_at.pop(node, ()):
             self.refused.pop(item, None)
+        return self.gates.forget(node)
 
     def shared(self, pair: Pair, reason: str) -> list[Node]:
         """The identifiers that a refusal makes contested: those with the weakest priority of the pair.
 
         An identifier of a unique type never becomes contested.
         """
-        if not reason.startswith("unique:"):
+        if not reason.startswith(UNIQUE):
             return []
         weakest = max(self._rule(type_).priority for type_, _ in pair)
         rules = [(node, self._rule(node[0])) for node in pair]
@@ -240,7 +252,7 @@ class Clusters:
         """The profile that owns an identifier: its own profile if it has no link."""
         cluster = self.cluster_of.get(node)
         profile_id = own_profile(self.tenant, node) if cluster is None else cluster.profile_id
-        since = self.contested.get(node)
+        since = self.gates.contested.get(node)
         if since is None:
             return Assignment(profile_id, None, None)
         return Assignment(profile_id, since[0], contested_profile(self.tenant, node))

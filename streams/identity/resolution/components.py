@@ -3,16 +3,16 @@
 A link's decision depends only on earlier links of its component: the identifiers connected by links, including refused
 ones. So three cases are cheap, and only the fourth decides links again:
 
-1. A link with a contested identifier is refused and changes nothing else.
+1. A link that a gate refuses (`gates`) changes nothing else.
 2. A link that is newer than all others of its component is simply the next step.
 3. An order-free link. If both sides together obey every rule, they did so at any earlier time, so the order of the
    links that united them does not matter. Nor does it matter to other links, if every link refused at the two sides
    would have been refused for the same reason.
 4. Any other link: revert the newer decisions of the component, and decide those links again (`history`).
 
-A link that is refused because of a contested identifier connects no components: ten thousand callers who share the
-number of a call centre stay ten thousand components. Such a link is suspended. It is decided again if later evidence
-shows that the identifier is contested only from a later time on.
+Such a link connects no components: ten thousand callers who share the number of a call centre stay ten thousand
+components. It is suspended. It is decided again if later evidence shows that its gate refuses only from a later time
+on.
 
 Case 4 may take long in a large component, so it is a resumable computation (`work`) that yields between two links.
 While it is paused, the tenant's identities are half decided and must not be read.
@@ -23,10 +23,11 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from streams.identity.policy.policy import IdentityPolicy
-from streams.identity.resolution.clusters import CONTESTED, Clusters
+from streams.identity.resolution.clusters import Clusters
 from streams.identity.resolution.deciding import ComponentResolver
 from streams.identity.resolution.decisions import BeforeImages, Decision
 from streams.identity.resolution.evidence import Evidence, Item, Node, Pair, evidence_of, items, join
+from streams.identity.resolution.gates import by_gate
 from streams.identity.resolution.profile_id import Assignment
 from streams.identity.resolution.resumable import Resumable, run_to_end
 from streams.identity.resolution.unresolved_links import UnresolvedLinks
@@ -118,7 +119,7 @@ class TenantIdentities:
         return [node] if cluster is None else sorted(cluster.members)
 
     def refused(self) -> dict[Item, str]:
-        """The refused links and their reasons: `unique:<type>`, `limit:<type>` or `contested`."""
+        """The refused links and their reasons: `unique:<type>`, `limit:<type>`, `closed:<type>` or `contested`."""
         run_to_end(self._resolve_restored(None))
         return dict(self._clusters.refused)
 
@@ -133,7 +134,7 @@ class TenantIdentities:
         new = [item for item in now if item not in before]
         gone = [item for item in before if item not in now]
         suspended = self._resolver.release(pair)
-        if evidence.asserted is None and self._resolver.contested_before(new[0]) is not None:
+        if evidence.asserted is None and self._clusters.gates.of(new[0]) is not None:
             self._resolver.suspend(new[0], evidence)
         elif not suspended and not gone and self._resolver.is_newest(new[0]):
             self._resolver.append(new[0], evidence, before_images)
@@ -141,7 +142,7 @@ class TenantIdentities:
             self._resolver.accept(new[0], evidence, before_images)
         else:
             for item in gone:
-                if self._clusters.refused.get(item) == CONTESTED:
+                if by_gate(self._clusters.refused.get(item)):
                     del self._clusters.refused[item]
             self._resolver.connect(pair).put(pair, evidence)
             links = now if suspended else new

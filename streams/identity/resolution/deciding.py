@@ -6,10 +6,11 @@ components are half decided and must not be read.
 
 from collections.abc import Iterable, Mapping
 
-from streams.identity.resolution.clusters import CONTESTED, Clusters
+from streams.identity.resolution.clusters import Clusters
 from streams.identity.resolution.component import Component
 from streams.identity.resolution.decisions import BeforeImages
 from streams.identity.resolution.evidence import Evidence, Item, Node, Pair, in_order, items
+from streams.identity.resolution.gates import Gate, by_gate
 from streams.identity.resolution.history import SMALLEST_ITEM, History
 from streams.identity.resolution.resumable import Resumable, yield_sometimes
 from streams.identity.resolution.suspended import SuspendedLinks
@@ -40,7 +41,7 @@ class ComponentResolver:
         clusters = self.clusters
         sides = clusters.sides(item[1])
         return (
-            (item[2] or self.contested_before(item) is None)
+            (item[2] or clusters.gates.of(item) is None)
             and clusters.obeys_every_rule(*sides)
             and clusters.keeps_every_refusal(*sides)
             and not any(was in clusters.refused for was in gone)
@@ -105,9 +106,8 @@ class ComponentResolver:
     ) -> Resumable[None]:
         """Decide again all links after `since` in the component of `links`, and decide `links` for the first time.
 
-        An identifier may turn out to be contested from a later time on, or not at all. The links that were suspended
-        because of it are then decided too, together with their components. Each round gets further than the last, so
-        the loop ends.
+        A gate may turn out to refuse from a later time on, or not at all. The links that were suspended because of it
+        are then decided too, together with their components. Each round gets further than the last, so the loop ends.
         """
         pair = links[0][1]
         while True:
@@ -118,9 +118,9 @@ class ComponentResolver:
             if history is None or stay is None:
                 yield from self.resolve_anew({}, set(pair), before_images)
                 return
-            contested: dict[Node, Item] = {}
+            opened: dict[Gate, Item] = {}
             again: list[Item] = []
-            for item in history.rewind(stay, self.clusters, before_images, contested):
+            for item in history.rewind(stay, self.clusters, before_images, opened):
                 yield from yield_sometimes(len(again))
                 again.append(item)
             again.reverse()  # nearly sorted, which makes the sort below cheap
@@ -131,12 +131,12 @@ class ComponentResolver:
                 evidence = component.evidence(item[1])
                 if evidence is None or item not in items(item[1], evidence):
                     continue  # earlier evidence of the pair has replaced this link
-                if evidence.asserted is None and self.contested_before(item) is not None:
+                if evidence.asserted is None and self.clusters.gates.of(item) is not None:
                     component.remove_suspended(item[1])
                     self.suspend(item, evidence)
                 else:
                     self.append(item, evidence, before_images)
-            reactivated = self._reactivated(contested)
+            reactivated = self._reactivated(opened)
             if not reactivated:
                 break
             links = []
@@ -164,19 +164,19 @@ class ComponentResolver:
         region = dict(links)
         departed: list[Pair] = []
         while True:
-            contested = yield from self._dismantle(region, nodes, departed, before_images)
+            opened = yield from self._dismantle(region, nodes, departed, before_images)
             for pair in without:
                 region.pop(pair, None)
             for count, item in enumerate(in_order(region.items())):
                 yield from yield_sometimes(count)
                 evidence = region[item[1]]
                 self.add_missing(item[1], None)
-                if evidence.asserted is None and self.contested_before(item) is not None:
+                if evidence.asserted is None and self.clusters.gates.of(item) is not None:
                     self.suspend(item, evidence)
                 else:
                     self.append(item, evidence, None, record=True)
             self.add_missing((node for pair in departed for node in pair), None)
-            reactivated = self._reactivated(contested)
+            reactivated = self._reactivated(opened)
             if not reactivated:
                 break
             region |= reactivated
@@ -193,11 +193,11 @@ class ComponentResolver:
         nodes: set[Node],
         departed: list[Pair],
         before_images: BeforeImages | None,
-    ) -> Resumable[dict[Node, Item]]:
-        """Remove all decisions in the components of `nodes`, and return the identifiers that were contested.
+    ) -> Resumable[dict[Gate, Item]]:
+        """Remove all decisions in the components of `nodes`.
 
-        Adds the components' links to `links` and their identifiers to `nodes`, for deciding them again. A contested
-        identifier is returned with the link since which it was contested.
+        Returns the gates, each with the link since which it refused. Adds the components' links to `links` and their
+        identifiers to `nodes`, for deciding them again.
         """
         clusters = self.clusters
         for pair in links:
@@ -208,41 +208,29 @@ class ComponentResolver:
                 links.setdefault(pair, evidence)
                 nodes.update(pair)
                 for item in items(pair, evidence):
-                    if clusters.refused.get(item) == CONTESTED:
+                    if by_gate(clusters.refused.get(item)):
                         del clusters.refused[item]
             component.history = (
                 None  # breaks a reference cycle: undos refer to clusters, which refer to the component
             )
             departed += component.departed
             nodes.update(node for pair in component.departed for node in pair)
-        contested: dict[Node, Item] = {}
+        opened: dict[Gate, Item] = {}
         for count, node in enumerate(nodes if before_images is not None else ()):
             yield from yield_sometimes(count)
             if before_images is not None and node in clusters.cluster_of:
                 before_images.identifiers(clusters, (node,))
         for count, node in enumerate(nodes):
             yield from yield_sometimes(count)
-            if node in clusters.contested:
-                contested[node] = clusters.contested.pop(node)
-            clusters.forget(node)
-        return contested
-
-    def contested_before(self, item: Item) -> Node | None:
-        """The side of a link that was contested before the link happened; None if neither was."""
-        contested = self.clusters.contested
-        if contested:
-            for node in item[1]:
-                since = contested.get(node)
-                if since is not None and since < item:
-                    return node
-        return None
+            opened |= clusters.forget(node)
+        return opened
 
     def suspend(self, item: Item, evidence: Evidence) -> None:
-        """Refuse a link because of its side that was contested before it."""
-        node = self.contested_before(item)
-        assert node is not None
-        self.suspended.hold(node, item[1], evidence)
-        self.clusters.refuse(item, CONTESTED)
+        """Refuse a link by its gate."""
+        gate = self.clusters.gates.of(item)
+        assert gate is not None
+        self.suspended.hold(gate, item[1], evidence)
+        self.clusters.refuse(item, gate.reason)
 
     def release(self, pair: Pair) -> bool:
         """End the suspension of a pair, so that it can be decided again. Returns whether it was suspended."""
@@ -253,14 +241,14 @@ class ComponentResolver:
             self.clusters.refused.pop(item, None)
         return True
 
-    def _reactivated(self, contested: dict[Node, Item]) -> dict[Pair, Evidence]:
-        """The suspended links that precede the time from which their identifier is contested now.
+    def _reactivated(self, opened: dict[Gate, Item]) -> dict[Pair, Evidence]:
+        """The suspended links that precede the link from which their gate refuses now.
 
-        `contested`: the identifiers that were contested before, each with the link since which it was.
+        `opened`: the gates that refused before, each with the link since which it did.
         """
         reactivated: dict[Pair, Evidence] = {}
-        for node, was in contested.items():
-            since = self.clusters.contested.get(node)
+        for gate, was in opened.items():
+            since = self.clusters.gates.since(gate)
             if since is None or since > was:
-                reactivated.update(self.suspended.before(node, since))
+                reactivated.update(self.suspended.before(gate, since))
         return reactivated

@@ -10,7 +10,8 @@ from typing import Final, NamedTuple
 
 from streams.identity.resolution.clusters import Clusters, Undo
 from streams.identity.resolution.decisions import BeforeImages
-from streams.identity.resolution.evidence import Item, Node
+from streams.identity.resolution.evidence import Item
+from streams.identity.resolution.gates import Gate
 
 SMALLEST_ITEM: Final[Item] = (-(1 << 62), (("", ""), ("", "")), False)
 
@@ -68,20 +69,20 @@ class History:
         return stay if since > self.begin else None
 
     def rewind(
-        self, stay: int, clusters: Clusters, before_images: BeforeImages | None, contested: dict[Node, Item]
+        self, stay: int, clusters: Clusters, before_images: BeforeImages | None, opened: dict[Gate, Item]
     ) -> Iterator[Item]:
         """Revert all but the first `stay` steps. Yields their links, the newest step first.
 
-        Adds to `contested` each identifier that is no longer contested, with the link since which it was.
+        Adds to `opened` each gate that no longer refuses, with the link since which it did.
         """
         while len(self.steps) > stay:
             item, _, undo = self.steps.pop()
             reason = clusters.refused.get(item)
             if reason is not None:
-                shared = clusters.shared(item[1], reason)
-                contested.update((node, clusters.contested[node]) for node in shared)
+                gates = clusters.gates.since_refusal_of(item)
+                opened.update(dict.fromkeys(gates, item))
                 if before_images is not None:
-                    before_images.identifiers(clusters, shared)
+                    before_images.identifiers(clusters, (gate.node for gate in gates if not gate.other))
                 clusters.revert_refuse(item)
             elif undo is not None:
                 if before_images is not None:

@@ -1,50 +1,59 @@
-"""Suspended links: refused because an identifier is contested.
+"""Suspended links: refused by a gate, because an identifier is contested or closed for the other one's type.
 
-They are kept aside, because later evidence may show that the identifier is not contested, or only from a later time on.
+They are kept aside, because later evidence may show that the gate refuses only from a later time on, or not at all.
 """
 
 from collections.abc import Iterator
 
 from streams.identity.resolution.evidence import Evidence, Item, Node, Pair, items
+from streams.identity.resolution.gates import Gate
 
 
 class SuspendedLinks:
-    """Evidence of suspended pairs, grouped by the contested identifier."""
+    """Evidence of suspended pairs, grouped by the gate that refuses them."""
 
     def __init__(self) -> None:
-        self._held: dict[Node, dict[Pair, Evidence]] = {}
+        self._held: dict[Gate, dict[Pair, Evidence]] = {}
 
-    def hold(self, node: Node, pair: Pair, evidence: Evidence) -> None:
-        """Suspend a pair because `node`, one of its two identifiers, is contested."""
-        self._held.setdefault(node, {})[pair] = evidence
+    def hold(self, gate: Gate, pair: Pair, evidence: Evidence) -> None:
+        """Suspend a pair that a gate refuses."""
+        self._held.setdefault(gate, {})[pair] = evidence
 
     def release(self, pair: Pair) -> Evidence | None:
         """Remove a pair. Returns its evidence; None if the pair was not suspended."""
-        for node in pair if self._held else ():
-            held = self._held.get(node)
+        for gate in _gates(pair) if self._held else ():
+            held = self._held.get(gate)
             if held is not None and (evidence := held.pop(pair, None)) is not None:
                 if not held:
-                    del self._held[node]
+                    del self._held[gate]
                 return evidence
         return None
 
     def evidence(self, pair: Pair) -> Evidence | None:
         """The evidence of a suspended pair; None if the pair is not suspended."""
-        for node in pair if self._held else ():
-            if (evidence := self._held.get(node, {}).get(pair)) is not None:
+        for gate in _gates(pair) if self._held else ():
+            if (evidence := self._held.get(gate, {}).get(pair)) is not None:
                 return evidence
         return None
 
     def pairs_of(self, node: Node) -> Iterator[Pair]:
-        """The suspended pairs that contain this identifier, whichever of the two is contested."""
-        yield from self._held.get(node, ())
-        for shared, held in self._held.items():
-            pair = min(node, shared), max(node, shared)
-            if shared != node and pair in held:
+        """The suspended pairs that contain this identifier, whichever of the two has the gate."""
+        for gate, held in self._held.items():
+            pair = min(node, gate.node), max(node, gate.node)
+            if gate.node == node:
+                yield from held
+            elif pair in held:
                 yield pair
 
-    def before(self, node: Node, since: Item | None) -> Iterator[tuple[Pair, Evidence]]:
-        """The pairs that are suspended because of `node` and whose first link precedes `since`; None: all of them."""
-        for pair, evidence in self._held.get(node, {}).items():
+    def before(self, gate: Gate, since: Item | None) -> Iterator[tuple[Pair, Evidence]]:
+        """The pairs that `gate` refuses and whose first link precedes `since`; None: all of them."""
+        for pair, evidence in self._held.get(gate, {}).items():
             if since is None or items(pair, evidence)[0] < since:
                 yield pair, evidence
+
+
+def _gates(pair: Pair) -> Iterator[Gate]:
+    """The gates that may refuse a pair."""
+    for node, (other, _) in zip(pair, reversed(pair), strict=True):
+        yield Gate(node, "")
+        yield Gate(node, other)

@@ -56,9 +56,12 @@ class DecayedMean:
     def add(self, amount: float, at: int) -> tuple[float | None, float]:
         """Add at an event time, no earlier than the last. Returns the mean before and after."""
         before = self.value()
-        fade = 0.5 ** ((at - self._at) / self._half_life)
-        self._total = self._total * fade + amount if before is not None else amount
-        self._weight = self._weight * fade + 1.0 if before is not None else 1.0
+        if before is None:
+            self._total, self._weight = amount, 1.0
+        else:
+            fade = 0.5 ** ((at - self._at) / self._half_life)
+            self._total = self._total * fade + amount
+            self._weight = self._weight * fade + 1.0
         self._at = at
         return before, self._total / self._weight
 

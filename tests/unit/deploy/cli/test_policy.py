@@ -122,7 +122,7 @@ def test_a_file_with_one_type_is_shown_with_all_that_the_built_in_policy_says() 
 
 def test_check_names_a_file_that_is_not_there() -> None:
     done = run("check", "nowhere.toml")
-    assert str(done.exception).startswith("FILE names a file that cannot be read: nowhere.toml")
+    assert str(done.exception).startswith("the argument FILE names a file that cannot be read: nowhere.toml")
 
 
 def test_try_tells_which_profiles_would_merge_and_why() -> None:

@@ -4,6 +4,7 @@ The agent and the application are the real ones; only the broker is not there: w
 """
 
 import asyncio
+from itertools import pairwise
 from typing import Any
 
 from schemas import topics
@@ -254,3 +255,42 @@ def test_events_received_after_a_deadline_make_it_pass_whatever_clock_was_ahead(
     worker.take(CART, stitched(5, ahead_ms=23 * HOUR), stitched(31))
     worker.tick()
     assert missed(broker) == ["abandoned_cart"]
+
+
+class BusyWorker(Worker):
+    """A worker on whose clock 5 ms pass between two looks."""
+
+    @property
+    def clock(self) -> float:
+        self._clock += 5
+        return self._clock
+
+    @clock.setter
+    def clock(self, clock: float) -> None:
+        self._clock = clock
+
+
+def test_many_deadlines_at_one_instant_take_turns_with_inputs() -> None:
+    broker = Published()
+    worker = BusyWorker(broker, NOW)
+    worker.take(
+        *(
+            touchpoint("add_to_cart", 0, event_id=str(n), identifiers=[{"type": "cookie", "value": str(n)}])
+            for n in range(60)
+        )
+    )
+    told_at_inputs: list[int] = []
+
+    async def fire_beside_inputs() -> None:
+        firing = asyncio.create_task(worker.journeys.deadlines())
+        while not firing.done():
+            async with worker.journeys.turn(0):
+                told_at_inputs.append(len(told(broker)))
+            await asyncio.sleep(0)
+
+    for _ in range(10):
+        worker.clock += (IDLE_SECONDS + 1) * 1000
+        asyncio.run(fire_beside_inputs())
+    turns = [after - before for before, after in pairwise(told_at_inputs)]
+    assert told_at_inputs[-1] == 60
+    assert max(turns) <= 10

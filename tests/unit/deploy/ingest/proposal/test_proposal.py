@@ -307,3 +307,23 @@ def test_shipped_mappings_are_listed_and_shown() -> None:
     assert parse_mapping(invoke(show, "ga4").stdout, "shown")
     with pytest.raises(SettingsError, match="no mapping 'ga5' is shipped: there are debezium-customers"):
         invoke(show, "ga5")
+
+
+@pytest.mark.parametrize(
+    ("column", "odd"), [("Datum", "soon"), ("Datum", "13/2026"), ("Betrag", "free"), ("E-Mail", "unknown")]
+)
+def test_an_odd_cell_costs_its_row_and_not_the_column(column: str, odd: str) -> None:
+    rows = [SHOP[0]] + [[f"A-{number}", *SHOP[1][1:]] for number in range(20)]
+    Path("clean.csv").write_text(to_csv(rows))
+    rows[7][SHOP[0].index(column)] = odd
+    Path("odd.csv").write_text(to_csv(rows))
+    clean, found = proposed("clean.csv"), proposed("odd.csv")
+
+    assert found.text == clean.text
+    assert found.taken >= clean.taken - 1
+
+
+def test_a_proposal_that_takes_no_row_ends_with_1() -> None:
+    Path("odd.csv").write_text("a,b\nx,y\nz,w\n")
+
+    assert invoke(new, "odd.csv").exit_code == 1

@@ -130,6 +130,7 @@ SURROGATES = st.text(st.characters(), max_size=10)
 @given(value=ANY_TEXT | SURROGATES)
 @example(value="0" * 300)
 @example(value="+49" + "1" * 300 + ";ext=" + "9" * 300)
+@example(value="A \u0300")
 @example(value="<" * 100 + "@" + ">" * 100)
 def test_every_normaliser_takes_any_text_and_is_idempotent(name: str, region: str, value: str) -> None:
     once = NORMALISERS[name](value, region)

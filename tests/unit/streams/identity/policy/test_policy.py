@@ -246,7 +246,10 @@ def test_emails_and_phones_are_pseudonymised_unless_the_policy_says_otherwise():
         ),
         ("[blocked]\npatterns = ['(']", r"line 2: blocked\.patterns: '\(' is not a regular expression"),
         ("[blocked]\nvalues = 'x'", r"blocked\.values: write a list of texts"),
-        ("[identity]\n", r"line 1: identity: unknown; write one of phone, types, aliases, blocked, tenants"),
+        (
+            "[identity]\n",
+            r"line 1: identity: unknown; write one of phone, types, aliases, blocked, limits, tenants",
+        ),
     ],
 )
 def test_a_wrong_policy_is_refused_with_the_line_and_the_fix(text, says):

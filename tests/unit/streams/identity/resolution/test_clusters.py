@@ -112,7 +112,7 @@ def test_the_weaker_identifier_of_a_refused_link_is_contested_from_then_on(refus
         link("device:b", "customer_id:B", 1),
     ]  # fmt: skip
     clusters = clusters_of([*people_apart, refused])
-    assert clusters.contested == {node(one): item(refused) for one in contested}
+    assert clusters.gates.contested == {node(one): item(refused) for one in contested}
 
 
 @pytest.mark.parametrize(
@@ -222,4 +222,4 @@ def test_reverting_a_union_restores_members_counts_and_names(accepted) -> None:
 def test_reverting_a_refusal_makes_its_identifier_uncontested() -> None:
     clusters = clusters_of(CONTESTED_COOKIE)
     clusters.revert_refuse(item(CONTESTED_COOKIE[1]))
-    assert (clusters.refused, clusters.contested, clusters.refused_at) == ({}, {}, {})
+    assert (clusters.refused, clusters.gates.contested, clusters.refused_at) == ({}, {}, {})

@@ -27,7 +27,7 @@ def resolver_of(links: list[Link]) -> ComponentResolver:
     resolver = ComponentResolver(Clusters(TENANT, policy()))
     for one in links:
         resolver.add_missing(one[0], None)
-        if not one[2] and resolver.contested_before(item(one)) is not None:
+        if not one[2] and resolver.clusters.gates.of(item(one)) is not None:
             resolver.suspend(item(one), evidence(one))
         else:
             resolver.append(item(one), evidence(one), None)
@@ -168,5 +168,5 @@ def test_a_link_that_replaces_a_refused_one_is_not_order_free() -> None:
 def test_a_link_is_compared_with_the_links_of_both_its_sides(asked, newest, contested_side) -> None:
     resolver = resolver_of([ALICES_TABLET, BOB_ON_IT])
     assert resolver.is_newest(item(asked)) is newest
-    found = resolver.contested_before(item(asked))
-    assert (None if found is None else ":".join(found)) == contested_side
+    found = resolver.clusters.gates.of(item(asked))
+    assert (None if found is None else ":".join(found.node)) == contested_side

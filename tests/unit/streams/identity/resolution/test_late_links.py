@@ -3,10 +3,12 @@
 from streams.identity.resolution.components import TenantIdentities
 from streams.identity.resolution.definition import resolve
 from streams.identity.resolution.evidence import Pair
-from tests.support.identity_people import TENANT, evidence_map, link, observed, policy
+from tests.support.identity_people import RULES, TENANT, evidence_map, link, observed, policy
 
 #: One customer id that everybody logs in with: three cookies are hers, all others are refused by the limit.
-SHARED = [link("customer_id:all", f"cookie:{number:05}", 10 * number) for number in range(2_000)]
+SHARED = [link("customer_id:all", f"cookie:{number:05}", 10 * number) for number in range(900)]
+#: Closes an identifier only after more refusals than there are here.
+OPEN = policy(RULES.replace("close_after = 2", "close_after = 1000"))
 WITHIN = 3  # rests of a decision that is cheap
 
 
@@ -19,33 +21,33 @@ def late(number: int, time: int) -> tuple[Pair, int]:
 
 
 def test_a_late_link_repeats_only_what_came_after_it():
-    identities = observed(SHARED)
-    assert rests(identities, *late(1, 19_901)) <= WITHIN
-    assert rests(identities, *late(2, 15_001)) > WITHIN
-    assert rests(identities, *late(3, 19_902)) <= WITHIN
+    identities = observed(SHARED, OPEN)
+    assert rests(identities, *late(1, 8_901)) <= WITHIN
+    assert rests(identities, *late(2, 4_001)) > WITHIN
+    assert rests(identities, *late(3, 8_902)) <= WITHIN
     links = [
         *SHARED,
-        *((*late(number, time), False) for number, time in ((1, 19_901), (2, 15_001), (3, 19_902))),
+        *((*late(number, time), False) for number, time in ((1, 8_901), (2, 4_001), (3, 8_902))),
     ]
-    assert identities.refused() == resolve(TENANT, policy(), evidence_map(links)).refused
+    assert identities.refused() == resolve(TENANT, OPEN, evidence_map(links)).refused
 
 
 def test_only_the_first_link_from_before_a_history_decides_everything():
-    identities = observed(SHARED)
+    identities = observed(SHARED, OPEN)
     everything = rests(identities, *late(1, 5))
     assert everything > len(SHARED) // 64
-    assert rests(identities, *late(2, 19_905)) <= WITHIN
+    assert rests(identities, *late(2, 8_905)) <= WITHIN
 
 
 def test_a_late_link_between_people_who_obey_every_rule_repeats_nothing():
-    identities = observed(SHARED)
-    for number in range(0, 2_000, 100):
+    identities = observed(SHARED, OPEN)
+    for number in range(0, len(SHARED), 100):
         pair, time, _ = link(f"cookie:{number:05}", f"email:{number}", 10 * number + 1)
         assert rests(identities, pair, time) <= WITHIN
 
 
 def test_work_that_rests_ends_where_work_without_a_rest_ends():
-    one, other = observed(SHARED), observed(SHARED)
+    one, other = observed(SHARED, OPEN), observed(SHARED, OPEN)
     pair, time = late(1, 5)
     results = []
 
@@ -57,12 +59,12 @@ def test_work_that_rests_ends_where_work_without_a_rest_ends():
 
 
 def test_restored_evidence_is_resolved_when_somebody_asks_and_no_more_than_is_connected():
-    identities = TenantIdentities(TENANT, policy())
+    identities = TenantIdentities(TENANT, OPEN)
     for pair, evidence in evidence_map([*SHARED, link("email:x", "cookie:x", 5)]).items():
         identities.restore(pair, evidence)
     pair, time, _ = link("email:x", "device:x", 7)
     assert rests(identities, pair, time) <= WITHIN
-    assert len(identities.refused()) == 2_000 - 3
+    assert len(identities.refused()) == len(SHARED) - 3
 
 
 def test_evidence_restored_beside_what_is_resolved_takes_part():
@@ -73,3 +75,23 @@ def test_evidence_restored_beside_what_is_resolved_takes_part():
         identities.restore(pair, evidence)
     expected = resolve(TENANT, policy(), evidence_map([*links, *more]))
     assert {node: identities.assignment(node) for node in expected} == dict(expected)
+
+
+def test_a_flood_of_late_links_at_one_identifier_costs_no_more_for_the_last_than_for_the_first():
+    built_in = policy(RULES.replace("close_after = 2", "close_after = 50"))
+    flood = [link("device:shared", f"cookie:{number:05}", -10 * number) for number in range(2_000)]
+    identities = TenantIdentities(TENANT, built_in)
+    cost = [rests(identities, pair, time) for pair, time, _ in flood]
+    assert max(cost[1_000:]) <= max(cost[:200]) < len(flood) // 64
+    expected = resolve(TENANT, built_in, evidence_map(flood))
+    assert identities.refused() == expected.refused
+    assert set(expected.refused.values()) == {"limit:cookie", "closed:cookie"}
+    assert {node: identities.assignment(node) for node in expected} == dict(expected)
+
+
+def test_an_identifier_that_is_closed_for_a_type_still_takes_others_and_what_is_asserted():
+    flood = [link("device:shared", f"cookie:{number:05}", number) for number in range(10)]
+    asserted = link("cookie:00009", "device:shared", 20, asserted=True)
+    identities = observed([*flood, link("device:shared", "email:e", 30), asserted])
+    assert identities.assignment(("email", "e")) == identities.assignment(("device", "shared"))
+    assert identities.refused()[20, asserted[0], True] == "limit:cookie"

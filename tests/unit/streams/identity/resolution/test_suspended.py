@@ -3,6 +3,7 @@
 import pytest
 
 from streams.identity.resolution.evidence import Evidence, Item, Node, Pair
+from streams.identity.resolution.gates import Gate
 from streams.identity.resolution.suspended import SuspendedLinks
 
 TABLET, PHONE = ("cookie", "tablet"), ("phone", "1")
@@ -17,11 +18,12 @@ def seen(time: int) -> Evidence:
     return Evidence(observed=time, asserted=None)
 
 
-#: The tablet and the phone are contested; Alice's link with both of them waits, Bob's with the tablet.
-HELD: list[tuple[Node, Pair, Evidence]] = [
-    (TABLET, pair(TABLET, ALICE), seen(10)),
-    (TABLET, pair(TABLET, BOB), seen(20)),
-    (PHONE, pair(PHONE, ALICE), seen(30)),
+#: The tablet and the phone are contested, and Alice's link with both waits. The tablet is closed for customers, for
+#: which Bob's link waits.
+HELD: list[tuple[Gate, Pair, Evidence]] = [
+    (Gate(TABLET, ""), pair(TABLET, ALICE), seen(10)),
+    (Gate(TABLET, "customer_id"), pair(TABLET, BOB), seen(20)),
+    (Gate(PHONE, ""), pair(PHONE, ALICE), seen(30)),
 ]
 
 
@@ -85,21 +87,25 @@ def test_the_pairs_of_an_identifier_include_those_where_the_other_side_is_contes
 
 
 @pytest.mark.parametrize(
-    ("since", "pairs"),
+    ("gate", "since", "pairs"),
     [
         pytest.param(
-            (10, pair(TABLET, ALICE), False), [], id="contested since its first link: all still wait"
+            Gate(TABLET, ""),
+            (10, pair(TABLET, ALICE), False),
+            [],
+            id="contested since its first link: it waits",
         ),
         pytest.param(
-            (20, pair(TABLET, BOB), False), [pair(TABLET, ALICE)], id="since the second: the first goes"
+            Gate(TABLET, ""), (20, pair(TABLET, BOB), False), [pair(TABLET, ALICE)], id="since later: it goes"
         ),
+        pytest.param(Gate(TABLET, ""), None, [pair(TABLET, ALICE)], id="no longer contested: it goes"),
         pytest.param(
-            (99, pair(TABLET, BOB), False), [pair(TABLET, ALICE), pair(TABLET, BOB)], id="since later"
+            Gate(TABLET, "customer_id"), None, [pair(TABLET, BOB)], id="no longer closed: its own goes"
         ),
-        pytest.param(None, [pair(TABLET, ALICE), pair(TABLET, BOB)], id="no longer contested: all go"),
+        pytest.param(Gate(PHONE, "customer_id"), None, [], id="a gate that never refused"),
     ],
 )
-def test_links_from_before_an_identifier_became_contested_need_not_wait(
-    since: Item | None, pairs: list[Pair]
+def test_links_from_before_a_gate_refused_need_not_wait(
+    gate: Gate, since: Item | None, pairs: list[Pair]
 ) -> None:
-    assert [one for one, _ in suspended().before(TABLET, since)] == pairs
+    assert [one for one, _ in suspended().before(gate, since)] == pairs

@@ -5,9 +5,10 @@ from hypothesis import strategies as st
 
 from schemas.encoding.record_types import JOURNEY_STATE
 from schemas.records import Touchpoint
+from schemas.touchpoint.rules import EARLIEST_MS, LATEST_MS
 from streams.journeys.state.fold import Fold
 from streams.journeys.state.state_hash import state_hash
-from tests.support.journeys import CATALOGUE, DAY, RULES, in_order, state
+from tests.support.journeys import CATALOGUE, DAY, RULES, fold, in_order, state, touchpoint
 from tests.support.journeys_of import journeys, law
 
 
@@ -76,3 +77,29 @@ def test_nothing_changes_at_the_clock_before_the_next_deadline_and_something_may
     else:
         assert folded.signals(0) == folded.signals(deadline)
         assert len(folded.signals(deadline + 1)) > len(folded.signals(deadline))
+
+
+whole_range = st.sampled_from([EARLIEST_MS, EARLIEST_MS + 1, -1, 1, LATEST_MS]) | st.integers(
+    EARLIEST_MS, LATEST_MS
+)
+
+
+@law
+@given(journeys.flatmap(lambda journey: st.tuples(st.just(journey), st.lists(whole_range, min_size=16))))
+def test_a_journey_at_any_times_that_the_contract_admits_has_a_state_and_signals(
+    drawn: tuple[list[Touchpoint], list[int]],
+) -> None:
+    dated = [
+        Touchpoint(**item | {"occurred_at": at, "received_at": at})  # type: ignore[typeddict-item]
+        for item, at in zip(*drawn, strict=False)
+    ]
+    found = state(*dated)
+
+    assert JOURNEY_STATE.decode(JOURNEY_STATE.encode(found)) == found
+    assert fold(*dated).signals(LATEST_MS) is not None
+
+
+def test_a_feeling_of_a_hundred_years_ago_is_the_mean_of_one() -> None:
+    old = touchpoint("complaint", sentiment=-0.5) | {"occurred_at": EARLIEST_MS}
+
+    assert state(old)["sentiment"] == -0.5

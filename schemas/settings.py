@@ -41,7 +41,8 @@ class Settings:
     )  # fmt: skip
     analyst_user: str = _setting(
         "TOUCHLINE_ANALYST_USER", "",
-        "A read-only ClickHouse user: `touchline migrate` makes it, `query` and `report` read as it; empty for none",
+        "A read-only ClickHouse user: `touchline migrate` makes it, `query`, `report` and `page` read as it; empty for"
+        " none",
     )  # fmt: skip
     analyst_password: str = _setting("TOUCHLINE_ANALYST_PASSWORD", "", "That user's password; or @FILE")
     analyst_tenants: str = _setting(

@@ -50,7 +50,7 @@ def command(
     configure(loglevel)
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     people = JourneyPeople(
-        context.settings.clickhouse(), context.policy, context.catalogue, context.rules.session_gap_ms
+        context.settings.readers_clickhouse(), context.policy, context.catalogue, context.rules.session_gap_ms
     )
     asyncio.run(run(context.settings, Listening(host, port), rule, people, _announce))
 

@@ -66,8 +66,8 @@ OVERVIEW: Final = Board(
               "SELECT owner, sum(friction) AS friction FROM friction_by_owner({period}) GROUP BY owner"
               " ORDER BY friction DESC", 12),
         Asked("Scores", "NPS, CSAT and CES per day.", "clickhouse", "lines",
-              "SELECT toDateTime(toDate(dimension)) AS time, toString(kind) AS kind, score"
-              " FROM scores({period}, dimension = 'day') ORDER BY time, kind", 12),
+              "SELECT toDateTime(toDate(segment)) AS time, toString(kind) AS kind, score"
+              " FROM scores({period}, by = 'day') ORDER BY time, kind", 12),
     ),
     tenants=True,
 )  # fmt: skip
@@ -77,7 +77,7 @@ HEALTH: Final = Board(
     "Touchline: data health",
     (
         Asked("Age of each table's newest row", "Seconds since a row was written.", "clickhouse", "bars",
-              "SELECT name, seconds_since_loaded FROM health_tables(tenant = ${tenant:sqlstring}) ORDER BY name",
+              "SELECT name, loaded_ago_seconds FROM health_tables(tenant = ${tenant:sqlstring}) ORDER BY name",
               12, "s"),
         Asked("Until a row can be asked for", "From reception or publication to the row, p99.", "clickhouse", "lines",
               "SELECT toDateTime(hour) AS time, toString(name) AS name, p99_seconds FROM health_loader({period})"
@@ -89,8 +89,8 @@ HEALTH: Final = Board(
               "SELECT toDateTime(hour) AS time, toString(source) AS source, late_p99_seconds"
               " FROM health_sources({period}, late_seconds = 300) ORDER BY time, source", 12, "s"),
         Asked("Silence", "Sources that send nothing now, and for how long.", "clickhouse", "table",
-              "SELECT toString(source) AS source, seconds, usual_seconds, from_time"
-              " FROM health_gaps({period}, gap_seconds = 3600) WHERE ongoing ORDER BY seconds DESC", 12),
+              "SELECT toString(source) AS source, silent_seconds, usual_seconds, from_time"
+              " FROM health_gaps({period}, gap_seconds = 3600) WHERE ongoing ORDER BY silent_seconds DESC", 12),
         Asked("Names that the catalogue lacks", "With the nearest known name.", "clickhouse", "table",
               "SELECT kind, name, toString(source) AS source, touchpoints, nearest FROM unknown_names"
               " WHERE tenant = ${tenant:sqlstring} ORDER BY touchpoints DESC LIMIT 50", 12),

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
-from clickhouse_driver import Client
+from clickhouse_driver import Client, errors
 
-from schemas.errors import TouchlineError, UnavailableError
+from schemas.errors import SinkError, TouchlineError, UnavailableError
 from schemas.settings import ClickHouse
 from sinks.clickhouse.connection import connect, translated
 
@@ -16,9 +16,12 @@ Row = dict[str, Any]
 
 #: Queries at a time: the others wait. ClickHouse uses several cores for each.
 CONNECTIONS: Final = 4
+_TOO_SLOW: Final = 159  #: the server's code for a query that ran out of time
+#: Seconds after which the server gives a query up.
+PATIENCE_SECONDS: Final = 30
 #: The server can neither write nor read for longer, whatever a query says.
-SETTINGS: Final = {
-    "readonly": 2, "max_execution_time": 10, "max_result_rows": 20_000, "max_memory_usage": 4 * 1024**3,
+SETTINGS: Final[dict[str, int]] = {
+    "readonly": 2, "max_execution_time": PATIENCE_SECONDS, "max_result_rows": 20_000, "max_memory_usage": 4 * 1024**3,
     "timeout_before_checking_execution_speed": 0,
 }  # fmt: skip
 
@@ -28,6 +31,8 @@ class Asking:
 
     def __init__(self, where: ClickHouse) -> None:
         self.where = where
+        # an analyst's server has limits of its own, and refuses to be told
+        self._settings: dict[str, int] = {} if where.limited else SETTINGS
         self._threads = ThreadPoolExecutor(CONNECTIONS, thread_name_prefix="page-query")
         self._idle: queue.SimpleQueue[Client] = queue.SimpleQueue()
 
@@ -60,14 +65,12 @@ class Asking:
         client = self._take()
         try:
             try:
-                with translated(self.where):
-                    rows, columns = client.execute(sql, values, with_column_types=True)
+                rows, columns = self._execute(client, sql, values)
             except UnavailableError:
                 # the server closed an idle connection, or was started again: one attempt on a new one
                 client.disconnect()
-                client = connect(self.where, SETTINGS)
-                with translated(self.where):
-                    rows, columns = client.execute(sql, values, with_column_types=True)
+                client = connect(self.where, self._settings)
+                rows, columns = self._execute(client, sql, values)
         except BaseException:
             client.disconnect()
             raise
@@ -75,8 +78,19 @@ class Asking:
         names = [name for name, _ in columns]
         return [dict(zip(names, row, strict=True)) for row in rows]
 
+    def _execute(self, client: Client, sql: str, values: dict[str, Any]) -> Any:
+        with translated(self.where):
+            try:
+                return client.execute(sql, values, with_column_types=True)
+            except errors.ServerException as error:
+                if error.code != _TOO_SLOW:
+                    raise
+                raise SinkError(
+                    "this takes too long now: choose a shorter time range, or wait a little"
+                ) from error
+
     def _take(self) -> Client:
         try:
             return self._idle.get_nowait()
         except queue.Empty:
-            return connect(self.where, SETTINGS)
+            return connect(self.where, self._settings)

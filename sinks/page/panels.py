@@ -69,6 +69,7 @@ class Panel:
     empty: str = "Nothing yet."
     wide: bool = False  #: as wide as the page
     span2: bool = False  #: as wide as two others, where there is room
+    short: bool = False  #: its table has few rows
     row: str = ""  #: the column that names a row, for lists in which new rows are marked
     every_tenant: bool = False  #: its rows belong to no tenant: only for viewers of all tenants
     takes: tuple[str, ...] = ()  #: further parameters that the address gives, empty if it does not

@@ -45,7 +45,7 @@ async def run(
     Raises SettingsError for an address that cannot be used, UnavailableError if the charts are not installed. It starts
     without ClickHouse or Kafka: the page says what is away, and shows it when it is back.
     """
-    hub, asking = Hub(), Asking(settings.clickhouse())
+    hub, asking = Hub(), Asking(settings.readers_clickhouse())
     server = PageServer(access, Reading(asking, people, hub), hub, Assets())
     runner = web.AppRunner(
         server.application(), access_log=None, shutdown_timeout=STOP_SECONDS, max_line_size=_LINE_BYTES,

@@ -20,8 +20,13 @@ LOOKS = {
 }
 _SHIFTS = """
     window.shifts = 0;
+    window.moved = [];
     new PerformanceObserver((list) => {
-      for (const each of list.getEntries()) if (!each.hadRecentInput) window.shifts += each.value;
+      for (const each of list.getEntries())
+        if (!each.hadRecentInput) {
+          window.shifts += each.value;
+          window.moved.push(...each.sources.map(({ node }) => node && (node.id || node.className || node.nodeName)));
+        }
     }).observe({ type: "layout-shift", buffered: true });
 """
 
@@ -47,7 +52,7 @@ class Window:
     """One tab that notes everything that a person's console would complain of."""
 
     def __init__(self, browser: Any, url: str, look: str = "light", **more: Any) -> None:
-        self.context = browser.new_context(**LOOKS[look], **more)
+        self.context = browser.new_context(**{**LOOKS[look], **more})
         self.context.add_init_script(_SHIFTS)
         self.url = url
         self.complaints: list[str] = []
@@ -75,6 +80,10 @@ class Window:
     def shifts(self) -> float:
         """The cumulative layout shift since the page was opened."""
         return float(self.page.evaluate("window.shifts"))
+
+    def moved(self) -> list[str]:
+        """What moved, by its id or class."""
+        return list(self.page.evaluate("window.moved"))
 
     def violations(self) -> list[str]:
         """What axe-core objects to, one sentence each."""

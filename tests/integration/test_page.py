@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 import pytest
 
+from deploy.grafana.dashboards import BOARDS
 from sinks.page.questions import NAVIGATION, PANELS
 from tests.integration.paging import Answered, PageProcess, page
 from tests.integration.parts import Deployment, deployment
@@ -42,6 +43,7 @@ def test_the_page_answers_escapes_guards_tenants_and_tells_of_a_merge(
         live.wait_idle()
 
         every_page_and_panel_answers(running)
+        every_question_of_grafana_is_answered(live)
         markup_is_text_everywhere(running)
         headers_allow_nothing_of_others(running)
         people_are_found_as_they_say_who_they_are(running)
@@ -80,6 +82,23 @@ def every_page_and_panel_answers(running: PageProcess) -> None:
     assert running.get("/t/default/nowhere").status == 404
     assert running.get("/t/default/panels/nothing", X_Touchline_Part="1").status == 404
     assert running.get("/ready").status == 200
+
+
+def every_question_of_grafana_is_answered(live: Deployment) -> None:
+    """As Grafana's ClickHouse data source sends it, with its macros put in."""
+    macros = {
+        "${tenant:sqlstring}": "'default'",
+        "$__fromTime_ms": "fromUnixTimestamp64Milli(1767225600000)",
+        "$__toTime_ms": f"fromUnixTimestamp64Milli({int(time.time() * 1000)})",
+    }
+    for board in BOARDS:
+        for asked in board.panels:
+            query = asked.text
+            for macro, value in macros.items():
+                query = query.replace(macro, value)
+            if asked.source == "clickhouse":
+                assert "$" not in query
+                live.query(query)
 
 
 def markup_is_text_everywhere(running: PageProcess) -> None:

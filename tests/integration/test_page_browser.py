@@ -89,11 +89,21 @@ def test_every_view_is_whole_still_and_readable(
             tab.open(path)
             tab.page.screenshot(path=SCREENS / f"{name}-{look}.png", full_page=True)
             assert tab.violations() == [], name
-            assert tab.shifts() < 0.05, name
+            assert tab.shifts() < 0.05, (name, tab.moved())
             wide = tab.page.evaluate("document.documentElement.scrollWidth > innerWidth")
             assert not wide, f"{name} must be scrolled sideways"
             problems = tab.page.locator("[data-problem]:visible")
             assert problems.all_text_contents() == [], name
+
+
+def test_pictures_for_the_readme(browser: Any, live: Deployment, served: PageProcess) -> None:
+    SCREENS.mkdir(parents=True, exist_ok=True)
+    for name, path, look in (
+        ("overview", "/t/default/", "light"), ("person", f"/t/default/person?id={somebody(live)}", "dark")
+    ):  # fmt: skip
+        with window(browser, served.url, look, viewport={"width": 1180, "height": 760}) as tab:
+            tab.open(path).screenshot(path=SCREENS / f"readme-{name}.png")
+        assert (SCREENS / f"readme-{name}.png").stat().st_size < 200_000
 
 
 def test_a_person_filters_follows_a_link_and_finds_somebody_by_keyboard(

@@ -11,7 +11,7 @@ from schemas.errors import SettingsError, UnseenError
 from schemas.records import Identifier
 from schemas.settings import ClickHouse
 from sinks.clickhouse.connection import connect, translated
-from sinks.clickhouse.read.query import READ_ONLY
+from sinks.clickhouse.read.query import read_only
 from sinks.clickhouse.read.subject import Subject
 from streams.identity.policy.policy import IdentityPolicy
 from streams.identity.resolution.definition import own_profile
@@ -27,8 +27,8 @@ MAX_SIGNALS: Final = 20
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _ASSIGNMENT: Final = """
     SELECT profile_id, contested_from, contested_profile_id
-    FROM raw_identity_assignments FINAL
-    WHERE tenant = %(tenant)s AND identifier_type = %(type)s AND identifier_value = %(value)s AND is_deleted = 0"""
+    FROM identity_current
+    WHERE tenant = %(tenant)s AND identifier_type = %(type)s AND identifier_value = %(value)s"""
 _STATE: Final = """
     SELECT *,
         arrayMap(i -> (i.issue_id, i.opened_at, i.last_contact_at, i.contacts, i.channels, i.due_at), open_issues)
@@ -73,7 +73,7 @@ def look_up(where: ClickHouse, policy: IdentityPolicy, tenant: str, asked: str, 
     client = connect(where)
     try:
         with translated(where):
-            question = _Question(client, tenant)
+            question = _Question(client, tenant, read_only(where))
             profile_id, shared_from = _profile_of(question, policy, identifier, asked, now)
             merged_from = None
             if identifier["type"] == PROFILE:
@@ -89,13 +89,14 @@ def look_up(where: ClickHouse, policy: IdentityPolicy, tenant: str, asked: str, 
 class _Question:
     """Queries about one tenant; rows come as mappings, their times as UTC milliseconds."""
 
-    def __init__(self, client: Client, tenant: str) -> None:
+    def __init__(self, client: Client, tenant: str, settings: Mapping[str, int]) -> None:
         self._client = client
+        self._settings = dict(settings)
         self.tenant = tenant
 
     def ask(self, sql: str, **values: Any) -> list[dict[str, Any]]:
         rows, columns = self._client.execute(
-            sql, {"tenant": self.tenant, **values}, with_column_types=True, settings=READ_ONLY
+            sql, {"tenant": self.tenant, **values}, with_column_types=True, settings=self._settings
         )
         names = [name for name, _ in columns]
         return [dict(zip(names, map(_plain, row), strict=True)) for row in rows]

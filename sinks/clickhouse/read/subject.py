@@ -9,7 +9,7 @@ from clickhouse_driver import Client
 
 from schemas.settings import ClickHouse
 from sinks.clickhouse.connection import connect, translated
-from sinks.clickhouse.read.query import READ_ONLY
+from sinks.clickhouse.read.query import read_only
 
 _Node = tuple[str, str]
 
@@ -161,11 +161,16 @@ class Subject:
 
     def _rows(self, sql: str, **values: Any) -> list[tuple[Any, ...]]:
         with translated(self._where):
-            return list(self._client.execute(sql, {"tenant": self._tenant, **values}, settings=READ_ONLY))
+            return list(
+                self._client.execute(sql, {"tenant": self._tenant, **values}, settings=read_only(self._where))
+            )
 
     def _records(self, sql: str, **values: Any) -> list[dict[str, Any]]:
         with translated(self._where):
             rows, columns = self._client.execute(
-                sql, {"tenant": self._tenant, **values}, settings=READ_ONLY, with_column_types=True
+                sql,
+                {"tenant": self._tenant, **values},
+                settings=read_only(self._where),
+                with_column_types=True,
             )
         return [dict(zip((name for name, _ in columns), row, strict=True)) for row in rows]

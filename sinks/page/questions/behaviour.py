@@ -287,6 +287,7 @@ EXPERIMENTS: Final = Panel(
     ("states",),
     "range",
     empty="No experiment in this time range.",
+    short=True,
 )
 
 PAGE: Final = Page(

@@ -13,13 +13,13 @@ LINE: Final = Panel(
     """
     SELECT touchpoints_age, journeys_age, late, silent, journeys_age - touchpoints_age > 60 AS journeys_bad,
         silent > 0 AS silent_bad, late > 3600 AS late_bad
-    FROM (SELECT minIf(seconds_since_loaded, name = 'touchpoints_current') AS touchpoints_age,
-            minIf(seconds_since_loaded, name = 'journeys') AS journeys_age
+    FROM (SELECT minIf(loaded_ago_seconds, name = 'touchpoints_current') AS touchpoints_age,
+            minIf(loaded_ago_seconds, name = 'journeys') AS journeys_age
         FROM health_tables(tenant = %(tenant)s)) AS tables
     CROSS JOIN (SELECT ifNull(max(late_p99_seconds), 0) AS late
         FROM health_sources(tenant = %(tenant)s, since = now64(3) - INTERVAL 1 HOUR, until = now64(3),
             late_seconds = 300)) AS sources
-    CROSS JOIN (SELECT countIf(ongoing AND seconds > 2 * usual_seconds) AS silent
+    CROSS JOIN (SELECT countIf(ongoing AND silent_seconds > 2 * usual_seconds) AS silent
         FROM health_gaps(tenant = %(tenant)s, since = now64(3) - INTERVAL 1 DAY, until = now64(3),
             gap_seconds = 3600)) AS gaps""",
     (
@@ -37,7 +37,7 @@ TABLES: Final = Panel(
     "Freshness",
     "How fresh each table is: its newest event time, and when a row was written last (view health_tables).",
     """
-    SELECT name, rows, watermark, loaded_at, seconds_since_loaded FROM health_tables(tenant = %(tenant)s)
+    SELECT name, rows, watermark, loaded_at, loaded_ago_seconds FROM health_tables(tenant = %(tenant)s)
     ORDER BY name""",
     (
         Column("name", "table", "code"),
@@ -102,13 +102,13 @@ GAPS: Final = Panel(
     "Silence",
     "Times of an hour or more in which a source sent nothing; the longest first (view health_gaps).",
     """
-    SELECT toString(source) AS source, from_time, until_time, seconds, usual_seconds,
+    SELECT toString(source) AS source, from_time, until_time, silent_seconds, usual_seconds,
         if(ongoing, 'still', '') AS ongoing
-    FROM health_gaps({period}, gap_seconds = 3600) ORDER BY ongoing DESC, seconds DESC, source LIMIT 100""",
+    FROM health_gaps({period}, gap_seconds = 3600) ORDER BY ongoing DESC, silent_seconds DESC, source LIMIT 100""",
     (
         Column("source", "source"),
         Column("ongoing", "now", empty="", bad="still"),
-        Column("seconds", "for", "span"),
+        Column("silent_seconds", "for", "span"),
         Column("usual_seconds", "usual", "span"),
         Column("from_time", "from", "time"),
         Column("until_time", "to", "time"),

@@ -29,6 +29,7 @@ KINDS: Final = Panel(
     wide=True,
     every_tenant=True,
     empty="No dead letter. Everything that came was taken.",
+    short=True,
 )
 
 UNKNOWN: Final = Panel(
@@ -50,4 +51,5 @@ UNKNOWN: Final = Panel(
     ("states",),
     wide=True,
     empty="The catalogue names everything that came.",
+    short=True,
 )

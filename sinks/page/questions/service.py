@@ -34,8 +34,8 @@ NPS: Final = Panel(
     "Scores over time",
     "NPS (-100 to 100), and the good answers to CSAT and CES in per cent, per day (view scores).",
     """
-    SELECT toDateTime64(toDate(dimension), 3, 'UTC') AS day, toString(kind) AS kind, score, margin, answers
-    FROM scores({period}, dimension = 'day') ORDER BY day, kind""",
+    SELECT toDateTime64(toDate(segment), 3, 'UTC') AS day, toString(kind) AS kind, score, margin, answers
+    FROM scores({period}, by = 'day') ORDER BY day, kind""",
     (
         Column("day", "day", "time"),
         Column("kind", "survey"),
@@ -55,10 +55,10 @@ QUALITY: Final = Panel(
     "By the team whose touchpoint began the issue: first contact resolution, repeat contact, time to solve (view"
     " service_quality).",
     """
-    SELECT if(dimension = '', 'none', dimension) AS team, issues, open, overdue, solved,
+    SELECT if(segment = '', 'none', segment) AS team, issues, open, overdue, solved,
         first_contact_resolution_rate, repeat_contact_rate, in_time_rate, next_issue_avoidance_rate,
-        median_seconds_to_solve
-    FROM service_quality({period}, dimension = 'owner', within_seconds = 604800) ORDER BY issues DESC, team""",
+        solve_median_seconds
+    FROM service_quality({period}, by = 'owner', within_seconds = 604800) ORDER BY issues DESC, team""",
     (
         Column("team", "team"),
         Column("issues", "issues", "number"),
@@ -69,12 +69,13 @@ QUALITY: Final = Panel(
         Column("repeat_contact_rate", "contacted again", "percent"),
         Column("in_time_rate", "in time", "percent"),
         Column("next_issue_avoidance_rate", "no next issue", "percent"),
-        Column("median_seconds_to_solve", "to solve, median", "span"),
+        Column("solve_median_seconds", "to solve, median", "span"),
     ),
     ("states",),
     "range",
     wide=True,
     empty="No issue in this time range.",
+    short=True,
 )
 
 BY_CHANNEL: Final = Panel(
@@ -82,16 +83,16 @@ BY_CHANNEL: Final = Panel(
     "By channel",
     "The same by the channel on which the issue began (view service_quality).",
     """
-    SELECT if(dimension = '', 'none', dimension) AS channel, issues, solved, first_contact_resolution_rate,
-        repeat_contact_rate, median_seconds_to_solve
-    FROM service_quality({period}, dimension = 'channel', within_seconds = 604800) ORDER BY issues DESC, channel""",
+    SELECT if(segment = '', 'none', segment) AS channel, issues, solved, first_contact_resolution_rate,
+        repeat_contact_rate, solve_median_seconds
+    FROM service_quality({period}, by = 'channel', within_seconds = 604800) ORDER BY issues DESC, channel""",
     (
         Column("channel", "channel", link="/service?channel={channel}"),
         Column("issues", "issues", "number"),
         Column("solved", "solved", "number"),
         Column("first_contact_resolution_rate", "at first contact", "percent"),
         Column("repeat_contact_rate", "again", "percent"),
-        Column("median_seconds_to_solve", "to solve, median", "span"),
+        Column("solve_median_seconds", "to solve, median", "span"),
     ),
     ("states",),
     "range",
@@ -104,8 +105,8 @@ SCORES: Final = Panel(
     "What customers say, by team",
     "NPS, CSAT and CES by the team of the touchpoint that the answer is about (view scores).",
     """
-    SELECT if(dimension = '', 'none', dimension) AS team, toString(kind) AS kind, score, margin, answers, mean
-    FROM scores({period}, dimension = 'owner') ORDER BY kind, score, team""",
+    SELECT if(segment = '', 'none', segment) AS team, toString(kind) AS kind, score, margin, answers, mean
+    FROM scores({period}, by = 'owner') ORDER BY kind, score, team""",
     (
         Column("team", "team"),
         Column("kind", "survey"),

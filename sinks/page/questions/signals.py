@@ -11,7 +11,7 @@ KINDS: Final = Panel(
     " followed by a contact and how many the person answered (view signal_rates).",
     """
     SELECT kind, signals, standing, retracted, retraction_rate, contacted, answered, answer_rate,
-        median_seconds_to_answer
+        answer_median_seconds
     FROM signal_rates({period}) ORDER BY signals DESC, kind""",
     (
         Column("kind", "signal", link="/signals?kind={kind}"),
@@ -22,7 +22,7 @@ KINDS: Final = Panel(
         Column("contacted", "we reacted", "number"),
         Column("answered", "answered", "number"),
         Column("answer_rate", "rate", "percent", hint="answered, of those that hold"),
-        Column("median_seconds_to_answer", "answered after, median", "span"),
+        Column("answer_median_seconds", "answered after, median", "span"),
     ),
     ("signals",),
     "range",

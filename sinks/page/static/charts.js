@@ -176,7 +176,7 @@ const kinds = {
     };
   },
 
-  graph(rows, { from, to, outcome }, { narrow }) {
+  graph(rows, { from, to, outcome }, { narrow, element }) {
     const nodes = new Map();
     for (const row of rows)
       for (const [role, own] of [[from, row.from_own], [to, row.to_own]])
@@ -184,10 +184,11 @@ const kinds = {
     const look = { united: ["solid", token("--c3")], refused: ["dashed", token("--bad")], contested: ["dotted", token("--warn")], withdrawn: ["dotted", quiet()] };
     return {
       tooltip: tip({ formatter: ({ data }) => data.said || data.name }),
-      series: [{ type: "graph", layout: "circular", left: "16%", right: "16%", top: 34, bottom: 34, roam: true, scaleLimit: { min: 0.4, max: 4 },
+      series: [{ type: "graph", layout: "none", left: "14%", right: "14%", top: 30, bottom: 44, roam: true, scaleLimit: { min: 0.4, max: 4 },
         label: { show: true, position: "bottom", color: token("--text"), fontSize: 11, formatter: ({ data }) => cut(data.name, narrow ? 16 : 28), textBorderColor: token("--surface"), textBorderWidth: 3 },
         edgeLabel: { show: false },
-        data: [...nodes.values()].map((each) => ({ ...each, symbol: each.own ? "circle" : "emptyCircle", symbolSize: each.own ? 20 : 14, itemStyle: { color: each.own ? token("--c1") : token("--bad") } })),
+        // round an ellipse of the chart's own shape, so that labels have room
+        data: [...nodes.values()].map((each, at) => ({ ...each, x: element.clientWidth * Math.cos((2 * Math.PI * (at + 0.5)) / nodes.size), y: element.clientHeight * Math.sin((2 * Math.PI * (at + 0.5)) / nodes.size), symbol: each.own ? "circle" : "emptyCircle", symbolSize: each.own ? 20 : 14, itemStyle: { color: each.own ? token("--c1") : token("--bad") } })),
         links: rows.map((row) => ({ source: row[from].value, target: row[to].value, said: `${row[from].text} – ${row[to].text}\n${row[outcome].text}`,
           lineStyle: { type: look[row[outcome].value]?.[0] || "solid", color: look[row[outcome].value]?.[1] || quiet(), width: row[outcome].value === "united" ? 2 : 2.5, opacity: 0.9, curveness: 0.08 } })) }],
     };

@@ -39,6 +39,9 @@ class Answers:
         self._known: OrderedDict[Hashable, Answer] = OrderedDict()
         self._asked: dict[Hashable, asyncio.Task[Answer]] = {}
 
+    def __len__(self) -> int:
+        return len(self._known)
+
     async def get(
         self, key: Hashable, produce: Callable[[], Awaitable[Any]], shared: float = SHARED_SECONDS
     ) -> Answer:

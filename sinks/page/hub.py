@@ -109,6 +109,11 @@ class Hub:
         version, at, _ = self._newest.get((tenant, profile), (0, -REMEMBERED_SECONDS, False))
         return version if version and self._clock() - at < REMEMBERED_SECONDS else None
 
+    @property
+    def remembered(self) -> int:
+        """Of how many profiles the newest version is remembered."""
+        return len(self._newest)
+
     def gone(self, tenant: str, profile: str) -> bool:
         """Whether the newest that was told of a profile is that it has no state any more."""
         return self._newest.get((tenant, profile), (0, 0.0, False))[2]

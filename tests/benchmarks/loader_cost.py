@@ -18,8 +18,6 @@ import uuid
 from pathlib import Path
 from typing import Final
 
-from aiokafka import TopicPartition
-
 from deploy.cli.context import Context
 from deploy.cli.load import command
 from deploy.sandbox import ClickHouseServer, Process, TansuBroker
@@ -28,7 +26,6 @@ from sinks.clickhouse import migrate as migrations
 from sinks.clickhouse.connection import connect
 from sinks.clickhouse.write import loader as loading
 from sinks.clickhouse.write import metrics
-from sinks.clickhouse.write.loader import Loader
 from sinks.clickhouse.write.reconcile.schedule import Schedule
 from tests.benchmarks.prepared_load import Load, prepared
 from tests.benchmarks.processes import cpu_seconds
@@ -149,17 +146,10 @@ def _pid(server: ClickHouseServer) -> int:
 
 def _load(variant: str, folder: Path, how: str) -> None:
     """Run the loader of a variant, in a group of its own; for a backlog from the beginning of the topics."""
-    loading.topics.LOADER_GROUP = (
-        f"{loading.topics.LOADER_GROUP}-{variant.replace(', ', '-').replace(' ', '-')}"
+    # a group of its own begins at the beginning of the topics
+    loading.topics.LOADER_GROUP = "-".join(
+        (loading.topics.LOADER_GROUP, *f"{variant} {how}".replace(",", "").split())
     )
-    if how == BACKLOG:
-        assigned = Loader.on_partitions_assigned
-
-        async def again(loader: Loader, partitions: set[TopicPartition]) -> None:
-            await assigned(loader, partitions)
-            await loader._consumer.seek_to_beginning(*partitions)
-
-        Loader.on_partitions_assigned = again
     if variant == BEFORE:
         migrations.MIGRATIONS = folder / MIGRATIONS
     if variant != NOW:

@@ -15,6 +15,7 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer
 
 import sinks.clickhouse.write.http_writer
+import sinks.clickhouse.write.kafka_clients
 import sinks.clickhouse.write.loader
 import sinks.clickhouse.write.native_writer
 from deploy.cli import load, worker
@@ -84,7 +85,7 @@ def loader_dies_before_commit() -> None:
 
 def loader_short_poll() -> None:
     """With: a poll interval of five seconds in place of a day."""
-    sinks.clickhouse.write.loader.MAX_POLL_MS = 5000  # type: ignore[misc]
+    sinks.clickhouse.write.kafka_clients.MAX_POLL_MS = 5000  # type: ignore[misc]
     load.command()
 
 

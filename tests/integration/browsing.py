@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.collecting import CLIENTS, _folder, _install
+from tests.integration.collecting import CLIENTS, cache_folder, install
 
 BROWSERS = ("chromium-headless-shell", "chromium", "google-chrome", "chrome")
 #: What a person looks at: light and dark on a desk, and a phone.
@@ -112,11 +112,11 @@ def window(browser: Any, url: str, look: str = "light", **more: Any) -> Iterator
 def axe() -> str:
     """The source of axe-core, installed the first time."""
     package = Path("page") / "package.json"
-    target = _folder("page", package)
+    target = cache_folder("page", package)
     if not (target / "complete").exists():
         target.mkdir(parents=True, exist_ok=True)
         shutil.copy(CLIENTS / package, target)
         npm = ["npm", "install", "--no-package-lock", "--no-audit", "--no-fund", "--ignore-scripts"]
-        _install([*npm, "--loglevel=error", "--prefix", str(target)])
+        install([*npm, "--loglevel=error", "--prefix", str(target)])
         (target / "complete").touch()
     return (target / "node_modules" / "axe-core" / "axe.min.js").read_text()

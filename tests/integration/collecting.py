@@ -94,11 +94,11 @@ def collector(live: Deployment, folder: Path, *sources: str) -> Iterator[Collect
 
 def python_clients(requirements: str = "requirements.txt") -> Path:
     """The environment of some Python clients, made the first time; the test is skipped if it cannot be had."""
-    target = _folder("python", Path(requirements))
+    target = cache_folder("python", Path(requirements))
     if not (target / "complete").exists():
-        _install([sys.executable, "-m", "venv", "--clear", str(target)])
+        install([sys.executable, "-m", "venv", "--clear", str(target)])
         pip = [str(target / "bin" / "pip"), "install", "--quiet", "--disable-pip-version-check"]
-        _install([*pip, "-r", str(CLIENTS / requirements)])
+        install([*pip, "-r", str(CLIENTS / requirements)])
         (target / "complete").touch()
     return target
 
@@ -107,12 +107,12 @@ def node_clients() -> Path:
     """The folder of the Node clients, with their packages, made the first time; or the test is skipped."""
     if shutil.which("npm") is None:
         pytest.skip("the Node clients need npm on PATH")
-    target = _folder("node", Path("package.json"))
+    target = cache_folder("node", Path("package.json"))
     target.mkdir(parents=True, exist_ok=True)
     if not (target / "complete").exists():
         shutil.copy(CLIENTS / "package.json", target)
         npm = ["npm", "install", "--no-package-lock", "--no-audit", "--no-fund", "--ignore-scripts"]
-        _install([*npm, "--loglevel=error", "--prefix", str(target)])
+        install([*npm, "--loglevel=error", "--prefix", str(target)])
         (target / "complete").touch()
     for script in CLIENTS.glob("*.*js"):
         shutil.copy(script, target)
@@ -124,22 +124,22 @@ def java_client(name: str) -> Path:
     if kafka_jars.missing_programs():
         pytest.skip("the Java clients need java and mvn on PATH")
     files = sorted(path.relative_to(CLIENTS) for path in (CLIENTS / name).rglob("*") if path.is_file())
-    target = _folder(name, *files)
+    target = cache_folder(name, *files)
     if not (target / "complete").exists():
         shutil.copytree(CLIENTS / name, target, dirs_exist_ok=True)
-        _install(["mvn", "-q", "-B", "-f", str(target / "pom.xml"), "package"])
+        install(["mvn", "-q", "-B", "-f", str(target / "pom.xml"), "package"])
         (target / "complete").touch()
     return target
 
 
-def _folder(kind: str, *files: Path) -> Path:
+def cache_folder(kind: str, *files: Path) -> Path:
     """Where what is made of these files of tests/clients is kept: other content gets another folder."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     mark = hashlib.sha256(b"".join((CLIENTS / file).read_bytes() for file in files)).hexdigest()[:12]
     return cache / "touchline" / f"clients-{kind}-{mark}"
 
 
-def _install(command: list[str]) -> None:
+def install(command: list[str]) -> None:
     result = subprocess.run(command, capture_output=True, text=True, timeout=FETCH_SECONDS)
     if result.returncode:
         pytest.skip(f"the clients cannot be installed here: {result.stderr.strip()[-300:]}")

@@ -11,7 +11,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Final
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
+from aiokafka import ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 
 from schemas import topics
@@ -28,6 +28,7 @@ from sinks.clickhouse.write.catalogue import Meanings, put_in_force
 from sinks.clickhouse.write.dead_letters import send
 from sinks.clickhouse.write.http_writer import HttpWriter, RefusedError
 from sinks.clickhouse.write.inserts import AvroInsert, Rejected, RowInsert, TopicRecord, Writer
+from sinks.clickhouse.write.kafka_clients import consumer_of, producer_of
 from sinks.clickhouse.write.native_writer import NativeWriter
 from sinks.clickhouse.write.prepare import prepare, row_inserts
 from sinks.clickhouse.write.reading import READ
@@ -39,10 +40,6 @@ BATCH_ROWS: Final = 20_000  #: records of one flush; well below inserts.MAX_ROWS
 BATCH_BYTES: Final = 32 * 1024 * 1024  #: of record values in one flush
 FLUSH_SECONDS: Final = 0.5  #: between two flushes: each costs ClickHouse a part a table, and with it merges
 IDLE_SECONDS: Final = 0.1  #: how long one look for records waits for some: a stop waits as long
-#: The loader keeps its partitions during an outage of ClickHouse of up to this length: the heartbeat goes on.
-MAX_POLL_MS: Final = 24 * 60 * 60 * 1000
-#: What a broker may send ahead while a flush waits. It bounds memory during an outage.
-FETCH_BYTES: Final = 16 * 1024 * 1024
 #: A table's records are worth an Avro file from this number on: ClickHouse takes 20 ms to understand the statement.
 AVRO_FROM: Final = 200
 #: How long the loader sends rows only after ClickHouse refused a file. A source of bad records, or a server that cannot
@@ -89,23 +86,7 @@ class Loader(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no
         """Load until stopped. Raises SettingsError or UnavailableError if it cannot start or go on."""
         await self.check_clickhouse()
         settings = self._settings
-        session_ms = int(settings.session_timeout * 1000)
-        self._producer = AIOKafkaProducer(
-            bootstrap_servers=settings.brokers,
-            acks="all",
-            enable_idempotence=bool(settings.idempotent_producer),
-            max_request_size=4 * 1024 * 1024,
-        )
-        self._consumer = AIOKafkaConsumer(
-            bootstrap_servers=settings.brokers,
-            group_id=settings.topic(topics.LOADER_GROUP),
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
-            session_timeout_ms=session_ms,
-            heartbeat_interval_ms=session_ms // 3,
-            max_poll_interval_ms=MAX_POLL_MS,
-            fetch_max_bytes=FETCH_BYTES,
-        )
+        self._producer, self._consumer = producer_of(settings), consumer_of(settings)
         try:
             await self._producer.start()
             await self._consumer.start()

@@ -67,12 +67,14 @@ class Schedule:
     async def stop(self) -> None:
         """End the run, if there is one: the next loader repeats it."""
         self._stopping.set()
+        await self.run_ends(STOP_SECONDS)
+        self._reconciliation.close()
+        await self.run_ends(STOP_SECONDS)
+
+    async def run_ends(self, seconds: float | None = None) -> None:
+        """Wait for the end of the run that works, if there is one, for at most so many seconds."""
         if self._working is not None:
-            await asyncio.wait({self._working}, timeout=STOP_SECONDS)
-            self._reconciliation.close()
-            await asyncio.wait({self._working}, timeout=STOP_SECONDS)
-        else:
-            self._reconciliation.close()
+            await asyncio.wait({self._working}, timeout=seconds)
 
     async def _run(self, what: What) -> None:
         began = self._clock()

@@ -77,6 +77,6 @@ def test_answers_are_kept_up_to_a_limit() -> None:
         answers = Answers(lambda: 0.0)
         for number in range(KEPT + 50):
             await answers.get(number, Asked([0.0]))
-        assert len(answers._known) == KEPT
+        assert len(answers) == KEPT
 
     asyncio.run(run())

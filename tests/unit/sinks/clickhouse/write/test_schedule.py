@@ -5,10 +5,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from prometheus_client import REGISTRY
 
 from schemas.errors import SettingsError, UnavailableError
 from schemas.settings import ClickHouse
-from sinks.clickhouse.write import metrics
 from sinks.clickhouse.write.reconcile import schedule as module
 from sinks.clickhouse.write.reconcile.schedule import (
     IDLE_SECONDS,
@@ -19,6 +19,11 @@ from sinks.clickhouse.write.reconcile.schedule import (
 )
 
 WHERE = ClickHouse.from_url("clickhouse://localhost:1/shop")
+
+
+def sample(metric: str, what: str) -> float:
+    """What Prometheus would read."""
+    return REGISTRY.get_sample_value(metric, {"what": what}) or 0.0
 
 
 class Clock:
@@ -61,8 +66,7 @@ def parts(monkeypatch: pytest.MonkeyPatch) -> tuple[Schedule, Reconciling, Clock
 async def works(schedule: Schedule, times: int, *, mine: bool = True) -> None:
     for _ in range(times):
         schedule.work(mine=mine)
-        if schedule._working is not None:
-            await asyncio.wait({schedule._working})
+        await schedule.run_ends()
 
 
 def test_owners_come_first_and_both_kinds_again_when_something_was_loaded_and_the_pause_is_over(
@@ -84,7 +88,7 @@ def test_owners_come_first_and_both_kinds_again_when_something_was_loaded_and_th
 
     asyncio.run(run())
     assert reconciling.ran == ["owners", "profiles"] * 3
-    assert metrics.RECONCILED_UNTIL.labels("profiles")._value.get() == 5.0
+    assert sample("touchline_loader_reconciled_until_seconds", "profiles") == 5.0
 
 
 def test_over_a_day_of_loading_runs_take_the_share_that_they_may_take(
@@ -134,8 +138,7 @@ def test_a_run_that_fails_is_counted_and_repeated(
     parts: tuple[Schedule, Reconciling, Clock], caplog: Any
 ) -> None:
     schedule, reconciling, clock = parts
-    failures = metrics.RECONCILIATION_FAILURES.labels("owners")._value
-    known = failures.get()
+    known = sample("touchline_loader_reconciliation_failures_total", "owners")
     reconciling.error = UnavailableError("ClickHouse at localhost:1 does not answer")
 
     async def run() -> None:
@@ -147,7 +150,7 @@ def test_a_run_that_fails_is_counted_and_repeated(
         await works(schedule, 2)
 
     asyncio.run(run())
-    assert failures.get() == known + 2
+    assert sample("touchline_loader_reconciliation_failures_total", "owners") == known + 2
     assert [record.message for record in caplog.records] == [
         "ClickHouse at localhost:1 does not answer; owners and profiles in ClickHouse stay as they are until it does"
     ]
@@ -174,4 +177,3 @@ def test_a_stop_ends_the_run_and_closes_the_connection(
 
     asyncio.run(run())
     assert reconciling.closed
-    assert schedule._stopping.is_set()

@@ -1,0 +1,40 @@
+"""The loader's connections to Kafka."""
+
+from typing import Final
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+
+from schemas import topics
+from schemas.settings import Settings
+
+#: The loader keeps its partitions during an outage of ClickHouse of up to this length: the heartbeat goes on.
+MAX_POLL_MS: Final = 24 * 60 * 60 * 1000
+#: What a broker may send ahead while a flush waits. It bounds memory during an outage.
+FETCH_BYTES: Final = 16 * 1024 * 1024
+#: Of one dead letter: more than a record of the largest size takes in it.
+MAX_REQUEST_BYTES: Final = 4 * 1024 * 1024
+
+
+def producer_of(settings: Settings) -> AIOKafkaProducer:
+    """For dead letters."""
+    return AIOKafkaProducer(
+        bootstrap_servers=settings.brokers,
+        acks="all",
+        enable_idempotence=bool(settings.idempotent_producer),
+        max_request_size=MAX_REQUEST_BYTES,
+    )
+
+
+def consumer_of(settings: Settings) -> AIOKafkaConsumer:
+    """A member of the loader group, which commits by itself."""
+    session_ms = int(settings.session_timeout * 1000)
+    return AIOKafkaConsumer(
+        bootstrap_servers=settings.brokers,
+        group_id=settings.topic(topics.LOADER_GROUP),
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        session_timeout_ms=session_ms,
+        heartbeat_interval_ms=session_ms // 3,
+        max_poll_interval_ms=MAX_POLL_MS,
+        fetch_max_bytes=FETCH_BYTES,
+    )

@@ -13,7 +13,7 @@ from sinks.clickhouse.write.reconcile.journal import What
 from sinks.clickhouse.write.reconcile.reconciliation import BOTH, Reconciliation
 
 SHARE: Final = 1 / 64  #: seconds of runs that each second allows: about a twentieth of what loading costs
-SAVED_SECONDS: Final = 0.5  #: the most that is saved up while there is little to do
+SAVED_SECONDS: Final = 2.0  #: the most that is saved up while there is little to do
 LEAST_SECONDS: Final = 2.0  #: from the end of a run to the next of its kind
 #: The same if this loader has loaded nothing: another one may have, or an erasure has deleted rows.
 IDLE_SECONDS: Final = 10.0

@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 TOUCHLINE := $(BIN)/touchline
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up test unit integration soak clients lint types check bench bench-peers bench-analytics bench-growth instructions faults simulation clean
+.PHONY: help install demo up test unit integration soak clients lint types check bench bench-peers bench-analytics bench-loading bench-growth instructions faults simulation clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*?## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -67,6 +67,9 @@ bench-peers: install ## The same work in plain Faust, Quix Streams, Kafka Stream
 
 bench-analytics: install ## What analysts wait for, over a million touchpoints; TOUCHPOINTS=10000000 for more (minutes)
 	$(BIN)/python -m tests.benchmarks.analytics $(TOUCHPOINTS)
+
+bench-loading: install ## CPU of the loader and of ClickHouse for a touchpoint, with and without owners on the rows (five minutes)
+	$(BIN)/python -m tests.benchmarks.loader_cost
 
 bench-growth: install ## Cost, memory and recovery as profiles and timelines grow (many minutes)
 	$(BIN)/python -m tests.benchmarks.growth

@@ -36,8 +36,15 @@ class Settings:
     clickhouse_url: str = _setting(
         "TOUCHLINE_CLICKHOUSE_URL", "clickhouse://127.0.0.1:9000/touchline",
         "ClickHouse native protocol: clickhouse://user:password@host:port/database (clickhouses:// for TLS);"
-        " with ?http_port=8123 the loader lets it read Avro over HTTP, at a fraction of the work",
+        " with ?http_port=8123 the loader lets it read Avro over HTTP, at a fraction of the work;"
+        " with cluster=NAME tables are replicated over that cluster (one shard)",
     )  # fmt: skip
+    retention: str = _setting(
+        "TOUCHLINE_CLICKHOUSE_RETENTION",
+        "",
+        "Days that ClickHouse keeps rows, such as touchpoints=730,journey_signals=365; empty: for ever,"
+        " dead_letters 30",
+    )
     topic_prefix: str = _setting(
         "TOUCHLINE_TOPIC_PREFIX", "", "Put before every topic and consumer group name"
     )
@@ -189,6 +196,7 @@ class ClickHouse:
     database: str = "touchline"
     secure: bool = False
     http_port: int = 0  #: of the same host, for Avro; 0 for none
+    cluster: str = ""  #: tables are replicated over it; empty for one server
 
     @classmethod
     def from_url(cls, url: str) -> "ClickHouse":
@@ -206,14 +214,18 @@ class ClickHouse:
             raise SettingsError(f"{hint}: the database name may hold letters, digits and _ only")
         query = dict(parse_qsl(parts.query, keep_blank_values=True))
         http_port = query.pop("http_port", "0")
+        cluster = query.pop("cluster", "")
+        if cluster and not _SQL_NAME.fullmatch(cluster):
+            raise SettingsError(f"{hint}: the name of the cluster may hold letters, digits and _ only")
         if query:
-            raise SettingsError(f"{hint}: after the ? it knows http_port only, not {min(query)}")
+            raise SettingsError(f"{hint}: after the ? it knows http_port and cluster, not {min(query)}")
         if not (http_port.isdecimal() and int(http_port) < 1 << 16):
             raise SettingsError(f"{hint}: http_port is not the number of a port")
         secure = parts.scheme == "clickhouses"
         return cls(
             host=parts.hostname, port=port or (9440 if secure else 9000), user=unquote(parts.username or "default"),
             password=unquote(parts.password or ""), database=database, secure=secure, http_port=int(http_port),
+            cluster=cluster,
         )  # fmt: skip
 
 

@@ -25,6 +25,7 @@ from deploy.simulation.population import Population, simulate
 from schemas.errors import TouchlineError
 from schemas.settings import Settings
 from sinks.clickhouse.connection import connect
+from sinks.clickhouse.write.reconcile.reconciliation import Reconciliation
 
 LOOK_SECONDS: Final = 1.0
 LINE_SECONDS: Final = 5.0
@@ -122,8 +123,8 @@ def _looks(stack: Stack, feed: Feed, observer: Observer, pause: float) -> Iterat
 
 
 def _conclude(stack: Stack) -> None:
+    _reconcile(stack.settings)
     with _asking(stack.settings) as ask:
-        _await_reconciliation(stack, ask)
         totals = views.figures(ask)
         console.print(views.summary(ask))
     say(
@@ -133,14 +134,13 @@ def _conclude(stack: Stack) -> None:
     )
 
 
-def _await_reconciliation(stack: Stack, ask: views.Ask) -> None:
-    """Wait until the loader has reconciled all that was loaded: some seconds."""
-    loaded, give_up = views.now(ask), time.monotonic() + PATIENCE_SECONDS
-    while not views.reconciled_since(ask, loaded):
-        stack.watch(_note)
-        if time.monotonic() > give_up:
-            raise TouchlineError(f"the loader does not reconcile: see {stack.logs}")
-        time.sleep(0.2)
+def _reconcile(settings: Settings) -> None:
+    """Do at once what the loader would do within a minute, so that the last figures are final."""
+    reconciliation = Reconciliation(settings.clickhouse())
+    try:
+        reconciliation.run_all()
+    finally:
+        reconciliation.close()
 
 
 def _stay(stack: Stack) -> None:

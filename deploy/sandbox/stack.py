@@ -19,6 +19,7 @@ from schemas.errors import SettingsError, UnavailableError
 from schemas.settings import ClickHouse, Settings
 from sinks.clickhouse.connection import connect
 from sinks.clickhouse.migrate import migrate
+from sinks.clickhouse.retention import keep
 from sinks.clickhouse.write.catalogue import put_in_force
 
 SANDBOX: Final = "sandbox"
@@ -87,6 +88,7 @@ class Stack:
         say(f"topics: {len(created)} created" if created else "topics: all there")
         self._start_clickhouse(say)
         applied = migrate(self.settings.clickhouse())
+        keep(self.settings.clickhouse(), self.settings.retention)
         put_in_force(self.settings.clickhouse(), meanings(self.settings))
         say(f"tables: {len(applied)} migrations applied" if applied else "tables: up to date")
         self.write_env()

@@ -9,6 +9,7 @@ from clickhouse_driver import Client, errors
 
 from schemas.errors import SettingsError, SinkError, UnavailableError
 from schemas.settings import ClickHouse
+from sinks.clickhouse.cluster import consistency
 
 CONNECT_SECONDS: Final = 5
 #: Seconds of silence within one query after which the connection counts as broken.
@@ -38,7 +39,7 @@ def connect(where: ClickHouse, settings: Mapping[str, Any] | None = None, *, use
     client = Client(
         host=where.host, port=where.port, user=where.user, password=where.password, secure=where.secure,
         client_name="touchline", connect_timeout=CONNECT_SECONDS, send_receive_timeout=ANSWER_SECONDS,
-        tcp_keepalive=True, settings=dict(settings or {}),
+        tcp_keepalive=True, settings={**consistency(where), **(settings or {})},
     )  # fmt: skip
     with translated(where):
         # Not in the greeting: an unknown database there would abort the sandbox's server (libchdb 26.7).

@@ -13,6 +13,7 @@ from clickhouse_driver import Client
 
 from schemas.errors import SettingsError
 from schemas.settings import ClickHouse
+from sinks.clickhouse.cluster import on_cluster
 from sinks.clickhouse.connection import address, connect, translated
 
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
@@ -52,11 +53,11 @@ def migrate(where: ClickHouse, directory: Path = MIGRATIONS) -> list[str]:
     client = connect(where, {"async_insert": 0})
     try:
         with translated(where):
-            client.execute(_JOURNAL)
+            client.execute(on_cluster(where, _JOURNAL))
             pending = _pending(client, where, directory)
             for migration in pending:
                 for statement in migration.statements:
-                    client.execute(statement.replace(_CREDENTIALS, _credentials(where)))
+                    client.execute(on_cluster(where, statement).replace(_CREDENTIALS, _credentials(where)))
                 row = [(migration.name, migration.checksum)]
                 client.execute("INSERT INTO schema_migrations (name, checksum) VALUES", row)
         return [migration.name for migration in pending]
@@ -115,7 +116,7 @@ def _create_database(where: ClickHouse) -> None:
             if not client.execute(
                 "SELECT 1 FROM system.databases WHERE name = %(name)s", {"name": where.database}
             ):
-                client.execute(f"CREATE DATABASE IF NOT EXISTS {where.database}")
+                client.execute(on_cluster(where, f"CREATE DATABASE IF NOT EXISTS {where.database}"))
     finally:
         client.disconnect()
 

@@ -2,20 +2,19 @@
 
     python -m tests.benchmarks.loader_cost [touchpoints [rate]]
 
-Two variants run in turns. *Before*: the tables of migration 0013, which views join on read, and no reconciliation.
-*Now*: the present tables and the present loader. Each time a worker processes a simulated population with its merges
-at a steady rate, and a loader loads what it publishes into a ClickHouse of its own. Then another loader loads the
-same topics into another ClickHouse, as after an outage. Printed is the CPU time from /proc of the loader and of
-ClickHouse, merges included, for a million touchpoints.
+Two loaders load the same topics at the same time, each into a ClickHouse of its own, so that both meet the same
+machine. *Before*: the tables of migration 0013, which views join on read, and no reconciliation. *Now*: the present
+tables and the present loader. A worker processes a simulated population with its merges at a steady rate meanwhile.
+Then all load the topics into empty databases once more, as after an outage. Printed is the CPU time from /proc of
+each loader and of its ClickHouse, merges included, for a million touchpoints.
 """
 
 import asyncio
 import shutil
-import statistics
 import sys
 import tempfile
 import time
-from collections import defaultdict
+import uuid
 from pathlib import Path
 from typing import Final
 
@@ -27,31 +26,28 @@ from deploy.sandbox import ClickHouseServer, Process, TansuBroker
 from schemas.settings import ClickHouse
 from sinks.clickhouse import migrate as migrations
 from sinks.clickhouse.connection import connect
+from sinks.clickhouse.write import loader as loading
+from sinks.clickhouse.write import metrics
 from sinks.clickhouse.write.loader import Loader
 from sinks.clickhouse.write.reconcile.schedule import Schedule
-from tests.benchmarks.prepared_load import Load, Message, prepared
+from tests.benchmarks.prepared_load import Load, prepared
 from tests.benchmarks.processes import cpu_seconds
 from tests.integration.parts import Deployment, deployment
 
-TOUCHPOINTS: Final = 30_000
+TOUCHPOINTS: Final = 60_000
 RATE: Final = 1_000.0
-TURNS: Final = 2
-BEFORE, NOW = "before", "now"
+BEFORE, TABLES, NOW = "before", "now, without reconciliation", "now"
 BACKLOG: Final = "a backlog"
 FIRST_NOW: Final = "0014"
 MIGRATIONS: Final = "migrations"
 STILL_SECONDS: Final = 4.0
 SETTLE_SECONDS: Final = 8.0  #: for merges and the reconciliation that follow the last record
 
-#: What was measured, and the variant → CPU seconds of a million touchpoints: of the loader, and of ClickHouse.
-Spent = dict[tuple[str, str], list[tuple[float, float]]]
-
 
 def main() -> None:
-    """Measure both variants in turns."""
+    """Measure both variants side by side."""
     events = int(sys.argv[1]) if len(sys.argv) > 1 else TOUCHPOINTS
     rate = float(sys.argv[2]) if len(sys.argv) > 2 else RATE
-    spent: Spent = defaultdict(list)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / MIGRATIONS).mkdir()
@@ -59,90 +55,91 @@ def main() -> None:
             if path.name < FIRST_NOW:
                 shutil.copy(path, folder / MIGRATIONS)
         broker = TansuBroker(folder)
-        broker.start()
+        servers = {
+            variant: ClickHouseServer(folder / str(number), folder / f"{number}-log")
+            for number, variant in enumerate((BEFORE, TABLES, NOW))
+        }
         try:
-            for turn in range(TURNS):
-                for variant in (BEFORE, NOW):
-                    (folder / f"{variant}{turn}").mkdir()
-                    _measure(broker, folder / f"{variant}{turn}", variant, events, rate, spent)
-        finally:
-            broker.stop()
-    for how in dict.fromkeys(how for how, _ in spent):
-        before, now = (
-            statistics.mean(sum(both) for both in spent[how, variant]) for variant in (BEFORE, NOW)
-        )
-        print(
-            f"{how}: before {before:.0f} s, now {now:.0f} s a million touchpoints, ratio {now / before:.2f}"
-        )
-
-
-def _measure(broker: TansuBroker, folder: Path, variant: str, events: int, rate: float, spent: Spent) -> None:
-    """One variant: while events come, and from the topics once more."""
-    server = ClickHouseServer(folder / "data", folder)
-    server.start()
-    try:
-        with deployment(broker, server, loader=False, log_dir=folder) as live:
-            messages = prepared(live.settings, Context(live.settings).policy, events)
-            for how, work in (
-                (f"at {rate:,.0f} a second", lambda: _publish(live, messages, rate)),
-                (BACKLOG, lambda: None),
-            ):
-                _anew(live.settings.clickhouse(), folder.parent / MIGRATIONS, variant)
-                live.loader = Process(
-                    "loader",
-                    [
-                        sys.executable,
-                        "-m",
-                        "tests.benchmarks.loader_cost",
-                        "load",
-                        variant,
-                        str(folder.parent),
+            for one in (broker, *servers.values()):
+                one.start()
+            with deployment(broker, servers[NOW], workers=1, loader=False, log_dir=folder) as live:
+                messages = prepared(live.settings, Context(live.settings).policy, events)
+                for how in (f"at {rate:,.0f} a second", BACKLOG):
+                    _measure(
+                        live,
+                        servers,
+                        folder,
                         how,
-                    ],
-                    folder / "loader.log",
-                    live.settings.to_env(),
-                )
-                begun = cpu_seconds(_pid(server))
-                live.loader.start()
-                work()
-                live.wait_idle(reconciling=False)  # a loader that loads again has committed everything before
-                _wait_loaded(live)
-                time.sleep(SETTLE_SECONDS)
-                costs = (
-                    cpu_seconds(live.loader.pid) * 1e6 / events,
-                    (cpu_seconds(_pid(server)) - begun) * 1e6 / events,
-                )
-                spent[how, variant].append(costs)
-                print(f"{variant}, {how}: loader {costs[0]:.0f} s, ClickHouse {costs[1]:.0f} s", flush=True)
-                live.loader.stop()
-                live.loader = None
+                        events,
+                        None if how == BACKLOG else Load(live.settings, messages, rate),
+                    )
+        finally:
+            for one in (*servers.values(), broker):
+                one.stop()
+
+
+def _measure(
+    live: Deployment,
+    servers: dict[str, ClickHouseServer],
+    folder: Path,
+    how: str,
+    events: int,
+    load: Load | None,
+) -> None:
+    """What both variants spend while events come, or on a backlog."""
+    wheres, loaders = {}, {}
+    for variant, server in servers.items():
+        url = server.url_of(f"bench_{uuid.uuid4().hex[:8]}")
+        wheres[variant] = ClickHouse.from_url(url)
+        migrations.migrate(
+            wheres[variant], folder / MIGRATIONS if variant == BEFORE else migrations.MIGRATIONS
+        )
+        loaders[variant] = Process(
+            f"loader-{variant}",
+            [sys.executable, "-m", "tests.benchmarks.loader_cost", "load", variant, str(folder), how],
+            folder / f"loader-{variant}.log",
+            live.settings.to_env() | {"TOUCHLINE_CLICKHOUSE_URL": url},
+        )
+    begun = {variant: cpu_seconds(_pid(server)) for variant, server in servers.items()}
+    try:
+        for loader in loaders.values():
+            loader.start()
+        if load is not None:
+            asyncio.run(load.run())
+            live.wait_idle(600.0, reconciling=False)
+        for where in wheres.values():
+            _wait_loaded(where)
+        time.sleep(SETTLE_SECONDS)
+        costs = {
+            variant: (
+                cpu_seconds(loaders[variant].pid) * 1e6 / events,
+                (cpu_seconds(_pid(server)) - begun[variant]) * 1e6 / events,
+            )
+            for variant, server in servers.items()
+        }
     finally:
-        server.stop()
+        for loader in loaders.values():
+            loader.stop()
+    for variant, (loader_cost, server_cost) in costs.items():
+        print(
+            f"{how}, {variant}: loader {loader_cost:.0f} s, ClickHouse {server_cost:.0f} s a million touchpoints"
+        )
+    print((folder / f"loader-{NOW}.log").read_text().strip())
+    print(f"{how}: now / before {sum(costs[NOW]) / sum(costs[BEFORE]):.2f}", flush=True)
 
 
-def _anew(where: ClickHouse, before: Path, variant: str) -> None:
-    """An empty database with the tables of a variant."""
-    client = connect(where)
-    client.execute(f"DROP DATABASE {where.database} SYNC")
-    client.disconnect()
-    migrations.migrate(where, before if variant == BEFORE else migrations.MIGRATIONS)
-
-
-def _publish(live: Deployment, messages: list[Message], rate: float) -> None:
-    live.start_worker()
-    asyncio.run(Load(live.settings, messages, rate).run())
-
-
-def _wait_loaded(live: Deployment) -> None:
+def _wait_loaded(where: ClickHouse) -> None:
     """Wait until no table has grown for some seconds."""
     sql = "SELECT sum(rows) FROM system.parts WHERE database = currentDatabase() AND table = 'raw_%s'"
     names = ("touchpoints", "journey_states", "identity_assignments")
+    client = connect(where)
     seen, since = [], time.monotonic()
-    while time.monotonic() - since < STILL_SECONDS:
-        found = [live.query(sql % name) for name in names]
+    while time.monotonic() - since < STILL_SECONDS or not all(count for ((count,),) in seen):
+        found = [client.execute(sql % name) for name in names]
         if found != seen:
             seen, since = found, time.monotonic()
         time.sleep(0.5)
+    client.disconnect()
 
 
 def _pid(server: ClickHouseServer) -> int:
@@ -151,7 +148,10 @@ def _pid(server: ClickHouseServer) -> int:
 
 
 def _load(variant: str, folder: Path, how: str) -> None:
-    """Run the loader of a variant; for a backlog from the beginning of the topics."""
+    """Run the loader of a variant, in a group of its own; for a backlog from the beginning of the topics."""
+    loading.topics.LOADER_GROUP = (
+        f"{loading.topics.LOADER_GROUP}-{variant.replace(', ', '-').replace(' ', '-')}"
+    )
     if how == BACKLOG:
         assigned = Loader.on_partitions_assigned
 
@@ -162,8 +162,17 @@ def _load(variant: str, folder: Path, how: str) -> None:
         Loader.on_partitions_assigned = again
     if variant == BEFORE:
         migrations.MIGRATIONS = folder / MIGRATIONS
+    if variant != NOW:
         Schedule.work = lambda *_, **__: None
     command("WARNING")
+    for what in ("owners", "profiles"):
+        (metric,) = metrics.RECONCILIATION_SECONDS.collect()
+        found = {
+            one.name.rpartition("_")[2]: one.value for one in metric.samples if one.labels.get("what") == what
+        }
+        print(
+            f"{how}: {found.get('count', 0):.0f} runs for {what} took {found.get('sum', 0):.1f} s", flush=True
+        )
 
 
 if __name__ == "__main__":

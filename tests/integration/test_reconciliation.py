@@ -1,11 +1,13 @@
 """A reconciliation misses nothing: of slow inserts, of a clock set back, of runs that died, of two runs at once."""
 
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 
 import pytest
 
+from deploy.sandbox import ClickHouseServer, TansuBroker
 from schemas import topics
 from schemas.encoding.record_types import IDENTITY_ASSIGNMENT
 from sinks.clickhouse.erasure.erasure import Eraser, Erasure
@@ -13,7 +15,9 @@ from sinks.clickhouse.write.prepare import prepare
 from sinks.clickhouse.write.reconcile import copies, journal, owners, profiles
 from sinks.clickhouse.write.reconcile.reconciliation import Reconciliation
 from sinks.clickhouse.write.reconcile.session import Session, StoppedError
+from tests.integration.parts import deployment
 from tests.integration.store import Store
+from tests.integration.test_loader import send
 from tests.support.kafka_records import Consumed, assignment, resolved_bytes
 from tests.support.touchpoints import START
 
@@ -84,6 +88,24 @@ def test_the_profiles_of_rows_that_a_dead_run_rewrote_are_computed_though_anothe
 
     store.reconcile()
     assert store.query(SHOWN) == store.query(PEOPLE) == [("owner", 1)]
+
+
+def test_a_profile_is_computed_again_when_a_copy_was_decided_on_after_it_was_computed(store: Store) -> None:
+    write(
+        store,
+        [
+            resolved_bytes("e1", ids=[("cookie", name)], profile="p", minute=at)
+            for at, name in enumerate("ab")
+        ],
+    )
+    store.reconciliation.run("profiles")
+    assert store.query(PEOPLE) == [("p", 2)]
+    time.sleep(0.002)
+
+    store.reconciliation.run("owners")
+    store.reconciliation.run("profiles")
+
+    assert store.query(SHOWN) == store.query(PEOPLE) == [("p", 1)]
 
 
 def test_two_loaders_reconcile_while_a_third_loads(store: Store) -> None:
@@ -172,3 +194,22 @@ def test_what_was_computed_of_an_erased_person_is_deleted_and_computed_anew(stor
     assert store.query(personal.format("raw_profiles", "secret")) == [(0,)]
     store.reconcile()
     assert store.query(SHOWN) == store.query(PEOPLE) == [("p", 2)]
+
+
+def test_a_running_loader_reconciles_by_itself_within_seconds(
+    tansu: TansuBroker, clickhouse: ClickHouseServer
+) -> None:
+    with deployment(tansu, clickhouse, workers=0) as live:
+        send(live, topics.JOURNEY_INPUTS, [resolved_bytes("e1")])
+        until(lambda: live.query(PEOPLE) == [("p1", 1)])
+        send(live, topics.IDENTITY_ASSIGNMENTS, [IDENTITY_ASSIGNMENT.encode(assignment("a", "owner", 5))])
+        until(lambda: live.query(SHOWN) == live.query(PEOPLE) == [("owner", 1)])
+        assert live.query("SELECT count() FROM reconciled WHERE seconds_ago < 60") == [(2,)]
+
+
+def until(condition: Callable[[], bool], seconds: float = 100.0) -> None:
+    """Wait for it; on a quiet machine it takes three seconds, on a busy one a minute."""
+    give_up = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < give_up, "the loader did not reconcile"
+        time.sleep(0.2)

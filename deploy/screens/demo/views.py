@@ -29,8 +29,6 @@ _WORST: Final = """
 SELECT substring(profile_id, 1, 8), stage, touchpoints, channel_switches, handoffs, round(friction, 2), ouch_moments
 FROM journeys ORDER BY friction DESC, profile_id LIMIT 5"""
 _CHANGES: Final = "SELECT kind, count() FROM profile_changes FINAL GROUP BY kind ORDER BY kind"
-_NOW: Final = "SELECT toUnixTimestamp64Milli(now64(3))"
-_RECONCILED: Final = "SELECT count() = 2 AND toUnixTimestamp64Milli(min(begun_at)) > {} FROM reconciled"
 _WIDTH: Final = 28
 
 
@@ -47,16 +45,6 @@ class Figures:
     carts: int
     abandoned: int
     with_open_issue: int
-
-
-def now(ask: Ask) -> int:
-    """The server's time in UTC milliseconds."""
-    return int(ask(_NOW)[0][0])
-
-
-def reconciled_since(ask: Ask, time: int) -> bool:
-    """Whether views show everything that was loaded before a time of the server."""
-    return bool(ask(_RECONCILED.format(time))[0][0])
 
 
 def figures(ask: Ask) -> Figures:

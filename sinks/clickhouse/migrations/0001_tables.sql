@@ -230,6 +230,6 @@ CREATE TABLE IF NOT EXISTS dead_letters (
 )
 ENGINE = ReplacingMergeTree(source_offset)
 ORDER BY (topic, partition, offset, component)
-TTL toDateTime(loaded_at) + INTERVAL 30 DAY
+TTL loaded_at + INTERVAL 30 DAY
 SETTINGS non_replicated_deduplication_window = 1000
 COMMENT 'Rejected records with their original bytes; read with FINAL';

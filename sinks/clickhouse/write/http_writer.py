@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 
 from schemas.errors import SettingsError, TouchlineError, UnavailableError
 from schemas.settings import ClickHouse
+from sinks.clickhouse.cluster import consistency
 from sinks.clickhouse.connection import ANSWER_SECONDS, CONNECT_SECONDS, NOT_AUTHENTICATED, meaning
 from sinks.clickhouse.write.encoding.avro_statement import statement
 from sinks.clickhouse.write.encoding.columns import TOPIC
@@ -84,6 +85,7 @@ class HttpWriter:
             f"param_{TOPIC}": insert.topic,
             "insert_deduplication_token": insert.token,
             **SETTINGS,
+            **consistency(self._where),
         }
         headers = {
             "X-ClickHouse-User": self._where.user.encode(),

@@ -162,6 +162,7 @@ class Loader(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no
                 with metrics.FLUSH_SECONDS.time():
                     delivered = await self._deliver(records)
                     if delivered:
+                        self._reconciling.loaded()
                         await self._commit(records)
             finally:
                 if not delivered:

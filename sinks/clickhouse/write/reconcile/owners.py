@@ -61,6 +61,8 @@ def _prefixed(columns: Iterable[str]) -> str:
 
 _WRITTEN: Final = [column.name for column in TABLES["ResolvedTouchpoint"].columns]
 _COPIED: Final = [name for name in _WRITTEN if name != "version"]
+_STATE: Final = ["owner_id", "is_erased"]
+_COMPARED: Final = ["tenant", "identifier_type", "identifier_value", "version", *_STATE]
 _NAMED: Final = f"({IDENTIFIER}) IN (SELECT {IDENTIFIER} FROM {{names}})"  # noqa: S608 (names of our own)
 
 #: The decision. Versions are raised by one: 0 is nothing known. An erased row stays erased. Otherwise the newest of
@@ -73,6 +75,12 @@ _DECIDED: Final = f"""
         if(e.found = 1, toInt256(e.version) + 1, toInt256(0)) AS erasure,
         e.found = 1 AND t.occurred_at <= e.erased_at AS erased,
         erasure > stitched AND (a.found = 0 OR a.deleted = 1 OR erasure >= assigned) AS after_erasure,
+        multiIf(
+            after_erasure, e.owner,
+            a.found = 0 OR a.deleted = 1 OR stitched > assigned, t.profile_id,
+            ifNull(t.occurred_at >= a.contested_from, 0), a.contested_owner,
+            a.owner
+        ) AS decided_owner,
         bitShiftLeft(bitShiftRight(t.version, {RANK_SHIFT}), {RANK_SHIFT})
             + bitShiftLeft(toUInt256(erased), {ERASED_BIT})
             + bitShiftLeft(toUInt256(greatest(stitched, assigned, erasure)), {DECIDED_SHIFT})
@@ -95,26 +103,20 @@ _DECIDED: Final = f"""
         WHERE {{named}}
     ) AS e USING (tenant, identifier_type, identifier_value)
 """  # noqa: S608 (names of our own)
-_OWNER: Final = """multiIf(
-    after_erasure, e.owner,
-    a.found = 0 OR a.deleted = 1 OR stitched > assigned, t.profile_id,
-    ifNull(t.occurred_at >= a.contested_from, 0), a.contested_owner,
-    a.owner
-)"""
 
-#: Of most identifiers no row changes. This question reads four narrow columns, the rewrite all of them.
-_KEYS: Final = _prefixed(("tenant", "identifier_type", "identifier_value", "version"))
-_OUTDATED: Final = f"""
+#: A row whose owner stays needs no newer version: whatever supersedes it later was loaded later, so a run looks at it.
+_OUTDATED: Final = "decided_version > version AND if(erased, NOT is_erased, decided_owner != owner_id)"
+#: Of most identifiers no row changes. This question reads few narrow columns, the rewrite all of them.
+_CHANGES: Final = f"""
     SELECT DISTINCT {IDENTIFIER}
-    FROM ({_DECIDED.format(columns=_KEYS, named=_NAMED.format(names="changed"))})
-    WHERE decided_version > version
+    FROM ({_DECIDED.format(columns=_prefixed(_COMPARED), named=_NAMED.format(names="changed"))})
+    WHERE {_OUTDATED}
 """  # noqa: S608 (names of our own)
-_ALL: Final = f"{_prefixed(_WRITTEN)}, {_OWNER} AS decided_owner"
 _REWRITE: Final = f"""
     INSERT INTO raw_touchpoints ({", ".join(_COPIED)}, version, owner_id, is_erased)
     SELECT {", ".join(_COPIED)}, decided_version, decided_owner, erased
-    FROM ({_DECIDED.format(columns=_ALL, named=_NAMED.format(names="outdated"))})
-    WHERE decided_version > version
+    FROM ({_DECIDED.format(columns=_prefixed([*_WRITTEN, *_STATE]), named=_NAMED.format(names="outdated"))})
+    WHERE {_OUTDATED}
 """  # noqa: S608 (names of our own)
 #: Makes the profiles that these identifiers ever belonged to be computed again.
 _NOTE: Final = f"""
@@ -143,5 +145,5 @@ def rewrite_named(session: Session, identifiers: Iterable[Identifier]) -> None:
 
 
 def _rewrite(session: Session) -> None:
-    if session.fill("outdated", _OUTDATED):
+    if session.fill("outdated", _CHANGES):
         session.write(_REWRITE)

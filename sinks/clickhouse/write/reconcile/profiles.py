@@ -16,10 +16,11 @@ _NOTED_SINCE: Final = "noted_at >= fromUnixTimestamp64Milli(toInt64(%(since)s), 
 
 _LOADED: Final = f"SELECT count() FROM raw_touchpoints WHERE {LOADED_SINCE}"  # noqa: S608 (names of our own)
 #: Whether the meaning of types, channels or pauses has changed.
-_RULED: Final = " UNION ALL ".join(
-    f"SELECT count() FROM {table} WHERE {LOADED_SINCE}"  # noqa: S608 (names of our own)
-    for table in ("catalogue_types", "catalogue_channels", "journey_settings")
-)
+_RULED: Final = f"""
+    SELECT (SELECT count() FROM catalogue_types WHERE {LOADED_SINCE})
+        + (SELECT count() FROM catalogue_channels WHERE {LOADED_SINCE})
+        + (SELECT count() FROM journey_settings WHERE {LOADED_SINCE})
+"""  # noqa: S608 (names of our own)
 _REMEMBER: Final = """
     INSERT INTO {table} (tenant, profile_id, identifier_type, identifier_value)
     SELECT DISTINCT tenant, owner_id, identifier_type, identifier_value FROM raw_touchpoints WHERE {which}
@@ -163,8 +164,11 @@ _COMPUTE: Final = f"""
 """  # noqa: S608 (names of our own)
 
 
-def compute_since(session: Session, since: int) -> None:
-    """Compute the profiles that something was loaded of since (UTC milliseconds), or all if the rules changed."""
+def compute_since(session: Session, since: int, *, noted: bool) -> None:
+    """Compute the profiles that something was loaded of since (UTC milliseconds), or all if the rules changed.
+
+    `noted`: whether there are notes since.
+    """
     ((loaded,),) = session.run(_LOADED, {"since": since})
     parts = 1 + loaded // AT_ONCE
     for part in range(parts):
@@ -172,10 +176,11 @@ def compute_since(session: Session, since: int) -> None:
             session.write(
                 _REMEMBER.format(table=table, which=_WINDOW), {"since": since, "parts": parts, "part": part}
             )
-    if session.fill("held", _NOTED, {"since": since}):
+    if noted and session.fill("held", _NOTED, {"since": since}):
         for table in _MAPS:
             session.write(_REMEMBER.format(table=table, which=_IN_NOTES))
-    everybody = parts > 1 or any(count for (count,) in session.run(_RULED, {"since": since}))
+    ((ruled,),) = session.run(_RULED, {"since": since})
+    everybody = parts > 1 or ruled > 0
     if everybody:
         ((loaded,),) = session.run(_LOADED, {"since": 0})
         parts = 1 + loaded // AT_ONCE

@@ -36,7 +36,7 @@ class Reconciliation:
                 rewrite_since(self._session, run.since, noting=bool(run.others))
                 decide_since(self._session, run.since)
             else:
-                compute_since(self._session, run.since)
+                compute_since(self._session, run.since, noted=run.noted)
             journal.finish(self._session, run)
             return run.until
 

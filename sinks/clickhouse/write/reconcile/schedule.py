@@ -1,4 +1,4 @@
-"""When a loader reconciles: beside loading, in a thread of its own, for at most a twentieth of the time."""
+"""When a loader reconciles: beside loading, in a thread of its own, and not more than its budget allows."""
 
 import asyncio
 import logging
@@ -12,18 +12,16 @@ from sinks.clickhouse.write import metrics
 from sinks.clickhouse.write.reconcile.journal import What
 from sinks.clickhouse.write.reconcile.reconciliation import BOTH, Reconciliation
 
-SHARE: Final = 20  #: a run is followed by a pause of so many times its duration, divided among both kinds
-LEAST_SECONDS: Final = 2.0  #: the shortest pause between two runs of one kind
-#: The longest pause: owners are wanted soon. Profiles cost more, and theirs is an hour.
-MOST_SECONDS: Final[dict[What, float]] = {"owners": 60.0, "profiles": 3600.0}
+SHARE: Final = 1 / 64  #: seconds of runs that each second allows: about a twentieth of what loading costs
+SAVED_SECONDS: Final = 2.0  #: the most that is saved up while there is little to do
+LEAST_SECONDS: Final = 2.0  #: from the end of a run to the next of its kind
+#: The same if this loader has loaded nothing: another one may have, or an erasure has deleted rows.
+IDLE_SECONDS: Final = 10.0
+#: After this a run of its kind begins whatever the budget, unless its last one took more than its share of that time.
+MOST_SECONDS: Final = 60.0
 STOP_SECONDS: Final = 1.0  #: how long a stop waits for the statement that runs before it cuts the connection
 
 _log = logging.getLogger("touchline.loader")
-
-
-def pause(what: What, took: float) -> float:
-    """Seconds from the end of a run to the next of its kind. `took`: seconds that the run lasted."""
-    return min(max(SHARE * len(BOTH) * took, LEAST_SECONDS), MOST_SECONDS[what])
 
 
 class Schedule:
@@ -33,9 +31,19 @@ class Schedule:
         self._clock = clock
         self._stopping = Event()
         self._reconciliation = Reconciliation(where, self._stopping)
-        self._due: dict[What, float] = dict.fromkeys(BOTH, clock())
+        self._ended: dict[What, float] = dict.fromkeys(BOTH, clock() - LEAST_SECONDS)
+        self._needed: dict[What, bool] = dict.fromkeys(
+            BOTH, True
+        )  #: whether anything was loaded since it began
+        self._took: dict[What, float] = dict.fromkeys(BOTH, 0.0)  #: seconds of the last run
+        self._budget = SAVED_SECONDS  #: seconds of runs; below 0 after a run that took longer
+        self._budgeted = clock()  #: when it was counted
         self._working: asyncio.Task[None] | None = None
         self._failing = False
+
+    def loaded(self) -> None:
+        """Say that something was loaded, so that there is something to reconcile."""
+        self._needed = dict.fromkeys(BOTH, True)
 
     def work(self, *, mine: bool) -> None:
         """Start the run that is due, if it is this loader's part. Raises the SettingsError that ended the last run."""
@@ -43,9 +51,19 @@ class Schedule:
             self._working.result()
             self._working = None
         if mine and self._working is None:
-            what = min(BOTH, key=lambda one: self._due[one])
-            if self._due[what] <= self._clock():
+            due = [what for what in BOTH if self._is_due(what)]
+            if due:
+                what = min(due, key=lambda one: self._ended[one])
+                self._needed[what] = False
                 self._working = asyncio.create_task(self._run(what))
+
+    def _is_due(self, what: What) -> bool:
+        now = self._clock()
+        self._budget = min(self._budget + (now - self._budgeted) * SHARE, SAVED_SECONDS)
+        self._budgeted = now
+        pause = LEAST_SECONDS if self._budget > 0 else max(MOST_SECONDS, self._took[what] / SHARE)
+        idle = now - self._ended[what]
+        return idle >= pause and (self._needed[what] or idle >= IDLE_SECONDS)
 
     async def stop(self) -> None:
         """End the run, if there is one: the next loader repeats it."""
@@ -62,6 +80,7 @@ class Schedule:
         try:
             until = await asyncio.to_thread(self._reconciliation.run, what)
         except (SinkError, UnavailableError) as error:
+            self._needed[what] = True
             if not self._stopping.is_set():
                 metrics.RECONCILIATION_FAILURES.labels(what).inc()
                 if not self._failing:
@@ -71,6 +90,9 @@ class Schedule:
                 self._failing = True
         else:
             self._failing = False
+            self._needed["profiles"] |= what == "owners"
             metrics.RECONCILIATION_SECONDS.labels(what).observe(self._clock() - began)
             metrics.RECONCILED_UNTIL.labels(what).set(until / 1000)
-        self._due[what] = self._clock() + pause(what, self._clock() - began)
+        self._ended[what] = self._clock()
+        self._took[what] = self._ended[what] - began
+        self._budget -= self._took[what]

@@ -10,7 +10,13 @@ from schemas.errors import SettingsError, UnavailableError
 from schemas.settings import ClickHouse
 from sinks.clickhouse.write import metrics
 from sinks.clickhouse.write.reconcile import schedule as module
-from sinks.clickhouse.write.reconcile.schedule import LEAST_SECONDS, MOST_SECONDS, Schedule, pause
+from sinks.clickhouse.write.reconcile.schedule import (
+    IDLE_SECONDS,
+    LEAST_SECONDS,
+    MOST_SECONDS,
+    SHARE,
+    Schedule,
+)
 
 WHERE = ClickHouse.from_url("clickhouse://localhost:1/shop")
 
@@ -59,16 +65,7 @@ async def works(schedule: Schedule, times: int, *, mine: bool = True) -> None:
             await asyncio.wait({schedule._working})
 
 
-def test_a_run_is_followed_by_a_pause_that_leaves_it_a_twentieth_of_the_time() -> None:
-    assert pause("owners", 0.01) == LEAST_SECONDS
-    assert pause("owners", 1.0) + pause("profiles", 1.0) == 80.0
-    assert pause("owners", 9.0) == MOST_SECONDS["owners"]
-    assert pause("profiles", 9.0) == 360.0
-    for took in (0.05, 0.4, 1.4):
-        assert took / (took + pause("owners", took)) + took / (took + pause("profiles", took)) <= 0.05
-
-
-def test_owners_come_first_and_both_kinds_again_when_their_pause_is_over(
+def test_owners_come_first_and_both_kinds_again_when_something_was_loaded_and_the_pause_is_over(
     parts: tuple[Schedule, Reconciling, Clock],
 ) -> None:
     schedule, reconciling, clock = parts
@@ -78,10 +75,58 @@ def test_owners_come_first_and_both_kinds_again_when_their_pause_is_over(
         assert reconciling.ran == ["owners", "profiles"]
         clock.now += LEAST_SECONDS
         await works(schedule, 5)
+        assert reconciling.ran == ["owners", "profiles"]
+        schedule.loaded()
+        await works(schedule, 5)
+        assert reconciling.ran == ["owners", "profiles"] * 2
+        clock.now += IDLE_SECONDS  # another loader may have loaded something
+        await works(schedule, 5)
 
     asyncio.run(run())
-    assert reconciling.ran == ["owners", "profiles"] * 2
+    assert reconciling.ran == ["owners", "profiles"] * 3
     assert metrics.RECONCILED_UNTIL.labels("profiles")._value.get() == 5.0
+
+
+def test_over_a_day_of_loading_runs_take_the_share_that_they_may_take(
+    parts: tuple[Schedule, Reconciling, Clock],
+) -> None:
+    schedule, reconciling, clock = parts
+    reconciling.takes = 0.4
+    began = clock.now
+
+    async def run() -> None:
+        while clock.now - began < 10_000:
+            schedule.loaded()
+            await works(schedule, 1)
+            clock.now += 0.5
+
+    asyncio.run(run())
+    spent = reconciling.takes * len(reconciling.ran)
+    assert 0.95 * SHARE < spent / (clock.now - began) < 1.05 * SHARE
+    assert 0.8 < reconciling.ran.count("owners") / reconciling.ran.count("profiles") < 1.25
+
+
+@pytest.mark.parametrize("takes", [0.9, 30.0])
+def test_each_kind_runs_once_a_minute_or_for_its_share_of_the_time(
+    parts: tuple[Schedule, Reconciling, Clock], takes: float
+) -> None:
+    schedule, reconciling, clock = parts
+    reconciling.takes = takes
+    began = clock.now
+
+    async def run() -> None:
+        while clock.now - began < 20_000:
+            schedule.loaded()
+            await works(schedule, 1)
+            clock.now += 1.0
+
+    asyncio.run(run())
+    for kind in ("owners", "profiles"):
+        runs = reconciling.ran.count(kind)
+        assert runs >= 20_000 / (max(MOST_SECONDS, takes / SHARE) + takes + 2) - 1
+    assert takes * len(reconciling.ran) / (clock.now - began) < 2.2 * max(
+        SHARE, takes / MOST_SECONDS * (takes < 1)
+    )
 
 
 def test_a_loader_without_the_partition_does_not_reconcile(

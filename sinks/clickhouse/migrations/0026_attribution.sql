@@ -13,6 +13,8 @@ WITH
     if(empty({touch_types:Array(String)}), marketing, {touch_types:Array(String)}) AS touching,
     toInt64(least({within_seconds:UInt64}, 10000000000)) * 1000 AS within,
     toUnixTimestamp64Milli({since:DateTime64(3, 'UTC')}) AS since_ms,
+    -- as a time, so that ClickHouse reads the months concerned only; none is before 1900
+    fromUnixTimestamp64Milli(greatest(since_ms - within, toInt64(-2208988800000)), 'UTC') AS earliest,
     toInt64(-9007199254740992) AS never,
     (
         SELECT groupArray(value) FROM (
@@ -21,7 +23,7 @@ WITH
                     AS value
             FROM touchpoints_current
             WHERE tenant = {tenant:String} AND has(touching, toString(type))
-                AND toUnixTimestamp64Milli(occurred_at) >= since_ms - within AND occurred_at < {until:DateTime64(3, 'UTC')}
+                AND occurred_at >= earliest AND occurred_at < {until:DateTime64(3, 'UTC')}
             GROUP BY value
             HAVING value != ''
             ORDER BY count() DESC, value
@@ -96,7 +98,7 @@ FROM (
                             FROM touchpoints_current
                             WHERE tenant = {tenant:String} AND occurred_at < {until:DateTime64(3, 'UTC')}
                                 AND (has(touching, toString(type)) OR has(converting, toString(type)))
-                                AND toUnixTimestamp64Milli(occurred_at) >= since_ms - within
+                                AND occurred_at >= earliest
                                 AND (SELECT throwIf(dimension NOT IN ('channel', 'source', 'campaign'), 'by is channel, source or campaign')) = 0
                         )
                         UNION ALL
@@ -105,7 +107,7 @@ FROM (
                             toInt64(0) AS amount, '' AS currency, 1 AS is_touch, 0 AS is_goal, '(direct)' AS value
                         FROM sessions
                         WHERE tenant = {tenant:String} AND started_at < {until:DateTime64(3, 'UTC')}
-                            AND toUnixTimestamp64Milli(started_at) >= since_ms - within AND NOT hasAny(types, touching)
+                            AND started_at >= earliest AND NOT hasAny(types, touching)
                     )
                     GROUP BY profile_id
                 )

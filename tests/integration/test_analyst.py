@@ -228,6 +228,14 @@ def test_the_same_questions_have_answers_for_its_own_tenant(limited: Client) -> 
     assert {tenant for (tenant,) in limited.execute(f"SELECT tenant FROM touchline.{at}")} == {"shop", ODD}
 
 
+def test_questions_are_answered_whatever_database_they_are_asked_from(where: ClickHouse) -> None:
+    elsewhere = connect(as_analyst(where, ALL), use=False)
+    for name, question in questions().items():
+        asked = question.example.replace(f"FROM {name}", f"FROM {where.database}.{name}")
+        assert refused(elsewhere, f"EXPLAIN {asked}") == 0, asked
+    elsewhere.disconnect()
+
+
 def test_dead_letters_are_counted_for_an_analyst_of_all_tenants_and_hidden_from_others(
     where: ClickHouse, limited: Client
 ) -> None:

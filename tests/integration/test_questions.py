@@ -223,7 +223,7 @@ def test_a_funnel_counts_the_attempt_that_went_furthest(
 
 
 @pytest.mark.parametrize(
-    ("anchor", "direction", "steps", "per", "top"),
+    ("anchor", "direction", "hops", "per", "top"),
     [
         ("", "after", 3, "session", 2),
         soaked("add_to_cart", "after", 2, "person", 3),
@@ -232,16 +232,14 @@ def test_a_funnel_counts_the_attempt_that_went_furthest(
     ],
 )
 def test_paths_count_what_followed_what_with_drop_off_and_others(
-    asked: Asked, anchor: str, direction: str, steps: int, per: str, top: int
+    asked: Asked, anchor: str, direction: str, hops: int, per: str, top: int
 ) -> None:
     for tenant in (SIMULATED, EDGES):
-        rows = asked(
-            "paths", tenant, **PART, anchor=anchor, direction=direction, steps=steps, per=per, top=top
-        )
+        rows = asked("paths", tenant, **PART, anchor=anchor, direction=direction, hops=hops, per=per, top=top)
         same(
             columns(rows, "depth", "from_type", "to_type", "reached", "reached_share"),
             oracle.paths(
-                asked.people[tenant], PART["since"], PART["until"], anchor, direction, steps, per, top
+                asked.people[tenant], PART["since"], PART["until"], anchor, direction, hops, per, top
             ),
         )
 
@@ -475,7 +473,7 @@ ATTRIBUTION = {
         ("cohorts", {"by": "moon", "weeks": 1}, "by is empty, channel or campaign"),
         (
             "paths",
-            {"anchor": "", "direction": "up", "steps": 1, "per": "session", "top": 1},
+            {"anchor": "", "direction": "up", "hops": 1, "per": "session", "top": 1},
             "direction is after or",
         ),
         ("attribution", ATTRIBUTION | {"by": "moon"}, "by is channel, source or campaign"),

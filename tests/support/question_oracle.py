@@ -193,7 +193,7 @@ def funnel(
 
 
 def paths(
-    people: People, since: int, until: int, anchor: str, direction: str, steps: int, per: str, top: int
+    people: People, since: int, until: int, anchor: str, direction: str, hops: int, per: str, top: int
 ) -> Rows:
     """Rows: depth, from, to, reached, share."""
     ways: list[list[str]] = []
@@ -213,8 +213,8 @@ def paths(
         if not way or (anchor and anchor not in way):
             continue
         along = way[way.index(anchor) if anchor else 0 :]
-        walked.append((along + [border] * (len(along) <= steps))[: steps + 1])
-    counted = [Counter(way[depth] for way in walked if len(way) > depth) for depth in range(steps + 1)]
+        walked.append((along + [border] * (len(along) <= hops))[: hops + 1])
+    counted = [Counter(way[depth] for way in walked if len(way) > depth) for depth in range(hops + 1)]
     kept = [
         {border, *sorted((n for n in count if n != border), key=lambda name: (-count[name], name))[:top]}
         for count in counted

@@ -149,12 +149,14 @@ FROM (
                             FROM touchpoints_current
                             WHERE unit = 'session' AND tenant = {tenant:String}
                                 AND occurred_at >= {since:DateTime64(3, 'UTC')} AND NOT has(not_inbound, toString(type))
+                                AND (has(steps, toString(type)) OR chosen = 'adjacent' OR dimension NOT IN ('', 'channel', 'source'))
                         ) AS t
                         ASOF INNER JOIN (
                             SELECT profile_id, number, toString(source) AS source, session_id, started_at, last_at
                             FROM sessions
                             WHERE tenant = if(unit = 'session', {tenant:String}, '')
                                 AND started_at >= {since:DateTime64(3, 'UTC')} AND started_at < {until:DateTime64(3, 'UTC')}
+                                AND hasAny(types, steps)
                         ) AS s
                             ON t.profile_id = s.profile_id AND t.named_by = s.source AND t.session_id = s.session_id
                                 AND t.occurred_at >= s.started_at

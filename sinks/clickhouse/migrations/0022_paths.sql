@@ -5,7 +5,7 @@ WITH
     {anchor:String} AS anchor,
     {direction:String} = 'before' AS backwards,
     if(backwards, '(start)', '(end)') AS border,
-    {steps:UInt64} AS steps,
+    {hops:UInt64} AS hops,
     (SELECT groupArray(name) FROM catalogue_types FINAL WHERE is_deleted = 0 AND direction != 'inbound') AS not_inbound
 SELECT
     if(backwards, -1 - toInt64(place), toInt64(place)) AS depth,
@@ -33,7 +33,7 @@ FROM (
                 sum(times) OVER (PARTITION BY place, other) AS other_times
             FROM (
                 SELECT
-                    arraySlice(if(length(along) <= steps, arrayPushBack(along, border), along), 1, steps + 1) AS walked,
+                    arraySlice(if(length(along) <= hops, arrayPushBack(along, border), along), 1, hops + 1) AS walked,
                     arrayJoin(arrayZip(
                         range(length(walked) - 1), arrayPopBack(walked), arrayPopFront(walked)
                     )) AS pair
@@ -59,7 +59,7 @@ FROM (
                     WHERE (anchor = '' OR has(types, anchor))
                         AND (SELECT throwIf({direction:String} NOT IN ('after', 'before'), 'direction is after or before')) = 0
                         AND (SELECT throwIf({per:String} NOT IN ('person', 'session'), 'per is person or session')) = 0
-                        AND (SELECT throwIf(steps NOT BETWEEN 1 AND 20, 'steps is 1 to 20')) = 0
+                        AND (SELECT throwIf(hops NOT BETWEEN 1 AND 20, 'hops is 1 to 20')) = 0
                 )
             )
             GROUP BY place, one, other
@@ -68,4 +68,4 @@ FROM (
 )
 GROUP BY depth, from_type, to_type
 ORDER BY if(backwards, -depth, depth), reached DESC, from_type, to_type
-COMMENT 'Which type of inbound touchpoint follows which: rows of a Sankey diagram. reached: sessions (or people) that went from from_type to to_type; depth: how many steps from_type is from the beginning, or from the first anchor; negative before it (from the last anchor). Repeats in a row count once. (end) and (start): nothing more came, or nothing was before. Types that are not among the top of their depth are (other).\ndirection: after or before the anchor, or the beginning and the end. per: session (those that began in the period), or person (their touchpoints of the period). steps: how far, 1 to 20.\nParameters: tenant String = default, since DateTime64 = 30d, until DateTime64 = now, anchor String = '''', direction String = after, steps UInt64 = 4, per String = session, top UInt64 = 6\nExample: SELECT * FROM paths(tenant = ''default'', since = now64(3) - INTERVAL 30 DAY, until = now64(3), anchor = ''add_to_cart'', direction = ''after'', steps = 4, per = ''session'', top = 6)';
+COMMENT 'Which type of inbound touchpoint follows which: rows of a Sankey diagram. reached: sessions (or people) that went from from_type to to_type; depth: how many steps from_type is from the beginning, or from the first anchor; negative before it (from the last anchor). Repeats in a row count once. (end) and (start): nothing more came, or nothing was before. Types that are not among the top of their depth are (other).\ndirection: after or before the anchor, or the beginning and the end. per: session (those that began in the period), or person (their touchpoints of the period). hops: how far, 1 to 20 steps.\nParameters: tenant String = default, since DateTime64 = 30d, until DateTime64 = now, anchor String = '''', direction String = after, hops UInt64 = 4, per String = session, top UInt64 = 6\nExample: SELECT * FROM paths(tenant = ''default'', since = now64(3) - INTERVAL 30 DAY, until = now64(3), anchor = ''add_to_cart'', direction = ''after'', hops = 4, per = ''session'', top = 6)';

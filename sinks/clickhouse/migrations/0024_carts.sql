@@ -49,7 +49,7 @@ FROM (
         ASOF INNER JOIN (
             SELECT profile_id, number, toString(source) AS source, session_id, started_at, last_at, types
             FROM sessions
-            WHERE tenant = {tenant:String} AND last_at >= {since:DateTime64(3, 'UTC')}
+            WHERE tenant = {tenant:String} AND last_at >= {since:DateTime64(3, 'UTC')} AND hasAny(types, opening)
         ) AS s
             ON t.profile_id = s.profile_id AND t.named_by = s.source AND t.session_id = s.session_id
                 AND t.occurred_at >= s.started_at

@@ -13,6 +13,8 @@ WITH
     if(empty({touch_types:Array(String)}), marketing, {touch_types:Array(String)}) AS touching,
     toInt64(least({within_seconds:UInt64}, 10000000000)) * 1000 AS within,
     toUnixTimestamp64Milli({since:DateTime64(3, 'UTC')}) AS since_ms,
+    -- as a time, so that ClickHouse reads the months concerned only; none is before 1900
+    fromUnixTimestamp64Milli(greatest(since_ms - within, toInt64(-2208988800000)), 'UTC') AS earliest,
     toInt64(-9007199254740992) AS never,
     (
         SELECT groupArray(value) FROM (
@@ -21,7 +23,7 @@ WITH
                     AS value
             FROM touchpoints_current
             WHERE tenant = {tenant:String} AND has(touching, toString(type))
-                AND toUnixTimestamp64Milli(occurred_at) >= since_ms - within AND occurred_at < {until:DateTime64(3, 'UTC')}
+                AND occurred_at >= earliest AND occurred_at < {until:DateTime64(3, 'UTC')}
             GROUP BY value
             HAVING value != ''
             ORDER BY count() DESC, value
@@ -96,7 +98,7 @@ FROM (
                             FROM touchpoints_current
                             WHERE tenant = {tenant:String} AND occurred_at < {until:DateTime64(3, 'UTC')}
                                 AND (has(touching, toString(type)) OR has(converting, toString(type)))
-                                AND toUnixTimestamp64Milli(occurred_at) >= since_ms - within
+                                AND occurred_at >= earliest
                                 AND (SELECT throwIf(dimension NOT IN ('channel', 'source', 'campaign'), 'by is channel, source or campaign')) = 0
                         )
                         UNION ALL
@@ -105,7 +107,7 @@ FROM (
                             toInt64(0) AS amount, '' AS currency, 1 AS is_touch, 0 AS is_goal, '(direct)' AS value
                         FROM sessions
                         WHERE tenant = {tenant:String} AND started_at < {until:DateTime64(3, 'UTC')}
-                            AND toUnixTimestamp64Milli(started_at) >= since_ms - within AND NOT hasAny(types, touching)
+                            AND started_at >= earliest AND NOT hasAny(types, touching)
                     )
                     GROUP BY profile_id
                 )
@@ -114,7 +116,6 @@ FROM (
     )
 )
 WHERE if(converted, end_ms >= since_ms, notEmpty(own))
-ORDER BY profile_id, end_ms, goal
 COMMENT 'What people touched before they converted: a row for each conversion of the period, and one for what a person touched after their last one (converted = 0). Touches are marketing touchpoints in order of time, those of a session or a message that we sent; a session without one is the touch (direct). They lie within within_seconds before the conversion and after the one before it. touches: their values of by; (none) has no such value, (other) is not among the top, (nothing) stands alone where there was no touch. ages_seconds: from each touch to the conversion, or to the last touch.\nSeveral touchpoints of one order_id are one conversion, with the first amount that one states, in minor units. goals: types of touchpoints; empty: those with the effect order_placed. touch_types: empty for the catalogue''s marketing types. by: channel, source or campaign.\nParameters: tenant String = default, since DateTime64 = 30d, until DateTime64 = now, goals Array(String) = [], touch_types Array(String) = [], within_seconds UInt64 = 30d, by String = channel, top UInt64 = 10\nExample: SELECT * FROM conversion_paths(tenant = ''default'', since = now64(3) - INTERVAL 30 DAY, until = now64(3), goals = [''order_placed''], touch_types = [], within_seconds = 2592000, by = ''channel'', top = 10) LIMIT 5';
 
 CREATE OR REPLACE VIEW conversion_routes AS
@@ -152,47 +153,24 @@ SELECT
     sum(money) AS revenue_minor,
     conversions / sum(conversions) OVER (PARTITION BY model, currency) AS conversions_share
 FROM (
-    SELECT
-        given.1 AS model, given.2 AS touch, currency, sum(given.3) AS credit, sum(given.3 * amount_minor) AS money
+    SELECT given.1 AS model, given.2 AS touch, given.3 AS currency, given.4 AS credit, given.5 AS money
     FROM (
-        SELECT
-            currency, amount_minor, length(touches) AS n,
-            arrayMap(age -> exp2((ages_seconds[-1] - age) / half_life), ages_seconds) AS halved,
-            arrayLastIndex(touch -> touch != '(direct)', touches) AS not_direct,
-            arrayJoin(arrayConcat(
-                [('first', touches[1], 1.), ('last', touches[-1], 1.)],
-                [('last_non_direct', touches[if(not_direct = 0, n, not_direct)], 1.)],
-                arrayMap(touch -> ('linear', touch, 1 / n), touches),
-                arrayMap(
-                    (touch, place) -> (
-                        'position', touch,
-                        multiIf(n = 1, 1., n = 2, 0.5, place IN (1, n), 0.4, 0.2 / (n - 2))
+        SELECT arrayJoin(arrayConcat(
+            credits,
+            arrayFlatten(arrayMap(
+                (name, removal) -> arrayMap(
+                    total -> (
+                        'markov', name, total.1,
+                        total.2 * removal / arraySum(removals), total.3 * removal / arraySum(removals)
                     ),
-                    touches, arrayEnumerate(touches)
+                    totals
                 ),
-                arrayMap((touch, weight) -> ('time_decay', touch, weight / arraySum(halved)), touches, halved),
-                arrayMap(touch -> ('shapley', touch, 1 / length(arrayDistinct(touches))), arrayDistinct(touches))
-            )) AS given
-        FROM conversion_paths(
-            tenant = {tenant:String}, since = {since:DateTime64(3, 'UTC')}, until = {until:DateTime64(3, 'UTC')},
-            goals = {goals:Array(String)}, touch_types = {touch_types:Array(String)},
-            within_seconds = {within_seconds:UInt64}, by = {by:String}, top = {top:UInt64}
-        )
-        WHERE converted
-            AND (SELECT throwIf(half_life = 0, 'half_life_seconds is above 0')) = 0
-            AND (SELECT throwIf(NOT hasAll(known, asked), 'models are first, last, last_non_direct, linear, position, time_decay, shapley and markov')) = 0
-    )
-    GROUP BY model, touch, currency
-    UNION ALL
-    SELECT
-        'markov' AS model, share.1 AS touch, total.1 AS currency, share.2 * total.2 AS credit, share.2 * total.3 AS money
-    FROM (
-        SELECT
-            arrayJoin(totals) AS total,
-            arrayJoin(arrayMap((name, removal) -> (name, removal / arraySum(removals)), names, removals)) AS share
+                names, removals
+            ))
+        )) AS given
         FROM (
             SELECT
-                names, totals,
+                credits, names, totals,
                 arrayMap(
                     (chance, k) -> chance / visits[k][k]
                         * arraySum(arrayMap((count, row) -> count * row[k], beginning, visits)),
@@ -200,11 +178,11 @@ FROM (
                 ) AS removals
             FROM (
                 SELECT
-                    names, totals, beginning, visits,
+                    credits, names, totals, beginning, visits,
                     arrayMap(row -> arraySum(arrayMap((x, y) -> x * y, row, converting)), visits) AS chances
                 FROM (
                     SELECT
-                        names, totals, beginning, converting,
+                        credits, names, totals, beginning, converting,
                         arrayMap(row -> arraySlice(row, length(names) + 1), arrayFold(
                             (rows, k) -> arrayMap(
                                 (row, i) -> if(
@@ -218,7 +196,7 @@ FROM (
                         )) AS visits
                     FROM (
                         SELECT
-                            names, totals, beginning,
+                            credits, names, totals, beginning,
                             arrayMap(
                                 (name, out) -> arraySum(edge -> if(edge.1 = name AND edge.3 = 1, edge.5, 0), edges) / out,
                                 names, leaving
@@ -238,14 +216,14 @@ FROM (
                             ) AS equations
                         FROM (
                             SELECT
-                                edges, names, totals,
+                                credits, edges, names, totals,
                                 arrayMap(name -> arraySum(edge -> if(edge.1 = name, edge.5, 0), edges), names) AS leaving,
                                 arrayMap(
                                     name -> arraySum(edge -> if(edge.1 = '' AND edge.2 = name, edge.5, 0), edges), names
                                 ) AS beginning
                             FROM (
                                 SELECT
-                                    edges,
+                                    credits, edges,
                                     arraySort(arrayDistinct(arrayFilter(name -> name != '', edges.1))) AS names,
                                     arrayMap(
                                         money -> (
@@ -256,31 +234,70 @@ FROM (
                                         arrayDistinct(arrayMap(edge -> edge.4, arrayFilter(edge -> edge.3 = 1, edges)))
                                     ) AS totals
                                 FROM (
-                                    SELECT groupArray((step.1, step.2, step.3, money, toFloat64(times), toFloat64(amount))) AS edges
+                                    SELECT
+                                        groupArrayIf((told.1, told.2, money, credit, sum_money), told.1 != 'markov') AS credits,
+                                        groupArrayIf((told.2, told.3, told.4, money, credit, sum_money), told.1 = 'markov') AS edges
                                     FROM (
-                                        -- from (empty: the start), to (empty: the end), 1: the end is a conversion, 2: it is a loss
-                                        SELECT step, if(step.3 = 1, currency, '') AS money, count() AS times, sum(amount_minor) AS amount
+                                        SELECT
+                                            told, if(told.1 = 'markov' AND told.4 != 1, '', currency) AS money,
+                                            sum(weight) AS credit, sum(weight * amount_minor) AS sum_money
                                         FROM (
-                                            SELECT
-                                                currency, amount_minor,
-                                                arrayJoin(arrayZip(
-                                                    arrayPushFront(touches, ''),
-                                                    arrayPushBack(touches, ''),
-                                                    arrayPushBack(arrayMap(touch -> 0, touches), if(converted, 1, 2))
-                                                )) AS step
-                                            FROM conversion_paths(
-                                                tenant = {tenant:String}, since = {since:DateTime64(3, 'UTC')},
-                                                until = {until:DateTime64(3, 'UTC')}, goals = {goals:Array(String)},
-                                                touch_types = {touch_types:Array(String)}, within_seconds = {within_seconds:UInt64},
-                                                by = {by:String}, top = {top:UInt64}
+                                            SELECT currency, amount_minor, part.1 AS told, part.2 AS weight
+                                            FROM (
+                                                SELECT currency, amount_minor, arrayJoin(if(converted, arrayConcat(edges, credits), edges)) AS part
+                                                FROM (
+                                                    SELECT
+                                                        currency, amount_minor, converted,
+                                                        -- from (empty: the start), to (empty: the end), 1: the end is a conversion, 2: a loss
+                                                        arrayMap(
+                                                            (one, other, ends) -> (('markov', one, other, ends), 1.),
+                                                            arrayPushFront(touches, ''), arrayPushBack(touches, ''),
+                                                            arrayPushBack(arrayMap(touch -> 0, touches), if(converted, 1, 2))
+                                                        ) AS edges,
+                                                        arrayMap(
+                                                            given -> ((given.1, given.2, '', 0), given.3),
+                                                            arrayConcat(
+                                                                [('first', touches[1], 1.), ('last', touches[-1], 1.)],
+                                                                [('last_non_direct', touches[if(not_direct = 0, n, not_direct)], 1.)],
+                                                                arrayMap(touch -> ('linear', touch, 1 / n), touches),
+                                                                arrayMap(
+                                                                    (touch, place) -> (
+                                                                        'position', touch,
+                                                                        multiIf(n = 1, 1., n = 2, 0.5, place IN (1, n), 0.4, 0.2 / (n - 2))
+                                                                    ),
+                                                                    touches, arrayEnumerate(touches)
+                                                                ),
+                                                                arrayMap(
+                                                                    (touch, weight) -> ('time_decay', touch, weight / arraySum(halved)),
+                                                                    touches, halved
+                                                                ),
+                                                                arrayMap(touch -> ('shapley', touch, 1 / length(different)), different)
+                                                            )
+                                                        ) AS credits
+                                                    FROM (
+                                                        SELECT
+                                                            currency, amount_minor, touches, converted,
+                                                            length(touches) AS n,
+                                                            arrayDistinct(touches) AS different,
+                                                            arrayMap(age -> exp2((ages_seconds[-1] - age) / half_life), ages_seconds) AS halved,
+                                                            arrayLastIndex(touch -> touch != '(direct)', touches) AS not_direct
+                                                        FROM conversion_paths(
+                                                            tenant = {tenant:String}, since = {since:DateTime64(3, 'UTC')},
+                                                            until = {until:DateTime64(3, 'UTC')}, goals = {goals:Array(String)},
+                                                            touch_types = {touch_types:Array(String)},
+                                                            within_seconds = {within_seconds:UInt64}, by = {by:String}, top = {top:UInt64}
+                                                        )
+                                                        WHERE (SELECT throwIf(half_life = 0, 'half_life_seconds is above 0')) = 0
+                                                            AND (SELECT throwIf({top:UInt64} > 100, 'top is at most 100')) = 0
+                                                            AND (SELECT throwIf(NOT hasAll(known, asked), 'models are first, last, last_non_direct, linear, position, time_decay, shapley and markov')) = 0
+                                                    )
+                                                )
                                             )
-                                            WHERE (empty(asked) OR has(asked, 'markov'))
-                                                AND (SELECT throwIf({top:UInt64} > 100, 'top is at most 100')) = 0
+                                            WHERE empty(asked) OR has(asked, told.1)
                                         )
-                                        GROUP BY step, money
+                                        GROUP BY told, money
                                     )
                                 )
-                                WHERE notEmpty(edges)
                             )
                         )
                     )
@@ -289,7 +306,6 @@ FROM (
         )
     )
 )
-WHERE empty(asked) OR has(asked, model)
 GROUP BY model, touch, currency
 ORDER BY indexOf(known, model), currency, conversions DESC, touch
 COMMENT 'Which touches conversions are owed to, by model: the credit for conversions and for their revenue (minor units of currency). The credits of a model add up to all conversions and all revenue of conversion_paths.\nfirst, last: all to that touch; last_non_direct: to the last that is not (direct); linear: equal parts; position: 40% first, 40% last, 20% between; time_decay: halves with each half_life_seconds before the conversion; shapley: exact, equal parts for each different touch of a path; markov: removal effect in the chain of order 1, solved exactly; paths without conversion count in it. models: empty for all.\nParameters: tenant String = default, since DateTime64 = 30d, until DateTime64 = now, goals Array(String) = [], touch_types Array(String) = [], within_seconds UInt64 = 30d, by String = channel, top UInt64 = 10, models Array(String) = [], half_life_seconds UInt64 = 7d\nExample: SELECT * FROM attribution(tenant = ''default'', since = now64(3) - INTERVAL 30 DAY, until = now64(3), goals = [], touch_types = [], within_seconds = 2592000, by = ''channel'', top = 10, models = [''linear'', ''markov''], half_life_seconds = 604800)';

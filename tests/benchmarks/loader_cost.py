@@ -106,7 +106,7 @@ def _measure(
             loader.start()
         if load is not None:
             asyncio.run(load.run())
-            live.wait_idle(reconciling=False)
+            live.wait_idle(600.0, reconciling=False)
         for where in wheres.values():
             _wait_loaded(where)
         time.sleep(SETTLE_SECONDS)

@@ -86,6 +86,24 @@ def test_the_profiles_of_rows_that_a_dead_run_rewrote_are_computed_though_anothe
     assert store.query(SHOWN) == store.query(PEOPLE) == [("owner", 1)]
 
 
+def test_a_profile_is_computed_again_when_a_copy_was_decided_on_after_it_was_computed(store: Store) -> None:
+    write(
+        store,
+        [
+            resolved_bytes("e1", ids=[("cookie", name)], profile="p", minute=at)
+            for at, name in enumerate("ab")
+        ],
+    )
+    store.reconciliation.run("profiles")
+    assert store.query(PEOPLE) == [("p", 2)]
+    time.sleep(0.002)
+
+    store.reconciliation.run("owners")
+    store.reconciliation.run("profiles")
+
+    assert store.query(SHOWN) == store.query(PEOPLE) == [("p", 1)]
+
+
 def test_two_loaders_reconcile_while_a_third_loads(store: Store) -> None:
     stop = Event()
 

@@ -17,8 +17,8 @@ SAVED_SECONDS: Final = 0.5  #: the most that is saved up while there is little t
 LEAST_SECONDS: Final = 2.0  #: from the end of a run to the next of its kind
 #: The same if this loader has loaded nothing: another one may have, or an erasure has deleted rows.
 IDLE_SECONDS: Final = 10.0
-#: After this a run of its kind begins whatever the budget. Owners are wanted soon; profiles cost more.
-MOST_SECONDS: Final[dict[What, float]] = {"owners": 60.0, "profiles": 3600.0}
+#: After this a run of its kind begins whatever the budget, unless its last one took more than its share of that time.
+MOST_SECONDS: Final = 60.0
 STOP_SECONDS: Final = 1.0  #: how long a stop waits for the statement that runs before it cuts the connection
 
 _log = logging.getLogger("touchline.loader")
@@ -35,6 +35,7 @@ class Schedule:
         self._needed: dict[What, bool] = dict.fromkeys(
             BOTH, True
         )  #: whether anything was loaded since it began
+        self._took: dict[What, float] = dict.fromkeys(BOTH, 0.0)  #: seconds of the last run
         self._budget = SAVED_SECONDS  #: seconds of runs; below 0 after a run that took longer
         self._budgeted = clock()  #: when it was counted
         self._working: asyncio.Task[None] | None = None
@@ -60,7 +61,7 @@ class Schedule:
         now = self._clock()
         self._budget = min(self._budget + (now - self._budgeted) * SHARE, SAVED_SECONDS)
         self._budgeted = now
-        pause = LEAST_SECONDS if self._budget > 0 else MOST_SECONDS[what]
+        pause = LEAST_SECONDS if self._budget > 0 else max(MOST_SECONDS, self._took[what] / SHARE)
         idle = now - self._ended[what]
         return idle >= pause and (self._needed[what] or idle >= IDLE_SECONDS)
 
@@ -93,4 +94,5 @@ class Schedule:
             metrics.RECONCILIATION_SECONDS.labels(what).observe(self._clock() - began)
             metrics.RECONCILED_UNTIL.labels(what).set(until / 1000)
         self._ended[what] = self._clock()
-        self._budget -= self._ended[what] - began
+        self._took[what] = self._ended[what] - began
+        self._budget -= self._took[what]

@@ -106,20 +106,27 @@ def test_over_a_day_of_loading_runs_take_the_share_that_they_may_take(
     assert 0.8 < reconciling.ran.count("owners") / reconciling.ran.count("profiles") < 1.25
 
 
-def test_owners_are_reconciled_once_a_minute_however_long_it_takes(
-    parts: tuple[Schedule, Reconciling, Clock],
+@pytest.mark.parametrize("takes", [0.9, 30.0])
+def test_each_kind_runs_once_a_minute_or_for_its_share_of_the_time(
+    parts: tuple[Schedule, Reconciling, Clock], takes: float
 ) -> None:
     schedule, reconciling, clock = parts
-    reconciling.takes = 30.0
+    reconciling.takes = takes
+    began = clock.now
 
     async def run() -> None:
-        for _ in range(600):
+        while clock.now - began < 20_000:
             schedule.loaded()
             await works(schedule, 1)
             clock.now += 1.0
 
     asyncio.run(run())
-    assert reconciling.ran.count("owners") >= 600 / (30 + MOST_SECONDS["owners"])
+    for kind in ("owners", "profiles"):
+        runs = reconciling.ran.count(kind)
+        assert runs >= 20_000 / (max(MOST_SECONDS, takes / SHARE) + takes + 2) - 1
+    assert takes * len(reconciling.ran) / (clock.now - began) < 2.2 * max(
+        SHARE, takes / MOST_SECONDS * (takes < 1)
+    )
 
 
 def test_a_loader_without_the_partition_does_not_reconcile(

@@ -4,6 +4,7 @@ Every statement is idempotent (IF NOT EXISTS, OR REPLACE). A migration that was 
 """
 
 import re
+from collections.abc import Iterable, Set
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -24,6 +25,9 @@ IDENTIFIER: Final = re.compile(r"[A-Za-z_]\w{0,63}", re.ASCII)
 _FILE: Final = re.compile(r"\d{4}_[a-z0-9_]+\.sql")
 #: Placeholder in the source of a dictionary, which needs a user and password to read its table.
 _CREDENTIALS: Final = "/* credentials */"
+_VIEW: Final = re.compile(r"CREATE OR REPLACE VIEW (\w+)")
+#: A view that is asked with parameters, within another.
+_ASKED: Final = re.compile(r"\b((?:FROM|JOIN) )(\w+)(?=\()")
 _JOURNAL: Final = """
     CREATE TABLE IF NOT EXISTS schema_migrations (
         name String COMMENT 'The file', checksum String COMMENT 'SHA-256 of the file',
@@ -55,9 +59,11 @@ def migrate(where: ClickHouse, directory: Path = MIGRATIONS) -> list[str]:
         with translated(where):
             client.execute(on_cluster(where, _JOURNAL))
             pending = _pending(client, where, directory)
+            views = views_of(read_migrations(directory))
             for migration in pending:
                 for statement in migration.statements:
-                    client.execute(on_cluster(where, statement).replace(_CREDENTIALS, _credentials(where)))
+                    named = in_database(statement, where.database, views)
+                    client.execute(on_cluster(where, named).replace(_CREDENTIALS, _credentials(where)))
                 row = [(migration.name, migration.checksum)]
                 client.execute("INSERT INTO schema_migrations (name, checksum) VALUES", row)
         return [migration.name for migration in pending]
@@ -90,6 +96,26 @@ def read_migrations(directory: Path) -> list[Migration]:
         text = path.read_text()
         found.append(Migration(path.name, sha256(text.encode()).hexdigest(), _statements(text)))
     return found
+
+
+def views_of(migrations: Iterable[Migration]) -> frozenset[str]:
+    """The names of the views that these migrations create."""
+    found = (_VIEW.match(statement) for migration in migrations for statement in migration.statements)
+    return frozenset(view[1] for view in found if view)
+
+
+def in_database(statement: str, database: str, views: Set[str]) -> str:
+    """The statement with the database before each view that it asks with parameters; its COMMENT stays as it is.
+
+    ClickHouse puts the database before tables when it stores a view, but not before a view with parameters: who asks
+    from another database would not find it.
+    """
+    code, comment, text = statement.partition("\nCOMMENT '")
+    return (
+        _ASKED.sub(lambda at: f"{at[1]}{database}.{at[2]}" if at[2] in views else at[0], code)
+        + comment
+        + text
+    )
 
 
 def _statements(text: str) -> tuple[str, ...]:

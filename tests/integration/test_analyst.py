@@ -30,7 +30,7 @@ from sinks.clickhouse.analyst import (
 from sinks.clickhouse.connection import connect
 from sinks.clickhouse.migrate import migrate
 from sinks.clickhouse.read.query import select
-from sinks.clickhouse.read.questions import questions, statement
+from sinks.clickhouse.read.questions import questions, reads, statement
 from sinks.clickhouse.write.catalogue import put_in_force
 from tests.integration.store import Store, migrated
 from tests.support.kafka_records import assignment, example, resolved_bytes
@@ -226,6 +226,21 @@ def test_the_same_questions_have_answers_for_its_own_tenant(limited: Client) -> 
         assert limited.execute(f"SELECT * FROM touchline.{view}"), view
     at = "identity_at(at = '2200-01-01')"
     assert {tenant for (tenant,) in limited.execute(f"SELECT tenant FROM touchline.{at}")} == {"shop", ODD}
+
+
+def test_questions_that_ask_others_are_answered_whatever_database_they_are_asked_from(
+    where: ClickHouse,
+) -> None:
+    elsewhere = connect(as_analyst(where, ALL), use=False)
+    known = questions()
+    nested = [
+        name for name, sources in reads().items() if any(s in known and known[s].parameters for s in sources)
+    ]
+    assert {"service_quality", "orders", "scores"} <= set(nested)
+    for name in nested:
+        asked = known[name].example.replace(f"FROM {name}", f"FROM {where.database}.{name}")
+        assert refused(elsewhere, asked) == 0, asked
+    elsewhere.disconnect()
 
 
 def test_dead_letters_are_counted_for_an_analyst_of_all_tenants_and_hidden_from_others(

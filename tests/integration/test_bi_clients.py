@@ -14,6 +14,7 @@ from deploy.sandbox import ClickHouseServer
 from schemas import topics
 from schemas.settings import ClickHouse, Settings
 from sinks.clickhouse.analyst import Analyst, Readable, make_analyst, users_xml
+from sinks.clickhouse.connection import connect
 from sinks.clickhouse.migrate import migrate
 from sinks.clickhouse.write.catalogue import put_in_force
 from tests.integration.collecting import CLIENTS, python_clients
@@ -39,7 +40,8 @@ def server(tmp_path: Path) -> Any:
     store = Store(where)
     types = ("shipment_late", "support_call", "home")
     store.load(
-        topics.JOURNEY_INPUTS, *[resolved_bytes(f"e{n}", minute=n, type=name) for n, name in enumerate(types)]
+        topics.JOURNEY_INPUTS,
+        *[resolved_bytes(f"e{n}", minute=n, type=name, issue_id="i1") for n, name in enumerate(types)],
     )
     store.close()
     yield server
@@ -67,6 +69,39 @@ def test_clickhouse_connect_pandas_and_both_sqlalchemy_dialects_read_questions_a
     assert found.keys() == {"clickhousedb", "clickhouse+http", "clickhouse+native"}
     for dialect, told in found.items():
         assert told == {"rows": rows, "frame": 3, "journeys": True, "stage": True}, dialect
+
+
+def test_dbt_makes_a_table_of_the_model_that_the_document_shows(
+    server: ClickHouseServer, tmp_path: Path
+) -> None:
+    text = DOCUMENT.read_text()
+    (profile,) = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    (model,) = re.findall(r"```sql\n-- models/service_by_owner.sql\n(.*?)```", text, re.DOTALL)
+    # the sandbox's server makes no users: its own one stands for dbt's
+    for said, here in (
+        ("HOST", "127.0.0.1"),
+        ("8123", str(server.http_port)),
+        ("user: dbt", "user: default"),
+    ):
+        profile = profile.replace(said, here)
+    (tmp_path / "profiles.yml").write_text(profile)
+    (tmp_path / "dbt_project.yml").write_text(
+        "name: t\nversion: '1.0'\nprofile: touchline\nmodel-paths: [models]\n"
+    )
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "service_by_owner.sql").write_text(model)
+    client = connect(ClickHouse.from_url(server.url))
+    client.execute("CREATE DATABASE marts")
+
+    dbt = python_clients("dbt.txt") / "bin" / "dbt"
+    period = "{since: '2026-01-01', until: '2027-01-01'}"
+    run = subprocess.run(
+        [dbt, "--no-use-colors", "run", "--project-dir", tmp_path, "--profiles-dir", tmp_path, "--vars", period],
+        env={**os.environ, "DBT_PASSWORD": ""}, capture_output=True, text=True, timeout=180, check=False,
+    )  # fmt: skip
+    assert run.returncode == 0, run.stdout[-2000:]
+    assert client.execute("SELECT segment, issues FROM marts.service_by_owner") == [("logistics", 1)]
+    client.disconnect()
 
 
 def test_the_document_shows_the_ways_that_were_tried() -> None:

@@ -1,9 +1,10 @@
+import re
 from pathlib import Path
 
 import pytest
 
 from schemas.errors import SettingsError
-from sinks.clickhouse.migrate import MIGRATIONS, read_migrations
+from sinks.clickhouse.migrate import MIGRATIONS, in_database, read_migrations, views_of
 
 #: How a statement must begin that may run again after a migration was cut off.
 REPEATABLE = (
@@ -47,3 +48,23 @@ def test_the_migrations_of_the_project_may_be_repeated() -> None:
     for migration in read_migrations(MIGRATIONS):
         for statement in migration.statements:
             assert statement.startswith(REPEATABLE), statement
+
+
+def test_a_view_that_another_one_asks_with_parameters_is_named_with_its_database() -> None:
+    views = views_of(read_migrations(MIGRATIONS))
+    assert {"issues", "orders", "touchpoints_current"} <= views
+    written = "CREATE OR REPLACE VIEW v AS SELECT count() FROM {}issues(\n  a = 1\n) JOIN {}orders(a = 1), numbers(3)"
+    comment = "\nCOMMENT 'Example: SELECT * FROM issues(a = 1)'"
+    named = in_database(written.format("", "") + comment, "live", views)
+    assert named == written.format("live.", "live.") + comment
+    plain = "CREATE OR REPLACE VIEW v AS SELECT * FROM issues JOIN (SELECT 1) FROM numbers(3)"
+    assert in_database(plain, "live", views) == plain
+
+
+def test_no_migration_asks_a_view_in_a_form_that_would_miss_its_database() -> None:
+    views = views_of(read_migrations(MIGRATIONS))
+    for migration in read_migrations(MIGRATIONS):
+        for statement in migration.statements:
+            code = in_database(statement, "live", views).partition("\nCOMMENT '")[0]
+            for name in views:
+                assert not re.search(rf"(?<![\w.]){name}\s*\(\s*\w+ = ", code), (migration.name, name)

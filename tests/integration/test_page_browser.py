@@ -101,7 +101,7 @@ def test_pictures_for_the_readme(browser: Any, live: Deployment, served: PagePro
     for name, path, look in (
         ("overview", "/t/default/", "light"), ("person", f"/t/default/person?id={somebody(live)}", "dark")
     ):  # fmt: skip
-        with window(browser, served.url, look, viewport={"width": 1180, "height": 760}) as tab:
+        with window(browser, served.url, look, viewport={"width": 1366, "height": 900}) as tab:
             tab.open(path).screenshot(path=SCREENS / f"readme-{name}.png")
         assert (SCREENS / f"readme-{name}.png").stat().st_size < 200_000
 

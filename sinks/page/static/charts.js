@@ -108,7 +108,7 @@ const kinds = {
     const known = new Map(rows.map((row) => [`${row[x].value}/${row[series].text}`, row]));
     return {
       legend: { type: "scroll", top: 0, textStyle: { color: quiet() }, pageTextStyle: { color: quiet() } },
-      grid: { left: 6, right: 12, top: 34, bottom: 4, containLabel: true },
+      grid: { left: columns.length > 4 && !rows[0][x].day ? 20 : 6, right: 12, top: 34, bottom: 4, containLabel: true },
       xAxis: axis({ type: "category", data: columns, axisLabel: label({ rotate: columns.length > 4 && !rows[0][x].day ? 28 : 0, interval: rows[0][x].day ? "auto" : 0, formatter: (each) => cut(texts.get(each) || each, narrow ? 10 : 16) }) }),
       yAxis: axis({ type: "value" }),
       tooltip: tip({ trigger: "item", formatter: ({ data, seriesName }) => `${texts.get(data.x)}\n${seriesName}: ${data.said}` }),
@@ -184,7 +184,7 @@ const kinds = {
     const look = { united: ["solid", token("--c3")], refused: ["dashed", token("--bad")], contested: ["dotted", token("--warn")], withdrawn: ["dotted", quiet()] };
     return {
       tooltip: tip({ formatter: ({ data }) => data.said || data.name }),
-      series: [{ type: "graph", layout: "none", left: "14%", right: "14%", top: 30, bottom: 44, roam: true, scaleLimit: { min: 0.4, max: 4 },
+      series: [{ type: "graph", layout: "none", left: "14%", right: "14%", top: 30, bottom: 44, preserveAspect: "contain", roam: true, scaleLimit: { min: 0.4, max: 4 },
         label: { show: true, position: "bottom", color: token("--text"), fontSize: 11, formatter: ({ data }) => cut(data.name, narrow ? 16 : 28), textBorderColor: token("--surface"), textBorderWidth: 3 },
         edgeLabel: { show: false },
         // round an ellipse of the chart's own shape, so that labels have room

@@ -20,6 +20,11 @@ class Panel {
     this.missed = false;
   }
 
+  /** Whether nothing was ever shown. */
+  empty() {
+    return this.text.includes("skeleton") || !this.text.trim();
+  }
+
   concerns(change) {
     if (!change.kinds.some((kind) => this.kinds.has(kind))) return false;
     return !this.profiles.size || !change.profiles || change.profiles.some((each) => this.profiles.has(each));
@@ -71,7 +76,7 @@ class Panel {
   put(text) {
     this.element.removeAttribute("data-waiting");
     if (text === this.text) return;
-    const first = this.text.includes("skeleton") || !this.text.trim();
+    const first = this.empty();
     this.text = text;
     const parsed = new DOMParser().parseFromString(text, "text/html").body;
     const before = new Map([...this.body.querySelectorAll("[data-k]")].map((each) => [each.dataset.k, each.dataset.v]));
@@ -108,10 +113,9 @@ class Panel {
   failed(message) {
     this.element.classList.add("stale");
     this.body.setAttribute("aria-busy", "false");
-    this.problem.textContent = this.text.includes("skeleton") ? message : `${message} This is as it was before.`;
+    this.problem.textContent = this.empty() ? message : `${message} This is as it was before.`;
     this.problem.hidden = false;
     this.missed = true;
-    if (this.text.includes("skeleton")) this.body.querySelector(".skeleton")?.classList.add("quiet");
     clearTimeout(this.retry);
     this.retry = setTimeout(() => this.load(), 4000);
   }
@@ -138,7 +142,7 @@ export function start() {
   for (const panel of panels) {
     watch.observe(panel.element);
     show(panel.element);
-    if (panel.text.includes("skeleton") || !panel.text.trim()) panel.load();
+    if (panel.empty()) panel.load();
     else draw(panel.body);
   }
   document.addEventListener("visibilitychange", () => {

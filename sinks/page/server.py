@@ -4,7 +4,6 @@ Every request only reads, so there is nothing that a forged one could do.
 """
 
 import asyncio
-import json
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
@@ -16,6 +15,7 @@ from schemas.errors import SettingsError, TouchlineError, UnavailableError, Unse
 from schemas.keys import NAME_PATTERN
 from sinks.page.access import Access, RefusedError, Viewer
 from sinks.page.assets import Assets
+from sinks.page.changes import stream_changes
 from sinks.page.filters import Filters
 from sinks.page.hub import Hub
 from sinks.page.panels import Page, Panel
@@ -30,10 +30,6 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 #: Seconds that a page waits for its panels before it is sent; panels that take longer follow one by one.
 PATIENCE_SECONDS: Final = 0.25
-#: Seconds between two messages to one open page at least, and of silence after which it gets a sign of life.
-PAUSE_SECONDS: Final = 0.25
-ALIVE_SECONDS: Final = 15.0
-MOST_OPEN: Final = 500  #: streams of changes; a browser needs one, however many tabs it has open
 _UNNAMED: Final = "default"  #: the tenant of touchpoints that name none
 #: Header of a request for a part of a page: an error is answered by its sentence alone.
 PART: Final = "X-Touchline-Part"
@@ -256,27 +252,7 @@ class PageServer:
         return self._renderer.html("person-part.html", {**values, "base": f"/t/{tenant}", "kept": {}})
 
     async def _live(self, request: web.Request) -> web.StreamResponse:
-        """Server-sent events: what changed, at most a few times a second, until the page is left."""
-        if len(self._hub) >= MOST_OPEN:
-            raise UnavailableError(f"{MOST_OPEN} pages are open already: close some")
-        response = web.StreamResponse(
-            headers={"Content-Type": "text/event-stream", "X-Accel-Buffering": "no"}
-        )
-        await response.prepare(request)
-        with self._hub.subscribe(request.match_info["tenant"]) as subscription:
-            try:
-                await response.write(b"retry: 1000\n\n")
-                while not self._hub.closed:
-                    pending = await subscription.take(ALIVE_SECONDS)
-                    if pending is None:
-                        await response.write(b": alive\n\n")
-                        continue
-                    data = json.dumps(pending.message(), separators=(",", ":"))
-                    await response.write(f"event: change\ndata: {data}\n\n".encode())
-                    await asyncio.sleep(PAUSE_SECONDS)
-            except ConnectionError:
-                pass  # the page was left
-        return response
+        return await stream_changes(request, self._hub, request.match_info["tenant"])
 
 
 #: Parameters beside the filters that stay in a page's address and go to its panels.

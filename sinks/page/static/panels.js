@@ -3,7 +3,9 @@ import { draw } from "./charts.js";
 import { show } from "./times.js";
 
 const PAUSE = 2000; // milliseconds between two looks at one panel, however much happens
-const SETTLE = 2500; // after the last change: by then ClickHouse has what Kafka told of
+// Milliseconds after the last change when a panel looks again: the loader writes within a second or two, and reconciles
+// owners, copies and sessions every few seconds, under load at most once a minute.
+const SETTLES = [2500, 6000, 15000, 65000];
 
 class Panel {
   constructor(element) {
@@ -38,8 +40,9 @@ class Panel {
     // A person's panel asks at once: the server waits until ClickHouse has the state that was told of.
     const pause = this.profiles.size ? 0 : PAUSE;
     this.changedAt = Date.now();
+    this.looks = 0;
     if (!this.timer) this.timer = setTimeout(() => this.load(), Math.max(50, this.asked + pause - Date.now()));
-    this.settleIn(SETTLE);
+    this.settleIn(SETTLES[0]);
   }
 
   settleIn(milliseconds) {
@@ -47,10 +50,12 @@ class Panel {
     this.settle = setTimeout(() => this.load(), milliseconds);
   }
 
-  /** Look again later if the answer is older than the last change and the time that ClickHouse needs for it. */
+  /** Look again later until an answer is as much younger than the last change as ClickHouse may need for all of it. */
   settled(age, next) {
-    const missing = (this.changedAt || 0) + SETTLE - 100 - (Date.now() - age);
-    if (missing > 0) this.settleIn(Math.max(300, next + 50, missing - age));
+    if (!this.changedAt) return;
+    const since = Date.now() - this.changedAt;
+    while (this.looks < SETTLES.length && since - age >= SETTLES[this.looks] - 100) this.looks += 1;
+    if (this.looks < SETTLES.length) this.settleIn(Math.max(300, next + 50, SETTLES[this.looks] - since));
   }
 
   async load() {

@@ -41,7 +41,7 @@ unit: install ## The tests that start no process
 integration: install ## The tests on the real broker and the real ClickHouse
 	$(BIN)/pytest tests/integration
 
-soak: install ## The longest tests: back-fills, changes of catalogue and contract, change data, a killed SDK (some minutes)
+soak: install ## The longest tests: back-fills, changes, subscribers, predictions, the other faults, a killed SDK (many minutes)
 	$(BIN)/pytest -m soak tests/integration
 
 clients: install ## Real SDKs, Avro clients, a schema registry, web servers and a browser (many minutes)

@@ -25,7 +25,7 @@ def touchline(folder: Path, *arguments: str, **env: str) -> "subprocess.Complete
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("document", ["README.md", "docs/collector.md"])
+@pytest.mark.parametrize("document", ["README.md", pytest.param("docs/collector.md", marks=pytest.mark.soak)])
 def test_the_curl_of_the_documentation_brings_a_touchpoint(
     tansu, clickhouse, tmp_path: Path, document: str
 ) -> None:

@@ -95,7 +95,7 @@ def test_the_committed_example_becomes_the_same_row(both: Both, name: str) -> No
 
 @pytest.mark.parametrize("name", TOPIC_OF)
 def test_whatever_the_codec_accepts_becomes_the_same_rows(both: Both, name: str) -> None:
-    @settings(max_examples=25, derandomize=True, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=10, derandomize=True, suppress_health_check=list(HealthCheck))
     @given(st.lists(fitting(current()[name], {}), min_size=1, max_size=8))
     def alike(records: list[Any]) -> None:
         both.assert_alike(name, [encode(name, record) for record in records])
@@ -148,7 +148,7 @@ def test_what_the_codec_refuses_is_refused_and_what_it_takes_is_the_same(both: B
     dice = random.Random(11)
     whole = encode(name, example(name))
     accepted = refused = 0
-    for _ in range(150):
+    for _ in range(60):
         value = bytearray(whole)
         at = dice.randrange(HEADER_BYTES, len(value))
         value[at : at + dice.choice((0, 1, 1, 1, 3))] = dice.randbytes(dice.choice((0, 1, 1, 1, 2)))
@@ -162,8 +162,8 @@ def test_what_the_codec_refuses_is_refused_and_what_it_takes_is_the_same(both: B
         else:
             accepted += 1
             both.assert_alike(name, [bytes(value)])
-    assert accepted > 10
-    assert refused > 10
+    assert accepted > 4
+    assert refused > 4
     assert both.taken(name) == []
 
 

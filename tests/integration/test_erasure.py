@@ -100,6 +100,7 @@ def test_what_is_forgotten_and_unlinked_is_gone_from_the_live_pipeline(tansu, cl
         assert not any(value for key, value in changelog.items() if key[:1] == b"~" and b"C1001" in key)
 
 
+@pytest.mark.soak
 def test_nothing_that_was_corrected_comes_back_with_an_old_file_only_with_new_events(
     tansu, clickhouse, tmp_path
 ) -> None:

@@ -21,6 +21,7 @@ def history() -> list[Touchpoint]:
     return [*journey, login, *after]
 
 
+@pytest.mark.soak
 @on_kafka
 def test_frozen_summaries_survive_a_kill_and_a_merge_and_equal_replay(broker, clickhouse, tmp_path) -> None:
     events = history()

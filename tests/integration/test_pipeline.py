@@ -114,6 +114,7 @@ def test_the_ecom_log_gives_its_known_answers_and_equals_replay(broker, clickhou
         assert_live_equals(replayed(events, live), live)
 
 
+@pytest.mark.soak
 @needs_ecom
 @on_tansu
 def test_the_ecom_log_shuffled_with_every_line_twice_gives_the_same(broker, clickhouse, tmp_path) -> None:
@@ -128,7 +129,16 @@ def test_the_ecom_log_shuffled_with_every_line_twice_gives_the_same(broker, clic
         assert_live_equals(replayed(events, live), live)
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize(
+    ("broker", "workers"),
+    [
+        ("tansu", 1),
+        pytest.param("kafka", 2, marks=pytest.mark.kafka),
+        pytest.param("tansu", 2, marks=pytest.mark.soak),
+        pytest.param("kafka", 1, marks=[pytest.mark.kafka, pytest.mark.soak]),
+    ],
+    indirect=["broker"],
+)
 def test_a_simulated_population_equals_replay(broker, clickhouse, tmp_path, workers: int) -> None:
     events = simulated(people=300, events=6_000, seed=workers)
     with deployment(broker, clickhouse, workers, log_dir=tmp_path) as live:

@@ -12,6 +12,7 @@ from tests.integration.test_pipeline import assert_live_equals, replayed, send
 pytestmark = pytest.mark.sandbox
 
 
+@pytest.mark.soak
 def test_predictions_outlive_a_killed_worker_and_change_no_hash(
     tansu: TansuBroker, clickhouse: ClickHouseServer, tmp_path: Path
 ) -> None:

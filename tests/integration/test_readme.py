@@ -40,6 +40,7 @@ u1,s1,add_to_cart,2024-03-13 10:22:14,desktop,email,2024-01,new
 
 def test_every_command_of_the_readme_runs(tansu, clickhouse, tmp_path) -> None:
     (tmp_path / "shop.csv").write_text(SHOP)
+    (tmp_path / "weekly.sql").write_text("SELECT count() FROM journeys WHERE last_seen >= {since:Date}")
     (tmp_path / "deploy").symlink_to(ROOT / "deploy")
     shutil.copy(ROOT / "streams/identity/policy/identity.toml", tmp_path / "stricter.toml")
     shutil.copy(ROOT / "streams/journeys/rules/journey.toml", tmp_path / "journey.toml")

@@ -22,7 +22,7 @@ from deploy.sandbox import Broker, ClickHouseServer, KafkaBroker, Process, Tansu
 from schemas.errors import SettingsError, UnavailableError
 from schemas.settings import Settings
 from schemas.topics import ALL, WORKER_GROUP
-from tests.integration.parts import TOUCHLINE, Deployment, deployment
+from tests.integration.parts import TOUCHLINE, Deployment, deployment, on_kafka
 from tests.integration.processes import wait_gone, wait_until
 
 pytestmark = pytest.mark.sandbox
@@ -204,6 +204,7 @@ def test_status_says_in_a_line_each_that_nothing_answers() -> None:
     assert done.stderr.count("\n") == 2
 
 
+@on_kafka
 def test_a_health_probe_says_what_is_not_well_one_sentence_each(
     broker: Broker, clickhouse: ClickHouseServer
 ) -> None:
@@ -236,6 +237,7 @@ def test_a_health_probe_says_what_is_not_well_one_sentence_each(
         assert (done.returncode, done.stderr) == (0, "")
 
 
+@on_kafka
 def test_a_probe_and_a_worker_create_no_topic_and_name_the_first_that_is_missing(
     broker: Broker, clickhouse: ClickHouseServer
 ) -> None:
@@ -253,6 +255,7 @@ def test_a_probe_and_a_worker_create_no_topic_and_name_the_first_that_is_missing
         assert len(create_topics(replace(live.settings, topic_prefix="unmade."))) == len(ALL)
 
 
+@on_kafka
 def test_a_worker_says_that_it_starts_reads_and_stops(broker: Broker, clickhouse: ClickHouseServer) -> None:
     with deployment(broker, clickhouse, workers=1, loader=True) as live:
         assert live.loader is not None

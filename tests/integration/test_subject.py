@@ -45,6 +45,7 @@ def refusal(live: Deployment, *arguments: str) -> str:
     return done.stderr
 
 
+@pytest.mark.soak
 def test_a_person_is_shown_and_forgotten_as_a_whole_and_a_stranger_is_called_unknown(
     tansu, clickhouse, tmp_path: Path
 ) -> None:

@@ -22,6 +22,7 @@ def subscribed(live: Deployment) -> Signals:
     return {(s["profile_id"], s["kind"], s["subject_id"]) for s in read.holding()}
 
 
+@pytest.mark.soak
 def test_who_follows_the_signals_as_documented_holds_what_replay_says(kafka, clickhouse, tmp_path) -> None:
     events = simulated(people=120, events=4_000, seed=3)
     newest = max(event["occurred_at"] for event in events)

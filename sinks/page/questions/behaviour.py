@@ -34,7 +34,7 @@ PATHS: Final = Panel(
     "What people do one after the other from the beginning of a session, and where sessions end (view paths).",
     """
     SELECT depth, from_type, to_type, reached, reached_share
-    FROM paths({period}, anchor = '', direction = 'after', steps = 4, per = 'session', top = 5)
+    FROM paths({period}, anchor = '', direction = 'after', hops = 4, per = 'session', top = 5)
     ORDER BY depth, reached DESC, from_type, to_type""",
     (
         Column("depth", "after steps", "number"),

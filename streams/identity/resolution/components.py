@@ -121,7 +121,12 @@ class TenantIdentities:
     def refused(self) -> dict[Item, str]:
         """The refused links and their reasons: `unique:<type>`, `limit:<type>`, `closed:<type>` or `contested`."""
         run_to_end(self._resolve_restored(None))
-        return dict(self._clusters.refused)
+        gates = self._clusters.gates
+        # Of two gates the first in their order is the reason, and it may have come after the link was suspended.
+        return {
+            item: gate.reason if by_gate(reason) and (gate := gates.of(item)) is not None else reason
+            for item, reason in self._clusters.refused.items()
+        }
 
     def _apply_evidence(
         self, pair: Pair, known: Evidence | None, evidence: Evidence, before_images: BeforeImages

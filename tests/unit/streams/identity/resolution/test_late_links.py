@@ -95,3 +95,13 @@ def test_an_identifier_that_is_closed_for_a_type_still_takes_others_and_what_is_
     identities = observed([*flood, link("device:shared", "email:e", 30), asserted])
     assert identities.assignment(("email", "e")) == identities.assignment(("device", "shared"))
     assert identities.refused()[20, asserted[0], True] == "limit:cookie"
+
+
+def test_a_suspended_link_has_the_reason_of_the_definition_though_another_gate_came_later():
+    closing = [link("phone:p", f"cookie:{name}", 10 + number) for number, name in enumerate("abcdez")]
+    contesting = [link("cookie:z", f"customer_id:{name}", number) for number, name in enumerate("AB")]
+    identities = observed([*closing, *contesting])
+    suspended = 15, closing[-1][0], False
+    expected = resolve(TENANT, policy(), evidence_map([*closing, *contesting])).refused
+    assert observed(closing).refused()[suspended] == "closed:cookie"
+    assert identities.refused()[suspended] == expected[suspended] == "contested"

@@ -1,6 +1,6 @@
 """Faults of the suite, once and briefly; `make faults` plays them in full, with their control arms.
 
-One fault of each kind runs by default: a worker and a loader that die, a worker that freezes, ClickHouse that dies.
+One fault of each kind runs by default: a worker and a loader that die, a worker that freezes.
 `make soak` plays the others.
 """
 
@@ -25,7 +25,7 @@ pytestmark = [
 
 
 #: Numbers of the faults that run by default.
-ALWAYS = {1, 2, 4, 10}
+ALWAYS = {1, 2, 4}
 
 
 def marked(fault: Fault) -> ParameterSet:

@@ -94,6 +94,7 @@ def on_the_topic(live: Deployment) -> Owners:
     return owners
 
 
+@pytest.mark.soak
 def test_random_histories_end_as_the_definition_says(tansu, clickhouse, tmp_path) -> None:
     events = [event for number in range(TENANTS) for event in history(f"tenant-{number}", number)]
     Random(99).shuffle(events)

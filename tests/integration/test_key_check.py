@@ -68,6 +68,7 @@ def test_a_policy_that_hides_nothing_needs_no_key_and_no_broker() -> None:
     require_same_key(Settings(brokers="127.0.0.1:1"), IdentityPolicy.parse("", KEYS[0].encode(), "k1"))
 
 
+@pytest.mark.soak
 @on_kafka
 def test_publish_worker_and_corrections_refuse_another_key_in_one_sentence(
     settings: Settings, tmp_path: Path

@@ -100,6 +100,7 @@ def test_lag_follows_what_is_published_over_one_connection(broker: Broker) -> No
             publish(settings, 40)
 
 
+@pytest.mark.soak
 @pytest.mark.kafka
 def test_kafka_keeps_records_over_kill_9(tmp_path: Path) -> None:
     if kafka_jars.missing_programs():

@@ -53,7 +53,7 @@ class Journeys:
         self._rules = rules
         self._clock = clock
         self._meanings = meanings_of(catalogue, rules).fingerprint
-        self._turns: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._locks: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
         self.state: ChangelogState[JourneyPartition] = ChangelogState(app, "journeys", self._partition)
         app.tables.add(self.state)
         name = app.settings.topic
@@ -77,12 +77,12 @@ class Journeys:
     async def inputs(self, stream: Any) -> None:
         """Apply every fetch of journey-inputs."""
         async for event in stream.noack().events():
-            async with self.turn(event.message.partition):
+            async with self.lock(event.message.partition):
                 await self.take(event)
 
-    def turn(self, partition: int) -> asyncio.Lock:
+    def lock(self, partition: int) -> asyncio.Lock:
         """Inputs, deadlines and corrections of a partition take turns: each goes by what was published last."""
-        return self._turns[partition]
+        return self._locks[partition]
 
     async def take(self, event: Any) -> None:
         """Apply one fetch."""
@@ -126,10 +126,10 @@ class Journeys:
 
     async def _fire_some(self, partition: JourneyPartition) -> bool:
         """Fire the deadlines of one turn. Returns whether others may have passed."""
-        async with self.turn(partition.number):
+        async with self.lock(partition.number):
+            paused = self._app.rebalancing or self._app.in_recovery
             ours = self.state.holds(partition.number, partition)
-            away = not ours or self._app.rebalancing or self._app.in_recovery
-            return not away and await self._fire(partition, self._clock())
+            return ours and not paused and await self._fire(partition, self._clock())
 
     async def foreign_writes(self) -> None:
         """Correct what a former owner wrote to the changelog late, and schedule the signals that it perhaps raised."""
@@ -138,7 +138,7 @@ class Journeys:
         known = self.state.known_offsets()
         ends = await self._app.log_reader.ends(self.state.topic_name, known)
         for number in self._foreign.confirmed(known, ends):
-            async with self.turn(number):
+            async with self.lock(number):
                 await self._correct(number, ends[number])
 
     async def _correct(self, number: int, end: int) -> None:

@@ -284,7 +284,7 @@ def test_many_deadlines_at_one_instant_take_turns_with_inputs() -> None:
     async def fire_beside_inputs() -> None:
         firing = asyncio.create_task(worker.journeys.deadlines())
         while not firing.done():
-            async with worker.journeys.turn(0):
+            async with worker.journeys.lock(0):
                 told_at_inputs.append(len(told(broker)))
             await asyncio.sleep(0)
 

@@ -35,6 +35,7 @@ from streams.identity.policy.policy import IdentityPolicy
 from tests.faults.kafka import TwoDoorKafka, delete_topics
 from tests.faults.proxy import Proxy
 from tests.integration.parts import TOUCHLINE, Deployment, reconcile
+from tests.integration.store import drop
 from tests.support.built_in import CATALOGUE
 from tests.support.touchpoints import START, touchpoint
 
@@ -421,6 +422,7 @@ def trial(
         yield running
     finally:
         running.close()
+        drop(settings.clickhouse())
 
 
 def cwd_is_the_checkout() -> bool:

@@ -64,6 +64,14 @@ def broker(request: pytest.FixtureRequest) -> Broker:
     return found
 
 
+@pytest.fixture(scope="session")
+def tables(clickhouse: ClickHouseServer) -> Iterator[Store]:
+    """A database with all tables, for tests that only look at what they are like."""
+    store = Store(migrated(clickhouse))
+    yield store
+    store.close()
+
+
 @pytest.fixture
 def store(clickhouse: ClickHouseServer) -> Iterator[Store]:
     """A database with all tables."""

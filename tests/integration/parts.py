@@ -23,6 +23,7 @@ from sinks.clickhouse.connection import connect
 from sinks.clickhouse.migrate import migrate
 from sinks.clickhouse.write.catalogue import put_in_force
 from sinks.clickhouse.write.reconcile.reconciliation import Reconciliation
+from tests.integration.store import drop
 
 TOUCHLINE = [sys.executable, "-m", "deploy.cli"]
 #: For long tests of what no broker changes: one of the two is enough.
@@ -182,3 +183,4 @@ def deployment(
         yield running
     finally:
         running.close()
+        drop(running.settings.clickhouse())

@@ -6,6 +6,7 @@ from typing import Any
 from clickhouse_driver import Client
 
 from deploy.sandbox import ClickHouseServer
+from schemas.errors import UnavailableError
 from schemas.settings import ClickHouse
 from schemas.topics import Topic
 from sinks.clickhouse.connection import connect
@@ -41,6 +42,8 @@ class Store:
         return self.client.execute(sql)
 
     def close(self) -> None:
+        """Drop the database: a server slows down with each one that it keeps."""
+        drop(self.where)
         self.client.disconnect()
         self.rows.close()
         self.reconciliation.close()
@@ -49,6 +52,16 @@ class Store:
 def database(clickhouse: ClickHouseServer) -> ClickHouse:
     """The address of a new database; it does not exist yet."""
     return ClickHouse.from_url(clickhouse.url_of(f"test_{uuid.uuid4().hex[:10]}"))
+
+
+def drop(where: ClickHouse) -> None:
+    """Drop a test's database, if it exists; a server that is gone has nothing to drop."""
+    try:
+        client = connect(where, use=False)
+    except UnavailableError:
+        return
+    client.execute(f"DROP DATABASE IF EXISTS {where.database} SYNC")
+    client.disconnect()
 
 
 def migrated(clickhouse: ClickHouseServer) -> ClickHouse:

@@ -34,9 +34,9 @@ TOPIC_OF = {name: topic for topic in topics.PUBLIC_PATH for name in topic.values
 
 
 @pytest.mark.parametrize("name", TABLES)
-def test_the_columns_of_a_row_are_the_columns_of_its_table(store: Store, name: str) -> None:
+def test_the_columns_of_a_row_are_the_columns_of_its_table(tables: Store, name: str) -> None:
     table = TABLES[name]
-    columns = store.query(
+    columns = tables.query(
         f"SELECT name FROM system.columns WHERE database = currentDatabase() AND table = '{table.name}'"
         " AND name NOT IN ('loaded_at', 'owner_id', 'is_erased', 'event', 'copy_id', 'checksum') ORDER BY position"
     )
@@ -47,8 +47,8 @@ def test_the_columns_of_a_row_are_the_columns_of_its_table(store: Store, name: s
 
 
 @pytest.mark.parametrize("name", TABLES)
-def test_keys_and_partitions_are_made_of_fields_that_never_change(store: Store, name: str) -> None:
-    ((engine, keys, partition, definition),) = store.query(
+def test_keys_and_partitions_are_made_of_fields_that_never_change(tables: Store, name: str) -> None:
+    ((engine, keys, partition, definition),) = tables.query(
         "SELECT engine, sorting_key, partition_key, create_table_query FROM system.tables"
         f" WHERE database = currentDatabase() AND name = '{TABLES[name].name}'"
     )
@@ -61,23 +61,23 @@ def test_keys_and_partitions_are_made_of_fields_that_never_change(store: Store, 
     assert partition in ("", "toYYYYMM(occurred_at)")
 
 
-def test_a_raw_table_says_what_analysts_read_instead_and_every_column_is_explained(store: Store) -> None:
-    tables = dict(
-        store.query(
+def test_a_raw_table_says_what_analysts_read_instead_and_every_column_is_explained(tables: Store) -> None:
+    kinds = dict(
+        tables.query(
             "SELECT name, startsWith(comment, 'Internal: ') FROM system.tables"
             " WHERE database = currentDatabase() AND engine != 'View'"
         )
     )
-    unexplained = store.query(
+    unexplained = tables.query(
         "SELECT table, name FROM system.columns WHERE comment = '' AND database = currentDatabase()"
         " AND table IN (SELECT name FROM system.tables WHERE database = currentDatabase() AND engine LIKE '%MergeTree')"
     )
-    views = store.query(
+    views = tables.query(
         "SELECT name, comment FROM system.tables WHERE database = currentDatabase() AND engine = 'View'"
     )
 
-    assert tables == {name: int(name.startswith("raw_")) for name in tables}
-    assert {"raw_touchpoints", "erasure_receipts"} < tables.keys()
+    assert kinds == {name: int(name.startswith("raw_")) for name in kinds}
+    assert {"raw_touchpoints", "erasure_receipts"} < kinds.keys()
     assert unexplained == []
     assert all(comment and not name.startswith("raw_") for name, comment in views)
 
@@ -323,20 +323,20 @@ def test_a_migration_that_was_cut_off_is_finished_by_the_next_run(
         "SELECT 1 SETTINGS readonly = 0",
     ],
 )
-def test_a_query_cannot_write(store: Store, sql: str) -> None:
+def test_a_query_cannot_write(tables: Store, sql: str) -> None:
     with pytest.raises(SinkError, match="queries can read only"):
-        select(store.where, sql)
+        select(tables.where, sql)
 
 
-def test_a_query_answers_with_names_and_values(store: Store) -> None:
-    columns, rows = select(store.where, "SELECT 1 AS one, unhex('FF00') AS bytes, NULL AS nothing")
+def test_a_query_answers_with_names_and_values(tables: Store) -> None:
+    columns, rows = select(tables.where, "SELECT 1 AS one, unhex('FF00') AS bytes, NULL AS nothing")
 
     assert columns == ["one", "bytes", "nothing"]
     assert rows == [(1, b"\xff\x00", None)]
 
 
-def test_a_wrong_query_is_one_sentence(store: Store) -> None:
+def test_a_wrong_query_is_one_sentence(tables: Store) -> None:
     with pytest.raises(SinkError, match=r"Unknown table .* 'nope'.*\(code 60\)") as caught:
-        select(store.where, "SELECT * FROM nope")
+        select(tables.where, "SELECT * FROM nope")
 
     assert "\n" not in str(caught.value)

@@ -15,7 +15,7 @@ from sinks.clickhouse.connection import connect
 from sinks.clickhouse.write.catalogue import TABLES, Meanings, misspelt_erasures, put_in_force
 from sinks.clickhouse.write.native_writer import NativeWriter
 from sinks.clickhouse.write.prepare import prepare
-from tests.integration.store import migrated
+from tests.integration.store import drop, migrated
 from tests.support.kafka_records import Consumed, resolved_bytes
 from tests.support.touchpoints import START
 
@@ -30,8 +30,10 @@ def store_catalogue(where: ClickHouse, catalogue: Catalogue) -> bool:
 
 
 @pytest.fixture
-def where(clickhouse: ClickHouseServer) -> ClickHouse:
-    return migrated(clickhouse)
+def where(clickhouse: ClickHouseServer) -> Iterator[ClickHouse]:
+    where = migrated(clickhouse)
+    yield where
+    drop(where)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from deploy.sandbox import Broker, ClickHouseServer
 from schemas import topics
 from schemas.encoding.record_types import IDENTITY_ASSIGNMENT, JOURNEY_SIGNAL, JOURNEY_STATE, MOVE
 from schemas.topics import Topic
-from tests.integration.parts import Deployment, deployment
+from tests.integration.parts import Deployment, deployment, on_kafka, on_tansu
 from tests.integration.processes import wait_until
 from tests.support.kafka_records import assignment, journey, resolved_bytes, signal
 
@@ -69,6 +69,7 @@ def assert_each_once(live: Deployment, count: int) -> None:
     assert raw(live) >= count
 
 
+@on_kafka
 def test_duplicates_in_kafka_show_once(broker: Broker, clickhouse: ClickHouseServer) -> None:
     with deployment(broker, clickhouse, workers=0) as live:
         events = touchpoints(2_000)
@@ -96,6 +97,7 @@ def test_every_topic_reaches_its_table(tansu: Broker, clickhouse: ClickHouseServ
         assert live.query("SELECT signal_id FROM signals_open") == [("s1",)]
 
 
+@on_kafka
 def test_a_poison_record_becomes_a_dead_letter_and_the_rest_goes_on(
     broker: Broker, clickhouse: ClickHouseServer
 ) -> None:
@@ -112,6 +114,7 @@ def test_a_poison_record_becomes_a_dead_letter_and_the_rest_goes_on(
         ]
 
 
+@on_tansu
 def test_a_tombstone_removes_the_journey_and_a_newer_state_brings_it_back(
     broker: Broker, clickhouse: ClickHouseServer
 ) -> None:

@@ -132,7 +132,7 @@ def test_the_ecom_log_shuffled_with_every_line_twice_gives_the_same(broker, clic
 @pytest.mark.parametrize(
     ("broker", "workers"),
     [
-        ("tansu", 1),
+        pytest.param("tansu", 1, marks=pytest.mark.soak),
         pytest.param("kafka", 2, marks=pytest.mark.kafka),
         pytest.param("tansu", 2, marks=pytest.mark.soak),
         pytest.param("kafka", 1, marks=[pytest.mark.kafka, pytest.mark.soak]),

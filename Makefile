@@ -16,7 +16,7 @@ install: $(VENV)/.installed node_modules/.installed ## Install everything (venv 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	@echo "installing into $(VENV): some minutes"
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[fast,sandbox,dev]'
+	$(BIN)/pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt -e '.[fast,sandbox,dev]'
 	@touch $@
 
 # no lock file: package.json names exact versions of packages without dependencies, and a lock would

@@ -113,7 +113,7 @@ class Timeline(TouchpointSet):
     def summarise(self, catalogue: Catalogue, rules: JourneyRules, effects: Effects) -> None:
         """Sum up what is beyond the horizon; after all inputs of a fetch, before the state is taken."""
         for node, places in list(self.places.items()):
-            ends = block_ends(places, rules)
+            ends = block_ends(places, rules, lambda place: self.owned_at(node, place).text(), self.size)  # noqa: B023
             if ends:
                 self._summarise(node, places, ends, catalogue, rules, effects)
 
@@ -221,6 +221,7 @@ class Timeline(TouchpointSet):
             if entry.event in self.copies:
                 self.remove_summed_up(entry, effects)
             else:
+                self.size -= len(entry.value)
                 del self.entries[entry.event]
         self._set_summary(summary.add(touchpoints, version, fold), effects)
 

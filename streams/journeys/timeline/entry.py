@@ -7,7 +7,7 @@ from schemas.encoding.record_types import RESOLVED_TOUCHPOINT
 from schemas.records import Touchpoint
 from schemas.touchpoint.events import Rank, rank_of
 from streams.journeys.state.values.stamps import Stamp
-from streams.journeys.timeline.horizon_summary import text_of
+from streams.journeys.timeline.block_ends import text_of
 
 Node = tuple[str, str]
 

@@ -19,17 +19,10 @@ from streams.identity.resolution.ownership import erased, must_resend_evidence, 
 from streams.journeys.rules.rules import JourneyRules
 from streams.journeys.state.fold import Fold
 from streams.journeys.state.values.stamps import Stamp
+from streams.journeys.timeline.block_ends import block_ends, part_an_instant
 from streams.journeys.timeline.effects import Effects, cut_into_transfers
 from streams.journeys.timeline.entry import Entry, Node, id_of
-from streams.journeys.timeline.horizon_summary import (
-    HorizonSummary,
-    advance_blocks,
-    block_ends,
-    join,
-    nothing,
-    part_an_instant,
-    read,
-)
+from streams.journeys.timeline.horizon_summary import HorizonSummary, advance_blocks, join, nothing, read
 from streams.journeys.timeline.touchpoint_set import TouchpointSet
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.journeys.state.values.stamps import Stamp
-from streams.journeys.timeline.horizon_summary import BLOCK, BLOCK_TEXT, block_ends, part_an_instant
+from streams.journeys.timeline.block_ends import BLOCK, BLOCK_TEXT, block_ends, part_an_instant
 from tests.support.journeys import DAY, RULES
 from tests.support.journeys_of import law
 

@@ -15,14 +15,10 @@ from streams.identity.resolution.ownership import node_of
 from streams.journeys.rules.rules import JourneyRules
 from streams.journeys.state.fold import Fold
 from streams.journeys.state.instants import advance_all
+from streams.journeys.timeline.block_ends import BLOCK, block_ends
 from streams.journeys.timeline.bloom_filter import FILTER_BYTES
 from streams.journeys.timeline.effects import Effects
-from streams.journeys.timeline.horizon_summary import (
-    BLOCK,
-    block_ends,
-    fold_timeline,
-    read,
-)
+from streams.journeys.timeline.horizon_summary import fold_timeline, read
 from streams.journeys.timeline.timeline import Timeline
 from tests.support.journeys import CATALOGUE, DAY, RULES, START, fold, in_order, touchpoint
 from tests.support.journeys_of import assigned, fed, give, journeys, law, long_journey

@@ -75,6 +75,12 @@ class Bystander:
         for thread in self._threads:
             thread.start()
 
+    def wait_for_merges(self, number: int, patience: float) -> None:
+        """Wait until so many merges have shown, at most so many seconds."""
+        until = time.monotonic() + patience
+        while len(self.waits["merge"].seconds) < number and time.monotonic() < until:
+            time.sleep(0.1)
+
     def forget(self) -> None:
         """Begin to count anew."""
         self.waits = {"state": Waits(), "merge": Waits()}

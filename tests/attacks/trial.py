@@ -20,6 +20,7 @@ from tests.attacks.floods import ATTACKS
 from tests.integration.parts import Deployment, deployment
 from tests.support.built_in import POLICY
 
+WARM_UP: Final = 10  #: merges of the bystander before anything is timed
 QUIET_SECONDS: Final = 10.0  #: that the bystander is timed before the attack
 DUE_SECONDS: Final = 60.0  #: that the bystander is timed after what a flood prepared fell due
 PATIENCE: Final = 60.0  #: seconds that the last visits may take
@@ -68,7 +69,7 @@ def play(name: str, size: int, *, minutes: float = 10.0, kafka: bool = False, lo
 def _attack(live: Deployment, name: str, size: int, minutes: float) -> Report:
     bystander = Bystander(live.settings)
     bystander.start()
-    time.sleep(QUIET_SECONDS / 2)  # the first ones pay for the start
+    bystander.wait_for_merges(WARM_UP, PATIENCE)  # the first ones pay for the start
     bystander.forget()
     time.sleep(QUIET_SECONDS)
     quiet, before = bystander.waits, _memory(live.workers[0], "VmRSS")

@@ -4,13 +4,12 @@ from importlib.metadata import version
 from typing import Final
 
 from schemas.consumed import KafkaRecord
-from schemas.encoding.codec import MAX_BYTES
 from schemas.errors import ContractError
 from schemas.records import DeadLetter, Header
 
 VERSION: Final = version("touchline")
-#: The largest original, in bytes, that a letter encloses: the letter is a record with the same limit.
-ENCLOSED_BYTES: Final = MAX_BYTES - 64 * 1024
+#: The largest original, in bytes, that a letter encloses: the letter fits into 1 MiB.
+ENCLOSED_BYTES: Final = 1024 * 1024 - 64 * 1024
 ERROR_CHARACTERS: Final = 1000
 #: Marks a letter without its original, which `touchline dead-letters replay` then fetches.
 NOT_ENCLOSED: Final = "too large to enclose"

@@ -6,8 +6,8 @@ from typing import Final
 DAY_MS: Final = 24 * 60 * 60 * 1000
 FOR_EVER: Final = -1  #: `retention_ms` of a topic that keeps every record
 
-#: Twice the contract's 1 MiB a record, so that the contract refuses a large record and the broker (whose default
-#: is 1 MiB) never does, nor the dead letter about it.
+#: Far beyond the contract's 128 KiB a touchpoint, so that the contract refuses a large record and the broker (whose
+#: default is 1 MiB) never does, nor the dead letter about it, nor what Touchline makes of many touchpoints.
 MAX_MESSAGE_BYTES: Final = 2304 * 1024
 
 #: Kafka application id and consumer group of the workers; Faust names changelog topics after it.

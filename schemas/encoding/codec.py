@@ -17,7 +17,8 @@ from schemas.encoding.registry import WriterSchema, current, fingerprint_of, wri
 from schemas.errors import ContractError, Reason
 from schemas.records import AvroSchema, Identifier, Record
 
-MAX_BYTES: Final = 1024 * 1024  #: of one touchpoint's value, as a source publishes it
+#: Of one touchpoint's value, as a source publishes it. It bounds what one touchpoint can cost everybody behind it.
+MAX_BYTES: Final = 128 * 1024
 #: Of what Touchline makes of touchpoints: the brokers' limit (topics.MAX_MESSAGE_BYTES) with room for key and framing.
 MAX_OWN_BYTES: Final = 2304 * 1024 - 16 * 1024
 MARKER: Final = b"\xc3\x01"

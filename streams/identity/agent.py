@@ -2,22 +2,31 @@
 
 It publishes decisions link by link, so that a fetch that is repeated after a crash publishes the same sequence,
 wherever the fetch begins and ends. The version of a decision is the offset of its link or correction.
+
+A partition decides in turns. What does not end within a turn waits, each region (resolution/regions.py) in a lane of
+its own, and lanes of tenants and regions that had less time go first (lanes.py). A fetch is acknowledged once all its
+records are decided, so a commit never passes what waits.
 """
 
+import logging
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 
 from schemas import headers, topics
 from schemas.encoding.codec import decode
 from schemas.encoding.record_types import ERASE, IDENTITY_ASSIGNMENT, MOVE, PROFILE_CHANGED
 from schemas.errors import ContractError, Reason
 from schemas.keys import identifier_key, profile_key
-from schemas.records import IdentityAssignment, IdentityCorrection, IdentityLink, ProfileChanged
+from schemas.records import IdentityAssignment, IdentityLink, ProfileChanged
+from streams.identity.backlog import Backlog
+from streams.identity.lanes import Job
 from streams.identity.outputs import Cause, assignments_of, changes_of, correction_outputs, moves_of
 from streams.identity.policy.policy import IdentityPolicy
-from streams.identity.resolution.corrections import Outcome
-from streams.identity.resolution.evidence import Node
+from streams.identity.resolution.corrections import CorrectedIdentities, Outcome
+from streams.identity.resolution.evidence import Node, Pair
 from streams.identity.resolution.ownership import node_of, pair_of
+from streams.identity.resolution.regions import Region
+from streams.identity.resolution.resumable import Resumable
 from streams.identity.state import (
     IdentityState,
     correction_change,
@@ -26,9 +35,15 @@ from streams.identity.state import (
     withdrawn_changes,
 )
 from streams.runtime.app import WorkerApp
-from streams.runtime.cooperative import CooperativeScheduler
+from streams.runtime.cooperative import CooperativeScheduler, seconds
 from streams.runtime.state import ChangelogState
 from streams.runtime.transaction import FetchTransaction
+
+#: Seconds that a partition decides until it commits, and looks what else waits.
+TURN_SECONDS: Final = 0.05
+_CORRECTIONS: Final = ("ERASE", "UNLINK")
+
+log: Final = logging.getLogger("touchline.worker")
 
 
 class Identity:
@@ -48,40 +63,104 @@ class Identity:
         app.fetch_agent(topics.IDENTITY_LINKS, "identity", self.links)
 
     async def links(self, stream: Any) -> None:
-        """Decide on each fetch of links and corrections."""
-        async for event in stream.noack().events():
-            async with FetchTransaction(
-                self._app, self.state, event.message.partition, "identity", event
-            ) as fetch:
-                for record in event.value:
-                    with fetch.dead_letter(record):
-                        await self.resolve(record, fetch)
+        """Decide on each fetch of links and corrections.
 
-    async def resolve(self, record: Any, fetch: FetchTransaction[IdentityState]) -> None:
-        """Decide on one link or correction. Raises ContractError for any other record."""
-        name, message = decode(record.value)
-        if name == "IdentityLink":
-            await self._link(message, record, fetch)  # type: ignore[arg-type]
-        elif name == "IdentityCorrection":
-            await self._correct(message, record, fetch)  # type: ignore[arg-type]
-        else:
-            raise ContractError(Reason.UNDECODABLE, f"a {name} does not belong on identity-links")
+        Fetches that arrive meanwhile join in, so that what is quickly decided need not wait for what is not.
+        """
+        stream = stream.noack()
+        async for event in stream.events():
+            partition = event.message.partition
+            state = self.state.of(partition)
+            backlog = Backlog(stream.is_current)
+            backlog.add(event)
+            while backlog:
+                await self._turn(partition, backlog)
+                if not self.state.holds(partition, state):
+                    break  # the partition's owner reads again what is left; what comes from now on is for a new state
+                backlog.drop_stale()
+                while backlog.has_room and (more := stream.take_waiting()) is not None:
+                    backlog.add(more)
 
-    async def _link(self, link: IdentityLink, record: Any, fetch: FetchTransaction[IdentityState]) -> None:
-        identities = fetch.state.tenant(link["tenant"])
-        cause = self._cause(link, record)
-        outcome = await self._scheduler.run(
-            identities.observe_resumably(
-                pair_of(link), link["occurred_at"], link["kind"] == "ASSERTED", cause.version
-            )
-        )
+    async def _turn(self, partition: int, backlog: Backlog) -> None:
+        """Decide for TURN_SECONDS, and commit that."""
+        ends_at = seconds() + TURN_SECONDS
+        async with FetchTransaction(self._app, self.state, partition, "identity", backlog) as fetch:
+            if backlog.lanes:
+                await self._enter_lanes(backlog, fetch.state)
+            while backlog:
+                began = seconds()
+                lane, job = backlog.take()
+                ended = True
+                with fetch.dead_letter(job.record):
+                    ended = await self.decide(job, fetch, ends_at)
+                (backlog.decided if ended else backlog.pause)(job, lane, seconds() - began)
+                if seconds() >= ends_at:
+                    break
+                await self._scheduler.yield_if_due()
+            await self._enter_lanes(backlog, fetch.state)
+
+    async def _enter_lanes(self, backlog: Backlog, state: IdentityState) -> None:
+        """Let what waits in order wait in the lanes of its regions."""
+        while backlog.in_order:
+            job = backlog.in_order.popleft()
+            tenant, region = "", Region()
+            try:
+                message = _read(job.record)
+                tenant, identities = message["tenant"], state.tenant(message["tenant"]).identities
+                await self._scheduler.run(identities.resolve_restored(_nodes(message)))
+                region = identities.region(_nodes(message))
+            except Exception as error:  # noqa: BLE001 (raised again when it is the record's turn)
+                log.debug("a record that cannot be decided waits to become a dead letter: %s", error)
+            backlog.lanes.add(job, tenant, region)
+            await self._scheduler.yield_if_due()
+
+    async def decide(self, job: Job, fetch: FetchTransaction[IdentityState], ends_at: float) -> bool:
+        """Go on with a job until it is at its end, or until a time of `seconds`. Returns whether it is at its end.
+
+        Raises ContractError for a record that is neither a link nor a correction.
+        """
+        if job.work is None:
+            job.message = _read(job.record)
+            identities = fetch.state.tenant(job.message["tenant"])
+            job.work = _work(job.message, identities, self._cause(job).version)
+            try:
+                next(job.work)
+            except StopIteration as end:
+                await self._publish(job, end.value, fetch)
+                return True
+            # before it changes anything: once it is paused, nobody can tell whom it concerns
+            job.region = identities.identities.region(_nodes(job.message))
+        found = await self._scheduler.run_until(job.work, ends_at)
+        if found is not None:
+            await self._publish(job, found[0], fetch)
+        return found is not None
+
+    async def _publish(
+        self, job: Job, outcome: Outcome | None, fetch: FetchTransaction[IdentityState]
+    ) -> None:
         if outcome is None:
             return
-        if not outcome.counts:
+        message, cause = job.message, self._cause(job)
+        if message["kind"] in _CORRECTIONS:
+            erased = node_of(message["left"]) if message["kind"] == "ERASE" else None
+            self._publish_correction(outcome, cause, fetch, erased)
+            if erased is None or erased in outcome.marked:
+                fetch.write(*correction_change(message, job.record.value))
+        elif not outcome.counts:
             self._publish_correction(outcome, cause, fetch)
-            return
-        fetch.write(*link_change(link, record.value))
-        marks = identities.corrections.marks
+        else:
+            await self._publish_link(message, job.record.value, outcome, cause, fetch)
+
+    async def _publish_link(
+        self,
+        link: IdentityLink,
+        value: bytes,
+        outcome: Outcome,
+        cause: Cause,
+        fetch: FetchTransaction[IdentityState],
+    ) -> None:
+        fetch.write(*link_change(link, value))
+        marks = fetch.state.tenant(cause.tenant).corrections.marks
         for assignment in assignments_of(outcome.decision, cause, marks):
             self._publish_assignment(assignment, fetch)
             await self._scheduler.yield_if_due()
@@ -89,27 +168,6 @@ class Identity:
             fetch.publish(self._inputs, profile_key(cause.tenant, move["profile_id"]), MOVE.encode(move))
             await self._scheduler.yield_if_due()
         self._publish_changes(changes_of(outcome.decision, cause), fetch)
-
-    async def _correct(
-        self, correction: IdentityCorrection, record: Any, fetch: FetchTransaction[IdentityState]
-    ) -> None:
-        identities = fetch.state.tenant(correction["tenant"])
-        cause = self._cause(correction, record)
-        until, erased = correction["occurred_at"], None
-        if correction["kind"] == "ERASE":
-            erased = node_of(correction["left"])
-            outcome: Outcome | None = await self._scheduler.run(
-                identities.erase_resumably(erased, until, cause.version)
-            )
-        else:
-            outcome = await self._scheduler.run(
-                identities.unlink_resumably(pair_of(correction), until, cause.version)
-            )
-        if outcome is None:
-            return
-        self._publish_correction(outcome, cause, fetch, erased)
-        if erased is None or erased in outcome.marked:
-            fetch.write(*correction_change(correction, record.value))
 
     def _publish_correction(
         self,
@@ -153,6 +211,31 @@ class Identity:
             key = profile_key(change["tenant"], change["profile_id"])
             fetch.publish(self._changes, key, PROFILE_CHANGED.encode(change))
 
-    def _cause(self, message: IdentityLink | IdentityCorrection, record: Any) -> Cause:
-        version = self._app.settings.version(record.offset)
+    def _cause(self, job: Job) -> Cause:
+        message = job.message
+        version = self._app.settings.version(job.record.offset)
         return Cause(message["tenant"], version, message["event_id"], message["occurred_at"])
+
+
+def _read(record: Any) -> Any:
+    """The link or correction in a record. Raises ContractError for any other record."""
+    name, message = decode(record.value)
+    if name not in topics.IDENTITY_LINKS.values:
+        raise ContractError(Reason.UNDECODABLE, f"a {name} does not belong on identity-links")
+    _nodes(message)
+    return message
+
+
+def _nodes(message: Any) -> Pair | tuple[Node]:
+    """The identifiers that a link or a correction names. Raises ContractError if it must name two and does not."""
+    return (node_of(message["left"]),) if message["kind"] == "ERASE" else pair_of(message)
+
+
+def _work(message: Any, identities: CorrectedIdentities, version: int) -> Resumable[Outcome | None]:
+    """The decision on a link or a correction, to be run."""
+    kind, at = message["kind"], message["occurred_at"]
+    if kind == "ERASE":
+        return identities.erase_resumably(node_of(message["left"]), at, version)
+    if kind == "UNLINK":
+        return identities.unlink_resumably(pair_of(message), at, version)
+    return identities.observe_resumably(pair_of(message), at, kind == "ASSERTED", version)

@@ -11,6 +11,11 @@ R = TypeVar("R")
 TIME_SLICE_SECONDS: Final = 0.02
 
 
+def seconds() -> float:
+    """A clock for durations."""
+    return perf_counter()
+
+
 class CooperativeScheduler:
     """Runs the long computations of one agent in time slices.
 
@@ -34,4 +39,18 @@ class CooperativeScheduler:
             except StopIteration as end:
                 result: R = end.value
                 return result
+            await self.yield_if_due()
+
+    async def run_until(self, computation: Generator[None, None, R], ends_at: float) -> tuple[R] | None:
+        """Run a resumable computation, as `run` does, to its end or to this time of `seconds`.
+
+        Returns its result in a tuple; None if it is not at its end.
+        """
+        while True:
+            try:
+                next(computation)
+            except StopIteration as end:
+                return (end.value,)
+            if seconds() >= ends_at:
+                return None
             await self.yield_if_due()

@@ -15,6 +15,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from faust.types.tuples import ConsumerMessage, Message
 
+from streams.runtime.bounded_reads import bound_reads
 from streams.runtime.log_ends import log_ends
 from streams.runtime.offset_tracker import Fetch, OffsetTracker
 
@@ -62,6 +63,7 @@ class FetchThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
 
     async def on_start(self) -> None:
         """Connect to the broker."""
+        bound_reads()
         await super().on_start()
         self._consumer._fetcher._prefetch_backoff = FETCH_BACKOFF_SECONDS
 

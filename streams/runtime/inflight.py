@@ -50,3 +50,11 @@ class TrackedStream:
     def events(self) -> AsyncIterator[Any]:
         """The fetches, counted while they are in flight."""
         return self._in_flight.events(self._stream)
+
+    def take_waiting(self) -> Any | None:
+        """A fetch that waits already, None if there is none. It is in flight as long as the one taken before it."""
+        return self._stream.take_waiting()
+
+    def is_current(self, event: Any) -> bool:
+        """Whether no rebalance has ended since the event was read."""
+        return bool(self._stream.is_current(event))

@@ -61,13 +61,24 @@ class PartitionQueue:
         """The queue itself: it never acknowledges automatically."""
         return self
 
+    def is_current(self, event: Any) -> bool:
+        """Whether no rebalance has ended since the event was read: the partition's owner reads older ones again."""
+        return self._is_current(event)
+
     async def events(self) -> AsyncIterator[Any]:
         """The fetches. Skips those from before a rebalance: the partition's present owner reads them again."""
         while True:
             await self._nonempty.wait()
-            taken = self._take()
-            if taken:
-                yield taken[0] if len(taken) == 1 else CombinedFetches(taken)
+            event = self.take_waiting()
+            if event is not None:
+                yield event
+
+    def take_waiting(self) -> Any | None:
+        """What waits already, as one fetch; None if nothing does."""
+        taken = self._take()
+        if not taken:
+            return None
+        return taken[0] if len(taken) == 1 else CombinedFetches(taken)
 
     def _take(self) -> list[Any]:
         taken: list[Any] = []

@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeAlias, TypeVar
 
 from schemas import topics
+from schemas.settings import Settings
 from streams.runtime.publisher import Headers, Outbox, TopicPartition
 from streams.runtime.rejection import dead_letter
 from streams.runtime.state import ChangelogState, PartitionState
@@ -31,12 +32,17 @@ Change: TypeAlias = tuple[bytes, bytes | None]
 
 
 class _DeadLetterGuard:
-    """The context manager of `dead_letter`. One object serves a whole fetch: a generator would cost 1 µs per record."""
+    """The context manager of `dead_letter`. One object serves a whole fetch: a generator would cost 1 µs per record.
 
-    __slots__ = ("_set_aside", "record")
+    It does not refer to its transaction: the two would be a cycle, which keeps the records until the next collection.
+    """
 
-    def __init__(self, set_aside: Callable[[Any, Exception], None]) -> None:
-        self._set_aside = set_aside
+    __slots__ = ("_component", "_outputs", "_settings", "record")
+
+    def __init__(self, outputs: Outbox, settings: Settings, component: str) -> None:
+        self._outputs = outputs
+        self._settings = settings
+        self._component = component
         self.record: Any = None
 
     def __enter__(self) -> None:
@@ -47,7 +53,8 @@ class _DeadLetterGuard:
     ) -> bool:
         if not isinstance(error, Exception):
             return False
-        self._set_aside(self.record, error)
+        letter = dead_letter(self.record, error, self._component)
+        self._outputs.add(self._settings.topic(topics.DEAD_LETTERS.name), self.record.key or b"", letter)
         return True
 
 
@@ -73,9 +80,8 @@ class FetchTransaction(Generic[S]):
         self._app = app
         self._table = table
         self._changelog: TopicPartition = table.topic_name, partition
-        self._component = component
         self._event = event
-        self._guard = _DeadLetterGuard(self._set_aside)
+        self._guard = _DeadLetterGuard(self.outputs, app.settings, component)
 
     def publish(self, topic: str, key: bytes, value: bytes | None, headers: Headers | None = None) -> None:
         """Add an output on the partition that its key determines. A value of None is a tombstone."""
@@ -101,10 +107,6 @@ class FetchTransaction(Generic[S]):
         """
         self._guard.record = record
         return self._guard
-
-    def _set_aside(self, record: Any, error: Exception) -> None:
-        letter = dead_letter(record, error, self._component)
-        self.publish(self._app.settings.topic(topics.DEAD_LETTERS.name), record.key or b"", letter)
 
     async def __aenter__(self) -> "FetchTransaction[S]":
         return self

@@ -18,6 +18,7 @@ from schemas.keys import identifier_key, partition_of, profile_key, tenant_key
 from schemas.records import IdentityCorrection, Touchpoint
 from schemas.touchpoint.events import event_id_of
 from streams.identity.agent import Identity
+from streams.identity.lanes import Job, WaitingFetch
 from streams.identity.policy.prepare import prepare
 from streams.identity.resolution.links import links_of
 from streams.identity.state import IdentityState
@@ -28,7 +29,7 @@ from streams.replay import Replay
 from streams.runtime.transaction import FetchTransaction
 from streams.stitch.agent import Stitch
 from streams.stitch.stitching import StitchState
-from tests.support.agents import Record, at_once, worker_app
+from tests.support.agents import FetchEvent, Record, at_once, worker_app
 from tests.support.built_in import CATALOGUE, POLICY, RULES
 from tests.support.copies import EXAMPLES, NODES, counting, drawn_events, identifiers
 from tests.support.copies import events_of as copies_of
@@ -104,7 +105,7 @@ class World:
         record = self.draw(self.links)
         record.offset, self.offset = self.offset, self.offset + 1
         fetch = transaction_over(APP, self.identity)
-        at_once(IDENTITY.resolve(record, fetch))
+        at_once(IDENTITY.decide(Job(record, WaitingFetch(FetchEvent([record]))), fetch, float("inf")))
         self.route("identity", fetch)
 
     def deliver(self) -> None:

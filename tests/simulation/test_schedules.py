@@ -8,6 +8,8 @@ from unittest import mock
 import pytest
 
 from schemas.records import Touchpoint
+from streams.identity import agent
+from streams.identity.lanes import Lanes
 from streams.journeys import cache
 from streams.journeys.agent import IDLE_SECONDS
 from streams.journeys.compression import JourneyCompressor
@@ -45,6 +47,18 @@ def test_it_makes_no_difference_that_every_timeline_is_compressed_between_two_us
         failure = judge(drawn(seed))
         assert failure is None, f"seed {seed}\n{shrunk(failure, tries=300)}"
     assert decompressed.call_count > 100
+
+
+def test_it_makes_no_difference_that_identity_commits_every_decision_and_what_waits_is_in_lanes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(agent, "TURN_SECONDS", 0.0)
+    entered = mock.Mock(side_effect=Lanes.add, autospec=True)
+    monkeypatch.setattr(Lanes, "add", lambda *arguments: entered(*arguments))
+    for seed in range(60):
+        failure = judge(drawn(seed))
+        assert failure is None, f"seed {seed}\n{shrunk(failure, tries=300)}"
+    assert entered.call_count > 100
 
 
 def compressor() -> JourneyCompressor:

@@ -53,18 +53,38 @@ class Waiting:
 
 
 class Stream(FetchStream):
-    """What an agent reads."""
+    """What an agent reads: at first by request, and while it is at work on a partition what else has come in there."""
+
+    def __init__(self, worker: "Worker") -> None:
+        self.queue: deque[Event] = deque()
+        self._worker = worker
+        self._partition = -1
 
     def __anext__(self) -> Awaitable[Any]:
-        return Waiting(None)
+        return self._next()
+
+    async def _next(self) -> Any:
+        event = await Waiting(None)
+        self._partition = event.message.partition
+        return event
+
+    def take_waiting(self) -> Any | None:
+        event = next((one for one in self.queue if one.message.partition == self._partition), None)
+        if event is not None:
+            self.queue.remove(event)
+        return event
+
+    def is_current(self, event: Any) -> bool:
+        return bool(event.generation == self._worker.generation)
 
 
 class Event(FetchEvent):
     """A fetch on its way through an agent; the tracker learns when it is done."""
 
-    def __init__(self, records: list[Any], fetch: Fetch) -> None:
+    def __init__(self, records: list[Any], fetch: Fetch, generation: int) -> None:
         super().__init__(records, self._done)
         self.fetch = fetch
+        self.generation = generation
 
     def _done(self) -> None:
         self.fetch.done = True
@@ -73,10 +93,12 @@ class Event(FetchEvent):
 class Task:
     """One agent, one run of a timer, or work beside an agent."""
 
-    def __init__(self, name: str, topic: str | None, coroutine: Any) -> None:
+    def __init__(
+        self, name: str, topic: str | None, coroutine: Any, queue: deque[Event] | None = None
+    ) -> None:
         self.name = name
         self.topic = topic
-        self.queue: deque[Event] = deque()
+        self.queue: deque[Event] = deque() if queue is None else queue
         self.ended = False
         self._coroutine = coroutine
         self.waiting = Waiting(None)
@@ -182,7 +204,10 @@ class Worker:
         self._without = without
         self.app = App(kafka, without)
         self.journeys = self.app.start(clock)
-        self.tasks = [Task(name, topic, process(Stream())) for name, topic, process in self.app.agents]
+        self.tasks = []
+        for task, topic, process in self.app.agents:
+            stream = Stream(self)
+            self.tasks.append(Task(task, topic, process(stream), stream.queue))
         self.timer: Task | None = None
 
     def all_tasks(self) -> list[Task]:
@@ -217,7 +242,7 @@ class Worker:
         self.position[place] = records[-1].offset + 1
         fetch = self.tracker.track(place, records[-1].offset)
         fetch.done = self._without is Without.LATE_ACK
-        task.queue.append(Event(list(records), fetch))
+        task.queue.append(Event(list(records), fetch, self.generation))
         return len(records)
 
     def start_timer(self) -> bool:

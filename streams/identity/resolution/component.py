@@ -9,6 +9,7 @@ from typing import Any, Final, TypeAlias
 from streams.identity.resolution.clusters import Clusters
 from streams.identity.resolution.evidence import Evidence, Item, Pair, in_order, packed, unpacked
 from streams.identity.resolution.history import SMALLEST_ITEM, History
+from streams.identity.resolution.regions import Region
 
 #: Alternating pairs and evidence. Most people have one or two links, for which a dict takes three times the memory.
 _CompactLinks: TypeAlias = tuple[Any, ...]
@@ -21,7 +22,7 @@ _MAX_REDECIDED_LINKS: Final = 1000
 class Component:
     """The links of one component, and the history that reverts them, which is kept from the first refusal on."""
 
-    __slots__ = ("_links", "departed", "history", "newest")
+    __slots__ = ("_links", "departed", "history", "newest", "region")
 
     def __init__(self, history: History | None) -> None:
         self._links: _CompactLinks | dict[Pair, Evidence | int] = ()
@@ -29,6 +30,7 @@ class Component:
         self.history = history  #: None until a rule refuses a link: the order does not matter before
         #: pairs that were suspended after they had connected this component; they no longer connect it
         self.departed: list[Pair] | tuple[()] = ()
+        self.region: Region | None = None  #: None until somebody asks for it, or a link is suspended here
 
     @property
     def size(self) -> int:
@@ -71,8 +73,14 @@ class Component:
         self.put(item[1], evidence)
         self.newest = max(self.newest, item)
 
+    def adopt(self, region: Region | None) -> None:
+        """Join a region into the component's own. None changes nothing."""
+        if region is not None:
+            self.region = region.root if self.region is None else self.region.join(region)
+
     def join(self, other: "Component", clusters: Clusters) -> None:
         """Absorb another component and its history. The smaller of the two should be `other`."""
+        self.adopt(other.region)
         if self.history is None:
             self.history = other.history
             if self.history is not None:

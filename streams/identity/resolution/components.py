@@ -15,7 +15,8 @@ components. It is suspended. It is decided again if later evidence shows that it
 on.
 
 Case 4 may take long in a large component, so it is a resumable computation (`work`) that yields between two links.
-While it is paused, the tenant's identities are half decided and must not be read.
+While it is paused, its region (`regions`) is half decided and must not be read. Links of other regions may be decided
+meanwhile.
 """
 
 import sys
@@ -29,11 +30,14 @@ from streams.identity.resolution.decisions import BeforeImages, Decision
 from streams.identity.resolution.evidence import Evidence, Item, Node, Pair, evidence_of, items, join
 from streams.identity.resolution.gates import by_gate
 from streams.identity.resolution.profile_id import Assignment
+from streams.identity.resolution.regions import Region
 from streams.identity.resolution.resumable import Resumable, run_to_end
 from streams.identity.resolution.unresolved_links import UnresolvedLinks
 
 __all__ = ["Decision", "TenantIdentities"]
 
+#: Restored links of one component that are resolved without a pause.
+_RESTORED_AT_ONCE: Final = 1000
 _INTERN_SEARCH_LIMIT: Final = 32  # members of a cluster among which `_interned` searches
 
 
@@ -94,6 +98,14 @@ class TenantIdentities:
             links, {node for pair in (*withdrawn, *links) for node in pair}, before_images, withdrawn
         )
         return (yield from before_images.decision(self._clusters, rule, rule))
+
+    def region(self, nodes: Iterable[Node]) -> Region:
+        """The region of these identifiers, which is one from now on. What was restored of them must be resolved."""
+        return self._resolver.region(nodes)
+
+    def resolve_restored(self, nodes: Iterable[Node]) -> Resumable[None]:
+        """Resolve what was restored of these identifiers, as asking for them does."""
+        yield from self._resolve_restored(nodes)
 
     def evidence(self, pair: Pair) -> Evidence | None:
         """The evidence of a pair; None if there is none."""
@@ -174,4 +186,10 @@ class TenantIdentities:
         if self._unresolved:
             restored = self._unresolved.take(nodes)
             links = {pair: join(self._known(pair), evidence) for pair, evidence in restored.items()}
-            yield from self._resolver.resolve_anew(links, {node for pair in links for node in pair}, None)
+            nodes = {node for pair in links for node in pair}
+            work = self._resolver.resolve_anew(links, nodes, None)
+            if len(links) <= _RESTORED_AT_ONCE:
+                run_to_end(work)
+                return
+            self.region(nodes)  # of all: while this is paused, none of them has a component
+            yield from work

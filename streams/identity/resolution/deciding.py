@@ -12,6 +12,7 @@ from streams.identity.resolution.decisions import BeforeImages
 from streams.identity.resolution.evidence import Evidence, Item, Node, Pair, in_order, items
 from streams.identity.resolution.gates import Gate, by_gate
 from streams.identity.resolution.history import SMALLEST_ITEM, History
+from streams.identity.resolution.regions import Region, joined
 from streams.identity.resolution.resumable import Resumable, yield_sometimes
 from streams.identity.resolution.suspended import SuspendedLinks
 
@@ -22,6 +23,8 @@ class ComponentResolver:
     def __init__(self, clusters: Clusters) -> None:
         self.clusters = clusters
         self.suspended = SuspendedLinks()
+        #: regions of identifiers that have no component: a link with them is suspended, waits, or is being decided
+        self._regions: dict[Node, Region] = {}
 
     def add_missing(self, nodes: Iterable[Node], before_images: BeforeImages | None) -> None:
         """Add those of the identifiers that have no link yet, each as a cluster of its own."""
@@ -83,11 +86,35 @@ class ComponentResolver:
         found: Component | None = None if cluster is None else cluster.component
         return found
 
+    def region(self, nodes: Iterable[Node]) -> Region:
+        """The region of these identifiers: one of all, if they had several. Changes no decision."""
+        one = joined(self._region_of(node) for node in nodes)
+        assert one is not None
+        return one
+
+    def _region_of(self, node: Node) -> Region:
+        component = self.component(node)
+        found = self._regions.get(node) if component is None else component.region
+        if found is None:
+            found = Region()
+            if component is None:
+                self._regions[node] = found
+            else:
+                component.region = found
+        return found.root
+
     def connect(self, pair: Pair, *, record: bool = False) -> Component:
         """The one component of both sides. The smaller component joins the larger one.
 
         `record`: a new component records its history, even before a link is refused.
         """
+        joint = self._connect(pair, record=record)
+        if self._regions:
+            for node in pair:
+                joint.adopt(self._regions.pop(node, None))
+        return joint
+
+    def _connect(self, pair: Pair, *, record: bool) -> Component:
         one, other = self.clusters.sides(pair)
         large: Component | None = one.component
         small: Component | None = other.component
@@ -108,7 +135,9 @@ class ComponentResolver:
 
         A gate may turn out to refuse from a later time on, or not at all. The links that were suspended because of it
         are then decided too, together with their components. Each round gets further than the last, so the loop ends.
+        Yields once before it reverts anything.
         """
+        yield
         pair = links[0][1]
         while True:
             component = self.component(pair[0])
@@ -159,8 +188,9 @@ class ComponentResolver:
         """Decide all links of the components of `nodes` again, with `links` but without the pairs in `without`.
 
         Suspended links take part as in `redecide_since`. Each round adds links to the region, so the loop ends.
-        Mutates `nodes`.
+        Mutates `nodes`. Yields once before it removes anything.
         """
+        yield
         region = dict(links)
         departed: list[Pair] = []
         while True:
@@ -200,6 +230,7 @@ class ComponentResolver:
         identifiers to `nodes`, for deciding them again.
         """
         clusters = self.clusters
+        regions: list[Region | None] = []
         for pair in links:
             self.release(pair)
         for component in {found for node in nodes if (found := self.component(node)) is not None}:
@@ -215,6 +246,11 @@ class ComponentResolver:
             )
             departed += component.departed
             nodes.update(node for pair in component.departed for node in pair)
+            regions.append(component.region)
+        region = joined((*regions, *(self._regions.get(node) for node in nodes)))
+        if region is not None:
+            # until they have components again: while this is paused, further links of theirs must find it
+            self._regions.update(dict.fromkeys(nodes, region))
         opened: dict[Gate, Item] = {}
         for count, node in enumerate(nodes if before_images is not None else ()):
             yield from yield_sometimes(count)
@@ -229,6 +265,7 @@ class ComponentResolver:
         """Refuse a link by its gate."""
         gate = self.clusters.gates.of(item)
         assert gate is not None
+        self.region(item[1])  # one: if the gate opens, the two sides may be connected
         self.suspended.hold(gate, item[1], evidence)
         self.clusters.refuse(item, gate.reason)
 

@@ -38,6 +38,7 @@ _THRESHOLDS: Final = {
     ("horizon", "touchpoints"): _Threshold("horizon_touchpoints", least=20, whole=True),
     ("horizon", "days"): _Threshold("horizon_ms", _DAY),
     ("horizon", "most_touchpoints"): _Threshold("horizon_most", least=20, whole=True),
+    ("horizon", "most_kilobytes"): _Threshold("horizon_text", 1024, least=256),
     ("decay", "friction_half_life_hours"): _Threshold("friction_half_life_ms", _HOUR),
     ("decay", "sentiment_half_life_days"): _Threshold("sentiment_half_life_ms", _DAY, most=366),
     ("decay", "sentiment_trend_half_life_days"): _Threshold("trend_half_life_ms", _DAY, most=366),
@@ -92,6 +93,7 @@ class JourneyRules:
     horizon_touchpoints: int
     horizon_ms: int
     horizon_most: int
+    horizon_text: int  #: characters
     friction_half_life_ms: int
     sentiment_half_life_ms: int
     trend_half_life_ms: int

@@ -7,6 +7,7 @@ from schemas.encoding.record_types import RESOLVED_TOUCHPOINT
 from schemas.records import Touchpoint
 from schemas.touchpoint.events import Rank, rank_of
 from streams.journeys.state.values.stamps import Stamp
+from streams.journeys.timeline.block_ends import text_of
 
 Node = tuple[str, str]
 
@@ -23,6 +24,8 @@ class Entry:
     known_id: str | None = field(default=None, compare=False)
     #: worked out when its event has another copy
     known_rank: Rank | None = field(default=None, compare=False)
+    #: worked out when the timeline has much text
+    known_text: int | None = field(default=None, compare=False)
 
     @property
     def place(self) -> Stamp:
@@ -41,6 +44,12 @@ class Entry:
         if self.known_rank is None:
             self.known_rank = rank_of(self.touchpoint())
         return self.known_rank
+
+    def text(self) -> int:
+        """Its characters, as the horizon counts them."""
+        if self.known_text is None:
+            self.known_text = text_of(self.touchpoint())
+        return self.known_text
 
     def touchpoint(self) -> Touchpoint:
         """The touchpoint, decoded."""

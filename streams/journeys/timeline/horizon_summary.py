@@ -6,10 +6,10 @@ within the horizon in whatever order changes nothing. A profile's fold begins wi
 and goes on over what is kept one by one.
 """
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any
 
 from schemas.catalogue import Catalogue
 from schemas.encoding.record_types import FOLD_SUMMARY
@@ -22,12 +22,10 @@ from streams.journeys.state.fold import Fold
 from streams.journeys.state.instants import Owned, advance_all
 from streams.journeys.state.orders import sound
 from streams.journeys.state.values.stamps import Stamp
+from streams.journeys.timeline.block_ends import block_ends, text_of
 from streams.journeys.timeline.bloom_filter import FILTER_BYTES, BloomFilter, is_filter_size
 
 Node = tuple[str, str]
-
-#: Touchpoints are summed up in blocks: one summary is written for so many.
-BLOCK: Final = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,29 +130,6 @@ def join(one: HorizonSummary, other: HorizonSummary) -> HorizonSummary:
     return replace(larger, late=max(one.late, other.late), version=version, seen=seen)
 
 
-def block_ends(places: Sequence[Stamp], rules: JourneyRules) -> list[int]:
-    """Where the blocks end that are beyond the horizon.
-
-    Beyond it are those that are neither among the newest of the identifier nor younger than its newest less the days;
-    and those beyond the most that are kept at all. A block has 128 touchpoints, less those of its last time that have
-    not all room in it; only more than 128 of one time are parted. Blocks only grow in number when touchpoints are
-    added, and what is left is not beyond it.
-    """
-    spare = len(places) - rules.horizon_touchpoints
-    if spare < BLOCK:
-        return []
-    old = bisect_left(places, (places[-1][0] - rules.horizon_ms, ""))
-    most = max(min(spare, old), len(places) - rules.horizon_most, 0)
-    ends: list[int] = []
-    start = 0
-    while start + BLOCK <= most:
-        end = start + BLOCK
-        time_begins = bisect_left(places, (places[end][0],))
-        start = time_begins if start < time_begins < end else end
-        ends.append(start)
-    return ends
-
-
 def begin(
     summaries: Mapping[Node, Fold],
     older: Iterable[tuple[Node, Touchpoint]],
@@ -188,11 +163,14 @@ def fold_timeline(
     `timeline`: the touchpoints with their owners, in fold order, all copies of each event among them.
     """
     own: Sequence[tuple[Node, Touchpoint]] = _best_by(timeline, lambda item: (item[0], event_key(item[1])))
-    places: dict[Node, list[Stamp]] = {}
+    places: dict[Node, dict[Stamp, int]] = {}
     for node, touchpoint in own:
-        places.setdefault(node, []).append(_place(touchpoint))
-    ends = {node: block_ends(stamps, rules) for node, stamps in places.items()}
-    boundaries = {node: places[node][max(found) - 1] for node, found in ends.items() if found}
+        places.setdefault(node, {})[_place(touchpoint)] = text_of(touchpoint)
+    ends = {
+        node: block_ends(list(texts), rules, texts.__getitem__, sum(texts.values()))
+        for node, texts in places.items()
+    }
+    boundaries = {node: list(places[node])[max(found) - 1] for node, found in ends.items() if found}
     beyond: dict[Node, list[Touchpoint]] = {node: [] for node in boundaries}
     kept: list[tuple[Node, Touchpoint]] = []
     for node, touchpoint in own:
@@ -223,11 +201,6 @@ def advance_blocks(fold: Fold, node: Node, touchpoints: Sequence[Touchpoint], en
     for end in ends:
         advance_all(fold, _owned(node, touchpoints[start:end]))
         start = end
-
-
-def part_an_instant(places: Sequence[Stamp], ends: Iterable[int]) -> bool:
-    """Whether the end of a block parts touchpoints of one time."""
-    return any(places[end - 1][0] == places[end][0] for end in ends)
 
 
 def _owned(node: Node, touchpoints: Iterable[Touchpoint]) -> Iterator[Owned]:

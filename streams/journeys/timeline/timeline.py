@@ -19,17 +19,10 @@ from streams.identity.resolution.ownership import erased, must_resend_evidence, 
 from streams.journeys.rules.rules import JourneyRules
 from streams.journeys.state.fold import Fold
 from streams.journeys.state.values.stamps import Stamp
+from streams.journeys.timeline.block_ends import block_ends, part_an_instant
 from streams.journeys.timeline.effects import Effects, cut_into_transfers
 from streams.journeys.timeline.entry import Entry, Node, id_of
-from streams.journeys.timeline.horizon_summary import (
-    HorizonSummary,
-    advance_blocks,
-    block_ends,
-    join,
-    nothing,
-    part_an_instant,
-    read,
-)
+from streams.journeys.timeline.horizon_summary import HorizonSummary, advance_blocks, join, nothing, read
 from streams.journeys.timeline.touchpoint_set import TouchpointSet
 
 
@@ -113,7 +106,7 @@ class Timeline(TouchpointSet):
     def summarise(self, catalogue: Catalogue, rules: JourneyRules, effects: Effects) -> None:
         """Sum up what is beyond the horizon; after all inputs of a fetch, before the state is taken."""
         for node, places in list(self.places.items()):
-            ends = block_ends(places, rules)
+            ends = block_ends(places, rules, lambda place: self.owned_at(node, place).text(), self.size)  # noqa: B023
             if ends:
                 self._summarise(node, places, ends, catalogue, rules, effects)
 
@@ -221,6 +214,7 @@ class Timeline(TouchpointSet):
             if entry.event in self.copies:
                 self.remove_summed_up(entry, effects)
             else:
+                self.size -= len(entry.value)
                 del self.entries[entry.event]
         self._set_summary(summary.add(touchpoints, version, fold), effects)
 

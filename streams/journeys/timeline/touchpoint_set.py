@@ -29,6 +29,7 @@ class TouchpointSet:
     places: dict[Node, list[Stamp]] = field(default_factory=dict)
     #: what is beyond the horizon, by owner
     summaries: dict[Node, HorizonSummary] = field(default_factory=dict)
+    size: int = 0  #: bytes of all touchpoints held, copies included: no less than their characters
     cached: CachedFold = field(default_factory=CachedFold)
 
     @property
@@ -44,6 +45,7 @@ class TouchpointSet:
             if entry.event in self.entries:
                 copies.append(entry)
                 continue
+            self.size += len(entry.value)
             place = entry.place
             self.entries[entry.event] = entry
             self.order.append(place)
@@ -74,6 +76,7 @@ class TouchpointSet:
                 self.cached.forget()
         insort(self.places.setdefault(entry.node, []), place)
         self.entries[entry.event] = entry
+        self.size += len(entry.value)
         effects.entries[entry.id] = entry.value
         effects.emptied = False
         return True
@@ -86,7 +89,9 @@ class TouchpointSet:
                 if twin.value == entry.value or not supersedes(entry, twin):
                     return
                 copies.remove(twin)
+                self.size -= len(twin.value)
                 break
+        self.size += len(entry.value)
         self._rank(entry.event, [*copies, entry])
         effects.entries[entry.id] = entry.value
         effects.emptied = False
@@ -99,6 +104,7 @@ class TouchpointSet:
             del self.entries[entry.event]
             self._unorder(entry.place)
             self._displace(entry)
+        self.size -= len(entry.value)
         effects.entries[entry.id] = None
         effects.emptied = self.empty
 
@@ -107,6 +113,7 @@ class TouchpointSet:
         others = []
         for entry in self.copies_of(summed.event):
             if entry.node == summed.node:
+                self.size -= len(entry.value)
                 effects.entries[entry.id] = None
             else:
                 others.append(entry)

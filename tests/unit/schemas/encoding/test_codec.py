@@ -17,6 +17,7 @@ from schemas.encoding.codec import (
     HEADER_BYTES,
     MARKER,
     MAX_BYTES,
+    MAX_OWN_BYTES,
     decode,
     decode_as,
     decode_own,
@@ -164,12 +165,12 @@ def start_of_transfer() -> bytes:
 
 
 def many_identifiers() -> bytes:
-    return start_of_touchpoint() + long(500_000) + b"\x00\x00" * 500_000 + b"\x00"
+    return start_of_touchpoint() + long(60_000) + b"\x00\x00" * 60_000 + b"\x00"
 
 
 def many_identifiers_in_sized_blocks() -> bytes:
     block = long(-100) + long(200) + b"\x00\x00" * 100
-    return start_of_touchpoint() + block * 4_000 + b"\x00"
+    return start_of_touchpoint() + block * 600 + b"\x00"
 
 
 def many_identifiers_in_many_touchpoints() -> bytes:
@@ -198,20 +199,20 @@ def a_string_of_more_bytes_than_there_are() -> bytes:
         a_string_of_more_bytes_than_there_are,
     ],
 )
-def test_a_hostile_megabyte_costs_no_more_than_a_few_times_its_size(build: Callable[[], bytes]) -> None:
+def test_hostile_bytes_cost_no_more_than_a_few_times_their_size(build: Callable[[], bytes]) -> None:
     data = build()
-    assert len(data) <= MAX_BYTES
+    assert len(data) <= (MAX_OWN_BYTES if codec.is_a("Transfer", data) else MAX_BYTES)
     tracemalloc.start()
     try:
         with pytest.raises(ContractError):
             decode(data)
-        assert tracemalloc.get_traced_memory()[1] < 2 * MAX_BYTES
+        assert tracemalloc.get_traced_memory()[1] < 2 * len(data) + 100_000
     finally:
         tracemalloc.stop()
 
 
 def test_the_largest_honest_touchpoint_is_read() -> None:
-    attributes = {f"attribute-{number}": "x" * 7_000 for number in range(128)}
+    attributes = {f"attribute-{number}": "x" * 900 for number in range(128)}
     ids = [("cookie", f"{number:0200}") for number in range(32)]
     record = touchpoint(ids=ids, attributes=attributes)
     assert decode(encode("Touchpoint", record)) == ("Touchpoint", record)

@@ -60,7 +60,7 @@ def test_more_bytes_than_a_touchpoint_can_have_are_refused_unread() -> None:
 def test_what_is_taken_is_never_too_large_once_it_is_prepared() -> None:
     """Pseudonyms are longer than what they stand for: 32 short addresses more than a kilobyte."""
     ids = [("email", f"{number}@a.de") for number in range(32)]
-    most = dict.fromkeys((f"a{number}" for number in range(124)), "x" * 8192)
+    most = dict.fromkeys((f"a{number}" for number in range(ACCEPTED_BYTES // 8200)), "x" * 8192)
     filler = ACCEPTED_BYTES - len(TOUCHPOINT.encode(touchpoint(ids=ids, attributes={**most, "rest": ""})))
     largest = touchpoint(ids=ids, attributes={**most, "rest": "x" * (filler - 1)})
     assert len(TOUCHPOINT.encode(largest)) == ACCEPTED_BYTES

@@ -1,7 +1,6 @@
 from types import SimpleNamespace
 
 from schemas.dead_letters import ENCLOSED_BYTES
-from schemas.encoding.codec import MAX_BYTES
 from schemas.encoding.record_types import DEAD_LETTER
 from schemas.errors import ContractError, Reason
 from streams.runtime.rejection import dead_letter
@@ -29,7 +28,7 @@ def test_an_original_is_enclosed_with_key_and_headers() -> None:
 
 
 def test_an_original_that_would_not_fit_is_left_where_it_is_so_that_it_cannot_block() -> None:
-    letter = DEAD_LETTER.decode(dead_letter(record(2 * MAX_BYTES), ERROR, "stitch"))
+    letter = DEAD_LETTER.decode(dead_letter(record(ENCLOSED_BYTES + 1), ERROR, "stitch"))
 
     assert letter["value"] is None
     assert letter["error"] == (

@@ -13,7 +13,8 @@ from schemas.records import Touchpoint
 from streams.identity.resolution.ownership import node_of
 from streams.journeys.rules.rules import JourneyRules
 from streams.journeys.state.fold import Fold
-from streams.journeys.timeline.horizon_summary import BLOCK, fold_timeline
+from streams.journeys.timeline.block_ends import BLOCK
+from streams.journeys.timeline.horizon_summary import fold_timeline
 from streams.journeys.timeline.timeline import Timeline
 from tests.support.journeys import (
     CATALOGUE,

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.journeys.state.values.stamps import Stamp
-from streams.journeys.timeline.horizon_summary import BLOCK, block_ends, part_an_instant
+from streams.journeys.timeline.block_ends import BLOCK, BLOCK_TEXT, block_ends, part_an_instant
 from tests.support.journeys import DAY, RULES
 from tests.support.journeys_of import law
 
@@ -133,3 +133,78 @@ def test_a_block_divides_one_time_only_if_it_has_more_than_128_touchpoints(
     found = stamps(*runs)
     if part_an_instant(found, block_ends(found, RULES)):
         assert max(len(list(same)) for _, same in groupby(found, key=lambda stamp: stamp[0])) > BLOCK
+
+
+KIB = 1024
+
+
+def ends_of_texts(texts: list[int], step: int = SINGLE) -> list[int]:
+    """The block ends of touchpoints with so many characters each."""
+    found = stamps((len(texts), 0, step))
+    by_place = dict(zip(found, texts, strict=True))
+    return block_ends(found, RULES, by_place.__getitem__, sum(texts))
+
+
+@pytest.mark.parametrize(
+    ("number", "kib", "ends"),
+    [
+        # 1,024 KiB are kept: of 64 KiB each sixteen, and a block of 256 KiB has four
+        (16, 64, []),
+        (19, 64, []),
+        (20, 64, [4]),
+        (23, 64, [4]),
+        (24, 64, [4, 8]),
+        # one touchpoint is a block of its own
+        (5, 300, [1, 2]),
+        # the newest is kept, however large
+        (1, 5000, []),
+        (3, 5000, [1, 2]),
+        # 4 KiB each: 64 are 256 KiB, far fewer than the 128 of a block
+        (256 + 63, 4, []),
+        (256 + 64, 4, [64]),
+    ],
+)
+def test_a_mebibyte_of_text_is_kept_and_what_is_older_is_summed_up_in_blocks_of_256_kib(
+    number: int, kib: int, ends: list[int]
+) -> None:
+    assert ends_of_texts([kib * KIB] * number) == ends
+
+
+def test_text_below_the_most_makes_blocks_shorter_only_where_a_block_reaches_256_kib() -> None:
+    heavy = [BLOCK_TEXT // 4] * 4
+    assert ends_of_texts([0] * 128 + [1] * 256, DAY) == [128]
+    assert ends_of_texts([0] * 60 + heavy + [0] * 64 + [1] * 256, DAY) == [64]
+    assert ends_of_texts([0] * 60 + heavy + [0] * 192 + [1] * 256, DAY) == [64, 192]
+
+
+TEXTS = st.lists(st.sampled_from([0, 0, 200, 9 * KIB, 90 * KIB, BLOCK_TEXT]), min_size=1, max_size=420)
+
+
+@law
+@given(TEXTS, st.integers(0, 420), st.sampled_from([SINGLE, TOGETHER, DAY]))
+def test_summing_up_on_the_way_ends_as_summing_up_at_once(texts: list[int], cut: int, step: int) -> None:
+    """What was summed up before the rest came, and what is summed up then, are the blocks of the whole."""
+    found = stamps((len(texts), 0, step))
+    by_place = dict(zip(found, texts, strict=True))
+
+    def ends(places: list[Stamp], extra: int) -> list[int]:
+        most = sum(by_place[place] for place in places) + extra
+        return block_ends(places, RULES, by_place.__getitem__, most) if places else []
+
+    before = ends(found[:cut], 300 * KIB)  # a timeline knows no less than the sum, and replay the sum
+    start = max(before, default=0)
+    after = [start + end for end in ends(found[start:], 0)]
+    assert before + after == ends(found, 0)
+    assert ends(found[max(before + after, default=0) :], 1) == []
+
+
+@law
+@given(TEXTS, st.data())
+def test_a_part_of_what_is_within_the_horizon_is_within_it(texts: list[int], data: st.DataObject) -> None:
+    """So Transfers may bring a timeline in parts and in any order."""
+    found = stamps((len(texts), 0, SINGLE))
+    by_place = dict(zip(found, texts, strict=True))
+    kept = found[max(block_ends(found, RULES, by_place.__getitem__, sum(texts)), default=0) :]
+    part = [place for place in kept if data.draw(st.booleans())]
+    if part:
+        assert block_ends(part, RULES, by_place.__getitem__, sum(map(by_place.__getitem__, part))) == []

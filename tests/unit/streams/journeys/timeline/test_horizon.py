@@ -15,14 +15,10 @@ from streams.identity.resolution.ownership import node_of
 from streams.journeys.rules.rules import JourneyRules
 from streams.journeys.state.fold import Fold
 from streams.journeys.state.instants import advance_all
+from streams.journeys.timeline.block_ends import BLOCK, block_ends
 from streams.journeys.timeline.bloom_filter import FILTER_BYTES
 from streams.journeys.timeline.effects import Effects
-from streams.journeys.timeline.horizon_summary import (
-    BLOCK,
-    block_ends,
-    fold_timeline,
-    read,
-)
+from streams.journeys.timeline.horizon_summary import fold_timeline, read
 from streams.journeys.timeline.timeline import Timeline
 from tests.support.journeys import CATALOGUE, DAY, RULES, START, fold, in_order, touchpoint
 from tests.support.journeys_of import assigned, fed, give, journeys, law, long_journey
@@ -134,6 +130,63 @@ def test_copies_within_the_horizon_end_as_replay_ends(seed: int, owners: str) ->
     owned = [(node_of(item["identifiers"][0]), item) for item in journey]
     owned.sort(key=lambda one: (one[1]["occurred_at"], event_key(one[1])))
     assert state_of(timeline, SMALL) == fold_timeline(owned, CATALOGUE, SMALL).state("default", "p1", 0)
+
+
+def heavier(journey: list[Touchpoint], random: Random) -> list[Touchpoint]:
+    """The same touchpoints, with 0 to 120 KiB of attributes each."""
+    for item in journey:
+        item["attributes"] = {f"a{number}": "x" * 8000 for number in range(random.choice((0, 0, 1, 7, 15)))}
+    return journey
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("owners", ["a", "abc"])
+def test_much_text_is_summed_up_earlier_and_ends_as_replay_ends_within_that_horizon(
+    seed: int, owners: str
+) -> None:
+    random = Random(seed)
+    journey = heavier(long_journey(seed, 160, owners=owners), random)
+    shuffled = []
+    for start in range(0, len(journey), 6):  # everything comes up to six touchpoints late, some twice
+        part = journey[start : start + 6]
+        part += random.choices(journey[: start + 6], k=2)
+        random.shuffle(part)
+        shuffled += part
+    timeline = fed(shuffled, RULES, every=random.randint(1, 20))
+    assert len(timeline.summaries) == len(owners)
+    assert sum(entry.text() for entry in timeline.held()) < len(owners) * 1.5 * 1024 * 1024
+    assert state_of(timeline) == replayed(journey)
+    assert state_of(timeline)["late"] == 0
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_timeline_knows_how_many_bytes_it_holds_whatever_came_and_went(seed: int) -> None:
+    random = Random(seed)
+    journey = []
+    for item in heavier(long_journey(seed, 120, owners="ab"), random):
+        journey.append(item)
+        for _ in range(
+            random.choice((0, 0, 1, 2))
+        ):  # a copy: at another time, of another owner, received earlier
+            copy = item | {
+                "occurred_at": item["occurred_at"] + random.choice([-1000, 0, 1000]),
+                "received_at": item["received_at"] + random.choice([-5, 0, 5]),
+                "identifiers": [{"type": "cookie", "value": random.choice("ab")}],
+            }
+            journey.append(copy)  # type: ignore[arg-type]
+    timeline = Timeline("default", "p1")
+    for at in range(0, len(journey), 9):
+        for item in journey[at : at + 9]:
+            give(timeline, item)
+        if random.random() < 0.5:
+            timeline.summarise(CATALOGUE, RULES, Effects())
+        assert timeline.size == sum(len(entry.value) for entry in timeline.held())
+    assert timeline.summaries
+    again = Timeline("default", "p1")
+    again.put(timeline.held())
+    assert again.size == timeline.size
+    timeline.move(assigned("a", "elsewhere", 1), Effects())
+    assert timeline.size == sum(len(entry.value) for entry in timeline.held())
 
 
 def test_a_summary_changes_no_commutative_field_of_a_profile_of_several_identifiers() -> None:

@@ -99,7 +99,7 @@ simulation: install ## Thousands of schedules of crashes and rebalances in simul
 
 native: install ## cargo fmt and clippy of the native core, and its tests beside Python's
 	cd streams/native && cargo fmt --check && CARGO_TARGET_DIR=$(CURDIR)/.cache/native cargo clippy --all-targets -- -D warnings
-	$(BIN)/pytest tests/unit/streams/native
+	NATIVE_EXAMPLES=300 $(BIN)/pytest -m 'soak or not soak' tests/unit/streams/native
 
 clean: ## Remove what was installed and cached
 	rm -rf $(VENV) node_modules .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info

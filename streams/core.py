@@ -9,7 +9,8 @@ from typing import Final
 from schemas.catalogue import Catalogue
 from schemas.errors import SettingsError
 from streams.journeys.rules.rules import JourneyRules
-from streams.journeys.state.native_fold import choose_native, native_version, why_not
+from streams.journeys.state.native_fold import why_not
+from streams.runtime.native_core import choose_native, native_version
 
 log: Final = logging.getLogger("touchline.worker")
 

@@ -23,7 +23,11 @@ _LAYOUT: Final = {
 
 #: Python module → the Rust module that mirrors it.
 MIRRORS: Final = {
+    "schemas/murmur2.py": "keys.rs",
     "schemas/touchpoint/events.py": "events.rs",
+    "schemas/touchpoint/rules.py": "stitch/check.rs",
+    "streams/identity/policy/prepare.py": "stitch/prepared.rs",
+    "streams/identity/resolution/links.py": "python/stitch.rs",
     "streams/identity/resolution/profile_id.py": "profile_id.rs",
     "streams/journeys/rules/meaning.py": "rules.rs",
     **{
@@ -35,6 +39,8 @@ MIRRORS: Final = {
         )
     },
     "streams/journeys/state/state_hash.py": "state/record.rs",
+    "streams/stitch/compact_assignment.py": "python/stitch.rs",
+    "streams/stitch/stitching.py": "python/stitch.rs",
 }  # fmt: skip
 
 

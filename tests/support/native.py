@@ -1,28 +1,35 @@
 """Python's core and the native one side by side."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import cycle
 from unittest import mock
 
 import pytest
+from hypothesis import settings
 
 from streams.journeys.state import native_fold
+from streams.runtime.native_core import choose_native, installed_core
+from tests.support.journeys_of import law
+
+#: A law that both cores keep: `make native` tries more examples.
+law_of_both = settings(law, max_examples=int(os.environ.get("NATIVE_EXAMPLES", "20")))
 
 #: For tests that need the native core: it is tested wherever it is built.
 needs_native = pytest.mark.skipif(
-    native_fold.touchline_native is None, reason="the native core is not built (make install, with cargo)"
+    installed_core() is None, reason="the native core is not built (make install, with cargo)"
 )
 
 
 @contextmanager
 def core(native: bool) -> Iterator[None]:
     """New folds are the native core's, or Python's."""
-    native_fold.choose_native(native)
+    choose_native(native)
     try:
         yield
     finally:
-        native_fold.choose_native(False)
+        choose_native(False)
 
 
 @contextmanager

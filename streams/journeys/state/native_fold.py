@@ -18,11 +18,7 @@ from streams.journeys.rules.meaning import Meaning, meanings_of
 from streams.journeys.rules.rules import JourneyRules
 from streams.journeys.state.fold import Fold
 from streams.journeys.state.signals import Signal
-
-try:
-    import touchline_native
-except ImportError:  # not built: `make install` needs cargo for it
-    touchline_native = None
+from streams.runtime.native_core import chosen_core, installed_core
 
 #: Fields of JourneyRules that the native fold reads as they are; `Rules` in streams/native/src/rules.rs has them too.
 READ: Final = (
@@ -91,32 +87,22 @@ class NativeFold:
 AnyFold: TypeAlias = Fold | NativeFold
 
 _cores: list[tuple[Catalogue, JourneyRules, Any]] = []
-_chosen: list[bool] = [False]
-
-
-def choose_native(chosen: bool) -> None:
-    """Let new folds of this process be the native core's, or `Fold`. What was folded before stays as it is."""
-    _chosen[0] = chosen
 
 
 def native_fold(catalogue: Catalogue, rules: JourneyRules) -> NativeFold | None:
     """A native fold over no touchpoints; None if the native core is not chosen or does not cover the rules."""
-    if not _chosen[0]:
+    if chosen_core() is None:
         return None
     core = _core_of(catalogue, rules)
     return None if core is None else NativeFold(core.fold())
 
 
-def native_version() -> str:
-    """The version of the native core; "" if it is not installed."""
-    return "" if touchline_native is None else str(touchline_native.__version__)
-
-
 def why_not(catalogue: Catalogue, rules: JourneyRules) -> str:
     """Why the native core cannot run under a catalogue and rules, as a clause; "" if it can."""
-    if touchline_native is None:
+    native = installed_core()
+    if native is None:
         return "it is not installed (`make install` builds it where cargo is)"
-    for name, fingerprint in touchline_native.Core.SCHEMAS.items():
+    for name, fingerprint in native.Core.SCHEMAS.items():
         if header(name) != MARKER + fingerprint:
             return f"it was built for another {name}.avsc (`make install` builds it again)"
     return "" if _core_of(catalogue, rules) is not None else "it does not cover these rules"
@@ -126,8 +112,9 @@ def _core_of(catalogue: Catalogue, rules: JourneyRules) -> Any:
     for known_catalogue, known_rules, core in _cores:
         if known_catalogue is catalogue and known_rules is rules:
             return core
-    covered = len(rules.expectations) <= touchline_native.Core.MOST_EXPECTATIONS
-    core = touchline_native.Core(tables(catalogue, rules), Signal) if covered else None
+    native = installed_core().Core
+    covered = len(rules.expectations) <= native.MOST_EXPECTATIONS
+    core = native(tables(catalogue, rules), Signal) if covered else None
     _cores[:] = [(catalogue, rules, core), *_cores[:3]]
     return core
 

@@ -1,6 +1,7 @@
 //! Avro's binary encoding, as `schemas/encoding/codec.py` reads and writes it.
 //!
-//! The reader refuses blocks with a size, which Avro allows: what it refuses goes the Python way, which decides.
+//! The reader takes only what a writer without frills writes: the shortest form of each number, arrays and maps in one
+//! block without a size. Avro allows more; what the reader refuses goes the Python way, which decides.
 
 /// The bytes are not what the reader covers. Python says whether they are wrong.
 #[derive(Debug, PartialEq, Eq)]
@@ -32,8 +33,10 @@ impl<'a> Reader<'a> {
         for shift in (0..64).step_by(7) {
             let byte = *self.data.get(self.at).ok_or(Uncovered)?;
             self.at += 1;
-            if shift == 63 && byte > 1 {
-                break; // more than 64 bits
+            let more_than_64_bits = shift == 63 && byte > 1;
+            let not_the_shortest = shift > 0 && byte == 0;
+            if more_than_64_bits || not_the_shortest {
+                break;
             }
             value |= u64::from(byte & 0x7f) << shift;
             if byte < 0x80 {
@@ -81,16 +84,14 @@ impl<'a> Reader<'a> {
 
     /// The items of an array or a map, each read by `item`.
     pub fn items(&mut self, mut item: impl FnMut(&mut Self) -> Read<()>) -> Read<()> {
-        loop {
-            match self.long()? {
-                0 => return Ok(()),
-                count if count > 0 => {
-                    for _ in 0..count {
-                        item(self)?;
-                    }
-                }
-                _ => return Err(Uncovered),
-            }
+        let count = self.long()?;
+        for _ in 0..count {
+            item(self)?;
+        }
+        match count {
+            0 => Ok(()),
+            1.. if self.long()? == 0 => Ok(()),
+            _ => Err(Uncovered),
         }
     }
 }

@@ -4,11 +4,13 @@
 
 mod encoding;
 mod events;
+mod keys;
 mod numbers;
 mod profile_id;
 mod python;
 mod rules;
 mod state;
+mod stitch;
 mod touchpoint;
 
 use pyo3::prelude::*;
@@ -16,6 +18,9 @@ use pyo3::prelude::*;
 #[pymodule]
 fn touchline_native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
-    module.add_class::<python::Core>()?;
-    module.add_class::<python::Fold>()
+    module.add_function(wrap_pyfunction!(python::records::read_record, module)?)?;
+    module.add_class::<python::stitch::Stitch>()?;
+    module.add_class::<python::stitch::Stitched>()?;
+    module.add_class::<python::fold::Core>()?;
+    module.add_class::<python::fold::Fold>()
 }

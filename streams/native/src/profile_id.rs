@@ -2,6 +2,10 @@
 
 use sha1::{Digest, Sha1};
 
+/// Namespace of all profile ids.
+pub const PROFILES: [u8; 16] =
+    [0x5f, 0x0c, 0x4d, 0x3e, 0x0b, 0x7a, 0x5c, 0x1e, 0x9d, 0x52, 0x7f, 0x6b, 0x8a, 0x1e, 0x2c, 0x43];
+
 /// `str(uuid.uuid5(namespace, name))` of a name in parts.
 pub fn uuid5_text(namespace: &[u8; 16], name: &[&str]) -> String {
     let mut hash = Sha1::new();

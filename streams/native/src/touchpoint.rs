@@ -8,11 +8,12 @@ use crate::encoding::{
     put_double, put_items, put_long, put_optional, put_text, Read, Reader, Uncovered, HEADER_BYTES,
 };
 
-/// CRC-64-AVRO of the schema that is read here, as the header of a record states it.
+/// CRC-64-AVRO of the schemas that are read here, as the header of a record states it.
+pub const TOUCHPOINT: [u8; 8] = [0x32, 0x58, 0xbf, 0x64, 0x5f, 0x43, 0x89, 0xad];
 pub const RESOLVED_TOUCHPOINT: [u8; 8] = [0xa5, 0x4d, 0x56, 0x85, 0x02, 0xb7, 0xcf, 0x32];
 
 /// Times beyond are covered by Python: their differences would not be exact as doubles.
-const LONGEST: i64 = 1 << 51;
+const LONGEST: u64 = 1 << 51;
 
 pub type Pairs<'a> = SmallVec<[(&'a str, &'a str); 4]>;
 
@@ -47,10 +48,17 @@ impl Decision {
     }
 }
 
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Link {
+    Observed = 0,
+    Asserted = 1,
+}
+
 pub struct Touchpoint<'a> {
     pub tenant: &'a str,
     pub event_id: &'a str,
     pub occurred_at: i64,
+    pub received_at: i64,
     pub source: &'a str,
     pub channel: &'a str,
     pub kind: &'a str,
@@ -66,38 +74,63 @@ pub struct Touchpoint<'a> {
     pub score: Option<Score>,
     pub consent: SmallVec<[(&'a str, Decision); 2]>,
     pub experiments: Pairs<'a>,
-    link: u8,
+    pub link: Link,
     attributes: Reader<'a>,
 }
 
-/// A touchpoint and the identifier that owns it.
+/// A ResolvedTouchpoint: a touchpoint, the identifier that owns it, and its profile.
 pub struct Owned<'a> {
     pub touchpoint: Touchpoint<'a>,
     pub owner: (&'a str, &'a str),
+    pub profile_id: &'a str,
+    pub version: i64,
 }
 
 impl<'a> Owned<'a> {
-    /// Reads a whole ResolvedTouchpoint of the current schema, with values that a fold can count exactly.
+    /// Reads a whole ResolvedTouchpoint of the current schema.
     pub fn read(value: &'a [u8]) -> Read<Self> {
-        if !value.starts_with(b"\xc3\x01") || value.get(2..HEADER_BYTES) != Some(&RESOLVED_TOUCHPOINT) {
-            return Err(Uncovered);
-        }
-        let mut reader = Reader::new(value, HEADER_BYTES);
+        let mut reader = after_header(value, RESOLVED_TOUCHPOINT)?;
         let owner = (reader.text()?, reader.text()?);
-        reader.text()?; // profile_id
-        reader.long()?; // version
+        let (profile_id, version) = (reader.text()?, reader.long()?);
         let touchpoint = Touchpoint::read(&mut reader)?;
-        if !reader.is_at_end() {
-            return Err(Uncovered);
+        Ok(Owned { touchpoint, owner, profile_id, version })
+    }
+
+    /// Reads one with values that a fold can count exactly.
+    pub fn read_countable(value: &'a [u8]) -> Read<Self> {
+        let owned = Owned::read(value)?;
+        let touchpoint = &owned.touchpoint;
+        let countable = touchpoint.occurred_at.unsigned_abs() <= LONGEST
+            && touchpoint.sentiment.is_none_or(f64::is_finite)
+            && touchpoint.score.is_none_or(|score| score.value.is_finite())
+            && touchpoint.currency.is_none_or(is_currency);
+        if countable {
+            Ok(owned)
+        } else {
+            Err(Uncovered)
         }
-        Ok(Owned { touchpoint, owner })
+    }
+}
+
+/// Reads what follows the header of a record of this schema.
+fn after_header(value: &[u8], schema: [u8; 8]) -> Read<Reader<'_>> {
+    if value.starts_with(b"\xc3\x01") && value.get(2..HEADER_BYTES) == Some(&schema) {
+        Ok(Reader::new(value, HEADER_BYTES))
+    } else {
+        Err(Uncovered)
     }
 }
 
 impl<'a> Touchpoint<'a> {
+    /// Reads a whole Touchpoint of the current schema.
+    pub fn read_record(value: &'a [u8]) -> Read<Self> {
+        Touchpoint::read(&mut after_header(value, TOUCHPOINT)?)
+    }
+
+    /// Reads the last field of a record, or a record.
     fn read(reader: &mut Reader<'a>) -> Read<Self> {
-        let (tenant, event_id, occurred_at) = (reader.text()?, reader.text()?, reader.long()?);
-        reader.long()?; // received_at
+        let (tenant, event_id) = (reader.text()?, reader.text()?);
+        let (occurred_at, received_at) = (reader.long()?, reader.long()?);
         let (source, channel, kind) = (reader.text()?, reader.text()?, reader.text()?);
         let mut identifiers = Pairs::new();
         reader.items(|item| {
@@ -123,24 +156,21 @@ impl<'a> Touchpoint<'a> {
             put(&mut experiments, item.text()?, item.text()?);
             Ok(())
         })?;
-        let link = reader.symbol(2)?;
+        let link = [Link::Observed, Link::Asserted][usize::from(reader.symbol(2)?)];
         let attributes = reader.clone();
         reader.items(|item| {
             item.text()?;
             item.text()?;
             Ok(())
         })?;
-        let countable = occurred_at.abs() <= LONGEST
-            && sentiment.is_none_or(f64::is_finite)
-            && score.is_none_or(|score| score.value.is_finite())
-            && currency.is_none_or(is_currency);
-        if !countable {
+        if !reader.is_at_end() {
             return Err(Uncovered);
         }
         Ok(Touchpoint {
             tenant,
             event_id,
             occurred_at,
+            received_at,
             source,
             channel,
             kind,
@@ -187,12 +217,12 @@ impl<'a> Touchpoint<'a> {
             put_long(out, *decision as i64);
         });
         put_items(&mut out, self.experiments.iter(), put_pair);
-        put_long(&mut out, i64::from(self.link));
+        put_long(&mut out, self.link as i64);
         put_items(&mut out, self.attributes().iter(), put_pair);
         out
     }
 
-    fn attributes(&self) -> Pairs<'a> {
+    pub fn attributes(&self) -> Pairs<'a> {
         let mut found = Pairs::new();
         // they were read once before: no error can occur
         let _ = self.attributes.clone().items(|item| {

@@ -12,6 +12,7 @@ from streams.journeys.state import native_fold
 from streams.journeys.state.fold import Fold
 from streams.journeys.state.native_fold import NativeFold
 from streams.journeys.timeline.timeline import Timeline
+from streams.runtime import native_core
 from tests.support.journeys import CATALOGUE, RULES, touchpoint
 from tests.support.journeys_of import give
 from tests.support.native import core, needs_native
@@ -34,7 +35,7 @@ def test_python_folds_when_it_is_asked_for(caplog: pytest.LogCaptureFixture) -> 
 @pytest.mark.parametrize("wanted", ["auto", "native"])
 def test_the_native_core_folds_where_it_is_installed(wanted: str, caplog: pytest.LogCaptureFixture) -> None:
     with core(native=False), caplog.at_level(logging.INFO):
-        assert choose_core(wanted, CATALOGUE, RULES) == f"native {native_fold.native_version()}"
+        assert choose_core(wanted, CATALOGUE, RULES) == f"native {native_core.native_version()}"
         assert folds_by() is NativeFold
     assert "core: native" in caplog.text
 
@@ -42,7 +43,7 @@ def test_the_native_core_folds_where_it_is_installed(wanted: str, caplog: pytest
 def test_without_it_python_does_the_work_and_one_line_says_so(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(native_fold, "touchline_native", None)
+    monkeypatch.setattr(native_core, "touchline_native", None)
     with core(native=True), caplog.at_level(logging.INFO):
         assert choose_core("auto", CATALOGUE, RULES) == "python"
         assert folds_by() is Fold

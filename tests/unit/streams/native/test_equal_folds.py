@@ -17,8 +17,8 @@ from streams.journeys.state.fold import Fold
 from streams.journeys.state.native_fold import NativeFold
 from streams.journeys.timeline.timeline import Timeline
 from tests.support.journeys import CATALOGUE, DAY, RULES
-from tests.support.journeys_of import give, journeys, law, long_journey, touchpoints
-from tests.support.native import core, needs_native
+from tests.support.journeys_of import give, journeys, long_journey, touchpoints
+from tests.support.native import core, law_of_both, needs_native
 
 pytestmark = needs_native
 
@@ -90,7 +90,7 @@ def compare(arriving: list[Touchpoint], rules: JourneyRules, every: int = 1, lat
 arrivals = journeys.flatmap(lambda journey: st.permutations(journey + journey[:3]))
 
 
-@law
+@law_of_both
 @given(arrivals, st.integers(1, 5), st.integers(0, 9 * DAY), st.sampled_from([RULES, CUSTOM]))
 def test_any_journey_in_any_order_of_arrival(
     arriving: list[Touchpoint], every: int, later: int, rules: JourneyRules
@@ -98,7 +98,7 @@ def test_any_journey_in_any_order_of_arrival(
     compare(arriving, rules, every, later)
 
 
-@law
+@law_of_both
 @given(st.lists(touchpoints(), min_size=2, max_size=7), st.lists(st.integers(0, 2), min_size=7, max_size=7))
 def test_touchpoints_of_one_time(journey: list[Touchpoint], minutes: list[int]) -> None:
     at_once = [
@@ -113,7 +113,7 @@ whole_range = st.sampled_from([EARLIEST_MS, EARLIEST_MS + 1, -1, 0, 1, LATEST_MS
 )
 
 
-@law
+@law_of_both
 @given(journeys, st.lists(whole_range, min_size=16, max_size=16))
 def test_any_times_that_the_contract_admits(journey: list[Touchpoint], times: list[int]) -> None:
     dated = [item | {"occurred_at": at, "received_at": at} for item, at in zip(journey, times, strict=False)]

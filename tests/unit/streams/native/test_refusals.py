@@ -13,8 +13,8 @@ from streams.journeys.state.fold import Fold
 from streams.journeys.state.native_fold import NativeFold, native_fold
 from streams.journeys.timeline.timeline import Timeline
 from tests.support.journeys import CATALOGUE, RULES, touchpoint
-from tests.support.journeys_of import give, journeys, law
-from tests.support.native import core, needs_native
+from tests.support.journeys_of import give, journeys
+from tests.support.native import core, law_of_both, needs_native
 
 pytestmark = needs_native
 
@@ -84,14 +84,14 @@ def test_an_array_in_a_block_with_its_size_is_refused() -> None:
     assert not fold().advance_all([sized])
 
 
-@law
+@law_of_both
 @given(st.binary(max_size=200))
 def test_random_bytes_are_refused(data: bytes) -> None:
     assert not fold().advance_all([data])
     assert not fold().advance_all([header("ResolvedTouchpoint") + data])
 
 
-@law
+@law_of_both
 @given(journeys, st.data())
 def test_what_it_takes_of_damaged_records_python_reads_as_the_same_touchpoint(
     journey: list[Touchpoint], data: st.DataObject

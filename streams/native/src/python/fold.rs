@@ -1,4 +1,4 @@
-//! What Python sees of the core: `Core`, made once of tables, and a `Fold` for each journey in use.
+//! Folds: `Core`, made once of tables, and a `Fold` for each journey in use (`streams/journeys/state/native_fold.py`).
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::rules::{Rules, MOST_EXPECTATIONS};
 use crate::state::fold::Fold as Folded;
 use crate::state::record::JOURNEY_STATE;
 use crate::state::signals::{words, Signal};
-use crate::touchpoint::{Owned, RESOLVED_TOUCHPOINT};
+use crate::touchpoint::{Owned, RESOLVED_TOUCHPOINT, TOUCHPOINT};
 
 /// Rules and catalogue of one process, compiled.
 struct Tables {
@@ -44,6 +44,7 @@ impl Core {
     #[pyo3(name = "SCHEMAS")]
     fn schemas(py: Python<'_>) -> PyResult<Py<PyDict>> {
         let found = PyDict::new(py);
+        found.set_item("Touchpoint", PyBytes::new(py, &TOUCHPOINT))?;
         found.set_item("ResolvedTouchpoint", PyBytes::new(py, &RESOLVED_TOUCHPOINT))?;
         found.set_item("JourneyState", PyBytes::new(py, &JOURNEY_STATE))?;
         Ok(found.unbind())
@@ -64,7 +65,7 @@ impl Fold {
         let values: Vec<Bound<'_, PyBytes>> =
             values.iter().map(|value| Ok(value.downcast_into::<PyBytes>()?)).collect::<PyResult<_>>()?;
         let Ok(touchpoints) =
-            values.iter().map(|value| Owned::read(value.as_bytes())).collect::<Result<Vec<_>, _>>()
+            values.iter().map(|value| Owned::read_countable(value.as_bytes())).collect::<Result<Vec<_>, _>>()
         else {
             return Ok(false);
         };

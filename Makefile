@@ -6,17 +6,30 @@ BIN := $(VENV)/bin
 TOUCHLINE := $(BIN)/touchline
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up test unit integration soak clients lint types check bench bench-peers bench-analytics bench-loading bench-growth instructions faults simulation clean
+.PHONY: help install demo up test unit integration soak clients lint types check bench bench-peers bench-analytics bench-loading bench-growth instructions faults simulation native clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*?## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-install: $(VENV)/.installed node_modules/.installed ## Install everything (venv + pip with constraints, npm)
+install: $(VENV)/.installed $(VENV)/.native node_modules/.installed ## Install everything (venv + pip with constraints, the native core where cargo is, npm)
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	@echo "installing into $(VENV): some minutes"
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt -e '.[fast,sandbox,dev]'
+	@touch $@
+
+# the native core is optional: without it Python does the same work (docs/native-core.md)
+NATIVE := $(shell find streams/native -name target -prune -o -type f -print)
+SLOWER := Python does its work, and an event costs more CPU (docs/performance.md)
+
+$(VENV)/.native: $(VENV)/.installed $(NATIVE)
+	@if ! command -v cargo >/dev/null; then \
+		echo "cargo is not on PATH, so the native core is not built: $(SLOWER)"; \
+	elif echo "building the native core into .cache/native: a minute or two, once" && \
+		! CARGO_TARGET_DIR=$(CURDIR)/.cache/native $(BIN)/pip install --quiet --disable-pip-version-check ./streams/native; then \
+		echo "the native core cannot be built here (see above): $(SLOWER)"; \
+	fi
 	@touch $@
 
 # no lock file: package.json names exact versions of packages without dependencies, and a lock would
@@ -83,6 +96,10 @@ faults: install ## The fault suite: real processes, kill -9, SIGSTOP, cut connec
 
 simulation: install ## Thousands of schedules of crashes and rebalances in simulated time
 	$(BIN)/python -m tests.simulation --schedules 2000 --seed 1
+
+native: install ## cargo fmt and clippy of the native core, and its tests beside Python's
+	cd streams/native && cargo fmt --check && CARGO_TARGET_DIR=$(CURDIR)/.cache/native cargo clippy --all-targets -- -D warnings
+	NATIVE_EXAMPLES=300 $(BIN)/pytest -m 'soak or not soak' tests/unit/streams/native
 
 clean: ## Remove what was installed and cached
 	rm -rf $(VENV) node_modules .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info

@@ -16,6 +16,7 @@ EPOCHS: Final = 1 << 14
 _PREFIX: Final = "TOUCHLINE_"
 #: Variables that are no setting of a deployment: the sandbox reads where its ClickHouse library is.
 SANDBOX_VARIABLES: Final = ("TOUCHLINE_LIBCHDB",)
+CORES: Final = ("auto", "native", "python")  #: what TOUCHLINE_CORE may be
 _SQL_NAME: Final = re.compile(r"[A-Za-z_]\w{0,63}")
 _HOST_AND_PORT: Final = re.compile(r"\S+:\d{1,5}")
 LONGEST_SESSION: Final = 1800.0  #: seconds: group.max.session.timeout.ms of Kafka, by default
@@ -107,6 +108,11 @@ class Settings:
     collector_keys: str = _setting(
         "TOUCHLINE_COLLECTOR_KEYS", "", "Path of the collector's write keys (docs/collector.md)"
     )
+    core: str = _setting(
+        "TOUCHLINE_CORE",
+        "auto",
+        "Which core folds journeys: native, python, or auto: native where it is installed (docs/native-core.md)",
+    )
     metrics_port: int = _setting(
         "TOUCHLINE_METRICS_PORT", 0, "Prometheus metrics on 127.0.0.1 at this port; 0 for none"
     )
@@ -165,6 +171,8 @@ class Settings:
             raise SettingsError(
                 f"TOUCHLINE_IDEMPOTENT_PRODUCER is {self.idempotent_producer}: it must be 0 or 1"
             )
+        if self.core not in CORES:
+            raise SettingsError(f"TOUCHLINE_CORE is {self.core!r}: it must be {', '.join(CORES)}")
         for address in self.brokers.split(","):
             if not _HOST_AND_PORT.fullmatch(address.strip()):
                 raise SettingsError(

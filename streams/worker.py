@@ -4,6 +4,7 @@ from schemas.catalogue import Catalogue
 from schemas.encoding.confluent import RegistryClient
 from schemas.settings import Settings
 from streams.accounts.agent import Accounts
+from streams.core import choose_core
 from streams.identity.agent import Identity
 from streams.identity.policy.load import load as load_policy
 from streams.journeys.agent import Journeys
@@ -20,6 +21,7 @@ def build(settings: Settings) -> WorkerApp:
     catalogue = Catalogue.load(settings.catalogue)
     rules = JourneyRules.load(settings.journey_rules)
     registry = RegistryClient(settings.registry_url) if settings.registry_url else None
+    choose_core(settings.core, catalogue, rules)
     app = WorkerApp(settings)
     Stitch(app, policy, catalogue, registry)
     Identity(app, policy)

@@ -75,8 +75,16 @@ def build(wanted: str | None = None) -> typer.Typer:
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        sys.stdout.write(f"touchline {version('touchline')}\n")
+        sys.stdout.write(f"touchline {version('touchline')} ({_core()})\n")
         raise typer.Exit
+
+
+def _core() -> str:
+    """The core that a worker runs here, if its settings do not say otherwise."""
+    try:
+        return f"core: native {importlib.import_module('touchline_native').__version__}"
+    except ImportError:
+        return "core: python; the native one is not installed"
 
 
 def _options(

@@ -45,8 +45,19 @@ _LAST: Final = tuple(
     bytes((low,)) if low < 0x80 else bytes((low & 0x7F | 0x80, low >> 7)) for low in range(1 << 14)
 )
 
+#: Reads an encoded Touchpoint or ResolvedTouchpoint: its name and the record, as `decode` returns them. Returns None
+#: for whatever it does not cover, also for bytes that are no such record.
+TouchpointReader = Callable[[bytes], tuple[str, Record] | None]
+_TOUCHPOINTS: Final = ("Touchpoint", "ResolvedTouchpoint")
+_touchpoint_reader: list[TouchpointReader] = []  #: the one that is in use, if any
+
 #: Confluent schema id → the schema registered under it, as `foreign_schema` returns it. Raises ContractError.
 SchemaById = Callable[[int], dict[str, Any]]
+
+
+def read_touchpoints_by(reader: TouchpointReader | None) -> None:
+    """Let `decode` and `decode_own` try a reader of touchpoints first, in this process; None for no such reader."""
+    _touchpoint_reader[:] = [] if reader is None else [reader]
 
 
 def encode(name: str, record: Mapping[str, Any]) -> bytes:
@@ -81,6 +92,10 @@ def decode(data: bytes | None, schema_by_id: SchemaById | None = None) -> tuple[
     """
     if data is None:
         raise ContractError(Reason.UNDECODABLE, "the record has no value")
+    for read in _touchpoint_reader:
+        found = read(data)
+        if found is not None:
+            return found
     if len(data) > MAX_BYTES and (len(data) > MAX_OWN_BYTES or _is_foreign(data)):
         raise ContractError(Reason.TOO_LARGE, f"the record has {len(data)} bytes, the limit is {MAX_BYTES}")
     if data[:1] == b"\x00" and schema_by_id is not None:
@@ -100,6 +115,11 @@ def decode_as(name: str, data: bytes | None) -> Record:
 def decode_own(name: str, data: bytes) -> Record:
     """Decode a `name` that this process wrote or has decoded before: without the checks against hostile bytes."""
     if data.startswith(_HEADERS[name]):
+        if name in _TOUCHPOINTS:
+            for read in _touchpoint_reader:
+                found = read(data)
+                if found is not None:
+                    return found[1]
         return _READ[name](data[HEADER_BYTES:])
     return decode_as(name, data)  # an earlier release wrote it
 

@@ -23,6 +23,7 @@ from streams.journeys.rules.meaning import Meanings
 from streams.journeys.rules.rules import JourneyRules
 from streams.journeys.signals.published import Publication
 from streams.journeys.signals.told import Told
+from streams.journeys.state.fold import Fold
 from streams.journeys.timeline.cached_fold import CachedFold
 from streams.journeys.timeline.entry import Entry, Node
 from streams.journeys.timeline.timeline import Timeline
@@ -85,7 +86,9 @@ def _written(journey: Journey) -> bytes:
     groups, others = _touchpoints(timeline)
     # what was published follows from the touchpoints and from when that was
     published = None if last is not None else told.signals
-    fold = (cached.fold, cached.count) if cached.fold and len(timeline.order) > FOLDED_AGAIN else None
+    # a native fold is folded again in less time than it would take to write it down
+    keep = isinstance(cached.fold, Fold) and len(timeline.order) > FOLDED_AGAIN
+    fold = (cached.fold, cached.count) if keep else None
     rare = (timeline.summaries, published, fold) if timeline.summaries or published or fold else None
     return marshal.dumps(
         (

@@ -34,6 +34,7 @@ from streams.runtime.app import WorkerApp
 from streams.runtime.publisher import Outbox
 from streams.runtime.state import ChangelogState
 from streams.runtime.transaction import FetchTransaction
+from streams.stitch.native_stitch import NativeStitch, Stitched
 from streams.stitch.registry_prefetch import prefetch_schemas
 from streams.stitch.stitching import StitchState, erasures_of
 
@@ -71,6 +72,7 @@ class Stitch:
         self._catalogue = catalogue
         self._clock = clock  #: seconds
         self._registry = registry
+        self._native = NativeStitch(policy, catalogue)
         self.state: ChangelogState[StitchState] = ChangelogState(app, "stitch", lambda _: StitchState())
         app.tables.add(self.state)
         name = app.settings.topic
@@ -86,19 +88,52 @@ class Stitch:
             if self._registry is not None:
                 await prefetch_schemas(self._registry, event.value)
             async with self._transaction(event) as fetch:
-                accepted: list[_Accepted] = []
-                newcomers: set[bytes] = set()
-                for record in event.value:
-                    with fetch.dead_letter(record):
-                        one = self.accept(record, fetch, newcomers)
-                        if one is not None:
-                            accepted.append(one)
-                self.stitch((one for one in accepted if one.key not in newcomers), fetch.state, fetch.outputs)
-                waiting = [one for one in accepted if one.key in newcomers]
+                ready, waiting, newcomers = self.receive(event, fetch)
+                self.stitch(ready, fetch.state, fetch.outputs)
                 if waiting:
                     fetch.finish_in_background(
                         partial(self._stitch_newcomers, fetch.state, waiting, newcomers)
                     )
+
+    def receive(
+        self, event: Any, fetch: FetchTransaction[StitchState]
+    ) -> tuple[list["_Accepted | Stitched"], list["_Accepted"], set[bytes]]:
+        """Read a fetch and publish its new evidence; mutates the state of `fetch`.
+
+        Returns the touchpoints to stitch at once, those that wait for identity's decision, and the keys of the
+        identifiers that it decides about.
+        """
+        accepted: list[tuple[Any, _Accepted | Stitched]] = []
+        newcomers: set[bytes] = set()
+        for record, taken in zip(event.value, self._take(event, fetch.state), strict=True):
+            if taken is not None:
+                accepted.append((record, taken))
+                continue
+            with fetch.dead_letter(record):
+                one = self.accept(record, fetch, newcomers)
+                if one is not None:
+                    accepted.append((record, one))
+        ready = [one for _, one in accepted if one.key not in newcomers]
+        waiting = [self._again(record, one, fetch) for record, one in accepted if one.key in newcomers]
+        return ready, waiting, newcomers
+
+    def _take(self, event: Any, state: StitchState) -> list[Stitched | None]:
+        """What the native core makes of a fetch; None for each record that `accept` must take."""
+        partitions = self._app.topic_partitions
+        return self._native.take(
+            event.value, self._arrival, state, event.message.partition,
+            (partitions[self._touchpoints], partitions[self._inputs]),
+        )  # fmt: skip
+
+    def _again(
+        self, record: Any, one: "_Accepted | Stitched", fetch: FetchTransaction[StitchState]
+    ) -> "_Accepted":
+        """A touchpoint whose owner identity is about to decide: without new evidence, so accepting it has no effect."""
+        if isinstance(one, _Accepted):
+            return one
+        accepted = self.accept(record, fetch, set())
+        assert accepted is not None
+        return accepted
 
     def _transaction(self, event: Any) -> FetchTransaction[StitchState]:
         return FetchTransaction(self._app, self.state, event.message.partition, "stitch", event)
@@ -168,9 +203,12 @@ class Stitch:
                     newcomers.add(key)
         return _Accepted(key, identifier, tenant, occurred_at, value)
 
-    def stitch(self, accepted: Iterable[_Accepted], state: StitchState, outputs: Outbox) -> None:
+    def stitch(self, accepted: Iterable[_Accepted | Stitched], state: StitchState, outputs: Outbox) -> None:
         """Send touchpoints to their owners."""
         for one in accepted:
+            if not isinstance(one, _Accepted):
+                outputs.add_at((self._inputs, one.partition), one.profile_key, one.value)
+                continue
             owner = state.owner(one.key, one.tenant, one.identifier, one.occurred_at)
             if owner is None:
                 continue  # erased during the wait

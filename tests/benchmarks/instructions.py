@@ -3,8 +3,9 @@
 A fixed, seeded workload runs through the real agents (lean_worker.py) under valgrind, once in each of two sizes: the
 difference is what the events cost, without Python's start. Kafka's and aiokafka's share of a worker is not in it.
 
-`instructions.toml` holds the figure that was accepted, by Python version; more than its tolerance above it fails (exit
-code 1). Accept what a change costs, or gains, with `--accept`. To see where instructions go:
+`instructions.toml` holds the figure that was accepted, by Python version and core: `--core` is native, python, or auto,
+the native one where it is installed. More than its tolerance above it fails (exit code 1). Accept what a change costs,
+or gains, with `--accept`. To see where instructions go:
 
     python -m tests.benchmarks.instructions --profile callgrind.out && callgrind_annotate callgrind.out | head -60
 """
@@ -25,7 +26,9 @@ import typer
 
 from deploy.cli.output import remarks
 from schemas.errors import TouchlineError, UnavailableError
+from streams.journeys.state.native_fold import why_not
 from tests.benchmarks.lean_worker import prepare
+from tests.support.built_in import CATALOGUE, RULES
 
 ROOT: Final = Path(__file__).parents[2]
 GUARD: Final = Path(__file__).with_name("instructions.toml")
@@ -55,29 +58,32 @@ def main(
         Path | None, typer.Option(help="Write callgrind's profile of the larger size here.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the figure as JSON.")] = False,
+    core: Annotated[str, typer.Option(help="auto, native or python.")] = "auto",
 ) -> None:
     """Count, compare with what was accepted; exit code 1 if it is dearer, 2 if it cannot be told."""
     try:
         if shutil.which("valgrind") is None:
             raise UnavailableError("valgrind is not on PATH: install it (Debian: apt-get install valgrind)")
+        if core == "auto":
+            core = "python" if why_not(CATALOGUE, RULES) else "native"
         with tempfile.TemporaryDirectory() as folder:
             workload = Path(folder) / "workload"
             prepare(workload, SIZES[-1], PEOPLE)
             if profile is not None:
-                _run([*PROFILE, f"--callgrind-out-file={profile.resolve()}"], workload, SIZES[-1])
+                _run([*PROFILE, f"--callgrind-out-file={profile.resolve()}"], workload, SIZES[-1], core)
                 remarks.print(f"wrote {profile}: callgrind_annotate {profile} | head -60")
                 return
-            found = per_event(workload)
+            found = per_event(workload, core)
         guard = read_guard()
         print(
-            json.dumps({"instructions_per_event": found, "python": python()})
+            json.dumps({"instructions_per_event": found, "python": version_of(core)})
             if as_json
             else f"{found:,} an event"
         )
         if accept:
-            write_guard(guard, found)
+            write_guard(guard, found, version_of(core))
         else:
-            compare(found, guard)
+            compare(found, guard, version_of(core))
     except CostlierError as error:
         remarks.print(str(error))
         raise typer.Exit(1) from error
@@ -86,31 +92,32 @@ def main(
         raise typer.Exit(2) from error
 
 
-def per_event(workload: Path) -> int:
+def per_event(workload: Path, core: str) -> int:
     """Instructions per event of a prepared workload."""
-    _run((), workload, SIZES[0])  # so that compiling what is imported late counts in neither
-    small, large = (_counted(_run(COUNT, workload, size)) for size in SIZES)
+    _run((), workload, SIZES[0], core)  # so that compiling what is imported late counts in neither
+    small, large = (_counted(_run(COUNT, workload, size, core)) for size in SIZES)
     return round((large - small) / (SIZES[1] - SIZES[0]))
 
 
-def python() -> str:
+def version_of(core: str) -> str:
     """What the figure depends on."""
-    return f"{platform.python_implementation()} {sys.version_info.major}.{sys.version_info.minor} {platform.machine()}"
+    python = f"{platform.python_implementation()} {sys.version_info.major}.{sys.version_info.minor}"
+    return f"{python} {platform.machine()}" + (", native core" if core == "native" else "")
 
 
-def compare(found: int, guard: dict[str, object]) -> None:
+def compare(found: int, guard: dict[str, object], version: str) -> None:
     """Raise CostlierError if it is over what the guard allows, UnavailableError if the guard says nothing of it."""
-    accepted, tolerance = _accepted(guard).get(python()), float(str(guard["tolerance"]))
+    accepted, tolerance = _accepted(guard).get(version), float(str(guard["tolerance"]))
     if accepted is None:
         raise UnavailableError(
-            f"{GUARD.name} has no figure for {python()}: accept this one with"
+            f"{GUARD.name} has no figure for {version}: accept this one with"
             " `python -m tests.benchmarks.instructions --accept`"
         )
     ratio = found / accepted
     if ratio > 1 + tolerance:
         raise CostlierError(
             f"an event costs {found:,} instructions, {ratio:.2f} times the {accepted:,} that {GUARD.name} accepts for"
-            f" {python()} (tolerance {tolerance:.0%}): make it cheaper, or accept it with --accept and say why"
+            f" {version} (tolerance {tolerance:.0%}): make it cheaper, or accept it with --accept and say why"
         )
     if ratio < 1 - tolerance:
         remarks.print(f"{ratio:.2f} times what was accepted: keep the gain with --accept")
@@ -121,9 +128,9 @@ def read_guard() -> dict[str, object]:
     return tomllib.loads(GUARD.read_text()) if GUARD.exists() else {"tolerance": TOLERANCE, "accepted": {}}
 
 
-def write_guard(guard: dict[str, object], found: int) -> None:
-    """Write the guard file with a new accepted figure of this Python."""
-    figures = {**_accepted(guard), python(): found}
+def write_guard(guard: dict[str, object], found: int, version: str) -> None:
+    """Write the guard file with a new accepted figure of a Python and core."""
+    figures = {**_accepted(guard), version: found}
     lines = [f'"{name}" = {figure:_}' for name, figure in sorted(figures.items())]
     GUARD.write_text(f"{_HEAD}tolerance = {guard['tolerance']}\n\n[accepted]\n" + "\n".join(lines) + "\n")
 
@@ -134,11 +141,12 @@ def _accepted(guard: dict[str, object]) -> dict[str, int]:
     return accepted
 
 
-def _run(tool: list[str] | tuple[str, ...], workload: Path, events: int) -> str:
+def _run(tool: list[str] | tuple[str, ...], workload: Path, events: int, core: str) -> str:
     """What valgrind says of one run."""
     command = [*tool, sys.executable, "-m", "tests.benchmarks.lean_worker", str(workload), str(events)]
     # numpy comes with a package here and there: its idle threads spin by the clock
     environment = {"PATH": os.environ["PATH"], "PYTHONHASHSEED": "0", "OPENBLAS_NUM_THREADS": "1"}
+    environment["TOUCHLINE_CORE"] = core
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         said = [line for line in done.stderr.splitlines() if line and not line.startswith("==")]

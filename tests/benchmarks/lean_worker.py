@@ -1,6 +1,7 @@
 """A fixed workload through the real agents, by turns and without a clock: what instructions.py counts.
 
-`python -m tests.benchmarks.lean_worker FILE EVENTS` runs the first EVENTS touchpoints of a file that `prepare` wrote.
+`python -m tests.benchmarks.lean_worker FILE EVENTS` runs the first EVENTS touchpoints of a file that `prepare` wrote,
+with the core that TOUCHLINE_CORE names.
 """
 
 import json
@@ -15,7 +16,9 @@ from deploy.ingest.publisher import message
 from deploy.simulation.population import Population, simulate
 from schemas import topics
 from schemas.keys import partition_of
-from tests.support.built_in import CATALOGUE, POLICY
+from schemas.settings import Settings
+from streams.core import choose_core
+from tests.support.built_in import CATALOGUE, POLICY, RULES
 from tests.support.turns import TurnsWorker
 
 PARTITIONS: Final = 4
@@ -55,6 +58,7 @@ def run(prepared: list[Prepared]) -> Counter[str]:
 
 def main(file: str, events: str) -> None:
     """Run the first so many touchpoints and print how many records went where."""
+    choose_core(Settings.from_env().core, CATALOGUE, RULES)
     print(json.dumps(run(pickle.loads(Path(file).read_bytes())[: int(events)])))
 
 

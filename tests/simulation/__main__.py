@@ -4,8 +4,11 @@ import argparse
 import sys
 import time
 
+from schemas.settings import CORES
+from streams.core import choose_core
 from tests.simulation.schedules import drawn, judge, shrunk
 from tests.simulation.worker import Without
+from tests.support.built_in import CATALOGUE, RULES
 
 
 def main() -> int:
@@ -16,7 +19,9 @@ def main() -> int:
     parser.add_argument(
         "--control", action="store_true", help="switch each protection off and count what fails"
     )
+    parser.add_argument("--core", choices=CORES, default="auto", help="the core that folds journeys")
     arguments = parser.parse_args()
+    choose_core(arguments.core, CATALOGUE, RULES)
     seeds = range(arguments.seed, arguments.seed + arguments.schedules)
     if arguments.control:
         return _controls(seeds)

@@ -22,6 +22,7 @@ from tests.simulation.worker import Without
 from tests.simulation.world import World
 from tests.support.built_in import RULES
 from tests.support.journeys_of import fed, long_journey
+from tests.support.native import by_turns, needs_native
 from tests.support.touchpoints import touchpoint
 
 #: Schedules that once ended wrong: 1142 left a ghost of a journey, 9134 lost a changelog record of identity,
@@ -34,6 +35,15 @@ def test_every_schedule_ends_as_the_definition_says(first: int) -> None:
     for seed in (*range(first, first + 40), *(ONCE_WRONG if first == 0 else ())):
         failure = judge(drawn(seed))
         assert failure is None, f"seed {seed}\n{shrunk(failure, tries=300)}"
+
+
+@needs_native
+def test_every_schedule_ends_so_when_native_and_python_workers_take_turns() -> None:
+    with by_turns() as asked:
+        for seed in (*range(60), *ONCE_WRONG):
+            failure = judge(drawn(seed))
+            assert failure is None, f"seed {seed}\n{shrunk(failure, tries=300)}"
+    assert asked.call_count > 500
 
 
 def test_it_makes_no_difference_that_every_timeline_is_compressed_between_two_uses(

@@ -46,7 +46,7 @@ class Meaning:
 class Meanings:
     """The meaning of every touchpoint type under one catalogue and one set of rules."""
 
-    __slots__ = ("_by_type", "_unknown", "channel_aliases", "fingerprint", "human_channels")
+    __slots__ = ("by_type", "channel_aliases", "fingerprint", "human_channels", "unknown")
 
     def __init__(self, catalogue: Catalogue, rules: JourneyRules) -> None:
         """Raises SettingsError when a rule names what the catalogue does not know."""
@@ -55,16 +55,16 @@ class Meanings:
         self.human_channels = catalogue.human_channels
         self.channel_aliases = catalogue.channel_aliases
         resolved = {name: _resolved(name, catalogue) for _, names in _named(rules) for name in names}
-        self._by_type = {
+        self.by_type = {
             name: _of_type(name, kind, catalogue, rules, resolved) for name, kind in catalogue.types.items()
         }
         # a touchpoint stored before the alias existed still carries the alias
-        self._by_type |= {alias: self._by_type[name] for alias, name in catalogue.type_aliases.items()}
-        self._unknown = _meaning(set(), "", UNKNOWN, catalogue, rules, resolved)
+        self.by_type |= {alias: self.by_type[name] for alias, name in catalogue.type_aliases.items()}
+        self.unknown = _meaning(set(), "", UNKNOWN, catalogue, rules, resolved)
 
     def of(self, name: str) -> Meaning:
         """The meaning of a type. A type that the catalogue lacks is an inbound contact of component "other"."""
-        return self._by_type.get(name, self._unknown)
+        return self.by_type.get(name, self.unknown)
 
 
 def _of_type(

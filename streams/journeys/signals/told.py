@@ -11,7 +11,7 @@ from schemas.encoding.record_types import JOURNEY_SIGNAL
 from schemas.records import JourneySignal, SignalReason
 from streams.journeys.signals.published import NEVER, Publication
 from streams.journeys.signals.write_ahead import SignalWriteAhead
-from streams.journeys.state.fold import Fold
+from streams.journeys.state.native_fold import AnyFold
 from streams.journeys.state.signals import Signal, raised
 from streams.journeys.timeline.effects import Effects
 from streams.journeys.timeline.timeline import Timeline
@@ -52,7 +52,7 @@ class Told:
         """The next deadline after the last publication, UTC ms; None if there is none."""
         return None if self.last is None or self.last.due == NEVER else self.last.due
 
-    def recall(self, fold: Fold, now: int, meanings: int) -> None:
+    def recall(self, fold: AnyFold, now: int, meanings: int) -> None:
         """Work out which signals subscribers know of: after a restart as far as that can be known, else exactly.
 
         `now` (UTC ms) is used if no publication under the same `meanings` tells the time.
@@ -64,7 +64,7 @@ class Told:
         self.unconfirmed = not confirmed
 
     def publish(
-        self, key: bytes, timeline: Timeline, fold: Fold, effects: Effects, write_ahead: SignalWriteAhead, now: int,
+        self, key: bytes, timeline: Timeline, fold: AnyFold, effects: Effects, write_ahead: SignalWriteAhead, now: int,
         meanings: int, applied: int, *, by_deadline: bool = False,
     ) -> list[bytes]:  # fmt: skip
         """The encoded JourneySignals to publish at `now` (UTC ms), noted here and in the write-ahead.
@@ -97,7 +97,7 @@ class Told:
         return published
 
     def diff(
-        self, holding: list[Signal], effects: Effects, fold: Fold, perhaps: Iterable[Signal] = ()
+        self, holding: list[Signal], effects: Effects, fold: AnyFold, perhaps: Iterable[Signal] = ()
     ) -> Iterator[News]:
         """Compare what holds now with what was published, and note it as published.
 
@@ -116,7 +116,7 @@ class Told:
         self.unconfirmed = False
 
 
-def _retracted(signal: Signal, effects: Effects, fold: Fold) -> News:
+def _retracted(signal: Signal, effects: Effects, fold: AnyFold) -> News:
     """Why a signal holds no more: its touchpoint left, or what the journey knows has changed."""
     about = signal.event
     owners = [effects.gone[about]] if about in effects.gone else []

@@ -1,7 +1,9 @@
 """The fold over a profile's touchpoints, kept while they only grow at the end, and folded again when they change.
 
-A fold over a long timeline is costly, so a checkpoint of it is kept: the fold over the oldest touchpoints, encoded.
-A touchpoint that is late by a few places folds again from there.
+The native core folds, if it runs and covers the touchpoints (streams/journeys/state/native_fold.py): all that is new
+in one call, and all anew when the order has changed. Where Python folds, a fold over a long timeline is costly. So a
+checkpoint of it is kept: the fold over the oldest touchpoints, encoded. A touchpoint that is late by a few places folds
+again from there.
 """
 
 from bisect import bisect_left, bisect_right
@@ -15,6 +17,7 @@ from schemas.records import Identifier, Touchpoint
 from streams.journeys.rules.rules import JourneyRules
 from streams.journeys.state.fold import Fold
 from streams.journeys.state.instants import Owned, advance_all
+from streams.journeys.state.native_fold import AnyFold, NativeFold, native_fold
 from streams.journeys.state.values.stamps import Stamp
 from streams.journeys.timeline.entry import Entry, Node
 from streams.journeys.timeline.horizon_summary import HorizonSummary, begin
@@ -47,14 +50,18 @@ class Folded(Protocol):
 class CachedFold:
     """A fold over the first `count` touchpoints of an order, and a checkpoint: (touchpoints in it, FoldSummary)."""
 
-    fold: Fold | None = None
+    fold: AnyFold | None = None
     count: int = 0
     checkpoint: tuple[int, bytes] | None = None
 
     def append(self, touchpoint: Touchpoint, owner: Identifier, length: int) -> None:
-        """Fold the touchpoint that is the newest of now `length`, if the fold has all others; `owner` owns it."""
-        if self.fold is not None and self.count == length - 1:
-            self.fold.advance(touchpoint, owner)
+        """Fold the touchpoint that is the newest of now `length`, if the fold has all others; `owner` owns it.
+
+        A native fold takes it later, in `over`, with what else comes until then.
+        """
+        fold = self.fold
+        if isinstance(fold, Fold) and self.count == length - 1:
+            fold.advance(touchpoint, owner)
             self.count = length
 
     def forget(self, index: int = 0) -> None:
@@ -73,10 +80,33 @@ class CachedFold:
         self.count, self.checkpoint = self.count - count, None
         return True
 
-    def over(self, touchpoints: Folded, catalogue: Catalogue, rules: JourneyRules) -> Fold:
+    def over(self, touchpoints: Folded, catalogue: Catalogue, rules: JourneyRules) -> AnyFold:
         """The fold over all of the touchpoints: what is new at the end is appended, anything else folds again."""
+        return self._native(touchpoints, catalogue, rules) or self._python(touchpoints, catalogue, rules)
+
+    def _native(self, touchpoints: Folded, catalogue: Catalogue, rules: JourneyRules) -> NativeFold | None:
+        """The native fold over all of the touchpoints; None if Python folds them.
+
+        The native core does not read summaries and checkpoints: a fold that begins with one is Python's.
+        """
+        fold = self.fold
+        if fold is None and self.checkpoint is None and not touchpoints.summaries:
+            fold, self.count = native_fold(catalogue, rules), 0
+        if not isinstance(fold, NativeFold):
+            return None
+        order, entries = touchpoints.order, touchpoints.entries
+        if self.count < len(order):
+            if not fold.advance_all([entries[event].value for _, event in order[self.count :]]):
+                self.fold = None  # and Python folds from the beginning
+                return None
+            self.count = len(order)
+        self.fold = fold
+        return fold
+
+    def _python(self, touchpoints: Folded, catalogue: Catalogue, rules: JourneyRules) -> Fold:
         order = touchpoints.order
         fold, end = self.fold, len(order)
+        assert not isinstance(fold, NativeFold)
         rests_at = end
         if fold is None:
             if self.checkpoint is not None:

@@ -17,7 +17,7 @@ from schemas.records import IdentityAssignment, JourneyState, ResolvedTouchpoint
 from schemas.touchpoint.events import SEPARATOR, event_key
 from streams.identity.resolution.ownership import erased, must_resend_evidence, node_of, owner_at
 from streams.journeys.rules.rules import JourneyRules
-from streams.journeys.state.fold import Fold
+from streams.journeys.state.native_fold import AnyFold
 from streams.journeys.state.values.stamps import Stamp
 from streams.journeys.timeline.block_ends import block_ends, part_an_instant
 from streams.journeys.timeline.effects import Effects, cut_into_transfers
@@ -160,7 +160,7 @@ class Timeline(TouchpointSet):
         if known is None or known["version"] < assignment["version"]:
             self.pointers[node] = assignment
 
-    def fold(self, catalogue: Catalogue, rules: JourneyRules) -> Fold:
+    def fold(self, catalogue: Catalogue, rules: JourneyRules) -> AnyFold:
         """The fold over the whole timeline."""
         return self.cached.over(self, catalogue, rules)
 

@@ -51,9 +51,9 @@ def test_a_misspelt_variable_is_refused_with_the_one_that_was_meant(slip: str, m
 
 def test_a_variable_like_no_setting_is_refused_with_the_names_that_exist() -> None:
     with pytest.raises(
-        SettingsError, match=r"TOUCHLINE_COLOUR is not .*: unset it; .*TOUCHLINE_KAFKA_BROKERS"
+        SettingsError, match=r"TOUCHLINE_WEATHER is not .*: unset it; .*TOUCHLINE_KAFKA_BROKERS"
     ):
-        Settings.from_env({"TOUCHLINE_COLOUR": "red"})
+        Settings.from_env({"TOUCHLINE_WEATHER": "red"})
 
 
 def test_what_others_and_the_sandbox_set_is_left_alone() -> None:

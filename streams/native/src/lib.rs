@@ -1,0 +1,26 @@
+//! Touchline's compiled core. Each module is named as the Python module that it mirrors and that defines it:
+//! `streams/journeys/state/issues.py` is `state/issues.rs`. A change of one is a change of the other; the tests in
+//! `tests/unit/streams/native/` compare their results byte by byte. docs/native-core.md has the boundary.
+
+mod encoding;
+mod events;
+mod keys;
+mod numbers;
+mod profile_id;
+mod python;
+mod rules;
+mod state;
+mod stitch;
+mod touchpoint;
+
+use pyo3::prelude::*;
+
+#[pymodule]
+fn touchline_native(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    module.add_function(wrap_pyfunction!(python::records::read_record, module)?)?;
+    module.add_class::<python::stitch::Stitch>()?;
+    module.add_class::<python::stitch::Stitched>()?;
+    module.add_class::<python::fold::Core>()?;
+    module.add_class::<python::fold::Fold>()
+}

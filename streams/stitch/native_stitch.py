@@ -1,0 +1,81 @@
+"""The native core's share of stitch, where it is installed and chosen (streams/native/src/stitch).
+
+The native core takes a fetch in one call. It stitches the touchpoints that bring nothing new, which most do. Those are
+valid and prepared. They are on their own partition, and their strongest identifier is neither contested nor corrected.
+Identity has every link of theirs. The call changes nothing, and leaves all others to `Stitch.accept`, which defines
+what becomes of a touchpoint.
+"""
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from schemas.catalogue import Catalogue
+from schemas.records import Identifier
+from schemas.touchpoint.erasure_names import ERASURE_REQUESTED
+from streams.identity.policy.policy import IdentityPolicy
+from streams.runtime.native_core import chosen_core
+from streams.stitch.stitching import StitchState
+
+
+class Stitched(Protocol):
+    """A touchpoint that brings nothing new, and the record that takes it to its owner."""
+
+    @property
+    def key(self) -> bytes:
+        """The key of its strongest identifier."""
+
+    @property
+    def partition(self) -> int:
+        """The partition of journey-inputs."""
+
+    @property
+    def profile_key(self) -> bytes:
+        """The key of its owner."""
+
+    @property
+    def value(self) -> bytes:
+        """The ResolvedTouchpoint."""
+
+
+class NativeStitch:
+    """Takes the fetches of one worker. It asks the policy and the catalogue once for each text, and remembers."""
+
+    def __init__(self, policy: IdentityPolicy, catalogue: Catalogue) -> None:
+        self._policy = policy
+        self._catalogue = catalogue
+        self._stitch: Any = None
+
+    def take(
+        self, records: list[Any], arrival: Callable[[Any], int], state: StitchState, partition: int,
+        partitions: tuple[int, int],
+    ) -> list[Stitched | None]:  # fmt: skip
+        """For each record of a fetch what becomes of it, or None if Python must take it.
+
+        `arrival` gives the latest possible reception of a record, UTC ms. `partitions` are the numbers of partitions of
+        touchpoints and journey-inputs.
+        """
+        core = chosen_core()
+        if core is None:
+            return [None] * len(records)
+        if self._stitch is None:
+            self._stitch = core.Stitch(self._priority, self._means, self._named)
+        taken: list[Stitched | None] = self._stitch.take(
+            [record.value for record in records], list(map(arrival, records)), state.assignments, state.evidence,
+            partition, *partitions,
+        )  # fmt: skip
+        return taken
+
+    def _priority(self, tenant: str, type_: str, value: str) -> int | None:
+        """The priority of an identifier that is prepared already; None if preparing changes or blocks it."""
+        rules, identifier = self._policy.for_tenant(tenant), Identifier(type=type_, value=value)
+        return rules.rule(type_).priority if rules.usable([identifier]) == [identifier] else None
+
+    def _means(self, tenant: str, reference: str) -> bool:
+        """Whether a reference of a touchpoint means something."""
+        return not self._policy.for_tenant(tenant).means_nothing(reference)
+
+    def _named(self, type_: str, channel: str) -> bool:
+        """Whether both have the catalogue's names, and the touchpoint asks for no erasure."""
+        names = self._catalogue
+        written = names.type_name(type_) == type_ and names.channel_name(channel) == channel
+        return written and type_ != ERASURE_REQUESTED

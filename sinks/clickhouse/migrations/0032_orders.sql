@@ -117,7 +117,7 @@ COMMENT 'Orders placed between since and until, each once: by its order_id where
 
 CREATE OR REPLACE VIEW revenue AS
 SELECT
-    toStartOfInterval(occurred_at, toIntervalSecond({bucket_seconds:UInt64}), 'UTC') AS from_time,
+    toStartOfInterval(occurred_at, toIntervalSecond(greatest({bucket_seconds:UInt64}, 1)), 'UTC') AS from_time,
     currency,
     countIf(kind = 'order') AS orders,
     countIf(kind = 'return') AS returns,

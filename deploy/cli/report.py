@@ -1,6 +1,7 @@
 """`touchline report`: questions for people who write no SQL. Each report of the registry is a command."""
 
 import inspect
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -12,7 +13,7 @@ from deploy.cli.output import console, print_rows, print_table, remark, say
 from deploy.cli.query import print_csv
 from deploy.reports.figures import figure, title
 from deploy.reports.page import page
-from deploy.reports.parameters import option_of, values_of
+from deploy.reports.parameters import EVER, option_of, values_of
 from deploy.reports.picture import picture
 from deploy.reports.registry import REPORTS
 from deploy.reports.report import Report
@@ -24,6 +25,9 @@ command = typer.Typer(
     help="Answer a question about journeys: a table and a picture, or --json, --csv, --html FILE.\n\n"
     "Example: touchline report funnel product_view add_to_cart order_placed --within 7d --by channel",
 )
+
+#: Rows of the table that the terminal shows.
+TABLED: Final = 500
 
 JSON: Final = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
 CSV: Final = Annotated[bool, typer.Option("--csv", help="CSV with a header.")]
@@ -53,16 +57,21 @@ def run(report: Report, typed: dict[str, Any], *, as_json: bool, as_csv: bool, h
         remark(f"{html} written: {len(rows):,} rows")
         return
     if not records:
-        remark(_empty(question))
+        remark(_empty(question, typed))
         return
     say("\n".join((report.title, "", *picture(report.drawing, records, console.width), "")))
-    cells = [[figure(name, record[name]) for name in shown] for record in records]
+    cells = [[figure(name, record[name]) for name in shown] for record in records[:TABLED]]
     print_table([title(name) for name in shown], cells)
+    if len(records) > TABLED:
+        remark(f"and {len(records) - TABLED:,} more rows: --csv and --json print all of them")
 
 
-def _empty(question: Question) -> str:
-    timed = any(item.name == "since" for item in question.parameters)
-    return "no rows: --since ever asks about all that was loaded" if timed else "no rows"
+def _empty(question: Question, typed: Mapping[str, Any]) -> str:
+    if not any(item.name == "since" for item in question.parameters):
+        return "no rows"
+    if typed.get("since") != EVER:
+        return "no rows: --since ever asks about all that was loaded"
+    return "no rows: nothing that was loaded answers this; look at --tenant and at the names that you gave"
 
 
 def _write(path: Path, text: str) -> None:

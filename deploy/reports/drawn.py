@@ -5,7 +5,7 @@ from html import escape
 from typing import Any, Final
 
 from deploy.reports.figures import figure, per_cent
-from deploy.reports.picture import NAMELESS, label_of, parted
+from deploy.reports.picture import NAMELESS, PICTURED, label_of, parted, share_of
 from deploy.reports.report import Drawing
 from deploy.reports.sankey import sankey
 from deploy.reports.svg import COLOURS, WIDTH, box, image, short, text
@@ -14,7 +14,6 @@ Row = dict[str, Any]
 
 ROW: Final = 26  #: height of a bar with its gap
 LABEL: Final = 300  #: width of the labels
-PICTURED: Final = 60  #: bars, or lines of a grid, of one picture
 
 
 def drawn(drawing: Drawing, rows: Sequence[Row]) -> str:
@@ -25,8 +24,16 @@ def drawn(drawing: Drawing, rows: Sequence[Row]) -> str:
     figures = []
     for heading, part in parted(drawing, rows):
         above = f"<h2>{escape(heading)}</h2>" if heading else ""
-        figures.append(f"{above}<figure>{draw(drawing, part)}</figure>")
+        figures.append(f"{above}<figure>{draw(drawing, part)}</figure>{_left_out(drawing, part)}")
     return "\n".join(figures)
+
+
+def _left_out(drawing: Drawing, rows: Sequence[Row]) -> str:
+    """What a picture does not show: bars after the first ones, and of shares over time all but the last."""
+    lines = len(rows) if drawing.kind == "bars" else len({row[drawing.label[0]] for row in rows})
+    if drawing.kind == "flow" or lines <= PICTURED:
+        return ""
+    return f'<p class="soft">the {"last" if drawing.kind == "stack" else "first"} {PICTURED} of {lines:,}</p>'
 
 
 def size(drawing: Drawing, row: Row) -> float:
@@ -43,7 +50,7 @@ def _bars(drawing: Drawing, rows: list[Row]) -> str:
         y, label = number * ROW, label_of(drawing, row)
         beside = str(figure(drawing.value, row[drawing.value]))
         if drawing.share:
-            beside += f" · {per_cent(row[drawing.share])}"
+            beside += f" · {share_of(drawing, row)}"
         wide = size(drawing, row) / most * (WIDTH - LABEL - 150)
         parts += [
             text(LABEL - 10, y + 18, short(label), "end"),
@@ -57,6 +64,7 @@ def _heat(drawing: Drawing, rows: list[Row]) -> str:
     down, across = drawing.label
     columns = list(dict.fromkeys(row[across] for row in rows))
     lines = list(dict.fromkeys(row[down] for row in rows))[:PICTURED]
+    columns = sorted(columns) if {*lines} & {*columns} else columns
     most = max(size(drawing, row) for row in rows) or 1.0
     wide = (WIDTH - LABEL / 1.5) / max(len(columns), 1)
     left = LABEL / 1.5

@@ -28,7 +28,7 @@ JOURNEYS: Final = (
     ),
     Report(
         "handoffs", "handoffs", "Hand-offs from digital to human channels",
-        Drawing("bars", ("preceded_by", "to_channel"), "times", share="times_share"),
+        Drawing("bars", ("preceded_by", "from_channel", "to_channel", "answered_by"), "times", share="times_share"),
     ),
     Report(
         "carts", "carts", "Carts, and what brought people back",

@@ -12,6 +12,7 @@ from sinks.clickhouse.read.questions import Parameter, Question
 SECONDS: Final = "_seconds"
 EVER: Final = "ever"  #: as a time: the earliest that a touchpoint can have
 NOW: Final = "now"
+LONGEST_SECONDS: Final = 146_000 * 86_400  #: more than lies between any two touchpoints
 
 _DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)([smhdw]?)")
 _UNITS: Final = {"": 1, "s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
@@ -29,7 +30,10 @@ def values_of(
 
     `moment` reads a time: the text and the option's name to UTC ms. Raises SettingsError, which names the option.
     """
-    return {item.name: _value(item, typed.get(item.name), moment) for item in question.parameters}
+    values = {item.name: _value(item, typed.get(item.name), moment) for item in question.parameters}
+    if "since" in values and "until" in values and values["since"] >= values["until"]:
+        raise SettingsError("--since is not before --until: the period has no time in it")
+    return values
 
 
 def seconds(text: str, option: str) -> int:
@@ -37,7 +41,10 @@ def seconds(text: str, option: str) -> int:
     found = _DURATION.fullmatch(text)
     if found is None:
         raise SettingsError(f"{option} is {text!r}: write how long, like 30m, 2h or 7d")
-    return round(float(found[1]) * _UNITS[found[2]])
+    length = float(found[1]) * _UNITS[found[2]]
+    if length > LONGEST_SECONDS:
+        raise SettingsError(f"{option} is {text!r}: write at most 146000d, which is 400 years")
+    return round(length)
 
 
 def _value(item: Parameter, typed: str | Sequence[str] | None, moment: Callable[[str, str], int]) -> Any:

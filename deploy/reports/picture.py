@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from rich.cells import cell_len, set_cell_size
 
-from deploy.reports.figures import figure, per_cent
+from deploy.reports.figures import figure, per_cent, title
 from deploy.reports.report import Drawing
 
 Row = dict[str, Any]
@@ -19,9 +19,10 @@ SHADES: Final = " ░▒▓█"
 #: Fills of a stacked bar, most frequent series first; the series after the last share its fill.
 FILLS: Final = "█▓▒░#=+-·"
 NAMELESS: Final = "(none)"  #: an empty name
-LABEL: Final = 36  #: characters of a label at most
+LABEL: Final = 44  #: characters of a label at most
 NARROWEST: Final = 10  #: characters of a bar at least
 SERIES: Final = len(FILLS)
+PICTURED: Final = 60  #: bars, or lines of a grid, of one picture
 
 
 def picture(drawing: Drawing, rows: Sequence[Row], width: int) -> list[str]:
@@ -34,12 +35,13 @@ def picture(drawing: Drawing, rows: Sequence[Row], width: int) -> list[str]:
 
 
 def label_of(drawing: Drawing, row: Row) -> str:
-    """What names a row in a picture: its label columns, joined."""
+    """What names a row in a picture: its label columns, joined. A bar leaves empty ones at the end out."""
     joint = " → " if drawing.kind == "flow" else " · "
     names = [str(figure(name, row[name])) for name in drawing.label]
-    if drawing.kind == "bars":
-        names = [name for name in names if name]
-    return joint.join(name or NAMELESS for name in names) or NAMELESS
+    while drawing.kind == "bars" and names and not names[-1]:
+        names.pop()
+    said = joint.join(name or NAMELESS for name in names) or NAMELESS
+    return f"{row[drawing.layer]} · {said}" if drawing.layer else said
 
 
 def parted(drawing: Drawing, rows: Sequence[Row]) -> Iterator[tuple[str, list[Row]]]:
@@ -57,11 +59,15 @@ def _parted(drawing: Drawing, rows: Sequence[Row], width: int, draw: Any) -> lis
     lines: list[str] = []
     for heading, part in parted(drawing, rows):
         lines += ["", heading] if lines and heading else [heading] if heading else []
-        lines += draw(drawing, part, width)
+        if len(part) > 1 and not any(row[drawing.value] for row in part):
+            lines.append(f"0 in each of {len(part):,} rows")
+        else:
+            lines += draw(drawing, part, width)
     return lines
 
 
 def _bars(drawing: Drawing, rows: Sequence[Row], width: int) -> Iterator[str]:
+    rest, rows = len(rows) - PICTURED, rows[:PICTURED]
     most = max((_size(row, drawing) for row in rows), default=0.0)
     labels = [label_of(drawing, row) for row in rows]
     figures = [_beside(drawing, row) for row in rows]
@@ -71,11 +77,14 @@ def _bars(drawing: Drawing, rows: Sequence[Row], width: int) -> Iterator[str]:
     for label, row, beside in zip(labels, rows, figures, strict=True):
         bar = _bar(_size(row, drawing) / most * longest if most else 0.0)
         yield f"{_fitted(label, room)}  {bar} {beside}".rstrip()
+    if rest > 0:
+        yield f"and {rest:,} more"
 
 
 def _heat(drawing: Drawing, rows: Sequence[Row], width: int) -> Iterator[str]:
     down, across = drawing.label
     columns = list(dict.fromkeys(row[across] for row in rows))
+    columns = sorted(columns) if {row[down] for row in rows} & {*columns} else columns
     cells = {(row[down], row[across]): row for row in rows}
     most = max((_size(row, drawing) for row in rows), default=0.0)
     names = [str(figure(across, name)) or NAMELESS for name in columns]
@@ -83,6 +92,9 @@ def _heat(drawing: Drawing, rows: Sequence[Row], width: int) -> Iterator[str]:
     room = min(max(map(cell_len, lines.values()), default=0), LABEL)
     texts = {key: _cell(drawing, row, most) for key, row in cells.items()}
     least = max(map(cell_len, texts.values()), default=0)
+    if room + len(columns) * (least + 1) > width:  # the shades alone: the table below has the figures
+        texts = {key: text[:2] for key, text in texts.items()}
+        least = 2
     wide = max(least, min((width - room) // max(len(columns), 1) - 1, max(map(cell_len, names), default=0)))
     yield " " * room + "".join(" " + set_cell_size(name, wide) for name in names)
     for key, label in lines.items():
@@ -104,8 +116,12 @@ def _stack(drawing: Drawing, rows: Sequence[Row], width: int) -> Iterator[str]:
         totals[str(row[series])] = totals.get(str(row[series]), 0.0) + _size(row, drawing)
     order = sorted(totals, key=lambda name: (-totals[name], name))
     fill = {name: FILLS[min(number, SERIES - 1)] for number, name in enumerate(order)}
-    yield from wrap("  ".join(f"{fill[name]} {name or NAMELESS}" for name in order), width)
+    legend = "  ".join(f"{fill[name]} {name or NAMELESS}" for name in order)
+    yield from wrap(legend, width, break_on_hyphens=False)
     labels = list(dict.fromkeys(row[at] for row in rows))
+    rest, labels = len(labels) - PICTURED, labels[-PICTURED:]
+    if rest > 0:
+        yield f"the last {PICTURED} of {rest + PICTURED:,}:"
     room = max((cell_len(str(figure(at, label))) for label in labels), default=0)
     longest = max(width - room - 14, NARROWEST)
     sums = {label: sum(_size(row, drawing) for row in rows if row[at] == label) for label in labels}
@@ -120,7 +136,16 @@ def _stack(drawing: Drawing, rows: Sequence[Row], width: int) -> Iterator[str]:
 
 def _beside(drawing: Drawing, row: Row) -> str:
     text = str(figure(drawing.value, row[drawing.value]))
-    return f"{text} · {per_cent(row[drawing.share])}" if drawing.share else text
+    return f"{text} · {share_of(drawing, row)}" if drawing.share else text
+
+
+def share_of(drawing: Drawing, row: Row) -> str:
+    """The share beside a bar. A rate says which one it is: it is no share of what the bar is long by."""
+    assert drawing.share
+    shown = per_cent(row[drawing.share])
+    return (
+        f"{title(drawing.share)} {shown}" if drawing.share.endswith(("_rate", "converted_share")) else shown
+    )
 
 
 def _size(row: Row, drawing: Drawing) -> float:

@@ -33,7 +33,7 @@ SERVICE: Final = (
     ),
     Report(
         "consent", "consent_coverage", "Consent by purpose",
-        Drawing("bars", ("purpose",), "granted_share", share="granted_share"),
+        Drawing("bars", ("purpose",), "granted", share="granted_share"),
     ),
     Report(
         "next", "likely_next_contacts", "What people will probably do next",

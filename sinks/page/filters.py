@@ -77,17 +77,20 @@ LABELS: Final = {item.name: item.metadata["label"] for item in fields(Filters) i
 #: The first parameters of every view that answers for a period.
 PERIOD: Final = "tenant = %(tenant)s, since = %(since)s, until = %(until)s"
 
+_JOURNEYS: Final = {
+    "range": "last_seen >= %(since)s AND last_seen < %(until)s",
+    "channel": "mapContains(channels, %(channel)s)",
+    "campaign": "%(campaign)s IN (first_campaign, last_campaign)",
+    "account": "account_id = %(account)s",
+    "stage": "stage = %(stage)s",
+    "experiment": "mapContains(experiments, %(experiment)s)"
+    " AND (%(variant)s = '' OR experiments[%(experiment)s] = %(variant)s)",
+}
 #: Relation → filter → its condition. A filter that a relation lacks cannot narrow a panel that reads it.
 CONDITIONS: Final[dict[str, dict[str, str]]] = {
-    "journeys": {
-        "range": "last_seen >= %(since)s AND last_seen < %(until)s",
-        "channel": "mapContains(channels, %(channel)s)",
-        "campaign": "%(campaign)s IN (first_campaign, last_campaign)",
-        "account": "account_id = %(account)s",
-        "stage": "stage = %(stage)s",
-        "experiment": "mapContains(experiments, %(experiment)s)"
-        " AND (%(variant)s = '' OR experiments[%(experiment)s] = %(variant)s)",
-    },
+    "journeys": _JOURNEYS,
+    # people of all times: the panel itself says what of them the time range narrows
+    "standing": {**_JOURNEYS, "range": ""},
     "touchpoints": {
         "range": "occurred_at >= %(since)s AND occurred_at < %(until)s",
         "channel": "channel = %(channel)s",

@@ -66,7 +66,7 @@ class Panel:
     relation: str = "nothing"  #: of filters.CONDITIONS: which filters apply
     chart: Chart | None = None
     shape: Literal["table", "tiles", "strip"] = "table"
-    empty: str = "Nothing yet."
+    empty: str = "Nothing in this time range. Choose a longer one."
     wide: bool = False  #: as wide as the page
     span2: bool = False  #: as wide as two others, where there is room
     short: bool = False  #: its table has few rows

@@ -8,9 +8,10 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from schemas.errors import TouchlineError
-from sinks.page.answers import Answers
+from sinks.page.answers import SHARED_SECONDS, Answers
 from sinks.page.asked import asked, statement
 from sinks.page.asking import Asking, Row
+from sinks.page.filters import Filters
 from sinks.page.hub import Hub
 from sinks.page.panels import Panel
 from sinks.page.people import Described, People
@@ -24,6 +25,8 @@ CHOICES_SECONDS: Final = 30.0
 
 _TENANTS: Final = "SELECT DISTINCT toString(tenant) AS tenant FROM journeys ORDER BY tenant LIMIT 1000"
 _VERSION: Final = "SELECT version FROM journeys WHERE tenant = %(tenant)s AND profile_id = %(profile)s"
+#: Both kinds of run must have ended once. A day: nothing was ever reconciled.
+_BEHIND: Final = "SELECT if(count() < 2, 86400, max(seconds_ago)) AS seconds FROM reconciled"
 _CHOICES: Final = """
     SELECT arraySort(groupUniqArrayArray(100)(arrayMap(name -> toString(name), mapKeys(channels)))) AS channel,
         arraySort(groupUniqArrayIf(100)(toString(last_campaign), last_campaign != '')) AS campaign,
@@ -34,7 +37,7 @@ _CHOICES: Final = """
     FROM journeys WHERE tenant = %(tenant)s"""
 _SOURCES: Final = """
     SELECT arraySort(groupUniqArray(100)(toString(source))) AS source FROM touchpoints_current
-    WHERE tenant = %(tenant)s AND occurred_at >= now64(3) - INTERVAL 30 DAY"""
+    WHERE tenant = %(tenant)s AND occurred_at >= %(since)s"""
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,8 @@ class Part:
     at: int  #: when ClickHouse was asked, UTC ms
     age_seconds: float  #: since then: what Kafka told of later may be missing
     next_seconds: float  #: until a newer answer can be had
+    #: How far reconciliation was behind the answer: what was loaded in these seconds may show the owner of before.
+    behind_seconds: float
 
 
 class Reading:
@@ -60,24 +65,33 @@ class Reading:
         """A panel's rows, as narrowed by a request's query."""
         question = asked(panel, tenant, query)
 
-        async def produce() -> tuple[int, list[Row]]:
+        async def produce() -> tuple[int, float, list[Row]]:
+            behind = await self.behind()
             at = _now()
             sql, values = statement(panel, question, datetime.now(UTC))
-            return at, await self._asking.rows(sql, values)
+            return at, behind, await self._asking.rows(sql, values)
 
         answer = await self._answers.get(question, produce)
-        at, rows = answer.get()
-        return Part(rows, at, (_now() - at) / 1000, self._answers.remaining(answer))
+        at, behind, rows = answer.get()
+        return Part(rows, at, (_now() - at) / 1000, self._answers.remaining(answer), behind)
+
+    async def behind(self) -> float:
+        """Seconds of what was loaded last whose owners and profiles may still be those of before."""
+        rows = await self._shared("behind", _BEHIND, {}, SHARED_SECONDS)
+        return float(rows[0]["seconds"])
 
     async def tenants(self) -> list[str]:
         """All tenants that have a journey."""
         return [row["tenant"] for row in await self._shared("tenants", _TENANTS, {})]
 
-    async def choices(self, tenant: str) -> dict[str, list[str]]:
-        """The values that each filter may take; none when ClickHouse cannot say now."""
+    async def choices(self, tenant: str, chosen: Filters) -> dict[str, list[str]]:
+        """The values that each filter may take, sources those of the time range; none if ClickHouse does not answer."""
+        since = chosen.parameters(datetime.now(UTC))["since"]
         try:
             known = await self._shared(("choices", tenant), _CHOICES, {"tenant": tenant})
-            sources = await self._shared(("sources", tenant), _SOURCES, {"tenant": tenant})
+            sources = await self._shared(
+                ("sources", tenant, chosen.range), _SOURCES, {"tenant": tenant, "since": since}
+            )
         except TouchlineError:
             return {}
         return {**known[0], **sources[0]}
@@ -111,11 +125,13 @@ class Reading:
                 return
             await asyncio.sleep(LOOK_SECONDS)
 
-    async def _shared(self, key: Any, sql: str, values: Mapping[str, Any]) -> list[Row]:
+    async def _shared(
+        self, key: Any, sql: str, values: Mapping[str, Any], seconds: float = CHOICES_SECONDS
+    ) -> list[Row]:
         async def produce() -> list[Row]:
             return await self._asking.rows(sql, values)
 
-        answer = await self._answers.get(key, produce, CHOICES_SECONDS)
+        answer = await self._answers.get(key, produce, seconds)
         rows: list[Row] = answer.get()
         return rows
 

@@ -181,7 +181,9 @@ class PageServer:
                 for panel, part in zip(panels, parts, strict=True)
             }
             name = request.query.get("id", "")
-            choices = await self._reading.choices(tenant) if page.filters else {}
+            choices = (
+                await self._reading.choices(tenant, Filters.parse(request.query)) if page.filters else {}
+            )
             return await self._shown(
                 request, "page.html", page, title=f"{page.title} {name}" if name else page.title,
                 panels=panels, bodies=bodies, with_filters=page.filters, choices=choices, note="",
@@ -215,12 +217,19 @@ class PageServer:
         if panel is None or not _shown(panel, self._viewer(request)):
             raise web.HTTPNotFound
         part = await self._reading.part(panel, tenant, request.query)
-        told = {"X-Touchline-Age": f"{part.age_seconds:.3f}", "X-Touchline-Next": f"{part.next_seconds:.3f}"}
+        told = {
+            "X-Touchline-Age": f"{part.age_seconds:.3f}",
+            "X-Touchline-Next": f"{part.next_seconds:.3f}",
+            "X-Touchline-Behind": f"{part.behind_seconds:.3f}",
+        }
         return _part(self._body(request, panel, part), told)
 
     async def _find(self, request: web.Request) -> web.Response:
         """To the person whom an identifier names. It comes in the body: addresses are kept in histories and logs."""
-        form = await request.post()
+        try:
+            form = await request.post()
+        except ValueError as error:  # a multipart body without its boundary, or one that breaks off
+            raise RefusedError(400, "this is no search: the form cannot be read") from error
         who = str(form.get("who", "")).strip()
         tenant = request.match_info["tenant"]
         if not who:

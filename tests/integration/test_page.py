@@ -20,6 +20,7 @@ from tests.support.touchpoints import touchpoint
 pytestmark = pytest.mark.sandbox
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>"
+DAY = 24 * 60  #: minutes
 ANN, BEN, MAIL = ("customer_id", "C1"), ("customer_id", "C2"), ("email", "Ann.Lee@Shop.de")
 PHONE, EVIL = ("cookie", "ann-phone"), ("cookie", HOSTILE)
 
@@ -32,6 +33,9 @@ def events(now: float) -> list:
         touchpoint("a3", minute=now, ids=[ANN], type=HOSTILE, channel=HOSTILE[:60], source=HOSTILE[:60]),
         touchpoint("a4", minute=now, ids=[EVIL], type="product_view"),
         touchpoint("b1", minute=now, ids=[BEN], type="product_view", tenant="acme"),
+        touchpoint("c1", minute=now - 40 * DAY, ids=[BEN], type="issue_opened", tenant="slow", issue_id="I1"),
+        touchpoint("c2", minute=now, ids=[ANN], type="add_to_cart", tenant="slow"),
+        touchpoint("c3", minute=now - DAY, ids=[PHONE], type="add_to_cart", tenant="slow"),
     ]  # fmt: skip
 
 
@@ -49,6 +53,7 @@ def test_the_page_answers_escapes_guards_tenants_and_tells_of_a_merge(
         headers_allow_nothing_of_others(running)
         people_are_found_as_they_say_who_they_are(running)
         a_tenant_sees_its_own(running)
+        tiles_count_who_waits_whenever_seen_and_no_cart_that_is_still_open(running)
         a_merge_is_told_and_shown(running, live, now)
 
 
@@ -191,6 +196,15 @@ def a_tenant_sees_its_own(running: PageProcess) -> None:
     assert running.get(f"/t/acme/person?id={ann}").status == 404
 
 
+def tiles_count_who_waits_whenever_seen_and_no_cart_that_is_still_open(running: PageProcess) -> None:
+    shown = dict(
+        re.findall(r'data-k="(\w+)" data-v="(\d+)"', running.get("/t/slow/panels/totals?range=30d").text)
+    )
+    assert {name: shown[name] for name in ("people", "waiting", "overdue", "abandoned", "touchpoints")} == {
+        "people": "2", "waiting": "1", "overdue": "1", "abandoned": "1", "touchpoints": "2",
+    }  # fmt: skip
+
+
 def a_merge_is_told_and_shown(running: PageProcess, live: Deployment, now: float) -> None:
     phone, ann = profile(running, "cookie:ann-phone"), profile(running, "customer_id:C1")
     assert phone != ann
@@ -212,6 +226,7 @@ def a_merge_is_told_and_shown(running: PageProcess, live: Deployment, now: float
     merged = part_of(running, moved[0])
     assert {moved[0], merged.headers["X-Touchline-Profile"]} == {phone, ann}
     assert "was merged into this one" in merged.text
+    assert merged.text.count('data-c="place"') == 4, "the timeline has what the journey counts, at once"
 
 
 def part_of(running: PageProcess, each: str) -> Answered:

@@ -480,6 +480,7 @@ ATTRIBUTION = {
         ("attribution", ATTRIBUTION | {"models": ["moon"]}, "models are first, last"),
         ("attribution", ATTRIBUTION | {"half_life_seconds": 0}, "half_life_seconds is above 0"),
         ("attribution", ATTRIBUTION | {"top": 101}, "top is at most 100"),
+        ("revenue", {"bucket_seconds": 0}, "bucket_seconds is above 0"),
     ],
 )
 def test_a_wrong_value_is_refused_in_the_views_own_words_also_where_there_is_nobody(

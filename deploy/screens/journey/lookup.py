@@ -36,11 +36,17 @@ _STATE: Final = """
         arrayMap(e -> (e.kind, e.opened_at, e.due_at, e.status), expectations) AS expectation_rows
     FROM journeys
     WHERE tenant = %(tenant)s AND profile_id = %(profile)s"""
+#: What an identifier that nobody shares has seen belongs to its owner now. The loader rewrites `profile_id` of the rows
+#: only some time after a merge, and until then the journey would lack what it counts.
 _TOUCHES: Final = """
     SELECT occurred_at, event_id, channel, type, issue_id, amount_minor, currency
     FROM touchpoints_current
     WHERE tenant = %(tenant)s AND occurred_at >= %(since)s
-        AND (identifier_type, identifier_value) IN %(identifiers)s AND profile_id = %(profile)s
+        AND (identifier_type, identifier_value) IN %(identifiers)s
+        AND (profile_id = %(profile)s OR (identifier_type, identifier_value) IN (
+            SELECT identifier_type, identifier_value FROM identity_current
+            WHERE tenant = %(tenant)s AND (identifier_type, identifier_value) IN %(identifiers)s
+                AND profile_id = %(profile)s AND contested_from IS NULL))
     ORDER BY occurred_at DESC, event_id DESC
     LIMIT %(limit)s"""
 _SIGNALS: Final = """
@@ -110,7 +116,7 @@ def _profile_of(
         return identifier["value"], None
     usable = policy.usable([identifier])
     if not usable:
-        raise UnknownPersonError(f"{asked} stands for nobody: the identity policy blocks this value")
+        raise UnknownPersonError(f"nobody is known by {asked}: the identity policy blocks this value")
     found = question.ask(_ASSIGNMENT, **usable[0])
     if not found:
         return own_profile(question.tenant, node_of(usable[0])), None

@@ -117,7 +117,7 @@ COMMENT 'Orders placed between since and until, each once: by its order_id where
 
 CREATE OR REPLACE VIEW revenue AS
 SELECT
-    toStartOfInterval(occurred_at, toIntervalSecond({bucket_seconds:UInt64}), 'UTC') AS from_time,
+    toStartOfInterval(occurred_at, toIntervalSecond(greatest({bucket_seconds:UInt64}, 1)), 'UTC') AS from_time,
     currency,
     countIf(kind = 'order') AS orders,
     countIf(kind = 'return') AS returns,
@@ -128,6 +128,7 @@ SELECT
 FROM order_events(
     tenant = {tenant:String}, since = {since:DateTime64(3, 'UTC')}, until = {until:DateTime64(3, 'UTC')}
 )
+WHERE (SELECT throwIf({bucket_seconds:UInt64} = 0, 'bucket_seconds is above 0')) = 0
 GROUP BY from_time, currency
 ORDER BY currency, from_time
 COMMENT 'Money over time: orders and what was given back, per interval and currency, in major units (ISO 4217). An empty currency holds what stated no amount. Over all time net is the sum of the journeys'' revenue.\nParameters: tenant String = default, since DateTime64 = 30d, until DateTime64 = now, bucket_seconds UInt64 = 1d\nExample: SELECT from_time, currency, orders, net FROM revenue(tenant = ''default'', since = now64() - INTERVAL 30 DAY, until = now64(), bucket_seconds = 86400) ORDER BY from_time';

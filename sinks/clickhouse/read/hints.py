@@ -14,6 +14,10 @@ _NOT_SET: Final = 456
 _NO_RIGHT: Final = 497
 #: The value of a parameter cannot be read as its type.
 _NO_VALUE: Final = frozenset({6, 26, 27, 38, 41, 72, 130, 457})
+#: How the beginning of a type's name → its values are written. The longer names stand first.
+_WRITTEN: Final = {
+    "DateTime": "2026-01-31 12:00:00", "Date": "2026-01-31", "UInt": "12", "Int": "-12", "Float": "1.5", "Bool": "true",
+}  # fmt: skip
 
 _PARAMETER: Final = re.compile(r"\{\s*(\w+)\s*:\s*([^{}]+?)\s*\}")
 _SUBSTITUTION: Final = re.compile(r"Substitution `(\w+)` is not set")
@@ -43,7 +47,9 @@ def hint(sql: str, code: int, said: str, *, limited: bool) -> str | None:
         )
     found = _OF_PARAMETER.search(said)
     if code in _NO_VALUE and found:
-        return f"--param {found[1]} is no {parameter_types(sql).get(found[1], 'value of its type')}"
+        kind = parameter_types(sql).get(found[1], "value of its type")
+        written = next((how for start, how in _WRITTEN.items() if kind.startswith(start)), "")
+        return f"--param {found[1]} is no {kind}" + (f": write it like {written}" if written else "")
     return None
 
 

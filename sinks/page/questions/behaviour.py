@@ -167,7 +167,8 @@ CARTS: Final = Panel(
     " carts).",
     """
     SELECT outcome, back_by, carts, carts_share, median_seconds,
-        concat(outcome, if(back_by = '', '', concat(' by ', back_by))) AS what
+        if(back_by = '', outcome, concat('came back by ', back_by,
+            if(outcome = 'came back and ordered', ', ordered', ''))) AS what
     FROM carts({period}, within_seconds = 604800, by = 'channel') ORDER BY carts DESC, outcome, back_by""",
     (
         Column("what", "what became of it"),
@@ -197,11 +198,11 @@ HANDOFFS: Final = Panel(
         Column("times", "times", "number"),
         Column("people", "people", "number"),
         Column("same_issue", "of one issue", "number"),
-        Column("median_seconds", "median", "span"),
+        Column("median_seconds", "after, median", "span"),
     ),
     ("states",),
     "range",
-    empty="Nobody had to.",
+    empty="Nobody had to, in this time range.",
     span2=True,
 )
 
@@ -245,7 +246,7 @@ NEXT: Final = Panel(
     ("states",),
     "stage",
     Chart("bar", {"label": "type", "value": "expected"}, 400),
-    empty="No prediction yet.",
+    empty="No prediction for anybody of this time range.",
 )
 
 TRANSITIONS: Final = Panel(

@@ -8,8 +8,8 @@ from sinks.page.questions.letters import KINDS, UNKNOWN
 LINE: Final = Panel(
     "health",
     "Data health",
-    "How old the newest rows are, how late touchpoints come, and what is silent (views health_tables, health_sources,"
-    " health_gaps).",
+    "How old the newest rows are, how late touchpoints come, and how many sources of the last 30 days are"
+    " silent for an hour and twice as long as they usually pause (views health_tables, health_sources, health_gaps).",
     """
     SELECT touchpoints_age, journeys_age, late, silent, journeys_age - touchpoints_age > 60 AS journeys_bad,
         silent > 0 AS silent_bad, late > 3600 AS late_bad
@@ -20,13 +20,13 @@ LINE: Final = Panel(
         FROM health_sources(tenant = %(tenant)s, since = now64(3) - INTERVAL 1 HOUR, until = now64(3),
             late_seconds = 300)) AS sources
     CROSS JOIN (SELECT countIf(ongoing AND silent_seconds > 2 * usual_seconds) AS silent
-        FROM health_gaps(tenant = %(tenant)s, since = now64(3) - INTERVAL 1 DAY, until = now64(3),
+        FROM health_gaps(tenant = %(tenant)s, since = now64(3) - INTERVAL 30 DAY, until = now64(3),
             gap_seconds = 3600)) AS gaps""",
     (
         Column("touchpoints_age", "newest touchpoint", "span"),
         Column("journeys_age", "newest journey", "span", bad="journeys_bad"),
         Column("late", "late in the last hour, p99", "span", bad="late_bad"),
-        Column("silent", "silent sources", "number", "/health", bad="silent_bad"),
+        Column("silent", "silent sources", "number", "/health?range=30d", bad="silent_bad"),
     ),
     ("states", "dead_letters"),
     shape="strip",
@@ -35,17 +35,19 @@ LINE: Final = Panel(
 TABLES: Final = Panel(
     "tables",
     "Freshness",
-    "How fresh each table is: its newest event time, and when a row was written last (view health_tables).",
+    "How fresh each table is: its newest event time, and when a row was written last. Stored rows count versions that"
+    " a newer one supersedes (view health_tables).",
     """
     SELECT name, rows, watermark, loaded_at, loaded_ago_seconds FROM health_tables(tenant = %(tenant)s)
     ORDER BY name""",
     (
         Column("name", "table", "code"),
-        Column("rows", "rows", "number"),
+        Column("rows", "stored rows", "number"),
         Column("watermark", "newest event", "ago"),
         Column("loaded_at", "written", "ago"),
     ),
     ("states", "dead_letters"),
+    span2=True,
 )
 
 LOADER: Final = Panel(
@@ -73,15 +75,17 @@ LOADER: Final = Panel(
 SOURCES: Final = Panel(
     "sources",
     "Sources",
-    "What each source sent per hour of reception, how late, copies and unknown types (view health_sources).",
+    "What each source sent per hour of reception, of a longer time range per day or week, how late, copies and unknown"
+    " types. late, p99 is that of the worst hour (view health_sources).",
     """
-    SELECT toDateTime64(hour, 3, 'UTC') AS hour, toString(source) AS source, touchpoints, late, late_p99_seconds,
-        late_max_seconds, copies, unknown_types
-    FROM (SELECT * FROM health_sources({period}, late_seconds = 300)
-        WHERE %(source)s = '' OR source = %(source)s ORDER BY hour DESC LIMIT 400)
-    ORDER BY hour, source""",
+    SELECT toDateTime64(toStartOfInterval(hour, INTERVAL greatest(3600, %(bucket_seconds)s) SECOND), 3, 'UTC') AS begun,
+        toString(source) AS source, sum(s.touchpoints) AS touchpoints, sum(s.late) AS late,
+        max(s.late_p99_seconds) AS late_p99_seconds, max(s.late_max_seconds) AS late_max_seconds,
+        sum(s.copies) AS copies, sum(s.unknown_types) AS unknown_types
+    FROM health_sources({period}, late_seconds = 300) AS s WHERE %(source)s = '' OR source = %(source)s
+    GROUP BY begun, source ORDER BY begun, source""",
     (
-        Column("hour", "hour", "time"),
+        Column("begun", "received from", "time"),
         Column("source", "source", link="/health?source={source}"),
         Column("touchpoints", "touchpoints", "number"),
         Column("late", "late", "number"),
@@ -92,8 +96,8 @@ SOURCES: Final = Panel(
     ),
     ("states",),
     "source",
-    Chart("stacked", {"x": "hour", "series": "source", "value": "touchpoints"}, 320),
-    span2=True,
+    Chart("stacked", {"x": "begun", "series": "source", "value": "touchpoints"}, 320),
+    wide=True,
     empty="Nothing was received in this time range.",
 )
 
@@ -115,6 +119,7 @@ GAPS: Final = Panel(
     ),
     ("states",),
     "range",
+    wide=True,
     empty="No source was silent for an hour.",
 )
 

@@ -30,7 +30,7 @@ NEWEST: Final = Panel(
         Column("kind", "what"),
         Column("rule", "rule"),
         Column("profile_id", "person", "profile", "/person?id={profile_id}"),
-        Column("others", "profiles", "number"),
+        Column("others", "other profiles", "number"),
     ),
     ("changes",),
     "signals",
@@ -52,6 +52,7 @@ LARGEST: Final = Panel(
         Column("last_seen", "last seen", "ago"),
     ),
     ("states",),
+    span2=True,
 )
 
 CONTESTED: Final = Panel(

@@ -8,26 +8,29 @@ from sinks.page.questions import behaviour, service
 TOTALS: Final = Panel(
     "totals",
     "Now",
-    "People whose newest touchpoint lies in the time range (view journeys). Here now: a session within the last 30"
-    " minutes. Waiting: at least one open issue.",
+    "People whose newest touchpoint lies in the time range, and what they did in their whole journeys (view journeys)."
+    " Here now: a session within the last 30 minutes. Waiting: people with an open issue, whenever they were last seen;"
+    " overdue: one that is past its date. A cart is abandoned when its session has ended without an order.",
     """
-    SELECT count() AS people, countIf(session_last_at >= now64(3) - INTERVAL 30 MINUTE) AS here_now,
-        sum(touchpoints) AS touchpoints, countIf(notEmpty(open_issues.issue_id)) AS waiting,
-        countIf(arrayExists(due -> due < now64(3), open_issues.due_at)) AS overdue,
-        sum(orders) AS orders, sum(carts) - sum(carts_met) AS abandoned, sum(handoffs) AS handoffs
-    FROM journeys WHERE {where}""",
+    SELECT countIf(inside) AS people, countIf(inside AND session_last_at >= now64(3) - INTERVAL 30 MINUTE) AS here_now,
+        sumIf(touchpoints, inside) AS touchpoints, countIf(notEmpty(open_issues.issue_id)) AS waiting,
+        countIf(arrayExists(due -> due < now64(3), open_issues.due_at)) AS overdue, sumIf(orders, inside) AS orders,
+        sumIf(carts - carts_met - arrayCount(e -> e.kind = 'cart' AND e.status = 'OPEN' AND e.due_at > now64(3),
+            expectations), inside) AS abandoned,
+        sumIf(handoffs, inside) AS handoffs
+    FROM (SELECT *, last_seen >= %(since)s AND last_seen < %(until)s AS inside FROM journeys WHERE {where})""",
     (
         Column("people", "people", "number", "/people"),
         Column("here_now", "here now", "number", "/people?order=newest"),
-        Column("waiting", "waiting", "number", "/people?order=waiting"),
-        Column("overdue", "overdue", "number", "/people?order=waiting"),
-        Column("orders", "orders", "number"),
-        Column("abandoned", "abandoned carts", "number"),
-        Column("handoffs", "digital → human", "number"),
-        Column("touchpoints", "touchpoints", "number"),
+        Column("waiting", "waiting", "number", "/people?order=waiting&range=all"),
+        Column("overdue", "overdue", "number", "/people?order=waiting&range=all"),
+        Column("orders", "their orders", "number"),
+        Column("abandoned", "their abandoned carts", "number"),
+        Column("handoffs", "their digital → human", "number"),
+        Column("touchpoints", "their touchpoints", "number"),
     ),
     ("states",),
-    "journeys",
+    "standing",
     shape="tiles",
     wide=True,
 )

@@ -34,13 +34,14 @@ NPS: Final = Panel(
     "Scores over time",
     "NPS (-100 to 100), and the good answers to CSAT and CES in per cent, per day (view scores).",
     """
-    SELECT toDateTime64(toDate(segment), 3, 'UTC') AS day, toString(kind) AS kind, score, margin, answers
+    SELECT toDateTime64(toDate(segment), 3, 'UTC') AS day, toString(kind) AS kind, score,
+        nullIf(margin, 0) AS margin, answers
     FROM scores({period}, by = 'day') ORDER BY day, kind""",
     (
         Column("day", "day", "time"),
         Column("kind", "survey"),
         Column("score", "score", "decimal"),
-        Column("margin", "give or take", "decimal"),
+        Column("margin", "±", "decimal"),
         Column("answers", "answers", "number"),
     ),
     ("states",),
@@ -105,15 +106,21 @@ SCORES: Final = Panel(
     "What customers say, by team",
     "NPS, CSAT and CES by the team of the touchpoint that the answer is about (view scores).",
     """
-    SELECT if(segment = '', 'none', segment) AS team, toString(kind) AS kind, score, margin, answers, mean
+    SELECT if(segment = '', 'none', segment) AS team, toString(kind) AS kind, score, nullIf(margin, 0) AS margin,
+        answers, mean
     FROM scores({period}, by = 'owner') ORDER BY kind, score, team""",
     (
         Column("team", "team"),
         Column("kind", "survey"),
         Column("score", "score", "decimal"),
-        Column("margin", "give or take", "decimal"),
-        Column("mean", "mean", "decimal"),
+        Column(
+            "margin",
+            "±",
+            "decimal",
+            hint="Half the width of the 95% interval; unknown if all answers are alike",
+        ),
         Column("answers", "answers", "number"),
+        Column("mean", "mean", "decimal"),
     ),
     ("states",),
     "range",
@@ -133,8 +140,8 @@ CONSENT: Final = Panel(
         Column("granted", "granted", "number"),
         Column("denied", "denied", "number"),
         Column("revoked", "revoked", "number"),
-        Column("unknown", "never decided", "number"),
-        Column("granted_share", "granted", "percent"),
+        Column("unknown", "undecided", "number"),
+        Column("granted_share", "of all", "percent"),
     ),
     ("states",),
     "range",

@@ -1,5 +1,5 @@
 // Charts, drawn from the table that stands below each of them: no number is computed here.
-import { day, local } from "./times.js";
+import { local, periods } from "./times.js";
 
 let library = null;
 const drawn = new Map(); // element → chart
@@ -15,10 +15,17 @@ function rowsOf(element) {
     for (const cell of row.cells)
       found[cell.dataset.c] = {
         value: cell.dataset.v, text: cell.textContent.trim(), href: cell.querySelector("a")?.getAttribute("href"),
-        day: cell.querySelector("time:not([data-ago])") ? day(new Date(Number(cell.dataset.v))) : "",
+        moment: cell.querySelector("time:not([data-ago])") ? new Date(Number(cell.dataset.v)) : null,
       };
     return found;
   });
+}
+
+/** The titles of the columns of that table: column → title. */
+function titlesOf(element) {
+  const table = element.parentElement.querySelector(":scope > .numbers table, :scope table");
+  const heads = [...table.tHead.rows[0].cells];
+  return Object.fromEntries([...table.tBodies[0].rows[0].cells].map((cell, at) => [cell.dataset.c, heads[at].textContent]));
 }
 
 /** Draw all charts below `root` that are on screen, or about to be. */
@@ -47,7 +54,7 @@ function paint(echarts, element) {
   const rows = rowsOf(element);
   const roles = JSON.parse(element.dataset.roles);
   const narrow = element.clientWidth < 340;
-  const option = kinds[element.dataset.chart](rows, roles, { narrow, element });
+  const option = kinds[element.dataset.chart](rows, roles, { narrow, element, titles: titlesOf(element) });
   // richText tooltips are painted, not put into the page as HTML: nothing in a name can become markup
   chart.setOption({ ...common(), ...option }, { notMerge: element.dataset.chart !== "timeline" || !element.dataset.painted });
   element.dataset.painted = "1";
@@ -82,6 +89,15 @@ const label = (more = {}) => ({ color: quiet(), fontSize: 11, hideOverlap: true,
 const lines = () => ({ lineStyle: { color: token("--line") } });
 const number = (cell) => (cell === undefined || cell.value === "" ? null : Number(cell.value));
 const cut = (text, length = 18) => (text.length > length ? `${text.slice(0, length - 1)}…` : text);
+/** The name of a value axis, above it; what a chart measures stands nowhere else in it. */
+const named = (name, location = "end") => ({ name, nameLocation: location, nameGap: 8, nameTextStyle: { color: quiet(), fontSize: 11, align: "left" } });
+/** A place on an ellipse of the chart's half of the panel, and where a label points away from its middle. */
+function outside(at, count, element) {
+  const angle = (2 * Math.PI * (at + 0.5)) / count;
+  const [x, y] = [Math.cos(angle), Math.sin(angle)];
+  const position = Math.abs(x) > 0.25 || count > 12 ? (x < 0 ? "left" : "right") : y < 0 ? "top" : "bottom";
+  return { x: element.clientWidth * 0.48 * x, y: element.clientHeight * 0.8 * y, label: { position } };
+}
 const unique = (list) => [...new Set(list)];
 
 function axis(more) {
@@ -89,11 +105,12 @@ function axis(more) {
 }
 
 const kinds = {
-  bar(rows, { label: name, value }, { narrow }) {
+  bar(rows, { label: name, value }, { element }) {
+    const room = Math.max(14, Math.floor(element.clientWidth / 15));
     return {
       grid: { left: 6, right: 58, top: 6, bottom: 4, containLabel: true },
       xAxis: axis({ type: "value", axisLabel: { show: false }, splitLine: { show: false }, axisLine: { show: false } }),
-      yAxis: axis({ type: "category", inverse: true, data: rows.map((row) => row[name].text), axisLabel: label({ formatter: (text) => cut(text, narrow ? 14 : 26), fontSize: 12, color: token("--text") }) }),
+      yAxis: axis({ type: "category", inverse: true, data: rows.map((row) => row[name].text), axisLabel: label({ formatter: (text) => cut(text, room), fontSize: 12, color: token("--text") }) }),
       tooltip: tip({ trigger: "item", formatter: ({ data }) => `${data.name}\n${data.said}` }),
       series: [{ type: "bar", barMaxWidth: 22, itemStyle: { borderRadius: [0, 4, 4, 0] },
         label: { show: true, position: "right", color: token("--text"), formatter: ({ data }) => data.said },
@@ -101,29 +118,31 @@ const kinds = {
     };
   },
 
-  stacked(rows, { x, series, value }, { narrow }) {
+  stacked(rows, { x, series, value }, { narrow, titles }) {
     const columns = unique(rows.map((row) => row[x].value));
     const names = unique(rows.map((row) => row[series].text));
-    const texts = new Map(rows.map((row) => [row[x].value, row[x].day || row[x].text]));
+    const timed = Boolean(rows[0][x].moment);
+    const shown = timed ? periods(columns.map((each) => new Date(Number(each)))) : columns.map((each) => rows.find((row) => row[x].value === each)[x].text);
+    const texts = new Map(columns.map((each, at) => [each, shown[at]]));
     const known = new Map(rows.map((row) => [`${row[x].value}/${row[series].text}`, row]));
     return {
       legend: { type: "scroll", top: 0, textStyle: { color: quiet() }, pageTextStyle: { color: quiet() } },
-      grid: { left: columns.length > 4 && !rows[0][x].day ? 20 : 6, right: 12, top: 34, bottom: 4, containLabel: true },
-      xAxis: axis({ type: "category", data: columns, axisLabel: label({ rotate: columns.length > 4 && !rows[0][x].day ? 28 : 0, interval: rows[0][x].day ? "auto" : 0, formatter: (each) => cut(texts.get(each) || each, narrow ? 10 : 16) }) }),
-      yAxis: axis({ type: "value" }),
+      grid: { left: columns.length > 4 && !timed ? 20 : 6, right: 12, top: 48, bottom: 4, containLabel: true },
+      xAxis: axis({ type: "category", data: columns, axisLabel: label({ rotate: columns.length > 4 && !timed ? 28 : 0, interval: timed ? "auto" : 0, formatter: (each) => cut(texts.get(each) || each, narrow ? 10 : 16) }) }),
+      yAxis: axis({ type: "value", ...named(titles[value]) }),
       tooltip: tip({ trigger: "item", formatter: ({ data, seriesName }) => `${texts.get(data.x)}\n${seriesName}: ${data.said}` }),
       series: names.map((name, at) => ({ name, type: "bar", stack: "all", barMaxWidth: 34, itemStyle: { decal: decal(at) },
         data: columns.map((each) => { const row = known.get(`${each}/${name}`); return row ? { value: number(row[value]), x: each, said: row[value].text, href: row[series].href } : null; }) })),
     };
   },
 
-  line(rows, { x, series, value }, { narrow }) {
+  line(rows, { x, series, value }, { narrow, titles }) {
     const names = series ? unique(rows.map((row) => row[series].text)) : [""];
     return {
       legend: series ? { type: "scroll", top: 0, textStyle: { color: quiet() } } : { show: false },
-      grid: { left: 6, right: 16, top: series ? 34 : 12, bottom: 4, containLabel: true },
+      grid: { left: 6, right: 16, top: series ? 48 : 26, bottom: 4, containLabel: true },
       xAxis: axis({ type: "time", splitLine: { show: false }, axisLabel: label({ rotate: 0 }), splitNumber: narrow ? 3 : 6 }),
-      yAxis: axis({ type: "value", scale: false }),
+      yAxis: axis({ type: "value", scale: false, ...named(titles[value]) }),
       tooltip: tip({ trigger: "axis", formatter: (all) => `${local(new Date(all[0].value[0]))}\n${all.map((each) => `${each.seriesName ? `${each.seriesName}: ` : ""}${each.data.said}`).join("\n")}` }),
       series: names.map((name, at) => ({ name, type: "line", showSymbol: rows.length < 60, symbol: symbols[at % symbols.length], symbolSize: 6, smooth: false, lineStyle: { type: ["solid", "dashed", "dotted"][at % 3] },
         data: rows.filter((row) => !series || row[series].text === name).map((row) => ({ value: [Number(row[x].value), number(row[value])], said: row[value].text })) })),
@@ -143,14 +162,16 @@ const kinds = {
     };
   },
 
-  heatmap(rows, { x, y, value }, { narrow, element }) {
-    const columns = unique(rows.map((row) => row[x].text));
+  heatmap(rows, { x, y, value }, { narrow, element, titles }) {
     const lanes = unique(rows.map((row) => row[y].text));
+    const found = unique(rows.map((row) => row[x].text));
+    // from and to the same names: in the same order
+    const columns = found.some((each) => lanes.includes(each)) ? found.sort() : found;
     const most = Math.max(0.001, ...rows.map((row) => number(row[value]) || 0));
     return {
-      grid: { left: 6, right: 12, top: 6, bottom: narrow ? 70 : 56, containLabel: true },
+      grid: { left: 6, right: 12, top: 24, bottom: narrow ? 70 : 56, containLabel: true },
       xAxis: axis({ type: "category", data: columns, splitLine: { show: false }, axisLabel: label({ rotate: columns.length > 5 || narrow ? 40 : 0, interval: 0, formatter: (text) => cut(text, 14) }) }),
-      yAxis: axis({ type: "category", data: lanes, inverse: true, splitLine: { show: false }, axisLabel: label({ interval: 0, formatter: (text) => cut(text, narrow ? 12 : 22) }) }),
+      yAxis: axis({ type: "category", data: lanes, inverse: true, ...named(`${titles[y]} ↓  ${titles[x]} →`, "start"), splitLine: { show: false }, axisLabel: label({ interval: 0, formatter: (text) => cut(text, narrow ? 12 : 22) }) }),
       visualMap: { min: 0, max: most, calculable: false, orient: "horizontal", left: "center", bottom: 0, itemHeight: 110, itemWidth: 10, text: [`${most >= 10 ? Math.round(most).toLocaleString() : most.toFixed(1)}`, "0"], textStyle: { color: quiet() }, inRange: { color: [token("--heat-0"), token("--heat-1"), token("--heat-2")] } },
       tooltip: tip({ formatter: ({ data }) => `${data.row} · ${data.column}\n${data.said}` }),
       series: [{ type: "heatmap", itemStyle: { borderColor: token("--surface"), borderWidth: 2, borderRadius: 3 },
@@ -170,13 +191,14 @@ const kinds = {
       tooltip: tip({ formatter: ({ data, name, value: total }) => (data.said ? `${data.source.split("\u0000")[1]} → ${data.target.split("\u0000")[1]}\n${data.said}` : `${name.split("\u0000")[1]}\n${Math.round(total).toLocaleString()}`) }),
       series: [{ type: "sankey", left: 4, right: narrow ? 76 : 120, top: 8, bottom: 8, nodeWidth: 12, nodeGap: 7, draggable: false, emphasis: { focus: "adjacency" },
         label: { color: token("--text"), fontSize: 11, formatter: ({ name }) => cut(name.split("\u0000")[1], narrow ? 11 : 18), textBorderColor: token("--surface"), textBorderWidth: 2 },
+        labelLayout: { hideOverlap: true },
         lineStyle: { color: "source", opacity: 0.28, curveness: 0.5 },
         data: names.map((each) => ({ name: each, itemStyle: { color: /^\((end|start|other)\)$/.test(each.split("\u0000")[1]) ? token("--line-strong") : colours[kindsOf.indexOf(each.split("\u0000")[1]) % colours.length] } })),
         links: rows.map((row) => ({ source: node(row, from, 0), target: node(row, to, 1), value: number(row[value]), said: row[value].text })) }],
     };
   },
 
-  graph(rows, { from, to, outcome }, { narrow, element }) {
+  graph(rows, { from, to, outcome }, { element }) {
     const nodes = new Map();
     for (const row of rows)
       for (const [role, own] of [[from, row.from_own], [to, row.to_own]])
@@ -184,11 +206,13 @@ const kinds = {
     const look = { united: ["solid", token("--c3")], refused: ["dashed", token("--bad")], contested: ["dotted", token("--warn")], withdrawn: ["dotted", quiet()] };
     return {
       tooltip: tip({ formatter: ({ data }) => data.said || data.name }),
-      series: [{ type: "graph", layout: "none", left: "14%", right: "14%", top: 30, bottom: 44, preserveAspect: "contain", roam: true, scaleLimit: { min: 0.4, max: 4 },
-        label: { show: true, position: "bottom", color: token("--text"), fontSize: 11, formatter: ({ data }) => cut(data.name, narrow ? 16 : 28), textBorderColor: token("--surface"), textBorderWidth: 3 },
+      series: [{ type: "graph", layout: "none", left: "26%", right: "26%", top: 30, bottom: 34, preserveAspect: "contain", roam: true, scaleLimit: { min: 0.4, max: 4 },
+        label: { show: true, color: token("--text"), fontSize: 11, distance: 6, formatter: ({ data }) => cut(data.name, Math.max(8, Math.floor(element.clientWidth * 0.035))), textBorderColor: token("--surface"), textBorderWidth: 3 },
+        // where identifiers are too many, the tooltip and the table name the others
+        labelLayout: { hideOverlap: true },
         edgeLabel: { show: false },
-        // round an ellipse of the chart's own shape, so that labels have room
-        data: [...nodes.values()].map((each, at) => ({ ...each, x: element.clientWidth * Math.cos((2 * Math.PI * (at + 0.5)) / nodes.size), y: element.clientHeight * Math.sin((2 * Math.PI * (at + 0.5)) / nodes.size), symbol: each.own ? "circle" : "emptyCircle", symbolSize: each.own ? 20 : 14, itemStyle: { color: each.own ? token("--c1") : token("--bad") } })),
+        // round an ellipse, each label outside of it: so none lies on another, nor on a link
+        data: [...nodes.values()].map((each, at) => ({ ...each, ...outside(at, nodes.size, element), symbol: each.own ? "circle" : "emptyCircle", symbolSize: each.own ? 20 : 14, itemStyle: { color: each.own ? token("--c1") : token("--bad") } })),
         links: rows.map((row) => ({ source: row[from].value, target: row[to].value, said: `${row[from].text} – ${row[to].text}\n${row[outcome].text}`,
           lineStyle: { type: look[row[outcome].value]?.[0] || "solid", color: look[row[outcome].value]?.[1] || quiet(), width: row[outcome].value === "united" ? 2 : 2.5, opacity: 0.9, curveness: 0.08 } })) }],
     };
@@ -215,11 +239,11 @@ const kinds = {
     };
     const horizontal = scaled ? { type: "time", axisLabel: label() } : {
       type: "value", min: -0.5, max: (all) => all.max + 0.5, minInterval: 1, interval: 1,
-      axisLabel: label({ showMinLabel: true, formatter: (each) => (starts.has(each) ? local(new Date(starts.get(each))) : ""), hideOverlap: true }),
+      axisLabel: label({ customValues: [...starts.keys()], formatter: (each) => (starts.has(each) ? local(new Date(starts.get(each))) : ""), hideOverlap: true }),
     };
     const count = rows.length ? Math.max(...rows.map((row) => Number(row.place.value))) + 1 : 1;
     const shown = narrow ? 14 : 48; // the newest touchpoints first; the rest by the slider
-    const window = { startValue: scaled ? undefined : Math.max(-0.5, count - shown), start: scaled ? 0 : undefined, end: 100 };
+    const window = { startValue: scaled ? undefined : Math.max(-0.5, count - shown - 0.5), start: scaled ? 0 : undefined, end: 100 };
     return {
       grid: [{ left: narrow ? 74 : 96, right: 14, top: 8, bottom: 118 }, { left: narrow ? 74 : 96, right: 14, height: 42, bottom: 56 }],
       xAxis: [axis({ ...horizontal, gridIndex: 0, splitLine: { show: false }, axisLabel: { show: false } }), axis({ ...horizontal, gridIndex: 1, splitLine: { show: false } })],

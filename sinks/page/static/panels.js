@@ -6,6 +6,11 @@ const PAUSE = 2000; // milliseconds between two looks at one panel, however much
 // Milliseconds after the last change when a panel looks again: the loader writes within a second or two, and reconciles
 // owners, copies and sessions every few seconds, under load at most once a minute.
 const SETTLES = [2500, 6000, 15000, 65000];
+// A run of reconciliation may come later still. The answer says how far it is behind; a panel looks again until it is past
+// the change, and the time that the change needs to be loaded, at most for AT_MOST.
+const LOADED = 5000;
+const LATER = 20000;
+const AT_MOST = 30 * 60000;
 
 class Panel {
   constructor(element) {
@@ -51,11 +56,12 @@ class Panel {
   }
 
   /** Look again later until an answer is as much younger than the last change as ClickHouse may need for all of it. */
-  settled(age, next) {
+  settled(age, next, behind) {
     if (!this.changedAt) return;
     const since = Date.now() - this.changedAt;
     while (this.looks < SETTLES.length && since - age >= SETTLES[this.looks] - 100) this.looks += 1;
     if (this.looks < SETTLES.length) this.settleIn(Math.max(300, next + 50, SETTLES[this.looks] - since));
+    else if (since - age - behind < LOADED && since < AT_MOST) this.settleIn(Math.max(LATER, next + 50));
   }
 
   async load() {
@@ -71,7 +77,8 @@ class Panel {
       const moved = answer.headers.get("X-Touchline-Profile");
       this.put(text);
       this.well();
-      this.settled(1000 * Number(answer.headers.get("X-Touchline-Age") || 0), 1000 * Number(answer.headers.get("X-Touchline-Next") || 0));
+      const told = (name) => 1000 * Number(answer.headers.get(`X-Touchline-${name}`) || 0);
+      this.settled(told("Age"), told("Next"), told("Behind"));
       if (moved) this.element.dispatchEvent(new CustomEvent("moved", { bubbles: true, detail: moved }));
     } catch (error) {
       this.failed(error instanceof TypeError ? "The server of this page does not answer." : error.message);

@@ -2,11 +2,12 @@
 const format = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
 const withYear = new Intl.DateTimeFormat(undefined, { year: "numeric", day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
 
-const days = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", year: "2-digit" });
+const utcDays = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", year: "2-digit", timeZone: "UTC" });
 
-/** The date alone: for axes. */
-export function day(moment) {
-  return days.format(moment);
+/** For axes, the beginnings of periods: their dates in UTC, as ClickHouse cut them, or times if periods are shorter than a day. */
+export function periods(moments) {
+  const whole = moments.every((each) => Number(each) % 86_400_000 === 0);
+  return moments.map((each) => (whole ? utcDays.format(each) : local(each)));
 }
 
 export function local(moment) {

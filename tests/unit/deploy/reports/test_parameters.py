@@ -24,7 +24,7 @@ QUESTION = Question(
 
 
 def moment(text: str, option: str) -> int:
-    return {"30d": 30, "0s": 0}[text]
+    return {"30d": -30, "0s": 0, "1d": -1}[text]
 
 
 def values(**typed: str | list[str]) -> dict[str, object]:
@@ -33,7 +33,7 @@ def values(**typed: str | list[str]) -> dict[str, object]:
 
 def test_defaults_are_read_as_if_they_had_been_typed() -> None:
     assert values() == {
-        "tenant": "default", "since": 30, "until": 0, "steps": ["a"], "within_seconds": 604_800,
+        "tenant": "default", "since": -30, "until": 0, "steps": ["a"], "within_seconds": 604_800,
         "half_life_days": 7.0, "top": 10,
     }  # fmt: skip
 
@@ -66,6 +66,9 @@ def test_an_option_in_seconds_is_named_without_its_unit() -> None:
         ({"top": "-1"}, "--top is '-1'"),
         ({"half_life_days": "nan"}, "--half-life-days is 'nan'"),
         ({"top": str(2**64)}, "--top"),
+        ({"within_seconds": "99999999999999999999"}, "--within is '9+': write at most 146000d"),
+        ({"since": "0s"}, "--since is not before --until"),
+        ({"since": "1d", "until": "30d"}, "--since is not before --until"),
     ],
 )
 def test_what_cannot_be_read_names_its_option(typed: dict[str, str], says: str) -> None:

@@ -31,6 +31,8 @@ class StandIn:
         if self.away:
             raise UnavailableError("ClickHouse does not answer: start it")
         self.tenants |= {values["tenant"]} if "tenant" in values else set()
+        if "FROM reconciled" in sql:
+            return [{"seconds": 12.5}]
         if "groupUniqArray" in sql:
             return [{"channel": ["web"], "source": ["crm"]}]
         return []
@@ -147,3 +149,23 @@ def test_a_stream_ends_when_the_server_does() -> None:
 
 def test_all_scripts_and_styles_together_stay_small() -> None:
     assert Assets().zipped_bytes < 700 * 1024
+
+
+def test_a_panel_says_how_far_reconciliation_is_behind_so_that_an_open_page_looks_again_until_it_is_past_a_change() -> (
+    None
+):
+    async def check(client: TestClient[Any, Any], stand_in: StandIn, hub: Hub) -> None:
+        part = await get(client, "/t/acme/panels/totals", {**EVE, PART: "1"})
+        assert part.headers["X-Touchline-Behind"] == "12.500"
+
+    served(BEHIND, check)
+
+
+def test_a_search_that_is_no_form_is_refused_and_no_bug() -> None:
+    async def check(client: TestClient[Any, Any], stand_in: StandIn, hub: Hub) -> None:
+        for kind in ("multipart/form-data", "multipart/form-data; boundary=x"):
+            answer = await client.post("/t/acme/find", data=b"zzz", headers={**EVE, "Content-Type": kind})
+            assert answer.status == 400, kind
+            assert "cannot be read" in await answer.text()
+
+    served(BEHIND, check)

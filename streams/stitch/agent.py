@@ -31,6 +31,7 @@ from streams.identity.resolution.evidence import Node
 from streams.identity.resolution.links import links_of
 from streams.identity.resolution.ownership import node_of
 from streams.runtime.app import WorkerApp
+from streams.runtime.cooperative import CooperativeScheduler
 from streams.runtime.publisher import Outbox
 from streams.runtime.state import ChangelogState
 from streams.runtime.transaction import FetchTransaction
@@ -40,6 +41,8 @@ from streams.stitch.stitching import StitchState, erasures_of
 #: Kafka's message.timestamp.type of a record that the broker stamped.
 _LOG_APPEND_TIME: Final = 1
 _CURRENT_TOUCHPOINT: Final = TOUCHPOINT.header
+#: Records after which the agent looks whether its time slice is over.
+RECORDS_BETWEEN_YIELDS: Final = 16
 #: The longest wait of newcomers for identity's decision. A later decision only costs a Move.
 DECISION_SECONDS: Final = 0.25
 
@@ -71,6 +74,7 @@ class Stitch:
         self._catalogue = catalogue
         self._clock = clock  #: seconds
         self._registry = registry
+        self._scheduler = CooperativeScheduler()
         self.state: ChangelogState[StitchState] = ChangelogState(app, "stitch", lambda _: StitchState())
         app.tables.add(self.state)
         name = app.settings.topic
@@ -88,11 +92,13 @@ class Stitch:
             async with self._transaction(event) as fetch:
                 accepted: list[_Accepted] = []
                 newcomers: set[bytes] = set()
-                for record in event.value:
+                for number, record in enumerate(event.value):
                     with fetch.dead_letter(record):
                         one = self.accept(record, fetch, newcomers)
                         if one is not None:
                             accepted.append(one)
+                    if not number % RECORDS_BETWEEN_YIELDS:
+                        await self._scheduler.yield_if_due()
                 self.stitch((one for one in accepted if one.key not in newcomers), fetch.state, fetch.outputs)
                 waiting = [one for one in accepted if one.key in newcomers]
                 if waiting:

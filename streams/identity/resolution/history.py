@@ -8,7 +8,8 @@ from bisect import insort
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from streams.identity.resolution.clusters import Clusters, Undo
+from streams.identity.resolution.cluster import Undo
+from streams.identity.resolution.clusters import Clusters
 from streams.identity.resolution.decisions import BeforeImages
 from streams.identity.resolution.evidence import Item
 from streams.identity.resolution.gates import Gate

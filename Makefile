@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 TOUCHLINE := $(BIN)/touchline
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up test unit integration soak clients lint types check bench bench-peers bench-analytics bench-loading bench-growth instructions faults simulation native clean
+.PHONY: help install demo up test unit integration soak clients lint types check bench bench-peers bench-analytics bench-loading bench-growth instructions faults attacks simulation native clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*?## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -93,6 +93,9 @@ instructions: install ## Instructions per event under valgrind, against the acce
 
 faults: install ## The fault suite: real processes, kill -9, SIGSTOP, cut connections (many minutes)
 	$(BIN)/python -m tests.faults
+
+attacks: install ## A bystander's waits and the worker's memory beside floods of links, bytes and deadlines (many minutes)
+	$(BIN)/python -m tests.attacks
 
 simulation: install ## Thousands of schedules of crashes and rebalances in simulated time
 	$(BIN)/python -m tests.simulation --schedules 2000 --seed 1

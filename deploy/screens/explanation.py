@@ -81,6 +81,10 @@ def _because(refusal: Refusal, called: Callable[[Node], str]) -> str:
     if rule == "closed":
         since = _iso(refusal.shared_since or 0)
         return f"{refusal.rule}, limits had refused so many of these at {values} that it takes no more (since {since})"
+    if rule == "quarantined":
+        since = _iso(refusal.shared_since or 0)
+        said = f"quarantined, limits had refused so many links at the profile of {values}"
+        return f"{said} that it takes no more (since {since})"
     if rule == UNLINKED:
         return "unlink, the link was withdrawn"
     return (

@@ -52,6 +52,9 @@ class Identity:
     def __init__(self, app: WorkerApp, policy: IdentityPolicy) -> None:
         self._app = app
         self._scheduler = CooperativeScheduler()
+        self._quarantined: dict[
+            str, int
+        ] = {}  #: by tenant, the quarantined identifiers that the log tells of
         self.state: ChangelogState[IdentityState] = ChangelogState(
             app, "identity", lambda _: IdentityState(policy)
         )
@@ -168,6 +171,17 @@ class Identity:
             fetch.publish(self._inputs, profile_key(cause.tenant, move["profile_id"]), MOVE.encode(move))
             await self._scheduler.yield_if_due()
         self._publish_changes(changes_of(outcome.decision, cause), fetch)
+        self._tell_of_quarantine(cause.tenant, fetch.state)
+
+    def _tell_of_quarantine(self, tenant: str, state: IdentityState) -> None:
+        count = state.tenant(tenant).identities.quarantined
+        if count > 2 * self._quarantined.get(tenant, 0):  # once more when there are twice as many
+            self._quarantined[tenant] = count
+            log.warning(
+                "tenant %s: %s identifiers are quarantined, since limits refused so many links at their profiles;"
+                " `touchline explain` tells which, and [limits] of the identity policy says how many",
+                tenant, f"{count:,}",
+            )  # fmt: skip
 
     def _publish_correction(
         self,

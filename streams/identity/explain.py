@@ -39,11 +39,14 @@ _Proofs: TypeAlias = dict[tuple[Pair, bool], Proof]
 class Refusal:
     """The reason why a link does not unite its sides."""
 
-    rule: str  #: `unique:<type>`, `limit:<type>`, `closed:<type>`, `contested`, or `unlink`: the link was withdrawn
+    #: `unique:<type>`, `limit:<type>`, `closed:<type>`, `quarantined`, `contested`, or `unlink`: the link was withdrawn
+    rule: str
     #: unique, limit: the values that would have come together; closed: the identifier that takes no more of the type;
-    #: contested: the identifiers that were shared by then
+    #: quarantined: the identifier whose profile takes no more; contested: the identifiers that were shared by then
     values: tuple[Node, ...]
-    shared_since: int | None = None  #: closed, contested: the event time from which on the first of them was
+    shared_since: int | None = (
+        None  #: closed, quarantined, contested: from which event time on the first of them was
+    )
 
 
 @dataclass(frozen=True, slots=True)

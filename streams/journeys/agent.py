@@ -26,7 +26,7 @@ from streams.journeys.rules.meaning import meanings_of
 from streams.journeys.rules.rules import JourneyRules
 from streams.journeys.timeline.effects import Effects
 from streams.runtime.app import WorkerApp
-from streams.runtime.cooperative import TIME_SLICE_SECONDS
+from streams.runtime.cooperative import TIME_SLICE_SECONDS, CooperativeScheduler
 from streams.runtime.foreign_writes import ForeignWrites
 from streams.runtime.state import ChangelogState
 from streams.runtime.transaction import FetchTransaction
@@ -35,6 +35,8 @@ from streams.runtime.transaction import FetchTransaction
 IDLE_SECONDS: Final = 5.0
 #: How long deadlines take turns with inputs in each second. Those that are left wait for the next one.
 FIRING_SECONDS: Final = 0.5
+#: Records, and profiles, after which the agent looks whether its time slice is over.
+RECORDS_BETWEEN_YIELDS: Final = 8
 DUE_AT_ONCE: Final = 1000  #: profiles of one turn: fewer, if they take longer than TIME_SLICE_SECONDS
 
 
@@ -52,6 +54,7 @@ class Journeys:
         self._catalogue = catalogue
         self._rules = rules
         self._clock = clock
+        self._scheduler = CooperativeScheduler()
         self._meanings = meanings_of(catalogue, rules).fingerprint
         self._locks: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
         self.state: ChangelogState[JourneyPartition] = ChangelogState(app, "journeys", self._partition)
@@ -89,30 +92,23 @@ class Journeys:
         async with self._transaction(event.message.partition, event) as fetch:
             partition = fetch.state
             touched: dict[bytes, tuple[Journey, Effects]] = {}
-            for record in event.value:
+            for number, record in enumerate(event.value):
                 with fetch.dead_letter(record):
                     self._apply(record, partition, touched)
+                if not number % RECORDS_BETWEEN_YIELDS:
+                    await self._scheduler.yield_if_due()
             partition.last_input_at = self._clock()
             partition.applied = self._app.settings.version(event.message.offset)
-            for key, (journey, effects) in touched.items():
+            for number, (key, (journey, effects)) in enumerate(touched.items()):
                 self._publish_profile(key, journey, effects, fetch)
+                if not number % RECORDS_BETWEEN_YIELDS:
+                    await self._scheduler.yield_if_due()
             fetch.write_ahead = partition.write_ahead.ahead()
-            fetch.write_after_outputs(lambda: self._changes(partition, touched))
+            fetch.write_after_outputs(lambda: partition.changes(touched))
         partition.journeys.evict()
 
     def _transaction(self, partition: int, event: Any = None) -> FetchTransaction[JourneyPartition]:
         return FetchTransaction(self._app, self.state, partition, "journeys", event)
-
-    @staticmethod
-    def _changes(
-        partition: JourneyPartition, touched: dict[bytes, tuple[Journey, Effects]]
-    ) -> Iterator[tuple[bytes, bytes | None]]:
-        for key, (_, effects) in touched.items():
-            yield from partition.changelog(key, effects)
-        yield from map(partition.publication, touched)
-        if partition.predictions is not None:
-            yield from partition.predictions.changelog()
-        yield from partition.write_ahead.done()
 
     async def deadlines(self) -> None:
         """Raise the signals whose deadline has passed: by event time, or by the clock where nothing comes in."""

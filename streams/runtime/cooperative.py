@@ -1,6 +1,12 @@
-"""Cooperative scheduling of long computations: they yield to the event loop, so the other agents stay responsive."""
+"""Cooperative scheduling of long computations: they yield to the event loop, so the other agents stay responsive.
+
+All computations of a worker share one time slice. Who has used it up waits until those have had a slice who wait
+already, and the event loop turns between two slices. So a message that needs ten turns of the loop to get through waits
+for ten slices, however many computations there are.
+"""
 
 import asyncio
+from collections import deque
 from collections.abc import Generator
 from time import perf_counter
 from typing import Final, TypeVar
@@ -8,12 +14,47 @@ from typing import Final, TypeVar
 R = TypeVar("R")
 
 #: Seconds that a computation may occupy the event loop before it yields.
-TIME_SLICE_SECONDS: Final = 0.02
+TIME_SLICE_SECONDS: Final = 0.01
 
 
 def seconds() -> float:
     """A clock for durations."""
     return perf_counter()
+
+
+class _Turns:
+    """Who waits for a slice, first come first served: one is let on at each turn of the event loop."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self.slice_ends_at = 0.0
+
+    async def wait(self) -> None:
+        """Wait for a new slice."""
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            await asyncio.sleep(0)  # a scheduler of its own, such as a simulation's
+        else:
+            if loop is not self._loop:
+                self._loop, self._waiting = loop, deque()
+            turn = loop.create_future()
+            self._waiting.append(turn)
+            if len(self._waiting) == 1:
+                loop.call_soon(self._let_on)
+            await turn
+        self.slice_ends_at = perf_counter() + TIME_SLICE_SECONDS
+
+    def _let_on(self) -> None:
+        turn = self._waiting.popleft()
+        if not turn.done():  # else it was cancelled
+            turn.set_result(None)
+        if self._waiting and self._loop is not None:
+            self._loop.call_soon(self._let_on)
+
+
+_TURNS: Final = _Turns()
 
 
 class CooperativeScheduler:
@@ -22,14 +63,10 @@ class CooperativeScheduler:
     A computation may yield half done. The agent must not read the state that the computation changes until it ends.
     """
 
-    def __init__(self) -> None:
-        self._slice_ends_at = 0.0
-
     async def yield_if_due(self) -> None:
         """Yield to the event loop once the time slice is used up, and begin a new one."""
-        if perf_counter() >= self._slice_ends_at:
-            await asyncio.sleep(0)
-            self._slice_ends_at = perf_counter() + TIME_SLICE_SECONDS
+        if perf_counter() >= _TURNS.slice_ends_at:
+            await _TURNS.wait()
 
     async def run(self, computation: Generator[None, None, R]) -> R:
         """Run a resumable computation to its end and return its result. It may lose the event loop at each `yield`."""

@@ -31,6 +31,7 @@ from streams.identity.resolution.evidence import Node
 from streams.identity.resolution.links import links_of
 from streams.identity.resolution.ownership import node_of
 from streams.runtime.app import WorkerApp
+from streams.runtime.cooperative import CooperativeScheduler
 from streams.runtime.publisher import Outbox
 from streams.runtime.state import ChangelogState
 from streams.runtime.transaction import FetchTransaction
@@ -41,6 +42,8 @@ from streams.stitch.stitching import StitchState, erasures_of
 #: Kafka's message.timestamp.type of a record that the broker stamped.
 _LOG_APPEND_TIME: Final = 1
 _CURRENT_TOUCHPOINT: Final = TOUCHPOINT.header
+#: Records after which the agent looks whether its time slice is over.
+RECORDS_BETWEEN_YIELDS: Final = 16
 #: The longest wait of newcomers for identity's decision. A later decision only costs a Move.
 DECISION_SECONDS: Final = 0.25
 
@@ -73,6 +76,7 @@ class Stitch:
         self._clock = clock  #: seconds
         self._registry = registry
         self._native = NativeStitch(policy, catalogue)
+        self._scheduler = CooperativeScheduler()
         self.state: ChangelogState[StitchState] = ChangelogState(app, "stitch", lambda _: StitchState())
         app.tables.add(self.state)
         name = app.settings.topic
@@ -88,24 +92,28 @@ class Stitch:
             if self._registry is not None:
                 await prefetch_schemas(self._registry, event.value)
             async with self._transaction(event) as fetch:
-                ready, waiting, newcomers = self.receive(event, fetch)
+                ready, waiting, newcomers = await self.receive(event, fetch)
                 self.stitch(ready, fetch.state, fetch.outputs)
                 if waiting:
                     fetch.finish_in_background(
                         partial(self._stitch_newcomers, fetch.state, waiting, newcomers)
                     )
 
-    def receive(
+    async def receive(
         self, event: Any, fetch: FetchTransaction[StitchState]
     ) -> tuple[list["_Accepted | Stitched"], list["_Accepted"], set[bytes]]:
         """Read a fetch and publish its new evidence; mutates the state of `fetch`.
 
         Returns the touchpoints to stitch at once, those that wait for identity's decision, and the keys of the
-        identifiers that it decides about.
+        identifiers that it decides about. Yields to other agents: an owner that changes meanwhile costs a Move.
         """
         accepted: list[tuple[Any, _Accepted | Stitched]] = []
         newcomers: set[bytes] = set()
-        for record, taken in zip(event.value, self._take(event, fetch.state), strict=True):
+        for number, (record, taken) in enumerate(
+            zip(event.value, self._take(event, fetch.state), strict=True)
+        ):
+            if not number % RECORDS_BETWEEN_YIELDS:
+                await self._scheduler.yield_if_due()
             if taken is not None:
                 accepted.append((record, taken))
                 continue

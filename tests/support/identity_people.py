@@ -27,6 +27,7 @@ limit = 3
 priority = 70
 [limits]
 close_after = 2
+quarantine_after = 4
 """
 
 #: One link as an event shows it: pair, event time, asserted.

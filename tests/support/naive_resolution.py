@@ -13,6 +13,7 @@ from streams.identity.resolution.profile_id import NAMESPACE
 UNIQUE = {"customer_id"}
 LIMITS = {"email": 2, "cookie": 3}
 CLOSE_AFTER = 2
+QUARANTINE_AFTER = 4
 PRIORITIES = {"customer_id": 10, "email": 20, "phone": 30, "cookie": 70, "device": 70}
 
 
@@ -33,10 +34,11 @@ def naive_owners(
     first: dict[Node, int] = {}
     refused = {}
     over_limit: Counter[tuple[Node, str]] = Counter()
+    quarantined: set[Node] = set()
     for item in sorted(todo):
         time, pair, asserted = item
         left, right = (next(person for person in people if node in person) for node in pair)
-        reason = _reason(pair, left, right, asserted, contested, over_limit)
+        reason = _reason(pair, left, right, asserted, contested, over_limit, quarantined)
         if reason is not None:
             refused[item] = reason
             if reason.startswith("unique"):
@@ -46,10 +48,13 @@ def naive_owners(
                         contested[node] = time
             if reason.startswith("limit"):
                 over_limit.update([(pair[0], pair[1][0]), (pair[1], pair[0][0])])
-            continue
-        people = (people - {left, right}) | {left | right}
-        for node in pair:
-            first.setdefault(node, time)
+        else:
+            people = (people - {left, right}) | {left | right}
+            for node in pair:
+                first.setdefault(node, time)
+        for person in people:
+            if sum(count for (node, _), count in over_limit.items() if node in person) >= QUARANTINE_AFTER:
+                quarantined |= person
     owners = {}
     for person in people:
         anchor = min(person, key=lambda node: (first.get(node, 0), -PRIORITIES[node[0]], node))
@@ -65,12 +70,15 @@ def _reason(
     asserted: bool,
     contested: dict[Node, int],
     over_limit: "Counter[tuple[Node, str]]",
+    quarantined: set[Node],
 ) -> str | None:
     if not asserted and any(node in contested for node in pair):
         return "contested"
     for node, (other, _) in (pair, pair[::-1]):
         if not asserted and over_limit[node, other] >= CLOSE_AFTER:
             return f"closed:{other}"
+    if not asserted and any(node in quarantined for node in pair):
+        return "quarantined"
     if left == right:
         return None
     for type_ in sorted(UNIQUE):

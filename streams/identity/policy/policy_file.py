@@ -15,7 +15,8 @@ from streams.identity.policy.normalise import NORMALISERS, is_region
 _MAX_PRIORITY: Final = 1000
 _MAX_LIMIT: Final = 1_000_000
 #: A late link at an identifier decides so many links again, so this bounds its cost.
-_MAX_CLOSE_AFTER: Final = 1000
+#: The numbers of [limits], each with its largest value.
+_BOUNDS: Final = {"close_after": 1000, "quarantine_after": 10_000}
 
 #: A table of the document with its path: the document itself, or a tenant's.
 _Part: TypeAlias = tuple[tuple[str, ...], dict[str, Any]]
@@ -50,6 +51,7 @@ class Written:
     close_after: (
         int  #: links of one type that limits refuse at an identifier until it is closed for that type
     )
+    quarantine_after: int  #: links that limits refuse at a profile's identifiers until it is quarantined
     exposed: Mapping[str, str]  #: alias that was one of a pseudonymised type and no longer is → that type
 
 
@@ -103,7 +105,8 @@ class PolicyFile:
             self._blocklist(parts),
             readable,
             aliases,
-            self._close_after(parts),
+            self._bound(parts, "close_after"),
+            self._bound(parts, "quarantine_after"),
             exposed,
         )
 
@@ -211,15 +214,15 @@ class PolicyFile:
                 )
         return region
 
-    def _close_after(self, parts: tuple[_Part, ...]) -> int:
-        after = 1
+    def _bound(self, parts: tuple[_Part, ...], name: str) -> int:
+        bound = 1
         for path, part in parts:
             table = self._table(path, part, "limits")
             path = (*path, "limits")
-            self._only_known(path, table, ("close_after",))
-            self._whole(path, table, "close_after", 1, _MAX_CLOSE_AFTER)
-            after = table.get("close_after", after)
-        return after
+            self._only_known(path, table, tuple(_BOUNDS))
+            self._whole(path, table, name, 1, _BOUNDS[name])
+            bound = table.get(name, bound)
+        return bound
 
     def _blocklist(self, parts: tuple[_Part, ...]) -> Blocklist:
         """A tenant's values and patterns are blocked besides the general ones."""

@@ -4,78 +4,33 @@ The batch definition (`definition`) takes this step for all links in order. The 
 the same step for a link that is the newest of its component.
 """
 
-from functools import lru_cache
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Final
 
 from streams.identity.policy.policy import IdentityPolicy
+from streams.identity.resolution.cluster import AnchorKey, Cluster, ClusterName, Counts, Undo
 from streams.identity.resolution.evidence import Item, Node, Pair
 from streams.identity.resolution.gates import Gate, Gates, by_gate
 from streams.identity.resolution.profile_id import Assignment, contested_profile, own_profile
 
-#: (event time of the first accepted link, -priority, type, value): the member with the smallest key is the anchor.
-#: A high priority number is a weak identifier. The weakest gives its name at equal times: a cookie is there before the
-#: log-in in the same touchpoint, so the profile keeps the id that it mostly had before.
-AnchorKey: TypeAlias = tuple[int, int, str, str]
-#: Number of members per type, for types with a rule. Immutable: clusters share equal dicts.
-Counts: TypeAlias = dict[str, int]
-
 #: How the reasons of refusals by a rule begin.
 UNIQUE, LIMIT = "unique:", "limit:"
 
-_NO_LINK_YET: Final = 1 << 62  # later than any event time
 #: Clusters of up to this many counted members share equal dicts: few combinations exist.
 _SHARED_COUNTS: Final = 32
-
-#: Cached, because one decision asks for the ids of the same few profiles several times.
-_profile_of: Final = lru_cache(maxsize=256)(own_profile)
-
-
-class Cluster:
-    """Identifiers that belong to one person."""
-
-    __slots__ = ("anchor", "component", "counts", "members", "since", "tenant")
-
-    def __init__(self, tenant: str, member: Node, counts: Counts) -> None:
-        self.tenant = tenant
-        self.members = [member]
-        self.anchor = member  #: the member that gives the profile its id
-        self.since = _NO_LINK_YET  #: event time of the anchor's first accepted link, UTC ms
-        self.counts = counts
-        self.component: Any = None  #: its `component.Component`; only the incremental form sets it
-
-    @property
-    def profile_id(self) -> str:
-        """The profile's id, computed on each access: storing it would take a tenth of the memory of a person."""
-        return _profile_of(self.tenant, self.anchor)
-
-
-class ClusterName(NamedTuple):
-    """The anchor of a cluster, and the event time (UTC ms) of the anchor's first accepted link."""
-
-    since: int
-    anchor: Node
-
-
-class Undo(NamedTuple):
-    """The state before one accepted link. Undos must be applied in reverse order."""
-
-    kept: Cluster
-    absorbed: Cluster | None
-    name: ClusterName
-    counts: Counts
 
 
 class Clusters:
     """A tenant's clusters, contested identifiers and refused links.
 
     `gates` refuse links without a look at the clusters. `refused` maps a link to its reason: `unique:<type>`,
-    `limit:<type>`, `closed:<type>` or `contested`.
+    `limit:<type>`, `closed:<type>`, `quarantined` or `contested`.
     """
 
     def __init__(self, tenant: str, policy: IdentityPolicy) -> None:
         self.tenant = tenant
         self._rule = policy.for_tenant(tenant).rule
         self.gates = Gates(policy.for_tenant(tenant).close_after)
+        self._quarantine_after = policy.for_tenant(tenant).quarantine_after
         self.cluster_of: dict[Node, Cluster] = {}
         self.refused: dict[Item, str] = {}
         #: the links that a rule refused, by each of their identifiers, in the order of their decisions
@@ -185,15 +140,34 @@ class Clusters:
             absorbed.component = None  # a history may keep the cluster: avoid a reference cycle
             kept.members += absorbed.members
             kept.counts = self._sum(kept.counts, absorbed.counts)
+            kept.over_limit += absorbed.over_limit
+            self._quarantine(kept, item)
         kept.since, kept.anchor = survivor
         return undo
 
+    def _quarantine(self, cluster: Cluster, item: Item) -> None:
+        """Quarantine a profile at which limits have refused too many links by now."""
+        if cluster.over_limit >= self._quarantine_after:
+            self.gates.quarantine(cluster.members, item)
+
+    def stays_open(self, one: Cluster, other: Cluster) -> bool:
+        """Whether the union of two clusters is not quarantined, and so was not at any earlier time."""
+        return one.over_limit + (0 if one is other else other.over_limit) < self._quarantine_after
+
+    def gates_since(self, item: Item) -> list[Gate]:
+        """The gates that refuse since this link. Precondition: it is the newest decision of its clusters."""
+        gates = self.gates
+        sides = {self.cluster_of[node] for node in item[1]} if gates.quarantined else ()
+        quarantined = (gate for side in sides for gate in gates.quarantined_since(side.members, item))
+        return [*gates.since_refusal_of(item), *quarantined]
+
     def revert_unite(self, undo: Undo) -> None:
-        """Revert the newest `unite` of a cluster."""
+        """Revert the newest `unite` of a cluster. Its gates must be open already."""
         kept, absorbed, name, counts = undo
         kept.counts = counts
         kept.since, kept.anchor = name
         if absorbed is not None:
+            kept.over_limit -= absorbed.over_limit
             del kept.members[-len(absorbed.members) :]
             for node in absorbed.members:
                 self.cluster_of[node] = absorbed
@@ -210,13 +184,17 @@ class Clusters:
             self.gates.contested[node] = item
         if reason.startswith(LIMIT):
             self.gates.count(item)
+            for node in item[1]:
+                cluster = self.cluster_of[node]
+                cluster.over_limit += 1
+                self._quarantine(cluster, item)
 
     def revert_refuse(self, item: Item) -> None:
         """Revert the newest `refuse` of this link's two identifiers."""
         reason = self.refused.pop(item)
         if by_gate(reason):
             return
-        for gate in self.gates.since_refusal_of(item):
+        for gate in self.gates_since(item):
             self.gates.open(gate)
         for node in item[1]:
             decided = self.refused_at[node]
@@ -226,6 +204,8 @@ class Clusters:
                 del self.refused_at[node]
         if reason.startswith(LIMIT):
             self.gates.uncount(item)
+            for node in item[1]:
+                self.cluster_of[node].over_limit -= 1
 
     def forget(self, node: Node) -> dict[Gate, Item]:
         """Remove an identifier from its cluster, with the links that a rule refused at it and its gates.

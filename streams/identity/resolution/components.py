@@ -107,6 +107,11 @@ class TenantIdentities:
         """Resolve what was restored of these identifiers, as asking for them does."""
         yield from self._resolve_restored(nodes)
 
+    @property
+    def quarantined(self) -> int:
+        """The number of identifiers whose profiles are quarantined, as far as they are resolved."""
+        return len(self._clusters.gates.quarantined)
+
     def evidence(self, pair: Pair) -> Evidence | None:
         """The evidence of a pair; None if there is none."""
         run_to_end(self._resolve_restored(pair))

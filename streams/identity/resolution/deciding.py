@@ -45,6 +45,7 @@ class ComponentResolver:
         sides = clusters.sides(item[1])
         return (
             (item[2] or clusters.gates.of(item) is None)
+            and clusters.stays_open(*sides)
             and clusters.obeys_every_rule(*sides)
             and clusters.keeps_every_refusal(*sides)
             and not any(was in clusters.refused for was in gone)

@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from streams.identity.resolution.clusters import Cluster, Clusters, Undo
+from streams.identity.resolution.cluster import Cluster, Undo
+from streams.identity.resolution.clusters import Clusters
 from streams.identity.resolution.evidence import Node, Pair
 from streams.identity.resolution.profile_id import Assignment
 from streams.identity.resolution.resumable import Resumable, yield_sometimes

@@ -1,35 +1,51 @@
 """Gates: what refuses an observed link without a look at the clusters, since an earlier refusal.
 
 An identifier that two people share is contested: it takes no observed link any more. An identifier at which limits
-refused many links with identifiers of one type is closed for that type. So a link that a gate refuses connects
-nothing, and ten thousand of them cost no more than ten thousand look-ups.
+refused many links with identifiers of one type is closed for that type. A profile at whose identifiers limits refused
+very many links is quarantined, and each of its identifiers with it. So a link that a gate refuses connects nothing,
+and ten thousand of them cost no more than ten thousand look-ups.
 """
 
+from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
-from streams.identity.resolution.evidence import Item, Node
+from streams.identity.resolution.evidence import Item, Node, Pair
 
 #: Reason of a refusal: one of the two identifiers is contested.
 CONTESTED: Final = "contested"
 #: How the reason of a refusal begins if one of the two identifiers is closed for the type of the other.
 CLOSED: Final = "closed:"
+#: Reason of a refusal: the profile of one of the two identifiers is quarantined.
+QUARANTINED: Final = "quarantined"
+#: In place of a type, in the gates of a quarantined profile. No type is called so.
+_EVERYTHING: Final = "*"
 
 
 class Gate(NamedTuple):
     """An identifier that refuses observed links."""
 
     node: Node
-    other: str  #: type of the other identifier; "" for every type, if `node` is contested
+    other: str  #: type of the other identifier; "" if `node` is contested, "*" if its profile is quarantined
 
     @property
     def reason(self) -> str:
         """The reason of its refusals."""
+        if self.other == _EVERYTHING:
+            return QUARANTINED
         return f"{CLOSED}{self.other}" if self.other else CONTESTED
 
 
 def by_gate(reason: str | None) -> bool:
     """Whether a gate refused a link."""
-    return reason is not None and (reason == CONTESTED or reason.startswith(CLOSED))
+    return reason is not None and (reason in (CONTESTED, QUARANTINED) or reason.startswith(CLOSED))
+
+
+def gates_of(pair: Pair) -> Iterator[Gate]:
+    """The gates that may refuse a pair."""
+    for node, (other, _) in zip(pair, reversed(pair), strict=True):
+        yield Gate(node, "")
+        yield Gate(node, other)
+        yield Gate(node, _EVERYTHING)
 
 
 class Gates:
@@ -40,6 +56,7 @@ class Gates:
         self._close_after = close_after
         self.contested: dict[Node, Item] = {}
         self.closed: dict[Node, dict[str, Item]] = {}
+        self.quarantined: dict[Node, Item] = {}
         self._over_limit: dict[
             Node, dict[str, int]
         ] = {}  #: refusals by limits, by type of the other identifier
@@ -54,11 +71,28 @@ class Gates:
             since = self.closed.get(node, {}).get(other)
             if since is not None and since < item:
                 return Gate(node, other)
+        for node in item[1] if self.quarantined else ():
+            since = self.quarantined.get(node)
+            if since is not None and since < item:
+                return Gate(node, _EVERYTHING)
         return None
 
     def since(self, gate: Gate) -> Item | None:
         """The link since which a gate refuses; None if it does not."""
+        if gate.other == _EVERYTHING:
+            return self.quarantined.get(gate.node)
         return self.closed.get(gate.node, {}).get(gate.other) if gate.other else self.contested.get(gate.node)
+
+    def quarantine(self, nodes: Iterable[Node], item: Item) -> None:
+        """Refuse what is newer than a link at all identifiers of a profile, unless they refuse already."""
+        for node in nodes:
+            self.quarantined.setdefault(node, item)
+
+    def quarantined_since(self, nodes: Iterable[Node], item: Item) -> list[Gate]:
+        """The gates of those of the identifiers that are quarantined since this link."""
+        if not self.quarantined:
+            return []
+        return [Gate(node, _EVERYTHING) for node in nodes if self.quarantined.get(node) == item]
 
     def count(self, item: Item) -> None:
         """Note that a limit refused a link."""
@@ -83,8 +117,8 @@ class Gates:
 
     def open(self, gate: Gate) -> None:
         """Remove a gate."""
-        if not gate.other:
-            del self.contested[gate.node]
+        if gate.other in ("", _EVERYTHING):
+            del (self.quarantined if gate.other else self.contested)[gate.node]
             return
         closed = self.closed[gate.node]
         del closed[gate.other]
@@ -97,6 +131,8 @@ class Gates:
         gates = {Gate(node, other): since for other, since in self.closed.pop(node, {}).items()}
         if node in self.contested:
             gates[Gate(node, "")] = self.contested.pop(node)
+        if node in self.quarantined:
+            gates[Gate(node, _EVERYTHING)] = self.quarantined.pop(node)
         return gates
 
 

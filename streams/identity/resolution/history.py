@@ -8,7 +8,8 @@ from bisect import insort
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from streams.identity.resolution.clusters import Clusters, Undo
+from streams.identity.resolution.cluster import Undo
+from streams.identity.resolution.clusters import Clusters
 from streams.identity.resolution.decisions import BeforeImages
 from streams.identity.resolution.evidence import Item
 from streams.identity.resolution.gates import Gate
@@ -77,12 +78,13 @@ class History:
         """
         while len(self.steps) > stay:
             item, _, undo = self.steps.pop()
-            reason = clusters.refused.get(item)
-            if reason is not None:
-                gates = clusters.gates.since_refusal_of(item)
-                opened.update(dict.fromkeys(gates, item))
-                if before_images is not None:
-                    before_images.identifiers(clusters, (gate.node for gate in gates if not gate.other))
+            gates = clusters.gates_since(item)
+            opened.update(dict.fromkeys(gates, item))
+            if before_images is not None:
+                before_images.identifiers(clusters, (gate.node for gate in gates if not gate.other))
+            for gate in gates:
+                clusters.gates.open(gate)
+            if item in clusters.refused:
                 clusters.revert_refuse(item)
             elif undo is not None:
                 if before_images is not None:

@@ -1,4 +1,5 @@
-"""Suspended links: refused by a gate, because an identifier is contested or closed for the other one's type.
+"""Suspended links: refused by a gate, because an identifier is contested, closed for the other one's type, or of a
+quarantined profile.
 
 They are kept aside, because later evidence may show that the gate refuses only from a later time on, or not at all.
 """
@@ -6,7 +7,7 @@ They are kept aside, because later evidence may show that the gate refuses only 
 from collections.abc import Iterator
 
 from streams.identity.resolution.evidence import Evidence, Item, Node, Pair, items
-from streams.identity.resolution.gates import Gate
+from streams.identity.resolution.gates import Gate, gates_of
 
 
 class SuspendedLinks:
@@ -21,7 +22,7 @@ class SuspendedLinks:
 
     def release(self, pair: Pair) -> Evidence | None:
         """Remove a pair. Returns its evidence; None if the pair was not suspended."""
-        for gate in _gates(pair) if self._held else ():
+        for gate in gates_of(pair) if self._held else ():
             held = self._held.get(gate)
             if held is not None and (evidence := held.pop(pair, None)) is not None:
                 if not held:
@@ -31,7 +32,7 @@ class SuspendedLinks:
 
     def evidence(self, pair: Pair) -> Evidence | None:
         """The evidence of a suspended pair; None if the pair is not suspended."""
-        for gate in _gates(pair) if self._held else ():
+        for gate in gates_of(pair) if self._held else ():
             if (evidence := self._held.get(gate, {}).get(pair)) is not None:
                 return evidence
         return None
@@ -50,10 +51,3 @@ class SuspendedLinks:
         for pair, evidence in self._held.get(gate, {}).items():
             if since is None or items(pair, evidence)[0] < since:
                 yield pair, evidence
-
-
-def _gates(pair: Pair) -> Iterator[Gate]:
-    """The gates that may refuse a pair."""
-    for node, (other, _) in zip(pair, reversed(pair), strict=True):
-        yield Gate(node, "")
-        yield Gate(node, other)

@@ -1,6 +1,7 @@
 """Fairness in identity: decisions are paused and let others pass, and the result is that of the definition."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 from unittest import mock
@@ -142,6 +143,23 @@ def test_a_merge_does_not_wait_for_a_flood_of_another_region(tenant: str) -> Non
     assert bystander < last / 4
     assert done == [120, 0]
     assert not broker.letters
+
+
+def test_a_quarantine_is_told_in_the_log_and_refuses_what_comes_later(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    hub = [linked("flood", ("user_key", "hub"), ("loyalty_id", f"first-{n}"), n) for n in range(10)]
+    members = [linked("flood", ("user_key", "hub"), ("alias", f"a{n}"), 100 + n) for n in range(210)]
+    refused = [linked("flood", ("alias", f"a{n}"), ("loyalty_id", f"l{n}"), 1000 + n) for n in range(210)]
+    broker, done = Broker(), list[int]()
+    stream = Stream(fetch_of(*hub, *members, *refused, tenant="flood", offset=0, done=done))
+    identity = Identity(worker_app(broker), POLICY)
+    asyncio.run(identity.links(stream))
+    reasons = Counter(identity.state.of(0).tenant("flood").identities.refused().values())
+    assert reasons == {"limit:loyalty_id": 200, "quarantined": 10}
+    assert done == [0]
+    assert "tenant flood" in caplog.text
+    assert "quarantined" in caplog.text
 
 
 @pytest.mark.usefixtures("short_turns")

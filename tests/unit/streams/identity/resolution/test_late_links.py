@@ -8,7 +8,14 @@ from tests.support.identity_people import RULES, TENANT, evidence_map, link, obs
 #: One customer id that everybody logs in with: three cookies are hers, all others are refused by the limit.
 SHARED = [link("customer_id:all", f"cookie:{number:05}", 10 * number) for number in range(900)]
 #: Closes an identifier only after more refusals than there are here.
-OPEN = policy(RULES.replace("close_after = 2", "close_after = 1000"))
+OPEN = policy(
+    RULES.replace("close_after = 2", "close_after = 1000").replace(
+        "quarantine_after = 4", "quarantine_after = 10000"
+    )
+)
+BUILT_IN = RULES.replace("close_after = 2", "close_after = 50").replace(
+    "quarantine_after = 4", "quarantine_after = 200"
+)
 WITHIN = 3  # rests of a decision that is cheap
 
 
@@ -78,7 +85,7 @@ def test_evidence_restored_beside_what_is_resolved_takes_part():
 
 
 def test_a_flood_of_late_links_at_one_identifier_costs_no_more_for_the_last_than_for_the_first():
-    built_in = policy(RULES.replace("close_after = 2", "close_after = 50"))
+    built_in = policy(BUILT_IN)
     flood = [link("device:shared", f"cookie:{number:05}", -10 * number) for number in range(2_000)]
     identities = TenantIdentities(TENANT, built_in)
     cost = [rests(identities, pair, time) for pair, time, _ in flood]
@@ -87,6 +94,39 @@ def test_a_flood_of_late_links_at_one_identifier_costs_no_more_for_the_last_than
     assert identities.refused() == expected.refused
     assert set(expected.refused.values()) == {"limit:cookie", "closed:cookie"}
     assert {node: identities.assignment(node) for node in expected} == dict(expected)
+
+
+def test_a_flood_of_late_links_at_many_identifiers_of_a_profile_quarantines_it_at_a_bounded_cost():
+    """No identifier sees more than one refusal: it is the profile that is asked again and again."""
+    rules = policy(BUILT_IN)
+    full = [link("device:hub", f"cookie:{name}", -(10**9)) for name in "abc"]
+    members = [link("device:hub", f"alias:{number:05}", number - 10**6) for number in range(1_000)]
+    flood = [link(f"alias:{number:05}", f"cookie:{number:05}", -10 * number) for number in range(1_000)]
+    identities = observed([*full, *members], rules)
+    cost = [rests(identities, pair, time) for pair, time, _ in flood]
+    assert max(cost[600:]) <= max(cost[:300]) < len(flood) // 64
+    expected = resolve(TENANT, rules, evidence_map([*full, *members, *flood]))
+    assert identities.refused() == expected.refused
+    assert set(expected.refused.values()) == {"limit:cookie", "quarantined"}
+    assert {node: identities.assignment(node) for node in expected} == dict(expected)
+
+
+def test_a_quarantined_profile_takes_what_is_asserted_and_nothing_else_and_others_are_open():
+    full = [link("device:hub", f"cookie:{name}", number) for number, name in enumerate("abc")]
+    many = [link("device:hub", f"alias:{number}", 10 + number) for number in range(5)]
+    refused = [link(f"alias:{number}", f"cookie:{number}", 20 + number) for number in range(4)]
+    observed_later = link("alias:4", "email:e", 30)
+    asserted = link("alias:4", "email:f", 31, asserted=True)
+    elsewhere = link("cookie:0", "email:g", 32)
+    history = [*full, *many, *refused, observed_later, asserted, elsewhere]
+    identities = observed(history)
+    hub = identities.assignment(("device", "hub"))
+    assert identities.refused()[30, observed_later[0], False] == "quarantined"
+    assert identities.assignment(("email", "f")) == hub
+    assert identities.assignment(("email", "g")) == identities.assignment(("cookie", "0")) != hub
+    # a further identifier of the profile is quarantined from the link on that made it one
+    identities.observe(*link("email:f", "email:h", 40))
+    assert identities.assignment(("email", "h")) != hub
 
 
 def test_an_identifier_that_is_closed_for_a_type_still_takes_others_and_what_is_asserted():

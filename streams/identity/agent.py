@@ -60,12 +60,13 @@ class Identity:
     async def resolve(self, record: Any, fetch: FetchTransaction[IdentityState]) -> None:
         """Decide on one link or correction. Raises ContractError for any other record."""
         name, message = decode(record.value)
+        if name not in topics.IDENTITY_LINKS.values:
+            raise ContractError(Reason.UNDECODABLE, f"a {name} does not belong on identity-links")
+        self._app.internal.check(name, message, record)
         if name == "IdentityLink":
             await self._link(message, record, fetch)  # type: ignore[arg-type]
-        elif name == "IdentityCorrection":
-            await self._correct(message, record, fetch)  # type: ignore[arg-type]
         else:
-            raise ContractError(Reason.UNDECODABLE, f"a {name} does not belong on identity-links")
+            await self._correct(message, record, fetch)  # type: ignore[arg-type]
 
     async def _link(self, link: IdentityLink, record: Any, fetch: FetchTransaction[IdentityState]) -> None:
         identities = fetch.state.tenant(link["tenant"])

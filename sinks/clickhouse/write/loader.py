@@ -7,9 +7,10 @@ stop or an outage may drop records before their commit. The loader then seeks ba
 import asyncio
 import logging
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from typing import Final
+from typing import Final, TypeVar
 
 from aiokafka import ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
@@ -19,15 +20,17 @@ from schemas.consumed import KafkaRecord
 from schemas.errors import SinkError, UnavailableError
 from schemas.settings import Settings
 from sinks.clickhouse.connection import address
-from sinks.clickhouse.erasure.erasure import Eraser
+from sinks.clickhouse.erasure.barrier import Positions
+from sinks.clickhouse.erasure.erasure import Eraser, Erasure
 from sinks.clickhouse.erasure.queue import ErasureQueue, requested
 from sinks.clickhouse.migrate import check_migrated
 from sinks.clickhouse.retry import until_done
 from sinks.clickhouse.write import metrics
 from sinks.clickhouse.write.catalogue import Meanings, put_in_force
+from sinks.clickhouse.write.checks import Checks
 from sinks.clickhouse.write.dead_letters import send
 from sinks.clickhouse.write.http_writer import HttpWriter, RefusedError
-from sinks.clickhouse.write.inserts import AvroInsert, Rejected, RowInsert, TopicRecord, Writer
+from sinks.clickhouse.write.inserts import AvroInsert, Rejected, RowInsert, Writer
 from sinks.clickhouse.write.kafka_clients import consumer_of, producer_of
 from sinks.clickhouse.write.native_writer import NativeWriter
 from sinks.clickhouse.write.prepare import prepare, row_inserts
@@ -48,14 +51,18 @@ REFUSED_SECONDS: Final = 10.0
 #: The loader with this partition of journey inputs reconciles what all of them load.
 RECONCILING_PARTITION: Final = 0
 
+T = TypeVar("T")
 _log = logging.getLogger("touchline.loader")
 
 
 class Loader(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no types
     """One member of the loader group. `run` returns after `stop` was called."""
 
-    def __init__(self, settings: Settings, meanings: Meanings) -> None:
-        """The loader stores `meanings` in ClickHouse before it inserts the first rows."""
+    def __init__(self, settings: Settings, meanings: Meanings, positions: Callable[[], Positions]) -> None:
+        """The loader stores `meanings` in ClickHouse before it inserts the first rows.
+
+        `positions` says where all consumer groups are; it may raise UnavailableError. Erasures wait for them.
+        """
         self._settings = settings
         self._meanings = meanings
         self._where = settings.clickhouse()
@@ -69,7 +76,8 @@ class Loader(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no
         self._reconciling = Schedule(self._where, time.monotonic)
         self._reconciles = TopicPartition(settings.topic(topics.JOURNEY_INPUTS.name), RECONCILING_PARTITION)
         self._avro_after = 0.0  #: monotonic seconds: rows only until then
-        self._erasures = ErasureQueue(Eraser(self._where), time.monotonic)
+        self._checks = Checks(positions, settings.epoch)
+        self._erasures = ErasureQueue(Eraser(self._where), positions, time.monotonic)
         self._held: list[KafkaRecord] = []
         self._held_bytes = 0
         self._ends: dict[TopicPartition, int] = {}  #: committed since the last assignment
@@ -155,12 +163,18 @@ class Loader(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no
         if not await self.ensure_in_force():
             return False
         known = [(self._topics[record.topic], record) for record in records]
-        if not await self._erasures.accept(known, self._give_up):
+        erasures = await self._in_thread(lambda: requested(known, self._checks.check))
+        if erasures is None or not await self._erasures.accept(erasures, self._give_up):
             return False
         avro = self._avro_writer is not None and time.monotonic() >= self._avro_after
-        inserts, rejected = await asyncio.to_thread(
-            prepare, known, self._erasures.erased, avro_from=AVRO_FROM if avro else None
+        prepared = await self._in_thread(
+            lambda: prepare(
+                known, self._erasures.erased, avro_from=AVRO_FROM if avro else None, checks=self._checks
+            )
         )
+        if prepared is None:
+            return False
+        inserts, rejected = prepared
         for insert in inserts:
             began = time.monotonic()
             if isinstance(insert, RowInsert):
@@ -169,7 +183,16 @@ class Loader(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no
                 done = await self._write_avro(insert, rejected)
             if not done or not await self._note_slow(began):
                 return False
-        return await self._hide_erased(known) and await self._send_dead_letters(rejected)
+        return await self._hide_erased(erasures) and await self._send_dead_letters(rejected)
+
+    async def _in_thread(self, work: Callable[[], T]) -> T | None:
+        """The result of `work` in a thread; None if Kafka does not answer its questions before a rebalance or stop."""
+        found: list[T] = []
+
+        async def attempt() -> None:
+            found.append(await asyncio.to_thread(work))
+
+        return found[0] if await until_done(attempt, self._give_up) else None
 
     async def _note_slow(self, began: float) -> bool:
         """Note an insert whose rows showed late: reconciliations look at it then. Returns whether it is noted."""
@@ -181,9 +204,9 @@ class Loader(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no
             began = noting
         return True
 
-    async def _hide_erased(self, records: list[TopicRecord]) -> bool:
+    async def _hide_erased(self, erasures: list[Erasure]) -> bool:
         """Mark the rows that the erasures of a batch concern, which hides them. Returns whether that is durable."""
-        erased = [(one.tenant, one.type, one.value) for one in requested(records)]
+        erased = [(one.tenant, one.type, one.value) for one in erasures]
         return not erased or await until_done(
             partial(asyncio.to_thread, self._at_once.rewrite, erased), self._give_up
         )
@@ -210,7 +233,9 @@ class Loader(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no
             _log.warning("%s; for %.0f s records are loaded as rows", error, REFUSED_SECONDS)
             metrics.REFUSED_FILES.labels(insert.table).inc()
             self._avro_after = time.monotonic() + REFUSED_SECONDS
-            blocks, bad = await asyncio.to_thread(row_inserts, insert.records, self._erasures.erased)
+            blocks, bad = await asyncio.to_thread(
+                row_inserts, insert.records, self._erasures.erased, self._checks
+            )
             rejected.extend(bad)
             for block in blocks:
                 if not await self._write_rows(block):

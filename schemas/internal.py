@@ -16,57 +16,15 @@ from schemas.errors import ContractError, Reason
 from schemas.headers import ASSIGNMENT
 from schemas.keys import NAME_PATTERN, account_key, identifier_key, partition_of, profile_key, tenant_key
 from schemas.records import Identifier, IdentityAssignment
-from schemas.topics import ACCOUNT_INPUTS, IDENTITY_LINKS, JOURNEY_INPUTS, Topic
+from schemas.topics import ACCOUNT_INPUTS, IDENTITY_LINKS, JOURNEY_INPUTS
 from schemas.touchpoint.rules import EARLIEST_MS, LATEST_MS, MAX_IDENTIFIER_CHARACTERS, check_content
+from schemas.version_bounds import VersionBounds
 
-#: How far a version may be ahead of the end that is known. The known end need not be new then: within so many records
-#: nobody asks the broker again. A forged version within it wins until the topic has grown by as many records.
-VERSION_SLACK: Final = 1 << 20
 #: Characters of an identifier as it is stored: one of Unicode may become 18 when it is normalised.
 MAX_STORED_CHARACTERS: Final = 18 * MAX_IDENTIFIER_CHARACTERS
 MAX_ACCOUNT_CHARACTERS: Final = 200
 #: Version of a touchpoint that was stitched before its identifier had an assignment.
 _UNASSIGNED: Final = -1
-
-
-class AheadError(ContractError):
-    """A version is beyond the known end of its topic. Response: ask for the end once more, and reject it then."""
-
-
-class VersionBounds:
-    """The versions that can exist: offsets of the input topics, below their ends as far as they are known.
-
-    `epoch` is TOUCHLINE_EPOCH, `partitions` how many partitions each topic has.
-    """
-
-    __slots__ = ("_base", "_ends", "partitions")
-
-    def __init__(self, epoch: int, partitions: int) -> None:
-        self._base = epoch << 48
-        self.partitions = partitions
-        self._ends: dict[tuple[str, int], int] = {}
-
-    def learn(self, ends: Mapping[tuple[str, int], int]) -> None:
-        """Note ends: topic (without the deployment's prefix) and partition → the offset after the last record."""
-        for place, end in ends.items():
-            self._ends[place] = max(end, self._ends.get(place, 0))
-
-    def check(self, topic: Topic, key: bytes, version: int, least: int = 0) -> None:
-        """Raise ContractError unless `version` may be that of a decision on a record of `topic` with this key."""
-        if version < least:
-            raise _invalid(f"its version {version} is below {least}")
-        if version >= self.limit(topic, key):
-            raise AheadError(
-                Reason.INVALID,
-                f"its version {version} is from the future, beyond the end of {topic.name}; if topics were made anew,"
-                " raise TOUCHLINE_EPOCH",
-            )
-
-    def limit(self, topic: Topic, key: bytes) -> int:
-        """The first version that cannot exist yet of decisions on records of `topic` with this key."""
-        return (
-            self._base + self._ends.get((topic.name, partition_of(key, self.partitions)), 0) + VERSION_SLACK
-        )
 
 
 def is_internal(name: str) -> bool:

@@ -15,7 +15,7 @@ from schemas.errors import SettingsError
 from schemas.records import Identifier
 from schemas.settings import Settings
 from schemas.touchpoint.json_form import to_iso
-from sinks.clickhouse.erasure.erasure import Receipt
+from sinks.clickhouse.erasure.receipts import Receipt
 from sinks.clickhouse.read.subject import Subject
 from streams.identity.resolution.ownership import node_of
 

@@ -10,7 +10,7 @@ from deploy.cli.output import print_json, print_table, remark
 from deploy.kafka_admin.health import check
 from deploy.kafka_admin.status import Status, snapshot
 from schemas.settings import Settings
-from sinks.clickhouse.erasure.erasure import unfinished
+from sinks.clickhouse.erasure.receipts import unfinished
 from sinks.clickhouse.write.catalogue import misspelt_erasures
 
 MAX_LAG: Final = 10_000  #: records: a second or two of one worker's work

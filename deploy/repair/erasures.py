@@ -7,7 +7,7 @@ from typing import Final
 from schemas.errors import UnavailableError
 from schemas.records import Identifier
 from schemas.settings import Settings
-from sinks.clickhouse.erasure.erasure import Receipt, receipt_of
+from sinks.clickhouse.erasure.receipts import Receipt, receipt_of
 from sinks.clickhouse.read.subject import Subject
 from streams.identity.resolution.definition import own_profile
 from streams.identity.resolution.ownership import node_of

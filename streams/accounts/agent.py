@@ -8,9 +8,9 @@ from typing import Any
 
 from schemas import headers, topics
 from schemas.encoding.record_types import ACCOUNT_CONTRIBUTION, ACCOUNT_STATE
-from schemas.internal import AheadError
 from schemas.keys import account_key
 from schemas.records import AccountContribution
+from schemas.version_bounds import AheadError
 from streams.accounts.contributions import Account
 from streams.accounts.partition import AccountPartition, changelog_record
 from streams.journeys.rules.rules import JourneyRules

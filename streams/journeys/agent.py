@@ -16,9 +16,9 @@ from schemas.catalogue import Catalogue
 from schemas.encoding.codec import decode
 from schemas.encoding.record_types import ACCOUNT_CONTRIBUTION, IDENTITY_LINK, TRANSFER
 from schemas.errors import ContractError, Reason
-from schemas.internal import AheadError
 from schemas.keys import account_key, profile_key, tenant_key
 from schemas.touchpoint.events import event_key
+from schemas.version_bounds import AheadError
 from streams.identity.resolution.links import links_of
 from streams.journeys.journey import Journey
 from streams.journeys.partition import JourneyPartition
@@ -106,22 +106,11 @@ class Journeys:
                 with fetch.dead_letter(causes[key]):
                     self._publish_profile(key, journey, effects, fetch)
             fetch.write_ahead = partition.write_ahead.ahead()
-            fetch.write_after_outputs(lambda: self._changes(partition, touched))
+            fetch.write_after_outputs(lambda: partition.changes(touched))
         partition.journeys.evict()
 
     def _transaction(self, partition: int, event: Any = None) -> FetchTransaction[JourneyPartition]:
         return FetchTransaction(self._app, self.state, partition, "journeys", event)
-
-    @staticmethod
-    def _changes(
-        partition: JourneyPartition, touched: dict[bytes, tuple[Journey, Effects]]
-    ) -> Iterator[tuple[bytes, bytes | None]]:
-        for key, (_, effects) in touched.items():
-            yield from partition.changelog(key, effects)
-        yield from map(partition.publication, touched)
-        if partition.predictions is not None:
-            yield from partition.predictions.changelog()
-        yield from partition.write_ahead.done()
 
     async def deadlines(self) -> None:
         """Raise the signals whose deadline has passed: by event time, or by the clock where nothing comes in."""

@@ -1,7 +1,7 @@
 """The journeys of one partition, their changelog keys, and when their deadlines fall due."""
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from schemas.encoding.record_types import FROZEN_SUMMARY, IDENTITY_ASSIGNMENT
@@ -86,6 +86,17 @@ class JourneyPartition:
             yield key + Kind.ENTRY + entry_id.encode(), value
         for node, assignment in effects.pointers.items():
             yield key + Kind.POINTER + node_name(node), IDENTITY_ASSIGNMENT.encode(assignment)
+
+    def changes(
+        self, touched: Mapping[bytes, tuple[Journey, Effects]]
+    ) -> Iterator[tuple[bytes, bytes | None]]:
+        """The changelog records of a fetch that changed these profiles, after its outputs were published."""
+        for key, (_, effects) in touched.items():
+            yield from self.changelog(key, effects)
+        yield from map(self.publication, touched)
+        if self.predictions is not None:
+            yield from self.predictions.changelog()
+        yield from self.write_ahead.done()
 
     def publication(self, key: bytes) -> tuple[bytes, bytes | None]:
         """The changelog record of when a profile was published last; gone with the profile."""

@@ -6,8 +6,9 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
 from schemas.errors import UnavailableError
-from schemas.internal import VersionBounds, check_internal
+from schemas.internal import check_internal
 from schemas.topics import ACCOUNT_INPUTS, IDENTITY_LINKS, JOURNEY_INPUTS
+from schemas.version_bounds import VersionBounds
 
 if TYPE_CHECKING:
     from streams.runtime.app import WorkerApp

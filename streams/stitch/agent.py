@@ -21,11 +21,12 @@ from schemas.encoding.confluent import RegistryClient
 from schemas.encoding.record_types import IDENTITY_ASSIGNMENT, IDENTITY_CORRECTION, IDENTITY_LINK, TOUCHPOINT
 from schemas.encoding.splicing import encode_resolved
 from schemas.errors import ContractError, Reason
-from schemas.internal import AheadError, erased_assignment
+from schemas.internal import erased_assignment
 from schemas.keys import identifier_key, partition_of, profile_key, tenant_key
 from schemas.records import Identifier, IdentityAssignment, Touchpoint
 from schemas.touchpoint.erasure_names import ERASURE_REQUESTED
 from schemas.touchpoint.rules import capped, check, check_content
+from schemas.version_bounds import AheadError
 from streams.identity.policy.policy import IdentityPolicy
 from streams.identity.policy.prepare import prepare
 from streams.identity.resolution.evidence import Node

@@ -18,7 +18,7 @@ from schemas.encoding.registry import current
 from schemas.errors import ContractError
 from schemas.records import Record
 from schemas.topics import Topic
-from sinks.clickhouse.erasure.erasure import Erased
+from sinks.clickhouse.erasure.erased import Erased
 from sinks.clickhouse.write.encoding.tables import TABLES
 from sinks.clickhouse.write.http_writer import HttpWriter, RefusedError
 from sinks.clickhouse.write.inserts import AvroInsert

@@ -19,7 +19,8 @@ from schemas.encoding.record_types import (
     JOURNEY_STATE,
 )
 from schemas.records import Identifier, Touchpoint
-from sinks.clickhouse.erasure.erasure import Eraser, Erasure, receipt_of
+from sinks.clickhouse.erasure.erasure import Eraser
+from sinks.clickhouse.erasure.receipts import Erasure, receipt_of
 from sinks.clickhouse.erasure.rows import KEPT, TABLES
 from sinks.clickhouse.retention import keep_files
 from sinks.clickhouse.values import LATEST

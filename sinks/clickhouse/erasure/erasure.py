@@ -10,36 +10,25 @@ the rows of others, before it writes them.
 """
 
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any, Final
 
 from clickhouse_driver import Client
 
-from schemas.encoding.codec import identifiers_of
-from schemas.errors import ContractError, SinkError
-from schemas.records import Erase, Identifier
+from schemas.errors import SinkError
+from schemas.records import Identifier
 from schemas.settings import ClickHouse
-from sinks.clickhouse.connection import connect, translated
 from sinks.clickhouse.erasure import rows
-from sinks.clickhouse.values import Row, moment
+from sinks.clickhouse.erasure.erased import Erased
+from sinks.clickhouse.erasure.receipts import Begun, Erasure, connected, write_receipt
+from sinks.clickhouse.values import moment
 
-_SETTINGS: Final = {
-    "async_insert": 0,
-    # a replica that carries a mutation out looks the identifier up by itself
-    "allow_nondeterministic_mutations": 1,
-    # profiles and signals are named one by one
-    "max_query_size": 1 << 26,
-}
 #: Between two looks whether a mutation is done. The server says nothing while one waits for a mutation, and a
 #: connection that is silent for long counts as broken.
 _MUTATION_SECONDS: Final = 0.1
 #: Deletions of one attempt: rows that were in flight may show between the first and the last of its statements.
 _ATTEMPTS: Final = 3
-#: The version of a receipt that is done exceeds that of every note on what it waits for: a time in milliseconds.
-_DONE: Final = 1 << 62
 
 _RECALLED: Final = """
     SELECT r.tenant, r.identifier_type, r.identifier_value, toUnixTimestamp64Milli(r.erased_at), e.profile_id,
@@ -48,22 +37,10 @@ _RECALLED: Final = """
     JOIN (SELECT * FROM raw_erasures FINAL) AS e USING (tenant, identifier_type, identifier_value)
     WHERE r.done = 0 OR r.off_disk_at IS NULL
 """
-_RECEIPTS: Final = """
-    SELECT
-        request_id, identifier_type, identifier_value, erased_at, deleted, done, recorded_at, waits_for, off_disk_at
-    FROM erasure_receipts FINAL
-"""
 #: Erased identifiers all of whose requests are done.
 _SETTLED: Final = """
     SELECT tenant, identifier_type, identifier_value FROM erasure_receipts FINAL
     GROUP BY tenant, identifier_type, identifier_value HAVING min(done) = 1
-"""
-_BEGUN: Final = """
-    SELECT groupUniqArrayArray(profile_ids), groupUniqArrayArray(account_ids), maxMap(deleted),
-        toUnixTimestamp64Milli(maxIf(recorded_at, done = 1 AND off_disk_at IS NULL))
-    FROM erasure_receipts
-    WHERE tenant = %(tenant)s AND request_id = %(request)s AND identifier_type = %(type)s
-        AND identifier_value = %(value)s
 """
 _ON_DISK: Final = """
     SELECT count() FROM system.parts
@@ -76,114 +53,6 @@ _MUTATIONS: Final = """
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Erasure:
-    """One request for one identifier; times in UTC milliseconds."""
-
-    tenant: str
-    type: str
-    value: str
-    erased_at: int
-    profile_id: str
-    profile_ids: tuple[str, ...]
-    version: int
-    request_id: str
-
-    @classmethod
-    def of(cls, erase: Erase) -> "Erasure | None":
-        """The erasure that an Erase asks for; None unless it is addressed to the first profile of the request."""
-        assignment = erase["assignment"]
-        correction = assignment["correction"]
-        if erase["profile_id"] != erase["profile_ids"][0] or correction is None:
-            return None
-        erased_at = correction["erased_at"]
-        return cls(
-            assignment["tenant"], assignment["identifier"]["type"], assignment["identifier"]["value"],
-            assignment["occurred_at"] if erased_at is None else erased_at, assignment["profile_id"],
-            tuple(erase["profile_ids"]), assignment["version"], assignment["event_id"],
-        )  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Receipt:
-    """The receipt of a request for one identifier."""
-
-    request_id: str
-    type: str
-    value: str
-    erased_at: datetime
-    deleted: dict[str, int]  #: table → rows
-    done: bool
-    recorded_at: datetime
-    waits_for: str  #: what it waits for, for people; empty once it is done
-    off_disk_at: datetime | None  #: when the files of the deleted rows were gone; None before
-
-
-@dataclass
-class Erased:
-    """The erased identifiers that this loader knows. It writes no touchpoint of them up to their erasure."""
-
-    _known: dict[tuple[str, str, str], tuple[int, int]] = field(default_factory=dict)  # → erased_at, version
-    _settled: set[tuple[str, str, str]] = field(default_factory=set)  #: those with a receipt that is done
-
-    def learn(self, tenant: str, kind: str, value: str, erased_at: int, version: int) -> None:
-        """Note an erased identifier."""
-        known = self._known.get((tenant, kind, value), (erased_at, version))
-        self._known[tenant, kind, value] = max(known[0], erased_at), max(known[1], version)
-
-    def settle(self, tenant: str, kind: str, value: str) -> None:
-        """Note that the rows of an erased identifier are deleted."""
-        self._settled.add((tenant, kind, value))
-
-    def concerns(self, value: bytes) -> bool:
-        """Whether a ResolvedTouchpoint names an erased identifier, or cannot be read."""
-        if not self._known:
-            return False
-        try:
-            tenant, identifiers = identifiers_of(value)
-        except ContractError:
-            return True
-        return any((tenant, one["type"], one["value"]) in self._known for one in identifiers)
-
-    def left(self, table: str, rows: list[Row]) -> list[Row]:
-        """The rows that may be written: not those of erased identifiers; the others without erased identifiers."""
-        if not self._known:
-            return rows
-        if table == "raw_touchpoints":
-            return [
-                self._cleaned(row) for row in rows if not self._gone(row, "identifier", row["occurred_at"])
-            ]
-        if table == "raw_identity_links":
-            return [
-                row
-                for row in rows
-                if not self._gone(row, "left", row["occurred_at"])
-                and not self._gone(row, "right", row["occurred_at"])
-            ]
-        if table in ("raw_identity_assignments", "raw_identity_assignment_history"):
-            return [row for row in rows if not self._outdated(row)]
-        return rows
-
-    def _gone(self, row: Row, end: str, occurred_at: int) -> bool:
-        known = self._known.get((row["tenant"], row[f"{end}_type"], row[f"{end}_value"]))
-        return known is not None and occurred_at <= known[0]
-
-    def _outdated(self, row: Row) -> bool:
-        """Whether an assignment is older than an erasure. A tombstone is needed until what it hides is gone."""
-        name = row["tenant"], row["identifier_type"], row["identifier_value"]
-        known = self._known.get(name)
-        if known is None:
-            return False
-        if row["is_deleted"]:
-            return name in self._settled and row["version"] <= known[1]
-        return bool(row["version"] < known[1])
-
-    def _cleaned(self, row: Row) -> Row:
-        tenant, at = row["tenant"], row["occurred_at"]
-        kept = [pair for pair in row["identifiers"] if at > self._known.get((tenant, *pair), (at - 1, 0))[0]]
-        return row if len(kept) == len(row["identifiers"]) else {**row, "identifiers": kept}
-
-
 class Eraser:
     """Carries out erasures, one at a time, in one thread at a time. Raises the errors of a Writer (inserts.py)."""
 
@@ -193,7 +62,7 @@ class Eraser:
 
     def recall(self) -> list[tuple[Erasure, bool]]:
         """Read the erasures stored by all loaders. Returns the unfinished ones, and whether their receipt is done."""
-        with _connected(self._where) as client:
+        with connected(self._where) as client:
             known = client.execute(
                 "SELECT tenant, identifier_type, identifier_value, toUnixTimestamp64Milli(erased_at), version"
                 " FROM raw_erasures FINAL"
@@ -215,7 +84,7 @@ class Eraser:
             return
         for one in found:
             self.erased.learn(one.tenant, one.type, one.value, moment(one.erased_at), one.version)
-        with _connected(self._where) as client:
+        with connected(self._where) as client:
             client.execute(
                 "INSERT INTO raw_erasures"
                 " (tenant, identifier_type, identifier_value, erased_at, profile_id, version) VALUES",
@@ -225,12 +94,12 @@ class Eraser:
                 ],
             )
             for one in found:
-                _write_receipt(client, one, waits_for="the workers")
+                write_receipt(client, one, waits_for="the workers")
 
     def tell(self, erasure: Erasure, waits_for: str) -> None:
         """Note what an erasure waits for."""
-        with _connected(self._where) as client:
-            _write_receipt(client, erasure, waits_for=waits_for)
+        with connected(self._where) as client:
+            write_receipt(client, erasure, waits_for=waits_for)
 
     def carry_out(self, erasure: Erasure) -> None:
         """Delete the rows of an erasure and mark its receipt as done.
@@ -238,15 +107,17 @@ class Eraser:
         Whoever repeats it after a crash finds fewer rows: profiles, accounts and counts are stored before the first
         row is deleted, and the higher counts stand.
         """
-        with _connected(self._where) as client:
-            begun = _Begun.of(client, erasure)
+        with connected(self._where) as client:
+            begun = Begun.of(client, erasure)
             ((now,),) = client.execute("SELECT toUnixTimestamp64Milli(now64(3))")
             target = _Target.of(client, erasure, begun, before=now)
             counts = target.counts(client)
             shown = {name: max(count, begun.counts.get(name, 0)) for name, count in counts.items()}
-            _write_receipt(client, erasure, shown, target, waits_for="deletion in ClickHouse")
+            write_receipt(
+                client, erasure, shown, concerned=target.concerned, waits_for="deletion in ClickHouse"
+            )
             target.delete(client, counts)
-            _write_receipt(client, erasure, shown, target, done=True)
+            write_receipt(client, erasure, shown, concerned=target.concerned, done=True)
         self.erased.settle(erasure.tenant, erasure.type, erasure.value)
 
     def look_again(self, erasure: Erasure) -> bool:
@@ -254,36 +125,21 @@ class Eraser:
 
         That is so once the files of deleted rows are gone, which the receipt then says.
         """
-        with _connected(self._where) as client:
-            begun = _Begun.of(client, erasure)
+        with connected(self._where) as client:
+            begun = Begun.of(client, erasure)
             target = _Target.of(client, erasure, begun, before=begun.done_at)
             counts = target.counts(client)
             if any(counts.values()):
                 target.delete(client, counts)
                 shown = {name: count + begun.counts.get(name, 0) for name, count in counts.items()}
-                _write_receipt(client, erasure, shown, target, done=True)
+                write_receipt(client, erasure, shown, concerned=target.concerned, done=True)
                 return False
             # the server tells the times of files in whole seconds
             asked = {"tables": rows.TABLES, "deleted_at": begun.done_at + 1000}
             if client.execute(_ON_DISK, asked)[0][0]:
                 return False
-            _write_receipt(client, erasure, begun.counts, target, done=True, off_disk=True)
+            write_receipt(client, erasure, begun.counts, concerned=target.concerned, done=True, off_disk=True)
             return True
-
-
-@dataclass(frozen=True, slots=True)
-class _Begun:
-    """What the receipt of an erasure says so far."""
-
-    profiles: list[str]
-    accounts: list[str]
-    counts: dict[str, int]
-    done_at: int  #: UTC milliseconds by the server's clock; 0 before
-
-    @classmethod
-    def of(cls, client: Client, one: Erasure) -> "_Begun":
-        asked = {"tenant": one.tenant, "request": one.request_id, "type": one.type, "value": one.value}
-        return cls(*client.execute(_BEGUN, asked)[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,7 +150,7 @@ class _Target:
     letters: list[tuple[str, int, int]]  #: dead letters
 
     @classmethod
-    def of(cls, client: Client, one: Erasure, begun: _Begun, *, before: int) -> "_Target":
+    def of(cls, client: Client, one: Erasure, begun: Begun, *, before: int) -> "_Target":
         """Find them. `before` (UTC ms by the server's clock): what was loaded later supersedes nothing."""
         asked: dict[str, Any] = {
             "tenant": one.tenant, "key": rows.hash_of(client, one.tenant, one.type, one.value),
@@ -304,6 +160,11 @@ class _Target:
         asked |= rows.concerned(client, asked)
         identifier = Identifier(type=one.type, value=one.value)
         return cls(asked, rows.letters_with(client, one.tenant, identifier, asked["until"]))
+
+    @property
+    def concerned(self) -> tuple[list[str], list[str]]:
+        """Its profiles and accounts."""
+        return self.asked["profiles"], self.asked["accounts"]
 
     def counts(self, client: Client) -> dict[str, int]:
         """The number of rows there are, by table as people name it."""
@@ -344,57 +205,6 @@ class _Target:
         for table, where in rows.VERDICTS.items():
             if found(table):
                 _mutate(client, table, f"ALTER TABLE {table} DELETE WHERE {where}", self.asked)
-
-
-def _write_receipt(
-    client: Client, one: Erasure, counts: dict[str, int] | None = None, target: _Target | None = None, *,
-    waits_for: str = "", done: bool = False, off_disk: bool = False,
-) -> None:  # fmt: skip
-    """Store a receipt. One that is done replaces all notes; of two that are done the one that counted more stands."""
-    counts = counts or {}
-    version = _DONE + 2 * sum(counts.values()) + off_disk if done else int(time.time() * 1000)
-    profiles = list(one.profile_ids) if target is None else target.asked["profiles"]
-    accounts = [] if target is None else target.asked["accounts"]
-    client.execute(
-        "INSERT INTO erasure_receipts (tenant, request_id, identifier_type, identifier_value, erased_at, profile_ids,"
-        " account_ids, deleted, done, waits_for, off_disk_at, version) VALUES",
-        [
-            (
-                one.tenant, one.request_id, one.type, one.value, moment(one.erased_at), profiles, accounts, counts,
-                int(done), waits_for, datetime.now(UTC) if off_disk else None, version,
-            )
-        ],
-    )  # fmt: skip
-
-
-def receipt_of(where: ClickHouse, tenant: str, request_id: str) -> list[Receipt]:
-    """The receipts of a request, one for each identifier. Raises UnavailableError, SettingsError or SinkError."""
-    asked = {"tenant": tenant, "request": request_id}
-    with _connected(where) as client:
-        found = client.execute(f"{_RECEIPTS} WHERE tenant = %(tenant)s AND request_id = %(request)s", asked)
-    return [_receipt(row) for row in found]
-
-
-def unfinished(where: ClickHouse) -> list[Receipt]:
-    """The receipts that are not done yet. Raises UnavailableError, SettingsError or SinkError."""
-    with _connected(where) as client:
-        return [_receipt(row) for row in client.execute(f"{_RECEIPTS} WHERE done = 0 ORDER BY request_id")]
-
-
-def _receipt(row: tuple[Any, ...]) -> Receipt:
-    request, kind, value, erased_at, deleted, done, recorded_at, waits_for, off_disk_at = row
-    return Receipt(request, kind, value, erased_at, deleted, bool(done), recorded_at, waits_for, off_disk_at)
-
-
-@contextmanager
-def _connected(where: ClickHouse) -> Iterator[Client]:
-    """A connection for a few statements."""
-    client = connect(where, _SETTINGS)
-    try:
-        with translated(where):
-            yield client
-    finally:
-        client.disconnect()
 
 
 def _count(client: Client, table: str, condition: str, asked: dict[str, Any]) -> int:

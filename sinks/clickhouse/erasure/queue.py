@@ -13,7 +13,9 @@ from schemas.encoding.record_types import ERASE
 from schemas.errors import ContractError, SinkError, UnavailableError
 from schemas.topics import Topic
 from sinks.clickhouse.erasure.barrier import Barrier, Positions
-from sinks.clickhouse.erasure.erasure import Erased, Eraser, Erasure
+from sinks.clickhouse.erasure.erased import Erased
+from sinks.clickhouse.erasure.erasure import Eraser
+from sinks.clickhouse.erasure.receipts import Erasure
 from sinks.clickhouse.retry import until_done
 
 POLL_SECONDS: Final = 0.5  #: between two looks at the positions of the consumer groups

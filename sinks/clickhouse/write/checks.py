@@ -14,17 +14,11 @@ from schemas.consumed import KafkaRecord
 from schemas.encoding.codec import HEADER_BYTES, long_bytes, skip_string, take_long
 from schemas.encoding.splicing import VERSION_IN
 from schemas.errors import ContractError, Reason
-from schemas.internal import (
-    AheadError,
-    VersionBounds,
-    check_internal,
-    check_place,
-    erased_assignment,
-    is_internal,
-)
+from schemas.internal import check_internal, check_place, erased_assignment, is_internal
 from schemas.keys import partition_of
 from schemas.topics import Topic
 from schemas.touchpoint.rules import EARLIEST_MS, LATEST_MS
+from schemas.version_bounds import AheadError, VersionBounds
 from sinks.clickhouse.erasure.barrier import Positions
 
 _AGENTS: Final = {"stitch", "identity", "journeys", "accounts"}

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from typing import Final, TypeVar
+from typing import Final
 
 from aiokafka import ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
@@ -21,10 +21,10 @@ from schemas.errors import SinkError, UnavailableError
 from schemas.settings import Settings
 from sinks.clickhouse.connection import address
 from sinks.clickhouse.erasure.barrier import Positions
-from sinks.clickhouse.erasure.erasure import Eraser, Erasure
+from sinks.clickhouse.erasure.erasure import Eraser
 from sinks.clickhouse.erasure.queue import ErasureQueue, requested
 from sinks.clickhouse.migrate import check_migrated
-from sinks.clickhouse.retry import until_done
+from sinks.clickhouse.retry import result_of, until_done
 from sinks.clickhouse.write import metrics
 from sinks.clickhouse.write.catalogue import Meanings, put_in_force
 from sinks.clickhouse.write.checks import Checks
@@ -51,7 +51,6 @@ REFUSED_SECONDS: Final = 10.0
 #: The loader with this partition of journey inputs reconciles what all of them load.
 RECONCILING_PARTITION: Final = 0
 
-T = TypeVar("T")
 _log = logging.getLogger("touchline.loader")
 
 
@@ -59,10 +58,7 @@ class Loader(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no
     """One member of the loader group. `run` returns after `stop` was called."""
 
     def __init__(self, settings: Settings, meanings: Meanings, positions: Callable[[], Positions]) -> None:
-        """The loader stores `meanings` in ClickHouse before it inserts the first rows.
-
-        `positions` says where all consumer groups are; it may raise UnavailableError. Erasures wait for them.
-        """
+        """Store `meanings` before the first rows. `positions`: of all consumer groups; may raise UnavailableError."""
         self._settings = settings
         self._meanings = meanings
         self._where = settings.clickhouse()
@@ -163,14 +159,13 @@ class Loader(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no
         if not await self.ensure_in_force():
             return False
         known = [(self._topics[record.topic], record) for record in records]
-        erasures = await self._in_thread(lambda: requested(known, self._checks.check))
+        erasures = await result_of(lambda: requested(known, self._checks.check), self._give_up)
         if erasures is None or not await self._erasures.accept(erasures, self._give_up):
             return False
-        avro = self._avro_writer is not None and time.monotonic() >= self._avro_after
-        prepared = await self._in_thread(
-            lambda: prepare(
-                known, self._erasures.erased, avro_from=AVRO_FROM if avro else None, checks=self._checks
-            )
+        least = AVRO_FROM if self._avro_writer is not None and time.monotonic() >= self._avro_after else None
+        erased, checks = self._erasures.erased, self._checks
+        prepared = await result_of(
+            lambda: prepare(known, erased, avro_from=least, checks=checks), self._give_up
         )
         if prepared is None:
             return False
@@ -183,33 +178,20 @@ class Loader(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no
                 done = await self._write_avro(insert, rejected)
             if not done or not await self._note_slow(began):
                 return False
-        return await self._hide_erased(erasures) and await self._send_dead_letters(rejected)
-
-    async def _in_thread(self, work: Callable[[], T]) -> T | None:
-        """The result of `work` in a thread; None if Kafka does not answer its questions before a rebalance or stop."""
-        found: list[T] = []
-
-        async def attempt() -> None:
-            found.append(await asyncio.to_thread(work))
-
-        return found[0] if await until_done(attempt, self._give_up) else None
+        if erasures:  # views hide their rows as soon as these say that they are erased
+            named = [(one.tenant, one.type, one.value) for one in erasures]
+            if not await until_done(partial(asyncio.to_thread, self._at_once.rewrite, named), self._give_up):
+                return False
+        return await self._send_dead_letters(rejected)
 
     async def _note_slow(self, began: float) -> bool:
         """Note an insert whose rows showed late: reconciliations look at it then. Returns whether it is noted."""
-        while time.monotonic() - began > SLOW_SECONDS:
-            noting = time.monotonic()
-            seconds = partial(self._at_once.note_slow, noting - began)
-            if not await until_done(partial(asyncio.to_thread, seconds), self._give_up):
+        while (took := time.monotonic() - began) > SLOW_SECONDS:
+            began += took
+            note = partial(asyncio.to_thread, self._at_once.note_slow, took)
+            if not await until_done(note, self._give_up):
                 return False
-            began = noting
         return True
-
-    async def _hide_erased(self, erasures: list[Erasure]) -> bool:
-        """Mark the rows that the erasures of a batch concern, which hides them. Returns whether that is durable."""
-        erased = [(one.tenant, one.type, one.value) for one in erasures]
-        return not erased or await until_done(
-            partial(asyncio.to_thread, self._at_once.rewrite, erased), self._give_up
-        )
 
     async def _write_rows(self, insert: RowInsert) -> bool:
         """Insert rows, with retries. Returns whether they are durable."""
@@ -224,10 +206,9 @@ class Loader(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no
         If ClickHouse refuses the file, inserts its records as rows and appends the bad ones to `rejected`.
         """
         assert self._avro_writer is not None
+        write = partial(asyncio.to_thread, self._avro_writer.write, insert)
         try:
-            if not await until_done(
-                partial(asyncio.to_thread, self._avro_writer.write, insert), self._give_up
-            ):
+            if not await until_done(write, self._give_up):
                 return False
         except RefusedError as error:
             _log.warning("%s; for %.0f s records are loaded as rows", error, REFUSED_SECONDS)

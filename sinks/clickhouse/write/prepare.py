@@ -14,7 +14,7 @@ from schemas.encoding.codec import UNWALKED_BYTES, header
 from schemas.encoding.registry import current
 from schemas.errors import ContractError
 from schemas.touchpoint.events import checksum_of_resolved
-from sinks.clickhouse.erasure.erasure import Erased
+from sinks.clickhouse.erasure.erased import Erased
 from sinks.clickhouse.values import Row
 from sinks.clickhouse.write.checks import Checks, LeftToAgentError
 from sinks.clickhouse.write.dedupe import without_superseded

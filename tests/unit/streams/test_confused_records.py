@@ -14,9 +14,9 @@ from schemas import topics
 from schemas.encoding.codec import encode
 from schemas.encoding.record_types import DEAD_LETTER, IDENTITY_ASSIGNMENT
 from schemas.errors import UnavailableError
-from schemas.internal import VERSION_SLACK
 from schemas.keys import partition_of
 from schemas.topics import Topic
+from schemas.version_bounds import VERSION_SLACK
 from streams.accounts.agent import Accounts
 from streams.identity.agent import Identity
 from streams.journeys.agent import Journeys

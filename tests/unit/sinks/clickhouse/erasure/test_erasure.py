@@ -12,7 +12,7 @@ from schemas.encoding.record_types import ERASE
 from schemas.errors import UnavailableError
 from schemas.topics import WORKER_GROUP
 from sinks.clickhouse.erasure.barrier import Position, Positions
-from sinks.clickhouse.erasure.erasure import Erased, Erasure
+from sinks.clickhouse.erasure.erased import Erased
 from sinks.clickhouse.erasure.queue import (
     AGAIN_SECONDS,
     LOOK_SECONDS,
@@ -22,6 +22,7 @@ from sinks.clickhouse.erasure.queue import (
     ErasureQueue,
     requested,
 )
+from sinks.clickhouse.erasure.receipts import Erasure
 from tests.support.kafka_records import Consumed, example
 from tests.support.versions import as_version_2
 
@@ -157,8 +158,11 @@ class Groups:
     """Where the consumer groups are: as many records behind in identity-links as `behind` says."""
 
     behind = 0
+    down = False
 
     def __call__(self) -> Positions:
+        if self.down:
+            raise UnavailableError("Kafka does not answer")
         return {WORKER_GROUP: {("identity-links", 0): Position(1_000_000 - self.behind, 1_000_000)}}
 
 
@@ -256,10 +260,10 @@ def test_while_kafka_is_down_an_erasure_waits_and_loading_goes_on() -> None:
 
     async def play(queue: ErasureQueue, clock: Clock, groups: Groups) -> None:
         await asked(queue)
-        queue._positions = lambda: (_ for _ in ()).throw(UnavailableError("Kafka does not answer"))
+        groups.down = True
         await work(queue, clock)
         assert store.done == []
-        queue._positions = groups
+        groups.down = False
         await work(queue, clock, RETRY_SECONDS)
 
     played(play, store)

@@ -133,4 +133,4 @@ def test_a_tombstone_deletes_the_assignment_of_an_identifier_with_any_value() ->
 @pytest.mark.parametrize("key", [None, b"", b"acme", b"acme/", b"/p", b"\xff/p"])
 @pytest.mark.parametrize("topic", [topics.IDENTITY_ASSIGNMENTS, topics.JOURNEY_STATES], ids=lambda t: t.name)
 def test_a_tombstone_that_names_nothing_is_rejected(topic: Topic, key: bytes | None) -> None:
-    assert rejection(topic, Consumed(None, key=key)).reason is Reason.INVALID
+    assert rejection(topic, Consumed(None, key=key, headers=(("version", b"7"),))).reason is Reason.INVALID

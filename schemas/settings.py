@@ -55,6 +55,11 @@ class Settings:
         "Days that ClickHouse keeps rows, such as touchpoints=730,journey_signals=365; empty: for ever,"
         " dead_letters 30",
     )
+    erased_files_seconds: int = _setting(
+        "TOUCHLINE_ERASED_FILES_SECONDS",
+        60,
+        "How long ClickHouse keeps the files that a deletion or a merge has replaced; `touchline migrate` sets it",
+    )
     topic_prefix: str = _setting(
         "TOUCHLINE_TOPIC_PREFIX", "", "Put before every topic and consumer group name"
     )
@@ -160,7 +165,9 @@ class Settings:
             raise SettingsError(
                 "TOUCHLINE_TOPIC_PREFIX may hold letters, digits, _ and -, and end with a dot"
             )
-        for name, least in (("partitions", 1), ("replication", 1), ("epoch", 0), ("metrics_port", 0)):
+        for name, least in (
+            ("partitions", 1), ("replication", 1), ("epoch", 0), ("metrics_port", 0), ("erased_files_seconds", 1),
+        ):  # fmt: skip
             if getattr(self, name) < least:
                 raise SettingsError(
                     f"TOUCHLINE_{name.upper()} is {getattr(self, name)}: it must be at least {least}"

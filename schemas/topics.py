@@ -6,6 +6,13 @@ from typing import Final
 DAY_MS: Final = 24 * 60 * 60 * 1000
 FOR_EVER: Final = -1  #: `retention_ms` of a topic that keeps every record
 
+#: What erasure promises of Kafka (docs/erasure.md). A topic with a retention deletes whole segments, so a record
+#: outlives the retention by at most one segment. A compacted topic cleans a segment at the latest so long after its
+#: oldest record; a tombstone goes some time later. A reader that is away for longer than that may miss it.
+SEGMENT_MS: Final = DAY_MS
+COMPACTION_LAG_MS: Final = DAY_MS
+TOMBSTONE_MS: Final = DAY_MS
+
 #: Far beyond the contract's 128 KiB a touchpoint, so that the contract refuses a large record and the broker (whose
 #: default is 1 MiB) never does, nor the dead letter about it, nor what Touchline makes of many touchpoints.
 MAX_MESSAGE_BYTES: Final = 2304 * 1024
@@ -36,8 +43,19 @@ class Topic:
         """The topic's Kafka configuration."""
         size = {"max.message.bytes": str(MAX_MESSAGE_BYTES)}
         if self.retention_ms is None:
-            return {"cleanup.policy": "compact", **size}
-        return {"cleanup.policy": "delete", "retention.ms": str(self.retention_ms), **size}
+            return {
+                "cleanup.policy": "compact",
+                "max.compaction.lag.ms": str(COMPACTION_LAG_MS),
+                "segment.ms": str(SEGMENT_MS),
+                "delete.retention.ms": str(TOMBSTONE_MS),
+                **size,
+            }
+        return {
+            "cleanup.policy": "delete",
+            "retention.ms": str(self.retention_ms),
+            "segment.ms": str(SEGMENT_MS),
+            **size,
+        }
 
 
 TOUCHPOINTS = Topic(
@@ -50,11 +68,11 @@ IDENTITY_LINKS = Topic(
 )  # fmt: skip
 IDENTITY_ASSIGNMENTS = Topic(
     "identity-assignments", "tenant/identifier", ("IdentityAssignment",),
-    ("identity",), ("stitch", "loader", "subscribers"), public=True,
+    ("identity",), ("stitch", "loader", "page", "subscribers"), public=True,
 )  # fmt: skip
 PROFILE_CHANGES = Topic(
     "profile-changes", "tenant/profile", ("ProfileChanged",),
-    ("identity",), ("loader", "subscribers"), 30 * DAY_MS, public=True,
+    ("identity",), ("loader", "page", "subscribers"), 30 * DAY_MS, public=True,
 )  # fmt: skip
 JOURNEY_INPUTS = Topic(
     "journey-inputs", "tenant/profile", ("ResolvedTouchpoint", "Move", "Transfer", "Erase"),
@@ -65,24 +83,24 @@ JOURNEY_STATES = Topic(
     "tenant/profile",
     ("JourneyState",),
     ("journeys",),
-    ("loader", "subscribers"),
+    ("loader", "page", "subscribers"),
     public=True,
 )
 JOURNEY_SIGNALS = Topic(
     "journey-signals", "tenant/profile", ("JourneySignal",),
-    ("journeys",), ("loader", "subscribers"), 30 * DAY_MS, public=True,
+    ("journeys",), ("loader", "page", "subscribers"), 30 * DAY_MS, public=True,
 )  # fmt: skip
 ACCOUNT_INPUTS = Topic(
     "account-inputs", "tenant/account", ("AccountContribution",), ("journeys",), ("accounts",), 7 * DAY_MS
 )
 ACCOUNT_STATES = Topic(
     "account-states", "tenant/account", ("AccountState",),
-    ("accounts",), ("loader", "subscribers"), public=True,
+    ("accounts",), ("loader", "page", "subscribers"), public=True,
 )  # fmt: skip
 DEAD_LETTERS = Topic(
     "dead-letters", "the original key", ("DeadLetter",),
     ("stitch", "identity", "journeys", "accounts", "loader", "collector", "follow"),
-    ("loader", "operator"), 30 * DAY_MS,
+    ("loader", "operator", "page"), 30 * DAY_MS,
 )  # fmt: skip
 #: Name of a pseudonymisation key → its check value, as text. Not compacted: the record with the lowest offset counts,
 #: and compaction would keep the highest.
@@ -90,8 +108,8 @@ PSEUDONYM_KEYS = Topic(
     "pseudonym-keys",
     "key id",
     (),
-    ("worker", "publish", "operator"),
-    ("worker", "publish", "operator"),
+    ("worker", "publish", "operator", "collector"),
+    ("worker", "publish", "operator", "collector", "sources"),
     FOR_EVER,
 )
 

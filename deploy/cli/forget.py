@@ -4,6 +4,7 @@ import time
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 
 from deploy.cli.context import Context
 from deploy.cli.output import print_json, print_mapping, print_table, remarks
@@ -14,7 +15,7 @@ from schemas.errors import SettingsError
 from schemas.records import Identifier
 from schemas.settings import Settings
 from schemas.touchpoint.json_form import to_iso
-from sinks.clickhouse.erasure.erasure import Receipt
+from sinks.clickhouse.erasure.receipts import Receipt
 from sinks.clickhouse.read.subject import Subject
 from streams.identity.resolution.ownership import node_of
 
@@ -42,6 +43,8 @@ def command(
     as_json: Annotated[bool, typer.Option("--json", help="Print the receipt as JSON.")] = False,
 ) -> None:
     """Erase an identifier: its links, the touchpoints it owns, its rows; profiles that it held together split.
+
+    The receipt comes when every process has answered and the rows are deleted: behind a backlog, when that is done.
 
     What it does later counts again, as a new person. --person erases all identifiers of a person; what a shared device
     did after it became shared stays, since it may be somebody else's. Exit code 1 if nothing is known of it.
@@ -97,8 +100,12 @@ def _receipts(
     settings: Settings, tenant: str, request_ids: list[str], timeout: float, *, as_json: bool
 ) -> list[dict[str, Any]]:
     deadline = time.monotonic() + timeout
-    with remarks.status("waiting for the worker and the loader"):
-        receipts = [await_receipt(settings, tenant, one, deadline, timeout) for one in request_ids]
+    with remarks.status("waiting for the worker and the loader") as shown:
+
+        def tell(waits_for: str) -> None:
+            shown.update(escape(f"waiting for {waits_for}"))
+
+        receipts = [await_receipt(settings, tenant, one, deadline, timeout, tell) for one in request_ids]
     return [_shown(receipt, as_json=as_json) for receipt in receipts]
 
 

@@ -12,6 +12,7 @@ from deploy.cli.context import Context
 from deploy.cli.logs import configure
 from deploy.cli.metrics import serve_metrics
 from deploy.kafka_admin.meanings import meanings
+from deploy.kafka_admin.positions import PositionReader
 from schemas.settings import Settings
 from schemas.topics import LOADER_GROUP
 from sinks.clickhouse.write.loader import Loader
@@ -41,7 +42,8 @@ def command(
 
 
 async def _load(settings: Settings) -> None:
-    loader = Loader(settings, meanings(settings))
-    for stop in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(stop, loader.stop)
-    await loader.run()
+    with PositionReader(settings) as positions:
+        loader = Loader(settings, meanings(settings), positions.read)
+        for stop in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(stop, loader.stop)
+        await loader.run()

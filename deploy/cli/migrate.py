@@ -17,8 +17,9 @@ from sinks.clickhouse.analyst import (
     view_statements,
 )
 from sinks.clickhouse.connection import connect, translated
+from sinks.clickhouse.erasure.rows import TABLES
 from sinks.clickhouse.migrate import migrate
-from sinks.clickhouse.retention import days_of, keep
+from sinks.clickhouse.retention import days_of, keep, keep_files
 from sinks.clickhouse.write.catalogue import put_in_force
 
 Form = Literal["sql", "xml"]
@@ -49,6 +50,7 @@ def command(
     days_of(settings.retention)  # a mistake in it is told before anything is changed
     applied = migrate(where)
     kept = keep(where, settings.retention)
+    removed = keep_files(where, TABLES, settings.erased_files_seconds)
     for name in applied:
         tell(f"applied {name}")
     if analyst is not None:
@@ -56,9 +58,13 @@ def command(
         tell(f"user {analyst.user} may read {', '.join(analyst.tenants) or 'all tenants'}")
     for table in kept:
         tell(f"{table} keeps rows as TOUCHLINE_CLICKHOUSE_RETENTION says now")
+    if removed:
+        tell(
+            f"files of deleted rows leave the disk of ClickHouse after {settings.erased_files_seconds} s now"
+        )
     if put_in_force(where, known):
         tell("views go by this catalogue and these journey rules now")
-    elif not applied and not kept:
+    elif not (applied or kept or removed):
         tell(f"database {where.database} is up to date")
 
 

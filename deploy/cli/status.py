@@ -10,6 +10,7 @@ from deploy.cli.output import print_json, print_table, remark
 from deploy.kafka_admin.health import check
 from deploy.kafka_admin.status import Status, snapshot
 from schemas.settings import Settings
+from sinks.clickhouse.erasure.receipts import unfinished
 from sinks.clickhouse.write.catalogue import misspelt_erasures
 
 MAX_LAG: Final = 10_000  #: records: a second or two of one worker's work
@@ -29,7 +30,7 @@ def command(
 
     Ends with exit code 1, and a sentence for each problem on standard error, when the broker or ClickHouse does not
     answer or topics or tables are missing; with --check also when nobody runs a consumer group or one lags too far.
-    Warns of touchpoints whose type is nearly erasure_requested: they erased nothing.
+    Warns of erasures that wait, and of touchpoints whose type is nearly erasure_requested: they erased nothing.
 
     Examples: touchline status --json · touchline status --check --max-lag 5000
     """
@@ -50,7 +51,11 @@ def command(
 
 
 def _warnings(settings: Settings) -> list[str]:
-    return [
+    waiting = [
+        f"the erasure {receipt.request_id} waits for {receipt.waits_for}"
+        for receipt in unfinished(settings.clickhouse())
+    ]
+    return waiting + [
         f"{count:,} touchpoints of {source} have the type {name!r}, which nobody knows: if they ask for an erasure,"
         " send them again as erasure_requested"
         for name, source, count in misspelt_erasures(settings.clickhouse())

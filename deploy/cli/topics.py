@@ -5,22 +5,40 @@ from typing import Annotated
 import typer
 
 from deploy.cli.context import Context
-from deploy.cli.output import print_rows, tell
+from deploy.cli.output import print_rows, say, tell
+from deploy.kafka_admin.acls import acls, commands
 from deploy.kafka_admin.topics import create_topics
+from schemas.errors import SettingsError
 from schemas.topics import ALL, DAY_MS, FOR_EVER, Topic
 
 
 def command(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a topic.")] = False,
+    show_acls: Annotated[
+        bool,
+        typer.Option("--acls", help="Only print kafka-acls commands for the rights that each process needs."),
+    ] = False,
+    principal: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="With --acls: PROCESS=PRINCIPAL, like worker=User:CN=tl-worker.", metavar="PROCESS=PRINCIPAL"
+        ),
+    ] = None,
 ) -> None:
     """Create the Kafka topics that do not exist yet, and list them all.
 
+    With --acls it changes nothing: run what it prints with Kafka's tool, so that nobody else writes internal topics.
     Partitions and replication come from TOUCHLINE_PARTITIONS and TOUCHLINE_REPLICATION; an existing topic is
     left as it is, but its partition count must be the same.
 
     Example: TOUCHLINE_KAFKA_BROKERS=kafka:9092 TOUCHLINE_PARTITIONS=16 touchline topics
     """
     settings = Context.from_env().settings
+    if show_acls:
+        principals = dict(_parted(one) for one in principal or ())
+        for line in commands(acls(settings), settings.brokers, principals):
+            say(line)
+        return
     created = set(create_topics(settings))
     rows = [
         (
@@ -34,6 +52,13 @@ def command(
     print_rows(("topic", "partitions", "kept", "was"), rows, as_json=as_json)
     if not as_json:
         tell(f"{len(created)} created, {len(ALL) - len(created)} existed")
+
+
+def _parted(text: str) -> tuple[str, str]:
+    process, equals, principal = text.partition("=")
+    if not (equals and principal):
+        raise SettingsError(f"--principal {text!r} must read PROCESS=PRINCIPAL, like worker=User:touchline")
+    return process, principal
 
 
 def _kept(topic: Topic) -> str:

@@ -6,6 +6,7 @@ at the offset that ListOffsets gives, and takes the high watermark as the end. T
 """
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,6 +17,7 @@ from deploy.kafka_admin.client import TIMEOUT_SECONDS, broken, connect, consumer
 from deploy.kafka_admin.topics import partition_counts
 from schemas.settings import Settings
 from schemas.topics import ALL, LOADER_GROUP, WORKER_GROUP, Topic
+from sinks.clickhouse.erasure.barrier import Position, Positions
 
 _AGENTS: Final = {"stitch", "identity", "journeys", "accounts"}
 
@@ -68,8 +70,8 @@ class OffsetReader:
         self._consumer.close()
         self._admin.close()
 
-    def backlogs(self) -> Backlogs:
-        """Every group's backlog in the topics that exist. Raises UnavailableError."""
+    def positions(self) -> Positions:
+        """Where every group is in each partition of the topics that exist. Raises UnavailableError."""
         try:
             counts = partition_counts(self._admin, self.settings)
             names = [self.settings.topic(topic.name) for topic in ALL]
@@ -86,11 +88,17 @@ class OffsetReader:
         except KafkaError as error:
             raise broken(self.settings.brokers, error) from error
         return {
-            group: [
-                _backlog(name, tps, committed[group], starts, ends) for name, tps in topics.items() if tps
-            ]
+            group: {
+                (name, tp.partition): Position(max(committed[group].get(tp, 0), starts[tp]), ends[tp])
+                for name, tps in topics.items()
+                for tp in tps
+            }
             for group, topics in wanted.items()
         }
+
+    def backlogs(self) -> Backlogs:
+        """Every group's backlog in the topics that exist. Raises UnavailableError."""
+        return {group: _backlogs(positions) for group, positions in self.positions().items()}
 
     def _partitions(self, topic: Topic, counts: dict[str, int]) -> list[TopicPartition]:
         name = self.settings.topic(topic.name)
@@ -126,14 +134,16 @@ class OffsetReader:
                 raise KafkaTimeoutError("no answer to a fetch")
 
 
-def _backlog(
-    name: str,
-    partitions: list[TopicPartition],
-    committed: dict[TopicPartition, int],
-    starts: dict[TopicPartition, int],
-    ends: dict[TopicPartition, int],
-) -> Backlog:
-    end = sum(ends[tp] for tp in partitions)
-    done = sum(max(committed.get(tp, 0), starts[tp]) for tp in partitions)
-    lag = sum(max(0, ends[tp] - max(committed.get(tp, 0), starts[tp])) for tp in partitions)
-    return Backlog(name, end, done, lag)
+def _backlogs(positions: Mapping[tuple[str, int], Position]) -> list[Backlog]:
+    by_topic: dict[str, list[Position]] = {}
+    for (name, _), position in positions.items():
+        by_topic.setdefault(name, []).append(position)
+    return [
+        Backlog(
+            name,
+            end=sum(one.end for one in found),
+            done=sum(one.done for one in found),
+            lag=sum(max(0, one.end - one.done) for one in found),
+        )
+        for name, found in by_topic.items()
+    ]

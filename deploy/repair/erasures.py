@@ -1,12 +1,13 @@
 """The identifiers that an erasure concerns, and the wait for its receipt."""
 
 import time
+from collections.abc import Callable
 from typing import Final
 
 from schemas.errors import UnavailableError
 from schemas.records import Identifier
 from schemas.settings import Settings
-from sinks.clickhouse.erasure.erasure import Receipt, receipt_of
+from sinks.clickhouse.erasure.receipts import Receipt, receipt_of
 from sinks.clickhouse.read.subject import Subject
 from streams.identity.resolution.definition import own_profile
 from streams.identity.resolution.ownership import node_of
@@ -31,19 +32,28 @@ def identifiers_of_person(
 
 
 def await_receipt(
-    settings: Settings, tenant: str, request_id: str, deadline: float, timeout: float
+    settings: Settings,
+    tenant: str,
+    request_id: str,
+    deadline: float,
+    timeout: float,
+    tell: Callable[[str], object],
 ) -> Receipt:
     """The receipt of an erasure that is carried out, awaited until `deadline` (seconds on the monotonic clock).
 
-    Raises UnavailableError, whose sentence names `timeout` (seconds).
+    Calls `tell` with what the erasure waits for. Raises UnavailableError, whose sentence names `timeout` (seconds).
     """
+    waits_for = "the workers"
     while True:
         for receipt in receipt_of(settings.clickhouse(), tenant, request_id):
             if receipt.done:
                 return receipt
+            waits_for = receipt.waits_for
+        tell(waits_for)
         if time.monotonic() >= deadline:
             raise UnavailableError(
-                f"no receipt after {timeout:g} s, but the request stands and will be carried out: are a worker and"
-                f" a loader running? Its receipt will be in erasure_receipts, request_id {request_id}"
+                f"no receipt after {timeout:g} s: the erasure waits for {waits_for}. The request stands and will be"
+                " carried out: are a worker and a loader running? Its receipt will be in erasure_receipts, request_id"
+                f" {request_id}"
             )
         time.sleep(POLL_SECONDS)

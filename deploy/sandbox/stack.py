@@ -20,8 +20,9 @@ from schemas.errors import SettingsError, UnavailableError
 from schemas.settings import ClickHouse, Settings
 from sinks.clickhouse.analyst import Analyst, Readable, make_analyst, users_xml
 from sinks.clickhouse.connection import connect
+from sinks.clickhouse.erasure.rows import TABLES as ERASED_TABLES
 from sinks.clickhouse.migrate import migrate
-from sinks.clickhouse.retention import keep
+from sinks.clickhouse.retention import keep, keep_files
 from sinks.clickhouse.write.catalogue import put_in_force
 
 SANDBOX: Final = "sandbox"
@@ -96,6 +97,7 @@ class Stack:
         self._start_clickhouse(say)
         applied = migrate(self.settings.clickhouse())
         keep(self.settings.clickhouse(), self.settings.retention)
+        keep_files(self.settings.clickhouse(), ERASED_TABLES, self.settings.erased_files_seconds)
         put_in_force(self.settings.clickhouse(), meanings(self.settings))
         analyst = Analyst.of(self.settings)
         if analyst is not None:

@@ -65,6 +65,11 @@ def check(touchpoint: Touchpoint) -> None:
         value = identifier["value"]
         if len(value) > MAX_IDENTIFIER_CHARACTERS or not is_type_name(identifier["type"]):
             raise _identifier_error(identifier)
+    check_content(touchpoint)
+
+
+def check_content(touchpoint: Touchpoint) -> None:
+    """The rules of everything but the identifiers. Raises ContractError as `check` does."""
     if not _is_name(touchpoint["tenant"]):
         raise _invalid(f"tenant is {touchpoint['tenant'][:80]!r}: use 1 to 64 of A-Z a-z 0-9 _ . -")
     event_id, name = touchpoint["event_id"], touchpoint["type"]

@@ -1,6 +1,7 @@
-"""How long ClickHouse keeps rows: TOUCHLINE_CLICKHOUSE_RETENTION as the TTL of its tables."""
+"""How long ClickHouse keeps rows (TOUCHLINE_CLICKHOUSE_RETENTION) and the files of rows that are gone."""
 
 import re
+from collections.abc import Sequence
 from typing import Final
 
 from schemas.errors import SettingsError
@@ -22,6 +23,9 @@ LONGEST_DAYS: Final = 36_500
 
 _PART: Final = re.compile(r"\s*([a-z_]+)\s*=\s*(\d{1,5})\s*", re.ASCII)
 _TTL: Final = re.compile(r"\bTTL \w+ \+ toIntervalDay\((\d+)\)")
+_LIFETIME: Final = re.compile(r"\bold_parts_lifetime = (\d+)")
+#: The server looks for such files in rounds: by default up to five minutes apart.
+_FILES: Final = "old_parts_lifetime = {}, cleanup_delay_period = 10, max_cleanup_delay_period = 30"
 _PRESENT: Final = """
     SELECT name, engine_full FROM system.tables WHERE database = currentDatabase() AND name IN %(tables)s
 """
@@ -57,6 +61,28 @@ def keep(where: ClickHouse, text: str) -> list[str]:
                 days = int(match[1]) if match else None
                 if days != wanted.get(name):
                     client.execute(on_cluster(where, _statement(table, column, wanted.get(name))))
+                    changed.append(table)
+            return changed
+    finally:
+        client.disconnect()
+
+
+def keep_files(where: ClickHouse, tables: Sequence[str], seconds: int) -> list[str]:
+    """Let the server remove files of these tables so long after a deletion or a merge has replaced them.
+
+    Returns the tables that were changed. Raises SettingsError, UnavailableError or SinkError.
+    """
+    client = connect(where)
+    try:
+        with translated(where):
+            present = dict(client.execute(_PRESENT, {"tables": list(tables)}))
+            changed = []
+            for table in tables:
+                match = _LIFETIME.search(present[table])
+                if match is None or int(match[1]) != seconds:
+                    client.execute(
+                        on_cluster(where, f"ALTER TABLE {table} MODIFY SETTING {_FILES.format(seconds)}")
+                    )
                     changed.append(table)
             return changed
     finally:

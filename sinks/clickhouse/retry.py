@@ -5,7 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import partial
-from typing import Final
+from typing import Final, TypeVar
 
 from tenacity import (
     AsyncRetrying,
@@ -20,6 +20,7 @@ from schemas.errors import SinkError, UnavailableError
 INITIAL_BACKOFF: Final = 0.1  #: seconds
 MAX_BACKOFF: Final = 5.0  #: seconds: a server that is back waits no longer than this for the next attempt
 
+T = TypeVar("T")
 _log = logging.getLogger("touchline.loader")
 
 
@@ -45,6 +46,16 @@ async def until_done(action: Callable[[], Awaitable[object]], give_up: asyncio.E
     if number > 1:
         _log.info("it answers again: going on")
     return True
+
+
+async def result_of(work: Callable[[], T], give_up: asyncio.Event) -> T | None:
+    """The result of `work` in a thread, repeated as `until_done` does; None if it gave up."""
+    found: list[T] = []
+
+    async def attempt() -> None:
+        found.append(await asyncio.to_thread(work))
+
+    return found[0] if await until_done(attempt, give_up) else None
 
 
 def _log_first_failure(state: RetryCallState) -> None:

@@ -10,6 +10,7 @@ from schemas import headers, topics
 from schemas.encoding.record_types import ACCOUNT_CONTRIBUTION, ACCOUNT_STATE
 from schemas.keys import account_key
 from schemas.records import AccountContribution
+from schemas.version_bounds import AheadError
 from streams.accounts.contributions import Account
 from streams.accounts.partition import AccountPartition, changelog_record
 from streams.journeys.rules.rules import JourneyRules
@@ -36,20 +37,29 @@ class Accounts:
             async with FetchTransaction(
                 self._app, self.state, event.message.partition, "accounts", event
             ) as fetch:
-                touched: dict[bytes, Account] = {}
+                touched: dict[bytes, tuple[Account, Any]] = {}
                 for record in event.value:
                     with fetch.dead_letter(record):
-                        self._apply(record, fetch, touched)
-                for key, account in touched.items():
-                    self._publish(key, account, fetch)
+                        try:
+                            self._apply(record, fetch, touched)
+                        except AheadError:
+                            await self._app.internal.look()
+                            self._apply(record, fetch, touched)
+                for key, (account, record) in touched.items():
+                    with fetch.dead_letter(record):
+                        self._publish(key, account, fetch)
 
     def _apply(
-        self, record: Any, fetch: FetchTransaction[AccountPartition], touched: dict[bytes, Account]
+        self,
+        record: Any,
+        fetch: FetchTransaction[AccountPartition],
+        touched: dict[bytes, tuple[Account, Any]],
     ) -> None:
         contribution: AccountContribution = ACCOUNT_CONTRIBUTION.decode(record.value)
+        self._app.internal.check("AccountContribution", contribution, record)
         account = fetch.state.account(contribution["tenant"], contribution["account_id"])
         account.version = self._app.settings.version(record.offset)
-        touched[account_key(account.tenant, account.account_id)] = account
+        touched[account_key(account.tenant, account.account_id)] = account, record
         if account.apply(contribution):
             fetch.write(*changelog_record(contribution))
 

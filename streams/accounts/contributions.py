@@ -70,7 +70,7 @@ def combine(
     last_touch = _last_touch(members)
     as_of = last_touch["occurred_at"]
     frictions = [
-        member["friction"] * 0.5 ** ((as_of - member["as_of"]) / friction_half_life)
+        member["friction"] * 0.5 ** (max(as_of - member["as_of"], 0) / friction_half_life)
         for member in members.values()
         if member["friction"]
     ]

@@ -108,7 +108,7 @@ class Identity:
             job = backlog.in_order.popleft()
             tenant, region = "", Region()
             try:
-                message = _read(job.record)
+                message = self._read(job.record)
                 tenant, identities = message["tenant"], state.tenant(message["tenant"]).identities
                 await self._scheduler.run(identities.resolve_restored(_nodes(message)))
                 region = identities.region(_nodes(message))
@@ -123,7 +123,7 @@ class Identity:
         Raises ContractError for a record that is neither a link nor a correction.
         """
         if job.work is None:
-            job.message = _read(job.record)
+            job.message = self._read(job.record)
             identities = fetch.state.tenant(job.message["tenant"])
             job.work = _work(job.message, identities, self._cause(job).version)
             try:
@@ -225,19 +225,19 @@ class Identity:
             key = profile_key(change["tenant"], change["profile_id"])
             fetch.publish(self._changes, key, PROFILE_CHANGED.encode(change))
 
+    def _read(self, record: Any) -> Any:
+        """The link or correction in a record. Raises ContractError for any other record."""
+        name, message = decode(record.value)
+        if name not in topics.IDENTITY_LINKS.values:
+            raise ContractError(Reason.UNDECODABLE, f"a {name} does not belong on identity-links")
+        self._app.internal.check(name, message, record)
+        _nodes(message)
+        return message
+
     def _cause(self, job: Job) -> Cause:
         message = job.message
         version = self._app.settings.version(job.record.offset)
         return Cause(message["tenant"], version, message["event_id"], message["occurred_at"])
-
-
-def _read(record: Any) -> Any:
-    """The link or correction in a record. Raises ContractError for any other record."""
-    name, message = decode(record.value)
-    if name not in topics.IDENTITY_LINKS.values:
-        raise ContractError(Reason.UNDECODABLE, f"a {name} does not belong on identity-links")
-    _nodes(message)
-    return message
 
 
 def _nodes(message: Any) -> Pair | tuple[Node]:

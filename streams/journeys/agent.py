@@ -18,6 +18,7 @@ from schemas.encoding.record_types import ACCOUNT_CONTRIBUTION, IDENTITY_LINK, T
 from schemas.errors import ContractError, Reason
 from schemas.keys import account_key, profile_key, tenant_key
 from schemas.touchpoint.events import event_key
+from schemas.version_bounds import AheadError
 from streams.identity.resolution.links import links_of
 from streams.journeys.journey import Journey
 from streams.journeys.partition import JourneyPartition
@@ -28,6 +29,7 @@ from streams.journeys.timeline.effects import Effects
 from streams.runtime.app import WorkerApp
 from streams.runtime.cooperative import TIME_SLICE_SECONDS, CooperativeScheduler
 from streams.runtime.foreign_writes import ForeignWrites
+from streams.runtime.rejection import isolated
 from streams.runtime.state import ChangelogState
 from streams.runtime.transaction import FetchTransaction
 
@@ -92,15 +94,22 @@ class Journeys:
         async with self._transaction(event.message.partition, event) as fetch:
             partition = fetch.state
             touched: dict[bytes, tuple[Journey, Effects]] = {}
+            causes: dict[bytes, Any] = {}
             for number, record in enumerate(event.value):
                 with fetch.dead_letter(record):
-                    self._apply(record, partition, touched)
+                    causes[record.key] = record
+                    try:
+                        self._apply(record, partition, touched)
+                    except AheadError:
+                        await self._app.internal.look()
+                        self._apply(record, partition, touched)
                 if not number % RECORDS_BETWEEN_YIELDS:
                     await self._scheduler.yield_if_due()
             partition.last_input_at = self._clock()
             partition.applied = self._app.settings.version(event.message.offset)
             for number, (key, (journey, effects)) in enumerate(touched.items()):
-                self._publish_profile(key, journey, effects, fetch)
+                with fetch.dead_letter(causes[key]):
+                    self._publish_profile(key, journey, effects, fetch)
                 if not number % RECORDS_BETWEEN_YIELDS:
                     await self._scheduler.yield_if_due()
             fetch.write_ahead = partition.write_ahead.ahead()
@@ -166,10 +175,11 @@ class Journeys:
         fired: list[bytes] = []
         async with self._transaction(partition.number) as fetch:
             for key in chain((first,), due):
-                fired.append(key)
                 journey = partition.journeys[key]
-                self._recall(journey, now)
-                self._publish_signals(key, journey, Effects(), fetch, now, by_deadline=True)
+                with isolated(f"the deadlines of {key!r}"):
+                    self._recall(journey, now)
+                    self._publish_signals(key, journey, Effects(), fetch, now, by_deadline=True)
+                    fired.append(key)
             fetch.write_ahead = partition.write_ahead.ahead()
             fetch.write_after_outputs(
                 lambda: [*map(partition.publication, fired), *partition.write_ahead.done()]
@@ -191,6 +201,7 @@ class Journeys:
         name, message = decode(record.value)
         if name not in topics.JOURNEY_INPUTS.values:
             raise ContractError(Reason.UNDECODABLE, f"a {name} does not belong on journey-inputs")
+        self._app.internal.check(name, message, record)
         tenant = (message["touchpoint"] if name == "ResolvedTouchpoint" else message["assignment"])["tenant"]
         key = profile_key(tenant, message["profile_id"])
         if key in touched:

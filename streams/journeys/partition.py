@@ -90,7 +90,7 @@ class JourneyPartition:
     def changes(
         self, touched: Mapping[bytes, tuple[Journey, Effects]]
     ) -> Iterator[tuple[bytes, bytes | None]]:
-        """The changelog records of a fetch that touched these profiles, after its outputs are published."""
+        """The changelog records of a fetch that changed these profiles, after its outputs were published."""
         for key, (_, effects) in touched.items():
             yield from self.changelog(key, effects)
         yield from map(self.publication, touched)

@@ -20,6 +20,7 @@ from streams.runtime.flow import IdempotentFlow
 from streams.runtime.foreign_writes import LogReader
 from streams.runtime.garbage import raise_gc_thresholds
 from streams.runtime.inflight import InFlightFetches
+from streams.runtime.internal_records import InternalRecords
 from streams.runtime.partition_queues import PartitionQueues
 from streams.runtime.publisher import Outbox, Publisher
 
@@ -49,6 +50,7 @@ class WorkerApp(faust.App):  # type: ignore[misc]  # faust has no types for it
             settings.brokers, client_id="touchline-worker", idempotent=bool(settings.idempotent_producer)
         )
         self.log_reader = LogReader(settings.brokers)
+        self.internal = InternalRecords(self)
         self.topic_partitions: dict[str, int] = {}
         self.first_crash_reason: BaseException | None = None  #: later ones are its consequences
         self.partition_queues = PartitionQueues(self._is_current)

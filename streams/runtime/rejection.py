@@ -1,6 +1,8 @@
 """Rejected records become dead letters, with the reason, the original bytes and their topic, partition and offset."""
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 from schemas.dead_letters import letter_of
@@ -8,6 +10,20 @@ from schemas.encoding.record_types import DEAD_LETTER
 from schemas.errors import ContractError, Reason, TouchlineError
 
 log: Final = logging.getLogger("touchline.worker")
+
+
+@contextmanager
+def isolated(what: str) -> Iterator[None]:
+    """Log a bug that the body meets without any record that could be set aside: what else is due must go on.
+
+    Errors that `dead_letter` raises again it raises, too.
+    """
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, (MemoryError, OSError, TouchlineError)) and not isinstance(error, ContractError):
+            raise
+        log.exception("the worker could not see to %s: a bug, please report it", what)
 
 
 def dead_letter(record: Any, error: Exception, component: str) -> bytes:

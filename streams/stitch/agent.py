@@ -21,10 +21,12 @@ from schemas.encoding.confluent import RegistryClient
 from schemas.encoding.record_types import IDENTITY_ASSIGNMENT, IDENTITY_CORRECTION, IDENTITY_LINK, TOUCHPOINT
 from schemas.encoding.splicing import encode_resolved
 from schemas.errors import ContractError, Reason
+from schemas.internal import erased_assignment
 from schemas.keys import identifier_key, partition_of, profile_key, tenant_key
 from schemas.records import Identifier, IdentityAssignment, Touchpoint
 from schemas.touchpoint.erasure_names import ERASURE_REQUESTED
-from schemas.touchpoint.rules import capped, check
+from schemas.touchpoint.rules import capped, check, check_content
+from schemas.version_bounds import AheadError
 from streams.identity.policy.policy import IdentityPolicy
 from streams.identity.policy.prepare import prepare
 from streams.identity.resolution.evidence import Node
@@ -157,18 +159,31 @@ class Stitch:
         """Learn every fetch of identity-assignments."""
         async for event in stream.noack().events():
             async with self._transaction(event) as fetch:
-                self.learn(event.value, fetch)
+                ahead: list[Any] = []
+                self.learn(event.value, fetch, ahead)
+                if ahead:
+                    await self._app.internal.look()
+                    self.learn(ahead, fetch)
 
-    def learn(self, records: list[Any], fetch: FetchTransaction[StitchState]) -> None:
-        """Add assignments to the state, and forget the evidence that their corrections cut."""
+    def learn(
+        self, records: list[Any], fetch: FetchTransaction[StitchState], ahead: list[Any] | None = None
+    ) -> None:
+        """Add assignments to the state, and forget the evidence that their corrections cut.
+
+        Adds records whose version seems to be from the future to `ahead`; without it they become dead letters.
+        """
         learned: list[IdentityAssignment] = []
         for record in records:
             with fetch.dead_letter(record):
                 assignment = _assignment(record)
-                if assignment is None:
-                    fetch.state.unassign(record.key)
-                    fetch.write(record.key, None)
-                elif fetch.state.assign(record.key, assignment):
+                try:
+                    self._app.internal.check("IdentityAssignment", assignment, record)
+                except AheadError:
+                    if ahead is None:
+                        raise
+                    ahead.append(record)
+                    continue
+                if fetch.state.assign(record.key, assignment):
                     learned.append(assignment)
         for key in fetch.state.forget_evidence(_corrected(learned)):
             fetch.write(key, None)
@@ -187,6 +202,7 @@ class Stitch:
         touchpoint, value = self._read(record)
         identifier, prepared = prepare(touchpoint, self._policy, self._catalogue)
         if prepared is not touchpoint or value[:10] != _CURRENT_TOUCHPOINT:
+            check_content(prepared)  # journeys take nothing else
             value = TOUCHPOINT.encode(prepared)
         tenant = prepared["tenant"]
         if prepared["type"] == ERASURE_REQUESTED:
@@ -263,12 +279,9 @@ def _check_first_hop(record: Any) -> None:
         )
 
 
-def _assignment(record: Any) -> IdentityAssignment | None:
-    """The assignment in a record of identity-assignments. The tombstone of an erased identifier has it in a header."""
-    value = record.value
-    if value is None:
-        value = next((value for name, value in record.headers or () if name == headers.ASSIGNMENT), None)
-    return None if value is None else IDENTITY_ASSIGNMENT.decode(value)
+def _assignment(record: Any) -> IdentityAssignment:
+    """The assignment in a record of identity-assignments. Raises ContractError."""
+    return erased_assignment(record) if record.value is None else IDENTITY_ASSIGNMENT.decode(record.value)
 
 
 def _corrected(assignments: list[IdentityAssignment]) -> set[tuple[str, Node]]:

@@ -20,7 +20,8 @@ from schemas.encoding.codec import decode, encode
 from schemas.encoding.record_types import IDENTITY_ASSIGNMENT
 from schemas.records import Touchpoint
 from schemas.topics import Topic
-from sinks.clickhouse.erasure.erasure import Eraser, Erasure
+from sinks.clickhouse.erasure.erasure import Eraser
+from sinks.clickhouse.erasure.receipts import Erasure
 from sinks.clickhouse.write.prepare import avro_inserts, prepare
 from streams.replay import Owned, Replay
 from tests.integration.test_direct import Both

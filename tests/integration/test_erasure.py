@@ -2,15 +2,16 @@
 
 import json
 import subprocess
-from collections.abc import Iterator
+import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
-from kafka import KafkaConsumer, TopicPartition
 
 from deploy.ingest.corrections import erasure, publish_correction, withdrawal
 from schemas import topics
 from schemas.encoding.record_types import (
+    DEAD_LETTER,
     IDENTITY_ASSIGNMENT,
     IDENTITY_CORRECTION,
     IDENTITY_LINK,
@@ -18,14 +19,19 @@ from schemas.encoding.record_types import (
     JOURNEY_STATE,
 )
 from schemas.records import Identifier, Touchpoint
-from sinks.clickhouse.erasure.erasure import Eraser, Erasure, receipt_of
+from sinks.clickhouse.erasure.erasure import Eraser
+from sinks.clickhouse.erasure.receipts import Erasure, receipt_of
+from sinks.clickhouse.erasure.rows import KEPT, TABLES
+from sinks.clickhouse.retention import keep_files
+from sinks.clickhouse.values import LATEST
 from sinks.clickhouse.write.prepare import prepare
 from streams.replay import Replay
 from tests.integration.parts import TOUCHLINE, Deployment, deployment
 from tests.integration.store import Store
 from tests.integration.test_pipeline import assert_live_equals, replayed, send
-from tests.support.kafka_records import Consumed, assignment, journey, resolved_bytes, signal
+from tests.support.kafka_records import Consumed, assignment, example, journey, resolved_bytes, signal
 from tests.support.touchpoints import START, touchpoint
+from tests.support.traces import files_with, records_of, rows_with
 
 pytestmark = pytest.mark.sandbox
 
@@ -38,20 +44,6 @@ def touchline(live: Deployment, *arguments: str) -> dict[str, Any]:
     done = subprocess.run([*TOUCHLINE, *arguments], env=live.env(), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
-
-
-def records_of(live: Deployment, topic: topics.Topic) -> Iterator[Any]:
-    name = live.settings.topic(topic.name)
-    consumer = KafkaConsumer(bootstrap_servers=live.settings.brokers, auto_offset_reset="earliest")
-    try:
-        places = [TopicPartition(name, number) for number in range(live.settings.partitions)]
-        consumer.assign(places)
-        consumer.seek_to_beginning()
-        while fetched := consumer.poll(timeout_ms=500):
-            for records in fetched.values():
-                yield from records
-    finally:
-        consumer.close()
 
 
 def shop() -> list[Touchpoint]:
@@ -92,11 +84,16 @@ def test_what_is_forgotten_and_unlinked_is_gone_from_the_live_pipeline(tansu, cl
         assert_live_equals(replay, live)
         assert receipt["done"] is True
         assert (receipt["deleted"]["touchpoints"], receipt["deleted"]["identity_links"]) == (2, 2)
-        assert live.query("SELECT count() FROM raw_touchpoints WHERE identifier_value = 'C1001'") == [(0,)]
-        assert live.query("SELECT count() FROM raw_identity_links WHERE right_value = 'C1001'") == [(0,)]
-        newest = {record.key: record.value for record in records_of(live, topics.IDENTITY_ASSIGNMENTS)}
+        client = live.client()
+        assert rows_with(client, ["C1001"]) == {}
+        client.disconnect()
+        newest = {
+            record.key: record.value for record in records_of(live.settings, topics.IDENTITY_ASSIGNMENTS)
+        }
         assert [key for key, value in newest.items() if value is None] == [b"default/customer_id:C1001"]
-        changelog = {record.key: record.value for record in records_of(live, topics.IDENTITY_CHANGELOG)}
+        changelog = {
+            record.key: record.value for record in records_of(live.settings, topics.IDENTITY_CHANGELOG)
+        }
         assert not any(value for key, value in changelog.items() if key[:1] == b"~" and b"C1001" in key)
 
 
@@ -149,7 +146,7 @@ def test_erased_rows_are_hidden_at_once_then_deleted_and_no_old_record_brings_th
     store.load(topics.IDENTITY_ASSIGNMENTS, None, key=b"default/cookie:x", headers=(("version", b"7"),))
     seen = "SELECT event_id, profile_id FROM touchpoints_current ORDER BY event_id"
     assert store.query(seen) == [("another's", "p2"), ("mine later", "own")]
-    assert eraser.recall() == [request]
+    assert eraser.recall() == [(request, False)]
 
     eraser.carry_out(request)
     assert store.query(seen) == [("another's", "p2"), ("mine later", "own")]
@@ -157,19 +154,22 @@ def test_erased_rows_are_hidden_at_once_then_deleted_and_no_old_record_brings_th
         "SELECT event_id FROM raw_touchpoints FINAL WHERE has(identifiers, ('cookie', 'x'))"
     ) == [("mine later",)]
     assert store.query("SELECT signal_id FROM raw_journey_signals") == [("s2",)]
+    assert store.query("SELECT version FROM raw_journey_states") == [(2,)]
+    assert store.query("SELECT count() FROM raw_identity_assignments") == [(0,)]
     (receipt,) = receipt_of(store.where, "default", "r1")
     found = {
         "touchpoints": 1,
-        "identity_links": 0,
-        "identity_assignments": 1,
-        "identity_assignment_history": 1,
+        "identity_assignments": 2,
+        "identity_assignment_history": 2,
         "journey_states": 1,
         "journey_signals": 2,
+        "touchpoints of others": 1,
     }
-    assert receipt.deleted == {**found, "touchpoints of others": 1}
+    assert {name: count for name, count in receipt.deleted.items() if count and name in found} == found
+    assert (receipt.done, receipt.waits_for, receipt.off_disk_at) == (True, "", None)
 
     fresh = Eraser(store.where)
-    assert fresh.recall() == []
+    assert fresh.recall() == [(replace(request, profile_ids=("own", "p1")), True)]
     batch = [(topics.JOURNEY_INPUTS, Consumed(value)) for value in touchpoints]
     inserts, _ = prepare([*batch, (topics.IDENTITY_ASSIGNMENTS, Consumed(old))], fresh.erased)
     assert [(insert.table, insert.columns["event_id"]) for insert in inserts] == [
@@ -182,6 +182,41 @@ def test_erased_rows_are_hidden_at_once_then_deleted_and_no_old_record_brings_th
 
     store.load(topics.JOURNEY_INPUTS, *touchpoints)  # a loader that does not know yet
     assert store.query(seen) == [("another's", "p2"), ("mine later", "own")]
+    assert not fresh.look_again(request)
+    assert store.query("SELECT count() FROM raw_touchpoints WHERE event_id = 'mine'") == [(0,)]
+    (counted,) = receipt_of(store.where, "default", "r1")
+    assert counted.deleted["touchpoints"] == 2
+
+
+def test_a_receipt_says_when_the_files_are_gone_and_notes_do_not_replace_it(store: Store) -> None:
+    keep_files(store.where, TABLES, 1)
+    store.load(topics.JOURNEY_INPUTS, resolved_bytes("mine", ids=[("cookie", "xyz-1")], version=3, minute=1))
+    store.load(
+        topics.DEAD_LETTERS, DEAD_LETTER.encode({**example("DeadLetter"), "key": b"default/cookie:xyz-1"})
+    )
+    other = DEAD_LETTER.encode(
+        {**example("DeadLetter"), "key": b"bank/cookie:xyz-1", "value": b"", "offset": 9}
+    )
+    store.load(topics.DEAD_LETTERS, other)
+    request = Erasure("default", "cookie", "xyz-1", LATEST, "own", ("own", "p1"), 7, "r9")
+    eraser = Eraser(store.where)
+    eraser.accept([request])
+    eraser.tell(request, "journeys: 7 records")
+    assert receipt_of(store.where, "default", "r9")[0].waits_for == "journeys: 7 records"
+
+    eraser.carry_out(request)
+
+    eraser.tell(request, "journeys: 8 records")
+    assert receipt_of(store.where, "default", "r9")[0].done
+    assert rows_with(store.client, ["xyz-1"]) == {"dead_letters": 1}
+    assert files_with(store.client, ["xyz-1"], [*KEPT, "dead_letters"]) != []
+    deadline = time.monotonic() + 60
+    while not eraser.look_again(request):
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
+    assert receipt_of(store.where, "default", "r9")[0].off_disk_at is not None
+    assert files_with(store.client, ["xyz-1"], [*KEPT, "dead_letters"]) == []
+    assert eraser.recall() == []
 
 
 def test_withdrawn_evidence_does_not_show_as_current(store: Store) -> None:

@@ -11,7 +11,10 @@ from kafka import KafkaProducer
 
 from deploy.sandbox import Broker, ClickHouseServer
 from schemas import topics
+from schemas.encoding.codec import decode
 from schemas.encoding.record_types import IDENTITY_ASSIGNMENT, JOURNEY_SIGNAL, JOURNEY_STATE, MOVE
+from schemas.errors import ContractError
+from schemas.keys import identifier_key, profile_key
 from schemas.topics import Topic
 from tests.integration.parts import Deployment, deployment, on_kafka, on_tansu
 from tests.integration.processes import wait_until
@@ -40,8 +43,21 @@ def producer(live: Deployment) -> Iterator[KafkaProducer]:
 def send(live: Deployment, topic: Topic, values: Iterable[bytes | None], **more: Any) -> None:
     with producer(live) as sender:
         for number, value in enumerate(values):
-            record = {"key": f"default/p{number % 50}".encode(), "value": value, **more}
+            key = None if value is None else key_of(value)
+            record = {"key": key or f"default/p{number % 50}".encode(), "value": value, **more}
             sender.send(live.settings.topic(topic.name), **record)
+
+
+def key_of(value: bytes) -> bytes | None:
+    """The key that Touchline gives a record; None for one that cannot be read."""
+    try:
+        name, body = decode(value)
+    except ContractError:
+        return None
+    tenant = body["touchpoint"]["tenant"] if name == "ResolvedTouchpoint" else body["tenant"]
+    if name == "IdentityAssignment":
+        return identifier_key(tenant, body["identifier"])
+    return profile_key(tenant, body["profile_id"])
 
 
 def touchpoints(count: int) -> list[bytes]:
@@ -102,7 +118,8 @@ def test_a_poison_record_becomes_a_dead_letter_and_the_rest_goes_on(
     broker: Broker, clickhouse: ClickHouseServer
 ) -> None:
     with deployment(broker, clickhouse, workers=0) as live:
-        send(live, topics.JOURNEY_INPUTS, [*touchpoints(10), b"\xc3\x01poison", *touchpoints(20)])
+        send(live, topics.JOURNEY_INPUTS, [*touchpoints(10), b"\xc3\x01left to journeys", *touchpoints(20)])
+        send(live, topics.JOURNEY_SIGNALS, [b"\xc3\x01poison"])
         send(live, topics.DEAD_LETTERS, [b"not even a dead letter"])
 
         wait_loaded(live)

@@ -15,7 +15,8 @@ from deploy.sandbox import ClickHouseServer
 from schemas import topics
 from schemas.encoding.record_types import IDENTITY_ASSIGNMENT
 from schemas.topics import Topic
-from sinks.clickhouse.erasure.erasure import Eraser, Erasure
+from sinks.clickhouse.erasure.erasure import Eraser
+from sinks.clickhouse.erasure.receipts import Erasure
 from sinks.clickhouse.write.prepare import avro_inserts, prepare
 from sinks.clickhouse.write.reconcile.reconciliation import BOTH, Reconciliation
 from sinks.clickhouse.write.reconcile.session import StoppedError

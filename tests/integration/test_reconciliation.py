@@ -10,7 +10,8 @@ import pytest
 from deploy.sandbox import ClickHouseServer, TansuBroker
 from schemas import topics
 from schemas.encoding.record_types import IDENTITY_ASSIGNMENT
-from sinks.clickhouse.erasure.erasure import Eraser, Erasure
+from sinks.clickhouse.erasure.erasure import Eraser
+from sinks.clickhouse.erasure.receipts import Erasure
 from sinks.clickhouse.write.prepare import prepare
 from sinks.clickhouse.write.reconcile import copies, journal, owners, profiles
 from sinks.clickhouse.write.reconcile.reconciliation import Reconciliation

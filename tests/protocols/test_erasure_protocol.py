@@ -103,6 +103,7 @@ class World:
 
     def resolve(self) -> None:
         record = self.draw(self.links)
+        record.partition = partition_of(record.key, PARTITIONS)
         record.offset, self.offset = self.offset, self.offset + 1
         fetch = transaction_over(APP, self.identity)
         at_once(IDENTITY.decide(Job(record, WaitingFetch(FetchEvent([record]))), fetch, float("inf")))
@@ -143,8 +144,9 @@ class World:
                     self.inputs.append((key.decode().partition("/")[2], value))
                     self.stitched.append(value)
                 elif topic == topics.IDENTITY_ASSIGNMENTS.name:
-                    self.published.append(Record(key=key, value=value, headers=headers or ()))
-                    self.assignments[partition].append(Record(key=key, value=value, headers=headers or ()))
+                    record = Record(partition=partition, key=key, value=value, headers=headers or ())
+                    self.published.append(record)
+                    self.assignments[partition].append(record)
                 elif topic == topics.PROFILE_CHANGES.name:
                     self.changes.append(decode(value)[1])
                 else:

@@ -21,6 +21,7 @@ from streams.identity.agent import Identity
 from streams.journeys.agent import Journeys
 from streams.journeys.rules.rules import JourneyRules
 from streams.runtime.app import WorkerApp
+from streams.runtime.internal_records import InternalRecords
 from streams.runtime.publisher import Headers, Outbox
 from streams.runtime.state import ChangelogState
 from streams.stitch.agent import Stitch
@@ -98,6 +99,7 @@ class AgentApp:
         self.settings = Settings(partitions=partitions)
         self.publisher = self.tables = self.log_reader = self
         self.topic_partitions = {topic.name: partitions for topic in topics.ALL}
+        self.internal = InternalRecords(self)  # type: ignore[arg-type]
         self.states: list[ChangelogState[Any]] = []
         self.agents: list[tuple[str, str, Callable[[Any], Any]]] = []  #: name, topic, coroutine function
         self.timers: list[Callable[[], Any]] = []

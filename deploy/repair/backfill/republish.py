@@ -16,6 +16,7 @@ from schemas.topics import TOUCHPOINTS
 def again(settings: Settings, since: int, until: int) -> Iterator[Outgoing]:
     """The touchpoints published from `since` to before `until`, UTC ms, to send; repeats of earlier runs left out.
 
+    A source that marks its own records as such repeats keeps these, and no others, from being published again.
     Raises UnavailableError and SettingsError as `records` does.
     """
     for record in records(settings, settings.topic(TOUCHPOINTS.name)):

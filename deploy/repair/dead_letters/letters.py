@@ -30,12 +30,14 @@ class Letter:
         """Where the original record is: topic/partition/offset."""
         return f"{self.body['topic']}/{self.body['partition']}/{self.body['offset']}"
 
-    @property
-    def first_place(self) -> str:
-        """Where the record first failed: its own place, or the one it was replayed from."""
+    def first_place(self, secret: bytes) -> str:
+        """Where the record first failed: its own place, or the one it was replayed from.
+
+        `secret` is the pseudonymisation key, by which this deployment knows its own headers; empty if there is none.
+        """
         for header in self.body["headers"]:
             if header["name"] == headers.REPLAYED and header["value"]:
-                return header["value"].decode(errors="replace")
+                return headers.believed_place(header["value"], secret) or self.place
         return self.place
 
     def order(self) -> tuple[int, int, int]:

@@ -72,6 +72,7 @@ class Replay:
         collected: Collected | None = None,
     ) -> None:
         self._topics = {settings.topic(topic.name): topic for topic in ALL}
+        self._secret = settings.pseudonym_secret()
         self._fix = fix
         self._fetch = fetch
         self._schema_by_id = schema_by_id
@@ -82,7 +83,8 @@ class Replay:
     def outgoing(self, letters: Iterable[Letter]) -> Iterable[Outgoing]:
         """The records to send, each original once; what is skipped is counted with its reason."""
         for letter in letters:
-            if letter.first_place in self.done.seen:
+            first_place = letter.first_place(self._secret)
+            if first_place in self.done.seen:
                 self.done.skipped["the same record stands in another letter"] += 1
                 continue
             try:
@@ -90,7 +92,7 @@ class Replay:
             except NotReplayableError as reason:
                 self.done.skipped[str(reason)] += 1
                 continue
-            self.done.seen.add(letter.first_place)
+            self.done.seen.add(first_place)
             self.done.sent += 1
             yield record
 
@@ -111,7 +113,10 @@ class Replay:
         kept = [
             (header["name"], header["value"]) for header in body["headers"] if header["name"] not in _REPLACED
         ]
-        sent = [*kept, (headers.REPLAYED, letter.first_place.encode())]
+        sent = [
+            *kept,
+            (headers.REPLAYED, headers.replayed_from(letter.first_place(self._secret), self._secret)),
+        ]
         return Outgoing(body["topic"], body["partition"], body["key"], value, sent)
 
     def _item(self, letter: Letter) -> Outgoing:
@@ -121,7 +126,9 @@ class Replay:
         except ContractError as error:
             raise NotReplayableError(f"the collector would refuse it again: {error.reason.value}") from error
         self.done.fixed += self._fix is not None
-        sent: list[tuple[str, bytes | None]] = [(headers.REPLAYED, letter.first_place.encode())]
+        sent: list[tuple[str, bytes | None]] = [
+            (headers.REPLAYED, headers.replayed_from(letter.first_place(self._secret), self._secret))
+        ]
         return Outgoing(self._touchpoints, partition, key, value, sent)
 
     def _topic(self, letter: Letter) -> Topic:

@@ -1,174 +1,56 @@
-"""Erasure in ClickHouse: views hide the data at once, the loader deletes it within seconds and writes a receipt.
+"""Erasure in ClickHouse: views hide the data at once; once every process has answered, the loader deletes it.
 
 The loader first stores an Erase: in `raw_erasures`, and as a receipt that is not done. It marks the rows of the
 identifier as erased (sinks/clickhouse/write/reconcile/owners.py), which hides them. Then the Erase's Kafka offset may
-be committed. A few seconds later the workers have published the corrected journeys: the loader counts and deletes the
-rows, and the receipt is done. A minute later it deletes once more, for rows that were in flight. Kafka may deliver
-old records again. The loader then leaves out the rows of an erased identifier, and removes the identifier from the
-rows of others, before it writes them.
+be committed. The receipt waits until workers and loaders have done what lay before them (barrier.py), and says what it
+waits for. Then the loader counts the rows, deletes every version of them (rows.py), and the receipt is done. A minute
+later it looks for rows that were in flight, and whether the files of deleted rows are gone from the disk. Kafka may
+deliver old records again. The loader then leaves out the rows of an erased identifier, and removes the identifier from
+the rows of others, before it writes them.
 """
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import datetime
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any, Final
 
 from clickhouse_driver import Client
 
-from schemas.encoding.codec import identifiers_of
-from schemas.errors import ContractError
-from schemas.records import Erase
+from schemas.errors import SinkError
+from schemas.records import Identifier
 from schemas.settings import ClickHouse
-from sinks.clickhouse.connection import connect, translated
-from sinks.clickhouse.values import Row, moment
+from sinks.clickhouse.erasure import rows
+from sinks.clickhouse.erasure.erased import Erased
+from sinks.clickhouse.erasure.receipts import Begun, Erasure, connected, write_receipt
+from sinks.clickhouse.values import moment
 
-_SETTINGS: Final = {"async_insert": 0, "mutations_sync": 2, "lightweight_deletes_sync": 2}
+#: Between two looks whether a mutation is done. The server says nothing while one waits for a mutation, and a
+#: connection that is silent for long counts as broken.
+_MUTATION_SECONDS: Final = 0.1
+#: Deletions of one attempt: rows that were in flight may show between the first and the last of its statements.
+_ATTEMPTS: Final = 3
 
-_OWNED: Final = """tenant = %(tenant)s AND identifier_type = %(type)s AND identifier_value = %(value)s"""
-#: As `erased` in streams/identity/resolution/ownership.py: up to the time of the erasure, inclusive.
-_UNTIL: Final = "occurred_at <= fromUnixTimestamp64Milli(%(until)s)"
-_HELD: Final = "tenant = %(tenant)s AND profile_id IN %(profiles)s"
-
-#: Table → condition of the rows that an erasure deletes. Of the profiles that held the identifier it deletes superseded
-#: states and retracted signals. If Kafka delivers such a record again, the record that superseded it follows.
-DELETED: Final = {
-    "raw_touchpoints": f"{_OWNED} AND {_UNTIL}",
-    "raw_identity_links": f"""tenant = %(tenant)s AND {_UNTIL} AND (
-        (left_type = %(type)s AND left_value = %(value)s) OR (right_type = %(type)s AND right_value = %(value)s))""",
-    "raw_identity_assignments": f"{_OWNED} AND version < %(version)s",
-    "raw_identity_assignment_history": f"{_OWNED} AND version < %(version)s",
-    "raw_journey_states": f"""{_HELD} AND (profile_id, version) NOT IN (
-        SELECT profile_id, max(version) FROM raw_journey_states WHERE {_HELD} GROUP BY profile_id)""",  # noqa: S608
-    "raw_journey_signals": f"""{_HELD} AND signal_id IN (
-        SELECT signal_id FROM raw_journey_signals FINAL WHERE {_HELD} AND status = 'RETRACTED')""",  # noqa: S608
-}
-
-#: Table → condition of what a reconciliation made of the deleted rows. It makes it anew, as the notes ask, of what is
-#: left.
-_DERIVED: Final = {
-    "raw_profile_identifiers": _OWNED,
-    "raw_identifier_profiles": _OWNED,
-    "raw_profiles": _HELD,
-}
-_NOTES: Final = (
-    *(
-        f"INSERT INTO {table} (tenant, profile_id, identifier_type, identifier_value)"  # noqa: S608
-        " SELECT DISTINCT tenant, owner_id, identifier_type, identifier_value"
-        f" FROM raw_touchpoints WHERE {_OWNED}"
-        for table in ("raw_profile_identifiers", "raw_identifier_profiles")
-    ),
-    "INSERT INTO raw_reconciliation_notes (tenant, profile_id) SELECT %(tenant)s, arrayJoin(%(profiles)s)",
-    "INSERT INTO raw_reconciliation_notes (event) SELECT arrayJoin(CAST(%(events)s, 'Array(UInt64)'))",
-)
-#: They are deleted last: an erasure that is repeated after a crash finds in them the events to note.
-_VERDICTS: Final = {"raw_touchpoint_verdicts": f"{_OWNED} AND {_UNTIL}"}
-#: Events of which a deleted row was one of several copies: another one of them may count now.
-_COPIED: Final = f"""
-    SELECT groupUniqArray(sipHash64(tenant, source, event_id)) FROM raw_touchpoint_verdicts WHERE {_OWNED} AND {_UNTIL}
-"""  # noqa: S608
-
-#: Touchpoints of other identifiers that also carry the erased one: it is removed from them.
-_CARRIED: Final = f"""tenant = %(tenant)s AND {_UNTIL} AND NOT ({_OWNED})
-    AND arrayExists(i -> i.1 = %(type)s AND i.2 = %(value)s, identifiers)"""
-_CLEAN: Final = f"""ALTER TABLE raw_touchpoints
-    UPDATE identifiers = arrayFilter(i -> NOT (i.1 = %(type)s AND i.2 = %(value)s), identifiers) WHERE {_CARRIED}"""
-CLEANED: Final = "touchpoints of others"
-
-
-@dataclass(frozen=True, slots=True)
-class Erasure:
-    """One request for one identifier; times in UTC milliseconds."""
-
-    tenant: str
-    type: str
-    value: str
-    erased_at: int
-    profile_id: str
-    profile_ids: tuple[str, ...]
-    version: int
-    request_id: str
-
-    @classmethod
-    def of(cls, erase: Erase) -> "Erasure | None":
-        """The erasure that an Erase asks for; None unless it is addressed to the first profile of the request."""
-        assignment = erase["assignment"]
-        correction = assignment["correction"]
-        if erase["profile_id"] != erase["profile_ids"][0] or correction is None:
-            return None
-        erased_at = correction["erased_at"]
-        return cls(
-            assignment["tenant"], assignment["identifier"]["type"], assignment["identifier"]["value"],
-            assignment["occurred_at"] if erased_at is None else erased_at, assignment["profile_id"],
-            tuple(erase["profile_ids"]), assignment["version"], assignment["event_id"],
-        )  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Receipt:
-    """The receipt of a request for one identifier."""
-
-    request_id: str
-    type: str
-    value: str
-    erased_at: datetime
-    deleted: dict[str, int]  #: table → rows
-    done: bool
-    recorded_at: datetime
-
-
-@dataclass
-class Erased:
-    """The erased identifiers that this loader knows. It writes no touchpoint of them up to their erasure."""
-
-    _known: dict[tuple[str, str, str], tuple[int, int]] = field(default_factory=dict)  # → erased_at, version
-
-    def learn(self, tenant: str, kind: str, value: str, erased_at: int, version: int) -> None:
-        """Note an erased identifier."""
-        known = self._known.get((tenant, kind, value), (erased_at, version))
-        self._known[tenant, kind, value] = max(known[0], erased_at), max(known[1], version)
-
-    def concerns(self, value: bytes) -> bool:
-        """Whether a ResolvedTouchpoint names an erased identifier, or cannot be read."""
-        if not self._known:
-            return False
-        try:
-            tenant, identifiers = identifiers_of(value)
-        except ContractError:
-            return True
-        return any((tenant, one["type"], one["value"]) in self._known for one in identifiers)
-
-    def left(self, table: str, rows: list[Row]) -> list[Row]:
-        """The rows that may be written: not those of erased identifiers; the others without erased identifiers."""
-        if not self._known:
-            return rows
-        if table == "raw_touchpoints":
-            return [
-                self._cleaned(row) for row in rows if not self._gone(row, "identifier", row["occurred_at"])
-            ]
-        if table == "raw_identity_links":
-            return [
-                row
-                for row in rows
-                if not self._gone(row, "left", row["occurred_at"])
-                and not self._gone(row, "right", row["occurred_at"])
-            ]
-        if table in ("raw_identity_assignments", "raw_identity_assignment_history"):
-            return [row for row in rows if row["is_deleted"] or not self._outdated(row)]
-        return rows
-
-    def _gone(self, row: Row, end: str, occurred_at: int) -> bool:
-        known = self._known.get((row["tenant"], row[f"{end}_type"], row[f"{end}_value"]))
-        return known is not None and occurred_at <= known[0]
-
-    def _outdated(self, row: Row) -> bool:
-        known = self._known.get((row["tenant"], row["identifier_type"], row["identifier_value"]))
-        return known is not None and row["version"] < known[1]
-
-    def _cleaned(self, row: Row) -> Row:
-        tenant, at = row["tenant"], row["occurred_at"]
-        kept = [pair for pair in row["identifiers"] if at > self._known.get((tenant, *pair), (at - 1, 0))[0]]
-        return row if len(kept) == len(row["identifiers"]) else {**row, "identifiers": kept}
+_RECALLED: Final = """
+    SELECT r.tenant, r.identifier_type, r.identifier_value, toUnixTimestamp64Milli(r.erased_at), e.profile_id,
+        r.profile_ids, e.version, r.request_id, r.done
+    FROM erasure_receipts AS r FINAL
+    JOIN (SELECT * FROM raw_erasures FINAL) AS e USING (tenant, identifier_type, identifier_value)
+    WHERE r.done = 0 OR r.off_disk_at IS NULL
+"""
+#: Erased identifiers all of whose requests are done.
+_SETTLED: Final = """
+    SELECT tenant, identifier_type, identifier_value FROM erasure_receipts FINAL
+    GROUP BY tenant, identifier_type, identifier_value HAVING min(done) = 1
+"""
+_ON_DISK: Final = """
+    SELECT count() FROM system.parts
+    WHERE database = currentDatabase() AND table IN %(tables)s AND NOT active
+        AND toUnixTimestamp(remove_time) * 1000 <= %(deleted_at)s
+"""
+_MUTATIONS: Final = """
+    SELECT count(), anyIf(latest_fail_reason, latest_fail_reason != '') FROM system.mutations
+    WHERE database = currentDatabase() AND table = %(table)s AND NOT is_done
+"""
 
 
 class Eraser:
@@ -178,25 +60,21 @@ class Eraser:
         self._where = where
         self.erased = Erased()
 
-    def recall(self) -> list[Erasure]:
-        """Read the erasures stored by all loaders. Returns the requests that are not done."""
-        with _connected(self._where) as client:
-            rows = client.execute(
+    def recall(self) -> list[tuple[Erasure, bool]]:
+        """Read the erasures stored by all loaders. Returns the unfinished ones, and whether their receipt is done."""
+        with connected(self._where) as client:
+            known = client.execute(
                 "SELECT tenant, identifier_type, identifier_value, toUnixTimestamp64Milli(erased_at), version"
                 " FROM raw_erasures FINAL"
             )
-            for row in rows:
+            for row in known:
                 self.erased.learn(*row)
-            begun = client.execute(
-                "SELECT r.tenant, r.identifier_type, r.identifier_value, toUnixTimestamp64Milli(r.erased_at),"
-                " e.profile_id, r.profile_ids, e.version, r.request_id"
-                " FROM erasure_receipts AS r FINAL"
-                " JOIN (SELECT * FROM raw_erasures FINAL) AS e USING (tenant, identifier_type, identifier_value)"
-                " WHERE r.done = 0"
-            )
+            for name in client.execute(_SETTLED):
+                self.erased.settle(*name)
+            begun = client.execute(_RECALLED)
         return [
-            Erasure(tenant, kind, value, erased_at, profile, tuple(profiles), version, request)
-            for tenant, kind, value, erased_at, profile, profiles, version, request in begun
+            (Erasure(tenant, kind, value, erased_at, profile, tuple(profiles), version, request), bool(done))
+            for tenant, kind, value, erased_at, profile, profiles, version, request, done in begun
         ]
 
     def accept(self, erasures: Iterable[Erasure]) -> None:
@@ -206,7 +84,7 @@ class Eraser:
             return
         for one in found:
             self.erased.learn(one.tenant, one.type, one.value, moment(one.erased_at), one.version)
-        with _connected(self._where) as client:
+        with connected(self._where) as client:
             client.execute(
                 "INSERT INTO raw_erasures"
                 " (tenant, identifier_type, identifier_value, erased_at, profile_id, version) VALUES",
@@ -216,65 +94,117 @@ class Eraser:
                 ],
             )
             for one in found:
-                self._write_receipt(client, one, {})
+                write_receipt(client, one, waits_for="the workers")
+
+    def tell(self, erasure: Erasure, waits_for: str) -> None:
+        """Note what an erasure waits for."""
+        with connected(self._where) as client:
+            write_receipt(client, erasure, waits_for=waits_for)
 
     def carry_out(self, erasure: Erasure) -> None:
-        """Delete the rows of an erasure and mark its receipt as done."""
-        asked = _parameters(erasure)
-        with _connected(self._where) as client:
-            counts = {table: _count(client, table, condition, asked) for table, condition in DELETED.items()}
-            counts[CLEANED] = _count(client, "raw_touchpoints", _CARRIED, asked)
-            ((events,),) = client.execute(_COPIED, asked)
-            for table, condition in DELETED.items():
-                if counts[table]:
-                    client.execute(f"DELETE FROM {table} WHERE {condition}", asked)  # noqa: S608
-            _delete(client, _DERIVED, asked)
-            for sql in _NOTES:
-                client.execute(sql, asked | {"events": events})
-            _delete(client, _VERDICTS, asked)
-            if counts[CLEANED]:
-                client.execute(_CLEAN, asked)
-            # The receipt names what was deleted as people do.
-            shown = {table.removeprefix("raw_"): count for table, count in counts.items()}
-            self._write_receipt(client, erasure, shown)
+        """Delete the rows of an erasure and mark its receipt as done.
 
-    def _write_receipt(self, client: Client, one: Erasure, counts: dict[str, int]) -> None:
-        """Store a receipt. Its version is the number of rows it found, so a later empty one replaces none."""
-        client.execute(
-            "INSERT INTO erasure_receipts (tenant, request_id, identifier_type, identifier_value, erased_at,"
-            " profile_ids, deleted, done, version) VALUES",
-            [
-                (
-                    one.tenant, one.request_id, one.type, one.value, moment(one.erased_at), list(one.profile_ids),
-                    counts, int(bool(counts)), 1 + sum(counts.values()) if counts else 0,
-                )
-            ],
-        )  # fmt: skip
+        Whoever repeats it after a crash finds fewer rows: profiles, accounts and counts are stored before the first
+        row is deleted, and the higher counts stand.
+        """
+        with connected(self._where) as client:
+            begun = Begun.of(client, erasure)
+            ((now,),) = client.execute("SELECT toUnixTimestamp64Milli(now64(3))")
+            target = _Target.of(client, erasure, begun, before=now)
+            counts = target.counts(client)
+            shown = {name: max(count, begun.counts.get(name, 0)) for name, count in counts.items()}
+            write_receipt(
+                client, erasure, shown, concerned=target.concerned, waits_for="deletion in ClickHouse"
+            )
+            target.delete(client, counts)
+            write_receipt(client, erasure, shown, concerned=target.concerned, done=True)
+        self.erased.settle(erasure.tenant, erasure.type, erasure.value)
 
+    def look_again(self, erasure: Erasure) -> bool:
+        """Delete rows that were in flight at the first deletion. Returns whether nothing is left to do.
 
-def receipt_of(where: ClickHouse, tenant: str, request_id: str) -> list[Receipt]:
-    """The receipts of a request, one for each identifier. Raises UnavailableError, SettingsError or SinkError."""
-    with _connected(where) as client:
-        rows = client.execute(
-            "SELECT request_id, identifier_type, identifier_value, erased_at, deleted, done, recorded_at"
-            " FROM erasure_receipts FINAL WHERE tenant = %(tenant)s AND request_id = %(request)s",
-            {"tenant": tenant, "request": request_id},
-        )
-    return [
-        Receipt(request, kind, value, erased_at, deleted, bool(done), recorded_at)
-        for request, kind, value, erased_at, deleted, done, recorded_at in rows
-    ]
+        That is so once the files of deleted rows are gone, which the receipt then says.
+        """
+        with connected(self._where) as client:
+            begun = Begun.of(client, erasure)
+            target = _Target.of(client, erasure, begun, before=begun.done_at)
+            counts = target.counts(client)
+            if any(counts.values()):
+                target.delete(client, counts)
+                shown = {name: count + begun.counts.get(name, 0) for name, count in counts.items()}
+                write_receipt(client, erasure, shown, concerned=target.concerned, done=True)
+                return False
+            # the server tells the times of files in whole seconds
+            asked = {"tables": rows.TABLES, "deleted_at": begun.done_at + 1000}
+            if client.execute(_ON_DISK, asked)[0][0]:
+                return False
+            write_receipt(client, erasure, begun.counts, concerned=target.concerned, done=True, off_disk=True)
+            return True
 
 
-@contextmanager
-def _connected(where: ClickHouse) -> Iterator[Client]:
-    """A connection for a few statements."""
-    client = connect(where, _SETTINGS)
-    try:
-        with translated(where):
-            yield client
-    finally:
-        client.disconnect()
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """The rows of one erasure."""
+
+    asked: dict[str, Any]  #: the parameters of the statements
+    letters: list[tuple[str, int, int]]  #: dead letters
+
+    @classmethod
+    def of(cls, client: Client, one: Erasure, begun: Begun, *, before: int) -> "_Target":
+        """Find them. `before` (UTC ms by the server's clock): what was loaded later supersedes nothing."""
+        asked: dict[str, Any] = {
+            "tenant": one.tenant, "key": rows.hash_of(client, one.tenant, one.type, one.value),
+            "version": one.version, "until": moment(one.erased_at), "before": before, "accounts": begun.accounts,
+            "profiles": sorted({*begun.profiles, *one.profile_ids, one.profile_id}),
+        }  # fmt: skip
+        asked |= rows.concerned(client, asked)
+        identifier = Identifier(type=one.type, value=one.value)
+        return cls(asked, rows.letters_with(client, one.tenant, identifier, asked["until"]))
+
+    @property
+    def concerned(self) -> tuple[list[str], list[str]]:
+        """Its profiles and accounts."""
+        return self.asked["profiles"], self.asked["accounts"]
+
+    def counts(self, client: Client) -> dict[str, int]:
+        """The number of rows there are, by table as people name it."""
+        conditions = rows.DELETED | rows.DERIVED | rows.VERDICTS
+        found = {table: _count(client, table, where, self.asked) for table, where in conditions.items()}
+        return {
+            **{table.removeprefix("raw_"): count for table, count in found.items()},
+            "dead_letters": len(self.letters),
+            rows.CLEANED: _count(client, "raw_touchpoints", rows.CARRIED, self.asked),
+        }
+
+    def delete(self, client: Client, counts: dict[str, int]) -> None:
+        """Delete what `counts` found, until nothing is found any more. Raises SinkError if rows keep coming."""
+        for _ in range(_ATTEMPTS):
+            self._delete_once(client, counts)
+            counts = self.counts(client) | {"dead_letters": 0}
+            if not any(counts.values()):
+                return
+        left = ", ".join(name for name, count in counts.items() if count)
+        raise SinkError(f"rows of an erased identifier keep coming into {left}")
+
+    def _delete_once(self, client: Client, counts: dict[str, int]) -> None:
+        def found(table: str) -> bool:
+            return counts[table.removeprefix("raw_")] > 0
+
+        events = rows.copied_events(client, self.asked)
+        for table, where in (rows.DELETED | rows.DERIVED).items():
+            if found(table):
+                _mutate(client, table, f"ALTER TABLE {table} DELETE WHERE {where}", self.asked)
+        if counts[rows.CLEANED]:
+            _mutate(client, "raw_touchpoints", rows.CLEAN, self.asked)
+        for start in range(0, len(self.letters) if counts["dead_letters"] else 0, rows.LETTERS_AT_ONCE):
+            some = self.letters[start : start + rows.LETTERS_AT_ONCE]
+            sql = f"ALTER TABLE dead_letters DELETE WHERE {rows.LETTERS}"
+            _mutate(client, "dead_letters", sql, {"letters": some})
+        for sql in rows.NOTES:
+            client.execute(sql, self.asked | {"events": events})
+        for table, where in rows.VERDICTS.items():
+            if found(table):
+                _mutate(client, table, f"ALTER TABLE {table} DELETE WHERE {where}", self.asked)
 
 
 def _count(client: Client, table: str, condition: str, asked: dict[str, Any]) -> int:
@@ -283,15 +213,13 @@ def _count(client: Client, table: str, condition: str, asked: dict[str, Any]) ->
     return int(client.execute(f"SELECT count() FROM {table} {final} WHERE {condition}", asked)[0][0])  # noqa: S608
 
 
-def _delete(client: Client, conditions: dict[str, str], asked: dict[str, Any]) -> None:
-    """Delete what is there: a DELETE costs a mutation even if it finds nothing."""
-    for table, condition in conditions.items():
-        if _count(client, table, condition, asked):
-            client.execute(f"DELETE FROM {table} WHERE {condition}", asked)  # noqa: S608
-
-
-def _parameters(erasure: Erasure) -> dict[str, Any]:
-    return {
-        "tenant": erasure.tenant, "type": erasure.type, "value": erasure.value, "version": erasure.version,
-        "until": moment(erasure.erased_at), "profiles": list({*erasure.profile_ids, erasure.profile_id}),
-    }  # fmt: skip
+def _mutate(client: Client, table: str, sql: str, asked: dict[str, Any]) -> None:
+    """Run a mutation to its end. Raises SinkError if ClickHouse cannot."""
+    client.execute(sql, asked)
+    while True:
+        ((left, failed),) = client.execute(_MUTATIONS, {"table": table})
+        if not left:
+            return
+        if failed:
+            raise SinkError(f"ClickHouse cannot delete rows of {table}: {' '.join(failed.split())[:300]}")
+        time.sleep(_MUTATION_SECONDS)

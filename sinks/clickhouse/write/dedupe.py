@@ -13,7 +13,7 @@ from schemas.encoding.codec import HEADER_BYTES, take_long
 from schemas.encoding.record_types import ACCOUNT_STATE, JOURNEY_STATE, RecordType
 from schemas.encoding.splicing import VERSION_IN
 from schemas.topics import Topic
-from sinks.clickhouse.write.encoding.rows import UNVERSIONED
+from sinks.clickhouse.write.checks import Checks
 from sinks.clickhouse.write.reading import tombstone_version
 
 #: Topic of states → their record.
@@ -23,12 +23,17 @@ _STATES: Final[dict[str, RecordType[Any]]] = {
 }
 
 
-def without_superseded(records: Iterable[tuple[Topic, KafkaRecord]]) -> list[tuple[Topic, KafkaRecord]]:
-    """The records without superseded states. A record that cannot be read stays, so that `read` rejects it."""
+def without_superseded(
+    records: Iterable[tuple[Topic, KafkaRecord]], checks: Checks | None = None
+) -> list[tuple[Topic, KafkaRecord]]:
+    """The records without superseded states.
+
+    A record that cannot be read, or that `checks` is not certain of, stays and supersedes nothing: `read` rejects it.
+    """
     kept: list[tuple[Topic, KafkaRecord] | None] = []
     newest: dict[tuple[str, bytes], tuple[int, int]] = {}
     for topic, record in records:
-        version = _version(topic, record) if topic.name in _STATES else None
+        version = _version(topic, record, checks) if topic.name in _STATES else None
         if version is not None and record.key:
             state = topic.name, record.key
             known = newest.get(state)
@@ -40,13 +45,17 @@ def without_superseded(records: Iterable[tuple[Topic, KafkaRecord]]) -> list[tup
     return [one for one in kept if one is not None]
 
 
-def _version(topic: Topic, record: KafkaRecord) -> int | None:
+def _version(topic: Topic, record: KafkaRecord, checks: Checks | None) -> int | None:
     value = record.value
     if value is None:
         version = tombstone_version(record)
-        return UNVERSIONED if version is None else version
+        if version is None or checks is None or checks.certain_tombstone(topic, record, version):
+            return version
+        return None
     state = _STATES[topic.name]
     if value[:HEADER_BYTES] != state.header:
+        return None
+    if checks is not None and not checks.certain(state.name, record):
         return None
     try:
         return take_long(value, VERSION_IN[state.name](value))[0]

@@ -7,6 +7,7 @@ stop or an outage may drop records before their commit. The loader then seeks ba
 import asyncio
 import logging
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from typing import Final
@@ -19,15 +20,17 @@ from schemas.consumed import KafkaRecord
 from schemas.errors import SinkError, UnavailableError
 from schemas.settings import Settings
 from sinks.clickhouse.connection import address
+from sinks.clickhouse.erasure.barrier import Positions
 from sinks.clickhouse.erasure.erasure import Eraser
 from sinks.clickhouse.erasure.queue import ErasureQueue, requested
 from sinks.clickhouse.migrate import check_migrated
-from sinks.clickhouse.retry import until_done
+from sinks.clickhouse.retry import result_of, until_done
 from sinks.clickhouse.write import metrics
 from sinks.clickhouse.write.catalogue import Meanings, put_in_force
+from sinks.clickhouse.write.checks import Checks
 from sinks.clickhouse.write.dead_letters import send
 from sinks.clickhouse.write.http_writer import HttpWriter, RefusedError
-from sinks.clickhouse.write.inserts import AvroInsert, Rejected, RowInsert, TopicRecord, Writer
+from sinks.clickhouse.write.inserts import AvroInsert, Rejected, RowInsert, Writer
 from sinks.clickhouse.write.kafka_clients import consumer_of, producer_of
 from sinks.clickhouse.write.native_writer import NativeWriter
 from sinks.clickhouse.write.prepare import prepare, row_inserts
@@ -54,8 +57,8 @@ _log = logging.getLogger("touchline.loader")
 class Loader(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no types
     """One member of the loader group. `run` returns after `stop` was called."""
 
-    def __init__(self, settings: Settings, meanings: Meanings) -> None:
-        """The loader stores `meanings` in ClickHouse before it inserts the first rows."""
+    def __init__(self, settings: Settings, meanings: Meanings, positions: Callable[[], Positions]) -> None:
+        """Store `meanings` before the first rows. `positions`: of all consumer groups; may raise UnavailableError."""
         self._settings = settings
         self._meanings = meanings
         self._where = settings.clickhouse()
@@ -69,7 +72,8 @@ class Loader(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no
         self._reconciling = Schedule(self._where, time.monotonic)
         self._reconciles = TopicPartition(settings.topic(topics.JOURNEY_INPUTS.name), RECONCILING_PARTITION)
         self._avro_after = 0.0  #: monotonic seconds: rows only until then
-        self._erasures = ErasureQueue(Eraser(self._where), time.monotonic)
+        self._checks = Checks(positions, settings.epoch)
+        self._erasures = ErasureQueue(Eraser(self._where), positions, time.monotonic)
         self._held: list[KafkaRecord] = []
         self._held_bytes = 0
         self._ends: dict[TopicPartition, int] = {}  #: committed since the last assignment
@@ -155,12 +159,17 @@ class Loader(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no
         if not await self.ensure_in_force():
             return False
         known = [(self._topics[record.topic], record) for record in records]
-        if not await self._erasures.accept(known, self._give_up):
+        erasures = await result_of(lambda: requested(known, self._checks.check), self._give_up)
+        if erasures is None or not await self._erasures.accept(erasures, self._give_up):
             return False
-        avro = self._avro_writer is not None and time.monotonic() >= self._avro_after
-        inserts, rejected = await asyncio.to_thread(
-            prepare, known, self._erasures.erased, avro_from=AVRO_FROM if avro else None
+        least = AVRO_FROM if self._avro_writer is not None and time.monotonic() >= self._avro_after else None
+        erased, checks = self._erasures.erased, self._checks
+        prepared = await result_of(
+            lambda: prepare(known, erased, avro_from=least, checks=checks), self._give_up
         )
+        if prepared is None:
+            return False
+        inserts, rejected = prepared
         for insert in inserts:
             began = time.monotonic()
             if isinstance(insert, RowInsert):
@@ -169,24 +178,20 @@ class Loader(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no
                 done = await self._write_avro(insert, rejected)
             if not done or not await self._note_slow(began):
                 return False
-        return await self._hide_erased(known) and await self._send_dead_letters(rejected)
+        if erasures:  # views hide their rows as soon as these say that they are erased
+            named = [(one.tenant, one.type, one.value) for one in erasures]
+            if not await until_done(partial(asyncio.to_thread, self._at_once.rewrite, named), self._give_up):
+                return False
+        return await self._send_dead_letters(rejected)
 
     async def _note_slow(self, began: float) -> bool:
         """Note an insert whose rows showed late: reconciliations look at it then. Returns whether it is noted."""
-        while time.monotonic() - began > SLOW_SECONDS:
-            noting = time.monotonic()
-            seconds = partial(self._at_once.note_slow, noting - began)
-            if not await until_done(partial(asyncio.to_thread, seconds), self._give_up):
+        while (took := time.monotonic() - began) > SLOW_SECONDS:
+            began += took
+            note = partial(asyncio.to_thread, self._at_once.note_slow, took)
+            if not await until_done(note, self._give_up):
                 return False
-            began = noting
         return True
-
-    async def _hide_erased(self, records: list[TopicRecord]) -> bool:
-        """Mark the rows that the erasures of a batch concern, which hides them. Returns whether that is durable."""
-        erased = [(one.tenant, one.type, one.value) for one in requested(records)]
-        return not erased or await until_done(
-            partial(asyncio.to_thread, self._at_once.rewrite, erased), self._give_up
-        )
 
     async def _write_rows(self, insert: RowInsert) -> bool:
         """Insert rows, with retries. Returns whether they are durable."""
@@ -201,16 +206,17 @@ class Loader(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no
         If ClickHouse refuses the file, inserts its records as rows and appends the bad ones to `rejected`.
         """
         assert self._avro_writer is not None
+        write = partial(asyncio.to_thread, self._avro_writer.write, insert)
         try:
-            if not await until_done(
-                partial(asyncio.to_thread, self._avro_writer.write, insert), self._give_up
-            ):
+            if not await until_done(write, self._give_up):
                 return False
         except RefusedError as error:
             _log.warning("%s; for %.0f s records are loaded as rows", error, REFUSED_SECONDS)
             metrics.REFUSED_FILES.labels(insert.table).inc()
             self._avro_after = time.monotonic() + REFUSED_SECONDS
-            blocks, bad = await asyncio.to_thread(row_inserts, insert.records, self._erasures.erased)
+            blocks, bad = await asyncio.to_thread(
+                row_inserts, insert.records, self._erasures.erased, self._checks
+            )
             rejected.extend(bad)
             for block in blocks:
                 if not await self._write_rows(block):

@@ -14,8 +14,9 @@ from schemas.encoding.codec import UNWALKED_BYTES, header
 from schemas.encoding.registry import current
 from schemas.errors import ContractError
 from schemas.touchpoint.events import checksum_of_resolved
-from sinks.clickhouse.erasure.erasure import Erased
+from sinks.clickhouse.erasure.erased import Erased
 from sinks.clickhouse.values import Row
+from sinks.clickhouse.write.checks import Checks, LeftToAgentError
 from sinks.clickhouse.write.dedupe import without_superseded
 from sinks.clickhouse.write.encoding.avro_file import Container, Item
 from sinks.clickhouse.write.encoding.avro_input import wire
@@ -34,25 +35,31 @@ _AVRO: Final = {
 
 
 def prepare(
-    records: Iterable[TopicRecord], erased: Erased | None = None, *, avro_from: int | None = None
+    records: Iterable[TopicRecord],
+    erased: Erased | None = None,
+    *,
+    avro_from: int | None = None,
+    checks: Checks | None = None,
 ) -> tuple[list[AvroInsert | RowInsert], list[Rejected]]:
     """The inserts of a batch (at most MAX_ROWS records), and the records that cannot be stored.
 
     Superseded states and erased data are left out. `avro_from`: how many records of a table are worth an Avro file;
-    None: every record goes as a row.
+    None: every record goes as a row. `checks`: the rules of internal topics; may raise UnavailableError.
     """
-    rest = without_superseded(records)
+    rest = without_superseded(records, checks)
     files: list[AvroInsert] = []
     if avro_from is not None:
-        files, rest = avro_inserts(rest, erased, avro_from)
-    blocks, rejected = row_inserts(rest, erased)
+        files, rest = avro_inserts(rest, erased, avro_from, checks)
+    blocks, rejected = row_inserts(rest, erased, checks)
     return [*files, *blocks], rejected
 
 
 def avro_inserts(
-    records: Iterable[TopicRecord], erased: Erased | None, least: int
+    records: Iterable[TopicRecord], erased: Erased | None, least: int, checks: Checks | None = None
 ) -> tuple[list[AvroInsert], list[TopicRecord]]:
     """Divide records into Avro inserts and the rest. Records with erased identifiers belong to the rest.
+
+    So do those that `checks` is not certain of.
 
     `least` is the number of records of a table that are worth a file.
     """
@@ -69,6 +76,7 @@ def avro_inserts(
             or len(value) > UNWALKED_BYTES
             or not value.startswith(head)
             or (erased is not None and name == "ResolvedTouchpoint" and erased.concerns(value))
+            or not (checks is None or checks.certain(name, record))
         ):
             rest.append(topic_record)
         else:
@@ -83,14 +91,16 @@ def avro_inserts(
 
 
 def row_inserts(
-    records: Iterable[TopicRecord], erased: Erased | None = None
+    records: Iterable[TopicRecord], erased: Erased | None = None, checks: Checks | None = None
 ) -> tuple[list[RowInsert], list[Rejected]]:
-    """The records as rows, without what was erased; and those that cannot be read."""
+    """The records as rows, without what was erased and what an agent rejects; and those that cannot be stored."""
     rows: dict[tuple[str, int], list[Row]] = defaultdict(list)
     rejected = []
     for topic, record in records:
         try:
-            found = read(topic, record)
+            found = read(topic, record, checks)
+        except LeftToAgentError:
+            continue
         except ContractError as error:
             rejected.append(Rejected(record, error))
         else:

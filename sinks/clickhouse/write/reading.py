@@ -9,6 +9,7 @@ from schemas.errors import ContractError, Reason
 from schemas.records import Record
 from schemas.topics import Topic
 from sinks.clickhouse.values import Row
+from sinks.clickhouse.write.checks import Checks, rejected
 from sinks.clickhouse.write.encoding.columns import Source
 from sinks.clickhouse.write.encoding.rows import tombstone_row
 from sinks.clickhouse.write.encoding.tables import TABLES
@@ -27,21 +28,23 @@ _TOMBSTONES: Final = {
 }
 
 
-def read(topic: Topic, record: KafkaRecord) -> tuple[str, Row] | None:
+def read(topic: Topic, record: KafkaRecord, checks: Checks | None = None) -> tuple[str, Row] | None:
     """The table and row of a record of `topic`, or None if it is not stored.
 
-    Raises ContractError if the record cannot be stored. On dead-letters it does not: an unreadable dead letter is
-    stored as it is, since another dead letter about it would be no better.
+    Raises ContractError if the record cannot be stored, or breaks a rule that `checks` knows. On dead-letters it does
+    not: an unreadable dead letter is stored as it is, since another dead letter about it would be no better.
     """
-    if record.value is None and topic.name in _TOMBSTONES:
-        return _tombstone(topic, record)
-    if topic is topics.JOURNEY_INPUTS and _is_message(record.value):
-        return None
     try:
+        if record.value is None and topic.name in _TOMBSTONES:
+            return _tombstone(topic, record, checks)
+        if topic is topics.JOURNEY_INPUTS and _is_message(record.value):
+            return None
         name, body = _decoded(topic, record.value)
+        if checks is not None:
+            checks.check(name, body, record)
     except ContractError as error:
         if topic is not topics.DEAD_LETTERS:
-            raise
+            raise rejected(topic, error) from error
         name, body = "DeadLetter", _unreadable(record, error)
     table = TABLES[name]
     return table.name, table.row(body, Source(record.topic, record.partition, record.offset))
@@ -58,12 +61,19 @@ def _decoded(topic: Topic, value: bytes | None) -> tuple[str, Record]:
     return name, body
 
 
-def _tombstone(topic: Topic, record: KafkaRecord) -> tuple[str, Row]:
+def _tombstone(topic: Topic, record: KafkaRecord, checks: Checks | None) -> tuple[str, Row]:
     table = _TOMBSTONES[topic.name]
     source = Source(record.topic, record.partition, record.offset)
+    version = tombstone_version(record)
+    if version is None:
+        raise ContractError(
+            Reason.INVALID, f"a tombstone on {topic.name} without a version: Touchline publishes none"
+        )
+    if checks is not None:
+        checks.check_tombstone(topic, record, version)
     try:
         key = (record.key or b"").decode()
-        return table.name, tombstone_row(table, key, tombstone_version(record), source)
+        return table.name, tombstone_row(table, key, version, source)
     except ValueError as error:
         raise ContractError(
             Reason.INVALID, f"a tombstone on {topic.name} that names nothing: {error}"

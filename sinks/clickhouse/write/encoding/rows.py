@@ -5,9 +5,6 @@ from typing import Final
 from sinks.clickhouse.values import Row, moment
 from sinks.clickhouse.write.encoding.columns import ORIGIN, Source, Table
 
-#: The version of a tombstone that carries none. It exceeds every version that Touchline writes, so the tombstone wins.
-UNVERSIONED: Final = 1 << 63
-
 #: Table → the table that keeps every version of its rows, made by `history_row`.
 HISTORY_OF: Final = {"raw_identity_assignments": "raw_identity_assignment_history"}
 
@@ -17,17 +14,17 @@ def history_row(row: Row, published_at: int) -> Row:
     return {**row, "published_at": moment(published_at)}
 
 
-def tombstone_row(table: Table, key: str, version: int | None, source: Source) -> Row:
+def tombstone_row(table: Table, key: str, version: int, source: Source) -> Row:
     """The row that marks the key of a tombstone as deleted. It has only the columns of the key and the version.
 
-    `version` None: the tombstone carries none. Raises ValueError if the key does not have the form of `table.key`.
+    Raises ValueError if the key does not have the form of `table.key`.
     """
     names, values = _split(table.key, nested=True), _split(key, nested=":" in table.key)
     if len(values) != len(names) or not all(values):
         raise ValueError(f"the key of a tombstone of {table.name} must read {table.key}")
     return {
         **dict(zip(names, values, strict=True)),
-        "version": UNVERSIONED + source.offset if version is None else max(version, 0),
+        "version": version,
         "is_deleted": 1,
         **{column.name: column.value({}, source, {}) for column in ORIGIN},
     }

@@ -11,6 +11,7 @@ REPEATABLE = (
     "CREATE TABLE IF NOT EXISTS", "CREATE OR REPLACE TABLE", "CREATE OR REPLACE VIEW", "CREATE OR REPLACE DICTIONARY",
     "DROP VIEW IF EXISTS", "ALTER TABLE raw_identity_assignments ADD INDEX IF NOT EXISTS",
     "ALTER TABLE catalogue_types ADD COLUMN IF NOT EXISTS",
+    "ALTER TABLE erasure_receipts\n    ADD COLUMN IF NOT EXISTS", "ALTER TABLE erasure_receipts COMMENT COLUMN",
     # into tables that keep one row of a key
     "INSERT INTO raw_touchpoints (", "INSERT INTO raw_touchpoint_verdicts (", "INSERT INTO raw_reconciliations (",
 )  # fmt: skip

@@ -10,6 +10,7 @@ from typing import Any
 from schemas import topics
 from schemas.encoding.codec import decode, encode
 from schemas.encoding.record_types import JOURNEY_SIGNAL
+from schemas.keys import profile_key
 from schemas.records import ResolvedTouchpoint, Touchpoint
 from streams.identity.resolution.definition import own_profile
 from streams.identity.resolution.ownership import NO_VERSION
@@ -69,7 +70,7 @@ class Worker:
     def hear(self, *messages: tuple[str, Any], offset: int = 0) -> None:
         """Take messages of any kind, each with its name, as one fetch."""
         records = [
-            Record(value=encode(name, message), offset=offset + number)
+            Record(key=_key_of(message), value=encode(name, message), offset=offset + number)
             for number, (name, message) in enumerate(messages)
         ]
         asyncio.run(self.journeys.take(FetchEvent(records)))
@@ -77,6 +78,11 @@ class Worker:
     def tick(self, seconds: float = 1) -> None:
         self.clock += seconds * 1000
         asyncio.run(self.journeys.deadlines())
+
+
+def _key_of(message: Any) -> bytes:
+    tenant = (message["touchpoint"] if "touchpoint" in message else message["assignment"])["tenant"]
+    return profile_key(tenant, message["profile_id"])
 
 
 def resolved(item: Touchpoint) -> ResolvedTouchpoint:

@@ -1,5 +1,6 @@
 """The native core stitches as Python does: the same records in the same order, state and dead letters."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -125,7 +126,7 @@ def outcome(given: list[list[Record]], known: list[IdentityAssignment], native: 
         for records in given:
             event = FetchEvent(records)
             fetch = transaction_over(app, state, 0, event)
-            ready, waiting, newcomers = stitch.receive(event, fetch)
+            ready, waiting, newcomers = asyncio.run(stitch.receive(event, fetch))
             taken += sum(hasattr(one, "profile_key") for one in ready)
             stitch.stitch(ready, state, fetch.outputs)
             later = app.outbox()

@@ -96,7 +96,7 @@ def test_an_item_that_was_refused_several_times_is_sent_once_and_says_whose_lett
     run, (sent,) = replayed(letters, parse_fix(MEMBER, "fix.toml"))
     assert run.done.skipped == {"the same record stands in another letter": 2}
     place = f"http-segment/-1/{letters[0]['offset']}"
-    assert sent.headers == [(headers.REPLAYED, place.encode())]
+    assert sent.headers == [(headers.REPLAYED, headers.replayed_from(place, SECRET.encode()))]
 
 
 def test_personal_data_of_a_letter_is_pseudonymised_on_its_way() -> None:

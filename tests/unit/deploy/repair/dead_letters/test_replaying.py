@@ -1,5 +1,7 @@
 from typing import Any
 
+import pytest
+
 from deploy.repair.dead_letters.fix import Fix, parse_fix
 from deploy.repair.dead_letters.letters import Letter, Wanted, read_letter, summarise
 from deploy.repair.dead_letters.replaying import Outgoing, Replay
@@ -11,7 +13,8 @@ from schemas.records import DeadLetter, Header
 from schemas.settings import Settings
 from tests.support.touchpoints import START, touchpoint
 
-SETTINGS = Settings(topic_prefix="test.")
+SETTINGS = Settings(topic_prefix="test.", pseudonym_key="0123456789abcdef" * 2)
+FROM_7 = headers.replayed_from("test.touchpoints/3/7", SETTINGS.pseudonym_secret())
 HOUR = 3_600_000
 REJECTED_AT = START + HOUR
 
@@ -41,13 +44,13 @@ def test_a_letter_goes_back_as_it_was_with_a_header_that_says_from_where() -> No
 
     assert sent == Outgoing(
         "test.touchpoints", 3, b"k", b"bytes",
-        [("trace", b"1"), ("empty", None), (headers.REPLAYED, b"test.touchpoints/3/7")],
+        [("trace", b"1"), ("empty", None), (headers.REPLAYED, FROM_7)],
     )  # fmt: skip
     assert (run.done.sent, run.done.fails_again) == (1, 1)
 
 
 def test_a_record_with_several_letters_goes_back_once() -> None:
-    again = letter(9, headers=[Header(name=headers.REPLAYED, value=b"test.touchpoints/3/7")])
+    again = letter(9, headers=[Header(name=headers.REPLAYED, value=FROM_7)])
     run, sent = replay(letter(7), letter(7, component="loader"), again)
 
     assert len(sent) == 1
@@ -55,9 +58,32 @@ def test_a_record_with_several_letters_goes_back_once() -> None:
 
 
 def test_a_record_replayed_again_keeps_the_place_of_its_first_failure() -> None:
-    _, (sent,) = replay(letter(9, headers=[Header(name=headers.REPLAYED, value=b"test.touchpoints/3/7")]))
+    _, (sent,) = replay(letter(9, headers=[Header(name=headers.REPLAYED, value=FROM_7)]))
 
-    assert sent.headers == [(headers.REPLAYED, b"test.touchpoints/3/7")]
+    assert sent.headers == [(headers.REPLAYED, FROM_7)]
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [b"test.touchpoints/3/7", b"test.touchpoints/3/7#" + b"0" * 32, FROM_7.replace(b"3/7", b"3/8"), b"#"],
+)
+def test_a_source_that_claims_the_place_of_another_s_record_does_not_keep_it_from_being_replayed(
+    forged,
+) -> None:
+    mine = letter(9, headers=[Header(name=headers.REPLAYED, value=forged)])
+
+    _, sent = replay(mine, letter(7), letter(8))
+
+    assert [dict(one.headers)[headers.REPLAYED].partition(b"#")[0] for one in sent] == [
+        b"test.touchpoints/3/9",
+        b"test.touchpoints/3/7",
+        b"test.touchpoints/3/8",
+    ]
+
+
+def test_without_a_key_no_header_is_believed() -> None:
+    place = headers.replayed_from("test.touchpoints/3/7", b"")
+    assert headers.believed_place(place, b"") is None
 
 
 def test_what_may_not_or_cannot_go_back_is_skipped_with_its_reason() -> None:

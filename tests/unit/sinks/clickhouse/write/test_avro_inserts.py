@@ -7,7 +7,7 @@ from schemas.encoding.codec import UNWALKED_BYTES, identifiers_of
 from schemas.encoding.record_types import JOURNEY_SIGNAL, JOURNEY_STATE, MOVE, RESOLVED_TOUCHPOINT
 from schemas.errors import ContractError
 from schemas.topics import Topic
-from sinks.clickhouse.erasure.erasure import Erased
+from sinks.clickhouse.erasure.erased import Erased
 from sinks.clickhouse.write.inserts import AvroInsert
 from sinks.clickhouse.write.loader import AVRO_FROM
 from sinks.clickhouse.write.prepare import avro_inserts, prepare

@@ -33,7 +33,7 @@ def test_a_loader_that_starts_while_clickhouse_is_down_puts_the_catalogue_in_for
 
     async def start() -> None:
         nonlocal down
-        loader = Loader(Settings(clickhouse_url="clickhouse://localhost:1/touchline"), meanings)
+        loader = Loader(Settings(clickhouse_url="clickhouse://localhost:1/touchline"), meanings, dict)
         await loader.check_clickhouse()
         assert stored == []
         down = False

@@ -8,7 +8,8 @@ def test_a_batch_becomes_one_insert_a_table_and_the_rejected_stay_apart() -> Non
     batch = [
         (topics.JOURNEY_INPUTS, Consumed(resolved_bytes("e1"))),
         (topics.JOURNEY_STATES, Consumed(JOURNEY_STATE.encode(journey("p1", 1)))),
-        (topics.JOURNEY_INPUTS, Consumed(b"junk", offset=9)),
+        (topics.JOURNEY_STATES, Consumed(b"junk", offset=9)),
+        (topics.JOURNEY_INPUTS, Consumed(b"left to the journeys agent", offset=10)),
         (topics.JOURNEY_INPUTS, Consumed(resolved_bytes("e2"))),
     ]
 
@@ -25,7 +26,7 @@ def test_a_batch_becomes_one_insert_a_table_and_the_rejected_stay_apart() -> Non
 def test_tombstones_go_into_an_insert_of_their_own_because_they_know_fewer_columns() -> None:
     batch = [
         (topics.JOURNEY_STATES, Consumed(JOURNEY_STATE.encode(journey("p1", 1)))),
-        (topics.JOURNEY_STATES, Consumed(None, key=b"default/p2")),
+        (topics.JOURNEY_STATES, Consumed(None, key=b"default/p2", headers=(("version", b"2"),))),
     ]
 
     inserts, _ = prepare(batch)

@@ -1,0 +1,1 @@
+"""Drills: what an operator does in an emergency, played on real processes."""

@@ -14,7 +14,8 @@ from tests.support.native import needs_native
 
 #: Fields of JourneyRules that no fold reads as they are: the others are Python's, or in meanings and tables.
 UNREAD = {
-    "horizon_touchpoints", "horizon_ms", "horizon_most", "horizon_text", "prediction_half_life_ms", "predict_next", "predict_risk",
+    "horizon_touchpoints", "horizon_ms", "horizon_most", "horizon_text", "prediction_half_life_ms", "predict_next",
+    "predict_risk",
     "bad_friction", "expectations", "counts",
 }  # fmt: skip
 

@@ -35,6 +35,21 @@ MILLION = """
     FROM (SELECT number, now64(3) - number % 2592000 AS at FROM numbers(1000000))"""
 
 
+#: The size of the evidence's picture, and of each text that is painted in it: text, left, top, width, height.
+LABELS = """async () => {
+    const element = document.querySelector("#panel-evidence [data-chart]");
+    const script = [...document.scripts].find((each) => each.src.endsWith("/app.js"));
+    const { getInstanceByDom } = await import(new URL("./echarts.js", script.src));
+    const painted = getInstanceByDom(element).getZr().storage.getDisplayList(true);
+    const texts = painted.filter((each) => each.type === "tspan" && !each.ignore && !each.invisible);
+    return [[element.clientWidth, element.clientHeight], texts.map((each) => {
+        const place = each.getBoundingRect().clone();
+        if (each.transform) place.applyTransform(each.transform);
+        return [each.style.text, place.x, place.y, place.width, place.height];
+    })];
+}"""
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     with chromium() as running:
@@ -94,6 +109,24 @@ def test_every_view_is_whole_still_and_readable(
             assert not wide, f"{name} must be scrolled sideways"
             problems = tab.page.locator("[data-problem]:visible")
             assert problems.all_text_contents() == [], name
+
+
+@pytest.mark.parametrize("look", ["light", "phone"])
+def test_no_label_of_the_evidence_lies_on_another_or_leaves_the_picture(
+    browser: Any, live: Deployment, served: PageProcess, look: str
+) -> None:
+    with window(browser, served.url, look) as tab:
+        shown = tab.open(f"/t/default/person?id={somebody(live)}")
+        shown.locator("#panel-evidence").scroll_into_view_if_needed()
+        tab.settle()
+        picture, labels = shown.evaluate(LABELS)
+        assert len(labels) >= 5
+        for number, (text, left, top, wide, high) in enumerate(labels):
+            assert 0 <= left <= picture[0] - wide, text
+            assert 0 <= top <= picture[1] - high, text
+            for other, x, y, width, height in labels[number + 1 :]:
+                apart = left + wide <= x or x + width <= left or top + high <= y or y + height <= top
+                assert apart, f"{text} lies on {other}"
 
 
 def test_pictures_for_the_readme(browser: Any, live: Deployment, served: PageProcess) -> None:

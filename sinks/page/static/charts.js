@@ -213,7 +213,7 @@ const kinds = {
     return {
       tooltip: tip({ formatter: ({ data }) => data.said || data.name }),
       series: [{ type: "graph", layout: "none", left: "26%", right: "26%", top: 30, bottom: 34, preserveAspect: "contain", roam: true, scaleLimit: { min: 0.4, max: 4 },
-        label: { show: true, color: token("--text"), fontSize: 11, distance: 6, formatter: ({ data }) => cut(data.name, Math.max(8, Math.floor(element.clientWidth * 0.035))), textBorderColor: token("--surface"), textBorderWidth: 3 },
+        label: { show: true, color: token("--text"), fontSize: 11, distance: 6, formatter: ({ data }) => cut(data.name, Math.max(7, Math.floor(element.clientWidth * 0.028))), textBorderColor: token("--surface"), textBorderWidth: 3 },
         // where identifiers are too many, the tooltip and the table name the others
         labelLayout: { hideOverlap: true },
         edgeLabel: { show: false },

@@ -113,7 +113,7 @@ OPERATIONS: Final = Board(
         Asked("A flush takes", "p50 and p99 of decode, insert and commit.", "prometheus", "lines",
               "histogram_quantile(0.99, sum(rate(touchline_loader_flush_seconds_bucket[5m])) by (le))", 8, "s", "p99"),
         Asked("Reconciliation", "Up to when owners and copies are right, and how long a run takes.", "prometheus",
-              "lines", "time() - max(touchline_loader_reconciled_until_seconds)", 8, "s", "behind"),
+              "lines", "time() - min(max(touchline_loader_reconciled_until_seconds) by (what))", 8, "s", "behind"),
         Asked("Dead letters of the loader", "A second, by reason.", "prometheus", "lines",
               "sum(rate(touchline_loader_dead_letters_total[5m])) by (reason)", 8, legend="{{reason}}"),
         Asked("Collector: requests", "A second, by protocol and status.", "prometheus", "lines",

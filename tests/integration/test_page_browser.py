@@ -1,8 +1,10 @@
 """The live page in a real browser: what a person does and sees, and how long it takes."""
 
+import re
 import statistics
 import time
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +35,21 @@ MILLION = """
         map(['commerce', 'service', 'marketing'][number % 3 + 1], at), map(['web', 'app', 'phone'][number % 3 + 1], 1),
         'web', 1, at, number % 100 / 10, number % 4 = 0, number % 3 = 0, number % 6 = 0, number % 50 = 0, number + 1
     FROM (SELECT number, now64(3) - number % 2592000 AS at FROM numbers(1000000))"""
+
+
+#: The size of a panel's picture, and of each text that is painted in it: text, left, top, width, height.
+LABELS = """async (panel) => {
+    const element = document.querySelector(`#panel-${panel} [data-chart]`);
+    const script = [...document.scripts].find((each) => each.src.endsWith("/app.js"));
+    const { getInstanceByDom } = await import(new URL("./echarts.js", script.src));
+    const painted = getInstanceByDom(element).getZr().storage.getDisplayList(true);
+    const texts = painted.filter((each) => each.type === "tspan" && !each.ignore && !each.invisible);
+    return [[element.clientWidth, element.clientHeight], texts.map((each) => {
+        const place = each.getBoundingRect().clone();
+        if (each.transform) place.applyTransform(each.transform);
+        return [each.style.text, place.x, place.y, place.width, place.height];
+    })];
+}"""
 
 
 @pytest.fixture(scope="module")
@@ -94,6 +111,38 @@ def test_every_view_is_whole_still_and_readable(
             assert not wide, f"{name} must be scrolled sideways"
             problems = tab.page.locator("[data-problem]:visible")
             assert problems.all_text_contents() == [], name
+
+
+@pytest.mark.parametrize("look", ["light", "phone"])
+def test_no_label_of_the_evidence_lies_on_another_or_leaves_the_picture(
+    browser: Any, live: Deployment, served: PageProcess, look: str
+) -> None:
+    with window(browser, served.url, look) as tab:
+        shown = tab.open(f"/t/default/person?id={somebody(live)}")
+        shown.locator("#panel-evidence").scroll_into_view_if_needed()
+        tab.settle()
+        picture, labels = shown.evaluate(LABELS, "evidence")
+        assert len(labels) >= 5
+        for number, (text, left, top, wide, high) in enumerate(labels):
+            assert 0 <= left <= picture[0] - wide, text
+            assert 0 <= top <= picture[1] - high, text
+            for other, x, y, width, height in labels[number + 1 :]:
+                apart = left + wide <= x or x + width <= left or top + high <= y or y + height <= top
+                assert apart, f"{text} lies on {other}"
+
+
+def test_weeks_are_named_by_their_monday_in_utc_wherever_one_looks_from(
+    browser: Any, served: PageProcess
+) -> None:
+    with window(browser, served.url, timezone_id="America/New_York", locale="en-US") as tab:
+        shown = tab.open("/t/default/behaviour?range=90d")
+        shown.locator("#panel-mix").scroll_into_view_if_needed()
+        tab.settle()
+        _, labels = shown.evaluate(LABELS, "mix")
+        weeks = [text for text, *_ in labels if re.fullmatch(r"\w{3} \d+, \d\d", text)]
+        assert len(weeks) >= 3
+        for week in weeks:
+            assert datetime.strptime(f"{week} Z", "%b %d, %y %z").weekday() == 0, week
 
 
 def test_pictures_for_the_readme(browser: Any, live: Deployment, served: PageProcess) -> None:

@@ -185,7 +185,8 @@ CARTS: Final = Panel(
 HANDOFFS: Final = Panel(
     "handoffs",
     "From machine to person",
-    "Who had to turn to a person within a day of trying it alone, and what came before (view handoffs).",
+    "Who had to turn to a person within a day of trying it alone, and what came before. The tile of the overview counts"
+    " only those within one issue (view handoffs).",
     """
     SELECT from_channel, preceded_by, to_channel, answered_by, times, people, same_issue, median_seconds
     FROM handoffs({period}, within_seconds = 86400, top = 30)

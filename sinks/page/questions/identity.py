@@ -30,7 +30,7 @@ NEWEST: Final = Panel(
         Column("kind", "what"),
         Column("rule", "rule"),
         Column("profile_id", "person", "profile", "/person?id={profile_id}"),
-        Column("others", "other profiles", "number"),
+        Column("others", "with", "number", hint="How many other profiles"),
     ),
     ("changes",),
     "signals",

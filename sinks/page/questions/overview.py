@@ -10,7 +10,8 @@ TOTALS: Final = Panel(
     "Now",
     "People whose newest touchpoint lies in the time range, and what they did in their whole journeys (view journeys)."
     " Here now: a session within the last 30 minutes. Waiting: people with an open issue, whenever they were last seen;"
-    " overdue: one that is past its date. A cart is abandoned when its session has ended without an order.",
+    " overdue: one that is past its date. A cart is abandoned when its session has ended without an order."
+    " A hand-off is a change from a digital to a human channel within one issue.",
     """
     SELECT countIf(inside) AS people, countIf(inside AND session_last_at >= now64(3) - INTERVAL 30 MINUTE) AS here_now,
         sumIf(touchpoints, inside) AS touchpoints, countIf(notEmpty(open_issues.issue_id)) AS waiting,
@@ -25,8 +26,8 @@ TOTALS: Final = Panel(
         Column("waiting", "waiting", "number", "/people?order=waiting&range=all"),
         Column("overdue", "overdue", "number", "/people?order=waiting&range=all"),
         Column("orders", "their orders", "number"),
-        Column("abandoned", "their abandoned carts", "number"),
-        Column("handoffs", "their digital → human", "number"),
+        Column("abandoned", "abandoned carts", "number"),
+        Column("handoffs", "their hand-offs", "number"),
         Column("touchpoints", "their touchpoints", "number"),
     ),
     ("states",),

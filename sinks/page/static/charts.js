@@ -44,6 +44,7 @@ export function draw(root) {
 
 function paint(echarts, element) {
   if (!element.isConnected) return;
+  if (!element.clientWidth || !element.clientHeight) return sizes.observe(element); // drawn once it has room
   let chart = drawn.get(element);
   if (!chart) {
     chart = echarts.init(element, null, { renderer: "canvas" });
@@ -61,7 +62,12 @@ function paint(echarts, element) {
 }
 
 const sizes = new ResizeObserver((entries) => {
-  for (const { target } of entries) drawn.get(target)?.resize();
+  // without room, as while its element is out of the page, a chart cannot be laid out
+  for (const { target, contentRect } of entries)
+    if (contentRect.width && contentRect.height) {
+      if (drawn.has(target)) drawn.get(target).resize();
+      else library?.then((echarts) => paint(echarts, target));
+    }
 });
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
   library?.then((echarts) => [...drawn.keys()].forEach((element) => paint(echarts, element)));
@@ -207,7 +213,7 @@ const kinds = {
     return {
       tooltip: tip({ formatter: ({ data }) => data.said || data.name }),
       series: [{ type: "graph", layout: "none", left: "26%", right: "26%", top: 30, bottom: 34, preserveAspect: "contain", roam: true, scaleLimit: { min: 0.4, max: 4 },
-        label: { show: true, color: token("--text"), fontSize: 11, distance: 6, formatter: ({ data }) => cut(data.name, Math.max(8, Math.floor(element.clientWidth * 0.035))), textBorderColor: token("--surface"), textBorderWidth: 3 },
+        label: { show: true, color: token("--text"), fontSize: 11, distance: 6, formatter: ({ data }) => cut(data.name, Math.max(7, Math.floor(element.clientWidth * 0.028))), textBorderColor: token("--surface"), textBorderWidth: 3 },
         // where identifiers are too many, the tooltip and the table name the others
         labelLayout: { hideOverlap: true },
         edgeLabel: { show: false },
@@ -237,12 +243,15 @@ const kinds = {
         said: `${row[type].text} on ${row[channel].text}\n${local(new Date(Number(row[at].value)))}${moment ? ` · ${moment}` : ""}${Number(row.friction.value) ? ` · friction ${row.friction.text}` : ""}${filled ? "" : " · by us"}`,
       };
     };
-    const horizontal = scaled ? { type: "time", axisLabel: label() } : {
-      type: "value", min: -0.5, max: (all) => all.max + 0.5, minInterval: 1, interval: 1,
-      axisLabel: label({ customValues: [...starts.keys()], formatter: (each) => (starts.has(each) ? local(new Date(starts.get(each))) : ""), hideOverlap: true }),
-    };
     const count = rows.length ? Math.max(...rows.map((row) => Number(row.place.value))) + 1 : 1;
     const shown = narrow ? 14 : 48; // the newest touchpoints first; the rest by the slider
+    // from the newest backwards, as many labels as have room
+    const apart = Math.ceil((108 * Math.min(count, shown)) / Math.max(1, element.clientWidth - 110));
+    const labelled = [...starts.keys()].sort((a, b) => b - a).reduce((kept, each) => (kept.length && kept.at(-1) - each < apart ? kept : [...kept, each]), []);
+    const horizontal = scaled ? { type: "time", axisLabel: label() } : {
+      type: "value", min: -0.5, max: (all) => all.max + 0.5, minInterval: 1, interval: 1,
+      axisLabel: label({ customValues: labelled, formatter: (each) => (starts.has(each) ? local(new Date(starts.get(each))) : ""), hideOverlap: true }),
+    };
     const window = { startValue: scaled ? undefined : Math.max(-0.5, count - shown - 0.5), start: scaled ? 0 : undefined, end: 100 };
     return {
       grid: [{ left: narrow ? 74 : 96, right: 14, top: 8, bottom: 118 }, { left: narrow ? 74 : 96, right: 14, height: 42, bottom: 56 }],

@@ -8,7 +8,8 @@ long its recovery takes. The real agents in process, without a broker: `python -
   too (and what stitch and identity know of it); Python, the code, and what does not grow for ever are not counted;
 - recovery: CPU seconds per million profiles with 10 touchpoints from compacted changelogs.
 
-Each in a process of its own. Kafka's and aiokafka's share of a worker's CPU is not in here: see end_to_end and peers.
+Each in a process of its own, with the core that TOUCHLINE_CORE names. Kafka's and aiokafka's share of a worker's CPU is
+not in here: see end_to_end and peers.
 """
 
 import gc
@@ -27,11 +28,13 @@ import typer
 from deploy.cli.output import print_table, remarks
 from deploy.ingest.publisher import message
 from schemas.keys import partition_of
+from schemas.settings import Settings
 from schemas.topics import TOUCHPOINTS
+from streams.core import choose_core
 from streams.journeys.cache import WARM
 from streams.runtime.publisher import OutgoingRecord
 from tests.support.agents import Place
-from tests.support.built_in import CATALOGUE, POLICY
+from tests.support.built_in import CATALOGUE, POLICY, RULES
 from tests.support.touchpoints import START, touchpoint
 from tests.support.turns import Changelogs, TurnsWorker
 
@@ -198,6 +201,7 @@ _MEASURES: Final = {
 
 
 def _measure(name: str, argument: object) -> list[Figure]:
+    choose_core(Settings.from_env().core, CATALOGUE, RULES)
     return _MEASURES[name](argument)  # type: ignore[operator]
 
 

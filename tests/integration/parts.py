@@ -168,6 +168,7 @@ def deployment(
         "session_timeout": 6.0,
         "idempotent_producer": int(broker.idempotent),
         "pseudonym_key": "0123456789abcdef" * 4,
+        "core": os.environ.get("TOUCHLINE_CORE", "auto"),  # so that a run of the tests may choose it
     }
     running = Deployment(
         Settings(**(fields | overrides)), log_dir or Path(tempfile.mkdtemp(prefix="touchline-test-"))

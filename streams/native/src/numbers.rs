@@ -7,6 +7,12 @@ pub fn round(number: f64, digits: usize) -> f64 {
     if number == 0.0 || !number.is_finite() {
         return number;
     }
+    let factor = [1.0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6].get(digits).copied().unwrap_or(f64::NAN);
+    let (scaled, whole) = (number * factor, (number * factor).round());
+    // the product is off by half its last bit at most: far enough from the middle between two decimals, that is nothing
+    if scaled.abs() < 1e9 && (scaled - whole).abs() < 0.499_999 && whole != 0.0 {
+        return whole / factor;
+    }
     fixed(number, digits).parse().unwrap_or(number)
 }
 

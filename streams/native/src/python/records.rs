@@ -2,12 +2,38 @@
 
 use pyo3::intern;
 use pyo3::prelude::*;
+use pyo3::sync::GILOnceCell;
 use pyo3::types::{PyDict, PyList, PyString, PyTuple};
 
 use crate::touchpoint::{Link, Owned, ScoreKind, Touchpoint};
 
 /// Above so many bytes Python counts the items of a record before it reads it (`codec.UNWALKED_BYTES`).
 const UNWALKED_BYTES: usize = 4096;
+
+/// The fields of a touchpoint, in the order of the schema.
+const FIELDS: [&str; 21] = [
+    "tenant",
+    "event_id",
+    "occurred_at",
+    "received_at",
+    "source",
+    "channel",
+    "type",
+    "identifiers",
+    "account_id",
+    "session_id",
+    "issue_id",
+    "order_id",
+    "campaign",
+    "amount_minor",
+    "currency",
+    "sentiment",
+    "score",
+    "consent",
+    "experiments",
+    "link",
+    "attributes",
+];
 
 /// The name and the record of an encoded Touchpoint or ResolvedTouchpoint; None if Python must read it.
 #[pyfunction]
@@ -34,8 +60,22 @@ fn resolved_dict<'py>(py: Python<'py>, resolved: &Owned) -> PyResult<Bound<'py, 
     Ok(record)
 }
 
+/// A touchpoint with all its fields in the order of the schema, the optional ones without a value.
+fn template(py: Python<'_>) -> PyResult<&Bound<'_, PyDict>> {
+    static TEMPLATE: GILOnceCell<Py<PyDict>> = GILOnceCell::new();
+    let template = TEMPLATE.get_or_try_init(py, || {
+        let record = PyDict::new(py);
+        for name in FIELDS {
+            record.set_item(name, py.None())?;
+        }
+        PyResult::Ok(record.unbind())
+    })?;
+    Ok(template.bind(py))
+}
+
 fn touchpoint_dict<'py>(py: Python<'py>, touchpoint: &Touchpoint) -> PyResult<Bound<'py, PyDict>> {
-    let record = PyDict::new(py);
+    // a copy has the room and the order of all fields
+    let record = template(py)?.copy()?;
     record.set_item(intern!(py, "tenant"), touchpoint.tenant)?;
     record.set_item(intern!(py, "event_id"), touchpoint.event_id)?;
     record.set_item(intern!(py, "occurred_at"), touchpoint.occurred_at)?;
@@ -48,21 +88,20 @@ fn touchpoint_dict<'py>(py: Python<'py>, touchpoint: &Touchpoint) -> PyResult<Bo
         identifiers.append(identifier_dict(py, *identifier)?)?;
     }
     record.set_item(intern!(py, "identifiers"), identifiers)?;
-    record.set_item(intern!(py, "account_id"), touchpoint.account_id)?;
-    record.set_item(intern!(py, "session_id"), touchpoint.session_id)?;
-    record.set_item(intern!(py, "issue_id"), touchpoint.issue_id)?;
-    record.set_item(intern!(py, "order_id"), touchpoint.order_id)?;
-    record.set_item(intern!(py, "campaign"), touchpoint.campaign)?;
-    record.set_item(intern!(py, "amount_minor"), touchpoint.amount_minor)?;
-    record.set_item(intern!(py, "currency"), touchpoint.currency)?;
-    record.set_item(intern!(py, "sentiment"), touchpoint.sentiment)?;
-    let score = touchpoint.score.map(|score| {
+    set(&record, intern!(py, "account_id"), touchpoint.account_id)?;
+    set(&record, intern!(py, "session_id"), touchpoint.session_id)?;
+    set(&record, intern!(py, "issue_id"), touchpoint.issue_id)?;
+    set(&record, intern!(py, "order_id"), touchpoint.order_id)?;
+    set(&record, intern!(py, "campaign"), touchpoint.campaign)?;
+    set(&record, intern!(py, "amount_minor"), touchpoint.amount_minor)?;
+    set(&record, intern!(py, "currency"), touchpoint.currency)?;
+    set(&record, intern!(py, "sentiment"), touchpoint.sentiment)?;
+    if let Some(score) = touchpoint.score {
         let answer = PyDict::new(py);
         answer.set_item(intern!(py, "kind"), score_kind(py, score.kind))?;
         answer.set_item(intern!(py, "value"), score.value)?;
-        PyResult::Ok(answer)
-    });
-    record.set_item(intern!(py, "score"), score.transpose()?)?;
+        record.set_item(intern!(py, "score"), answer)?;
+    }
     let consent = PyDict::new(py);
     for (purpose, decision) in &touchpoint.consent {
         consent.set_item(purpose, decision.name())?;
@@ -76,6 +115,15 @@ fn touchpoint_dict<'py>(py: Python<'py>, touchpoint: &Touchpoint) -> PyResult<Bo
     record.set_item(intern!(py, "link"), link)?;
     record.set_item(intern!(py, "attributes"), dict(py, &touchpoint.attributes())?)?;
     Ok(record)
+}
+
+/// Sets an optional field that has a value.
+fn set<'py>(
+    record: &Bound<'py, PyDict>,
+    name: &Bound<'py, PyString>,
+    value: Option<impl IntoPyObject<'py>>,
+) -> PyResult<()> {
+    value.map_or(Ok(()), |value| record.set_item(name, value))
 }
 
 fn identifier_dict<'py>(py: Python<'py>, identifier: (&str, &str)) -> PyResult<Bound<'py, PyDict>> {

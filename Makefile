@@ -79,8 +79,8 @@ bench-peers: install ## The same work in plain Faust, Quix Streams, Kafka Stream
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[fast,sandbox,dev,bench]'
 	$(BIN)/python -m tests.benchmarks.peers --events 60000 --people 4000 --warm-up 30000 --json docs/peers.json --plot docs/peers.svg
 
-bench-analytics: install ## What analysts wait for, over a million touchpoints; TOUCHPOINTS=10000000 for more (minutes)
-	$(BIN)/python -m tests.benchmarks.analytics $(TOUCHPOINTS)
+bench-analytics: install ## What analysts wait for, over a million touchpoints; TOUCHPOINTS=10000000 for more, KEEP=FOLDER to ask again (minutes)
+	$(BIN)/python -m tests.benchmarks.analytics $(TOUCHPOINTS) $(if $(KEEP),--keep $(KEEP))
 
 bench-loading: install ## CPU of the loader and of ClickHouse for a touchpoint, with and without owners on the rows (five minutes)
 	$(BIN)/python -m tests.benchmarks.loader_cost

@@ -244,6 +244,20 @@ def test_paths_count_what_followed_what_with_drop_off_and_others(
         )
 
 
+def test_a_person_has_the_touchpoints_that_name_them_as_owner(asked: Asked) -> None:
+    for tenant in (SIMULATED, EDGES):
+        owned = asked.store.query(
+            f"SELECT profile_id, count(), sum(cityHash64(source, event_id)) FROM touchpoints_current"
+            f" WHERE tenant = '{tenant}' GROUP BY profile_id"
+        )
+        assert {profile for profile, _, _ in owned} == set(asked.people[tenant])
+        for profile, touchpoints, events in owned:
+            assert asked.store.query(
+                "SELECT count(), sum(cityHash64(source, event_id))"
+                f" FROM person_touchpoints(tenant = '{tenant}', profile_id = '{profile}')"
+            ) == [(touchpoints, events)]
+
+
 @pytest.mark.parametrize("period", [soaked("hour"), soaked("day"), "week"])
 def test_the_channel_mix_is_cut_at_whole_periods_also_before_1970(asked: Asked, period: str) -> None:
     rows = ms(asked("channel_mix", EDGES, **EVER, period=period), "period_start")

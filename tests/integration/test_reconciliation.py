@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from threading import Event
 
 import pytest
@@ -13,9 +14,9 @@ from schemas.encoding.record_types import IDENTITY_ASSIGNMENT
 from sinks.clickhouse.erasure.erasure import Eraser
 from sinks.clickhouse.erasure.receipts import Erasure
 from sinks.clickhouse.write.prepare import prepare
-from sinks.clickhouse.write.reconcile import copies, journal, owners, profiles
+from sinks.clickhouse.write.reconcile import journal, owners
 from sinks.clickhouse.write.reconcile.reconciliation import Reconciliation
-from sinks.clickhouse.write.reconcile.session import Session, StoppedError
+from sinks.clickhouse.write.reconcile.session import Limits, Session, StoppedError
 from tests.integration.parts import deployment
 from tests.integration.store import Store
 from tests.integration.test_loader import send
@@ -131,9 +132,20 @@ def test_two_loaders_reconcile_while_a_third_loads(store: Store) -> None:
     assert store.query(SHOWN) == store.query(PEOPLE) == [("p12", 12)]
 
 
-def test_a_large_window_is_reconciled_in_parts(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (owners, copies, profiles):
-        monkeypatch.setattr(module, "AT_ONCE", 7)
+def test_of_the_rows_of_one_batch_the_newest_decision_shows_at_once(store: Store) -> None:
+    write(
+        store,
+        [resolved_bytes("e1", profile=f"p{version}", version=version) for version in range(3)],
+    )
+
+    assert store.query(
+        "SELECT count(), sum(level) FROM system.parts WHERE database = currentDatabase()"
+        " AND table = 'raw_touchpoints' AND active"
+    ) == [(1, 0)]
+    assert store.query(SHOWN) == [("p2", 1)]
+
+
+def test_a_large_window_is_reconciled_in_parts(store: Store) -> None:
     for number in range(40):
         who = [("cookie", f"c{number}")]
         values = [
@@ -141,7 +153,8 @@ def test_a_large_window_is_reconciled_in_parts(store: Store, monkeypatch: pytest
         ]
         write(store, values)
         assign(store, f"c{number}", f"owner{number // 2}", 5)
-    store.reconcile()
+    with closing(Reconciliation(store.where, margin_ms=0, limits=Limits(at_once=7))) as reconciliation:
+        reconciliation.run_all()
     expected = sorted((f"owner{number}", 2) for number in range(20))
     assert store.query(SHOWN) == store.query(PEOPLE) == expected
     assert store.query("SELECT count() FROM touchpoint_copies") == [(40,)]

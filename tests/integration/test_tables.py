@@ -58,7 +58,7 @@ def test_keys_and_partitions_are_made_of_fields_that_never_change(tables: Store,
     assert not {"version", "loaded_at", "source_offset", "source_topic"} & set(keys.split(", "))
     # a state and a signal are about the profile that their record names; everything else may change owners
     assert name in ("JourneyState", "JourneySignal") or "profile_id" not in keys
-    assert partition in ("", "toYYYYMM(occurred_at)")
+    assert partition in ("", "toYearWeek(occurred_at, 3)")
 
 
 def test_a_raw_table_says_what_analysts_read_instead_and_every_column_is_explained(tables: Store) -> None:
@@ -70,7 +70,8 @@ def test_a_raw_table_says_what_analysts_read_instead_and_every_column_is_explain
     )
     unexplained = tables.query(
         "SELECT table, name FROM system.columns WHERE comment = '' AND database = currentDatabase()"
-        " AND table IN (SELECT name FROM system.tables WHERE database = currentDatabase() AND engine LIKE '%MergeTree')"
+        " AND table IN (SELECT name FROM system.tables WHERE database = currentDatabase()"
+        " AND (engine LIKE '%MergeTree' OR engine = 'View'))"
     )
     views = tables.query(
         "SELECT name, comment FROM system.tables WHERE database = currentDatabase() AND engine = 'View'"

@@ -2,8 +2,10 @@
 -- rewrites the rows of identifiers that changed hands, and decides which copies count (sinks/clickhouse/write/reconcile/).
 
 -- In the order of identifiers: one person's rows lie together. Granules of 1,024 rows, so that a rewrite and a look at one
--- person read little. A month becomes one part within a day after its last row, and FINAL costs nothing there. The
--- columns that a loader does not name begin as the row was stitched. Stop the loaders while this statement copies the rows.
+-- person read little. A week becomes one part within a day after its last row, and FINAL costs nothing there. Larger
+-- partitions would make FINAL merge more rows beside those that are new. The key ends with the hash of the event, because
+-- FINAL reads the whole key. The columns that a loader does not name begin as the row was stitched. Stop the loaders
+-- while this statement copies the rows.
 CREATE OR REPLACE TABLE raw_touchpoints (
     tenant LowCardinality(String) COMMENT 'Whose customers these are',
     event_id String COMMENT 'Unique per real event of its source' CODEC(ZSTD(1)),
@@ -45,8 +47,8 @@ CREATE OR REPLACE TABLE raw_touchpoints (
     INDEX loaded_at loaded_at TYPE minmax GRANULARITY 1
 )
 ENGINE = ReplacingMergeTree(version)
-PARTITION BY toYYYYMM(occurred_at)
-ORDER BY (tenant, identifier_type, identifier_value, occurred_at, source, event_id)
+PARTITION BY toYearWeek(occurred_at, 3)
+ORDER BY (tenant, identifier_type, identifier_value, occurred_at, event)
 SETTINGS non_replicated_deduplication_window = 1000, index_granularity = 1024,
     min_age_to_force_merge_seconds = 86400, min_age_to_force_merge_on_partition_only = 1
 COMMENT 'Internal: rows of touchpoints, superseded ones too; read touchpoints_current'

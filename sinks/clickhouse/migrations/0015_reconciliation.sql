@@ -60,12 +60,16 @@ CREATE TABLE IF NOT EXISTS raw_profiles (
     step_at Array(DateTime64(3, 'UTC')) COMMENT 'All touchpoints in the order of time: event time' CODEC(Delta(8), ZSTD(1)),
     step_channel Array(LowCardinality(String)) COMMENT 'The same touchpoints: channel' CODEC(ZSTD(1)),
     step_type Array(LowCardinality(String)) COMMENT 'The same touchpoints: type' CODEC(ZSTD(1)),
+    step_source Array(LowCardinality(String)) COMMENT 'The same touchpoints: source' CODEC(ZSTD(1)),
+    step_campaign Array(LowCardinality(String)) COMMENT 'The same touchpoints: campaign; empty for none' CODEC(ZSTD(1)),
+    step_issue_id Array(String) COMMENT 'The same touchpoints: the case that each is about; empty for none' CODEC(ZSTD(1)),
     session_source Array(LowCardinality(String)) COMMENT 'Sessions in the order of time: source, if it gave a session_id' CODEC(ZSTD(1)),
     session_id Array(String) COMMENT 'The same sessions: the source''s session id; empty for none' CODEC(ZSTD(1)),
     session_started_at Array(DateTime64(3, 'UTC')) COMMENT 'The same sessions: first touchpoint' CODEC(Delta(8), ZSTD(1)),
     session_last_at Array(DateTime64(3, 'UTC')) COMMENT 'The same sessions: last touchpoint' CODEC(Delta(8), ZSTD(1)),
     session_channels Array(Array(LowCardinality(String))) COMMENT 'The same sessions: channels by name' CODEC(ZSTD(1)),
     session_types Array(Array(LowCardinality(String))) COMMENT 'The same sessions: types in the order of time' CODEC(ZSTD(1)),
+    session_at Array(Array(DateTime64(3, 'UTC'))) COMMENT 'The same sessions: event times of these types' CODEC(Delta(8), ZSTD(1)),
     switch_from Array(LowCardinality(String)) COMMENT 'Channel switches in the order of time: the channel before' CODEC(ZSTD(1)),
     switch_to Array(LowCardinality(String)) COMMENT 'The same switches: the channel after' CODEC(ZSTD(1)),
     switch_at Array(DateTime64(3, 'UTC')) COMMENT 'The same switches: event time of the touchpoint on the channel after' CODEC(Delta(8), ZSTD(1))
@@ -93,6 +97,14 @@ SELECT
     arraySort(arrayDistinct(step_channel)) AS channels
 FROM raw_profiles FINAL
 COMMENT 'Every person: the identifiers that own their touchpoints, how many, since when, over which channels';
+
+-- What questions about people read: a row for each, so that nothing is grouped or sorted again.
+CREATE OR REPLACE VIEW timelines AS
+SELECT
+    tenant, profile_id, first_seen, last_seen, step_at, step_channel, step_type, step_source, step_campaign, step_issue_id,
+    session_source, session_id, session_started_at, session_last_at, session_types, session_at
+FROM raw_profiles FINAL
+COMMENT 'Every person in one row: touchpoints (step_…) and sessions as arrays in the order of time. Touchpoints of one time are ordered by channel and type. Sessions hold inbound touchpoints only; source and session_id are empty for sessions without a session_id';
 
 CREATE OR REPLACE VIEW touchpoint_steps AS
 SELECT

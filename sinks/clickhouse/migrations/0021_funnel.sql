@@ -1,6 +1,7 @@
 -- Funnels. Times are milliseconds since 1970 as Int64, so they are exact and may be negative. An event is its time shifted
 -- left by five bits plus the number of its step: arrays of plain integers make the fold three times as fast.
 
+-- Accounts and experiments stand on touchpoints only, all other dimensions on timelines too, which are in order already.
 -- The fold keeps for each step the latest start of an attempt that has reached it (`starts`), and of the best attempt its
 -- depth, its start and the place of its last event. An attempt that starts later has more of the window left, so an older
 -- one that has reached the same step can be forgotten. A second, greedy pass over the best attempt finds its times.
@@ -13,8 +14,7 @@ WITH
     arrayMap(step -> toInt64(indexOf(steps, step)), steps) AS numbers,
     toInt64(least({within_seconds:UInt64}, 10000000000)) * 1000 AS within,
     toInt64(-9007199254740992) AS never,
-    arrayMap(number -> never, numbers) AS nothing,
-    (SELECT groupArray(name) FROM catalogue_types FINAL WHERE is_deleted = 0 AND direction != 'inbound') AS not_inbound
+    arrayMap(number -> never, numbers) AS nothing
 SELECT
     segment,
     step,
@@ -111,9 +111,45 @@ FROM (
             ) AS best
             FROM (
                 SELECT
+                    arraySort(arrayFilter(event -> event != never, arrayMap(
+                        (at, type) -> if(
+                            at >= {since:DateTime64(3, 'UTC')} AND at < {until:DateTime64(3, 'UTC')}
+                                AND (has(steps, toString(type)) OR chosen = 'adjacent' AND toString(type) NOT IN (SELECT name FROM catalogue_types FINAL WHERE is_deleted = 0 AND direction != 'inbound')),
+                            bitShiftLeft(toUnixTimestamp64Milli(at), 5) + toInt64(indexOf(steps, toString(type))),
+                            never
+                        ),
+                        step_at, step_type
+                    ))) AS events,
+                    if(
+                        dimension = '', CAST([], 'Array(Tuple(Int64, String))'),
+                        arrayFilter(value -> value.2 != '', arrayMap(
+                            (at, type, channel, source, campaign) -> (
+                                toUnixTimestamp64Milli(at),
+                                multiIf(
+                                    NOT (at >= {since:DateTime64(3, 'UTC')} AND at < {until:DateTime64(3, 'UTC')}), '',
+                                    dimension = 'channel', if(has(steps, toString(type)), toString(channel), ''),
+                                    dimension = 'source', if(has(steps, toString(type)), toString(source), ''),
+                                    dimension = 'campaign', toString(campaign),
+                                    dimension = 'first_type', toString(type),
+                                    dimension = 'first_channel', toString(channel),
+                                    ''
+                                )
+                            ),
+                            step_at, step_type, step_channel, step_source, step_campaign
+                        ))
+                    ) AS values
+                FROM timelines
+                WHERE tenant = if(
+                        unit = 'person' AND dimension IN ('', 'channel', 'source', 'campaign', 'first_type', 'first_channel'),
+                        {tenant:String}, ''
+                    )
+                    AND last_seen >= {since:DateTime64(3, 'UTC')} AND first_seen < {until:DateTime64(3, 'UTC')}
+                    AND hasAny(step_type, steps)
+                UNION ALL
+                SELECT
                     arraySort(groupArrayIf(
-                        bitShiftLeft(ms, 5) + indexOf(steps, type),
-                        has(steps, type) OR chosen = 'adjacent' AND NOT has(not_inbound, type)
+                        bitShiftLeft(ms, 5) + toInt64(indexOf(steps, type)),
+                        has(steps, type) OR chosen = 'adjacent' AND type NOT IN (SELECT name FROM catalogue_types FINAL WHERE is_deleted = 0 AND direction != 'inbound')
                     )) AS events,
                     groupArrayIf((ms, value), value != '') AS values
                 FROM (
@@ -134,7 +170,8 @@ FROM (
                             profile_id, toUInt64(0) AS visit, occurred_at, toString(type) AS type, toString(channel) AS channel,
                             toString(source) AS source, toString(campaign) AS campaign, account_id, experiments
                         FROM touchpoints_current
-                        WHERE unit = 'person' AND tenant = {tenant:String}
+                        WHERE unit = 'person' AND (dimension = 'account' OR startsWith(dimension, 'experiment:'))
+                            AND tenant = {tenant:String}
                             AND occurred_at >= {since:DateTime64(3, 'UTC')} AND occurred_at < {until:DateTime64(3, 'UTC')}
                             AND (has(steps, toString(type)) OR chosen = 'adjacent' OR dimension NOT IN ('', 'channel', 'source'))
                         UNION ALL
@@ -148,7 +185,7 @@ FROM (
                                 session_id, if(session_id = '', '', source) AS named_by
                             FROM touchpoints_current
                             WHERE unit = 'session' AND tenant = {tenant:String}
-                                AND occurred_at >= {since:DateTime64(3, 'UTC')} AND NOT has(not_inbound, toString(type))
+                                AND occurred_at >= {since:DateTime64(3, 'UTC')} AND toString(type) NOT IN (SELECT name FROM catalogue_types FINAL WHERE is_deleted = 0 AND direction != 'inbound')
                                 AND (has(steps, toString(type)) OR chosen = 'adjacent' OR dimension NOT IN ('', 'channel', 'source'))
                         ) AS t
                         ASOF INNER JOIN (

@@ -5,8 +5,7 @@ WITH
     {anchor:String} AS anchor,
     {direction:String} = 'before' AS backwards,
     if(backwards, '(start)', '(end)') AS border,
-    {hops:UInt64} AS hops,
-    (SELECT groupArray(name) FROM catalogue_types FINAL WHERE is_deleted = 0 AND direction != 'inbound') AS not_inbound
+    {hops:UInt64} AS hops
 SELECT
     if(backwards, -1 - toInt64(place), toInt64(place)) AS depth,
     if(backwards, further, nearer) AS from_type,
@@ -42,19 +41,23 @@ FROM (
                         arrayCompact(if(backwards, arrayReverse(types), types)) AS way,
                         if(anchor = '', way, arraySlice(way, indexOf(way, anchor))) AS along
                     FROM (
-                        SELECT arrayMap(step -> step.3, arraySort(groupArray((
-                            toUnixTimestamp64Milli(occurred_at), toString(channel), toString(type)
-                        )))) AS types
-                        FROM touchpoints_current
-                        WHERE {per:String} = 'person' AND tenant = {tenant:String}
-                            AND occurred_at >= {since:DateTime64(3, 'UTC')} AND occurred_at < {until:DateTime64(3, 'UTC')}
-                            AND NOT has(not_inbound, toString(type))
-                        GROUP BY profile_id
+                        SELECT arrayFilter(
+                            (type, at) -> at >= {since:DateTime64(3, 'UTC')} AND at < {until:DateTime64(3, 'UTC')}
+                                AND toString(type) NOT IN (SELECT name FROM catalogue_types FINAL WHERE is_deleted = 0 AND direction != 'inbound'),
+                            step_type, step_at
+                        ) AS types
+                        FROM timelines
+                        WHERE tenant = if({per:String} = 'person', {tenant:String}, '')
+                            AND last_seen >= {since:DateTime64(3, 'UTC')} AND first_seen < {until:DateTime64(3, 'UTC')}
+                            AND notEmpty(types)
                         UNION ALL
-                        SELECT types
-                        FROM sessions
+                        SELECT arrayJoin(arrayFilter(
+                            (types, at) -> at >= {since:DateTime64(3, 'UTC')} AND at < {until:DateTime64(3, 'UTC')},
+                            session_types, session_started_at
+                        )) AS types
+                        FROM timelines
                         WHERE tenant = if({per:String} = 'session', {tenant:String}, '')
-                            AND started_at >= {since:DateTime64(3, 'UTC')} AND started_at < {until:DateTime64(3, 'UTC')}
+                            AND last_seen >= {since:DateTime64(3, 'UTC')} AND first_seen < {until:DateTime64(3, 'UTC')}
                     )
                     WHERE (anchor = '' OR has(types, anchor))
                         AND (SELECT throwIf({direction:String} NOT IN ('after', 'before'), 'direction is after or before')) = 0

@@ -2,7 +2,6 @@
 
 CREATE OR REPLACE VIEW channel_mix AS
 WITH
-    (SELECT groupArray(name) FROM catalogue_types FINAL WHERE is_deleted = 0 AND direction != 'inbound') AS not_inbound,
     multiIf({period:String} = 'hour', 3600000, {period:String} = 'day', 86400000, 604800000) AS size,
     -- 1970 began on a Thursday: weeks begin on Monday
     if({period:String} = 'week', 259200000, 0) AS shift
@@ -10,7 +9,7 @@ SELECT
     fromUnixTimestamp64Milli(begin, 'UTC') AS period_start,
     channel,
     count() AS touchpoints,
-    countIf(NOT has(not_inbound, type)) AS inbound,
+    countIf(type NOT IN (SELECT name FROM catalogue_types FINAL WHERE is_deleted = 0 AND direction != 'inbound')) AS inbound,
     uniqExact(profile_id) AS people,
     touchpoints / sum(touchpoints) OVER (PARTITION BY begin) AS touchpoints_share
 FROM (
@@ -43,7 +42,6 @@ COMMENT 'From which channel people went to which within the period, as the journ
 -- Of the touchpoints of one time, digital ones come first: a switch to a human channel and back needs two times.
 CREATE OR REPLACE VIEW handoffs AS
 WITH
-    (SELECT groupArray(name) FROM catalogue_types FINAL WHERE is_deleted = 0 AND direction != 'inbound') AS not_inbound,
     (SELECT groupArray(name) FROM catalogue_channels FINAL WHERE is_deleted = 0 AND kind = 'human') AS human_channels
 SELECT
     step.4 AS from_channel,
@@ -58,15 +56,22 @@ SELECT
 FROM (
     SELECT profile_id, arrayJoin(arrayZip(arrayPopBack(way), arrayPopFront(way))) AS pair, pair.1 AS step, pair.2 AS next
     FROM (
-        SELECT profile_id, arraySort(groupArray((
-            toUnixTimestamp64Milli(occurred_at), has(human_channels, toString(channel)), toString(source), toString(channel),
-            toString(type), issue_id
+        SELECT profile_id, arraySort(arrayFilter(step -> step.5 != '', arrayMap(
+            (at, channel, type, source, issue_id) -> (
+                toUnixTimestamp64Milli(at), toString(channel) IN (SELECT name FROM catalogue_channels FINAL WHERE is_deleted = 0 AND kind = 'human'), toString(source), toString(channel),
+                if(
+                    at >= {since:DateTime64(3, 'UTC')} AND at < {until:DateTime64(3, 'UTC')}
+                        AND toString(type) NOT IN (SELECT name FROM catalogue_types FINAL WHERE is_deleted = 0 AND direction != 'inbound'),
+                    toString(type), ''
+                ),
+                issue_id
+            ),
+            step_at, step_channel, step_type, step_source, step_issue_id
         ))) AS way
-        FROM touchpoints_current
-        WHERE tenant = {tenant:String}
-            AND occurred_at >= {since:DateTime64(3, 'UTC')} AND occurred_at < {until:DateTime64(3, 'UTC')}
-            AND NOT has(not_inbound, toString(type))
-        GROUP BY profile_id
+        FROM timelines
+        WHERE tenant = {tenant:String} AND hasAny(step_channel, human_channels)
+            AND last_seen >= {since:DateTime64(3, 'UTC')} AND first_seen < {until:DateTime64(3, 'UTC')}
+            AND length(way) > 1
     )
 )
 WHERE step.2 = 0 AND next.2 = 1 AND next.1 - step.1 <= toInt64(least({within_seconds:UInt64}, 10000000000)) * 1000

@@ -3,8 +3,6 @@
 
 CREATE OR REPLACE VIEW carts AS
 WITH
-    (SELECT groupArray(name) FROM catalogue_types FINAL WHERE is_deleted = 0 AND direction != 'inbound') AS not_inbound,
-    (SELECT groupArray(name) FROM catalogue_types FINAL WHERE is_deleted = 0 AND direction = 'outbound') AS outbound,
     (SELECT groupArray(name) FROM catalogue_types FINAL WHERE is_deleted = 0 AND effect = 'cart_opened') AS opening,
     (SELECT groupArray(name) FROM catalogue_types FINAL WHERE is_deleted = 0 AND effect = 'order_placed') AS ordering,
     (SELECT value FROM journey_settings FINAL WHERE is_deleted = 0 AND name = 'session_gap_ms') AS set_gap,
@@ -36,44 +34,46 @@ FROM (
         ) AS back_by
     FROM (
         SELECT
-            t.profile_id AS profile_id, s.number AS number, min(t.ms) AS opened, any(s.types) AS types,
-            any(toUnixTimestamp64Milli(s.last_at)) + ifNull(set_gap, 30 * 60 * 1000) AS due
+            cart.1 AS opened,
+            cart.2 + ifNull(set_gap, 30 * 60 * 1000) AS due,
+            cart.3 AS types,
+            orders, contacts, messages
         FROM (
             SELECT
-                profile_id, occurred_at, toUnixTimestamp64Milli(occurred_at) AS ms, session_id,
-                if(session_id = '', '', toString(source)) AS named_by
-            FROM touchpoints_current
-            WHERE tenant = {tenant:String} AND occurred_at < {until:DateTime64(3, 'UTC')}
-                AND has(opening, toString(type)) AND NOT has(not_inbound, toString(type))
-        ) AS t
-        ASOF INNER JOIN (
-            SELECT profile_id, number, toString(source) AS source, session_id, started_at, last_at, types
-            FROM sessions
-            WHERE tenant = {tenant:String} AND last_at >= {since:DateTime64(3, 'UTC')} AND hasAny(types, opening)
-        ) AS s
-            ON t.profile_id = s.profile_id AND t.named_by = s.source AND t.session_id = s.session_id
-                AND t.occurred_at >= s.started_at
-        WHERE t.occurred_at <= s.last_at
-        GROUP BY profile_id, number
-        HAVING opened >= toUnixTimestamp64Milli({since:DateTime64(3, 'UTC')})
-    ) AS c
-    INNER JOIN (
-        SELECT
-            profile_id,
-            groupArrayIf(ms, has(ordering, type)) AS orders,
-            arraySort(groupArrayIf((ms, channel, type, campaign), NOT has(not_inbound, type))) AS contacts,
-            arraySort(groupArrayIf((ms, type), has(outbound, type))) AS messages
-        FROM (
-            SELECT
-                profile_id, toUnixTimestamp64Milli(occurred_at) AS ms, toString(channel) AS channel, toString(type) AS type,
-                toString(campaign) AS campaign
-            FROM touchpoints_current
-            WHERE tenant = {tenant:String}
-                AND occurred_at >= {since:DateTime64(3, 'UTC')} AND occurred_at < {until:DateTime64(3, 'UTC')}
+                arrayJoin(arrayFilter(
+                    cart -> cart.1 >= toUnixTimestamp64Milli({since:DateTime64(3, 'UTC')})
+                        AND cart.1 < toUnixTimestamp64Milli({until:DateTime64(3, 'UTC')}),
+                    arrayMap(
+                        (types, times, last) -> (
+                            toUnixTimestamp64Milli(arrayFirst((at, type) -> has(opening, toString(type)), times, types)),
+                            toUnixTimestamp64Milli(last),
+                            types
+                        ),
+                        arrayFilter(types -> hasAny(types, opening), session_types),
+                        arrayFilter((times, types) -> hasAny(types, opening), session_at, session_types),
+                        arrayFilter((last, types) -> hasAny(types, opening), session_last_at, session_types)
+                    )
+                )) AS cart,
+                arrayMap(
+                    (at, channel, type, campaign) -> (
+                        toUnixTimestamp64Milli(at), toString(channel),
+                        if(
+                            at >= {since:DateTime64(3, 'UTC')} AND at < {until:DateTime64(3, 'UTC')}, toString(type), ''
+                        ),
+                        toString(campaign)
+                    ),
+                    step_at, step_channel, step_type, step_campaign
+                ) AS steps,
+                arrayMap(step -> step.1, arrayFilter(step -> has(ordering, step.3), steps)) AS orders,
+                arraySort(arrayFilter(step -> step.3 != '' AND step.3 NOT IN (SELECT name FROM catalogue_types FINAL WHERE is_deleted = 0 AND direction != 'inbound'), steps)) AS contacts,
+                arraySort(arrayMap(
+                    step -> (step.1, step.3), arrayFilter(step -> step.3 IN (SELECT name FROM catalogue_types FINAL WHERE is_deleted = 0 AND direction = 'outbound'), steps)
+                )) AS messages
+            FROM timelines
+            WHERE tenant = {tenant:String} AND last_seen >= {since:DateTime64(3, 'UTC')}
+                AND first_seen < {until:DateTime64(3, 'UTC')} AND hasAny(step_type, opening)
         )
-        GROUP BY profile_id
-        HAVING countIf(has(opening, type)) > 0
-    ) AS p ON c.profile_id = p.profile_id
+    )
     WHERE (SELECT throwIf({by:String} NOT IN ('channel', 'type', 'campaign', 'reminder'), 'by is channel, type, campaign or reminder')) = 0
 )
 GROUP BY outcome, back_by

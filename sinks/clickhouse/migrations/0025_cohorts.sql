@@ -2,7 +2,6 @@
 
 CREATE OR REPLACE VIEW cohorts AS
 WITH
-    (SELECT groupArray(name) FROM catalogue_types FINAL WHERE is_deleted = 0 AND direction != 'inbound') AS not_inbound,
     604800000 AS week_ms,
     -- 1970 began on a Thursday: weeks begin on Monday
     259200000 AS shift,
@@ -22,24 +21,30 @@ FROM (
         arrayJoin(range(least({weeks:UInt64}, toUInt64(intDiv(until_ms - 1 - cohort, week_ms)) + 1))) AS week
     FROM (
         SELECT
-            min(begin) AS cohort,
-            groupUniqArray(begin) AS weeks_active,
+            arrayMin(begins) AS cohort,
+            begins AS weeks_active,
             multiIf(
-                {by:String} = 'channel', argMin(channel, (ms, channel)),
-                {by:String} = 'campaign', argMinIf(campaign, (ms, campaign), campaign != ''),
+                {by:String} = 'channel', arrayMin(met).2,
+                {by:String} = 'campaign', arrayMin(arrayFilter(step -> step.2 != '', met)).2,
                 ''
             ) AS segment
         FROM (
             SELECT
-                profile_id, toUnixTimestamp64Milli(occurred_at) AS ms, ms - positiveModulo(ms + shift, week_ms) AS begin,
-                toString(channel) AS channel, toString(campaign) AS campaign
-            FROM touchpoints_current
-            WHERE tenant = {tenant:String} AND occurred_at < {until:DateTime64(3, 'UTC')}
-                AND NOT has(not_inbound, toString(type))
-                AND (SELECT throwIf({by:String} NOT IN ('', 'channel', 'campaign'), 'by is empty, channel or campaign')) = 0
+                arrayFilter(step -> step.3, arrayMap(
+                    (at, type, channel, campaign) -> (
+                        toUnixTimestamp64Milli(at),
+                        if({by:String} = 'channel', toString(channel), toString(campaign)),
+                        at < {until:DateTime64(3, 'UTC')} AND toString(type) NOT IN (SELECT name FROM catalogue_types FINAL WHERE is_deleted = 0 AND direction != 'inbound')
+                    ),
+                    step_at, step_type, step_channel, step_campaign
+                )) AS met,
+                arrayDistinct(arrayMap(step -> step.1 - positiveModulo(step.1 + shift, week_ms), met)) AS begins
+            FROM timelines
+            WHERE tenant = {tenant:String} AND last_seen >= {since:DateTime64(3, 'UTC')}
+                AND first_seen < {until:DateTime64(3, 'UTC')}
         )
-        GROUP BY profile_id
-        HAVING min(ms) >= toUnixTimestamp64Milli({since:DateTime64(3, 'UTC')})
+        WHERE notEmpty(met) AND met[1].1 >= toUnixTimestamp64Milli({since:DateTime64(3, 'UTC')})
+            AND (SELECT throwIf({by:String} NOT IN ('', 'channel', 'campaign'), 'by is empty, channel or campaign')) = 0
     )
 )
 GROUP BY segment, cohort, week, people, size

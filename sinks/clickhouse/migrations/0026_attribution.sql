@@ -11,6 +11,9 @@ WITH
     ) AS marketing,
     if(empty({goals:Array(String)}), ordering, {goals:Array(String)}) AS converting,
     if(empty({touch_types:Array(String)}), marketing, {touch_types:Array(String)}) AS touching,
+    -- `transform` looks a type up in a hash table; it takes no empty arrays
+    arrayPushBack(touching, '') AS touch_names,
+    arrayMap(name -> toUInt8(1), touch_names) AS touch_ones,
     toInt64(least({within_seconds:UInt64}, 10000000000)) * 1000 AS within,
     toUnixTimestamp64Milli({since:DateTime64(3, 'UTC')}) AS since_ms,
     -- as a time, so that ClickHouse reads the months concerned only; none is before 1900
@@ -18,14 +21,21 @@ WITH
     toInt64(-9007199254740992) AS never,
     (
         SELECT groupArray(value) FROM (
-            SELECT
-                multiIf(dimension = 'channel', toString(channel), dimension = 'source', toString(source), toString(campaign))
-                    AS value
-            FROM touchpoints_current
-            WHERE tenant = {tenant:String} AND has(touching, toString(type))
-                AND occurred_at >= earliest AND occurred_at < {until:DateTime64(3, 'UTC')}
+            SELECT value
+            FROM (
+                SELECT arrayJoin(arrayFilter(value -> value != '', arrayMap(
+                    (at, type, value) -> if(
+                        transform(toString(type), touch_names, touch_ones, toUInt8(0)) = 1 AND at >= earliest AND at < {until:DateTime64(3, 'UTC')},
+                        toString(value), ''
+                    ),
+                    step_at, step_type, multiIf(
+                        dimension = 'channel', step_channel, dimension = 'source', step_source, step_campaign
+                    )
+                ))) AS value
+                FROM timelines
+                WHERE tenant = {tenant:String} AND last_seen >= earliest AND first_seen < {until:DateTime64(3, 'UTC')}
+            )
             GROUP BY value
-            HAVING value != ''
             ORDER BY count() DESC, value
             LIMIT {top:UInt64}
         )
@@ -77,37 +87,53 @@ FROM (
                         )
                     ) AS goals
                 FROM (
-                    SELECT
-                        profile_id,
-                        arraySort(groupArrayIf((ms, value), is_touch)) AS touches,
-                        arraySort(groupArrayIf((ms, type, order_id, amount, currency), is_goal)) AS stated
+                    SELECT profile_id, groupArrayArray(touches) AS touches, arraySort(groupArrayArray(stated)) AS stated
                     FROM (
                         SELECT
-                            profile_id, ms, type, order_id, amount, currency, is_touch, is_goal,
-                            multiIf(named = '', '(none)', has(frequent, named), named, '(other)') AS value
-                        FROM (
-                            SELECT
-                                profile_id, toUnixTimestamp64Milli(occurred_at) AS ms, toString(type) AS type, order_id,
-                                toInt64(ifNull(amount_minor, 0)) AS amount,
-                                if(amount_minor IS NULL, '', toString(currency)) AS currency,
-                                has(touching, toString(type)) AS is_touch, has(converting, toString(type)) AS is_goal,
-                                multiIf(
-                                    dimension = 'channel', toString(channel), dimension = 'source', toString(source),
-                                    toString(campaign)
-                                ) AS named
-                            FROM touchpoints_current
-                            WHERE tenant = {tenant:String} AND occurred_at < {until:DateTime64(3, 'UTC')}
-                                AND (has(touching, toString(type)) OR has(converting, toString(type)))
-                                AND occurred_at >= earliest
-                                AND (SELECT throwIf(dimension NOT IN ('channel', 'source', 'campaign'), 'by is channel, source or campaign')) = 0
-                        )
+                            profile_id,
+                            arraySort(arrayConcat(
+                                arrayFilter(touch -> touch.2 != '', arrayMap(
+                                    (at, type, value) -> (
+                                        toUnixTimestamp64Milli(at),
+                                        multiIf(
+                                            transform(toString(type), touch_names, touch_ones, toUInt8(0)) = 0 OR at < earliest
+                                                OR at >= {until:DateTime64(3, 'UTC')}, '',
+                                            value = '', '(none)',
+                                            has(frequent, toString(value)), toString(value),
+                                            '(other)'
+                                        )
+                                    ),
+                                    step_at, step_type, multiIf(
+                                        dimension = 'channel', step_channel, dimension = 'source', step_source, step_campaign
+                                    )
+                                )),
+                                arrayMap(
+                                    at -> (toUnixTimestamp64Milli(at), '(direct)'),
+                                    arrayFilter(
+                                        (at, types) -> at >= earliest AND at < {until:DateTime64(3, 'UTC')}
+                                            AND NOT arrayExists(
+                                                type -> transform(toString(type), touch_names, touch_ones, toUInt8(0)) = 1, types
+                                            ),
+                                        session_started_at, session_types
+                                    )
+                                )
+                            )) AS touches,
+                            CAST([], 'Array(Tuple(Int64, String, String, Int64, String))') AS stated
+                        FROM timelines
+                        WHERE tenant = {tenant:String} AND last_seen >= earliest
+                            AND first_seen < {until:DateTime64(3, 'UTC')}
+                            AND (SELECT throwIf(dimension NOT IN ('channel', 'source', 'campaign'), 'by is channel, source or campaign')) = 0
                         UNION ALL
                         SELECT
-                            profile_id, toUnixTimestamp64Milli(started_at) AS ms, '' AS type, '' AS order_id,
-                            toInt64(0) AS amount, '' AS currency, 1 AS is_touch, 0 AS is_goal, '(direct)' AS value
-                        FROM sessions
-                        WHERE tenant = {tenant:String} AND started_at < {until:DateTime64(3, 'UTC')}
-                            AND started_at >= earliest AND NOT hasAny(types, touching)
+                            profile_id,
+                            CAST([], 'Array(Tuple(Int64, String))') AS touches,
+                            [(
+                                toUnixTimestamp64Milli(occurred_at), toString(type), order_id,
+                                toInt64(ifNull(amount_minor, 0)), if(amount_minor IS NULL, '', toString(currency))
+                            )] AS stated
+                        FROM touchpoints_current
+                        WHERE tenant = {tenant:String} AND has(converting, toString(type))
+                            AND occurred_at >= earliest AND occurred_at < {until:DateTime64(3, 'UTC')}
                     )
                     GROUP BY profile_id
                 )
@@ -240,47 +266,58 @@ FROM (
                                     FROM (
                                         SELECT
                                             told, if(told.1 = 'markov' AND told.4 != 1, '', currency) AS money,
-                                            sum(weight) AS credit, sum(weight * amount_minor) AS sum_money
+                                            sum(weight) AS credit, sum(worth) AS sum_money
                                         FROM (
-                                            SELECT currency, amount_minor, part.1 AS told, part.2 AS weight
+                                            SELECT currency, part.1 AS told, part.2 AS weight, part.3 AS worth
                                             FROM (
-                                                SELECT currency, amount_minor, arrayJoin(if(converted, arrayConcat(edges, credits), edges)) AS part
+                                                SELECT currency, arrayJoin(if(converted, arrayConcat(edges, credits), edges)) AS part
                                                 FROM (
+                                                    -- all paths with these touches at once: how many, and their revenue
                                                     SELECT
-                                                        currency, amount_minor, converted,
+                                                        currency, converted,
+                                                        toFloat64(count()) AS paths,
+                                                        toFloat64(sum(amount_minor)) AS revenue,
+                                                        sumForEach(decayed) AS decayed_paths,
+                                                        sumForEach(arrayMap(weight -> weight * amount_minor, decayed)) AS decayed_revenue,
+                                                        length(touches) AS n,
+                                                        arrayDistinct(touches) AS different,
+                                                        arrayLastIndex(touch -> touch != '(direct)', touches) AS not_direct,
                                                         -- from (empty: the start), to (empty: the end), 1: the end is a conversion, 2: a loss
                                                         arrayMap(
-                                                            (one, other, ends) -> (('markov', one, other, ends), 1.),
+                                                            (one, other, ends) -> (('markov', one, other, ends), paths, revenue),
                                                             arrayPushFront(touches, ''), arrayPushBack(touches, ''),
                                                             arrayPushBack(arrayMap(touch -> 0, touches), if(converted, 1, 2))
                                                         ) AS edges,
                                                         arrayMap(
-                                                            given -> ((given.1, given.2, '', 0), given.3),
+                                                            given -> ((given.1, given.2, '', 0), given.3, given.4),
                                                             arrayConcat(
-                                                                [('first', touches[1], 1.), ('last', touches[-1], 1.)],
-                                                                [('last_non_direct', touches[if(not_direct = 0, n, not_direct)], 1.)],
-                                                                arrayMap(touch -> ('linear', touch, 1 / n), touches),
                                                                 arrayMap(
-                                                                    (touch, place) -> (
-                                                                        'position', touch,
-                                                                        multiIf(n = 1, 1., n = 2, 0.5, place IN (1, n), 0.4, 0.2 / (n - 2))
-                                                                    ),
-                                                                    touches, arrayEnumerate(touches)
+                                                                    given -> (given.1, given.2, given.3 * paths, given.3 * revenue),
+                                                                    arrayConcat(
+                                                                        [('first', touches[1], 1.), ('last', touches[-1], 1.)],
+                                                                        [('last_non_direct', touches[if(not_direct = 0, n, not_direct)], 1.)],
+                                                                        arrayMap(touch -> ('linear', touch, 1 / n), touches),
+                                                                        arrayMap(
+                                                                            (touch, place) -> (
+                                                                                'position', touch,
+                                                                                multiIf(n = 1, 1., n = 2, 0.5, place IN (1, n), 0.4, 0.2 / (n - 2))
+                                                                            ),
+                                                                            touches, arrayEnumerate(touches)
+                                                                        ),
+                                                                        arrayMap(touch -> ('shapley', touch, 1 / length(different)), different)
+                                                                    )
                                                                 ),
                                                                 arrayMap(
-                                                                    (touch, weight) -> ('time_decay', touch, weight / arraySum(halved)),
-                                                                    touches, halved
-                                                                ),
-                                                                arrayMap(touch -> ('shapley', touch, 1 / length(different)), different)
+                                                                    (touch, weight, worth) -> ('time_decay', touch, weight, worth),
+                                                                    touches, decayed_paths, decayed_revenue
+                                                                )
                                                             )
                                                         ) AS credits
                                                     FROM (
                                                         SELECT
                                                             currency, amount_minor, touches, converted,
-                                                            length(touches) AS n,
-                                                            arrayDistinct(touches) AS different,
                                                             arrayMap(age -> exp2((ages_seconds[-1] - age) / half_life), ages_seconds) AS halved,
-                                                            arrayLastIndex(touch -> touch != '(direct)', touches) AS not_direct
+                                                            arrayMap(weight -> weight / arraySum(halved), halved) AS decayed
                                                         FROM conversion_paths(
                                                             tenant = {tenant:String}, since = {since:DateTime64(3, 'UTC')},
                                                             until = {until:DateTime64(3, 'UTC')}, goals = {goals:Array(String)},
@@ -291,6 +328,7 @@ FROM (
                                                             AND (SELECT throwIf({top:UInt64} > 100, 'top is at most 100')) = 0
                                                             AND (SELECT throwIf(NOT hasAll(known, asked), 'models are first, last, last_non_direct, linear, position, time_decay, shapley and markov')) = 0
                                                     )
+                                                    GROUP BY currency, touches, converted
                                                 )
                                             )
                                             WHERE empty(asked) OR has(asked, told.1)

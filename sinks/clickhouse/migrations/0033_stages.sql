@@ -2,46 +2,38 @@
 -- order of the lifecycle.
 
 CREATE OR REPLACE VIEW stage_changes AS
+WITH
+    (SELECT groupArray((name, toString(stage), toInt64(stage_rank))) FROM touchpoint_types WHERE stage != '') AS staged,
+    staged.1 AS names
 SELECT
-    {tenant:String} AS tenant, profile_id, from_stage, stage AS to_stage,
-    fromUnixTimestamp64Milli(ms, 'UTC') AS occurred_at,
-    if(from_stage = '', NULL, (ms - since_ms) / 1000) AS in_from_stage_seconds,
+    {tenant:String} AS tenant, profile_id, change.2.3 AS from_stage, change.1.3 AS to_stage,
+    fromUnixTimestamp64Milli(change.1.1, 'UTC') AS occurred_at,
+    if(from_stage = '', NULL, (change.1.1 - change.2.1) / 1000) AS in_from_stage_seconds,
     number,
-    channel, source, campaign
+    change.1.4 AS channel, change.1.5 AS source, change.1.6 AS campaign
 FROM (
     SELECT
-        *,
-        lagInFrame(stage) OVER changes AS from_stage,
-        lagInFrame(ms) OVER changes AS since_ms,
-        row_number() OVER changes AS number
-    FROM (
-        SELECT *
-        FROM (
-            SELECT
-                t.profile_id AS profile_id,
-                toUnixTimestamp64Milli(t.occurred_at) AS ms,
-                toString(kinds.stage) AS stage,
-                kinds.stage_rank AS rank,
-                toString(t.channel) AS channel, toString(t.source) AS source, toString(t.campaign) AS campaign,
-                t.event_id AS event_id,
-                lagInFrame(stage) OVER (
-                    PARTITION BY profile_id ORDER BY ms, rank, channel, source, event_id
-                    ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
-                ) AS before
-            FROM touchpoints_current AS t
-            INNER JOIN (
-                SELECT name, stage, stage_rank FROM touchpoint_types WHERE stage != ''
-            ) AS kinds ON kinds.name = t.type
-            WHERE t.tenant = {tenant:String} AND t.occurred_at < {until:DateTime64(3, 'UTC')}
-        )
-        WHERE stage != before
-    )
-    WINDOW changes AS (
-        PARTITION BY profile_id ORDER BY ms, rank, channel, source, event_id
-        ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
-    )
+        profile_id,
+        -- time, rank, stage, channel, source, campaign
+        arraySort(arrayFilter(step -> step.3 != '', arrayMap(
+            (at, type, channel, source, campaign) -> (
+                toUnixTimestamp64Milli(at),
+                transform(toString(type), names, staged.3, toInt64(0)),
+                if(at < {until:DateTime64(3, 'UTC')}, transform(toString(type), names, staged.2, ''), ''),
+                toString(channel), toString(source), toString(campaign)
+            ),
+            step_at, step_type, step_channel, step_source, step_campaign
+        ))) AS steps,
+        arrayFilter(
+            (step, before) -> step.3 != before.3, steps, arrayPopBack(arrayPushFront(steps, (toInt64(0), toInt64(0), '', '', '', '')))
+        ) AS changes,
+        arrayPopBack(arrayPushFront(changes, (toInt64(0), toInt64(0), '', '', '', ''))) AS befores
+    FROM timelines
+    WHERE tenant = {tenant:String} AND last_seen >= {since:DateTime64(3, 'UTC')}
+        AND first_seen < {until:DateTime64(3, 'UTC')} AND hasAny(step_type, names)
 )
-WHERE ms >= toUnixTimestamp64Milli({since:DateTime64(3, 'UTC')})
+ARRAY JOIN arrayZip(changes, befores) AS change, arrayMap(n -> toUInt64(n), arrayEnumerate(changes)) AS number
+WHERE change.1.1 >= toUnixTimestamp64Milli({since:DateTime64(3, 'UTC')})
 COMMENT 'Every change of a person''s lifecycle stage between since and until, as the journey state defines it, with the seconds in the stage before (NULL for the first stage, whose from_stage is empty), its number among the person''s changes, and the touchpoint that made it.\nParameters: tenant String = default, since DateTime64 = 30d, until DateTime64 = now\nExample: SELECT * FROM stage_changes(tenant = ''default'', since = now64() - INTERVAL 1 DAY, until = now64()) ORDER BY occurred_at DESC LIMIT 20';
 
 CREATE OR REPLACE VIEW stage_transitions AS

@@ -17,6 +17,7 @@ from sinks.clickhouse.write.inserts import MAX_ROWS, AvroInsert
 SETTINGS: Final = {
     "async_insert": 0,
     "insert_deduplicate": 1,
+    "optimize_on_insert": 0,
     "max_partitions_per_insert_block": 0,
     "max_block_size": MAX_ROWS,
     "max_insert_block_size": MAX_ROWS,

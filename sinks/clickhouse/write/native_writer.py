@@ -12,6 +12,8 @@ from sinks.clickhouse.write.inserts import MAX_ROWS, RowInsert
 SETTINGS: Final = {
     "async_insert": 0,
     "insert_deduplicate": 1,
+    # Rows that another one of their batch supersedes go when parts are merged, which reads all rows anyway.
+    "optimize_on_insert": 0,
     "insert_block_size": MAX_ROWS,
     "max_partitions_per_insert_block": 0,
 }

@@ -7,7 +7,7 @@ copies. Of two runs that decide about one event the later one has read what the 
 
 from typing import Final
 
-from sinks.clickhouse.write.reconcile.owners import AT_ONCE, LOADED_SINCE
+from sinks.clickhouse.write.reconcile.owners import LOADED_SINCE
 from sinks.clickhouse.write.reconcile.session import Session
 
 _KEY: Final = "tenant, identifier_type, identifier_value, occurred_at, source, event_id"
@@ -43,7 +43,7 @@ def decide_since(session: Session, since: int) -> None:
     """Decide about the events of touchpoints that were loaded or rewritten since (UTC milliseconds)."""
     ((loaded,),) = session.run(_LOADED, {"since": since})
     ((version,),) = session.run("SELECT toUnixTimestamp64Micro(now64(6))")
-    parts = 1 + loaded // AT_ONCE
+    parts = 1 + loaded // session.limits.at_once
     for part in range(parts):
         if session.fill("copied", _COPIED, {"since": since, "parts": parts, "part": part}):
             session.write(_DECIDE, {"version": version})

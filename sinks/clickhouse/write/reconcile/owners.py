@@ -16,9 +16,6 @@ from sinks.clickhouse.write.reconcile.session import Session
 #: Tenant, type and value.
 Identifier: TypeAlias = tuple[str, str, str]
 
-#: Rows of a window that one pass looks at: they bound its memory.
-AT_ONCE: Final = 500_000
-
 IDENTIFIER: Final = "tenant, identifier_type, identifier_value"
 LOADED_SINCE: Final = "loaded_at >= fromUnixTimestamp64Milli(toInt64(%(since)s), 'UTC')"
 _MINE: Final = f"cityHash64({IDENTIFIER}) %% %(parts)s = %(part)s"
@@ -130,7 +127,7 @@ def rewrite_since(session: Session, since: int, *, noting: bool = False) -> None
     `noting`: note these identifiers too, because a run that died may have rewritten their rows already.
     """
     ((loaded,),) = session.run(_LOADED, {"since": since})
-    parts = 1 + loaded // AT_ONCE
+    parts = 1 + loaded // session.limits.at_once
     for part in range(parts):
         if session.fill("changed", _CHANGED, {"since": since, "parts": parts, "part": part}):
             _rewrite(session)

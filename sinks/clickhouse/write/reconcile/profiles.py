@@ -8,7 +8,7 @@ are computed anew, from all their identifiers. A row's version is the server's t
 
 from typing import Final
 
-from sinks.clickhouse.write.reconcile.owners import AT_ONCE, IDENTIFIER, LOADED_SINCE
+from sinks.clickhouse.write.reconcile.owners import IDENTIFIER, LOADED_SINCE
 from sinks.clickhouse.write.reconcile.session import Session
 
 _PROFILE: Final = "cityHash64(tenant, profile_id) %% %(parts)s = %(part)s"
@@ -59,14 +59,16 @@ _RULES: Final = """
 """
 
 #: A step is (1) its time in milliseconds, (2) channel, (3) type, (4) source if (5) the source's session id is not
-#: empty, (6) whether it is inbound. `before(steps)` is the step before each step; that before the first is itself.
+#: empty, (6) whether it is inbound, (7) source, (8) campaign, (9) issue. `before(steps)` is the step before each step;
+#: that before the first is itself.
 _TIMELINES: Final = """
     SELECT
-        tenant, owner_id AS profile_id, min(occurred_at) AS first_seen, max(occurred_at) AS last_seen,
+        tenant, owner_id AS profile_id,
         arraySort(groupUniqArray((toString(identifier_type), identifier_value))) AS identifiers,
         arraySort(groupArray((
             toUnixTimestamp64Milli(occurred_at), toString(channel), toString(type),
-            if(session_id = '', '', toString(source)), session_id, NOT has(%(not_inbound)s, toString(type))
+            if(session_id = '', '', toString(source)), session_id, toString(type) NOT IN %(not_inbound)s,
+            toString(source), toString(campaign), issue_id
         ))) AS steps
     FROM raw_touchpoints FINAL
     WHERE is_erased = 0
@@ -139,18 +141,23 @@ _SWITCHES: Final = f"""
 _TIME: Final = "fromUnixTimestamp64Milli({}, 'UTC')"
 #: Column → its expression.
 _COLUMNS: Final = {
-    "first_seen": "first_seen",
-    "last_seen": "last_seen",
+    # not min and max of the times: those of ClickHouse take a time before 1970 for the newest
+    "first_seen": _TIME.format("steps[1].1"),
+    "last_seen": _TIME.format("steps[-1].1"),
     "identifiers": "identifiers",
     "step_at": f"arrayMap(step -> {_TIME.format('step.1')}, steps)",
     "step_channel": "arrayMap(step -> step.2, steps)",
     "step_type": "arrayMap(step -> step.3, steps)",
+    "step_source": "arrayMap(step -> step.7, steps)",
+    "step_campaign": "arrayMap(step -> step.8, steps)",
+    "step_issue_id": "arrayMap(step -> step.9, steps)",
     "session_source": "arrayMap(run -> run[1].4, sessions)",
     "session_id": "arrayMap(run -> run[1].5, sessions)",
     "session_started_at": f"arrayMap(run -> {_TIME.format('run[1].1')}, sessions)",
     "session_last_at": f"arrayMap(run -> {_TIME.format('run[-1].1')}, sessions)",
     "session_channels": "arrayMap(run -> arraySort(arrayDistinct(arrayMap(step -> step.2, run))), sessions)",
     "session_types": "arrayMap(run -> arrayMap(step -> step.3, run), sessions)",
+    "session_at": f"arrayMap(run -> arrayMap(step -> {_TIME.format('step.1')}, run), sessions)",
     "switch_from": "arrayMap(switch -> switch.1, switches)",
     "switch_to": "arrayMap(switch -> switch.2, switches)",
     "switch_at": f"arrayMap(switch -> {_TIME.format('switch.3')}, switches)",
@@ -170,7 +177,7 @@ def compute_since(session: Session, since: int, *, noted: bool) -> None:
     `noted`: whether there are notes since.
     """
     ((loaded,),) = session.run(_LOADED, {"since": since})
-    parts = 1 + loaded // AT_ONCE
+    parts = 1 + loaded // session.limits.at_once
     for part in range(parts):
         for table in _MAPS:
             session.write(
@@ -183,7 +190,7 @@ def compute_since(session: Session, since: int, *, noted: bool) -> None:
     everybody = parts > 1 or ruled > 0
     if everybody:
         ((loaded,),) = session.run(_LOADED, {"since": 0})
-        parts = 1 + loaded // AT_ONCE
+        parts = 1 + loaded // session.limits.at_once
     else:
         session.fill("touched", _TOUCHED, {"since": since})
     for part in range(parts):
@@ -199,7 +206,7 @@ def _compute(session: Session) -> None:
     session.write(
         _COMPUTE,
         {
-            "version": version, "gap": gap, "cap": cap, "not_inbound": [*not_inbound, ""],
+            "version": version, "gap": gap, "cap": cap, "not_inbound": (*not_inbound, ""),
             # `transform` takes no empty arrays
             "aliases": [*(alias for alias, _ in aliases), ""], "channels": [*(name for _, name in aliases), ""],
         },

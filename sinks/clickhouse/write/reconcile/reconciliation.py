@@ -10,7 +10,7 @@ from sinks.clickhouse.write.reconcile.copies import decide_since
 from sinks.clickhouse.write.reconcile.journal import MARGIN_MS, What
 from sinks.clickhouse.write.reconcile.owners import Identifier, rewrite_named, rewrite_since
 from sinks.clickhouse.write.reconcile.profiles import compute_since
-from sinks.clickhouse.write.reconcile.session import Session
+from sinks.clickhouse.write.reconcile.session import DEFAULT_LIMITS, Limits, Session
 
 #: In this order: owners decide what belongs to a profile.
 BOTH: Final[tuple[What, ...]] = ("owners", "profiles")
@@ -23,9 +23,14 @@ class Reconciliation:
     """
 
     def __init__(
-        self, where: ClickHouse, stopping: Event | None = None, *, margin_ms: int = MARGIN_MS
+        self,
+        where: ClickHouse,
+        stopping: Event | None = None,
+        *,
+        margin_ms: int = MARGIN_MS,
+        limits: Limits = DEFAULT_LIMITS,
     ) -> None:
-        self._session = Session(where, stopping)
+        self._session = Session(where, stopping, limits)
         self._margin_ms = margin_ms
 
     def run(self, what: What) -> int:

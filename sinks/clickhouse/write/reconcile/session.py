@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from threading import Event
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from clickhouse_driver import Client
 
@@ -24,12 +24,27 @@ _SETTINGS: Final = {
     "insert_deduplicate": 0,
     "do_not_merge_across_partitions_select_final": 1,
     "max_execution_time": STATEMENT_SECONDS,
-    # Beside loading and analysts: one core at most, and 2 GB.
-    "max_threads": 1,
-    "max_insert_threads": 1,
-    "max_memory_usage": 2 * 1024**3,
-    "max_bytes_before_external_group_by": 512 * 1024**2,
 }
+
+
+class Limits(NamedTuple):
+    """What a statement may take. The default is for work beside loading and analysts."""
+
+    threads: int = 1
+    memory: int = 2 * 1024**3  #: bytes
+    at_once: int = 500_000  #: rows of a window that one pass looks at: they bound its memory
+
+    def settings(self) -> dict[str, int]:
+        """As settings of ClickHouse."""
+        return {
+            "max_threads": self.threads,
+            "max_insert_threads": self.threads,
+            "max_memory_usage": self.memory,
+            "max_bytes_before_external_group_by": self.memory // 4,
+        }
+
+
+DEFAULT_LIMITS: Final = Limits()
 _SETS: Final = {
     "changed": "tenant String, identifier_type String, identifier_value String",
     "outdated": "tenant String, identifier_type String, identifier_value String",
@@ -54,7 +69,10 @@ class Session:
     Errors of every method: UnavailableError or SinkError (run again), SettingsError (stop).
     """
 
-    def __init__(self, where: ClickHouse, stopping: Event | None = None) -> None:
+    def __init__(
+        self, where: ClickHouse, stopping: Event | None = None, limits: Limits = DEFAULT_LIMITS
+    ) -> None:
+        self.limits = limits
         self._where = where
         self._stopping = Event() if stopping is None else stopping
         self._client: Client | None = None
@@ -64,7 +82,7 @@ class Session:
         """Keep one connection, and empty temporary tables; any error closes it."""
         try:
             if self._client is None:
-                self._client = connect(self._where, _SETTINGS)
+                self._client = connect(self._where, {**_SETTINGS, **self.limits.settings()})
                 for name, columns in _SETS.items():
                     self.run(f"CREATE TEMPORARY TABLE IF NOT EXISTS {name} ({columns}) ENGINE = Memory")
             yield

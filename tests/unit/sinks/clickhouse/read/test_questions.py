@@ -73,6 +73,7 @@ def test_every_question_of_the_migrations_asks_for_the_standard_parameters_first
     standard = ("tenant", "since", "until")
     for question in questions().values():
         names = [item.name for item in question.parameters]
-        assert names[: len(standard)] == [name for name in standard if name in names], question.name
+        known = [name for name in standard if name in names]
+        assert names[: len(known)] == known, question.name
         assert question.example.startswith("SELECT ")
         assert question.name in question.example

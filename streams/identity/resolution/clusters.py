@@ -154,13 +154,6 @@ class Clusters:
         """Whether the union of two clusters is not quarantined, and so was not at any earlier time."""
         return one.over_limit + (0 if one is other else other.over_limit) < self._quarantine_after
 
-    def gates_since(self, item: Item) -> list[Gate]:
-        """The gates that refuse since this link. Precondition: it is the newest decision of its clusters."""
-        gates = self.gates
-        sides = {self.cluster_of[node] for node in item[1]} if gates.quarantined else ()
-        quarantined = (gate for side in sides for gate in gates.quarantined_since(side.members, item))
-        return [*gates.since_refusal_of(item), *quarantined]
-
     def revert_unite(self, undo: Undo) -> None:
         """Revert the newest `unite` of a cluster. Its gates must be open already."""
         kept, absorbed, name, counts = undo
@@ -194,7 +187,7 @@ class Clusters:
         reason = self.refused.pop(item)
         if by_gate(reason):
             return
-        for gate in self.gates_since(item):
+        for gate in self.gates.since_decision_of(item):
             self.gates.open(gate)
         for node in item[1]:
             decided = self.refused_at[node]

@@ -57,6 +57,7 @@ class Gates:
         self.contested: dict[Node, Item] = {}
         self.closed: dict[Node, dict[str, Item]] = {}
         self.quarantined: dict[Node, Item] = {}
+        self._quarantined_by: dict[Item, set[Node]] = {}
         self._over_limit: dict[
             Node, dict[str, int]
         ] = {}  #: refusals by limits, by type of the other identifier
@@ -85,14 +86,18 @@ class Gates:
 
     def quarantine(self, nodes: Iterable[Node], item: Item) -> None:
         """Refuse what is newer than a link at all identifiers of a profile, unless they refuse already."""
-        for node in nodes:
-            self.quarantined.setdefault(node, item)
+        new = [node for node in nodes if node not in self.quarantined]
+        if new:
+            self.quarantined.update(dict.fromkeys(new, item))
+            self._quarantined_by.setdefault(item, set()).update(new)
 
-    def quarantined_since(self, nodes: Iterable[Node], item: Item) -> list[Gate]:
-        """The gates of those of the identifiers that are quarantined since this link."""
-        if not self.quarantined:
-            return []
-        return [Gate(node, _EVERYTHING) for node in nodes if self.quarantined.get(node) == item]
+    def _end_quarantine(self, node: Node) -> Item:
+        since = self.quarantined.pop(node)
+        together = self._quarantined_by[since]
+        together.remove(node)
+        if not together:
+            del self._quarantined_by[since]
+        return since
 
     def count(self, item: Item) -> None:
         """Note that a limit refused a link."""
@@ -107,18 +112,22 @@ class Gates:
         for node, (other, _) in _both_ways(item):
             self._over_limit[node][other] -= 1
 
-    def since_refusal_of(self, item: Item) -> list[Gate]:
-        """The gates that refuse since this link was refused."""
+    def since_decision_of(self, item: Item) -> list[Gate]:
+        """The gates that refuse since this link was decided."""
         gates = [Gate(node, "") for node in item[1] if self.contested.get(node) == item]
         for node, (other, _) in _both_ways(item) if self.closed else ():
             if self.closed.get(node, {}).get(other) == item:
                 gates.append(Gate(node, other))
+        gates += (Gate(node, _EVERYTHING) for node in self._quarantined_by.get(item, ()))
         return gates
 
     def open(self, gate: Gate) -> None:
         """Remove a gate."""
-        if gate.other in ("", _EVERYTHING):
-            del (self.quarantined if gate.other else self.contested)[gate.node]
+        if not gate.other:
+            del self.contested[gate.node]
+            return
+        if gate.other == _EVERYTHING:
+            self._end_quarantine(gate.node)
             return
         closed = self.closed[gate.node]
         del closed[gate.other]
@@ -132,7 +141,7 @@ class Gates:
         if node in self.contested:
             gates[Gate(node, "")] = self.contested.pop(node)
         if node in self.quarantined:
-            gates[Gate(node, _EVERYTHING)] = self.quarantined.pop(node)
+            gates[Gate(node, _EVERYTHING)] = self._end_quarantine(node)
         return gates
 
 

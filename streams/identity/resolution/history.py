@@ -78,7 +78,7 @@ class History:
         """
         while len(self.steps) > stay:
             item, _, undo = self.steps.pop()
-            gates = clusters.gates_since(item)
+            gates = clusters.gates.since_decision_of(item)
             opened.update(dict.fromkeys(gates, item))
             if before_images is not None:
                 before_images.identifiers(clusters, (gate.node for gate in gates if not gate.other))

@@ -156,7 +156,7 @@ def test_a_quarantine_is_told_in_the_log_and_refuses_what_comes_later(
     identity = Identity(worker_app(broker), POLICY)
     asyncio.run(identity.links(stream))
     reasons = Counter(identity.state.of(0).tenant("flood").identities.refused().values())
-    assert reasons == {"limit:loyalty_id": 200, "quarantined": 10}
+    assert reasons == {"limit:loyalty_id": 100, "quarantined": 110}
     assert done == [0]
     assert "tenant flood" in caplog.text
     assert "quarantined" in caplog.text

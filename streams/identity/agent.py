@@ -35,12 +35,12 @@ from streams.identity.state import (
     withdrawn_changes,
 )
 from streams.runtime.app import WorkerApp
-from streams.runtime.cooperative import CooperativeScheduler, seconds
+from streams.runtime.cooperative import CooperativeScheduler, Turn, seconds
 from streams.runtime.state import ChangelogState
 from streams.runtime.transaction import FetchTransaction
 
-#: Seconds that a partition decides until it commits, and looks what else waits.
-TURN_SECONDS: Final = 0.05
+#: Seconds of work after which a partition commits what it decided, and looks what else waits.
+TURN_SECONDS: Final = 0.2
 _CORRECTIONS: Final = ("ERASE", "UNLINK")
 
 log: Final = logging.getLogger("touchline.worker")
@@ -86,7 +86,7 @@ class Identity:
 
     async def _turn(self, partition: int, backlog: Backlog) -> None:
         """Decide for TURN_SECONDS, and commit that."""
-        ends_at = seconds() + TURN_SECONDS
+        turn = Turn(TURN_SECONDS)
         async with FetchTransaction(self._app, self.state, partition, "identity", backlog) as fetch:
             if backlog.lanes:
                 await self._enter_lanes(backlog, fetch.state)
@@ -95,11 +95,11 @@ class Identity:
                 lane, job = backlog.take()
                 ended = True
                 with fetch.dead_letter(job.record):
-                    ended = await self.decide(job, fetch, ends_at)
+                    ended = await self.decide(job, fetch, turn)
                 (backlog.decided if ended else backlog.pause)(job, lane, seconds() - began)
-                if seconds() >= ends_at:
+                if turn.over:
                     break
-                await self._scheduler.yield_if_due()
+                await self._scheduler.yield_if_due(turn)
             await self._enter_lanes(backlog, fetch.state)
 
     async def _enter_lanes(self, backlog: Backlog, state: IdentityState) -> None:
@@ -117,8 +117,8 @@ class Identity:
             backlog.lanes.add(job, tenant, region)
             await self._scheduler.yield_if_due()
 
-    async def decide(self, job: Job, fetch: FetchTransaction[IdentityState], ends_at: float) -> bool:
-        """Go on with a job until it is at its end, or until a time of `seconds`. Returns whether it is at its end.
+    async def decide(self, job: Job, fetch: FetchTransaction[IdentityState], turn: Turn) -> bool:
+        """Go on with a job until it is at its end, or until a turn is over. Returns whether it is at its end.
 
         Raises ContractError for a record that is neither a link nor a correction.
         """
@@ -133,7 +133,7 @@ class Identity:
                 return True
             # before it changes anything: once it is paused, nobody can tell whom it concerns
             job.region = identities.identities.region(_nodes(job.message))
-        found = await self._scheduler.run_until(job.work, ends_at)
+        found = await self._scheduler.run_within(job.work, turn)
         if found is not None:
             await self._publish(job, found[0], fetch)
         return found is not None

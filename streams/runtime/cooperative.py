@@ -22,6 +22,23 @@ def seconds() -> float:
     return perf_counter()
 
 
+class Turn:
+    """A time in which an agent works until it commits. What it waits for the slices of others does not count."""
+
+    def __init__(self, length: float) -> None:
+        """`length` is in seconds."""
+        self._ends_at = perf_counter() + length
+
+    @property
+    def over(self) -> bool:
+        """Whether the time is used up."""
+        return perf_counter() >= self._ends_at
+
+    def extend(self, by: float) -> None:
+        """Let it end so many seconds later."""
+        self._ends_at += by
+
+
 class _Turns:
     """Who waits for a slice, first come first served: one is let on at each turn of the event loop."""
 
@@ -63,10 +80,13 @@ class CooperativeScheduler:
     A computation may yield half done. The agent must not read the state that the computation changes until it ends.
     """
 
-    async def yield_if_due(self) -> None:
-        """Yield to the event loop once the time slice is used up, and begin a new one."""
-        if perf_counter() >= _TURNS.slice_ends_at:
+    async def yield_if_due(self, turn: Turn | None = None) -> None:
+        """Yield to the event loop once the time slice is used up, and begin a new one. `turn` ends so much later."""
+        now = perf_counter()
+        if now >= _TURNS.slice_ends_at:
             await _TURNS.wait()
+            if turn is not None:
+                turn.extend(perf_counter() - now)
 
     async def run(self, computation: Generator[None, None, R]) -> R:
         """Run a resumable computation to its end and return its result. It may lose the event loop at each `yield`."""
@@ -78,8 +98,8 @@ class CooperativeScheduler:
                 return result
             await self.yield_if_due()
 
-    async def run_until(self, computation: Generator[None, None, R], ends_at: float) -> tuple[R] | None:
-        """Run a resumable computation, as `run` does, to its end or to this time of `seconds`.
+    async def run_within(self, computation: Generator[None, None, R], turn: Turn) -> tuple[R] | None:
+        """Run a resumable computation, as `run` does, to its end or until a turn is over.
 
         Returns its result in a tuple; None if it is not at its end.
         """
@@ -88,6 +108,6 @@ class CooperativeScheduler:
                 next(computation)
             except StopIteration as end:
                 return (end.value,)
-            if seconds() >= ends_at:
+            if turn.over:
                 return None
-            await self.yield_if_due()
+            await self.yield_if_due(turn)

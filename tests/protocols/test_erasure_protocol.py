@@ -26,6 +26,7 @@ from streams.journeys.partition import JourneyPartition
 from streams.journeys.timeline.effects import Effects
 from streams.journeys.timeline.timeline import Timeline
 from streams.replay import Replay
+from streams.runtime.cooperative import Turn
 from streams.runtime.transaction import FetchTransaction
 from streams.stitch.agent import Stitch
 from streams.stitch.stitching import StitchState
@@ -106,7 +107,7 @@ class World:
         record.partition = partition_of(record.key, PARTITIONS)
         record.offset, self.offset = self.offset, self.offset + 1
         fetch = transaction_over(APP, self.identity)
-        at_once(IDENTITY.decide(Job(record, WaitingFetch(FetchEvent([record]))), fetch, float("inf")))
+        at_once(IDENTITY.decide(Job(record, WaitingFetch(FetchEvent([record]))), fetch, Turn(float("inf"))))
         self.route("identity", fetch)
 
     def deliver(self) -> None:

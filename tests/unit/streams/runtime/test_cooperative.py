@@ -1,6 +1,7 @@
 """Time slices: computations take them in turns, and the event loop turns between two of them."""
 
 import asyncio
+import time
 from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import pytest
 
 from streams.runtime import cooperative
-from streams.runtime.cooperative import CooperativeScheduler
+from streams.runtime.cooperative import CooperativeScheduler, Turn
 
 
 @pytest.fixture(autouse=True)
@@ -50,9 +51,31 @@ def test_a_computation_stops_at_a_time_and_goes_on_later() -> None:
 
     async def run() -> None:
         scheduler = CooperativeScheduler()
-        assert await scheduler.run_until(work, ends_at=0.0) is None  # type: ignore[arg-type]
+        assert await scheduler.run_within(work, Turn(0.0)) is None  # type: ignore[arg-type]
         assert len(steps) == 1
-        assert await scheduler.run_until(work, ends_at=float("inf")) == ("a",)  # type: ignore[arg-type]
+        assert await scheduler.run_within(work, Turn(float("inf"))) == ("a",)  # type: ignore[arg-type]
+
+    asyncio.run(run())
+
+
+def test_what_an_agent_waits_for_others_does_not_shorten_its_turn() -> None:
+    class Watched(Turn):
+        extended = 0.0
+
+        def extend(self, by: float) -> None:
+            self.extended += by
+            super().extend(by)
+
+    async def another() -> None:
+        time.sleep(0.05)  # noqa: ASYNC251 (it works)
+
+    async def run() -> None:
+        turn = Watched(0.0)
+        waiting = asyncio.create_task(another())
+        assert turn.over
+        await CooperativeScheduler().yield_if_due(turn)
+        assert waiting.done()
+        assert turn.extended >= 0.05
 
     asyncio.run(run())
 

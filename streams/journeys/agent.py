@@ -7,8 +7,8 @@ profile: the crash may have come before the publication.
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
-from itertools import chain, islice
+from collections.abc import Callable
+from itertools import chain
 from typing import Any, Final
 
 from schemas import headers, topics
@@ -27,7 +27,7 @@ from streams.journeys.rules.meaning import meanings_of
 from streams.journeys.rules.rules import JourneyRules
 from streams.journeys.timeline.effects import Effects
 from streams.runtime.app import WorkerApp
-from streams.runtime.cooperative import TIME_SLICE_SECONDS, CooperativeScheduler
+from streams.runtime.cooperative import CooperativeScheduler, one_slice
 from streams.runtime.foreign_writes import ForeignWrites
 from streams.runtime.rejection import isolated
 from streams.runtime.state import ChangelogState
@@ -39,7 +39,7 @@ IDLE_SECONDS: Final = 5.0
 FIRING_SECONDS: Final = 0.5
 #: Records, and profiles, after which the agent looks whether its time slice is over.
 RECORDS_BETWEEN_YIELDS: Final = 8
-DUE_AT_ONCE: Final = 1000  #: profiles of one turn: fewer, if they take longer than TIME_SLICE_SECONDS
+DUE_AT_ONCE: Final = 1000  #: profiles of one turn: fewer, if they take longer than a time slice
 
 
 class Journeys:
@@ -168,7 +168,7 @@ class Journeys:
             partition.applied = max(partition.applied, self._app.settings.version(committed - 1))
         partition.schedule_undecided()
         now = partition.now(clock, idle=clock - partition.last_input_at > IDLE_SECONDS)
-        due = self._slice(partition.due(now))
+        due = one_slice(partition.due(now), DUE_AT_ONCE, self._clock)
         first = next(due, None)
         if first is None:
             return False
@@ -186,14 +186,6 @@ class Journeys:
             )
         partition.journeys.evict()
         return True
-
-    def _slice(self, due: Iterator[bytes]) -> Iterator[bytes]:
-        """The first of the profiles: as many as a turn has time for, DUE_AT_ONCE at most."""
-        until = self._clock() + TIME_SLICE_SECONDS
-        for key in islice(due, DUE_AT_ONCE):
-            yield key
-            if self._clock() >= until:
-                return
 
     def _apply(
         self, record: Any, partition: JourneyPartition, touched: dict[bytes, tuple[Journey, Effects]]

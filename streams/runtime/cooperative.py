@@ -7,11 +7,13 @@ for ten slices, however many computations there are.
 
 import asyncio
 from collections import deque
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Iterator
+from itertools import islice
 from time import perf_counter
 from typing import Final, TypeVar
 
 R = TypeVar("R")
+T = TypeVar("T")
 
 #: Seconds that a computation may occupy the event loop before it yields.
 TIME_SLICE_SECONDS: Final = 0.01
@@ -37,6 +39,15 @@ class Turn:
     def extend(self, by: float) -> None:
         """Let it end so many seconds later."""
         self._ends_at += by
+
+
+def one_slice(items: Iterator[T], most: int, clock: Callable[[], float]) -> Iterator[T]:
+    """The first of the items: as many as a time slice of `clock` (seconds) has time for, `most` at most."""
+    until = clock() + TIME_SLICE_SECONDS
+    for item in islice(items, most):
+        yield item
+        if clock() >= until:
+            return
 
 
 class _Turns:

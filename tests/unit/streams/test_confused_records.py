@@ -67,6 +67,12 @@ class Once:
         for fetch in self._fetches:
             yield fetch
 
+    def take_waiting(self) -> None:
+        """Nothing waits: each fetch comes alone."""
+
+    def is_current(self, _event: FetchEvent) -> bool:
+        return True
+
 
 def app_with(broker: Broker) -> WorkerApp:
     app = worker_app(broker, partitions=PARTITIONS)

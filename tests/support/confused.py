@@ -86,7 +86,7 @@ _ODD = {
     "ResolvedTouchpoint": {"profile_id": "a/b", "touchpoint.sentiment": float("nan"), "touchpoint.type": "t" * 999,
                            "touchpoint.amount_minor": BIG, "identifier.value": "L" * 99_999},
     "Move": {"profile_id": "", "assignment.contested_from": START,
-             "assignment.correction": {"version": 99, "erased_at": None, "cuts": [1]}},
+             "assignment.correction": {"version": -1, "erased_at": None, "cuts": [1]}},
     "Erase": {"profile_ids": [], "assignment.correction": None, "assignment.correction.erased_at": None},
     "Transfer": {"touchpoints.0.tenant": "bank", "from_profile_id": "x/y"},
     "AccountContribution": {"summary.friction": float("inf"), "summary.sentiment": float("nan"),

@@ -23,7 +23,7 @@ COMMANDS = [
 
 
 @pytest.mark.parametrize(("command", "arguments"), COMMANDS)
-@pytest.mark.parametrize("until", ["2099-01-01", "9999-12-31T23:59:59Z"])
+@pytest.mark.parametrize("until", ["2099-01-01", "2261-12-31T23:59:59Z"])
 def test_a_time_beyond_the_future_allowance_is_refused(command, arguments: list[str], until: str) -> None:
     with pytest.raises(
         SettingsError, match=f"--until is '{until}', more than 24 hours ahead: what happens until then"

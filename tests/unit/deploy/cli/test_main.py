@@ -1,5 +1,6 @@
 """The program itself: its version, its exit codes, and outputs that take no more."""
 
+import re
 import subprocess
 import sys
 from importlib.metadata import version
@@ -14,9 +15,13 @@ def shell(line: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(["bash", "-c", line], capture_output=True, text=True, timeout=60)
 
 
-def test_the_version_is_the_distributions() -> None:
+def test_the_version_is_the_distributions_and_names_the_core_that_runs() -> None:
     done = shell(f"{TOUCHLINE} --version")
-    assert (done.returncode, done.stdout) == (0, f"touchline {version('touchline')}\n")
+    assert done.returncode == 0
+    assert re.fullmatch(
+        rf"touchline {re.escape(version('touchline'))} \(core: (native [0-9.]+|python; .* not installed)\)\n",
+        done.stdout,
+    )
 
 
 @pytest.mark.parametrize(

@@ -44,6 +44,10 @@ class Store:
     def close(self) -> None:
         """Drop the database: a server slows down with each one that it keeps."""
         drop(self.where)
+        self.disconnect()
+
+    def disconnect(self) -> None:
+        """Leave the database as it is."""
         self.client.disconnect()
         self.rows.close()
         self.reconciliation.close()

@@ -71,7 +71,7 @@ def where(clickhouse: ClickHouseServer, tmp_path_factory: pytest.TempPathFactory
         owned = {**assignment("a", "p1", 1), "tenant": tenant, "correction": None}
         store.load(topics.IDENTITY_ASSIGNMENTS, IDENTITY_ASSIGNMENT.encode(owned))
     store.load(topics.DEAD_LETTERS, DEAD_LETTER.encode(example("DeadLetter")))
-    store.close()
+    store.disconnect()
     yield where
     server.stop()
 

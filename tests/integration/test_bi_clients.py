@@ -43,7 +43,7 @@ def server(tmp_path: Path) -> Any:
         topics.JOURNEY_INPUTS,
         *[resolved_bytes(f"e{n}", minute=n, type=name, issue_id="i1") for n, name in enumerate(types)],
     )
-    store.close()
+    store.disconnect()
     yield server
     server.stop()
 

@@ -135,7 +135,7 @@ def test_what_breaks_the_contract_is_counted_and_the_rest_is_sent(
 
 
 def test_the_largest_record_is_taken(settings: Settings, policy: IdentityPolicy) -> None:
-    noise = {f"a{number}": os.urandom(4096).hex() for number in range(122)}
+    noise = {f"a{number}": os.urandom(4096).hex() for number in range(15)}
     assert publish([touchpoint(attributes=noise)], settings, policy).sent == 1
     assert consumed(settings, 1)[0][2]["attributes"] == noise
 

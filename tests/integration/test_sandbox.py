@@ -265,6 +265,8 @@ def test_a_worker_says_that_it_starts_reads_and_stops(broker: Broker, clickhouse
         for process in (*live.workers, loader):
             assert process.stop() == 0
         lines = [line.split(": ", 1)[1] for line in live.workers[0].log.read_text().splitlines()]
+        core, *lines = lines
+        assert core.startswith("core: ")
         assert lines == [
             f"touchline {version('touchline')}: a worker of group {live.settings.topic(WORKER_GROUP)} starts on Kafka"
             f" at {live.settings.brokers}",

@@ -32,7 +32,7 @@ def show(tables: Filled, only: str = "") -> None:
 
 def _asked(tables: Filled, question: Question, since: int) -> Any:
     typed = TYPED.get(question.name, {})
-    values = values_of(question, typed, lambda *_: END)
+    values = values_of(question, typed, lambda _, option: END if option == "--until" else END - 30 * DAY)
     sql, given = statement(question, {**values, "since": since})
     # the rows of a view of people are not what takes time here
     return cost(tables.client, tables.pid, f"SELECT * FROM ({sql}) LIMIT 1000", given)

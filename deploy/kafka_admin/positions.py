@@ -14,7 +14,7 @@ class PositionReader:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._turn = Lock()
+        self._lock = Lock()
         self._offsets: OffsetReader | None = None
 
     def __enter__(self) -> "PositionReader":
@@ -25,7 +25,7 @@ class PositionReader:
 
     def read(self) -> Positions:
         """Every group's positions. Raises UnavailableError; the next call connects anew."""
-        with self._turn:
+        with self._lock:
             try:
                 if self._offsets is None:
                     self._offsets = OffsetReader(self._settings)

@@ -50,7 +50,7 @@ class LogReader:
     def __init__(self, brokers: str) -> None:
         self._brokers = brokers
         self._consumer: AIOKafkaConsumer | None = None
-        self._turn = asyncio.Lock()  #: agents and timers ask: one connects, and reads records, at a time
+        self._lock = asyncio.Lock()  #: agents and timers ask: one connects, and reads records, at a time
 
     async def ends(self, topic: str, partitions: Iterable[int]) -> dict[int, int]:
         """By partition, the offset after the last record. Returns nothing if the broker does not answer in time.
@@ -89,7 +89,7 @@ class LogReader:
     async def _ask(self, ask: Callable[[AIOKafkaConsumer], Awaitable[R]]) -> R | None:
         """Returns None if the broker does not answer; the next call connects anew."""
         try:
-            async with self._turn, asyncio.timeout(TIMEOUT_SECONDS):
+            async with self._lock, asyncio.timeout(TIMEOUT_SECONDS):
                 if self._consumer is None:
                     self._consumer = AIOKafkaConsumer(
                         bootstrap_servers=self._brokers, group_id=None, enable_auto_commit=False

@@ -27,7 +27,7 @@ class InternalRecords:
         self._clock = clock
         self._bounds: VersionBounds | None = None
         self._looked_at = float("-inf")
-        self._turn = asyncio.Lock()
+        self._lock = asyncio.Lock()
 
     def check(self, name: str, message: Any, record: Any) -> None:
         """Raise ContractError if a decoded record breaks a rule; AheadError if `look` may change the answer."""
@@ -35,7 +35,7 @@ class InternalRecords:
 
     async def look(self) -> None:
         """Learn the ends of the topics whose offsets are versions. Raises UnavailableError."""
-        async with self._turn:
+        async with self._lock:
             if self._clock() - self._looked_at >= LOOK_SECONDS:
                 await self._learn_ends()
 

@@ -107,24 +107,36 @@ class Stitch:
         """Read a fetch and publish its new evidence; mutates the state of `fetch`.
 
         Returns the touchpoints to stitch at once, those that wait for identity's decision, and the keys of the
-        identifiers that it decides about. Yields to other agents: an owner that changes meanwhile costs a Move.
+        identifiers that it decides about. Yields to other agents: what they change counts for the whole fetch.
         """
-        accepted: list[tuple[Any, _Accepted | Stitched]] = []
+        state = fetch.state
+        natively = self._take(event, state)
+        owned = [None if one is None else state.assignments.get(one.key) for one in natively]
+        accepted: list[tuple[Any, _Accepted | Stitched, Any]] = []
         newcomers: set[bytes] = set()
-        for number, (record, taken) in enumerate(
-            zip(event.value, self._take(event, fetch.state), strict=True)
-        ):
+        for number, (record, native, assignment) in enumerate(zip(event.value, natively, owned, strict=True)):
             if not number % RECORDS_BETWEEN_YIELDS:
                 await self._scheduler.yield_if_due()
-            if taken is not None:
-                accepted.append((record, taken))
+            if native is not None:
+                accepted.append((record, native, assignment))
                 continue
             with fetch.dead_letter(record):
                 one = self.accept(record, fetch, newcomers)
                 if one is not None:
-                    accepted.append((record, one))
-        ready = [one for _, one in accepted if one.key not in newcomers]
-        waiting = [self._again(record, one, fetch) for record, one in accepted if one.key in newcomers]
+                    accepted.append((record, one, None))
+        ready: list[_Accepted | Stitched] = []
+        waiting: list[_Accepted] = []
+        for record, found, assignment in accepted:
+            if isinstance(found, _Accepted):
+                (waiting if found.key in newcomers else ready).append(found)
+            elif found.key not in newcomers and state.assignments.get(found.key) is assignment:
+                ready.append(found)
+            else:
+                # identity is about to decide about its owner, or has decided during a yield: perhaps to erase it
+                with fetch.dead_letter(record):
+                    again = self.accept(record, fetch, set())
+                    if again is not None:
+                        (waiting if again.key in newcomers else ready).append(again)
         return ready, waiting, newcomers
 
     def _take(self, event: Any, state: StitchState) -> list[Stitched | None]:
@@ -134,16 +146,6 @@ class Stitch:
             event.value, self._arrival, state, event.message.partition,
             (partitions[self._touchpoints], partitions[self._inputs]),
         )  # fmt: skip
-
-    def _again(
-        self, record: Any, one: "_Accepted | Stitched", fetch: FetchTransaction[StitchState]
-    ) -> "_Accepted":
-        """A touchpoint whose owner identity is about to decide: without new evidence, so accepting it has no effect."""
-        if isinstance(one, _Accepted):
-            return one
-        accepted = self.accept(record, fetch, set())
-        assert accepted is not None
-        return accepted
 
     def _transaction(self, event: Any) -> FetchTransaction[StitchState]:
         return FetchTransaction(self._app, self.state, event.message.partition, "stitch", event)

@@ -14,6 +14,7 @@ from schemas.records import Identifier, IdentityAssignment, Touchpoint
 from streams.identity.policy.load import BUILT_IN
 from streams.identity.policy.policy import IdentityPolicy
 from streams.identity.resolution.definition import own_profile
+from streams.runtime.cooperative import CooperativeScheduler
 from streams.stitch.agent import Stitch
 from streams.stitch.native_stitch import NativeStitch
 from streams.stitch.stitching import StitchState
@@ -160,6 +161,41 @@ def test_it_takes_what_brings_nothing_new() -> None:
     assert taken == 0
     assert again == len(records) > 50
     assert first == outcome([records], [], native=False)[0]
+
+
+@pytest.mark.parametrize("kind", ["plain", "contested", "corrected"])
+def test_what_identity_decides_while_stitch_yields_counts_for_both(
+    monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    people = (Identifier(type="cookie", value=f"c{number}") for number in range(99))
+    node = next(one for one in people if partition_of(identifier_key("default", one), PARTITIONS) == 0)
+    key = identifier_key("default", node)
+    item = TOUCHPOINT.encode(touchpoint(identifiers=[node], occurred_at=START))
+    decided = assignment(node, own_profile("default", ("email", "y")), 2, kind)
+
+    def stitched(*, native: bool, decides: bool) -> tuple[bool, dict[Any, Any]]:
+        app, state = worker_app(partitions=PARTITIONS), StitchState()
+        stitch = Stitch(app, TENANTS, CATALOGUE, clock=lambda: NOW / 1000)
+        state.assign(key, assignment(node, own_profile("default", ("email", "z")), 1, "plain"))
+
+        async def yields(_: Any) -> None:
+            if decides:
+                state.assign(key, decided)
+
+        event = FetchEvent([Record("touchpoints", 0, 0, 0, key, item)])
+        with core(native=native), monkeypatch.context() as patch:
+            patch.setattr(CooperativeScheduler, "yield_if_due", yields)
+            fetch = transaction_over(app, state, 0, event)
+            ready, waiting, _ = asyncio.run(stitch.receive(event, fetch))
+            assert not waiting
+            stitch.stitch(ready, state, fetch.outputs)
+        return any(hasattr(one, "profile_key") for one in ready), dict(fetch.outputs.records)
+
+    took, _ = stitched(native=True, decides=False)
+    assert took, "the native core takes it if nothing is decided"
+    _, found = stitched(native=True, decides=True)
+    assert found == stitched(native=False, decides=True)[1]
+    assert bool(found) == (kind != "corrected"), "what is erased meanwhile goes to nobody"
 
 
 @pytest.mark.parametrize(

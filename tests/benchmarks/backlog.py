@@ -15,10 +15,9 @@ import typer
 
 from deploy.cli.output import print_table, remarks
 from deploy.ingest.publisher import publish
-from deploy.sandbox import ClickHouseServer
 from deploy.simulation.population import Population, simulate
 from streams.identity.policy.load import load
-from tests.benchmarks.brokers import BROKERS
+from tests.benchmarks.brokers import broker_and_clickhouse
 from tests.benchmarks.processes import peak_mib
 from tests.integration.parts import Deployment, deployment
 
@@ -35,21 +34,14 @@ def main(
     rows = []
     with tempfile.TemporaryDirectory(prefix="touchline-backlog-") as name:
         folder = Path(name)
-        clickhouse = ClickHouseServer(folder / "clickhouse", folder)
-        clickhouse.start()
-        server = BROKERS["sandbox" if sandbox else "kafka"](folder)
-        server.start()
-        try:
+        with broker_and_clickhouse("sandbox" if sandbox else "kafka", folder) as (broker, clickhouse):
             for size in (int(one) for one in backlogs.split(",")):
                 peaks = []
                 for each in (size, portion):
-                    with deployment(server, clickhouse, workers=0, loader=False, log_dir=folder) as live:
+                    with deployment(broker, clickhouse, workers=0, loader=False, log_dir=folder) as live:
                         peaks.append(_peak(live, size, each))
                     remarks.print(f"{size:,} events, {each:,} at a time: {peaks[-1]:,} MiB")
                 rows.append((size, *peaks, peaks[0] - peaks[1]))
-        finally:
-            server.stop()
-            clickhouse.stop()
     if as_json:
         typer.echo(json.dumps([dict(zip(FIGURES, row, strict=True)) for row in rows]))
         return

@@ -18,13 +18,12 @@ import typer
 
 from deploy.cli.output import print_mapping, remarks
 from deploy.ingest.publisher import publish
-from deploy.sandbox import ClickHouseServer
 from deploy.simulation.population import Population, simulate
 from schemas.records import Touchpoint
 from sinks.clickhouse.erasure.rows import TABLES
 from sinks.clickhouse.retention import keep_files
 from streams.identity.policy.load import load
-from tests.benchmarks.brokers import BROKERS
+from tests.benchmarks.brokers import broker_and_clickhouse
 from tests.integration.parts import TOUCHLINE, Deployment, deployment
 from tests.support.touchpoints import touchpoint
 from tests.support.traces import files_with, inactive_parts, records_with, rows_with
@@ -158,16 +157,11 @@ def main(
     """Play the drill and print its figures."""
     with tempfile.TemporaryDirectory(prefix="touchline-drill-") as name:
         folder = Path(name)
-        clickhouse = ClickHouseServer(folder / "clickhouse", folder)
-        clickhouse.start()
-        server = BROKERS["sandbox" if sandbox else "kafka"](folder)
-        server.start()
-        try:
-            with deployment(server, clickhouse, log_dir=folder, session_timeout=60.0) as live:
-                figures, traces = drill(live, backlog)
-        finally:
-            server.stop()
-            clickhouse.stop()
+        with (
+            broker_and_clickhouse("sandbox" if sandbox else "kafka", folder) as (broker, clickhouse),
+            deployment(broker, clickhouse, log_dir=folder, session_timeout=60.0) as live,
+        ):
+            figures, traces = drill(live, backlog)
     print_mapping({**figures, "traces left": traces}, as_json=as_json)
     if traces:
         raise typer.Exit(1)

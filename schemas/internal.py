@@ -35,7 +35,7 @@ def is_internal(name: str) -> bool:
 def check_internal(name: str, message: Any, record: KafkaRecord, bounds: VersionBounds) -> None:
     """Raise ContractError if a decoded record of an internal topic breaks a rule, or is not where it belongs.
 
-    `name` is that of its schema. A schema without rules here is only Touchline's output: its key is checked alone.
+    `name` is that of its schema, for which `is_internal` must hold.
     """
     key = _RULES[name](message, bounds)
     check_place(key, record, bounds.partitions)

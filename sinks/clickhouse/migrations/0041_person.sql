@@ -5,11 +5,10 @@ SELECT *
 FROM touchpoints_current
 WHERE tenant = {tenant:String} AND profile_id = {profile_id:String}
     AND (identifier_type, identifier_value) IN (
-        SELECT identifier.1, identifier.2
-        FROM (
-            SELECT arrayJoin(identifiers) AS identifier FROM profiles
-            WHERE tenant = {tenant:String} AND profile_id = {profile_id:String}
-            UNION ALL
+        SELECT identifier_type, identifier_value FROM raw_profile_identifiers
+        WHERE tenant = {tenant:String} AND profile_id = {profile_id:String}
+        UNION ALL
+        SELECT identifier.1, identifier.2 FROM (
             SELECT arrayJoin(identifiers) AS identifier FROM journeys
             WHERE tenant = {tenant:String} AND profile_id = {profile_id:String}
         )

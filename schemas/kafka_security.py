@@ -12,6 +12,7 @@ from schemas.errors import SettingsError, TouchlineError
 from schemas.kafka_tokens import TokenSource
 from schemas.secret_files import read_secret
 from schemas.settings import Settings
+from schemas.tls import client_context
 
 SECURITY: Final = ("plaintext", "ssl", "sasl_ssl", "sasl_plaintext")  #: what TOUCHLINE_KAFKA_SECURITY may be
 OAUTHBEARER: Final = "OAUTHBEARER"
@@ -72,21 +73,6 @@ def ssl_context(settings: Settings) -> ssl.SSLContext | None:
                 f"TOUCHLINE_KAFKA_CERTIFICATE and TOUCHLINE_KAFKA_KEY ({settings.kafka_certificate}"
                 f"{', ' + settings.kafka_key if settings.kafka_key else ''}) are no certificate and its key: {error}"
             ) from error
-    return context
-
-
-def client_context(variable: str, authorities: str) -> ssl.SSLContext:
-    """TLS 1.2 or newer to a server whose certificate these authorities have signed (a PEM file; empty: the system's).
-
-    Raises SettingsError, naming the variable, for a file that holds no certificate.
-    """
-    try:
-        context = ssl.create_default_context(cafile=authorities or None)
-    except (OSError, ValueError) as error:
-        raise SettingsError(
-            f"{variable} names {authorities}, which holds no PEM certificate: {error}"
-        ) from error
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context
 
 

@@ -73,7 +73,8 @@ class Settings:
     )
     clickhouse_url: str = _setting(
         "TOUCHLINE_CLICKHOUSE_URL", "clickhouse://127.0.0.1:9000/touchline",
-        "ClickHouse native protocol: clickhouse://user:password@host:port/database (clickhouses:// for TLS);"
+        "ClickHouse native protocol: clickhouse://user:password@host:port/database (clickhouses:// for TLS,"
+        " with ?ca=FILE for an authority of your own), or @FILE that holds it;"
         " with ?http_port=8123 the loader lets it read Avro over HTTP, at a fraction of the work;"
         " with cluster=NAME tables are replicated over that cluster (one shard)",
     )  # fmt: skip
@@ -148,7 +149,7 @@ class Settings:
     registry_url: str = _setting(
         "TOUCHLINE_REGISTRY_URL",
         "",
-        "Confluent-compatible schema registry; empty: single-object encoding only",
+        "Confluent-compatible schema registry, or @FILE that holds its address; empty: single-object encoding only",
     )
     collector_keys: str = _setting(
         "TOUCHLINE_COLLECTOR_KEYS", "", "Path of the collector's write keys (docs/collector.md)"
@@ -246,6 +247,10 @@ class Settings:
         if not self.analyst_user:
             return where
         return replace(where, user=self.analyst_user, password=self.analyst_secret(), limited=True)
+
+    def registry(self) -> str:
+        """The registry's address, empty for none; a file may hold it for the password in it. Raises SettingsError."""
+        return read_secret("TOUCHLINE_REGISTRY_URL", self.registry_url)
 
     def analyst_secret(self) -> str:
         """The analyst's password. Raises SettingsError if there is none: everybody could read."""

@@ -11,7 +11,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from schemas import topics
-from schemas.errors import UnavailableError
+from schemas.errors import TouchlineError
+from schemas.kafka_client import client_options
 from schemas.settings import Settings
 from schemas.version_bounds import AheadError
 from sinks.subscribers.table.ends import Ends
@@ -68,13 +69,13 @@ class Follower:
         """Follow, for ever. Raises sqlite3.Error if the table cannot be written: a supervisor has to look."""
         while True:
             consumer = AIOKafkaConsumer(
-                bootstrap_servers=self._settings.brokers, group_id=None, enable_auto_commit=False,
+                **client_options(self._settings), group_id=None, enable_auto_commit=False,
                 auto_offset_reset="earliest", fetch_max_wait_ms=_FETCH_MS,
             )  # fmt: skip
             try:
                 await consumer.start()
                 await self._follow(consumer)
-            except (KafkaError, OSError, TimeoutError, UnavailableError) as error:
+            except (KafkaError, OSError, TimeoutError, TouchlineError) as error:
                 if self.connected or self.fresh_at is None:
                     log.warning("Kafka at %s does not answer as needed: %s", self._settings.brokers, error)
                 self.connected = False

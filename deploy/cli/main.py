@@ -51,6 +51,7 @@ COMMANDS: Final = {
     "forget": "forget",
     "unlink": "unlink",
     "export": "export",
+    "keys": "keys",
     "status": "status",
     "dead-letters": "dead_letters",
     "backfill": "backfill",

@@ -53,6 +53,7 @@ COMMANDS: Final = {
     "export": "export",
     "keys": "keys",
     "status": "status",
+    "doctor": "doctor",
     "dead-letters": "dead_letters",
     "backfill": "backfill",
     "schemas": "schemas",

@@ -42,7 +42,7 @@ def command(
     """
     settings = Context.from_env().settings
     if show_acls:
-        principals = dict(_parted(one) for one in principal or ())
+        principals = principals_of(principal)
         if apply:
             tell(
                 f"{counted(grant(settings, acls(settings), principals), 'right')} granted, the others were there"
@@ -66,6 +66,11 @@ def command(
     print_rows(("topic", "partitions", "kept", "was"), rows, as_json=as_json)
     if not as_json:
         tell(f"{len(created)} created, {len(ALL) - len(created)} existed")
+
+
+def principals_of(options: list[str] | None) -> dict[str, str]:
+    """Process → principal, of --principal. Raises SettingsError."""
+    return dict(_parted(one) for one in options or ())
 
 
 def _parted(text: str) -> tuple[str, str]:

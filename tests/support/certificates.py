@@ -27,7 +27,7 @@ class Authority:
         )  # fmt: skip
 
     def sign(self, name: str, addresses: str = "IP:127.0.0.1,DNS:localhost", password: str = "") -> Signed:
-        """A certificate for CN=name and these subject alternative names; its key hidden by a password if one is given."""
+        """A certificate for CN=name and these subject alternative names; a password, if given, hides its key."""
         request, certificate, key = (self.folder / f"{name}.{end}" for end in ("csr", "pem", "key"))
         _openssl(
             "req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",

@@ -10,7 +10,7 @@ from typing import Final, Literal
 from deploy.kafka_admin.lag import groups
 from schemas.errors import SettingsError
 from schemas.settings import Settings
-from schemas.topics import ALL, DEAD_LETTERS, LOADER_GROUP, WORKER_GROUP
+from schemas.topics import ALL, DEAD_LETTERS, LOADER_GROUP, WEBHOOKS_GROUP, WORKER_GROUP
 
 Operation = Literal["Read", "Write", "Describe"]
 
@@ -18,7 +18,7 @@ Operation = Literal["Read", "Write", "Describe"]
 PROCESS_OF: Final = {
     "stitch": "worker", "identity": "worker", "journeys": "worker", "accounts": "worker", "worker": "worker",
     "loader": "loader", "collector": "collector", "follow": "follow", "operator": "operator", "publish": "operator",
-    "page": "page", "sources": "sources", "subscribers": "subscribers",
+    "page": "page", "sources": "sources", "subscribers": "subscribers", "webhooks": "webhooks",
 }  # fmt: skip
 #: The processes that log in, and what they are.
 PROCESSES: Final = {
@@ -30,11 +30,13 @@ PROCESSES: Final = {
     "page": "touchline page",
     "sources": "systems that publish touchpoints themselves",
     "subscribers": "services that read journeys, signals, assignments and changes",
+    "webhooks": "touchline webhooks run",
 }
 #: Process → the consumer groups whose offsets it commits, and those that it only looks at.
 _COMMITS: Final = {
     "worker": (WORKER_GROUP,),
     "loader": (LOADER_GROUP,),
+    "webhooks": (WEBHOOKS_GROUP,),
     "operator": (WORKER_GROUP, LOADER_GROUP),
 }
 #: They ask how far both groups are: the loader for erasures and versions, the operator for `status`.

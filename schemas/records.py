@@ -461,7 +461,7 @@ class WebhookMessage(TypedDict):
     happened_at: int
     first_at: int | None
     due_at: int
-    reached_at: int | None
+    reached: list[int]
     settled_at: int | None
     payload: bytes
 

@@ -3,7 +3,7 @@ CREATE TABLE IF NOT EXISTS webhook_deliveries (
     tenant LowCardinality(String) COMMENT 'Whose customers these are',
     endpoint LowCardinality(String) COMMENT 'The endpoint, as webhooks.toml names it',
     webhook_id String COMMENT 'Names the message, the same in every attempt',
-    attempt Int64 COMMENT 'Counts from 1; 0 for a message that was never tried',
+    attempt Int64 COMMENT 'Counts from 1; a decision without an attempt counts as one',
     outcome LowCardinality(String) COMMENT 'DELIVERED, RETRY, WITHHELD, SUPERSEDED or DEAD',
     reason LowCardinality(String) COMMENT 'Why it is not DELIVERED (docs/webhooks.md)',
     profile_id String COMMENT 'The person',

@@ -35,6 +35,7 @@ COMMANDS: Final = {
     "load": "load",
     "collect": "collect",
     "page": "page",
+    "webhooks": "webhooks",
     "topics": "topics",
     "migrate": "migrate",
     "publish": "publish",

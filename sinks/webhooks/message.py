@@ -41,9 +41,14 @@ class Notice(NamedTuple):
     payload: bytes
 
     @property
+    def is_change(self) -> bool:
+        """Whether it is about a field of the state."""
+        return self.kind.endswith(_CHANGED)
+
+    @property
     def takes_back(self) -> bool:
-        """Whether it says that something holds no longer."""
-        return self.wanted == RETRACTED and not self.kind.endswith(_CHANGED)
+        """Whether it says that a signal holds no longer."""
+        return self.wanted == RETRACTED and not self.is_change
 
 
 def kind_of_change(field_name: str) -> str:

@@ -56,19 +56,24 @@ class Outbox:
         """Note what happened for one endpoint. `wanted`: whether the endpoint asks for such notices.
 
         An endpoint that knows of a signal learns of its retraction, whatever it asks for now. A notice that was taken
-        before, or is older than what was taken, changes nothing.
+        before, or is older than what was taken, changes nothing. The first value of a field is remembered, not told.
         """
         key = Key(Person(endpoint.name, notice.tenant, notice.profile_id), notice.subject)
         known = self._messages.get(key)
         if known is None:
-            if wanted and not notice.takes_back:
+            if notice.is_change:
+                self._adopt(self._put(self._new(key, notice)), notice, now)
+            elif wanted and not notice.takes_back:
                 self._ask(self._put(self._new(key, notice)), notice, endpoint, now)
         elif notice.version >= known.version:
-            if notice.wanted != known.wanted and (wanted or notice.takes_back):
+            if notice.wanted == known.wanted:
+                if notice.version > known.version:
+                    known.version = notice.version
+                    self._changed[key] = None
+            elif wanted or notice.takes_back:
                 self._ask(known, notice, endpoint, now)
-            elif notice.version > known.version:
-                known.version = notice.version
-                self._changed[key] = None
+            elif notice.is_change:
+                self._adopt(known, notice, now)
 
     def claim(self, endpoint: str, now: int) -> Message | None:
         """The message that is to be tried next, if one is due. Its person is busy until `release`."""
@@ -205,6 +210,15 @@ class Outbox:
             happened_at=notice.happened_at, due_at=0, payload=b"",
         )  # fmt: skip
 
+    def _adopt(self, message: Message, notice: Notice, now: int) -> None:
+        """Remember a value that is not told: the first one that is seen, and one that the endpoint does not ask for."""
+        if message.pending and message.wanted and not message.attempting:
+            self._log_decision(message, "SUPERSEDED", "", now)
+        message.wanted = message.told = notice.wanted
+        message.version, message.unsure = notice.version, False
+        message.webhook_id = webhook_id(message.key, notice.wanted, notice.version)
+        self._settle(message, "DELIVERED", "", now)
+
     def _ask(self, message: Message, notice: Notice, endpoint: Endpoint, now: int) -> None:
         """Let a message tell what the notice says, after all that the person's other messages tell."""
         self._leave(message)
@@ -323,7 +337,7 @@ class Outbox:
         return self._messages[next(iter(waiting))] if waiting else None
 
     def _schedule(self, person: Person) -> None:
-        """Put a person into the heap of its endpoint, unless it is busy, or webhooks.toml names the endpoint no more."""
+        """Put a person into the heap of its endpoint, unless it is busy, or the endpoint is not configured any more."""
         head = self._head(person)
         if head is not None and person not in self._busy and person.endpoint in self._heaps:
             heappush(self._heaps[person.endpoint], (head.due_at, next(self._ties), person))

@@ -15,7 +15,7 @@ LONGEST_OPEN_MS: Final = 300 * SECOND_MS
 
 
 def delay(retries: Retries, attempts: int, chance: float) -> int:
-    """Milliseconds until the next attempt after `attempts` failed ones. `chance` is from 0 to 1: full gives no jitter."""
+    """Milliseconds until the next attempt after `attempts` failed ones. `chance`: 0 to 1."""
     longest = retries.first_ms * 2 ** min(attempts - 1, 40)
     return max(1, int(min(longest, retries.longest_ms) * (0.5 + 0.5 * chance)))
 
@@ -47,6 +47,10 @@ class Breaker:
     def begin(self) -> None:
         """An attempt begins that `wait` allowed."""
         self._probing = self.opened > 0
+
+    def abandon(self) -> None:
+        """An attempt was cancelled: it says nothing of the receiver."""
+        self._probing = False
 
     def finish(self, verdict: Verdict, now: int, chance: float) -> None:
         """An attempt has ended."""

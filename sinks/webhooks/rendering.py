@@ -1,7 +1,8 @@
 """What a message says: a template makes the body of what happened and of the person's present state.
 
 Values come from sources, so a template never reads them as template, JSON or markup: in a JSON template a value is
-escaped as the inside of a JSON string (numbers, true, false and null stay bare), in a text template control characters go.
+escaped as the inside of a JSON string (numbers, true, false and null stay bare); in a text template control characters
+become spaces.
 """
 
 import json
@@ -27,7 +28,7 @@ SHIPPED: Final = Path(__file__).parent / "templates"
 MAX_BODY: Final = 256 * 1024  #: bytes
 _CONTROLS: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _SLACK: Final = (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"))
-#: Of the state, what a receiver is told unless a template of its own asks for more.
+#: Fields of signals and states that are UTC ms.
 _TIMES: Final = frozenset({"as_of", "first_seen", "last_seen", "stage_since", "occurred_at"})
 
 

@@ -451,7 +451,8 @@ class WebhookMessage(TypedDict):
     kind: str
     wanted: str
     told: str
-    unsure: bool
+    unsure: str
+    unsure_id: str
     version: int
     webhook_id: str
     status: WebhookStatus

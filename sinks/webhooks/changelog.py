@@ -136,14 +136,21 @@ class Partition:
     """The outbox of one partition, and its way to Kafka: what changes while a write is under way goes with the next."""
 
     def __init__(
-        self, number: int, outbox: Outbox, changelog: Changelog, logged: Callable[[WebhookDelivery], None]
+        self,
+        number: int,
+        outbox: Outbox,
+        changelog: Changelog,
+        logged: Callable[[WebhookDelivery], None],
+        written: Callable[[], None],
     ) -> None:
+        """`logged` is told of each delivery, `written` after each write: messages may be due then."""
         self.number = number
         self.outbox = outbox
         self.revoked = False  #: nothing is claimed any more
         self.attempts: set[asyncio.Task[None]] = set()
         self._changelog = changelog
         self._logged = logged
+        self._written = written
         self._next: asyncio.Future[None] | None = None
         self._writer: asyncio.Task[None] | None = None
         self._closed = False
@@ -181,6 +188,8 @@ class Partition:
                     _end(waiting, UnavailableError(f"a webhook message cannot be encoded: {error}"))
                     break
                 else:
+                    self.outbox.written()
+                    self._written()
                     _end(waiting, None)
                     break
 

@@ -63,6 +63,8 @@ class HttpSender:
             if isinstance(cause, AddressError):
                 return Verdict(Reason.ADDRESS, None, shown(str(cause)), sent=False)
             return Verdict(Reason.UNREACHABLE, None, shown(str(error)), sent=False)
+        except aiohttp.InvalidURL as error:
+            return Verdict(Reason.UNREACHABLE, None, shown(f"{type(error).__name__}: {error}"), sent=False)
         except (aiohttp.ClientError, OSError, ValueError) as error:
             # the connection may have ended after the receiver had it all
             return Verdict(Reason.UNREACHABLE, None, shown(f"{type(error).__name__}: {error}"))

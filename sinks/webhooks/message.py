@@ -78,7 +78,7 @@ class Attempt(NamedTuple):
 
 @dataclass(slots=True)
 class Message:
-    """Fields are documented in WebhookMessage.avsc; `attempting` is the webhook_id of an attempt under way."""
+    """Fields are documented in WebhookMessage.avsc; `attempting` is the attempt under way."""
 
     key: Key
     kind: str
@@ -90,14 +90,15 @@ class Message:
     due_at: int
     payload: bytes
     told: str = ""
-    unsure: bool = False
+    unsure: str = ""
+    unsure_id: str = ""
     status: WebhookStatus = "PENDING"
     reason: str = ""
     attempts: int = 0
     first_at: int | None = None
     reached: list[int] = field(default_factory=list)
     settled_at: int | None = None
-    attempting: str = ""
+    attempting: "Attempt | None" = None
 
     @property
     def is_change(self) -> bool:
@@ -113,7 +114,14 @@ class Message:
     def needed(self) -> bool:
         """Whether the endpoint does not know, or may not know, what it is to know."""
         known = self.told or ("" if self.is_change else RETRACTED)
-        return self.unsure or bool(self.attempting) or self.wanted != known
+        return bool(self.unsure_id) or self.attempting is not None or self.wanted != known
+
+    @property
+    def last_unsure(self) -> tuple[str, str]:
+        """What the newest attempt told that has no answer, and its webhook_id; an attempt under way has none yet."""
+        if self.attempting is not None:
+            return self.attempting.wanted, self.attempting.webhook_id
+        return self.unsure, self.unsure_id
 
     @property
     def pending(self) -> bool:
@@ -123,6 +131,7 @@ class Message:
     def record(self) -> WebhookMessage:
         """As the changelog keeps it. An attempt under way counts as one that may have reached the endpoint."""
         person = self.key.person
+        unsure, unsure_id = self.last_unsure
         return {
             "endpoint": person.endpoint,
             "tenant": person.tenant,
@@ -131,7 +140,8 @@ class Message:
             "kind": self.kind,
             "wanted": self.wanted,
             "told": self.told,
-            "unsure": self.unsure or bool(self.attempting),
+            "unsure": unsure,
+            "unsure_id": unsure_id,
             "version": self.version,
             "webhook_id": self.webhook_id,
             "status": self.status,
@@ -150,6 +160,9 @@ class Message:
     def of(cls, record: WebhookMessage) -> "Message":
         """From the changelog. A pending message may have been attempted after it was written."""
         person = Person(record["endpoint"], record["tenant"], record["profile_id"])
+        unsure, unsure_id = record["unsure"], record["unsure_id"]
+        if record["status"] == "PENDING":
+            unsure, unsure_id = record["wanted"], record["webhook_id"]
         return cls(
             key=Key(person, record["subject"]),
             kind=record["kind"],
@@ -161,7 +174,8 @@ class Message:
             due_at=record["due_at"],
             payload=record["payload"],
             told=record["told"],
-            unsure=record["unsure"] or record["status"] == "PENDING",
+            unsure=unsure,
+            unsure_id=unsure_id,
             status=record["status"],
             reason=record["reason"],
             attempts=record["attempts"],

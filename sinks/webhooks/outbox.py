@@ -34,6 +34,8 @@ class Outbox:
         self._ties = count()
         self._sequence = 0
         self._changed: dict[Key, None] = {}
+        self._unwritten: set[Key] = set()  #: asked for since the last `drain`
+        self._writing: set[Key] = set()  #: asked for before it, and not `written` yet
         self._log: list[WebhookDelivery] = []
 
     def __len__(self) -> int:
@@ -81,8 +83,13 @@ class Outbox:
         while heap and heap[0][0] <= now:
             _, _, person = heappop(heap)
             head = self._head(person)
-            if head is None or person in self._busy:
-                continue
+            if (
+                head is None
+                or person in self._busy
+                or head.key in self._unwritten
+                or head.key in self._writing
+            ):
+                continue  # whatever ends that schedules the person
             if head.due_at > now:
                 self._schedule(person)
                 continue
@@ -97,22 +104,22 @@ class Outbox:
 
     def begin(self, message: Message, now: int) -> Attempt:
         """An attempt of a claimed message begins."""
-        message.attempting = message.webhook_id
         message.attempts += 1
         if message.first_at is None:
             message.first_at = now
-        return Attempt(
+        message.attempting = Attempt(
             message.webhook_id, message.kind, message.wanted, message.version, message.happened_at,
             message.payload, message.attempts, now, message.takes_back,
         )  # fmt: skip
+        return message.attempting
 
     def finish(self, message: Message, attempt: Attempt, verdict: Verdict, *, now: int, next_at: int) -> None:
         """An attempt has ended. `next_at`: when to try again, if it failed and may be tried again."""
-        message.attempting = ""
+        message.attempting = None
         if verdict.confirmed:
-            message.told, message.unsure = attempt.wanted, False
+            message.told, message.unsure, message.unsure_id = attempt.wanted, "", ""
         elif verdict.unsure:
-            message.unsure = True
+            message.unsure, message.unsure_id = attempt.wanted, attempt.webhook_id
         if (verdict.confirmed or verdict.unsure) and not attempt.takes_back:
             self._reach(message, attempt)
         outcome: WebhookOutcome = "DELIVERED" if verdict.confirmed else "RETRY"
@@ -170,7 +177,7 @@ class Outbox:
         """Drop what was settled long ago and what the endpoint need not be told about any more."""
         for message in list(self._messages.values()):
             settled = message.settled_at
-            if message.pending or message.attempting or message.unsure or settled is None:
+            if message.pending or message.attempting or message.unsure_id or settled is None:
                 continue
             stands = message.is_change or message.told not in ("", "RETRACTED")
             if not stands and settled < now - REMEMBER_MS:
@@ -193,7 +200,18 @@ class Outbox:
         ]
         log = self._log
         self._changed, self._log = {}, []
+        self._writing |= self._unwritten
+        self._unwritten = set()
         return changed, log
+
+    def written(self) -> None:
+        """What the last `drain` gave is in the changelog: now its messages may be claimed.
+
+        Before, an attempt that a crash follows would leave no trace, and a retraction might not be told after it.
+        """
+        keys, self._writing = self._writing, set()
+        for person in {key.person for key in keys}:
+            self._schedule(person)
 
     def pending(self) -> dict[str, tuple[int, int]]:
         """Endpoint → how many messages wait, and when the oldest of them happened."""
@@ -215,7 +233,7 @@ class Outbox:
         if message.pending and message.wanted and not message.attempting:
             self._log_decision(message, "SUPERSEDED", "", now)
         message.wanted = message.told = notice.wanted
-        message.version, message.unsure = notice.version, False
+        message.version, message.unsure, message.unsure_id = notice.version, "", ""
         message.webhook_id = webhook_id(message.key, notice.wanted, notice.version)
         self._settle(message, "DELIVERED", "", now)
 
@@ -226,13 +244,17 @@ class Outbox:
             self._log_decision(message, "SUPERSEDED", "", now)
         self._sequence += 1
         message.kind, message.wanted, message.version = notice.kind, notice.wanted, notice.version
-        message.webhook_id = webhook_id(message.key, notice.wanted, notice.version)
+        unsure, unsure_id = message.last_unsure
+        # the endpoint may know it already, under this id: then it can tell the repeat
+        again = unsure_id and unsure == notice.wanted
+        message.webhook_id = unsure_id if again else webhook_id(message.key, notice.wanted, notice.version)
         message.sequence, message.happened_at, message.due_at = self._sequence, notice.happened_at, now
         message.payload, message.attempts, message.first_at = notice.payload, 0, None
         message.status, message.reason, message.settled_at = "PENDING", "", None
         if not message.needed or (message.takes_back and not endpoint.retractions):
             self._settle(message, "SUPERSEDED", "", now)
         else:
+            self._unwritten.add(message.key)
             self._enqueue(message)
         self._changed[message.key] = None
 

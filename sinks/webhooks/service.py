@@ -145,7 +145,7 @@ class Service(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has n
             return  # a rebalance has taken it meanwhile
         await self._find_start(places)
         self._unread.discard(number)
-        self._partitions[number] = Partition(number, outbox, self._changelog, _count)
+        self._partitions[number] = Partition(number, outbox, self._changelog, _count, self._wake)
         unknown = {record["endpoint"] for record in records} - self._endpoints.keys()
         if unknown:
             log.warning(
@@ -180,7 +180,6 @@ class Service(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has n
             for record in records:
                 await self._take_one(partition.outbox, self._topics[place.topic].name, record)
             taken[place] = records[-1].offset + 1
-        self._wake()
         try:
             await asyncio.gather(*(partition.flush() for partition in touched.values()))
             mine = self._consumer.assignment()

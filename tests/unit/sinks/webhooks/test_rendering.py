@@ -1,6 +1,7 @@
 """Templates: what sources say stays text, whatever it looks like; a body is JSON or there is none."""
 
 import json
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,7 @@ def attempt_of(told) -> Attempt:
     return Attempt("msg_1", told.kind, told.wanted, told.version, NOW, told.payload, 1, NOW, told.takes_back)
 
 
+@cache
 def shipped(name: str) -> Template:
     mail = name.endswith(".txt.j2")
     return load_template(endpoint(template=name.split(".")[0], mail=MAIL if mail else None), Path())

@@ -69,7 +69,7 @@ IDENTITY_LINKS = Topic(
 )  # fmt: skip
 IDENTITY_ASSIGNMENTS = Topic(
     "identity-assignments", "tenant/identifier", ("IdentityAssignment",),
-    ("identity",), ("stitch", "loader", "page", "subscribers"), public=True,
+    ("identity",), ("stitch", "loader", "page", "subscribers", "webhooks"), public=True,
 )  # fmt: skip
 PROFILE_CHANGES = Topic(
     "profile-changes", "tenant/profile", ("ProfileChanged",),
@@ -96,7 +96,7 @@ ACCOUNT_INPUTS = Topic(
 )
 ACCOUNT_STATES = Topic(
     "account-states", "tenant/account", ("AccountState",),
-    ("accounts",), ("loader", "page", "subscribers"), public=True,
+    ("accounts",), ("loader", "page", "subscribers", "webhooks"), public=True,
 )  # fmt: skip
 DEAD_LETTERS = Topic(
     "dead-letters", "the original key", ("DeadLetter",),

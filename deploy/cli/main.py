@@ -35,6 +35,7 @@ COMMANDS: Final = {
     "load": "load",
     "collect": "collect",
     "page": "page",
+    "serve": "serve",
     "webhooks": "webhooks",
     "topics": "topics",
     "migrate": "migrate",

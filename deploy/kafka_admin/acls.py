@@ -10,7 +10,16 @@ from typing import Final, Literal
 from deploy.kafka_admin.lag import groups
 from schemas.errors import SettingsError
 from schemas.settings import Settings
-from schemas.topics import ALL, DEAD_LETTERS, LOADER_GROUP, WEBHOOKS_GROUP, WORKER_GROUP
+from schemas.topics import (
+    ACCOUNT_INPUTS,
+    ALL,
+    DEAD_LETTERS,
+    IDENTITY_LINKS,
+    JOURNEY_INPUTS,
+    LOADER_GROUP,
+    WEBHOOKS_GROUP,
+    WORKER_GROUP,
+)
 
 Operation = Literal["Read", "Write", "Describe"]
 
@@ -71,6 +80,9 @@ def _of_topics(settings: Settings) -> Iterator[Acl]:
             yield Acl("operator", "topic", name, "Write")  # `dead-letters replay` sends records back
         # a worker asks for the partitions of every topic when it starts
         yield Acl("worker", "topic", name, "Describe")
+    # no version may be beyond the ends of the topics that count them (schemas/version_bounds.py)
+    for topic in (JOURNEY_INPUTS, IDENTITY_LINKS, ACCOUNT_INPUTS):
+        yield Acl("webhooks", "topic", settings.topic(topic.name), "Describe")
     # the end of a log is told by a fetch (lag.py)
     for topic in {one for topics in groups().values() for one in topics}:
         yield Acl("loader", "topic", settings.topic(topic.name), "Read")

@@ -16,6 +16,7 @@ from aiokafka.errors import KafkaError
 from schemas import topics
 from schemas.encoding.record_types import WEBHOOK_DELIVERY, WEBHOOK_MESSAGE
 from schemas.errors import ContractError, UnavailableError
+from schemas.kafka_client import client_options
 from schemas.keys import profile_key
 from schemas.records import WebhookDelivery, WebhookMessage
 from schemas.settings import Settings
@@ -57,7 +58,7 @@ class Changelog:
     async def start(self) -> None:
         """Connect. Raises KafkaError."""
         self._producer = AIOKafkaProducer(
-            bootstrap_servers=self._settings.brokers, acks="all", linger_ms=_LINGER_MS,
+            **client_options(self._settings), acks="all", linger_ms=_LINGER_MS,
             enable_idempotence=bool(self._settings.idempotent_producer), max_request_size=MAX_REQUEST_BYTES,
         )  # fmt: skip
         await self._producer.start()
@@ -92,7 +93,7 @@ class Changelog:
     async def read(self, partition: int) -> list[WebhookMessage]:
         """What the changelog of a partition holds now. Raises KafkaError, TimeoutError or UnavailableError."""
         consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._settings.brokers, group_id=None, enable_auto_commit=False,
+            **client_options(self._settings), group_id=None, enable_auto_commit=False,
             fetch_max_wait_ms=_FETCH_MS,
         )  # fmt: skip
         place = TopicPartition(self._messages, partition)

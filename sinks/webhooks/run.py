@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from schemas.kafka_security import check_connection
 from schemas.settings import Settings
 from sinks.subscribers.table.database import Deployment
 from sinks.subscribers.table.follower import Follower
@@ -46,6 +47,7 @@ async def run(settings: Settings, told: Told, table_file: Path, *, from_start: b
 
     Raises UnavailableError if Kafka is away or the table's file is in use, SettingsError if that is something else.
     """
+    check_connection(settings)
     table = StateTable.open(table_file, Deployment(settings.topic_prefix, settings.epoch))
     if table.rebuilt:
         log.warning("%s", table.rebuilt)

@@ -18,6 +18,7 @@ from schemas import topics
 from schemas.consumed import KafkaRecord
 from schemas.encoding.record_types import WEBHOOK_REQUEST
 from schemas.errors import ContractError, UnavailableError
+from schemas.kafka_client import client_options
 from schemas.records import WebhookDelivery
 from schemas.settings import Settings
 from schemas.version_bounds import AheadError
@@ -103,7 +104,7 @@ class Service(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has n
     def _new_consumer(self) -> AIOKafkaConsumer:
         session_ms = int(self._settings.session_timeout * 1000)
         return AIOKafkaConsumer(
-            bootstrap_servers=self._settings.brokers,
+            **client_options(self._settings),
             group_id=self._settings.topic(topics.WEBHOOKS_GROUP),
             enable_auto_commit=False,
             auto_offset_reset="earliest",

@@ -90,7 +90,7 @@ class Settings:
         "TOUCHLINE_CLICKHOUSE_RETENTION",
         "",
         "Days that ClickHouse keeps rows, such as touchpoints=730,journey_signals=365; empty: for ever,"
-        " dead_letters 30",
+        " dead_letters 30, webhook_deliveries 90",
     )
     erased_files_seconds: int = _setting(
         "TOUCHLINE_ERASED_FILES_SECONDS",
@@ -168,6 +168,11 @@ class Settings:
         "TOUCHLINE_SUBSCRIBER_TABLE",
         "",
         "File in which `touchline serve` keeps the present states; empty: a temporary one, read anew at each start",
+    )
+    webhooks: str = _setting(
+        "TOUCHLINE_WEBHOOKS",
+        "",
+        "Path of webhooks.toml: whom `touchline webhooks run` tells what (docs/webhooks.md)",
     )
     core: str = _setting(
         "TOUCHLINE_CORE",

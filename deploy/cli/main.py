@@ -36,6 +36,7 @@ COMMANDS: Final = {
     "collect": "collect",
     "page": "page",
     "serve": "serve",
+    "webhooks": "webhooks",
     "topics": "topics",
     "migrate": "migrate",
     "publish": "publish",

@@ -58,7 +58,7 @@ def command(
     configure(loglevel)
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
     if settings.metrics_port:
-        serve_metrics(settings.metrics_port)
+        serve_metrics(settings.metrics_host, settings.metrics_port)
     policy = load(settings.identity_policy, settings.pseudonym_secret(), settings.pseudonym_key_id)
     require_same_key(settings, policy)
     asyncio.run(run(settings, listening, keys, policy, _announce))

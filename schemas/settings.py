@@ -154,6 +154,14 @@ class Settings:
     collector_keys: str = _setting(
         "TOUCHLINE_COLLECTOR_KEYS", "", "Path of the collector's write keys (docs/collector.md)"
     )
+    subscriber_keys: str = _setting(
+        "TOUCHLINE_SUBSCRIBER_KEYS", "", "Path of the API keys of `touchline serve` (docs/subscribers.md)"
+    )
+    subscriber_table: str = _setting(
+        "TOUCHLINE_SUBSCRIBER_TABLE",
+        "",
+        "File in which `touchline serve` keeps the present states; empty: a temporary one, read anew at each start",
+    )
     core: str = _setting(
         "TOUCHLINE_CORE",
         "auto",

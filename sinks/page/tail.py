@@ -12,11 +12,11 @@ from aiokafka.errors import KafkaError
 from schemas import topics
 from schemas.encoding.codec import decode_as
 from schemas.errors import ContractError, TouchlineError, UnavailableError
+from schemas.headers import tombstone_version
 from schemas.kafka_client import client_options
 from schemas.kafka_security import check_connection
 from schemas.settings import Settings
 from schemas.topics import Topic
-from sinks.clickhouse.write.reading import tombstone_version
 from sinks.page.hub import Hub
 
 #: Topics that the page listens to, with the kind of change that they tell of.

@@ -8,11 +8,11 @@ from typing import Final
 from aiokafka.errors import KafkaError
 
 from schemas.errors import TouchlineError, UnavailableError
+from schemas.http.problems import RETRY_SECONDS, ProblemError
 from schemas.settings import Settings
 from schemas.topics import DEAD_LETTERS, TOUCHPOINTS
 from streams.collect import metrics
 from streams.collect.limits import Limits
-from streams.collect.problems import RETRY_SECONDS, ProblemError
 from streams.runtime.publisher import Outbox, Publisher
 
 #: Between attempts to connect anew.

@@ -12,7 +12,7 @@ _WIDTH: Final = 110
 _HEAD: Final = """\
 # /etc/touchline/touchline.env: the settings of every Touchline service on this machine, one a line.
 # A line that begins with # shows the default. A value of several words stands in double quotes.
-# The services themselves set TOUCHLINE_PSEUDONYM_KEY, TOUCHLINE_COLLECTOR_KEYS and TOUCHLINE_METRICS_PORT.
+# The services themselves name their files of keys, the table of `serve` and their ports of metrics.
 """
 
 

@@ -42,6 +42,10 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
 {{- $_ := set $made "TOUCHLINE_ANALYST_PASSWORD" "@/run/secrets/touchline/analyst-password" }}
 {{- end -}}
 {{- if .collector }}{{ $_ := set $made "TOUCHLINE_COLLECTOR_KEYS" "/run/secrets/touchline/collector-keys.toml" }}{{ end -}}
+{{- if .subscribers }}
+{{- $_ := set $made "TOUCHLINE_SUBSCRIBER_KEYS" "/run/secrets/touchline/subscriber-keys.toml" }}
+{{- $_ := set $made "TOUCHLINE_SUBSCRIBER_TABLE" "/var/lib/touchline/states.db" }}
+{{- end -}}
 {{- if $values.secrets.kafkaPassword.name }}{{ $_ := set $made "TOUCHLINE_KAFKA_PASSWORD" "@/run/secrets/touchline/kafka-password" }}{{ end -}}
 {{- if $values.secrets.kafkaCa.name }}{{ $_ := set $made "TOUCHLINE_KAFKA_CA" "/run/secrets/touchline/kafka-ca.crt" }}{{ end -}}
 {{- if $values.files.identityPolicy }}{{ $_ := set $made "TOUCHLINE_IDENTITY_POLICY" "/etc/touchline/identity.toml" }}{{ end -}}
@@ -188,6 +192,10 @@ spec:
           {{- if .collector }}
           {{- $_ := required "secrets.collectorKeys.name: the collector needs a Secret with its write keys (docs/collector.md)" $values.secrets.collectorKeys.name }}
           {{- include "touchline.secret" (list $values.secrets.collectorKeys "collector-keys.toml") | nindent 10 }}
+          {{- end }}
+          {{- if .subscribers }}
+          {{- $_ := required "secrets.subscriberKeys.name: serve needs a Secret with its API keys (docs/subscribers.md)" $values.secrets.subscriberKeys.name }}
+          {{- include "touchline.secret" (list $values.secrets.subscriberKeys "subscriber-keys.toml") | nindent 10 }}
           {{- end }}
           {{- if $values.secrets.kafkaPassword.name }}
           {{- include "touchline.secret" (list $values.secrets.kafkaPassword "kafka-password") | nindent 10 }}

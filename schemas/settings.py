@@ -179,9 +179,12 @@ class Settings:
         "auto",
         "Which core folds journeys: native, python, or auto: native where it is installed (docs/native-core.md)",
     )
-    metrics_port: int = _setting(
-        "TOUCHLINE_METRICS_PORT", 0, "Prometheus metrics on 127.0.0.1 at this port; 0 for none"
+    metrics_host: str = _setting(
+        "TOUCHLINE_METRICS_HOST",
+        "127.0.0.1",
+        "Address that metrics listen on; 0.0.0.0 in a container, where Prometheus comes from elsewhere",
     )
+    metrics_port: int = _setting("TOUCHLINE_METRICS_PORT", 0, "Prometheus metrics at this port; 0 for none")
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> "Settings":

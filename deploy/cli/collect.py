@@ -56,7 +56,7 @@ def command(
     configure(loglevel)
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
     if settings.metrics_port:
-        serve_metrics(settings.metrics_port)
+        serve_metrics(settings.metrics_host, settings.metrics_port)
     policy = configured(settings)
     require_same_key(settings, policy)
     asyncio.run(run(settings, listening, keys, policy, _announce))

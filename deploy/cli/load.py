@@ -32,7 +32,7 @@ def command(
     settings = Context.from_env().settings
     configure(loglevel)
     if settings.metrics_port:
-        serve_metrics(settings.metrics_port)
+        serve_metrics(settings.metrics_host, settings.metrics_port)
     log.info(
         "touchline %s: a loader of group %s starts on Kafka at %s",
         version("touchline"), settings.topic(LOADER_GROUP), settings.brokers,

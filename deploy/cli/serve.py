@@ -67,7 +67,7 @@ def command(
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     compared(context.settings, context.policy)  # under another key every person would seem unknown
     if context.settings.metrics_port:
-        serve_metrics(context.settings.metrics_port)
+        serve_metrics(context.settings.metrics_host, context.settings.metrics_port)
     with ExitStack() as stack:
         configured = table or (context.settings.subscriber_table and Path(context.settings.subscriber_table))
         folder = (

@@ -57,7 +57,7 @@ def run_service(
     endpoints, templates = load_endpoints(settings.webhooks)
     configure(loglevel)
     if settings.metrics_port:
-        serve_metrics(settings.metrics_port)
+        serve_metrics(settings.metrics_host, settings.metrics_port)
     log.info(
         "touchline %s: webhooks for %s on Kafka at %s",
         version("touchline"),

@@ -215,7 +215,7 @@ def test_an_open_service_answers_to_names_of_this_machine_only(tmp_path) -> None
 
 def test_until_it_has_caught_up_nobody_is_unknown(tmp_path) -> None:
     async def run() -> None:
-        async with serving(tmp_path, fresh=False) as served:
+        async with serving(tmp_path, Limits(start_seconds=0.01), fresh=False) as served:
             for path in (
                 f"/v1/profiles/{A}",
                 "/v1/profiles/cookie/a",

@@ -35,6 +35,7 @@ COMMANDS: Final = {
     "load": "load",
     "collect": "collect",
     "page": "page",
+    "serve": "serve",
     "topics": "topics",
     "migrate": "migrate",
     "publish": "publish",

@@ -117,7 +117,7 @@ def require_url(settings: Settings) -> str:
     """The registry of the settings. Raises SettingsError."""
     if not settings.registry_url:
         raise SettingsError("no schema registry is named: set TOUCHLINE_REGISTRY_URL or give --url")
-    return settings.registry_url
+    return settings.registry()
 
 
 def rollout() -> list[tuple[str, str, str]]:

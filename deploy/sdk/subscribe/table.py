@@ -15,13 +15,14 @@ from kafka import TopicPartition
 from kafka.errors import KafkaError
 
 from deploy.kafka_admin.client import consumer, require_broker
+from schemas.encoding.record_types import JOURNEY_STATE
 from schemas.errors import TouchlineError, UnavailableError
 from schemas.records import AccountState, JourneyState
 from schemas.settings import Settings
 from schemas.topics import TOMBSTONE_MS
 from sinks.subscribers.table.database import Deployment
 from sinks.subscribers.table.entries import FOLLOWED
-from sinks.subscribers.table.store import StateTable
+from sinks.subscribers.table.store import Row, StateTable
 from streams.identity.policy.load import load
 
 #: A table that was not up to date for longer may have missed a tombstone, and is built anew.
@@ -102,7 +103,7 @@ class JourneyTable:
 
     def get(self, profile_id: str, tenant: str = "default") -> JourneyState | None:
         """The present state of a person. An id from before a merge finds the survivor. None: nobody, or erased."""
-        return self._table.person(tenant, profile_id)
+        return _decoded(self._table.person(tenant, profile_id))
 
     def get_by_identifier(self, type_: str, value: str, tenant: str = "default") -> JourneyState | None:
         """The present state of whoever owns an identifier now, as the person says it: `email`, `Ann@Example.org`."""
@@ -110,7 +111,7 @@ class JourneyTable:
         if not usable:
             return None  # the policy blocks the value: it stands for nobody
         profile = self._table.profile_of(tenant, usable[0]["type"], usable[0]["value"])
-        return self._table.person(tenant, profile)
+        return _decoded(self._table.person(tenant, profile))
 
     def survivor(self, profile_id: str, tenant: str = "default") -> str:
         """The profile that an id stands for now: after merges the survivor, else the id itself."""
@@ -208,3 +209,7 @@ class JourneyTable:
         if time.monotonic() - self._forgot_at >= _FORGET_SECONDS:
             self._forgot_at = time.monotonic()
             self._table.forget(round(at * 1000) - 2 * TOMBSTONE_MS)
+
+
+def _decoded(row: Row | None) -> JourneyState | None:
+    return None if row is None else JOURNEY_STATE.decode_trusted(row.value)

@@ -34,6 +34,26 @@ CREATE INDEX assignments_by_contested ON assignments (contested) WHERE contested
 """
 
 
+COLUMNS: Final = "key, version, partition, offset, timestamp, value"
+_NEWER: Final = "(excluded.version, excluded.offset) > (version, offset)"
+
+
+def _upsert(kind: str, columns: str) -> str:
+    names = columns.split(", ")
+    values = ", ".join("?" for _ in names)
+    changes = ", ".join(f"{name} = excluded.{name}" for name in names[1:])
+    insert = f"INSERT INTO {kind} ({columns}) VALUES ({values})"  # noqa: S608 (names of this module)
+    return f"{insert} ON CONFLICT (key) DO UPDATE SET {changes} WHERE {_NEWER}"
+
+
+#: Kind of rows → the statement that puts one there unless a newer one is.
+UPSERTS: Final = {
+    "states": _upsert("states", COLUMNS),
+    "accounts": _upsert("accounts", COLUMNS),
+    "assignments": _upsert("assignments", f"{COLUMNS}, own, contested"),
+}
+
+
 @dataclass(frozen=True)
 class Deployment:
     """What a table is about. A file that was made for another one is built anew from Kafka."""

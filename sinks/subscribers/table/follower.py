@@ -11,7 +11,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from schemas import topics
-from schemas.errors import UnavailableError
+from schemas.errors import TouchlineError
+from schemas.kafka_client import client_options
 from schemas.settings import Settings
 from schemas.version_bounds import AheadError
 from sinks.subscribers.table.ends import Ends
@@ -59,6 +60,9 @@ class Follower:
         self._clock = clock
         self._noted_at = float("-inf")
         self._forgot_at = clock()
+        self._places: dict[
+            tuple[str, int], int
+        ] = {}  #: topic and partition → the first offset that Kafka has
         self.connected = False  #: whether the broker answered when it was last asked
         self.fresh_at: float | None = None  #: UTC seconds: the table has all that the topics had then
         self.lag = 0  #: records that the topics had and the table had not, at the last look
@@ -68,13 +72,13 @@ class Follower:
         """Follow, for ever. Raises sqlite3.Error if the table cannot be written: a supervisor has to look."""
         while True:
             consumer = AIOKafkaConsumer(
-                bootstrap_servers=self._settings.brokers, group_id=None, enable_auto_commit=False,
+                **client_options(self._settings), group_id=None, enable_auto_commit=False,
                 auto_offset_reset="earliest", fetch_max_wait_ms=_FETCH_MS,
             )  # fmt: skip
             try:
                 await consumer.start()
                 await self._follow(consumer)
-            except (KafkaError, OSError, TimeoutError, UnavailableError) as error:
+            except (KafkaError, OSError, TimeoutError, TouchlineError) as error:
                 if self.connected or self.fresh_at is None:
                     log.warning("Kafka at %s does not answer as needed: %s", self._settings.brokers, error)
                 self.connected = False
@@ -123,9 +127,15 @@ class Follower:
             # nothing was read before this moment, so no tombstone can have been missed
             await asyncio.to_thread(self._table.note_caught_up, now)
         consumer.assign(list(ends.followed))
+        self._places = {_place(ends, one): ends.starts[one] for one in ends.followed}
         for one in ends.followed:
-            consumer.seek(one, max(known.get(_place(ends, one), 0), ends.starts[one]))
-        self._listener.applied(Applied([], 0), known)
+            consumer.seek(one, self._positions()[_place(ends, one)])
+        self._listener.applied(Applied([], 0), self._positions())
+
+    def _positions(self) -> dict[tuple[str, int], int]:
+        """How far each partition was read, those of which nothing was read, too."""
+        known = self._table.positions()
+        return {place: max(known.get(place, 0), start) for place, start in self._places.items()}
 
     def _missed_tombstones(self) -> bool:
         """Whether Kafka may have removed tombstones since the table was fresh."""
@@ -154,7 +164,7 @@ class Follower:
         if batch.rejected:
             log.warning("%d records were left out: Touchline cannot have written them", batch.rejected)
         self.rejected += batch.rejected
-        self._listener.applied(batch, self._table.positions())
+        self._listener.applied(batch, self._positions())
 
     async def _forget(self) -> None:
         now = self._clock()

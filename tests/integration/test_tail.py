@@ -5,62 +5,22 @@ import os
 import signal
 import subprocess
 import time
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from kafka import KafkaProducer
 
-from deploy.kafka_admin.topics import create_topics
 from deploy.sandbox import TansuBroker
 from schemas import topics
-from schemas.encoding.codec import encode
-from schemas.headers import VERSION
-from schemas.keys import identifier_key, profile_key
+from schemas.keys import profile_key
 from schemas.profile_ids import own_profile
-from schemas.settings import Settings
-from schemas.topics import Topic
 from streams.identity.policy.load import load
 from tests.integration.parts import TOUCHLINE
-from tests.support.examples import example
+from tests.integration.written import SECRET, Log
 
 pytestmark = pytest.mark.sandbox
 
-SECRET = "0123456789abcdef" * 4
 EMAIL = "Ann@Example.org"
-
-
-class Log:
-    """The topics of a deployment that has no worker: the test writes them."""
-
-    def __init__(self, broker: TansuBroker) -> None:
-        self.settings = Settings(
-            brokers=broker.address, topic_prefix=f"{uuid.uuid4().hex[:8]}.", partitions=2, pseudonym_key=SECRET,
-            idempotent_producer=int(broker.idempotent),
-        )  # fmt: skip
-        create_topics(self.settings)
-        self._producer = KafkaProducer(bootstrap_servers=broker.address, enable_idempotence=False)
-
-    def write(self, topic: Topic, key: bytes, value: bytes | None, version: int = 0) -> None:
-        headers = [(VERSION, str(version).encode())] if value is None else []
-        self._producer.send(self.settings.topic(topic.name), key=key, value=value, headers=headers).get(10)
-
-    def state(self, profile: str, version: int, **fields: Any) -> None:
-        record = example("JourneyState") | {"profile_id": profile, "version": version, **fields}
-        self.write(topics.JOURNEY_STATES, profile_key("default", profile), encode("JourneyState", record))
-
-    def own(self, identifier: dict[str, str], profile: str, version: int) -> None:
-        record = example("IdentityAssignment") | {
-            "tenant": "default", "identifier": identifier, "profile_id": profile, "version": version,
-            "contested_from": None, "contested_profile_id": None,
-        }  # fmt: skip
-        key = identifier_key("default", identifier)  # type: ignore[arg-type]
-        self.write(topics.IDENTITY_ASSIGNMENTS, key, encode("IdentityAssignment", record))
-
-    def close(self) -> None:
-        self._producer.close()
 
 
 @pytest.fixture

@@ -73,7 +73,8 @@ import touchline, touchline.spool, touchline.publisher
 from touchline import JourneyStates, JourneyTable, Publisher, Settings, Signals, Touchpoint
 publisher = Publisher(Settings(pseudonym_key="x" * 32))
 JourneyStates(Settings(), group="desk").close()
-print(touchline.publisher.message.__module__, {{"faust", "aiokafka", "aiohttp", "clickhouse_driver"}} & set(sys.modules))
+large = {{"faust", "aiokafka", "aiohttp", "clickhouse_driver"}}
+print(touchline.publisher.message.__module__, large & set(sys.modules))
 """
     done = subprocess.run([sys.executable, "-I", "-c", script], capture_output=True, text=True, timeout=60)
     assert done.stdout == "touchline._internal.deploy.ingest.publisher set()\n", done.stderr

@@ -47,6 +47,7 @@ COMMANDS: Final = {
     "query": "query",
     "report": "report",
     "journey": "journey",
+    "tail": "tail",
     "explain": "explain",
     "policy": "policy",
     "catalogue": "catalogue",

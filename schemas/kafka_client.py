@@ -5,6 +5,7 @@ made without them.
 """
 
 import asyncio
+from collections.abc import Iterable
 from typing import Any
 
 from aiokafka.abc import AbstractTokenProvider
@@ -20,6 +21,16 @@ def client_options(settings: Settings) -> dict[str, Any]:
     if mechanism_of(settings) == OAUTHBEARER:
         options["sasl_oauth_token_provider"] = aiokafka_tokens(settings)
     return {"bootstrap_servers": settings.brokers, **options}
+
+
+async def partitions_of(consumer: Any, names: Iterable[str]) -> dict[str, list[int]]:
+    """The partitions of topics, sorted, as the broker has them now; none of a topic that is missing. Creates no topic.
+
+    aiokafka's own `partitions_for_topic` knows the topics that a consumer has named, and to name one may create it.
+    Raises KafkaError.
+    """
+    cluster = await consumer._client.fetch_all_metadata()  # as `topics()`, which keeps the names alone
+    return {name: sorted(cluster.partitions_for_topic(name) or ()) for name in names}
 
 
 def aiokafka_tokens(settings: Settings) -> Any:

@@ -13,7 +13,7 @@ from schemas import topics
 from schemas.encoding.codec import decode_as
 from schemas.errors import ContractError, TouchlineError, UnavailableError
 from schemas.headers import tombstone_version
-from schemas.kafka_client import client_options
+from schemas.kafka_client import client_options, partitions_of
 from schemas.kafka_security import check_connection
 from schemas.settings import Settings
 from schemas.topics import Topic
@@ -89,13 +89,8 @@ class Tail:
 
     async def _partitions(self, consumer: AIOKafkaConsumer) -> list[TopicPartition]:
         async with asyncio.timeout(_CHECK_SECONDS):
-            await consumer.topics()
-        found = {name: consumer.partitions_for_topic(name) for name in self._topics}
-        return [
-            TopicPartition(name, number)
-            for name, numbers in found.items()
-            for number in sorted(numbers or ())
-        ]
+            found = await partitions_of(consumer, self._topics)
+        return [TopicPartition(name, number) for name, numbers in found.items() for number in numbers]
 
 
 def tell(hub: Hub, topic: Topic, kind: str, record: "ConsumerRecord[bytes, bytes]") -> None:

@@ -6,7 +6,7 @@ from typing import Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from schemas import topics
+from schemas import kafka_client, topics
 from schemas.errors import UnavailableError
 from schemas.settings import Settings
 from schemas.topics import Topic
@@ -22,18 +22,17 @@ async def partitions_of(
     consumer: AIOKafkaConsumer, settings: Settings, wanted: Iterable[Topic]
 ) -> dict[TopicPartition, Topic]:
     """All partitions of topics. Raises UnavailableError if a topic is missing, TimeoutError without an answer."""
+    chosen = list(wanted)
     async with asyncio.timeout(ANSWER_SECONDS):
-        await consumer.topics()
+        known = await kafka_client.partitions_of(consumer, [settings.topic(topic.name) for topic in chosen])
     found: dict[TopicPartition, Topic] = {}
-    for topic in wanted:
-        numbers = consumer.partitions_for_topic(settings.topic(topic.name))
+    for topic in chosen:
+        numbers = known[settings.topic(topic.name)]
         if not numbers:
             raise UnavailableError(
                 f"topic {settings.topic(topic.name)} is not there yet: create it with `touchline topics`"
             )
-        found.update(
-            {TopicPartition(settings.topic(topic.name), number): topic for number in sorted(numbers)}
-        )
+        found.update({TopicPartition(settings.topic(topic.name), number): topic for number in numbers})
     return found
 
 

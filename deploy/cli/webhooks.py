@@ -4,6 +4,7 @@ import asyncio
 import base64
 import logging
 import secrets
+import sys
 import time
 from importlib.metadata import version
 from pathlib import Path
@@ -64,7 +65,7 @@ def run_service(
         ", ".join(endpoints),
         settings.brokers,
     )
-    asyncio.run(run(settings, Told(endpoints, templates), table, from_start=from_start))
+    asyncio.run(run(settings, Told(endpoints, templates), table, _announce, from_start=from_start))
     log.info("stopped: what was not delivered waits in Kafka")
 
 
@@ -178,6 +179,11 @@ def secret() -> None:
     """
     say(PREFIX + base64.b64encode(secrets.token_bytes(32)).decode())
     remark("shown only now: put it into a file that only the service can read, and name that with @FILE")
+
+
+def _announce(partitions: int) -> None:
+    say(f"webhooks: ready, {counted(partitions, 'partition')}")
+    sys.stdout.flush()
 
 
 async def _send(endpoint: Endpoint, webhook_id: str, body: bytes) -> Verdict:

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import signal
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,8 +42,15 @@ def sender_of(endpoint: Endpoint) -> Sender:
     return HttpSender(endpoint) if endpoint.mail is None else MailSender(endpoint)
 
 
-async def run(settings: Settings, told: Told, table_file: Path, *, from_start: bool = False) -> None:
-    """Serve until SIGTERM or SIGINT.
+async def run(
+    settings: Settings,
+    told: Told,
+    table_file: Path,
+    ready: Callable[[int], None],
+    *,
+    from_start: bool = False,
+) -> None:
+    """Serve until SIGTERM or SIGINT. `ready` gets the number of partitions whenever the group has shared them out.
 
     Raises UnavailableError if Kafka is away or the table's file is in use, SettingsError if that is something else.
     """
@@ -58,7 +65,7 @@ async def run(settings: Settings, told: Told, table_file: Path, *, from_start: b
         Courier(endpoint, sender_of(endpoint), told.templates[name], partitions, view)
         for name, endpoint in told.endpoints.items()
     ]
-    service = Service(settings, told.endpoints, partitions, couriers, from_start=from_start)
+    service = Service(settings, told.endpoints, partitions, couriers, ready=ready, from_start=from_start)
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, service.stop)
     beside = [

@@ -6,7 +6,7 @@ repeats a step whose effects are known by their ids.
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from typing import Final
 
@@ -50,13 +50,17 @@ class Service(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has n
         partitions: dict[int, Partition],
         couriers: Iterable[Courier],
         *,
+        ready: Callable[[int], None],
         from_start: bool = False,
     ) -> None:
-        """`partitions` is shared with the couriers. `from_start`: a new group reads what Kafka still has of signals."""
+        """`partitions` is shared with the couriers. `ready` gets their number each time they are restored.
+
+        `from_start`: a new group reads what Kafka still has of signals."""
         self._settings = settings
         self._endpoints = endpoints
         self._partitions = partitions
         self._couriers = list(couriers)
+        self._ready = ready
         self._from_start = from_start
         read = (topics.JOURNEY_SIGNALS, topics.WEBHOOK_REQUESTS)
         self._topics = {settings.topic(topic.name): topic for topic in read}
@@ -121,8 +125,10 @@ class Service(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has n
         clock = asyncio.get_running_loop().time
         forget_at, show_at = clock() + _FORGET_SECONDS, clock()
         while not self._stopping.is_set():
-            while self._unread:
-                await self._restore(min(self._unread))
+            if self._unread:
+                while self._unread:
+                    await self._restore(min(self._unread))
+                self._ready(len(self._partitions))
             fetched = await self._consumer.getmany(timeout_ms=_IDLE_MS, max_records=_RECORDS_AT_ONCE)
             if fetched:
                 await self._take(fetched)

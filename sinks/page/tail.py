@@ -14,6 +14,7 @@ from schemas.encoding.codec import decode_as
 from schemas.errors import ContractError, TouchlineError, UnavailableError
 from schemas.headers import tombstone_version
 from schemas.kafka_client import client_options, partition_counts
+from schemas.kafka_probe import why_unreachable
 from schemas.kafka_security import check_connection
 from schemas.settings import Settings
 from schemas.topics import Topic
@@ -58,7 +59,8 @@ class Tail:
                 await self._listen(consumer)
             except (KafkaError, OSError, TimeoutError, TouchlineError) as error:
                 if self._hub.health["kafka"]:
-                    log.warning("Kafka at %s does not answer: %s", self._settings.brokers, error)
+                    why = await asyncio.to_thread(why_unreachable, self._settings)
+                    log.warning("Kafka at %s cannot be used: %s", self._settings.brokers, why or error)
                 self._hub.set_health("kafka", well=False)
             finally:
                 with suppress(Exception):

@@ -9,6 +9,7 @@ from aiokafka.errors import KafkaError
 
 from schemas.errors import TouchlineError, UnavailableError
 from schemas.http.problems import RETRY_SECONDS, ProblemError
+from schemas.kafka_probe import why_unreachable
 from schemas.settings import Settings
 from schemas.topics import DEAD_LETTERS, TOUCHPOINTS
 from streams.collect import metrics
@@ -76,6 +77,8 @@ class Intake:
             self._partitions = await publisher.partitions((self.touchpoints, self.dead_letters))
         except KafkaError as error:
             await publisher.stop()
+            if why := await asyncio.to_thread(why_unreachable, self._settings):
+                raise UnavailableError(f"Kafka at {self._settings.brokers} cannot be used: {why}") from error
             raise UnavailableError(
                 f"the broker at {self._settings.brokers} cannot be used ({type(error).__name__}): "
                 "is it running, and were its topics made with `touchline topics`?"

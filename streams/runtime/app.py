@@ -14,6 +14,7 @@ from mode import CrashingSupervisor
 
 from schemas import topics
 from schemas.errors import SettingsError, UnavailableError
+from schemas.kafka_probe import why_unreachable
 from schemas.settings import Settings
 from streams.runtime.faust_broker import broker_options
 from streams.runtime.fetches import FetchSchema, FetchTransport
@@ -167,8 +168,9 @@ class WorkerApp(faust.App):  # type: ignore[misc]  # faust has no types for it
         try:
             await self.publisher.start()
         except (KafkaError, OSError) as error:
+            why = await asyncio.to_thread(why_unreachable, self.settings)
             raise UnavailableError(
-                f"Kafka at {self.settings.brokers} does not answer: start it, or set TOUCHLINE_KAFKA_BROKERS"
+                f"Kafka at {self.settings.brokers} cannot be used: {why or error}"
             ) from error
         await self._check_topics()
         await super().on_start()

@@ -18,6 +18,7 @@ from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 from schemas import topics
 from schemas.consumed import KafkaRecord
 from schemas.errors import SinkError, UnavailableError
+from schemas.kafka_probe import why_unreachable
 from schemas.settings import Settings
 from sinks.clickhouse.connection import address
 from sinks.clickhouse.erasure.barrier import Positions
@@ -98,9 +99,8 @@ class Loader(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no
             self._consumer.subscribe(list(self._topics), listener=self)
             await self._load()
         except KafkaError as error:
-            raise UnavailableError(
-                f"Kafka at {settings.brokers} does not answer: start it, or set TOUCHLINE_KAFKA_BROKERS"
-            ) from error
+            why = await asyncio.to_thread(why_unreachable, settings)
+            raise UnavailableError(f"Kafka at {settings.brokers} cannot be used: {why or error}") from error
         finally:
             for client in (self._consumer, self._producer):
                 # while the broker is down aiokafka cancels its own tasks and lets that out

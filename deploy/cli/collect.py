@@ -6,14 +6,15 @@ import logging
 import re
 import secrets
 import sys
+from functools import partial
 from typing import Annotated, Final
 
 import typer
 
 from deploy.cli.logs import configure
-from deploy.cli.metrics import serve_metrics
 from deploy.cli.output import remark, remarks, say
 from deploy.ingest.key_check import require_same_key
+from deploy.monitoring.server import serve
 from schemas.errors import SettingsError
 from schemas.settings import Settings
 from schemas.touchpoint.json_form import DEFAULT_TENANT
@@ -57,11 +58,10 @@ def command(
     listening = Listening(host, port, tls_context(certificate, private_key))
     configure(loglevel)
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
-    if settings.metrics_port:
-        serve_metrics(settings.metrics_port)
     policy = load(settings.identity_policy, settings.pseudonym_secret(), settings.pseudonym_key_id)
     require_same_key(settings, policy)
-    asyncio.run(run(settings, listening, keys, policy, _announce))
+    observe = partial(serve, settings.metrics_port)
+    asyncio.run(run(settings, listening, keys, policy, _announce, observe=observe))
 
 
 def _announce(address: str) -> None:

@@ -26,6 +26,7 @@ from streams.journeys.prediction.predictions import Predictions
 from streams.journeys.rules.meaning import meanings_of
 from streams.journeys.rules.rules import JourneyRules
 from streams.journeys.timeline.effects import Effects
+from streams.runtime import metrics
 from streams.runtime.app import WorkerApp
 from streams.runtime.cooperative import CooperativeScheduler, one_slice
 from streams.runtime.foreign_writes import ForeignWrites
@@ -46,12 +47,8 @@ class Journeys:
     """Wires the pure timelines to topics and state."""
 
     def __init__(
-        self,
-        app: WorkerApp,
-        catalogue: Catalogue,
-        rules: JourneyRules,
-        clock: Callable[[], float] = time.time,
-    ) -> None:
+        self, app: WorkerApp, catalogue: Catalogue, rules: JourneyRules, clock: Callable[[], float] = time.time
+    ) -> None:  # fmt: skip
         self._app = app
         self._catalogue = catalogue
         self._rules = rules
@@ -173,10 +170,13 @@ class Journeys:
         if first is None:
             return False
         fired: list[bytes] = []
+        passed: list[int] = []  #: when each was due, UTC ms
         async with self._transaction(partition.number) as fetch:
             for key in chain((first,), due):
                 journey = partition.journeys[key]
                 with isolated(f"the deadlines of {key!r}"):
+                    if journey.told.due is not None:
+                        passed.append(journey.told.due)
                     self._recall(journey, now)
                     self._publish_signals(key, journey, Effects(), fetch, now, by_deadline=True)
                     fired.append(key)
@@ -184,6 +184,7 @@ class Journeys:
             fetch.write_after_outputs(
                 lambda: [*map(partition.publication, fired), *partition.write_ahead.done()]
             )
+        metrics.DUE_TO_SIGNAL.observe_all([max(0.0, self._clock() - due / 1000) for due in passed])
         partition.journeys.evict()
         return True
 

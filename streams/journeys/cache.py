@@ -10,6 +10,9 @@ from streams.journeys.journey import Journey
 #: Journeys that a partition keeps as objects: as many as one fetch may touch.
 WARM: Final = 2_000
 
+#: Compressed journeys that tell how many bytes all of them have.
+SAMPLES: Final = 1_000
+
 #: Dictionaries are learnt once a process: partitions come and go.
 COMPRESSOR: Final = JourneyCompressor()
 
@@ -47,6 +50,17 @@ class JourneyCache(MutableMapping[bytes, Journey]):
 
     def __len__(self) -> int:
         return len(self._warm) + len(self._compressed)
+
+    @property
+    def objects(self) -> int:
+        """How many journeys are kept as objects."""
+        return len(self._warm)
+
+    @property
+    def compressed_bytes(self) -> int:
+        """About how many bytes the compressed journeys have, by the average of SAMPLES of them."""
+        sample = [len(packed) for packed in islice(self._compressed.values(), SAMPLES)]
+        return sum(sample) * len(self._compressed) // len(sample) if sample else 0
 
     @property
     def crowded(self) -> bool:

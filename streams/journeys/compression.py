@@ -51,6 +51,7 @@ class JourneyCompressor:
     def __init__(self) -> None:
         self._compressor: ZstdCompressor | None = None
         self._decompressor: ZstdDecompressor | None = None
+        self.decompressed = 0  #: journeys so far
 
     @property
     def ready(self) -> bool:
@@ -76,6 +77,7 @@ class JourneyCompressor:
     def decompress(self, key: bytes, compressed: bytes) -> Journey:
         """The journey with this key, `tenant/profile`, again."""
         assert self._decompressor is not None
+        self.decompressed += 1
         tenant, _, profile_id = key.decode().partition("/")
         return _read(tenant, profile_id, self._decompressor.decompress(compressed))
 

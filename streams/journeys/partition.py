@@ -176,6 +176,14 @@ class JourneyPartition:
                 timeline.version = newest
                 self.schedule(key, LONG_DUE)
 
+    def sizes(self) -> dict[str, int]:
+        """What it holds, by kind."""
+        return {
+            "profiles": len(self.journeys),
+            "objects": self.journeys.objects,
+            "deadlines": len(self._scheduled),
+        }
+
     def restored(self) -> None:
         """Compress what recovery has read."""
         self.journeys.evict()

@@ -15,6 +15,7 @@ from mode import CrashingSupervisor
 from schemas import topics
 from schemas.errors import SettingsError, UnavailableError
 from schemas.settings import Settings
+from streams.runtime import metrics
 from streams.runtime.fetches import FetchSchema, FetchTransport
 from streams.runtime.flow import IdempotentFlow
 from streams.runtime.foreign_writes import LogReader
@@ -47,8 +48,9 @@ class WorkerApp(faust.App):  # type: ignore[misc]  # faust has no types for it
             )
         self.settings = settings
         self.publisher = Publisher(
-            settings.brokers, client_id="touchline-worker", idempotent=bool(settings.idempotent_producer)
-        )
+            settings.brokers, client_id="touchline-worker", idempotent=bool(settings.idempotent_producer),
+            took=metrics.PUBLISH_SECONDS.observe,
+        )  # fmt: skip
         self.log_reader = LogReader(settings.brokers)
         self.internal = InternalRecords(self)
         self.topic_partitions: dict[str, int] = {}
@@ -143,6 +145,11 @@ class WorkerApp(faust.App):  # type: ignore[misc]  # faust has no types for it
         task = asyncio.create_task(work)
         self._background_tasks.add(task)
         task.add_done_callback(self._background_task_ended)
+
+    @property
+    def background_tasks(self) -> int:
+        """How many background tasks run."""
+        return len(self._background_tasks)
 
     def _background_task_ended(self, task: asyncio.Task[None]) -> None:
         self._background_tasks.discard(task)

@@ -119,7 +119,10 @@ class Settings:
         "Which core folds journeys: native, python, or auto: native where it is installed (docs/native-core.md)",
     )
     metrics_port: int = _setting(
-        "TOUCHLINE_METRICS_PORT", 0, "Prometheus metrics on 127.0.0.1 at this port; 0 for none"
+        "TOUCHLINE_METRICS_PORT",
+        0,
+        "Metrics and health on 127.0.0.1 at this port, one for each process (`touchline up` counts on from it); 0 for"
+        " none (docs/metrics.md)",
     )
 
     @classmethod

@@ -73,11 +73,11 @@ class WorkerMonitor:
         app.on_partitions_revoked.connect(self._rebalance_begins)
         app.on_rebalance_complete.connect(self._rebalance_ended)
 
-    async def _rebalance_begins(self, sender: Any, **_: Any) -> None:  # noqa: ARG002 (Faust's signature)
+    async def _rebalance_begins(self, *_: Any, **__: Any) -> None:
         self._settled = False
         REBALANCES.inc()
 
-    async def _rebalance_ended(self, sender: Any, **_: Any) -> None:  # noqa: ARG002
+    async def _rebalance_ended(self, *_: Any, **__: Any) -> None:
         self._settled = True
 
     def health(self, heartbeat: Heartbeat) -> Health:
@@ -115,7 +115,7 @@ class WorkerMonitor:
 
     def _refresh_agents(self) -> None:
         backlogs = self._identity.backlogs
-        held = {str(number) for number in self._identity.state.partitions()}
+        held = {str(number) for number in self._identity.state.held_partitions()}
         waiting = [(str(number), one) for number, one in backlogs.items() if str(number) in held]
         show(UNDECIDED, (((number,), len(one)) for number, one in waiting))
         show(LANES, (((number,), one.regions) for number, one in waiting))

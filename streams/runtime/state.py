@@ -81,7 +81,7 @@ class ChangelogState(Table, Generic[S]):  # type: ignore[misc]  # faust has no t
         """The states of all partitions that this worker owns."""
         return list(self._by_partition.values())
 
-    def partitions(self) -> list[int]:
+    def held_partitions(self) -> list[int]:
         """The partitions with a state."""
         return list(self._by_partition)
 

@@ -182,9 +182,14 @@ class Settings:
     metrics_host: str = _setting(
         "TOUCHLINE_METRICS_HOST",
         "127.0.0.1",
-        "Address that metrics listen on; 0.0.0.0 in a container, where Prometheus comes from elsewhere",
+        "Address that metrics and health listen on; 0.0.0.0 in a container, where Prometheus comes from elsewhere",
     )
-    metrics_port: int = _setting("TOUCHLINE_METRICS_PORT", 0, "Prometheus metrics at this port; 0 for none")
+    metrics_port: int = _setting(
+        "TOUCHLINE_METRICS_PORT",
+        0,
+        "Metrics and health at this port, one for each process (`touchline up` counts on from it); 0 for none"
+        " (docs/metrics.md)",
+    )
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> "Settings":

@@ -1,5 +1,6 @@
 """Everything that `touchline up` runs, broker to loader: start in order, watch, stop in reverse."""
 
+import json
 import secrets
 import sys
 import time
@@ -11,7 +12,7 @@ from typing import Final
 from deploy.kafka_admin.client import require_broker
 from deploy.kafka_admin.meanings import meanings
 from deploy.kafka_admin.topics import create_topics
-from deploy.ports import LOOPBACK, free_port, require_free
+from deploy.ports import LAST_PORT, LOOPBACK, free_port, require_free
 from deploy.sandbox.brokers import Broker, KafkaBroker, TansuBroker
 from deploy.sandbox.clickhouse import DATABASE, ClickHouseServer
 from deploy.sandbox.process import Process
@@ -89,6 +90,11 @@ class Stack:
         """The file that another terminal sources to talk to this stack."""
         return self.plan.run_dir / "env"
 
+    @property
+    def targets_file(self) -> Path:
+        """Where the processes' metrics are, as Prometheus's file_sd_configs reads it."""
+        return self.plan.run_dir / "prometheus-targets.json"
+
     def start(self, say: Say) -> None:
         """Start everything, saying each step. Raises TouchlineError; call `stop` after that too."""
         self._start_broker(say)
@@ -112,7 +118,9 @@ class Stack:
 
     def write_env(self) -> None:
         """Write the file of `export` lines, readable by its owner only; with it the shell finds `touchline`."""
-        lines = [f"export {variable}={_quoted(value)}" for variable, value in self.settings.to_env().items()]
+        # a command that serves metrics itself needs a port of its own
+        settings = replace(self.settings, metrics_port=0)
+        lines = [f"export {variable}={_quoted(value)}" for variable, value in settings.to_env().items()]
         lines.append(f'export PATH={_quoted(str(Path(sys.executable).parent))}:"$PATH"')
         write_secret(self.env_file, "\n".join(lines) + "\n")
 
@@ -208,11 +216,12 @@ class Stack:
         say(f"ClickHouse: {server.host}:{server.port}, database {server.database}")
 
     def _start_children(self, say: Say) -> None:
-        workers = [(f"worker-{number}", ["worker"]) for number in range(1, self.plan.workers + 1)]
-        for name, command in [*workers, ("loader", ["load"]), *self._services()]:
-            # the loader has the port of metrics
-            settings = replace(self.settings, metrics_port=0) if name == "serve" else self.settings
-            child = Process(name, [*_TOUCHLINE, *command], self.logs / f"{name}.log", settings.to_env())
+        children = [(f"worker-{number}", ["worker"]) for number in range(1, self.plan.workers + 1)]
+        children += [("loader", ["load"]), *self._services()]
+        ports = self._metrics_ports([name for name, _ in children], say)
+        for name, command in children:
+            env = replace(self.settings, metrics_port=ports[name]).to_env()
+            child = Process(name, [*_TOUCHLINE, *command], self.logs / f"{name}.log", env)
             self.children.append(child)
             child.start()
             self._restarts[name] = Restarts(started=time.monotonic())
@@ -229,6 +238,29 @@ class Stack:
         if self.serve_port is not None:
             table = self.plan.run_dir / "states.db"
             yield "serve", ["serve", "--open", "--port", str(self.serve_port), "--table", str(table)]
+
+    def _metrics_ports(self, names: list[str], say: Say) -> dict[str, int]:
+        """A port for the metrics of each process, from TOUCHLINE_METRICS_PORT on, and a file that Prometheus reads.
+
+        All are 0 if that is 0.
+        """
+        first = self.settings.metrics_port
+        if not first:
+            return dict.fromkeys(names, 0)
+        ports = {name: first + number for number, name in enumerate(names)}
+        if max(ports.values()) > LAST_PORT:
+            raise SettingsError(
+                f"TOUCHLINE_METRICS_PORT is {first}, and {len(names)} processes need a port each: ports end at"
+                f" {LAST_PORT}"
+            )
+        for name, port in ports.items():
+            require_free(port, f"the metrics of {name}", "TOUCHLINE_METRICS_PORT")
+        targets = [
+            {"targets": [f"{LOOPBACK}:{port}"], "labels": {"name": name}} for name, port in ports.items()
+        ]
+        self.targets_file.write_text(json.dumps(targets, indent=1) + "\n")
+        say(f"metrics: ports {first} to {max(ports.values())}; Prometheus finds them in {self.targets_file}")
+        return ports
 
     def _revive(self, child: Process, say: Say) -> None:
         now, restarts = time.monotonic(), self._restarts[child.name]

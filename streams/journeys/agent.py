@@ -24,11 +24,12 @@ from streams.journeys.cache import JourneyCache
 from streams.journeys.journey import Journey
 from streams.journeys.native_fetch import NativeFetch
 from streams.journeys.native_journeys import native_journeys
-from streams.journeys.partition import JourneyPartition
+from streams.journeys.partition import LONG_DUE, JourneyPartition
 from streams.journeys.prediction.predictions import Predictions
 from streams.journeys.rules.meaning import meanings_of
 from streams.journeys.rules.rules import JourneyRules
 from streams.journeys.timeline.effects import Effects
+from streams.runtime import metrics
 from streams.runtime.app import WorkerApp
 from streams.runtime.cooperative import CooperativeScheduler, one_slice
 from streams.runtime.foreign_writes import ForeignWrites
@@ -49,12 +50,8 @@ class Journeys:
     """Wires the pure timelines to topics and state."""
 
     def __init__(
-        self,
-        app: WorkerApp,
-        catalogue: Catalogue,
-        rules: JourneyRules,
-        clock: Callable[[], float] = time.time,
-    ) -> None:
+        self, app: WorkerApp, catalogue: Catalogue, rules: JourneyRules, clock: Callable[[], float] = time.time
+    ) -> None:  # fmt: skip
         self._app = app
         self._catalogue = catalogue
         self._rules = rules
@@ -213,14 +210,18 @@ class Journeys:
         if first is None:
             return False
         fired: list[Callable[[], Iterable[Change]]] = []
+        passed: list[int] = []  #: when each was due, UTC ms
         async with self._transaction(partition.number) as fetch:
-            for key in chain((first,), due):
+            for at, key in chain((first,), due):
                 with isolated(f"the deadlines of {key!r}"):
                     fired.append(self._fire_one(key, partition, fetch, now))
+                    if at != LONG_DUE:
+                        passed.append(at)
             fetch.write_ahead = partition.write_ahead.ahead()
             fetch.write_after_outputs(
                 lambda: [*chain(*(changes() for changes in fired)), *partition.write_ahead.done()]
             )
+        metrics.DUE_TO_SIGNAL.observe_all([max(0.0, self._clock() - due / 1000) for due in passed])
         partition.journeys.evict()
         return True
 

@@ -11,6 +11,9 @@ from streams.journeys.native_journeys import NativeJourneys
 #: Journeys that a partition keeps as objects: as many as one fetch may touch.
 WARM: Final = 2_000
 
+#: Compressed journeys that tell how many bytes all of them have.
+SAMPLES: Final = 1_000
+
 #: Dictionaries are learnt once a process: partitions come and go.
 COMPRESSOR: Final = JourneyCompressor()
 
@@ -63,6 +66,17 @@ class JourneyCache(MutableMapping[bytes, Journey]):
 
     def __len__(self) -> int:
         return len(self.warm) + len(self.compressed) + len(self.native or ())
+
+    @property
+    def objects(self) -> int:
+        """How many journeys Python keeps as objects."""
+        return len(self.warm)
+
+    @property
+    def compressed_bytes(self) -> int:
+        """About how many bytes the compressed journeys have, by the average of SAMPLES of them."""
+        sample = [len(packed) for packed in islice(self.compressed.values(), SAMPLES)]
+        return sum(sample) * len(self.compressed) // len(sample) if sample else 0
 
     @property
     def crowded(self) -> bool:

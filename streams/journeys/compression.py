@@ -83,6 +83,7 @@ class JourneyCompressor:
 
     def __init__(self) -> None:
         self._bytes = DictionaryCompressor()
+        self.decompressed = 0  #: journeys so far
 
     @property
     def ready(self) -> bool:
@@ -99,6 +100,7 @@ class JourneyCompressor:
 
     def decompress(self, key: bytes, compressed: bytes) -> Journey:
         """The journey with this key, `tenant/profile`, again."""
+        self.decompressed += 1
         tenant, _, profile_id = key.decode().partition("/")
         return _read(tenant, profile_id, self._bytes.decompress(compressed))
 

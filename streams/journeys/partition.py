@@ -71,13 +71,13 @@ class JourneyPartition:
                 self._deadlines = [(due, key) for key, due in self._scheduled.items()]
                 heapq.heapify(self._deadlines)
 
-    def due(self, now: int) -> Iterator[bytes]:
-        """The profiles whose deadline has passed, each once."""
+    def due(self, now: int) -> Iterator[tuple[int, bytes]]:
+        """The profiles whose deadline has passed, each once, with that deadline (UTC ms, or LONG_DUE)."""
         while self._deadlines and self._deadlines[0][0] < now:
             due, key = heapq.heappop(self._deadlines)
             if self._scheduled.get(key) == due:
                 del self._scheduled[key]
-                yield key
+                yield due, key
 
     def fire(self, key: bytes, now: int, meanings: int) -> tuple[list[OutgoingRecord], list[Change]] | None:
         """Publish the signals of a journey of the native core, whose deadline has passed at `now` (UTC ms).
@@ -189,6 +189,14 @@ class JourneyPartition:
             if self.write_ahead.ripe(key, 2 * newest + 1):
                 timeline.version = newest
                 self.schedule(key, LONG_DUE)
+
+    def sizes(self) -> dict[str, int]:
+        """What it holds, by kind."""
+        return {
+            "profiles": len(self.journeys),
+            "objects": self.journeys.objects,
+            "deadlines": len(self._scheduled),
+        }
 
     def restored(self) -> None:
         """Compress what recovery has read."""

@@ -81,6 +81,11 @@ class SignalWriteAhead:
         """The versions of what is perhaps raised and that a publication of this version decides on."""
         return [raised for raised in self._perhaps.get(key, ()) if raised <= version]
 
+    @property
+    def unsettled(self) -> int:
+        """Of how many profiles something is perhaps raised."""
+        return len(self._perhaps)
+
     def profiles(self) -> Iterable[bytes]:
         """The profiles of which something is perhaps raised."""
         return list(self._perhaps)

@@ -24,7 +24,15 @@ from schemas.keys import (
     tenant_key,
 )
 from schemas.records import Identifier, IdentityAssignment
-from schemas.topics import ACCOUNT_INPUTS, IDENTITY_LINKS, JOURNEY_INPUTS
+from schemas.topics import (
+    ACCOUNT_INPUTS,
+    ACCOUNT_STATES,
+    IDENTITY_ASSIGNMENTS,
+    IDENTITY_LINKS,
+    JOURNEY_INPUTS,
+    JOURNEY_STATES,
+    Topic,
+)
 from schemas.touchpoint.rules import EARLIEST_MS, LATEST_MS, MAX_IDENTIFIER_CHARACTERS, check_content
 from schemas.version_bounds import VersionBounds
 
@@ -33,6 +41,8 @@ MAX_STORED_CHARACTERS: Final = 18 * MAX_IDENTIFIER_CHARACTERS
 MAX_ACCOUNT_CHARACTERS: Final = 200
 #: Version of a touchpoint that was stitched before its identifier had an assignment.
 _UNASSIGNED: Final = -1
+#: Topic of states → the topic whose offsets are their versions.
+COUNTED_BY: Final = {JOURNEY_STATES.name: JOURNEY_INPUTS, ACCOUNT_STATES.name: ACCOUNT_INPUTS}
 
 
 def is_internal(name: str) -> bool:
@@ -84,6 +94,21 @@ def check_assignment(assignment: Any, bounds: VersionBounds) -> None:
         raise _invalid("a correction needs the times of its cuts, in order")
     for time in (cuts[0], cuts[-1], *(() if correction["erased_at"] is None else (correction["erased_at"],))):
         _check_time("a cut", time)
+
+
+def check_tombstone(topic: Topic, record: KafkaRecord, version: int, bounds: VersionBounds) -> None:
+    """Raise ContractError unless Touchline can have published a tombstone with this version on a versioned topic."""
+    if topic is IDENTITY_ASSIGNMENTS:
+        assignment = erased_assignment(record)
+        if assignment["version"] != version:
+            raise _invalid("a tombstone with another version than its assignment has")
+        check_internal("IdentityAssignment", assignment, record, bounds)
+        return
+    key = record.key or b""
+    if topic is JOURNEY_STATES:
+        check_profile(key.partition(b"/")[2].decode(errors="replace"))
+    bounds.check(COUNTED_BY[topic.name], key, version)
+    check_place(key, record, bounds.partitions)
 
 
 def erased_assignment(record: KafkaRecord) -> IdentityAssignment:

@@ -5,11 +5,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from difflib import get_close_matches
-from pathlib import Path
 from typing import Any, Final
-from urllib.parse import parse_qsl, unquote, urlsplit
 
+from schemas.clickhouse_url import ClickHouse as ClickHouse
 from schemas.errors import SettingsError
+from schemas.secret_files import read_secret
 
 #: TOUCHLINE_EPOCH stays below this: a version has the epoch above 48 bits of offset, a signal's is twice that.
 EPOCHS: Final = 1 << 14
@@ -17,14 +17,13 @@ _PREFIX: Final = "TOUCHLINE_"
 #: Variables that are no setting of a deployment: the sandbox reads where its ClickHouse library is.
 SANDBOX_VARIABLES: Final = ("TOUCHLINE_LIBCHDB",)
 CORES: Final = ("auto", "native", "python")  #: what TOUCHLINE_CORE may be
-_SQL_NAME: Final = re.compile(r"[A-Za-z_]\w{0,63}")
 _HOST_AND_PORT: Final = re.compile(r"\S+:\d{1,5}")
 LONGEST_SESSION: Final = 1800.0  #: seconds: group.max.session.timeout.ms of Kafka, by default
 _TOPIC_PREFIX: Final = re.compile(r"[A-Za-z0-9_-]{0,40}\.?")
 
 
-def _setting(variable: str, default: Any, meaning: str) -> Any:
-    return field(default=default, metadata={"variable": variable, "meaning": meaning})
+def _setting(variable: str, default: Any, meaning: str, *, shown: bool = True) -> Any:
+    return field(default=default, repr=shown, metadata={"variable": variable, "meaning": meaning})
 
 
 @dataclass(frozen=True)
@@ -34,9 +33,48 @@ class Settings:
     brokers: str = _setting(
         "TOUCHLINE_KAFKA_BROKERS", "127.0.0.1:9092", "Kafka bootstrap servers, host:port, comma-separated"
     )
+    kafka_security: str = _setting(
+        "TOUCHLINE_KAFKA_SECURITY", "plaintext",
+        "How Kafka is reached: plaintext (loopback only), ssl, sasl_ssl or sasl_plaintext (docs/security.md)",
+    )  # fmt: skip
+    kafka_plaintext: str = _setting(
+        "TOUCHLINE_KAFKA_PLAINTEXT", "loopback", "allow: Kafka may be reached without TLS beyond this machine"
+    )
+    kafka_mechanism: str = _setting(
+        "TOUCHLINE_KAFKA_MECHANISM",
+        "SCRAM-SHA-512",
+        "SCRAM-SHA-512, SCRAM-SHA-256, PLAIN or OAUTHBEARER, for SASL",
+    )
+    kafka_user: str = _setting(
+        "TOUCHLINE_KAFKA_USER", "", "User for SASL; for a token endpoint the client id"
+    )
+    kafka_password: str = _setting(
+        "TOUCHLINE_KAFKA_PASSWORD", "", "That user's password, or the client secret; or @FILE", shown=False
+    )
+    kafka_token: str = _setting(
+        "TOUCHLINE_KAFKA_TOKEN", "",
+        "For OAUTHBEARER: @FILE, the https:// address of an OIDC token endpoint, or ! and a command that prints it",
+        shown=False,
+    )  # fmt: skip
+    kafka_token_scope: str = _setting("TOUCHLINE_KAFKA_TOKEN_SCOPE", "", "The scope asked of that endpoint")
+    kafka_ca: str = _setting(
+        "TOUCHLINE_KAFKA_CA",
+        "",
+        "PEM file of the authorities that sign the brokers' certificates; empty: the system's",
+    )
+    kafka_certificate: str = _setting(
+        "TOUCHLINE_KAFKA_CERTIFICATE", "", "PEM file of this client's certificate (mTLS), with its chain"
+    )
+    kafka_key: str = _setting(
+        "TOUCHLINE_KAFKA_KEY", "", "PEM file of that certificate's private key, if not in it"
+    )
+    kafka_key_password: str = _setting(
+        "TOUCHLINE_KAFKA_KEY_PASSWORD", "", "The password of that private key; or @FILE", shown=False
+    )
     clickhouse_url: str = _setting(
         "TOUCHLINE_CLICKHOUSE_URL", "clickhouse://127.0.0.1:9000/touchline",
-        "ClickHouse native protocol: clickhouse://user:password@host:port/database (clickhouses:// for TLS);"
+        "ClickHouse native protocol: clickhouse://user:password@host:port/database (clickhouses:// for TLS,"
+        " with ?ca=FILE for an authority of your own), or @FILE that holds it;"
         " with ?http_port=8123 the loader lets it read Avro over HTTP, at a fraction of the work;"
         " with cluster=NAME tables are replicated over that cluster (one shard)",
     )  # fmt: skip
@@ -45,7 +83,9 @@ class Settings:
         "A read-only ClickHouse user: `touchline migrate` makes it, `query`, `report` and `page` read as it; empty for"
         " none",
     )  # fmt: skip
-    analyst_password: str = _setting("TOUCHLINE_ANALYST_PASSWORD", "", "That user's password; or @FILE")
+    analyst_password: str = _setting(
+        "TOUCHLINE_ANALYST_PASSWORD", "", "That user's password; or @FILE", shown=False
+    )
     analyst_tenants: str = _setting(
         "TOUCHLINE_ANALYST_TENANTS", "", "The tenants that this user may read, comma-separated; empty for all"
     )
@@ -99,6 +139,7 @@ class Settings:
         "TOUCHLINE_PSEUDONYM_KEY",
         "",
         "Secret for pseudonymising identifiers, at least 32 characters; or @FILE",
+        shown=False,
     )
     pseudonym_key_id: str = _setting(
         "TOUCHLINE_PSEUDONYM_KEY_ID",
@@ -108,7 +149,7 @@ class Settings:
     registry_url: str = _setting(
         "TOUCHLINE_REGISTRY_URL",
         "",
-        "Confluent-compatible schema registry; empty: single-object encoding only",
+        "Confluent-compatible schema registry, or @FILE that holds its address; empty: single-object encoding only",
     )
     collector_keys: str = _setting(
         "TOUCHLINE_COLLECTOR_KEYS", "", "Path of the collector's write keys (docs/collector.md)"
@@ -153,7 +194,7 @@ class Settings:
 
     def pseudonym_secret(self) -> bytes:
         """The pseudonymisation secret, or empty bytes if none is set. Raises SettingsError."""
-        secret = _secret("TOUCHLINE_PSEUDONYM_KEY", self.pseudonym_key)
+        secret = read_secret("TOUCHLINE_PSEUDONYM_KEY", self.pseudonym_key)
         if secret and len(secret) < 32:
             raise SettingsError(
                 "TOUCHLINE_PSEUDONYM_KEY is shorter than 32 characters: make one with `openssl rand -hex 32`"
@@ -196,83 +237,29 @@ class Settings:
             )
         self.clickhouse()
 
-    def clickhouse(self) -> "ClickHouse":
+    def clickhouse(self) -> ClickHouse:
         """The parts of the ClickHouse URL. Raises SettingsError."""
         return ClickHouse.from_url(self.clickhouse_url)
 
-    def readers_clickhouse(self) -> "ClickHouse":
+    def readers_clickhouse(self) -> ClickHouse:
         """The same as the analyst, if one is set. Raises SettingsError."""
         where = self.clickhouse()
         if not self.analyst_user:
             return where
         return replace(where, user=self.analyst_user, password=self.analyst_secret(), limited=True)
 
+    def registry(self) -> str:
+        """The registry's address, empty for none; a file may hold it for the password in it. Raises SettingsError."""
+        return read_secret("TOUCHLINE_REGISTRY_URL", self.registry_url)
+
     def analyst_secret(self) -> str:
         """The analyst's password. Raises SettingsError if there is none: everybody could read."""
-        password = _secret("TOUCHLINE_ANALYST_PASSWORD", self.analyst_password)
+        password = read_secret("TOUCHLINE_ANALYST_PASSWORD", self.analyst_password)
         if not password:
             raise SettingsError(
                 "TOUCHLINE_ANALYST_PASSWORD is not set, but TOUCHLINE_ANALYST_USER is: give the user a password"
             )
         return password
-
-
-@dataclass(frozen=True)
-class ClickHouse:
-    """Where ClickHouse is. The password never shows in a repr or a log line."""
-
-    host: str
-    port: int
-    user: str
-    password: str = field(repr=False)
-    database: str = "touchline"
-    secure: bool = False
-    http_port: int = 0  #: of the same host, for Avro; 0 for none
-    limited: bool = False  #: whether the server itself lets the user only read, and change no such setting
-    cluster: str = ""  #: tables are replicated over it; empty for one server
-
-    @classmethod
-    def from_url(cls, url: str) -> "ClickHouse":
-        """Parse clickhouse://user:password@host:port/database?http_port=port. Raises SettingsError."""
-        parts = urlsplit(url)
-        hint = "TOUCHLINE_CLICKHOUSE_URL must read clickhouse://user:password@host:port/database"
-        if parts.scheme not in ("clickhouse", "clickhouses") or not parts.hostname:
-            raise SettingsError(hint)
-        try:
-            port = parts.port
-        except ValueError as error:
-            raise SettingsError(f"{hint}: the port is not a number") from error
-        database = parts.path.strip("/") or "touchline"
-        if not _SQL_NAME.fullmatch(database):
-            raise SettingsError(f"{hint}: the database name may hold letters, digits and _ only")
-        query = dict(parse_qsl(parts.query, keep_blank_values=True))
-        http_port = query.pop("http_port", "0")
-        cluster = query.pop("cluster", "")
-        if cluster and not _SQL_NAME.fullmatch(cluster):
-            raise SettingsError(f"{hint}: the name of the cluster may hold letters, digits and _ only")
-        if query:
-            raise SettingsError(f"{hint}: after the ? it knows http_port and cluster, not {min(query)}")
-        if not (http_port.isdecimal() and int(http_port) < 1 << 16):
-            raise SettingsError(f"{hint}: http_port is not the number of a port")
-        secure = parts.scheme == "clickhouses"
-        return cls(
-            host=parts.hostname, port=port or (9440 if secure else 9000), user=unquote(parts.username or "default"),
-            password=unquote(parts.password or ""), database=database, secure=secure, http_port=int(http_port),
-            cluster=cluster,
-        )  # fmt: skip
-
-
-def _secret(variable: str, value: str) -> str:
-    """The value, or the content of the file that it names after an @. Raises SettingsError."""
-    if not value.startswith("@"):
-        return value
-    try:
-        return Path(value[1:]).read_text().strip()
-    except OSError as error:
-        raise SettingsError(
-            f"{variable} names a file that cannot be read: {error}: restore it, or unset"
-            " the variable if it was set for a sandbox that is gone"
-        ) from error
 
 
 def _refuse_unknown(env: Mapping[str, str], settings: list[str]) -> None:

@@ -20,7 +20,7 @@ def build(settings: Settings) -> WorkerApp:
     policy = load_policy(settings.identity_policy, settings.pseudonym_secret(), settings.pseudonym_key_id)
     catalogue = Catalogue.load(settings.catalogue)
     rules = JourneyRules.load(settings.journey_rules)
-    registry = RegistryClient(settings.registry_url) if settings.registry_url else None
+    registry = RegistryClient(settings.registry()) if settings.registry_url else None
     choose_core(settings.core, catalogue, rules)
     app = WorkerApp(settings)
     Stitch(app, policy, catalogue, registry)

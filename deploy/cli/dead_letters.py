@@ -133,7 +133,7 @@ def replay(
     settings = context.settings
     require_configured_key(context)
     mend = load_fix(fix) if fix else None
-    registry = RegistryClient(settings.registry_url).lookup if settings.registry_url else None
+    registry = RegistryClient(settings.registry()).lookup if settings.registry_url else None
     run = Replay(settings, mend, partial(original, settings), registry)
     outgoing = run.outgoing(letters(settings, _wanted(context, reason, since, topic)))
     if dry_run:
@@ -225,7 +225,7 @@ def _letter_json(letter: Letter, settings: Settings) -> dict[str, Any]:
 
 def _decoded(value: bytes | None, settings: Settings) -> Any:
     """The decoded record, else its bytes in hexadecimal."""
-    registry = RegistryClient(settings.registry_url).lookup if settings.registry_url else None
+    registry = RegistryClient(settings.registry()).lookup if settings.registry_url else None
     try:
         name, record = decode(value, registry)
     except ContractError:

@@ -9,6 +9,7 @@ from kafka.errors import KafkaError
 
 from deploy.ports import listens
 from schemas.errors import UnavailableError
+from schemas.kafka_security import sync_client_options
 from schemas.settings import Settings
 
 TIMEOUT_SECONDS: Final = 5.0
@@ -71,10 +72,11 @@ def producer(settings: Settings, client_id: str, **options: Any) -> Any:
 
 
 def _client(kind: Any, settings: Settings, **options: Any) -> Any:
+    connection = sync_client_options(settings)
     require_broker(settings.brokers)
     try:
         return kind(
-            bootstrap_servers=settings.brokers.split(","),
+            **connection,
             **{"bootstrap_timeout_ms": TIMEOUT_MS} | options,
         )
     except KafkaError as error:

@@ -20,6 +20,7 @@ from deploy.sdk.segment import Mark
 from deploy.sdk.touchpoint import Publishable, read
 from schemas.catalogue import Catalogue
 from schemas.errors import SettingsError, TouchlineError, UnavailableError
+from schemas.kafka_security import check_connection
 from schemas.settings import Settings
 from streams.identity.policy.load import load
 
@@ -59,6 +60,7 @@ class Publisher:
         `publish` returns. The callbacks run in the publisher's thread. Raises SettingsError.
         """
         self._settings = settings or Settings.from_env()
+        check_connection(self._settings)
         self._policy = load(
             self._settings.identity_policy, self._settings.pseudonym_secret(), self._settings.pseudonym_key_id
         )

@@ -1,6 +1,7 @@
 """Connections to ClickHouse over its native protocol, and the translation of its errors into Touchline's."""
 
 import logging
+import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
@@ -75,7 +76,7 @@ def connect(where: ClickHouse, settings: Mapping[str, Any] | None = None, *, use
     client: Client = _TextClient(
         host=where.host, port=where.port, user=where.user, password=where.password, secure=where.secure,
         client_name="touchline", connect_timeout=CONNECT_SECONDS, send_receive_timeout=ANSWER_SECONDS,
-        tcp_keepalive=True, settings={**consistency(where), **(settings or {})},
+        tcp_keepalive=True, ca_certs=where.ca or None, settings={**consistency(where), **(settings or {})},
     )  # fmt: skip
     with translated(where):
         # Not in the greeting: an unknown database there would abort the sandbox's server (libchdb 26.7).
@@ -91,9 +92,20 @@ def translated(where: ClickHouse) -> Iterator[None]:
     except errors.ServerException as error:
         raise meaning(where, error.code, reason(error)) from error
     except (errors.Error, OSError, EOFError) as error:
+        if isinstance(error.__context__, ssl.SSLError):
+            raise untrusted(address(where), error.__context__) from error
         raise UnavailableError(
             f"{address(where)} does not answer: start it, or set TOUCHLINE_CLICKHOUSE_URL"
         ) from error
+
+
+def untrusted(server: str, error: ssl.SSLError) -> UnavailableError:
+    """The error of a server that speaks no TLS, or shows a certificate that the authorities did not sign."""
+    why = getattr(error, "verify_message", "") or error.reason or str(error)
+    return UnavailableError(
+        f"{server} cannot be trusted ({why}): check the server's certificate, and scheme, host and ca of"
+        " TOUCHLINE_CLICKHOUSE_URL"
+    )
 
 
 def meaning(where: ClickHouse, code: int, reason: str) -> SettingsError | SinkError:

@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from schemas.errors import TouchlineError
+from sinks.clickhouse.read.asking import Asking, Row
 from sinks.page.answers import SHARED_SECONDS, Answers
 from sinks.page.asked import asked, statement
-from sinks.page.asking import Asking, Row
 from sinks.page.filters import Filters
 from sinks.page.hub import Hub
 from sinks.page.panels import Panel

@@ -12,8 +12,8 @@ from aiohttp import web
 
 from schemas.errors import SettingsError
 from schemas.settings import Settings
+from sinks.clickhouse.read.asking import Asking
 from sinks.page.access import Access
-from sinks.page.asking import Asking
 from sinks.page.assets import Assets
 from sinks.page.hub import Hub
 from sinks.page.people import People

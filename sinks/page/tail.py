@@ -11,10 +11,12 @@ from aiokafka.errors import KafkaError
 
 from schemas import topics
 from schemas.encoding.codec import decode_as
-from schemas.errors import ContractError, UnavailableError
+from schemas.errors import ContractError, TouchlineError, UnavailableError
+from schemas.headers import tombstone_version
+from schemas.kafka_client import client_options
+from schemas.kafka_security import check_connection
 from schemas.settings import Settings
 from schemas.topics import Topic
-from sinks.clickhouse.write.reading import tombstone_version
 from sinks.page.hub import Hub
 
 #: Topics that the page listens to, with the kind of change that they tell of.
@@ -38,6 +40,8 @@ class Tail:
     """Runs until it is cancelled; an outage of the broker is shown as such, and ends by itself."""
 
     def __init__(self, settings: Settings, hub: Hub) -> None:
+        """Raise SettingsError if the settings do not say how to connect."""
+        check_connection(settings)
         self._settings = settings
         self._hub = hub
         self._topics = {settings.topic(topic.name): (topic, kind) for topic, kind in KINDS.items()}
@@ -46,13 +50,13 @@ class Tail:
         """Listen, for ever."""
         while True:
             consumer = AIOKafkaConsumer(
-                bootstrap_servers=self._settings.brokers, group_id=None, enable_auto_commit=False,
+                **client_options(self._settings), group_id=None, enable_auto_commit=False,
                 auto_offset_reset="latest", fetch_max_wait_ms=_FETCH_MS,
             )  # fmt: skip
             try:
                 await consumer.start()
                 await self._listen(consumer)
-            except (KafkaError, OSError, TimeoutError, UnavailableError) as error:
+            except (KafkaError, OSError, TimeoutError, TouchlineError) as error:
                 if self._hub.health["kafka"]:
                     log.warning("Kafka at %s does not answer: %s", self._settings.brokers, error)
                 self._hub.set_health("kafka", well=False)

@@ -7,12 +7,12 @@ from typing import Final
 
 from aiokafka.errors import KafkaError
 
-from schemas.errors import UnavailableError
+from schemas.errors import TouchlineError, UnavailableError
+from schemas.http.problems import RETRY_SECONDS, ProblemError
 from schemas.settings import Settings
 from schemas.topics import DEAD_LETTERS, TOUCHPOINTS
 from streams.collect import metrics
 from streams.collect.limits import Limits
-from streams.collect.problems import RETRY_SECONDS, ProblemError
 from streams.runtime.publisher import Outbox, Publisher
 
 #: Between attempts to connect anew.
@@ -58,11 +58,7 @@ class Intake:
         self.limits = limits
         self.pending_bytes = 0
         self._settings = settings
-        self._connect = connect or (
-            lambda: Publisher(
-                settings.brokers, "touchline-collect", idempotent=bool(settings.idempotent_producer)
-            )
-        )
+        self._connect = connect or (lambda: Publisher(settings, "touchline-collect"))
         self._publisher: Publisher | None = None
         self._partitions: dict[str, int] = {}
         self._sending: dict[
@@ -151,7 +147,7 @@ class Intake:
         while self._publisher is None:
             try:
                 await self.start()
-            except UnavailableError:
+            except TouchlineError:
                 await asyncio.sleep(RENEWAL_SECONDS)
         log.warning("Kafka at %s takes records again", self._settings.brokers)
 

@@ -15,6 +15,7 @@ from mode import CrashingSupervisor
 from schemas import topics
 from schemas.errors import SettingsError, UnavailableError
 from schemas.settings import Settings
+from streams.runtime.faust_broker import broker_options
 from streams.runtime.fetches import FetchSchema, FetchTransport
 from streams.runtime.flow import IdempotentFlow
 from streams.runtime.foreign_writes import LogReader
@@ -46,10 +47,8 @@ class WorkerApp(faust.App):  # type: ignore[misc]  # faust has no types for it
                 "`pip install --force-reinstall faust-streaming`"
             )
         self.settings = settings
-        self.publisher = Publisher(
-            settings.brokers, client_id="touchline-worker", idempotent=bool(settings.idempotent_producer)
-        )
-        self.log_reader = LogReader(settings.brokers)
+        self.publisher = Publisher(settings, client_id="touchline-worker")
+        self.log_reader = LogReader(settings)
         self.internal = InternalRecords(self)
         self.topic_partitions: dict[str, int] = {}
         self.first_crash_reason: BaseException | None = None  #: later ones are its consequences
@@ -60,7 +59,7 @@ class WorkerApp(faust.App):  # type: ignore[misc]  # faust has no types for it
         self._crashing: asyncio.Future[None] | None = None
         super().__init__(
             settings.topic(topics.WORKER_GROUP),
-            broker=[f"kafka://{server.strip()}" for server in settings.brokers.split(",")],
+            **broker_options(settings),
             store="memory://",
             web_enabled=False,  # it would listen on every interface and serve table data
             topic_disable_leader=True,

@@ -177,7 +177,7 @@ class FetchConsumer(driver.Consumer):  # type: ignore[misc]
         """The end offsets of changelogs, up to which recovery reads."""
         reported = await super().highwaters(*partitions)
         places = {driver.ensure_aiokafka_TP(tp): end or 0 for tp, end in reported.items()}
-        ends = await log_ends(self.app.settings.brokers, places)
+        ends = await log_ends(self.app.settings, places)
         return {tp: ends[driver.ensure_aiokafka_TP(tp)] for tp in reported}
 
     async def perform_seek(self) -> None:

@@ -15,6 +15,9 @@ from typing import Any, Final, TypeVar
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
+from schemas.kafka_client import client_options
+from schemas.settings import Settings
+
 R = TypeVar("R")
 #: Looks that must find the same unknown records before they count. A zombie that wakes sees the new owner's records
 #: as unknown; with one look per heartbeat interval it learns from the group that it is a zombie before it acts.
@@ -47,8 +50,8 @@ class ForeignWrites:
 class LogReader:
     """Reads ends and records of topic partitions beside the consumer group."""
 
-    def __init__(self, brokers: str) -> None:
-        self._brokers = brokers
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
         self._consumer: AIOKafkaConsumer | None = None
         self._lock = asyncio.Lock()  #: agents and timers ask: one connects, and reads records, at a time
 
@@ -92,7 +95,7 @@ class LogReader:
             async with self._lock, asyncio.timeout(TIMEOUT_SECONDS):
                 if self._consumer is None:
                     self._consumer = AIOKafkaConsumer(
-                        bootstrap_servers=self._brokers, group_id=None, enable_auto_commit=False
+                        **client_options(self._settings), group_id=None, enable_auto_commit=False
                     )
                     await self._consumer.start()
                 return await ask(self._consumer)

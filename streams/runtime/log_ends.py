@@ -12,11 +12,13 @@ from typing import Final
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from schemas.errors import UnavailableError
+from schemas.kafka_client import client_options
+from schemas.settings import Settings
 
 TIMEOUT_SECONDS: Final = 30.0
 
 
-async def log_ends(brokers: str, reported: Mapping[TopicPartition, int]) -> dict[TopicPartition, int]:
+async def log_ends(settings: Settings, reported: Mapping[TopicPartition, int]) -> dict[TopicPartition, int]:
     """The offset after the last record of each partition. `reported`: the answers of ListOffsets.
 
     Raises UnavailableError if the broker does not answer within TIMEOUT_SECONDS.
@@ -26,7 +28,7 @@ async def log_ends(brokers: str, reported: Mapping[TopicPartition, int]) -> dict
     if not waiting:
         return ends
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=brokers,
+        **client_options(settings),
         group_id=None,
         enable_auto_commit=False,
         max_partition_fetch_bytes=1,
@@ -47,7 +49,8 @@ async def log_ends(brokers: str, reported: Mapping[TopicPartition, int]) -> dict
                         waiting.discard(tp)
     except TimeoutError as error:
         raise UnavailableError(
-            f"Kafka at {brokers} did not report the end offsets of its changelogs: check that the broker is healthy"
+            f"Kafka at {settings.brokers} did not report the end offsets of its changelogs:"
+            " check that the broker is healthy"
         ) from error
     finally:
         await consumer.stop()

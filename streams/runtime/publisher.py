@@ -13,7 +13,10 @@ from typing import Any, Final
 
 from aiokafka import AIOKafkaProducer
 
+from schemas.kafka_client import client_options
+from schemas.kafka_security import check_connection
 from schemas.keys import partition_of
+from schemas.settings import Settings
 
 BATCH_BYTES: Final = 512 * 1024
 #: Seconds without an acknowledgement after which the log warns of an outage, once per outage.
@@ -79,10 +82,11 @@ class Publisher:
     the next.
     """
 
-    def __init__(self, brokers: str, client_id: str, *, idempotent: bool) -> None:
-        self._brokers = brokers
+    def __init__(self, settings: Settings, client_id: str) -> None:
+        """Raise SettingsError if the settings do not say how to connect."""
+        check_connection(settings)
+        self._settings = settings
         self._client_id = client_id
-        self._idempotent = idempotent
         self._producer: AIOKafkaProducer | None = None
         #: a key for each topic partition with a running sender
         self._queued: dict[TopicPartition, list[_Pending]] = {}
@@ -92,7 +96,8 @@ class Publisher:
     async def start(self) -> None:
         """Connect to the brokers."""
         self._producer = AIOKafkaProducer(
-            bootstrap_servers=self._brokers, client_id=self._client_id, acks="all", enable_idempotence=self._idempotent,
+            **client_options(self._settings), client_id=self._client_id, acks="all",
+            enable_idempotence=bool(self._settings.idempotent_producer),
             max_batch_size=BATCH_BYTES, max_request_size=4 * 1024 * 1024, request_timeout_ms=60_000,
         )  # fmt: skip
         await self._producer.start()
@@ -136,7 +141,7 @@ class Publisher:
             self._outage_logged = True
             log.warning(
                 "Kafka at %s has acknowledged nothing for %.0f s: waiting for it, nothing is lost",
-                self._brokers, SLOW_ACK_SECONDS,
+                self._settings.brokers, SLOW_ACK_SECONDS,
             )  # fmt: skip
 
     def _queue(self, tp: TopicPartition, records: list[OutgoingRecord]) -> asyncio.Future[tuple[int, int]]:

@@ -17,7 +17,7 @@ def test_it_reads_from_an_offset_to_the_end_and_sees_what_is_written_later(setti
     topic, _ = place_of(settings)
 
     async def reading() -> None:
-        reader = LogReader(settings.brokers)
+        reader = LogReader(settings)
         async with publisher_of(settings) as publisher:
             assert await reader.ends(topic, [0, 1]) == {0: 0, 1: 0}
             assert await reader.read(topic, 1, 0) == []
@@ -36,7 +36,7 @@ def test_it_reads_from_an_offset_to_the_end_and_sees_what_is_written_later(setti
 
 def test_a_broker_that_does_not_answer_is_asked_again_at_the_next_look() -> None:
     async def reading() -> None:
-        reader = LogReader(f"127.0.0.1:{free_port()}")
+        reader = LogReader(Settings(brokers=f"127.0.0.1:{free_port()}"))
         assert await reader.ends("t", [0]) == {}
         assert await reader.read("t", 0, 0) is None
         await reader.close()

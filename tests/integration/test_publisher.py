@@ -35,7 +35,7 @@ def settings(broker: Broker) -> Settings:
 
 @asynccontextmanager
 async def publisher_of(settings: Settings) -> AsyncIterator[Publisher]:
-    publisher = Publisher(settings.brokers, "test", idempotent=bool(settings.idempotent_producer))
+    publisher = Publisher(settings, "test")
     await publisher.start()
     try:
         yield publisher

@@ -44,6 +44,7 @@ CREATE OR REPLACE TABLE raw_touchpoints (
     copy_id UInt64 DEFAULT sipHash64(bitShiftRight(version, 131), identifier_type, identifier_value) COMMENT 'Of this touchpoint of this identifier, whoever owns it: raw_touchpoint_verdicts names it' CODEC(NONE),
     checksum UInt64 ALIAS toUInt64(9223372036854775807 - bitAnd(bitShiftRight(version, 131), toUInt256(9223372036854775807))) COMMENT 'Of the touchpoint: the last tie-break among the copies of an event',
     INDEX owner_id owner_id TYPE bloom_filter(0.001) GRANULARITY 1,
+    INDEX identifier_value identifier_value TYPE bloom_filter(0.01) GRANULARITY 1,
     INDEX loaded_at loaded_at TYPE minmax GRANULARITY 1
 )
 ENGINE = ReplacingMergeTree(version)

@@ -7,8 +7,15 @@ from urllib.parse import urlencode
 
 from schemas.errors import SettingsError, TouchlineError, UnavailableError
 from schemas.settings import ClickHouse
+from schemas.tls import client_context
 from sinks.clickhouse.cluster import consistency
-from sinks.clickhouse.connection import ANSWER_SECONDS, CONNECT_SECONDS, NOT_AUTHENTICATED, meaning
+from sinks.clickhouse.connection import (
+    ANSWER_SECONDS,
+    CONNECT_SECONDS,
+    NOT_AUTHENTICATED,
+    meaning,
+    untrusted,
+)
 from sinks.clickhouse.write.encoding.avro_statement import statement
 from sinks.clickhouse.write.encoding.columns import TOPIC
 from sinks.clickhouse.write.inserts import MAX_ROWS, AvroInsert
@@ -46,6 +53,8 @@ class HttpWriter:
             response, said = self._post(insert)
         except (OSError, HTTPException) as error:
             self.close()
+            if isinstance(error, ssl.SSLError):
+                raise untrusted(self._address, error) from error
             raise UnavailableError(
                 f"{self._address} does not answer: start it, or check http_port in TOUCHLINE_CLICKHOUSE_URL"
             ) from error
@@ -99,7 +108,7 @@ class HttpWriter:
     def _connect(self) -> HTTPConnection:
         where = self._where
         if where.secure:
-            context = ssl.create_default_context()
+            context = client_context("ca in TOUCHLINE_CLICKHOUSE_URL", where.ca)
             connection: HTTPConnection = HTTPSConnection(
                 where.host, where.http_port, timeout=CONNECT_SECONDS, context=context
             )

@@ -5,6 +5,7 @@ from typing import Final
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from schemas import topics
+from schemas.kafka_client import client_options
 from schemas.settings import Settings
 
 #: The loader keeps its partitions during an outage of ClickHouse of up to this length: the heartbeat goes on.
@@ -18,7 +19,7 @@ MAX_REQUEST_BYTES: Final = 4 * 1024 * 1024
 def producer_of(settings: Settings) -> AIOKafkaProducer:
     """For dead letters."""
     return AIOKafkaProducer(
-        bootstrap_servers=settings.brokers,
+        **client_options(settings),
         acks="all",
         enable_idempotence=bool(settings.idempotent_producer),
         max_request_size=MAX_REQUEST_BYTES,
@@ -29,7 +30,7 @@ def consumer_of(settings: Settings) -> AIOKafkaConsumer:
     """A member of the loader group, which commits by itself."""
     session_ms = int(settings.session_timeout * 1000)
     return AIOKafkaConsumer(
-        bootstrap_servers=settings.brokers,
+        **client_options(settings),
         group_id=settings.topic(topics.LOADER_GROUP),
         enable_auto_commit=False,
         auto_offset_reset="earliest",

@@ -2,10 +2,11 @@
 
 from typing import Final
 
-from schemas import headers, topics
+from schemas import topics
 from schemas.consumed import KafkaRecord
 from schemas.encoding.codec import decode, name_of
 from schemas.errors import ContractError, Reason
+from schemas.headers import tombstone_version
 from schemas.records import Record
 from schemas.topics import Topic
 from sinks.clickhouse.values import Row
@@ -80,12 +81,6 @@ def _tombstone(topic: Topic, record: KafkaRecord, checks: Checks | None) -> tupl
         raise ContractError(
             Reason.INVALID, f"a tombstone on {topic.name} that names nothing: {error}"
         ) from error
-
-
-def tombstone_version(record: KafkaRecord) -> int | None:
-    """The version that a tombstone carries; None if it carries none."""
-    version = next((value for name, value in record.headers if name == headers.VERSION), b"")
-    return int(version) if version.isdigit() and len(version) < 20 else None
 
 
 def _unreadable(record: KafkaRecord, error: ContractError) -> Record:

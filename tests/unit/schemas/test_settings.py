@@ -26,6 +26,23 @@ def test_clickhouses_http_port_comes_with_its_url() -> None:
     assert ClickHouse.from_url("clickhouse://db.local").http_port == 0
 
 
+def test_the_urls_authorities_are_a_file_of_certificates_and_need_tls(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="has ca, but no TLS: begin it with clickhouses://"):
+        ClickHouse.from_url("clickhouse://db.local/shop?ca=ca.pem")
+    (tmp_path / "ca.pem").write_text("no certificate")
+    with pytest.raises(SettingsError, match=r"ca in TOUCHLINE_CLICKHOUSE_URL names .* no PEM certificate"):
+        ClickHouse.from_url(f"clickhouses://db.local/shop?ca={tmp_path / 'ca.pem'}")
+
+
+def test_the_url_may_be_in_a_file_so_that_its_password_is_in_no_environment(tmp_path: Path) -> None:
+    (tmp_path / "url").write_text("clickhouse://me:secret@db/shop\n")
+    settings = Settings.from_env({"TOUCHLINE_CLICKHOUSE_URL": f"@{tmp_path / 'url'}"})
+    assert settings.clickhouse() == ClickHouse("db", 9000, "me", "secret", "shop")
+    assert "secret" not in str(settings.to_env())
+    with pytest.raises(SettingsError, match="TOUCHLINE_CLICKHOUSE_URL names a file that cannot be read"):
+        Settings.from_env({"TOUCHLINE_CLICKHOUSE_URL": f"@{tmp_path / 'none'}"})
+
+
 @pytest.mark.parametrize(
     "query", ["http_port=", "http_port=http", "http_port=65536", "http_prot=8123", "secure=1"]
 )

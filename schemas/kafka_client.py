@@ -1,0 +1,37 @@
+"""How aiokafka's clients connect: every one is made with these arguments, so that TLS and SASL reach it.
+
+schemas/kafka_security.py has kafka-python's, streams/runtime/faust_broker.py Faust's. A test finds clients that are
+made without them.
+"""
+
+import asyncio
+from typing import Any
+
+from aiokafka.abc import AbstractTokenProvider
+
+from schemas.errors import TouchlineError
+from schemas.kafka_security import OAUTHBEARER, common_options, mechanism_of, tokens_of
+from schemas.settings import Settings
+
+
+def client_options(settings: Settings) -> dict[str, Any]:
+    """Keyword arguments for every client of aiokafka: bootstrap servers and how to connect. Raises SettingsError."""
+    options = common_options(settings)
+    if mechanism_of(settings) == OAUTHBEARER:
+        options["sasl_oauth_token_provider"] = aiokafka_tokens(settings)
+    return {"bootstrap_servers": settings.brokers, **options}
+
+
+def aiokafka_tokens(settings: Settings) -> Any:
+    """A token provider as aiokafka and Faust want it. Raises SettingsError."""
+
+    class Tokens(AbstractTokenProvider):  # type: ignore[misc]  # aiokafka has no types for it
+        async def token(self) -> str:
+            try:
+                return await asyncio.to_thread(source.token)
+            except TouchlineError as error:
+                # an OSError counts as a failed connection, which the client tries again
+                raise ConnectionError(str(error)) from error
+
+    source = tokens_of(settings)
+    return Tokens()

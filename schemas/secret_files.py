@@ -1,0 +1,18 @@
+"""Secrets of settings: the value itself, or @FILE, whose content it is."""
+
+from pathlib import Path
+
+from schemas.errors import SettingsError
+
+
+def read_secret(variable: str, value: str) -> str:
+    """The value, or the content of the file that it names after an @. Raises SettingsError."""
+    if not value.startswith("@"):
+        return value
+    try:
+        return Path(value[1:]).read_text().strip()
+    except (OSError, ValueError) as error:
+        raise SettingsError(
+            f"{variable} names a file that cannot be read: {error}: restore it, or unset"
+            " the variable if it was set for a sandbox that is gone"
+        ) from error

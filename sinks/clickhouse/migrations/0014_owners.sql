@@ -16,7 +16,7 @@ CREATE OR REPLACE TABLE raw_touchpoints (
     type LowCardinality(String) COMMENT 'By the catalogue: product_view, order_placed, …',
     identifier_type LowCardinality(String) COMMENT 'Of the strongest usable identifier: the one that owns the touchpoint',
     identifier_value String COMMENT 'As it is stored: a pseudonym where the policy says so' CODEC(ZSTD(1)),
-    profile_id String COMMENT 'Owner when it was stitched; the present owner is owner_id' CODEC(ZSTD(1)),
+    profile_id UUID COMMENT 'Owner when it was stitched; the present owner is owner_id' CODEC(ZSTD(1)),
     assignment_version Int64 COMMENT 'Version of the assignment it was stitched under; -1 for none' CODEC(ZSTD(1)),
     identifiers Array(Tuple(type String, value String)) COMMENT 'All usable identifiers that it carried' CODEC(ZSTD(1)),
     account_id String COMMENT 'Business account (B2B); empty for none' CODEC(ZSTD(1)),
@@ -38,7 +38,7 @@ CREATE OR REPLACE TABLE raw_touchpoints (
     source_partition Int32 COMMENT 'Where its record is in Kafka' CODEC(ZSTD(1)),
     source_offset UInt64 COMMENT 'Where its record is in Kafka' CODEC(Delta(8), ZSTD(1)),
     loaded_at DateTime64(3, 'UTC') DEFAULT now64(3) COMMENT 'When this row was written, or rewritten for another owner' CODEC(Delta(8), ZSTD(1)),
-    owner_id String DEFAULT profile_id COMMENT 'The profile that owns it now' CODEC(ZSTD(1)),
+    owner_id UUID DEFAULT profile_id COMMENT 'The profile that owns it now' CODEC(ZSTD(1)),
     is_erased UInt8 DEFAULT 0 COMMENT '1: erased, and deleted within seconds' CODEC(ZSTD(1)),
     event UInt64 DEFAULT sipHash64(tenant, source, event_id) COMMENT 'The same for all copies of an event' CODEC(NONE),
     copy_id UInt64 DEFAULT sipHash64(bitShiftRight(version, 131), identifier_type, identifier_value) COMMENT 'Of this touchpoint of this identifier, whoever owns it: raw_touchpoint_verdicts names it' CODEC(NONE),
@@ -98,7 +98,7 @@ FROM (
         multiIf(
             after_erasure, e.owner,
             a.found = 0 OR a.deleted = 1 OR stitched > assigned, t.profile_id,
-            ifNull(t.occurred_at >= a.contested_from, 0), a.contested_owner,
+            ifNull(t.occurred_at >= a.contested_from, 0), ifNull(a.contested_owner, a.owner),
             a.owner
         ) AS decided_owner,
         bitShiftLeft(bitShiftRight(t.version, 131), 131)
@@ -111,7 +111,7 @@ FROM (
         SELECT tenant, identifier_type, identifier_value, 1 AS found, max(version) AS version,
             argMax(profile_id, assignments.version) AS owner,
             argMax(tuple(contested_from), assignments.version).1 AS contested_from,
-            argMax(contested_profile_id, assignments.version) AS contested_owner,
+            argMax(tuple(contested_profile_id), assignments.version).1 AS contested_owner,
             argMax(is_deleted, assignments.version) AS deleted
         FROM raw_identity_assignments AS assignments
         GROUP BY tenant, identifier_type, identifier_value

@@ -9,6 +9,7 @@ from schemas import topics
 from schemas.profile_ids import own_profile
 from sinks.subscribers.limits import Limits
 from sinks.subscribers.positions import Mark, read, written
+from tests.support.ids import person
 from tests.support.state_log import no_state, placed, state
 from tests.support.subscriber_serving import NOW, serving
 
@@ -26,12 +27,12 @@ def test_a_reader_from_the_start_gets_every_present_state_and_then_each_change(t
         async with serving(tmp_path) as served:
             served.take(STATES[:3])
             async with served.stream("/v1/streams/states?from=start") as stream:
-                assert versions(await stream.some(2)) == {"a": ("state", 3), "b": ("state", 2)}
+                assert versions(await stream.some(2)) == {person("a"): ("state", 3), person("b"): ("state", 2)}
                 served.take(STATES[3:])
-                assert versions(await stream.some(2)) == {"b": ("gone", 4), "c": ("state", 5)}
+                assert versions(await stream.some(2)) == {person("b"): ("gone", 4), person("c"): ("state", 5)}
             async with served.stream("/v1/streams/states") as stream:
                 served.take(placed([*STATES, state("c", 9)])[-1:])
-                assert versions(await stream.some(1)) == {"c": ("state", 9)}
+                assert versions(await stream.some(1)) == {person("c"): ("state", 9)}
 
     asyncio.run(run())
 
@@ -176,7 +177,7 @@ def test_a_table_that_is_built_anew_ends_the_streams_of_states_and_their_ids_hol
             served.take(STATES)
             async with served.stream("/v1/streams/states", last_id) as stream:
                 served.take(placed([*STATES, state("c", 9)])[-1:])
-                assert versions(await stream.some(1)) == {"c": ("state", 9)}
+                assert versions(await stream.some(1)) == {person("c"): ("state", 9)}
 
     asyncio.run(run())
 

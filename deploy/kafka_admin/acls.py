@@ -10,7 +10,15 @@ from typing import Final, Literal
 from deploy.kafka_admin.lag import groups
 from schemas.errors import SettingsError
 from schemas.settings import Settings
-from schemas.topics import ALL, DEAD_LETTERS, LOADER_GROUP, WORKER_GROUP
+from schemas.topics import (
+    ACCOUNT_INPUTS,
+    ALL,
+    DEAD_LETTERS,
+    IDENTITY_LINKS,
+    JOURNEY_INPUTS,
+    LOADER_GROUP,
+    WORKER_GROUP,
+)
 
 Operation = Literal["Read", "Write", "Describe"]
 
@@ -29,7 +37,7 @@ PROCESSES: Final = {
     "operator": "touchline topics, publish, forget, unlink, dead-letters, backfill, status",
     "page": "touchline page",
     "sources": "systems that publish touchpoints themselves",
-    "subscribers": "services that read journeys, signals, assignments and changes",
+    "subscribers": "touchline serve, and services that read journeys, signals, assignments and changes themselves",
 }
 #: Process → the consumer groups whose offsets it commits, and those that it only looks at.
 _COMMITS: Final = {
@@ -69,6 +77,9 @@ def _of_topics(settings: Settings) -> Iterator[Acl]:
             yield Acl("operator", "topic", name, "Write")  # `dead-letters replay` sends records back
         # a worker asks for the partitions of every topic when it starts
         yield Acl("worker", "topic", name, "Describe")
+    for topic in (JOURNEY_INPUTS, IDENTITY_LINKS, ACCOUNT_INPUTS):
+        # `touchline serve` believes no version beyond the end of the topic whose offsets are versions
+        yield Acl("subscribers", "topic", settings.topic(topic.name), "Describe")
     # the end of a log is told by a fetch (lag.py)
     for topic in {one for topics in groups().values() for one in topics}:
         yield Acl("loader", "topic", settings.topic(topic.name), "Read")

@@ -68,17 +68,9 @@ def command(
     run_dir = data.resolve() if data is not None else Path(tempfile.mkdtemp(prefix="touchline-"))
     try:
         plan = Plan(
-            run_dir,
-            broker,
-            clickhouse,
-            data is not None,
-            workers,
-            kafka_port,
-            clickhouse_port,
-            clickhouse_http_port,
-            page_port if page else None,
-            serve_port if serve else None,
-        )
+            run_dir, broker, clickhouse, data is not None, workers, kafka_port, clickhouse_port, clickhouse_http_port,
+            page_port if page else None, serve_port if serve else None,
+        )  # fmt: skip
         with locked(run_dir):
             _run(Stack(plan, base, os.environ), as_json=as_json)
     except TouchlineError:

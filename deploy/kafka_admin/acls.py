@@ -61,7 +61,7 @@ PROCESSES: Final = {
     "operator": "touchline topics, publish, forget, unlink, dead-letters, backfill, status",
     "page": "touchline page",
     "sources": "systems that publish touchpoints themselves",
-    "subscribers": "services that read journeys, signals, assignments and changes",
+    "subscribers": "touchline serve, and services that read journeys, signals, assignments and changes themselves",
     "webhooks": "touchline webhooks run",
 }
 #: Process → the consumer groups whose offsets it commits, and those that it only looks at.
@@ -110,7 +110,8 @@ def _of_topics(settings: Settings) -> Iterator[Acl]:
         yield Acl("worker", "topic", name, "Describe")
     # no version may be beyond the ends of the topics that count them (schemas/version_bounds.py)
     for topic in (JOURNEY_INPUTS, IDENTITY_LINKS, ACCOUNT_INPUTS):
-        yield Acl("webhooks", "topic", settings.topic(topic.name), "Describe")
+        for process in ("subscribers", "webhooks"):
+            yield Acl(process, "topic", settings.topic(topic.name), "Describe")
     # the end of a log is told by a fetch (lag.py)
     for topic in {one for topics in groups().values() for one in topics}:
         yield Acl("loader", "topic", settings.topic(topic.name), "Read")

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any, Final
 
 from schemas import topics
@@ -19,7 +18,7 @@ TOPICS: Final[Mapping[str, Topic]] = {
     "states": topics.JOURNEY_STATES, "signals": topics.JOURNEY_SIGNALS, "changes": topics.PROFILE_CHANGES,
 }  # fmt: skip
 
-dumps: Final = partial(json.dumps, separators=(",", ":"), ensure_ascii=False)
+dumps: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode  #: built once
 
 
 @dataclass(slots=True)

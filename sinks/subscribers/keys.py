@@ -83,7 +83,7 @@ def _reader(name: str, table: Mapping[str, Any], fail: Fail) -> Reader:
     known = {scope.value: scope for scope in Scope}
     scopes = table.get("scopes", [])
     for scope in scopes:
-        if scope not in known:
+        if not isinstance(scope, str) or scope not in known:
             fail(f"there is no scope {scope!r:.80}: choose of {', '.join(known)}", "scopes")
     if not scopes:
         fail(f"without scopes it may do nothing: choose of {', '.join(known)}")

@@ -10,7 +10,7 @@ from schemas.encoding.registry import current
 from schemas.http.problems import ProblemError
 from schemas.keys import account_key
 from schemas.records import Identifier
-from sinks.subscribers.table.store import Row, StateTable
+from sinks.subscribers.table.store import Row, StateTable, present_owner
 
 #: Tenant and identifier as a person says it → as it is stored: normalised, and pseudonymised if the policy says so.
 #: None if the policy blocks the value: nobody is known by it.
@@ -78,7 +78,7 @@ class People:
         if stored is None:
             return None
         assignment = self._table.assignment(tenant, stored["type"], stored["value"])
-        profile = self._table.profile_of(tenant, stored["type"], stored["value"])
+        profile = present_owner(tenant, stored, assignment)
         row = self._table.person(tenant, profile)
         if row is None:
             return None

@@ -19,7 +19,7 @@ from sinks.subscribers.table.ends import Ends
 from sinks.subscribers.table.entries import FOLLOWED
 from sinks.subscribers.table.store import Applied, Positions, StateTable
 
-_AGAIN_SECONDS: Final = 2.0  #: between two attempts to reach the broker or to find the topics
+AGAIN_SECONDS: Final = 2.0  #: between two attempts to reach the broker or to find the topics
 _LOOK_SECONDS: Final = 3.0  #: between two looks at the ends of the topics
 _NOTE_SECONDS: Final = 60.0  #: between two notes on disk of how fresh the table is
 _FETCH_MS: Final = 100
@@ -93,7 +93,7 @@ class Follower:
             finally:
                 with suppress(Exception):
                     await consumer.stop()
-            await asyncio.sleep(_AGAIN_SECONDS)
+            await asyncio.sleep(AGAIN_SECONDS)
 
     async def _follow(self, consumer: AIOKafkaConsumer) -> None:
         """Read until the broker does not answer, or the table has to be built anew."""

@@ -14,7 +14,7 @@ from schemas.encoding.record_types import ACCOUNT_STATE, IDENTITY_ASSIGNMENT, JO
 from schemas.errors import ContractError
 from schemas.keys import account_key, identifier_key, profile_key
 from schemas.profile_ids import contested_profile, own_profile
-from schemas.records import AccountState, IdentityAssignment, JourneyState
+from schemas.records import AccountState, Identifier, IdentityAssignment, JourneyState
 from schemas.version_bounds import AheadError, VersionBounds
 from sinks.subscribers.table.database import COLUMNS, UPSERTS, Database, Deployment
 from sinks.subscribers.table.entries import FOLLOWED, Entry, read_entry
@@ -181,10 +181,8 @@ class StateTable:
         Without an assignment that is the identifier's own profile; of a shared one it is the profile of what came
         since it is shared.
         """
-        found = self.assignment(tenant, type_, value)
-        if found is None:
-            return own_profile(tenant, (type_, value))
-        return found["contested_profile_id"] or found["profile_id"]
+        identifier = Identifier(type=type_, value=value)
+        return present_owner(tenant, identifier, self.assignment(tenant, type_, value))
 
     def survivor(self, tenant: str, profile_id: str) -> str:
         """The profile that a profile id stands for now: after merges the survivor, else itself.
@@ -256,6 +254,13 @@ class StateTable:
                 writer.execute("ROLLBACK")
                 raise
             writer.execute("COMMIT")
+
+
+def present_owner(tenant: str, identifier: Identifier, assignment: IdentityAssignment | None) -> str:
+    """The profile that owns what an identifier does now, by its assignment, if it has one."""
+    if assignment is None:
+        return own_profile(tenant, (identifier["type"], identifier["value"]))
+    return assignment["contested_profile_id"] or assignment["profile_id"]
 
 
 def _put(writer: sqlite3.Connection, entry: Entry) -> bool:

@@ -1,0 +1,226 @@
+"""What keeps the table up to date: it reads on where it stopped, knows how fresh it is, and when it must begin anew."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+import pytest
+from aiokafka import TopicPartition
+from aiokafka.errors import KafkaConnectionError
+
+from schemas import topics
+from schemas.settings import Settings
+from schemas.version_bounds import VERSION_SLACK
+from sinks.subscribers.table import ends, follower
+from sinks.subscribers.table.database import Deployment
+from sinks.subscribers.table.entries import FOLLOWED
+from sinks.subscribers.table.follower import AWAY_SECONDS, Follower
+from sinks.subscribers.table.store import StateTable
+from tests.support.kafka_records import Consumed
+from tests.support.state_log import PARTITIONS, highest, no_state, placed, state
+
+COUNTED = (topics.JOURNEY_INPUTS, topics.IDENTITY_LINKS, topics.ACCOUNT_INPUTS)
+LOG = placed([state("a", 1), state("b", 2), state("a", 3), no_state("b", 4), state("c", 5)])
+
+
+class Kafka:
+    """A broker whose records are a list; one consumer at a time reads it."""
+
+    def __init__(self, log: list[Consumed]) -> None:
+        self.log = log
+        self.away = False
+        self.read: list[tuple[str, int, int]] = []
+        self._at: dict[TopicPartition, int] = {}
+
+    async def counts(self, _: Settings) -> dict[str, int]:
+        return {topic.name: PARTITIONS for topic in (*FOLLOWED, *COUNTED)}
+
+    def consumer(self, **_: Any) -> "Kafka":
+        return self
+
+    async def start(self) -> None:
+        if self.away:
+            raise KafkaConnectionError("away")
+
+    async def stop(self) -> None:
+        pass
+
+    def assign(self, places: list[TopicPartition]) -> None:
+        self._at = dict.fromkeys(places, 0)
+
+    def seek(self, place: TopicPartition, offset: int) -> None:
+        self._at[place] = offset
+
+    async def position(self, place: TopicPartition) -> int:
+        return self._at[place]
+
+    async def beginning_offsets(self, places: list[TopicPartition]) -> dict[TopicPartition, int]:
+        return dict.fromkeys(places, 0)
+
+    async def end_offsets(self, places: list[TopicPartition]) -> dict[TopicPartition, int]:
+        if self.away:
+            raise KafkaConnectionError("away")
+        return {place: sum((one.topic, one.partition) == place for one in self.log) for place in places}
+
+    async def getmany(self, **_: int) -> dict[TopicPartition, list[Consumed]]:
+        await asyncio.sleep(0)
+        found: dict[TopicPartition, list[Consumed]] = {}
+        if self.away:
+            return found
+        for place in self._at:
+            some = [
+                one
+                for one in self.log
+                if (one.topic, one.partition) == place and one.offset >= self._at[place]
+            ]
+            if some[:2]:
+                found[place] = some[:2]
+                self._at[place] = some[:2][-1].offset + 1
+                self.read += [(one.topic, one.partition, one.offset) for one in some[:2]]
+        if not found:
+            await asyncio.sleep(0.01)
+        return found
+
+
+class World:
+    def __init__(self, table: StateTable, kafka: Kafka) -> None:
+        self.table, self.kafka = table, kafka
+        self.now = 1_000_000.0
+        self.told: list[str] = []
+        self.follower = Follower(Settings(), table, self, clock=lambda: self.now)
+
+    def applied(self, batch: Any, positions: Any) -> None:
+        assert self.table.positions().items() <= positions.items(), "it is told after it is on disk"
+        self.told += [f"{entry.name}@{entry.version}" for entry in batch.entries]
+
+    def cleared(self) -> None:
+        self.told.append("cleared")
+
+    @asynccontextmanager
+    async def following(self) -> AsyncIterator[None]:
+        task = asyncio.create_task(self.follower.run())
+        try:
+            yield
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+    async def until(self, done: Callable[[], Any]) -> None:
+        async with asyncio.timeout(20):
+            while not done():  # noqa: ASYNC110 (nobody tells of it)
+                await asyncio.sleep(0.01)
+
+    def held(self) -> dict[tuple[str, bytes], bytes | None]:
+        return {
+            (topics.JOURNEY_STATES.name, entry.key): entry.value for entry in self.table.entries("states")
+        }
+
+
+def played(
+    tmp_path, monkeypatch: pytest.MonkeyPatch, log: list[Consumed], play: Callable[[World], Any]
+) -> None:
+    """Play with a world whose table is in this folder."""
+    kafka = Kafka(log)
+    monkeypatch.setattr(follower, "AIOKafkaConsumer", kafka.consumer)
+    monkeypatch.setattr(follower, "AGAIN_SECONDS", 0.01)
+    monkeypatch.setattr(ends, "partition_counts", kafka.counts)
+    table = StateTable.open(tmp_path / "table.db", Deployment())
+    try:
+        asyncio.run(play(World(table, kafka)))
+    finally:
+        table.close()
+
+
+def test_it_is_fresh_once_it_has_all_that_the_topics_had_and_reads_on_after_a_restart(
+    tmp_path, monkeypatch
+) -> None:
+    async def first(world: World) -> None:
+        assert world.follower.fresh_at is None
+        async with world.following():
+            await world.until(lambda: world.follower.fresh_at == world.now)
+            assert world.held() == highest(LOG[:3])
+            assert (world.follower.lag, world.follower.connected) == (0, True)
+
+    async def second(world: World) -> None:
+        async with world.following():
+            await world.until(lambda: world.follower.fresh_at)
+            assert world.held() == highest(LOG)
+            assert sorted(world.kafka.read) == sorted(
+                (one.topic, one.partition, one.offset) for one in LOG[3:]
+            )
+            assert "cleared" not in world.told
+
+    played(tmp_path, monkeypatch, LOG[:3], first)
+    played(tmp_path, monkeypatch, LOG, second)
+
+
+def test_what_comes_later_is_told_once_it_is_in_and_the_table_stays_fresh(tmp_path, monkeypatch) -> None:
+    async def play(world: World) -> None:
+        async with world.following():
+            await world.until(lambda: world.follower.fresh_at)
+            world.kafka.log = LOG
+            await world.until(lambda: "c@5" in world.told)
+            world.now += 10
+            await world.until(lambda: world.follower.fresh_at == world.now)
+
+    played(tmp_path, monkeypatch, LOG[:2], play)
+
+
+def test_a_table_that_may_have_missed_tombstones_is_built_anew(tmp_path, monkeypatch) -> None:
+    async def first(world: World) -> None:
+        async with world.following():
+            await world.until(lambda: world.follower.fresh_at)
+
+    async def second(world: World) -> None:
+        world.now += AWAY_SECONDS + 1
+        async with world.following():
+            await world.until(lambda: world.follower.fresh_at)
+        assert world.told[0] == "cleared"
+        assert world.held() == highest([LOG[0]]), "Kafka has compacted the rest away, its tombstone with it"
+
+    played(tmp_path, monkeypatch, LOG[:2], first)
+    played(tmp_path, monkeypatch, [LOG[0], LOG[1]._replace(value=LOG[0].value, key=b"")], second)
+
+
+def test_topics_that_were_made_anew_are_read_from_their_beginning(tmp_path, monkeypatch) -> None:
+    async def first(world: World) -> None:
+        async with world.following():
+            await world.until(lambda: world.follower.fresh_at)
+
+    async def second(world: World) -> None:
+        async with world.following():
+            await world.until(lambda: world.follower.fresh_at)
+        assert world.told == ["cleared", "z@1"]
+
+    played(tmp_path, monkeypatch, LOG, first)
+    played(tmp_path, monkeypatch, placed([state("z", 1)]), second)
+
+
+def test_during_an_outage_it_keeps_what_it_has_and_goes_on_afterwards(tmp_path, monkeypatch) -> None:
+    async def play(world: World) -> None:
+        async with world.following():
+            await world.until(lambda: world.follower.fresh_at)
+            world.kafka.away = True
+            world.now += 5
+            await world.until(lambda: not world.follower.connected)
+            assert world.held() == highest(LOG[:3])
+            world.kafka.away, world.kafka.log = False, LOG
+            await world.until(lambda: world.follower.connected and world.follower.fresh_at == world.now)
+            assert world.held() == highest(LOG)
+            assert "cleared" not in world.told
+
+    played(tmp_path, monkeypatch, LOG[:3], play)
+
+
+def test_a_version_from_the_future_is_left_out_and_counted_and_hides_nothing(tmp_path, monkeypatch) -> None:
+    log = placed([state("a", VERSION_SLACK + 9), state("a", 3)])
+
+    async def play(world: World) -> None:
+        async with world.following():
+            await world.until(lambda: world.follower.fresh_at)
+        assert world.follower.rejected == 1
+        assert world.held() == highest(log[1:])
+
+    played(tmp_path, monkeypatch, log, play)

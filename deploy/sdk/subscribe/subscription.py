@@ -188,7 +188,7 @@ class Subscription(Generic[C]):
         self.commit()  # a rebalance happens within poll: what is done must be committed before
         try:
             polled = self._consumer.poll(timeout_ms=timeout_ms, max_records=BATCH)
-            for partition in self._listener.revoked():
+            for partition in self._listener.changed():
                 self._member.drop(partition)
             # of a partition that was just assigned nothing is taken: it is read from another offset
             for place, records in polled.items():
@@ -244,21 +244,22 @@ class Subscription(Generic[C]):
 
 
 class _Rebalances(ConsumerRebalanceListener):  # type: ignore[misc]
-    """Remembers what was revoked: the client calls it on a thread of its own, which must not wait."""
+    """Remembers what was revoked or assigned: the client calls it on a thread of its own, which must not wait."""
 
     def __init__(self) -> None:
-        self._revoked: deque[Iterable[Any]] = deque()
+        self._changed: deque[Iterable[Any]] = deque()
 
     def on_partitions_revoked(self, revoked: Iterable[Any]) -> None:
         """Of what was polled before nothing may be told any more."""
-        self._revoked.append(list(revoked))
+        self._changed.append(list(revoked))
 
     def on_partitions_assigned(self, assigned: Iterable[Any]) -> None:
-        """The subscription compares the assignment itself."""
+        """The client has forgotten where it read, also of partitions that stay."""
+        self._changed.append(list(assigned))
 
-    def revoked(self) -> set[int]:
-        """Partitions that were revoked since it was asked last."""
+    def changed(self) -> set[int]:
+        """Partitions that were revoked or assigned since it was asked last."""
         found: set[int] = set()
-        while self._revoked:
-            found |= {place.partition for place in self._revoked.popleft()}
+        while self._changed:
+            found |= {place.partition for place in self._changed.popleft()}
         return found

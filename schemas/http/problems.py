@@ -36,6 +36,7 @@ TITLES: Final = {
     405: "Method Not Allowed",
     406: "Not Acceptable",
     408: "Request Timeout",
+    409: "Conflict",
     410: "Gone",
     413: "Content Too Large",
     414: "URI Too Long",
@@ -46,5 +47,4 @@ TITLES: Final = {
     431: "Request Header Fields Too Large",
     500: "Internal Server Error",
     503: "Service Unavailable",
-    504: "Gateway Timeout",
 }

@@ -44,7 +44,7 @@ def _states(limits: Limits) -> dict[str, Any]:
         ),
         _header("If-None-Match", "The ETag of an answer that the client has"),
     ]
-    state = _answers("Person", 304, 400, 404, 503, 504)
+    state = _answers("Person", 304, 400, 404, 503, 409)
     identifier = [_path("type", {"type": "string", "pattern": "^[A-Za-z0-9_.-]{1,64}$"}), _path("value")]
     return {
         "/v1/profiles/{id}": {"get": _call("A person by profile id", state, [_profile_id(), *waiting])},
@@ -131,7 +131,7 @@ def _answers(schema: str, *others: int) -> dict[str, Any]:
         403: "The key lacks a scope", 404: "Nobody is known by this", 410: "Last-Event-ID cannot be gone on from",
         413: "Too large", 415: "Not JSON", 421: "Without keys it answers to this machine only", 422: "Not this shape",
         429: "Too many requests of this key", 503: "Not caught up, busy, or ClickHouse is away",
-        504: "The event that was waited for is not in",
+        409: "The event that was waited for is not in",
     }  # fmt: skip
     problem = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
     for status in sorted({*others, 401, 403, 421, 429}):

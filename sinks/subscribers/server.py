@@ -129,7 +129,7 @@ class SubscriberServer:
     async def _awaited(
         self, tenant: str, find: Callable[[], Found | None], event_id: str, seconds: float
     ) -> Found:
-        """The state once it lists an event. Raises ProblemError: 504 when the time is over, 503 if too many wait."""
+        """The state once it lists an event. Raises ProblemError: 409 when the time is over, 503 if too many wait."""
         if self._hub.waiting >= self._limits.waits:
             raise ProblemError(503, "busy", f"{self._limits.waits} requests wait already", RETRY_SECONDS)
         try:
@@ -143,7 +143,7 @@ class SubscriberServer:
                         await news.wait()
         except TimeoutError as error:
             raise ProblemError(
-                504, "not_in", f"within {seconds:g} s the state did not list this event among its newest 20: it is on"
+                409, "not_in", f"within {seconds:g} s the state did not list this event among its newest 20: it is on"
                 " its way, older than these, another person's, or was refused"
             ) from error  # fmt: skip
 

@@ -26,6 +26,7 @@ _HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
 }  # fmt: skip
 _MINUTE: Final = 60
+_LOOK_SECONDS: Final = 0.1  #: between two looks whether the service has caught up
 _AGAIN: Final = "begin again without Last-Event-ID, of states with ?from=start"
 
 
@@ -59,11 +60,7 @@ class Streams:
 
         Raises ProblemError: 400 for an id that is none, 410 for one from which nobody can go on without a gap, 503.
         """
-        head = self._windows[stream].head
-        if not head or self._follower.fresh_at is None:
-            raise ProblemError(
-                503, "not_ready", "the service has not caught up with Kafka yet", RETRY_SECONDS
-            )
+        head = await self._caught_up(stream)
         if last_id is None and start == "now":
             return head
         if last_id is None:
@@ -82,6 +79,17 @@ class Streams:
             )
         await self._require_there(stream, mark.positions)
         return mark.positions
+
+    async def _caught_up(self, stream: str) -> Vector:
+        """The head of a stream, once there is one: a browser's EventSource gives up when it is refused."""
+        deadline = asyncio.get_running_loop().time() + self._limits.start_seconds
+        while not (head := self._windows[stream].head) or self._follower.fresh_at is None:
+            if asyncio.get_running_loop().time() >= deadline:
+                raise ProblemError(
+                    503, "not_ready", "the service has not caught up with Kafka yet", RETRY_SECONDS
+                )
+            await asyncio.sleep(_LOOK_SECONDS)
+        return head
 
     async def _require_there(self, stream: str, positions: Vector) -> None:
         """Raise ProblemError 410 if Kafka has not, or no longer, what comes after these positions."""

@@ -110,12 +110,14 @@ def test_a_person_is_found_live_and_followed_through_a_merge(tansu, clickhouse, 
 
 
 @pytest.mark.parametrize(
-    "broker", ["tansu", pytest.param("kafka", marks=[pytest.mark.kafka, pytest.mark.soak])], indirect=True
+    ("broker", "kills"),
+    [("tansu", 1), pytest.param("kafka", 3, marks=[pytest.mark.kafka, pytest.mark.soak])],
+    indirect=["broker"],
 )
 def test_kill_9_of_the_service_costs_no_reader_an_event_and_doubles_none(
-    broker, clickhouse, tmp_path
+    broker, kills, clickhouse, tmp_path
 ) -> None:
-    events = simulated(people=60, events=1500, seed=18)
+    events = simulated(people=60, events=kills * 500, seed=18)
     with (
         deployment(broker, clickhouse, loader=False, log_dir=tmp_path) as live,
         serve(live, tmp_path) as service,
@@ -126,15 +128,14 @@ def test_kill_9_of_the_service_costs_no_reader_an_event_and_doubles_none(
         for client in (*readers.values(), control):
             client.start()
             assert client.listening.wait(20)
-        for number in range(3):
-            send(events[number * 500 : number * 500 + 250], live)
+        for start in range(0, kills * 500, 500):
+            send(events[start : start + 250], live)
             before = len(readers["states"].events)
             until(lambda before=before: len(readers["states"].events) > before)
             service.process.kill()
-            send(events[number * 500 + 250 : number * 500 + 500], live)
+            send(events[start + 250 : start + 500], live)
             live.wait_idle(reconciling=False)
             service.start()
-        live.wait_idle(reconciling=False)
         assert_told_once(live, readers, service)
         published = Counter(map(text, records(live, topics.JOURNEY_SIGNALS)))
         heard = Counter(text(said) for _, said in control.events)
@@ -176,6 +177,6 @@ def assert_told_once(live: Deployment, readers: dict[str, Client], service: Serv
     for profile, (version, gone) in newest.items():
         if not gone:
             assert service.get(f"/v1/profiles/{profile}?fields=version").body["state"]["version"] == version
-    assert all(not client.refused for client in readers.values())
+    assert {status for client in readers.values() for status in client.refused} <= {503}
     for client in readers.values():
         client.stop()

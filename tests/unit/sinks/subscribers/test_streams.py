@@ -13,6 +13,7 @@ from tests.support.state_log import no_state, placed, state
 from tests.support.subscriber_serving import NOW, serving
 
 A = own_profile("default", ("cookie", "a"))
+KEY = {"Authorization": "Bearer k-all"}
 STATES = placed([state("a", 1), state("b", 2), state("a", 3), no_state("b", 4), state("c", 5)])
 
 
@@ -117,6 +118,20 @@ def test_another_process_that_was_ahead_costs_nothing(tmp_path) -> None:
             async with served.stream("/v1/streams/states", last_id) as stream:
                 served.take(STATES)
                 assert all(said["version"] > 2 for _, said in await stream.some(3))
+
+    asyncio.run(run())
+
+
+def test_a_stream_that_is_asked_for_too_early_begins_once_the_service_has_caught_up(tmp_path) -> None:
+    async def run() -> None:
+        async with serving(tmp_path, fresh=False) as served:
+            asked = asyncio.create_task(served.session.get(f"{served.url}/v1/streams/states", headers=KEY))
+            await asyncio.sleep(0.2)
+            assert not asked.done()
+            served.take(STATES)
+            response = await asked
+            assert response.status == 200
+            response.close()
 
     asyncio.run(run())
 

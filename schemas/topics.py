@@ -20,6 +20,8 @@ MAX_MESSAGE_BYTES: Final = 2304 * 1024
 #: Kafka application id and consumer group of the workers; Faust names changelog topics after it.
 WORKER_GROUP: Final = "touchline-worker"
 LOADER_GROUP: Final = "touchline-loader"
+#: How the consumer groups of the SDK's subscribers begin; the group that the subscriber names and the topic follow.
+SUBSCRIBER_GROUP: Final = "touchline-subscriber-"
 
 
 @dataclass(frozen=True)

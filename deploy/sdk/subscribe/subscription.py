@@ -23,11 +23,10 @@ from deploy.sdk.subscribe.versions import Versions
 from schemas.errors import SettingsError, UnavailableError
 from schemas.keys import NAME_PATTERN
 from schemas.settings import Settings
+from schemas.topics import SUBSCRIBER_GROUP
 
 C = TypeVar("C")
 
-#: Kafka's name of a subscriber's group begins so, behind the topic prefix; the topic's name ends it.
-GROUP: Final = "touchline-subscriber-"
 MEMORY_BYTES: Final = 256 * 1024 * 1024
 BATCH: Final = 500
 COMMIT_SECONDS: Final = 1.0
@@ -71,7 +70,7 @@ class Subscription(Generic[C]):
         if not NAME_PATTERN.fullmatch(group):
             raise SettingsError(f"{group!r} is no name of a group: use 1 to 64 of A-Z a-z 0-9 _ . -")
         self._topic = self._settings.topic(self.kind.topic.name)
-        self._group = self._settings.topic(f"{GROUP}{group}-{self.kind.topic.name}")
+        self._group = self._settings.topic(f"{SUBSCRIBER_GROUP}{group}-{self.kind.topic.name}")
         self._from_end = start == "now"
         self._on_unreadable = on_unreadable
         self._versions = (
@@ -232,6 +231,8 @@ class Subscription(Generic[C]):
             first = self._member.begin(place.partition, committed, starts[place], ends[place], fallback)
             self._consumer.seek(place, first)
         self.commit()
+        for partition in self._member.unclaimed:  # another rebalance has begun: it is tried again after that
+            self._member.drop(partition)
 
     def _note_positions(self) -> None:
         for partition in self._member.partitions:

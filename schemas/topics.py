@@ -21,6 +21,8 @@ MAX_MESSAGE_BYTES: Final = 2304 * 1024
 WORKER_GROUP: Final = "touchline-worker"
 LOADER_GROUP: Final = "touchline-loader"
 WEBHOOKS_GROUP: Final = "touchline-webhooks"
+#: How the consumer groups of the SDK's subscribers begin; the group that the subscriber names and the topic follow.
+SUBSCRIBER_GROUP: Final = "touchline-subscriber-"
 
 
 @dataclass(frozen=True)

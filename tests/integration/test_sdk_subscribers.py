@@ -29,21 +29,21 @@ PEOPLE = 40
 SUBSCRIBER = """
 import os, signal, sys
 from deploy.sdk import JourneyStates
-path, store, arm, least = sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4])
+path, store, arm, least, dies = sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4]), sys.argv[5] == "dies"
 done = 0
 with JourneyStates(group=arm, store=store) as states, open(path, "a") as effects:
     while True:
-        change = states.take(15 if done < least else 3)
+        change = states.take(60 if done < least else 2)
         if change is None:
             break
         done += 1
         if arm == "early":
             states.done()
             states.commit()
-            if done == 10 and least == 10:
+            if dies and done == 10:
                 os.kill(os.getpid(), signal.SIGKILL)
         print(change.id, file=effects, flush=True)
-        if done == 10 and least == 10:
+        if dies and done == 10:
             os.kill(os.getpid(), signal.SIGKILL)
 """
 
@@ -55,9 +55,9 @@ def log(kafka: KafkaBroker) -> Iterator[Log]:
     found.close()
 
 
-def run(log: Log, effects: Path, store: Path, arm: str, least: int) -> int:
+def run(log: Log, effects: Path, store: Path, arm: str, least: int, fate: str) -> int:
     done = subprocess.run(
-        [sys.executable, "-c", SUBSCRIBER, str(effects), str(store), arm, str(least)], timeout=120, text=True,
+        [sys.executable, "-c", SUBSCRIBER, str(effects), str(store), arm, str(least), fate], timeout=180, text=True,
         env={**os.environ, **log.settings.to_env(), "PYTHONPATH": str(Path.cwd())}, stderr=subprocess.PIPE,
     )  # fmt: skip
     assert done.returncode in (0, -signal.SIGKILL), done.stderr
@@ -71,8 +71,8 @@ def test_a_subscriber_killed_between_effect_and_commit_repeats_and_one_that_comm
     for number in range(PEOPLE):
         log.state(f"p{number}", 1)
     effects = tmp_path / "effects"
-    assert run(log, effects, tmp_path / "store", arm, 10) == -signal.SIGKILL
-    assert run(log, effects, tmp_path / "store", arm, 1) == 0
+    assert run(log, effects, tmp_path / "store", arm, 10, "dies") == -signal.SIGKILL
+    assert run(log, effects, tmp_path / "store", arm, PEOPLE - 10, "lives") == 0
     told = effects.read_text().split()
     wanted = {f"default/p{number}:1" for number in range(PEOPLE)}
     if arm == "late":
@@ -88,7 +88,7 @@ def test_a_group_tells_no_lower_version_and_no_repeat_and_goes_on_after_a_restar
     def told(store: Path | None, least: int) -> list[tuple[str, int, bool]]:
         found: list[tuple[str, int, bool]] = []
         with JourneyStates(log.settings, group="desk", store=store) as states:
-            while (change := states.take(20 if len(found) < least else 1)) is not None:
+            while (change := states.take(60 if len(found) < least else 1)) is not None:
                 found.append((change.profile_id, change.version, change.erased))
             states.done()
         return found
@@ -124,7 +124,7 @@ def test_two_members_share_the_work_and_a_retraction_comes_after_its_raise_where
 
     def take(members: list[Signals], count: int) -> dict[str, list[bool]]:
         found: dict[str, list[bool]] = {}
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 120
         while sum(map(len, found.values())) < count and time.monotonic() < deadline:
             for member in members:
                 change = member.take(0.2)

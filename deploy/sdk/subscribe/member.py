@@ -110,6 +110,11 @@ class Member(Generic[C]):
         """The partitions that it has."""
         return set(self._partitions)
 
+    @property
+    def unclaimed(self) -> set[int]:
+        """Partitions of which the group has no offset yet: telling something now could be repeated without a trace."""
+        return {partition for partition, at in self._partitions.items() if at.committed == _NONE}
+
     def take(self, partition: int, records: Iterable[KafkaRecord]) -> None:
         """Note records of a partition, in their order, and queue what is to be told."""
         at = self._partitions[partition]

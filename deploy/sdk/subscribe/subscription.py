@@ -23,11 +23,10 @@ from deploy.sdk.subscribe.versions import Versions
 from schemas.errors import SettingsError, UnavailableError
 from schemas.keys import NAME_PATTERN
 from schemas.settings import Settings
+from schemas.topics import SUBSCRIBER_GROUP
 
 C = TypeVar("C")
 
-#: Kafka's name of a subscriber's group begins so, behind the topic prefix; the topic's name ends it.
-GROUP: Final = "touchline-subscriber-"
 MEMORY_BYTES: Final = 256 * 1024 * 1024
 BATCH: Final = 500
 COMMIT_SECONDS: Final = 1.0
@@ -71,7 +70,7 @@ class Subscription(Generic[C]):
         if not NAME_PATTERN.fullmatch(group):
             raise SettingsError(f"{group!r} is no name of a group: use 1 to 64 of A-Z a-z 0-9 _ . -")
         self._topic = self._settings.topic(self.kind.topic.name)
-        self._group = self._settings.topic(f"{GROUP}{group}-{self.kind.topic.name}")
+        self._group = self._settings.topic(f"{SUBSCRIBER_GROUP}{group}-{self.kind.topic.name}")
         self._from_end = start == "now"
         self._on_unreadable = on_unreadable
         self._versions = (
@@ -188,7 +187,7 @@ class Subscription(Generic[C]):
         self.commit()  # a rebalance happens within poll: what is done must be committed before
         try:
             polled = self._consumer.poll(timeout_ms=timeout_ms, max_records=BATCH)
-            for partition in self._listener.revoked():
+            for partition in self._listener.changed():
                 self._member.drop(partition)
             # of a partition that was just assigned nothing is taken: it is read from another offset
             for place, records in polled.items():
@@ -232,6 +231,8 @@ class Subscription(Generic[C]):
             first = self._member.begin(place.partition, committed, starts[place], ends[place], fallback)
             self._consumer.seek(place, first)
         self.commit()
+        for partition in self._member.unclaimed:  # another rebalance has begun: it is tried again after that
+            self._member.drop(partition)
 
     def _note_positions(self) -> None:
         for partition in self._member.partitions:
@@ -244,21 +245,22 @@ class Subscription(Generic[C]):
 
 
 class _Rebalances(ConsumerRebalanceListener):  # type: ignore[misc]
-    """Remembers what was revoked: the client calls it on a thread of its own, which must not wait."""
+    """Remembers what was revoked or assigned: the client calls it on a thread of its own, which must not wait."""
 
     def __init__(self) -> None:
-        self._revoked: deque[Iterable[Any]] = deque()
+        self._changed: deque[Iterable[Any]] = deque()
 
     def on_partitions_revoked(self, revoked: Iterable[Any]) -> None:
         """Of what was polled before nothing may be told any more."""
-        self._revoked.append(list(revoked))
+        self._changed.append(list(revoked))
 
     def on_partitions_assigned(self, assigned: Iterable[Any]) -> None:
-        """The subscription compares the assignment itself."""
+        """The client has forgotten where it read, also of partitions that stay."""
+        self._changed.append(list(assigned))
 
-    def revoked(self) -> set[int]:
-        """Partitions that were revoked since it was asked last."""
+    def changed(self) -> set[int]:
+        """Partitions that were revoked or assigned since it was asked last."""
         found: set[int] = set()
-        while self._revoked:
-            found |= {place.partition for place in self._revoked.popleft()}
+        while self._changed:
+            found |= {place.partition for place in self._changed.popleft()}
         return found

@@ -7,6 +7,7 @@ import sqlite3
 import tempfile
 import threading
 import time
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -24,11 +25,13 @@ from sinks.subscribers.table.database import Deployment
 from sinks.subscribers.table.entries import FOLLOWED
 from sinks.subscribers.table.store import Row, StateTable
 from streams.identity.policy.load import load
+from streams.identity.policy.policy import IdentityPolicy
 
 #: A table that was not up to date for longer may have missed a tombstone, and is built anew.
 AWAY_SECONDS: Final = TOMBSTONE_MS / 1000
 _AGAIN_SECONDS: Final = 2.0
 _LOOK_SECONDS: Final = 3.0  #: between two looks at the ends of the topics
+_NOTE_SECONDS: Final = 60.0  #: between two notes on disk of how fresh the table is
 _FORGET_SECONDS: Final = 3600.0
 _POLL_MS: Final = 200
 _BATCH: Final = 2000
@@ -49,14 +52,10 @@ class JourneyTable:
     ) -> None:
         """Open the table and begin to follow the topics.
 
-        `settings` are those of the environment if left out; they need the pseudonymisation key for look-ups by e-mail
-        address or phone number. `store` is a folder of this process alone, from which the next one goes on; without it
-        the table is built anew each time. Raises SettingsError, UnavailableError.
+        `settings` are those of the environment if left out. `store` is a folder of this process alone, from which the
+        next one goes on; without it the table is built anew each time. Raises SettingsError, UnavailableError.
         """
         self._settings = settings or Settings.from_env()
-        self._policy = load(
-            self._settings.identity_policy, self._settings.pseudonym_secret(), self._settings.pseudonym_key_id
-        )
         self._temporary = None if store else tempfile.mkdtemp(prefix="touchline-table-")
         folder = Path(self._temporary or str(store))
         self._table = StateTable.open(
@@ -66,6 +65,7 @@ class JourneyTable:
         self._stopping = False
         self._fresh = False
         self._problem: str | None = None
+        self._noted_at = float("-inf")
         self._forgot_at = time.monotonic()
         self._thread = threading.Thread(target=self._run, name="touchline-table", daemon=True)
         self._thread.start()
@@ -106,12 +106,21 @@ class JourneyTable:
         return _decoded(self._table.person(tenant, profile_id))
 
     def get_by_identifier(self, type_: str, value: str, tenant: str = "default") -> JourneyState | None:
-        """The present state of whoever owns an identifier now, as the person says it: `email`, `Ann@Example.org`."""
+        """The present state of whoever owns an identifier now, as the person says it: `email`, `Ann@Example.org`.
+
+        Needs the deployment's identity policy and pseudonymisation key in the settings. Raises SettingsError.
+        """
         usable = self._policy.for_tenant(tenant).usable([{"type": type_, "value": value}])
         if not usable:
             return None  # the policy blocks the value: it stands for nobody
         profile = self._table.profile_of(tenant, usable[0]["type"], usable[0]["value"])
         return _decoded(self._table.person(tenant, profile))
+
+    @cached_property
+    def _policy(self) -> IdentityPolicy:
+        """Read at the first use: who asks by profile id needs no secret."""
+        settings = self._settings
+        return load(settings.identity_policy, settings.pseudonym_secret(), settings.pseudonym_key_id)
 
     def survivor(self, profile_id: str, tenant: str = "default") -> str:
         """The profile that an id stands for now: after merges the survivor, else the id itself."""
@@ -201,7 +210,9 @@ class JourneyTable:
                 client.seek(place, offset)
 
     def _note_fresh(self, at: float) -> None:
-        self._table.note_caught_up(at)
+        if at - self._noted_at >= _NOTE_SECONDS:
+            self._table.note_caught_up(at)
+            self._noted_at = at
         if not self._fresh:
             with self._changed:
                 self._fresh = True

@@ -101,6 +101,21 @@ def test_a_member_without_a_store_learns_what_was_told_before_it_and_tells_no_lo
     assert [change.version for change in found.told] == [5, 6]
 
 
+def test_a_new_group_that_starts_now_is_told_what_comes_and_knows_what_was() -> None:
+    found = Member(STATES, Versions.in_memory(MEMORY), lambda: 1e9)
+    assert found.begin(0, None, 0, 2, 2) == 0
+    assert found.unclaimed == {0}
+    assert found.commits() == {0: 2}, "the place where it starts is kept before anything is told"
+    found.committed({0: 2})
+    assert found.unclaimed == set()
+    records = [state("a", 5), state("b", 1), state("a", 4), state("b", 2)]
+    log = [one._replace(partition=0, offset=offset) for offset, one in enumerate(records)]
+    found.take(0, log[:2])
+    assert found.reached(0, 2, 2) is None
+    found.take(0, log[2:])
+    assert [(one.profile_id, one.version) for one in told_by(found)] == [("b", 2)]
+
+
 def test_control_a_group_that_commits_before_it_tells_loses_what_a_killed_member_had() -> None:
     for early in (True, False):
         log = placed([state("a", 1), state("b", 1), state("c", 1)])

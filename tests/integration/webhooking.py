@@ -27,23 +27,31 @@ from tests.support.webhooks import SECRET
 CONFIG = """
 [endpoints.campaigns]
 url = "http://127.0.0.1:{port}/hook"
-signals = ["*"]
+signals = ["abandoned_cart"]
+changes = ["stage"]
 secret = "{secret}"
 allow_private = true
 timeout = 5
 retry = {{ first = "200ms", longest = "1s", give_up = "1h" }}
-{more}
+
+[endpoints.marketing]
+url = "http://127.0.0.1:{port}/hook"
+signals = ["quote_unanswered"]
+consent = "marketing"
+secret = "{secret}"
+allow_private = true
+retry = {{ first = "200ms", longest = "1s", give_up = "1h" }}
 """
 
 
 class Hooks:
     """A deployment without workers: topics, a receiver, and instances of the service."""
 
-    def __init__(self, broker: Broker, folder: Path, more: str = "", pause: float = 0.0) -> None:
+    def __init__(self, broker: Broker, folder: Path, pause: float = 0.0) -> None:
         self.folder = folder
         self.port = free_port()
         config = folder / "webhooks.toml"
-        config.write_text(CONFIG.format(port=self.port, secret=SECRET, more=more))
+        config.write_text(CONFIG.format(port=self.port, secret=SECRET))
         self.settings = Settings(
             brokers=broker.address, topic_prefix=f"{uuid.uuid4().hex[:10]}.", partitions=4, session_timeout=6.0,
             idempotent_producer=int(broker.idempotent), webhooks=str(config),
@@ -120,8 +128,8 @@ class Hooks:
 
 
 @contextmanager
-def hooks(broker: Broker, folder: Path, more: str = "", pause: float = 0.0) -> Iterator[Hooks]:
-    running = Hooks(broker, folder, more, pause)
+def hooks(broker: Broker, folder: Path, pause: float = 0.0) -> Iterator[Hooks]:
+    running = Hooks(broker, folder, pause)
     try:
         yield running
     finally:
@@ -157,5 +165,7 @@ def told(effects: Iterable[dict[str, Any]]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for line in effects:
         signal = line["body"]["data"]["signal"]
+        if signal is None:
+            continue
         found.setdefault(signal["signal_id"], []).append(signal["status"])
     return found

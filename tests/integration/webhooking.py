@@ -136,7 +136,7 @@ def hooks(broker: Broker, folder: Path, pause: float = 0.0) -> Iterator[Hooks]:
         running.close()
 
 
-def wait(condition: Callable[[], object], running: Hooks, seconds: float = 90.0, pause: float = 0.1) -> None:
+def wait(condition: Callable[[], object], running: Hooks, seconds: float = 180.0, pause: float = 0.1) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:

@@ -94,15 +94,16 @@ class Hooks:
 
     def publish(self, records: Iterable[tuple[Topic, str, bytes]]) -> None:
         """Topic, profile and value of each; returns when the broker has them."""
-        producer = self.producer()
-        sent = []
-        for topic, profile, value in records:
-            key = profile_key("default", profile)
-            partition = partition_of(key, self.settings.partitions)
-            sent.append(producer.send(self.settings.topic(topic.name), value, key=key, partition=partition))
-        producer.flush(30)
+        sent = [self.send(*record) for record in records]
+        self.producer().flush(30)
         for one in sent:
             one.get(30)
+
+    def send(self, topic: Topic, profile: str, value: bytes) -> Any:
+        """Send one record; returns its future."""
+        key = profile_key("default", profile)
+        partition = partition_of(key, self.settings.partitions)
+        return self.producer().send(self.settings.topic(topic.name), value, key=key, partition=partition)
 
     def outbox(self) -> list[Any]:
         return list(messages(self.settings))

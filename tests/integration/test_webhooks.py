@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from deploy.kafka_admin.client import admin
-from deploy.kafka_admin.topics import create_topics
 from deploy.ports import free_port, listens
 from deploy.sandbox import KafkaBroker, Process
 from schemas.topics import WEBHOOKS_CHANGELOG
@@ -90,7 +89,7 @@ def outage(kafka: KafkaBroker, folder: Path, *, lose_changelog: bool) -> Hooks:
         if lose_changelog:
             with admin(running.settings) as client:
                 client.delete_topics([running.settings.topic(WEBHOOKS_CHANGELOG.name)])
-            wait(lambda: create_topics(running.settings), running)
+            running.create(WEBHOOKS_CHANGELOG)
         running.start_receiver()
         service.start()
         running.publish(raises(20, 21))

@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from kafka import KafkaProducer
+from kafka.errors import KafkaError
 
-from deploy.kafka_admin.topics import create_topics
+from deploy.kafka_admin.client import admin
 from deploy.ports import free_port, listens
 from deploy.repair.webhooks import messages
 from deploy.sandbox import Broker, Process
 from schemas import topics
 from schemas.encoding.record_types import JOURNEY_SIGNAL, JOURNEY_STATE
+from schemas.errors import UnavailableError
 from schemas.keys import partition_of, profile_key
 from schemas.settings import Settings
 from schemas.topics import Topic
@@ -43,6 +45,14 @@ allow_private = true
 retry = {{ first = "200ms", longest = "1s", give_up = "1h" }}
 """
 
+#: What the service reads and writes, and what counts the versions that it reads.
+NEEDED = (
+    topics.JOURNEY_SIGNALS, topics.JOURNEY_STATES, topics.IDENTITY_ASSIGNMENTS, topics.ACCOUNT_STATES,
+    topics.WEBHOOK_REQUESTS, topics.WEBHOOKS_CHANGELOG, topics.WEBHOOK_DELIVERIES,
+    topics.JOURNEY_INPUTS, topics.IDENTITY_LINKS, topics.ACCOUNT_INPUTS,
+)  # fmt: skip
+PATIENCE = 180.0
+
 
 class Hooks:
     """A deployment without workers: topics, a receiver, and instances of the service."""
@@ -53,10 +63,10 @@ class Hooks:
         config = folder / "webhooks.toml"
         config.write_text(CONFIG.format(port=self.port, secret=SECRET))
         self.settings = Settings(
-            brokers=broker.address, topic_prefix=f"{uuid.uuid4().hex[:10]}.", partitions=4, session_timeout=6.0,
+            brokers=broker.address, topic_prefix=f"{uuid.uuid4().hex[:10]}.", partitions=2, session_timeout=6.0,
             idempotent_producer=int(broker.idempotent), webhooks=str(config),
         )  # fmt: skip
-        create_topics(self.settings)
+        self.create(*NEEDED)
         self.file = folder / "received.jsonl"
         command = [
             sys.executable,
@@ -69,6 +79,31 @@ class Hooks:
         self.receiver = Process("receiver", [*command, str(pause)], folder / "receiver.log")
         self.services: list[Process] = []
         self._producer: KafkaProducer | None = None
+
+    def create(self, *needed: Topic) -> None:
+        """Create topics, as long as a busy machine takes for it."""
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            try:
+                with admin(self.settings) as client:
+                    there = set(client.list_topics())
+                    for topic in needed:
+                        name = self.settings.topic(topic.name)
+                        if name not in there:
+                            client.create_topics(
+                                {
+                                    name: {
+                                        "num_partitions": 2,
+                                        "replication_factor": 1,
+                                        "configs": topic.config(),
+                                    }
+                                }
+                            )
+                    client.wait_for_topics([self.settings.topic(topic.name) for topic in needed])
+            except (UnavailableError, KafkaError):
+                assert time.monotonic() < deadline, "no topics"
+            else:
+                return
 
     def start_receiver(self) -> None:
         self.receiver.start()
@@ -137,7 +172,9 @@ def hooks(broker: Broker, folder: Path, pause: float = 0.0) -> Iterator[Hooks]:
         running.close()
 
 
-def wait(condition: Callable[[], object], running: Hooks, seconds: float = 180.0, pause: float = 0.1) -> None:
+def wait(
+    condition: Callable[[], object], running: Hooks, seconds: float = PATIENCE, pause: float = 0.1
+) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:

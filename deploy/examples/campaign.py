@@ -5,8 +5,8 @@ Run it beside `touchline up`, in a terminal that has sourced its env file:
     python -m deploy.examples.campaign
 
 It starts `touchline webhooks run` with one endpoint, which is this process. Then three customers fill a cart and order
-nothing: Ann agreed to marketing, Ben did not, and Cem takes his consent back. Only Ann gets a reminder. At last an order
-of hers arrives late. Touchline retracts the signal, and the campaign takes its reminder back.
+nothing: Ann agreed to marketing, Ben did not, and Cem took his consent back. Only Ann gets a reminder. At last an
+order of hers arrives late. Touchline retracts the signal, and the campaign takes its reminder back.
 """
 
 import base64

@@ -13,7 +13,7 @@ from sinks.webhooks.message import Message
 from sinks.webhooks.verdicts import Reason
 
 #: Nothing that needs consent is told by a view of the states that is older than this.
-FRESH_MS: Final = 5 * SECOND_MS
+FRESH_MS: Final = 10 * SECOND_MS
 #: For so long after a notice the state that belongs to it may be missing in the view. Then the person is gone.
 STATE_MS: Final = 30 * SECOND_MS
 AGAIN_MS: Final = SECOND_MS  #: until the view is looked at again

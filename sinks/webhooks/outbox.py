@@ -7,13 +7,13 @@ retraction; one that may have got the raise gets the retraction, and in between 
 """
 
 from collections.abc import Iterable, Mapping
-from heapq import heappop, heappush
-from itertools import count
 from typing import Final
 
 from schemas.records import WebhookDelivery, WebhookMessage, WebhookOutcome, WebhookRequest, WebhookStatus
+from sinks.webhooks.deliveries import delivery_of
 from sinks.webhooks.endpoints import DAY_MS, Endpoint
 from sinks.webhooks.message import MAX_REACHED, Attempt, Key, Message, Notice, Person, webhook_id
+from sinks.webhooks.queues import Queues
 from sinks.webhooks.verdicts import Reason, Verdict
 
 #: How long a settled message is remembered if the endpoint knows of nothing that stands: as long as the topic may
@@ -27,11 +27,8 @@ class Outbox:
     def __init__(self, endpoints: Mapping[str, Endpoint]) -> None:
         self._endpoints = endpoints
         self._messages: dict[Key, Message] = {}
-        self._waiting: dict[Person, dict[Key, None]] = {}  #: pending messages of a person, in order
         self._of_person: dict[Person, set[Key]] = {}
-        self._heaps: dict[str, list[tuple[int, int, Person]]] = {name: [] for name in endpoints}
-        self._busy: set[Person] = set()
-        self._ties = count()
+        self._queues = Queues(endpoints)
         self._sequence = 0
         self._changed: dict[Key, None] = {}
         self._unwritten: set[Key] = set()  #: asked for since the last `drain`
@@ -47,7 +44,7 @@ class Outbox:
         for message in messages:
             self._put(message)
             if message.pending:
-                self._enqueue(message)
+                self._queues.enqueue(message)
         self._sequence = messages[-1].sequence if messages else 0
 
     def known(self, person: Person, subject: str) -> Message | None:
@@ -79,28 +76,13 @@ class Outbox:
 
     def claim(self, endpoint: str, now: int) -> Message | None:
         """The message that is to be tried next, if one is due. Its person is busy until `release`."""
-        heap = self._heaps[endpoint]
-        while heap and heap[0][0] <= now:
-            _, _, person = heappop(heap)
-            head = self._head(person)
-            if (
-                head is None
-                or person in self._busy
-                or head.key in self._unwritten
-                or head.key in self._writing
-            ):
-                continue  # whatever ends that schedules the person
-            if head.due_at > now:
-                self._schedule(person)
-                continue
-            self._busy.add(person)
-            return head
-        return None
+        return self._queues.claim(
+            endpoint, now, lambda key: key not in self._unwritten and key not in self._writing
+        )
 
     def due_at(self, endpoint: str) -> int | None:
         """When the next message of an endpoint may be due; None if none waits."""
-        heap = self._heaps[endpoint]
-        return heap[0][0] if heap else None
+        return self._queues.due_at(endpoint)
 
     def begin(self, message: Message, now: int) -> Attempt:
         """An attempt of a claimed message begins."""
@@ -148,8 +130,7 @@ class Outbox:
 
     def release(self, person: Person) -> None:
         """The person's next message may be claimed."""
-        self._busy.discard(person)
-        self._schedule(person)
+        self._queues.release(person)
 
     def revive(self, request: WebhookRequest, now: int) -> bool:
         """Try a dead message again. Returns whether there was one; another one in its place is left alone."""
@@ -161,7 +142,7 @@ class Outbox:
         message.first_at, message.due_at = None, now
         self._sequence += 1
         message.sequence = self._sequence
-        self._enqueue(message)
+        self._queues.enqueue(message)
         self._changed[message.key] = None
         return True
 
@@ -211,16 +192,11 @@ class Outbox:
         """
         keys, self._writing = self._writing, set()
         for person in {key.person for key in keys}:
-            self._schedule(person)
+            self._queues.schedule(person)
 
     def pending(self) -> dict[str, tuple[int, int]]:
         """Endpoint → how many messages wait, and when the oldest of them happened."""
-        found: dict[str, tuple[int, int]] = {}
-        for person, keys in self._waiting.items():
-            number, oldest = found.get(person.endpoint, (0, 1 << 62))
-            oldest = min(oldest, *(self._messages[key].happened_at for key in keys)) if keys else oldest
-            found[person.endpoint] = number + len(keys), oldest
-        return found
+        return self._queues.pending()
 
     def _new(self, key: Key, notice: Notice) -> Message:
         return Message(
@@ -239,7 +215,7 @@ class Outbox:
 
     def _ask(self, message: Message, notice: Notice, endpoint: Endpoint, now: int) -> None:
         """Let a message tell what the notice says, after all that the person's other messages tell."""
-        self._leave(message)
+        self._queues.leave(message)
         if message.pending and message.wanted and not message.attempting:
             self._log_decision(message, "SUPERSEDED", "", now)
         self._sequence += 1
@@ -255,7 +231,7 @@ class Outbox:
             self._settle(message, "SUPERSEDED", "", now)
         else:
             self._unwritten.add(message.key)
-            self._enqueue(message)
+            self._queues.enqueue(message)
         self._changed[message.key] = None
 
     def _decide(
@@ -284,7 +260,7 @@ class Outbox:
         message.reached = [*before, attempt.began][-MAX_REACHED:]
 
     def _settle(self, message: Message, status: WebhookStatus, reason: str, now: int) -> None:
-        self._leave(message)
+        self._queues.leave(message)
         message.status, message.reason, message.settled_at = status, reason, now
         if status != "DEAD":
             message.payload = b""
@@ -307,28 +283,8 @@ class Outbox:
         verdict: Verdict,
         now: int,
     ) -> None:
-        person = message.key.person
-        self._log.append(
-            {
-                "tenant": person.tenant,
-                "endpoint": person.endpoint,
-                "webhook_id": attempt.webhook_id,
-                "attempt": attempt.number,
-                "outcome": outcome,
-                "reason": reason,
-                "profile_id": person.profile_id,
-                "subject": message.key.subject,
-                "kind": attempt.kind,
-                "wanted": attempt.wanted,
-                "version": attempt.version,
-                "code": verdict.code,
-                "answer": verdict.answer,
-                "millis": max(now - attempt.began, 0),
-                "happened_at": attempt.happened_at,
-                "attempted_at": attempt.began,
-                "next_at": message.due_at if outcome == "RETRY" and message.pending else None,
-            }
-        )
+        next_at = message.due_at if outcome == "RETRY" and message.pending else None
+        self._log.append(delivery_of(message.key, attempt, outcome, reason, verdict, now, next_at))
 
     def _put(self, message: Message) -> Message:
         self._messages[message.key] = message
@@ -342,24 +298,3 @@ class Outbox:
         if not self._of_person[person]:
             del self._of_person[person]
         self._changed[message.key] = None
-
-    def _enqueue(self, message: Message) -> None:
-        self._waiting.setdefault(message.key.person, {})[message.key] = None
-        self._schedule(message.key.person)
-
-    def _leave(self, message: Message) -> None:
-        waiting = self._waiting.get(message.key.person)
-        if waiting is not None and message.key in waiting:
-            del waiting[message.key]
-            if not waiting:
-                del self._waiting[message.key.person]
-
-    def _head(self, person: Person) -> Message | None:
-        waiting = self._waiting.get(person)
-        return self._messages[next(iter(waiting))] if waiting else None
-
-    def _schedule(self, person: Person) -> None:
-        """Put a person into the heap of its endpoint, unless it is busy, or the endpoint is not configured any more."""
-        head = self._head(person)
-        if head is not None and person not in self._busy and person.endpoint in self._heaps:
-            heappush(self._heaps[person.endpoint], (head.due_at, next(self._ties), person))

@@ -103,7 +103,10 @@ class Service(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has n
 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
         """Note what is to be restored; nothing is read or told before that."""
-        self._unread = {one.partition for one in assigned} - self._partitions.keys()
+        given = list(assigned)
+        self._unread = {one.partition for one in given} - self._partitions.keys()
+        # a fetch that is under way would get records for which there is no outbox yet
+        self._consumer.pause(*(one for one in given if one.partition in self._unread))
 
     def _new_consumer(self) -> AIOKafkaConsumer:
         session_ms = int(self._settings.session_timeout * 1000)
@@ -152,6 +155,7 @@ class Service(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has n
             return  # a rebalance has taken it meanwhile
         await self._find_start(places)
         self._unread.discard(number)
+        self._consumer.resume(*places)
         self._partitions[number] = Partition(number, outbox, self._changelog, _count, self._wake)
         unknown = {record["endpoint"] for record in records} - self._endpoints.keys()
         if unknown:
@@ -181,7 +185,9 @@ class Service(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has n
         touched: dict[int, Partition] = {}
         for place, records in fetched.items():
             partition = self._partitions.get(place.partition)
-            if partition is None or partition.revoked:
+            if partition is None:
+                if place in self._consumer.assignment():
+                    self._consumer.seek(place, records[0].offset)  # read again once there is an outbox
                 continue
             touched[place.partition] = partition
             for record in records:

@@ -21,6 +21,7 @@ from sinks.webhooks.verdicts import Reason, Verdict, of_http
 from tests.support.webhooks import CONFIRMED, NOW, Someone, endpoint, notice, state
 
 DOWN = Verdict(Reason.TIMEOUT)
+TEXT = "{{ type }} {{ signal.signal_id }}"
 GRANTED, REVOKED = ({"marketing": one} for one in ("GRANTED", "REVOKED"))
 BACKOFF = Retries(1000, 1000, 10**9)
 
@@ -42,8 +43,9 @@ class Kafka:
 class Bench:
     """One endpoint with its courier; `answers` are given in order, then everything is confirmed."""
 
-    def __init__(self, to: Endpoint, known: JourneyState | None = None) -> None:
+    def __init__(self, to: Endpoint, known: JourneyState | None, text: str) -> None:
         self.to = to
+        self.text = text
         self.people = Someone(known)
         self.now = NOW
         self.kafka = Kafka()
@@ -56,7 +58,7 @@ class Bench:
         outbox = Outbox({self.to.name: self.to})
         outbox.restore(one for one in self.kafka.records.values() if one is not None)
         self.partition = Partition(0, outbox, self.kafka, lambda _: None, self.wake)  # type: ignore[arg-type]
-        template = Template("t", "{{ type }} {{ signal.signal_id }}", is_json=False)
+        template = Template("t", self.text, is_json=False)
         self.courier = Courier(
             self.to, self, template, {0: self.partition}, self.people, lambda: self.now, Random(1)
         )
@@ -100,9 +102,14 @@ class Bench:
         return [(one["outcome"], one["reason"]) for one in self.kafka.log]
 
 
-def play(to: Endpoint, story: Callable[[Bench], Awaitable[None]], known: JourneyState | None = None) -> Bench:
+def play(
+    to: Endpoint,
+    story: Callable[[Bench], Awaitable[None]],
+    known: JourneyState | None = None,
+    text: str = TEXT,
+) -> Bench:
     async def whole() -> Bench:
-        bench = Bench(to, known)
+        bench = Bench(to, known, text)
         await story(bench)
         await bench.kill()
         return bench
@@ -249,7 +256,7 @@ def test_a_template_that_fails_makes_a_dead_letter_and_lets_the_next_one_pass() 
         )
         await bench.told(notice("s0"), notice("s1"))
 
-    bench = play(endpoint(), story)
+    bench = play(endpoint(), story, text="{{ 1 / (signal.signal_id | replace('s', '') | int) }}")
     assert bench.outcomes() == [("DEAD", "TEMPLATE"), ("DELIVERED", "")]
 
 

@@ -129,9 +129,7 @@ def test_every_way_to_log_in_carries_a_record_through_all_three_libraries(
             # Faust and aiokafka in the worker, aiokafka in the loader
             parts = [running.start("worker", "worker", **own), running.start("loader", "load", **own)]
             running.wait(lambda way=way: _loaded(loader, way), f"load the record of {way}")  # type: ignore[misc]
-            for part in parts:
-                part.stop(timeout=15)
-                running._started.remove(part)
+            running.stop(*parts)
         assert worker.kafka_security == "sasl_ssl"
 
 

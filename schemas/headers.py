@@ -6,6 +6,8 @@ A header on a topic that sources write may be anybody's: it decides nothing that
 import hmac
 from typing import Final
 
+from schemas.consumed import KafkaRecord
+
 #: On a tombstone of a versioned topic (journey-states, account-states, identity-assignments): its version, in decimal.
 #: Only workers may write these topics, and the version is bounded as any other (schemas/internal.py).
 VERSION: Final = "version"
@@ -20,6 +22,12 @@ ROUTED: Final = "touchline-routed"
 REPLAYED: Final = "touchline-replayed"
 
 _MAC_BYTES: Final = 16
+
+
+def tombstone_version(record: KafkaRecord) -> int | None:
+    """The version that a tombstone carries; None if it carries none."""
+    version = next((value for name, value in record.headers if name == VERSION), b"")
+    return int(version) if version.isdigit() and len(version) < 20 else None
 
 
 def replayed_from(place: str, secret: bytes) -> bytes:

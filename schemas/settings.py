@@ -90,7 +90,7 @@ class Settings:
         "TOUCHLINE_CLICKHOUSE_RETENTION",
         "",
         "Days that ClickHouse keeps rows, such as touchpoints=730,journey_signals=365; empty: for ever,"
-        " dead_letters 30",
+        " dead_letters 30, webhook_deliveries 90",
     )
     erased_files_seconds: int = _setting(
         "TOUCHLINE_ERASED_FILES_SECONDS",
@@ -161,13 +161,34 @@ class Settings:
     collector_keys: str = _setting(
         "TOUCHLINE_COLLECTOR_KEYS", "", "Path of the collector's write keys (docs/collector.md)"
     )
+    subscriber_keys: str = _setting(
+        "TOUCHLINE_SUBSCRIBER_KEYS", "", "Path of the API keys of `touchline serve` (docs/subscribers.md)"
+    )
+    subscriber_table: str = _setting(
+        "TOUCHLINE_SUBSCRIBER_TABLE",
+        "",
+        "File in which `touchline serve` keeps the present states; empty: a temporary one, read anew at each start",
+    )
+    webhooks: str = _setting(
+        "TOUCHLINE_WEBHOOKS",
+        "",
+        "Path of webhooks.toml: whom `touchline webhooks run` tells what (docs/webhooks.md)",
+    )
     core: str = _setting(
         "TOUCHLINE_CORE",
         "auto",
         "Which core folds journeys: native, python, or auto: native where it is installed (docs/native-core.md)",
     )
+    metrics_host: str = _setting(
+        "TOUCHLINE_METRICS_HOST",
+        "127.0.0.1",
+        "Address that metrics and health listen on; 0.0.0.0 in a container, where Prometheus comes from elsewhere",
+    )
     metrics_port: int = _setting(
-        "TOUCHLINE_METRICS_PORT", 0, "Prometheus metrics on 127.0.0.1 at this port; 0 for none"
+        "TOUCHLINE_METRICS_PORT",
+        0,
+        "Metrics and health at this port, one for each process (`touchline up` counts on from it); 0 for none"
+        " (docs/metrics.md)",
     )
 
     @classmethod

@@ -3,21 +3,21 @@
 import asyncio
 import ipaddress
 import logging
-import re
-import secrets
 import sys
+from functools import partial
 from typing import Annotated, Final
 
 import typer
 
 from deploy.cli.logs import configure
-from deploy.cli.metrics import serve_metrics
 from deploy.cli.output import remark, remarks, say
 from deploy.ingest.key_check import require_same_key
+from deploy.monitoring.server import serve
 from schemas.errors import SettingsError
+from schemas.http.hashed_keys import hash_of, new_key
 from schemas.settings import Settings
 from schemas.touchpoint.json_form import DEFAULT_TENANT
-from streams.collect.keys import WriteKey, WriteKeys, hash_of
+from streams.collect.keys import WriteKey, WriteKeys
 from streams.collect.keys_file import load_keys
 from streams.collect.mapping_file import built_in
 from streams.collect.run import Listening, run, tls_context
@@ -25,7 +25,6 @@ from streams.collect.senders import Sender
 from streams.identity.policy.load import configured
 
 PORT: Final = 8480
-_KEY_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 def command(
@@ -57,11 +56,10 @@ def command(
     listening = Listening(host, port, tls_context(certificate, private_key))
     configure(loglevel)
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
-    if settings.metrics_port:
-        serve_metrics(settings.metrics_port)
     policy = configured(settings)
     require_same_key(settings, policy)
-    asyncio.run(run(settings, listening, keys, policy, _announce))
+    observe = partial(serve, settings)
+    asyncio.run(run(settings, listening, keys, policy, _announce, observe=observe))
 
 
 def _announce(address: str) -> None:
@@ -86,9 +84,7 @@ def _keys(settings: Settings, host: str, *, keyless: bool) -> WriteKeys:
 
 def _print_new_key(name: str) -> None:
     """The key on standard output alone, once; its entry for the file beside it."""
-    if not _KEY_NAME.fullmatch(name):
-        raise SettingsError(f"--new-key is {name[:80]!r}: use 1 to 64 of A-Z a-z 0-9 _ -")
-    key = secrets.token_urlsafe(24)
+    key = new_key(name)
     say(f'[keys.{name}]\nsha256 = "{hash_of(key)}"\nsource = "{name}"\n')
     remarks.print(f"the write key, shown only now: {key}", markup=False, soft_wrap=True)
 

@@ -23,7 +23,16 @@ from deploy.kafka_admin.client import admin
 from deploy.kafka_admin.lag import groups
 from schemas.errors import SettingsError
 from schemas.settings import Settings
-from schemas.topics import ALL, DEAD_LETTERS, LOADER_GROUP, WORKER_GROUP
+from schemas.topics import (
+    ACCOUNT_INPUTS,
+    ALL,
+    DEAD_LETTERS,
+    IDENTITY_LINKS,
+    JOURNEY_INPUTS,
+    LOADER_GROUP,
+    WEBHOOKS_GROUP,
+    WORKER_GROUP,
+)
 
 Operation = Literal["Read", "Write", "Create", "Describe", "DescribeConfigs"]
 Kind = Literal["topic", "group", "cluster"]
@@ -33,7 +42,7 @@ Pattern = Literal["literal", "prefixed"]
 PROCESS_OF: Final = {
     "stitch": "worker", "identity": "worker", "journeys": "worker", "accounts": "worker", "worker": "worker",
     "loader": "loader", "collector": "collector", "follow": "follow", "operator": "operator", "publish": "operator",
-    "page": "page", "sources": "sources", "subscribers": "subscribers",
+    "page": "page", "sources": "sources", "subscribers": "subscribers", "webhooks": "webhooks",
 }  # fmt: skip
 _OPERATIONS: Final = {
     "Read": ACLOperation.READ, "Write": ACLOperation.WRITE, "Create": ACLOperation.CREATE,
@@ -53,11 +62,13 @@ PROCESSES: Final = {
     "page": "touchline page",
     "sources": "systems that publish touchpoints themselves",
     "subscribers": "services that read journeys, signals, assignments and changes",
+    "webhooks": "touchline webhooks run",
 }
 #: Process → the consumer groups whose offsets it commits, and those that it only looks at.
 _COMMITS: Final = {
     "worker": (WORKER_GROUP,),
     "loader": (LOADER_GROUP,),
+    "webhooks": (WEBHOOKS_GROUP,),
     "operator": (WORKER_GROUP, LOADER_GROUP),
 }
 #: They ask how far both groups are: the loader for erasures and versions, the operator for `status`.
@@ -97,6 +108,9 @@ def _of_topics(settings: Settings) -> Iterator[Acl]:
             yield Acl("operator", "topic", name, "Write")  # `dead-letters replay` sends records back
         # a worker asks for the partitions of every topic when it starts
         yield Acl("worker", "topic", name, "Describe")
+    # no version may be beyond the ends of the topics that count them (schemas/version_bounds.py)
+    for topic in (JOURNEY_INPUTS, IDENTITY_LINKS, ACCOUNT_INPUTS):
+        yield Acl("webhooks", "topic", settings.topic(topic.name), "Describe")
     # the end of a log is told by a fetch (lag.py)
     for topic in {one for topics in groups().values() for one in topics}:
         yield Acl("loader", "topic", settings.topic(topic.name), "Read")

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
+from uuid import UUID
 
 from clickhouse_driver import Client, errors
 
@@ -33,13 +34,48 @@ def address(where: ClickHouse) -> str:
     return f"ClickHouse at {where.host}:{where.port}"
 
 
+class _TextClient(Client):  # type: ignore[misc]  # the driver has no types
+    """A client whose answers hold ids as texts, in the form in which Kafka, JSON, the page and the CLI show them.
+
+    In tables the ids of profiles, changes and signals are UUIDs. This is the one place where they become texts again.
+    """
+
+    def execute(self, query: str, params: Any = None, with_column_types: bool = False, **options: Any) -> Any:
+        """As the driver's `execute`."""
+        answer = super().execute(query, params, with_column_types=True, **options)
+        if not isinstance(answer, tuple):
+            return answer  # the number of rows that were inserted
+        found, types = answer
+        ids = {number for number, (_, type_) in enumerate(types) if "UUID" in type_}
+        if ids and options.get("columnar"):
+            found = [_texts(column) if number in ids else column for number, column in enumerate(found)]
+        elif ids:
+            found = [
+                tuple(_texts(value) if number in ids else value for number, value in enumerate(row))
+                for row in found
+            ]
+        return (found, types) if with_column_types else found
+
+
+def _texts(value: Any) -> Any:
+    """A value with every UUID in it as text."""
+    if isinstance(value, UUID):
+        return str(value)
+    if isinstance(value, list | tuple):
+        return type(value)(map(_texts, value))
+    if isinstance(value, dict):
+        return {_texts(key): _texts(entry) for key, entry in value.items()}
+    return value
+
+
 def connect(where: ClickHouse, settings: Mapping[str, Any] | None = None, *, use: bool = True) -> Client:
     """Open a connection and check that the server answers. The client sends `settings` with every query.
 
     `use=False` keeps the server's default database. Raises UnavailableError if the server does not answer,
     SettingsError if it refuses the user or has no such database, SinkError for any other error of the server.
+    The client answers with ids as texts, and takes texts for them.
     """
-    client = Client(
+    client: Client = _TextClient(
         host=where.host, port=where.port, user=where.user, password=where.password, secure=where.secure,
         client_name="touchline", connect_timeout=CONNECT_SECONDS, send_receive_timeout=ANSWER_SECONDS,
         tcp_keepalive=True, ca_certs=where.ca or None, settings={**consistency(where), **(settings or {})},

@@ -8,7 +8,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from schemas.errors import ContractError
-from streams.collect.problems import ProblemError
+from schemas.http.problems import ProblemError
 
 #: One item of a request, in order: its event id if it has one, and why it was refused, or None.
 Result = tuple[str | None, ContractError | None]

@@ -6,7 +6,7 @@ Segment's CDN serves them. The collector serves them too, so that a page changes
 import re
 from typing import Any, Final
 
-from streams.collect.problems import ProblemError
+from schemas.http.problems import ProblemError
 
 PATH: Final = "/v1/projects/{write_key}/settings"
 _HOST: Final = re.compile(r"[A-Za-z0-9._~-]+(?::[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](?::[0-9]{1,5})?")

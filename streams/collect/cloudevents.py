@@ -6,12 +6,12 @@ from typing import Any, Final
 from urllib.parse import unquote
 
 from schemas.errors import ContractError, Reason
+from schemas.http.problems import ProblemError
 from schemas.touchpoint.rules import MAX_ID_BYTES
 from streams.collect.inflate import parse
 from streams.collect.items import Head, Item, Posted, item_of
 from streams.collect.messages import MessageMapping, hashed_id
 from streams.collect.plain import touchpoint_of
-from streams.collect.problems import ProblemError
 from streams.collect.senders import Sender
 
 STRUCTURED: Final = "application/cloudevents+json"

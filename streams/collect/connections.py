@@ -12,8 +12,8 @@ from typing import Final
 
 from aiohttp import web
 
+from schemas.http.problems import RETRY_SECONDS, ProblemError
 from streams.collect.limits import Limits
-from streams.collect.problems import RETRY_SECONDS, ProblemError
 
 #: Seconds for which a refused connection stays open, so that its sender reads the answer, and how many may do so.
 LINGER_SECONDS: Final = 2.0

@@ -4,7 +4,7 @@ import json
 import zlib
 from typing import Any, Final, NoReturn
 
-from streams.collect.problems import ProblemError
+from schemas.http.problems import ProblemError
 
 _GZIP: Final = 16 + zlib.MAX_WBITS
 _ZLIB: Final = zlib.MAX_WBITS

@@ -10,26 +10,20 @@ events_per_second = 500              default: no limit
 origins = ["https://shop.example"]   web pages that may send; default: any
 """
 
-import hashlib
-import hmac
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
-from schemas.errors import SettingsError
+from schemas.http.hashed_keys import Fail, HashedKeys, key_tables
 from schemas.keys import NAME_PATTERN
-from schemas.toml_text import parse_toml, place
 from schemas.touchpoint.characters import shows_nothing
 from schemas.touchpoint.json_form import DEFAULT_TENANT
 from schemas.touchpoint.rules import MAX_CHANNEL_BYTES, MAX_NAME_BYTES
 from streams.collect.messages import MessageMapping
 from streams.collect.senders import Sender
 
-_PREFIX: Final = 16  #: digits of a hash by which it is looked up; the whole of it is compared
-_HASH: Final = re.compile(r"[0-9a-f]{64}")
 _FIELDS: Final[Mapping[str, type | tuple[type, ...]]] = {
-    "sha256": str, "source": str, "tenant": str, "channel": str, "mapping": str,
+    "source": str, "tenant": str, "channel": str, "mapping": str,
     "events_per_second": (int, float), "origins": list,
 }  # fmt: skip
 
@@ -48,21 +42,12 @@ class WriteKeys:
     """All keys, found by hash. `anyone` is what every request gets, with a key or without; None: a key is needed."""
 
     def __init__(self, by_hash: Mapping[str, WriteKey], anyone: WriteKey | None = None) -> None:
-        self._by_prefix = {digest[:_PREFIX]: (digest, key) for digest, key in by_hash.items()}
+        self._keys = HashedKeys(by_hash)
         self.anyone = anyone
 
     def find(self, key: str) -> WriteKey | None:
         """The entry of a key, or None; what decides is a comparison in constant time."""
-        if self.anyone is not None:
-            return self.anyone
-        presented = hash_of(key)
-        stored, found = self._by_prefix.get(presented[:_PREFIX], ("", None))
-        return found if hmac.compare_digest(stored, presented) else None
-
-
-def hash_of(key: str) -> str:
-    """SHA-256 in hexadecimal: keys are long and random, so that a slow hash would protect nothing more."""
-    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
+        return self._keys.find(key) if self.anyone is None else self.anyone
 
 
 def parse_keys(text: str, origin: str, read_mapping: Callable[[str], MessageMapping]) -> dict[str, WriteKey]:
@@ -70,39 +55,17 @@ def parse_keys(text: str, origin: str, read_mapping: Callable[[str], MessageMapp
 
     Raises SettingsError naming the line and the fix.
     """
-    tables = parse_toml(text, origin)
-    keys = tables.pop("keys", None)
-    if tables or not isinstance(keys, dict) or not keys:
-        raise SettingsError(
-            f"{origin} must hold tables [keys.NAME], one for each write key, and nothing else"
+    return {
+        digest: _write_key(name, table, fail, read_mapping)
+        for name, digest, table, fail in key_tables(
+            text, origin, _FIELDS, "docs/collector.md", "touchline collect"
         )
-    found: dict[str, WriteKey] = {}
-    for name, table in keys.items():
-
-        def fail(what: str, *entry: str, name: str = name) -> NoReturn:
-            raise SettingsError(f"{place(text, origin, 'keys', name, *entry)}: {what}")
-
-        key = _write_key(name, table, fail, read_mapping)
-        if table["sha256"] in found:
-            fail("another name has the same key: make one for each", "sha256")
-        found[table["sha256"]] = key
-    return found
+    }
 
 
 def _write_key(
-    name: str, table: Any, fail: Callable[..., NoReturn], read_mapping: Callable[[str], MessageMapping]
+    name: str, table: Mapping[str, Any], fail: Fail, read_mapping: Callable[[str], MessageMapping]
 ) -> WriteKey:
-    if not isinstance(table, dict):
-        fail("begin it with [keys.NAME]")
-    for entry, value in table.items():
-        if entry not in _FIELDS:
-            fail(f"unknown: use {', '.join(_FIELDS)}", entry)
-        if not isinstance(value, _FIELDS[entry]) or isinstance(value, bool):
-            fail("it has the wrong type: see docs/collector.md", entry)
-    if not _HASH.fullmatch(table.get("sha256", "")):
-        fail(
-            "sha256 is missing or not 64 small hexadecimal digits: `touchline collect --new-key NAME` makes one"
-        )
     tenant, source, channel = (
         table.get("tenant", DEFAULT_TENANT),
         table.get("source", name),

@@ -8,10 +8,10 @@ from typing import Any, Final
 from urllib.parse import parse_qs
 
 from schemas.errors import ContractError, Reason
+from schemas.http.problems import ProblemError
 from streams.collect.inflate import parse
 from streams.collect.items import Head, Item, Posted, item_of
 from streams.collect.messages import UTM, MessageMapping, sent_at_of
-from streams.collect.problems import ProblemError
 from streams.collect.senders import Sender
 
 PATHS: Final = ("/batch", "/e", "/i/v0/e", "/capture", "/track")

@@ -9,10 +9,10 @@ from aiohttp import web
 from aiohttp.client_exceptions import ClientPayloadError
 from aiohttp.http_exceptions import HttpProcessingError
 
+from schemas.http.problems import ProblemError
 from streams.collect.inflate import inflate, too_large
 from streams.collect.intake import Reservation
 from streams.collect.limits import Limits
-from streams.collect.problems import ProblemError
 
 _CHUNK: Final = 64 * 1024
 

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any, Final
 
+from schemas.http.problems import ProblemError
 from streams.collect.inflate import parse
 from streams.collect.items import Head, Item, Posted, item_of
 from streams.collect.messages import MessageMapping, sent_at_of
-from streams.collect.problems import ProblemError
 from streams.collect.senders import Sender
 
 #: Last part of the path → message type; None: the messages say theirs.

@@ -16,6 +16,8 @@ from aiohttp import web
 from schemas.catalogue import Catalogue
 from schemas.encoding.record_types import DEAD_LETTER
 from schemas.errors import Reason
+from schemas.http.problems import ProblemError
+from schemas.http.rate import TokenBucket
 from streams.collect import browser_settings, cloudevents, metrics, plain, posthog, segment, snowplow
 from streams.collect.answers import (
     Answer,
@@ -37,8 +39,6 @@ from streams.collect.letters import letter_of
 from streams.collect.limits import Limits
 from streams.collect.openapi import document
 from streams.collect.outgoing import record
-from streams.collect.problems import ProblemError
-from streams.collect.rate import TokenBucket
 from streams.collect.requests import body_of, unauthorised, write_key_of
 from streams.identity.policy.policy import IdentityPolicy
 from streams.runtime.publisher import Outbox

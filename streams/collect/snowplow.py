@@ -11,10 +11,10 @@ from typing import Any, Final
 from urllib.parse import parse_qsl, urlsplit
 
 from schemas.errors import ContractError, Reason
+from schemas.http.problems import ProblemError
 from streams.collect.inflate import loads, parse
 from streams.collect.items import Head, Item, Posted, item_of
 from streams.collect.messages import UTM, MessageMapping
-from streams.collect.problems import ProblemError
 from streams.collect.senders import Sender
 
 _PLATFORMS: Final = {

@@ -16,7 +16,7 @@ import pytest
 
 from deploy.ports import free_port
 from deploy.sandbox import Process, kafka_jars
-from streams.collect.keys import hash_of
+from schemas.http.hashed_keys import hash_of
 from tests.integration.parts import TOUCHLINE, Deployment
 
 CLIENTS = Path(__file__).parents[1] / "clients"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from streams.collect.keys import hash_of
+from schemas.http.hashed_keys import hash_of
 from tests.integration.collecting import Collector, collector
 from tests.integration.parts import TOUCHLINE, deployment
 

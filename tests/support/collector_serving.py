@@ -11,9 +11,10 @@ from aiokafka.errors import KafkaError
 
 from schemas.catalogue import Catalogue
 from schemas.encoding.record_types import DEAD_LETTER, TOUCHPOINT
+from schemas.http.hashed_keys import hash_of
 from schemas.settings import Settings
 from streams.collect.intake import Intake
-from streams.collect.keys import WriteKey, WriteKeys, hash_of
+from streams.collect.keys import WriteKey, WriteKeys
 from streams.collect.limits import Limits
 from streams.collect.mapping_file import built_in
 from streams.collect.senders import Sender

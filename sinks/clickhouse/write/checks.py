@@ -13,9 +13,9 @@ from schemas import topics
 from schemas.consumed import KafkaRecord
 from schemas.encoding.codec import HEADER_BYTES, long_bytes, skip_string, take_long
 from schemas.encoding.splicing import VERSION_IN
-from schemas.errors import ContractError, Reason
-from schemas.internal import check_internal, check_place, erased_assignment, is_internal
-from schemas.keys import partition_of
+from schemas.errors import ContractError
+from schemas.internal import COUNTED_BY, check_internal, check_tombstone, is_internal
+from schemas.keys import is_uuid, partition_of
 from schemas.topics import Topic
 from schemas.touchpoint.rules import EARLIEST_MS, LATEST_MS
 from schemas.version_bounds import AheadError, VersionBounds
@@ -24,11 +24,6 @@ from sinks.clickhouse.erasure.barrier import Positions
 _AGENTS: Final = {"stitch", "identity", "journeys", "accounts"}
 #: Between two looks at the ends: forged versions must not cost one each.
 _LOOK_SECONDS: Final = 1.0
-#: Topic of states → the topic whose offsets are their versions.
-_COUNTED_BY: Final = {
-    topics.JOURNEY_STATES.name: topics.JOURNEY_INPUTS,
-    topics.ACCOUNT_STATES.name: topics.ACCOUNT_INPUTS,
-}
 
 
 class LeftToAgentError(ContractError):
@@ -57,16 +52,7 @@ class Checks:
 
     def check_tombstone(self, topic: Topic, record: KafkaRecord, version: int) -> None:
         """Raise ContractError unless Touchline can have published a tombstone with this version."""
-        key = record.key or b""
-        if topic is not topics.IDENTITY_ASSIGNMENTS:
-            counted_by = _COUNTED_BY[topic.name]
-            self._checked(lambda bounds: bounds.check(counted_by, key, version))
-            self._checked(lambda bounds: check_place(key, record, bounds.partitions))
-            return
-        assignment = erased_assignment(record)
-        if assignment["version"] != version:
-            raise ContractError(Reason.INVALID, "a tombstone with another version than its assignment has")
-        self.check("IdentityAssignment", assignment, record)
+        self._checked(lambda bounds: check_tombstone(topic, record, version, bounds))
 
     def certain(self, name: str, record: KafkaRecord) -> bool:
         """Whether a record has the key, version and times that it must have, by its first bytes.
@@ -82,7 +68,7 @@ class Checks:
 
     def certain_tombstone(self, topic: Topic, record: KafkaRecord, version: int) -> bool:
         """The same for a tombstone of a state."""
-        return self._exists((_COUNTED_BY[topic.name], False), record, version)
+        return self._exists((COUNTED_BY[topic.name], False), record, version)
 
     def _exists(self, counted: tuple[Topic, bool], record: KafkaRecord, version: int) -> bool:
         topic, by_tenant = counted
@@ -125,7 +111,12 @@ def _resolved(value: bytes, key: bytes) -> tuple[bool, int]:
     possible = EARLIEST_MS <= occurred_at <= LATEST_MS and EARLIEST_MS <= received_at <= LATEST_MS
     owner, _, profile_id = key.partition(b"/")
     mine = value[profile:after] == _string(profile_id) and value[tenant:end] == _string(owner)
-    return possible and mine and version >= -1, version
+    return possible and mine and _names_profile(profile_id) and version >= -1, version
+
+
+def _journey_state(value: bytes, key: bytes) -> tuple[bool, int]:
+    fits, version = _state("JourneyState", value, key)
+    return fits and _names_profile(key.partition(b"/")[2]), version
 
 
 def _state(name: str, value: bytes, key: bytes) -> tuple[bool, int]:
@@ -135,13 +126,17 @@ def _state(name: str, value: bytes, key: bytes) -> tuple[bool, int]:
     return version >= 0 and value[HEADER_BYTES:at] == _string(tenant) + _string(rest), version
 
 
+def _names_profile(raw: bytes) -> bool:
+    return raw.isascii() and is_uuid(raw.decode())
+
+
 def _string(raw: bytes) -> bytes:
     return long_bytes(len(raw)) + raw
 
 
 _BEGINNING: Final[dict[str, Callable[[bytes, bytes], tuple[bool, int]]]] = {
     "ResolvedTouchpoint": _resolved,
-    "JourneyState": partial(_state, "JourneyState"),
+    "JourneyState": _journey_state,
     "AccountState": partial(_state, "AccountState"),
 }
 #: The topic whose offsets are the versions, and whether in the partition of the tenant.

@@ -12,9 +12,9 @@ from schemas.consumed import KafkaRecord
 from schemas.encoding.codec import HEADER_BYTES, take_long
 from schemas.encoding.record_types import ACCOUNT_STATE, JOURNEY_STATE, RecordType
 from schemas.encoding.splicing import VERSION_IN
+from schemas.headers import tombstone_version
 from schemas.topics import Topic
 from sinks.clickhouse.write.checks import Checks
-from sinks.clickhouse.write.reading import tombstone_version
 
 #: Topic of states → their record.
 _STATES: Final[dict[str, RecordType[Any]]] = {

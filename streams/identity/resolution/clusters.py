@@ -12,6 +12,7 @@ from streams.identity.resolution.cluster import AnchorKey, Cluster, ClusterName,
 from streams.identity.resolution.evidence import Item, Node, Pair
 from streams.identity.resolution.gates import Gate, Gates, by_gate
 from streams.identity.resolution.profile_id import Assignment, contested_profile, own_profile
+from streams.identity.resolution.refused_links import RefusedLinks
 
 #: How the reasons of refusals by a rule begin.
 UNIQUE, LIMIT = "unique:", "limit:"
@@ -36,7 +37,7 @@ class Clusters:
         self.gates = Gates(policy.for_tenant(tenant).close_after)
         self._quarantine_after = policy.for_tenant(tenant).quarantine_after
         self.cluster_of: dict[Node, Cluster] = {}
-        self.refused: dict[Item, str] = {}
+        self.refused = RefusedLinks()
         #: the links that a rule refused, by each of their identifiers, in the order of their decisions
         self.refused_at: dict[Node, list[Item]] = {}
         self._counts: dict[tuple[tuple[str, int], ...], Counts] = {}

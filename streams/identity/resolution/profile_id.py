@@ -1,19 +1,13 @@
-"""Profile ids: UUIDv5 of an identifier, so that every process computes the same id without coordination.
+"""The owner of an identifier, and the ids of profiles, which `schemas/profile_ids.py` makes.
 
 After a merge the profile has the id of its anchor: the identifier that was linked first (`clusters`).
 """
 
-from hashlib import sha1
-from typing import Final, NamedTuple
-from uuid import UUID
+from typing import NamedTuple
 
-from streams.identity.resolution.evidence import Node
+from schemas.profile_ids import NAMESPACE, contested_profile, own_profile, uuid5_text
 
-#: Namespace of all profile ids. Part of the contract: changing it renames every profile.
-NAMESPACE: Final = UUID("5f0c4d3e-0b7a-5c1e-9d52-7f6b8a1e2c43")
-
-_NAMESPACE_BYTES: Final = NAMESPACE.bytes
-_VARIANT: Final = {f"{digit:x}": "89ab"[digit & 3] for digit in range(16)}
+__all__ = ["NAMESPACE", "Assignment", "contested_profile", "own_profile", "uuid5_text"]
 
 
 class Assignment(NamedTuple):
@@ -35,24 +29,3 @@ class Assignment(NamedTuple):
         ):
             return self.profile_id
         return self.contested_profile_id
-
-
-def own_profile(tenant: str, node: Node) -> str:
-    """The id of the profile whose anchor is this identifier: also of an identifier without links."""
-    return uuid5_text(_NAMESPACE_BYTES, f"{tenant}\x1f{node[0]}\x1f{node[1]}")
-
-
-def contested_profile(tenant: str, node: Node) -> str:
-    """The profile that owns a contested identifier's touchpoints from `contested_from` on.
-
-    The id does not depend on that time, so earlier evidence does not change it. Prepared values contain no control
-    characters (`normalise.clean`), so it differs from every identifier's own profile.
-    """
-    return uuid5_text(_NAMESPACE_BYTES, f"{tenant}\x1f{node[0]}\x1f{node[1]}\x1fcontested")
-
-
-def uuid5_text(namespace: bytes, name: str) -> str:
-    """`str(uuid.uuid5(namespace, name))` (RFC 9562), four times as fast: each identifier and each signal needs one."""
-    digits = sha1(namespace + name.encode(), usedforsecurity=False).hexdigest()
-    variant = _VARIANT[digits[16]]
-    return f"{digits[:8]}-{digits[8:12]}-5{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:32]}"

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
+from schemas.http.problems import ProblemError
 from streams.collect.browser_settings import settings_document
-from streams.collect.problems import ProblemError
 from tests.support.collector_serving import serving
 
 

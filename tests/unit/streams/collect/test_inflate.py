@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas.http.problems import ProblemError
 from streams.collect.inflate import inflate, loads, parse
-from streams.collect.problems import ProblemError
 
 
 @given(st.binary(max_size=5000))

@@ -3,7 +3,8 @@
 import pytest
 
 from schemas.errors import SettingsError
-from streams.collect.keys import WriteKeys, hash_of, parse_keys
+from schemas.http.hashed_keys import hash_of
+from streams.collect.keys import WriteKeys, parse_keys
 from streams.collect.mapping_file import built_in
 from streams.collect.messages import MessageMapping
 from streams.collect.senders import Sender

@@ -14,8 +14,8 @@ from typing import Any, Final
 import pytest
 from aiohttp import ClientError, ClientSession, TCPConnector
 
+from schemas.http.problems import ProblemError
 from streams.collect.limits import Limits
-from streams.collect.problems import ProblemError
 from tests.support.collector_messages import message
 from tests.support.collector_serving import Client, serving
 

@@ -8,13 +8,13 @@ from hypothesis import strategies as st
 
 from schemas.encoding.record_types import TOUCHPOINT
 from schemas.errors import ContractError
+from schemas.http.problems import ProblemError
 from schemas.records import Touchpoint
 from schemas.touchpoint.intake import MAX_JSON_BYTES, read_touchpoint
 from streams.collect.items import Head
 from streams.collect.mapping_file import built_in
 from streams.collect.outgoing import record
 from streams.collect.plain import read
-from streams.collect.problems import ProblemError
 from streams.collect.senders import Sender
 from streams.identity.policy.prepare import prepare
 from tests.support.built_in import CATALOGUE, POLICY

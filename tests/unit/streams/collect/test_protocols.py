@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.errors import ContractError
+from schemas.http.problems import ProblemError
 from schemas.touchpoint.json_form import from_json
 from schemas.touchpoint.rules import check
 from streams.collect import cloudevents, posthog, snowplow
 from streams.collect.items import Head, Item, Posted
 from streams.collect.mapping_file import built_in
-from streams.collect.problems import ProblemError
 from streams.collect.senders import Sender
 from tests.support.collector_messages import SENDER, identifiers, stored_type
 from tests.support.touchpoints import START

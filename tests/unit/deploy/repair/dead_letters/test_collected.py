@@ -15,9 +15,9 @@ from deploy.repair.dead_letters.replaying import Outgoing, Replay
 from schemas import headers
 from schemas.encoding.record_types import TOUCHPOINT
 from schemas.errors import SettingsError
+from schemas.http.hashed_keys import hash_of
 from schemas.records import DeadLetter
 from schemas.settings import Settings
-from streams.collect.keys import hash_of
 from tests.support.collector_serving import SECRET, serving
 from tests.support.touchpoints import START
 

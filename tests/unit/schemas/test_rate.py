@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.collect.rate import BURST_SECONDS, TokenBucket
+from schemas.http.rate import BURST_SECONDS, TokenBucket
 
 
 @given(st.lists(st.tuples(st.floats(0, 5), st.integers(1, 300)), min_size=1, max_size=50), st.floats(1, 100))

@@ -111,8 +111,8 @@ PSEUDONYM_KEYS = Topic(
     "pseudonym-keys",
     "key id",
     (),
-    ("worker", "publish", "operator", "collector"),
-    ("worker", "publish", "operator", "collector", "sources"),
+    ("worker", "publish", "operator", "collector", "follow"),
+    ("worker", "publish", "operator", "collector", "follow", "sources"),
     FOR_EVER,
 )
 

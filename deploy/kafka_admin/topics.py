@@ -45,7 +45,15 @@ def require_topic(settings: Settings, topic: str) -> int:
 
 def no_topic(settings: Settings, topic: str) -> SettingsError:
     """The error of a topic that does not exist."""
-    return SettingsError(f"topic {topic} does not exist on {settings.brokers}: run `touchline topics`")
+    # a broker says nothing of a topic that its user may not see
+    hidden = (
+        ""
+        if settings.kafka_security == "plaintext"
+        else ", or this user may not see it (`touchline topics --acls`)"
+    )
+    return SettingsError(
+        f"topic {topic} does not exist on {settings.brokers}{hidden}: run `touchline topics`"
+    )
 
 
 def partition_counts(client: KafkaAdminClient, settings: Settings) -> dict[str, int]:

@@ -90,7 +90,7 @@ class KafkaBroker(Broker):
         )
         if not (self.data_dir / "log" / "meta.properties").exists():
             self._format(
-                [*java, "kafka.tools.StorageTool", "format", "-t", _cluster_id(), "-c", str(properties)]
+                [*java, "kafka.tools.StorageTool", "format", "-t", cluster_id(), "-c", str(properties)]
             )
         logging = f"-Dlog4j2.configurationFile={kafka_jars.FOLDER / 'log4j2.yaml'}"
         return [*java, HEAP, logging, "kafka.Kafka", str(properties)]
@@ -105,7 +105,7 @@ class KafkaBroker(Broker):
             ) from error
 
 
-def _cluster_id() -> str:
+def cluster_id() -> str:
     """A random cluster id as Kafka's tool makes them: 22 characters that do not begin with a dash."""
     while True:
         made = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")

@@ -17,6 +17,7 @@ from deploy.ingest.touchpoint_files import read_touchpoints
 from schemas.catalogue import Catalogue
 from schemas.records import Touchpoint
 from sinks.clickhouse.read.questions import ask, questions
+from streams.identity.policy.load import configured
 from streams.identity.policy.load import load as load_policy
 from streams.journeys.rules.rules import JourneyRules
 from streams.replay import Replay
@@ -40,7 +41,7 @@ def replayed(events: Iterable[Touchpoint], live: Deployment) -> Replay:
 
 def send(events: Iterable[Touchpoint], live: Deployment) -> None:
     settings = live.settings
-    publish(events, settings, load_policy("", settings.pseudonym_secret(), settings.pseudonym_key_id))
+    publish(events, settings, configured(settings))
 
 
 def rows(live: Deployment, sql: str) -> list[tuple[Any, ...]]:

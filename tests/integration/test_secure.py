@@ -129,9 +129,7 @@ def test_every_way_to_log_in_carries_a_record_through_all_three_libraries(
             # Faust and aiokafka in the worker, aiokafka in the loader
             parts = [running.start("worker", "worker", **own), running.start("loader", "load", **own)]
             running.wait(lambda way=way: _loaded(loader, way), f"load the record of {way}")  # type: ignore[misc]
-            for part in parts:
-                part.stop(timeout=15)
-                running._started.remove(part)
+            running.stop(*parts)
         assert worker.kafka_security == "sasl_ssl"
 
 
@@ -183,8 +181,7 @@ def test_every_process_does_its_work_as_a_user_with_no_other_rights(
         assert status.returncode == 0, status.stderr
         assert worker.alive
         assert loader.alive
-        with urllib.request.urlopen(f"http://{LOOPBACK}:{page_port}/ready", timeout=10) as answer:
-            assert json.load(answer)["kafka"] is True, running.logs()
+        running.wait(lambda: hears_from_kafka(page_port), "hear from Kafka")
         examined = running.run("operator", "doctor", "--json")
         faults = [one for one in json.loads(examined.stdout)["checks"] if one["state"] == "fault"]
         assert (examined.returncode, faults) == (0, []), examined.stderr
@@ -192,6 +189,12 @@ def test_every_process_does_its_work_as_a_user_with_no_other_rights(
         assert forgotten.returncode == 0, forgotten.stderr
 
         refuses_what_is_not_its_own(running.admin, {one: running.settings(one) for one in PROCESSES})
+
+
+def hears_from_kafka(port: int) -> bool:
+    """Whether the live page's readiness says so."""
+    with urllib.request.urlopen(f"http://{LOOPBACK}:{port}/ready", timeout=10) as answer:
+        return bool(json.load(answer)["kafka"])
 
 
 def over_http(running: Bank, folder: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any, Final
 from deploy.kafka_admin.client import admin
 from deploy.ports import LOOPBACK, free_port
 from deploy.sandbox import kafka_jars
-from deploy.sandbox.brokers import HEAP, KafkaBroker, _cluster_id
+from deploy.sandbox.brokers import HEAP, KafkaBroker, cluster_id
 from schemas.errors import TouchlineError
 from schemas.settings import Settings
 from tests.support.certificates import Authority, Signed
@@ -103,7 +103,7 @@ class SecureKafka(KafkaBroker):
                     "kafka.tools.StorageTool",
                     "format",
                     "-t",
-                    _cluster_id(),
+                    cluster_id(),
                     "-c",
                     str(properties),
                     *scram,

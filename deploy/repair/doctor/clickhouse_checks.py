@@ -44,17 +44,18 @@ def clickhouse_checks(settings: Settings, found: Examination) -> None:
     client = connect(where)
     try:
         with translated(where):
-            found.make("clickhouse-version", lambda: _version(client, found))
+            found.make("clickhouse-version", lambda: version_of_server(client, found))
             found.make("clickhouse-users", lambda: _users(settings, found))
             found.make("catalogue", lambda: _catalogue(settings, found))
-            found.make("clock", lambda: _clock(client, found))
-            found.make("clickhouse-disk", lambda: _disks(client, found))
-            found.make("parts", lambda: _parts(client, where.database, found))
+            found.make("clock", lambda: clock(client, found))
+            found.make("clickhouse-disk", lambda: disks(client, found))
+            found.make("parts", lambda: parts_of(client, where.database, found))
     finally:
         client.disconnect()
 
 
-def _version(client: Client, found: Examination) -> None:
+def version_of_server(client: Client, found: Examination) -> None:
+    """Find a server that is too old."""
     text = _rows(client, "SELECT version()")[0][0]
     version = tuple(int(part) for part in text.split(".")[:2])
     if version < OLDEST_CLICKHOUSE:
@@ -100,7 +101,8 @@ def _catalogue(settings: Settings, found: Examination) -> None:
         )  # fmt: skip
 
 
-def _clock(client: Client, found: Examination) -> None:
+def clock(client: Client, found: Examination) -> None:
+    """Find clocks that differ. The answer takes time, which is no skew."""
     before = time.time()
     there = float(_rows(client, "SELECT toUnixTimestamp64Milli(now64(3)) / 1000")[0][0])
     after = time.time()
@@ -115,7 +117,8 @@ def _clock(client: Client, found: Examination) -> None:
     )
 
 
-def _disks(client: Client, found: Examination) -> None:
+def disks(client: Client, found: Examination) -> None:
+    """Find disks that are nearly full."""
     for name, free, total in _rows(client, "SELECT name, free_space, total_space FROM system.disks"):
         if total and free < total * FREE_SHARE:
             found.fault(
@@ -124,7 +127,8 @@ def _disks(client: Client, found: Examination) -> None:
             )  # fmt: skip
 
 
-def _parts(client: Client, database: str, found: Examination) -> None:
+def parts_of(client: Client, database: str, found: Examination) -> None:
+    """Find the partition with the most parts, if it has too many."""
     for table, partition, count in _rows(client, _PARTS, {"database": database}):
         if count >= PARTS_WARNING:
             note = found.fault if count >= PARTS_FAULT else found.warn

@@ -41,11 +41,11 @@ def kafka_checks(
         found.skip(OF_KAFKA, "Kafka does not answer")
         return
     with admin(settings) as client:
-        found.make("kafka-version", lambda: _version(client._manager.broker_version, found))
+        found.make("kafka-version", lambda: version_of_brokers(client._manager.broker_version, found))
         topics = {one["name"]: one for one in client.describe_topics()}
         found.make("topics", lambda: _topics(settings, topics, found))
         found.make("topic-settings", lambda: _configs(settings, client, set(topics), found))
-        found.make("replicas", lambda: _replicas(settings, topics, found))
+        found.make("replicas", lambda: replicas(settings, topics, found))
         found.make("kafka-disk", lambda: _disks(client, found))
     found.make("rights", lambda: _rights(settings, principals, found))
     found.make("key", lambda: _key(settings, policy, found))
@@ -74,7 +74,8 @@ def _brokers(settings: Settings, found: Examination) -> None:
             )  # fmt: skip
 
 
-def _version(version: tuple[int, ...] | None, found: Examination) -> None:
+def version_of_brokers(version: tuple[int, ...] | None, found: Examination) -> None:
+    """Find brokers that are too old; `version` is None if the client does not know it."""
     if version is not None and version < OLDEST_KAFKA:
         found.fault(
             "kafka-version", f"the broker is Kafka {'.'.join(map(str, version))}",
@@ -118,7 +119,8 @@ def _configs(settings: Settings, client: Any, there: set[str], found: Examinatio
             )  # fmt: skip
 
 
-def _replicas(settings: Settings, topics: Mapping[str, Any], found: Examination) -> None:
+def replicas(settings: Settings, topics: Mapping[str, Any], found: Examination) -> None:
+    """Find partitions without leader or replicas. `topics`: name → what the broker describes."""
     ours = [topics[name] for topic in ALL if (name := settings.topic(topic.name)) in topics]
     parts = [(topic["name"], part) for topic in ours for part in topic["partitions"]]
     leaderless = sorted({name for name, part in parts if part["leader_id"] < 0})

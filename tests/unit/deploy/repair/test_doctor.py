@@ -123,14 +123,16 @@ def test_a_full_disk_an_old_server_and_a_clock_that_is_wrong_are_found(
 ) -> None:
     gib = 2**30
     assert found_by(
-        clickhouse_checks._disks, ("default", 5 * gib, 100 * gib), ("s3", 90 * gib, 100 * gib)
+        clickhouse_checks.disks, ("default", 5 * gib, 100 * gib), ("s3", 90 * gib, 100 * gib)
     ) == [("fault", "disk default of ClickHouse has 5.0 GiB left of 100.0")]
-    assert found_by(clickhouse_checks._version, ("23.3.1.1",)) == [("fault", "ClickHouse is 23.3.1.1")]
-    assert found_by(clickhouse_checks._version, ("26.7.1.1",)) == []
+    assert found_by(clickhouse_checks.version_of_server, ("23.3.1.1",)) == [
+        ("fault", "ClickHouse is 23.3.1.1")
+    ]
+    assert found_by(clickhouse_checks.version_of_server, ("26.7.1.1",)) == []
     monkeypatch.setattr(clickhouse_checks.time, "time", lambda: 1000.0)
-    assert found_by(clickhouse_checks._clock, (1000.5,)) == []
-    assert [severity for severity, _ in found_by(clickhouse_checks._clock, (1010.0,))] == ["warning"]
-    assert [severity for severity, _ in found_by(clickhouse_checks._clock, (880.0,))] == ["fault"]
+    assert found_by(clickhouse_checks.clock, (1000.5,)) == []
+    assert [severity for severity, _ in found_by(clickhouse_checks.clock, (1010.0,))] == ["warning"]
+    assert [severity for severity, _ in found_by(clickhouse_checks.clock, (880.0,))] == ["fault"]
 
 
 @pytest.mark.parametrize(
@@ -139,7 +141,7 @@ def test_a_full_disk_an_old_server_and_a_clock_that_is_wrong_are_found(
 def test_parts_that_are_not_merged_are_found_before_inserts_slow_down(
     count: int, severity: list[str]
 ) -> None:
-    found = found_by(clickhouse_checks._parts, ("raw_touchpoints", "202601", count), database="x")
+    found = found_by(clickhouse_checks.parts_of, ("raw_touchpoints", "202601", count), database="x")
     assert [one for one, _ in found] == severity
 
 
@@ -157,14 +159,14 @@ def test_partitions_without_a_leader_or_without_all_replicas_are_found() -> None
         "dead-letters": {"name": "dead-letters", "partitions": [part(0, 2, 2)]},
     }
     found = Examination()
-    kafka_checks._replicas(Settings(replication=3), topics, found)
+    kafka_checks.replicas(Settings(replication=3), topics, found)
     assert [one.what for one in found.findings] == [
         "partitions of touchpoints have no leader",
         "partitions of journey-states lack replicas in sync",
         "dead-letters have fewer replicas than TOUCHLINE_REPLICATION 3",
     ]
     found = Examination()
-    kafka_checks._version((3, 6), found)
-    kafka_checks._version((4, 1), found)
-    kafka_checks._version(None, found)
+    kafka_checks.version_of_brokers((3, 6), found)
+    kafka_checks.version_of_brokers((4, 1), found)
+    kafka_checks.version_of_brokers(None, found)
     assert [one.what for one in found.findings] == ["the broker is Kafka 3.6"]

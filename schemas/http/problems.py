@@ -12,7 +12,7 @@ class ProblemError(Exception):
     def __init__(self, status: int, code: str, detail: str, retry_after: int | None = None) -> None:
         super().__init__(detail)
         self.status = status
-        self.code = code  #: a closed list: docs/collector.md, "Answers"
+        self.code = code  #: a closed list: docs/collector.md and docs/subscribers.md, "Answers"
         self.detail = detail
         self.retry_after = retry_after  #: seconds
 
@@ -34,11 +34,17 @@ TITLES: Final = {
     403: "Forbidden",
     404: "Not Found",
     405: "Method Not Allowed",
+    406: "Not Acceptable",
     408: "Request Timeout",
+    410: "Gone",
     413: "Content Too Large",
+    414: "URI Too Long",
     415: "Unsupported Media Type",
+    421: "Misdirected Request",
     422: "Unprocessable Content",
     429: "Too Many Requests",
+    431: "Request Header Fields Too Large",
     500: "Internal Server Error",
     503: "Service Unavailable",
+    504: "Gateway Timeout",
 }

@@ -1,7 +1,7 @@
 """Connections to ClickHouse over its native protocol, and the translation of its errors into Touchline's."""
 
 import logging
-import ssl
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
@@ -20,6 +20,8 @@ ANSWER_SECONDS: Final = 60
 #: Error codes that a retry cannot mend: the user must change a setting. All other codes become a SinkError.
 NOT_AUTHENTICATED: Final = {192, 193, 194, 516}  #: unknown user, wrong or missing password, authentication
 _REFUSED: Final = {*NOT_AUTHENTICATED, 497}  #: and access denied
+#: How Python's TLS words its errors: `[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: … (_ssl.c:1006)`.
+_OF_TLS: Final = re.compile(r"\[SSL[^]]*\]\s*([^(\n]+)")
 #: No such column, bad arguments of an insert, unknown table, unknown database.
 _NOT_MIGRATED: Final = {16, 36, 60, 81}
 
@@ -92,18 +94,17 @@ def translated(where: ClickHouse) -> Iterator[None]:
     except errors.ServerException as error:
         raise meaning(where, error.code, reason(error)) from error
     except (errors.Error, OSError, EOFError) as error:
-        if isinstance(error.__context__, ssl.SSLError):
-            raise untrusted(address(where), error.__context__) from error
+        if where.secure and (found := _OF_TLS.search(str(error))):
+            raise untrusted(address(where), found[1]) from error
         raise UnavailableError(
             f"{address(where)} does not answer: start it, or set TOUCHLINE_CLICKHOUSE_URL"
         ) from error
 
 
-def untrusted(server: str, error: ssl.SSLError) -> UnavailableError:
+def untrusted(server: str, said: str) -> UnavailableError:
     """The error of a server that speaks no TLS, or shows a certificate that the authorities did not sign."""
-    why = getattr(error, "verify_message", "") or error.reason or str(error)
     return UnavailableError(
-        f"{server} cannot be trusted ({why}): check the server's certificate, and scheme, host and ca of"
+        f"{server} cannot be trusted ({said.strip()}): check the server's certificate, and scheme, host and ca of"
         " TOUCHLINE_CLICKHOUSE_URL"
     )
 

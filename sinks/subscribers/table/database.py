@@ -34,6 +34,26 @@ CREATE INDEX assignments_by_contested ON assignments (contested) WHERE contested
 """
 
 
+COLUMNS: Final = "key, version, partition, offset, timestamp, value"
+_NEWER: Final = "(excluded.version, excluded.offset) > (version, offset)"
+
+
+def _upsert(kind: str, columns: str) -> str:
+    names = columns.split(", ")
+    values = ", ".join("?" for _ in names)
+    changes = ", ".join(f"{name} = excluded.{name}" for name in names[1:])
+    insert = f"INSERT INTO {kind} ({columns}) VALUES ({values})"  # noqa: S608 (names of this module)
+    return f"{insert} ON CONFLICT (key) DO UPDATE SET {changes} WHERE {_NEWER}"
+
+
+#: Kind of rows → the statement that puts one there unless a newer one is.
+UPSERTS: Final = {
+    "states": _upsert("states", COLUMNS),
+    "accounts": _upsert("accounts", COLUMNS),
+    "assignments": _upsert("assignments", f"{COLUMNS}, own, contested"),
+}
+
+
 @dataclass(frozen=True)
 class Deployment:
     """What a table is about. A file that was made for another one is built anew from Kafka."""
@@ -56,11 +76,11 @@ class Database:
         """
         self.path = path
         self.rebuilt = ""
-        self._lock = _locked(path)
+        self._lock = locked(path)
         try:
-            self.writer = _connect(path)
+            self.writer = connected(path)
             self._prepare(deployment)
-            self.reader = _connect(path)
+            self.reader = connected(path)
         except BaseException:
             os.close(self._lock)
             raise
@@ -106,8 +126,11 @@ class Database:
         writer.execute("COMMIT")
 
 
-def _locked(path: Path) -> int:
-    """Hold the file's lock, which ends with this process however that ends. Raises UnavailableError."""
+def locked(path: Path) -> int:
+    """Hold the file's lock, which ends with this process however that ends. Raises UnavailableError.
+
+    Returns a descriptor; the lock ends when it is closed.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CREAT, 0o600)
@@ -121,7 +144,8 @@ def _locked(path: Path) -> int:
     return descriptor
 
 
-def _connect(path: Path) -> sqlite3.Connection:
+def connected(path: Path) -> sqlite3.Connection:
+    """A connection whose transactions survive `kill -9` and whose deleted rows leave the file. Raises SettingsError."""
     try:
         connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         connection.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")

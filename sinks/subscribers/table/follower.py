@@ -60,10 +60,21 @@ class Follower:
         self._clock = clock
         self._noted_at = float("-inf")
         self._forgot_at = clock()
+        self._places: dict[
+            tuple[str, int], int
+        ] = {}  #: topic and partition → the first offset that Kafka has
         self.connected = False  #: whether the broker answered when it was last asked
         self.fresh_at: float | None = None  #: UTC seconds: the table has all that the topics had then
         self.lag = 0  #: records that the topics had and the table had not, at the last look
         self.rejected = 0  #: records that Touchline cannot have written
+
+    def waits_for(self, fresh_seconds: float) -> str:
+        """Why the table is older than so many seconds, in a sentence; empty if it is not."""
+        if self.fresh_at is not None and self._clock() - self.fresh_at <= fresh_seconds:
+            return ""
+        if not self.connected:
+            return "Kafka does not answer"
+        return f"the table reads on: {self.lag:,} records are left"
 
     async def run(self) -> None:
         """Follow, for ever. Raises sqlite3.Error if the table cannot be written: a supervisor has to look."""
@@ -124,9 +135,15 @@ class Follower:
             # nothing was read before this moment, so no tombstone can have been missed
             await asyncio.to_thread(self._table.note_caught_up, now)
         consumer.assign(list(ends.followed))
+        self._places = {_place(ends, one): ends.starts[one] for one in ends.followed}
         for one in ends.followed:
-            consumer.seek(one, max(known.get(_place(ends, one), 0), ends.starts[one]))
-        self._listener.applied(Applied([], 0), known)
+            consumer.seek(one, self._positions()[_place(ends, one)])
+        self._listener.applied(Applied([], 0), self._positions())
+
+    def _positions(self) -> dict[tuple[str, int], int]:
+        """How far each partition was read, those of which nothing was read, too."""
+        known = self._table.positions()
+        return {place: max(known.get(place, 0), start) for place, start in self._places.items()}
 
     def _missed_tombstones(self) -> bool:
         """Whether Kafka may have removed tombstones since the table was fresh."""
@@ -155,7 +172,7 @@ class Follower:
         if batch.rejected:
             log.warning("%d records were left out: Touchline cannot have written them", batch.rejected)
         self.rejected += batch.rejected
-        self._listener.applied(batch, self._table.positions())
+        self._listener.applied(batch, self._positions())
 
     async def _forget(self) -> None:
         now = self._clock()

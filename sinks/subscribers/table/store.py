@@ -16,31 +16,14 @@ from schemas.keys import account_key, identifier_key, profile_key
 from schemas.profile_ids import contested_profile, own_profile
 from schemas.records import AccountState, IdentityAssignment, JourneyState
 from schemas.version_bounds import AheadError, VersionBounds
-from sinks.subscribers.table.database import Database, Deployment
+from sinks.subscribers.table.database import COLUMNS, UPSERTS, Database, Deployment
 from sinks.subscribers.table.entries import FOLLOWED, Entry, read_entry
 
 #: Topic and partition → the offset of the next record to read. The topic's name is without the deployment's prefix.
 Positions = Mapping[tuple[str, int], int]
 
-_COLUMNS: Final = "key, version, partition, offset, timestamp, value"
-# Statements are made of names in this module, and values are always parameters.
+# Statements are made of names in these modules, and values are always parameters.
 # ruff: noqa: S608
-_NEWER: Final = "(excluded.version, excluded.offset) > (version, offset)"
-
-
-def _upsert(kind: str, columns: str) -> str:
-    names = columns.split(", ")
-    values = ", ".join("?" for _ in names)
-    changes = ", ".join(f"{name} = excluded.{name}" for name in names[1:])
-    insert = f"INSERT INTO {kind} ({columns}) VALUES ({values})"
-    return f"{insert} ON CONFLICT (key) DO UPDATE SET {changes} WHERE {_NEWER}"
-
-
-_UPSERTS: Final = {
-    "states": _upsert("states", _COLUMNS),
-    "accounts": _upsert("accounts", _COLUMNS),
-    "assignments": _upsert("assignments", f"{_COLUMNS}, own, contested"),
-}
 _PUT_POSITION: Final = """
     INSERT INTO positions VALUES (?, ?, ?)
     ON CONFLICT (topic, partition) DO UPDATE SET next = max(next, excluded.next)"""
@@ -55,6 +38,21 @@ class Applied:
 
     entries: list[Entry]
     rejected: int
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A record that the table holds: its key, rank, and the Avro single object."""
+
+    key: bytes
+    version: int
+    offset: int
+    value: bytes
+
+    @property
+    def name(self) -> str:
+        """What the key names within its tenant."""
+        return self.key.partition(b"/")[2].decode()
 
 
 class StateTable:
@@ -139,7 +137,7 @@ class StateTable:
     def clear(self) -> None:
         """Forget everything, to read the topics from their beginning."""
         with self._transaction() as writer:
-            for name in (*_UPSERTS, "positions"):
+            for name in (*UPSERTS, "positions"):
                 writer.execute(f"DELETE FROM {name}")
             writer.execute("DELETE FROM about WHERE name = 'read_at'")
 
@@ -154,7 +152,7 @@ class StateTable:
                 writer.execute(
                     f"DELETE FROM {kind} WHERE value IS NULL AND timestamp < ?", (before,)
                 ).rowcount
-                for kind in _UPSERTS
+                for kind in UPSERTS
             )
         with self._writing:
             self._database.writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -164,18 +162,18 @@ class StateTable:
 
     def state(self, tenant: str, profile_id: str) -> JourneyState | None:
         """The present state under exactly this profile id."""
-        value = self._value("states", profile_key(tenant, profile_id))
-        return None if value is None else JOURNEY_STATE.decode_trusted(value)
+        found = self.row("states", profile_key(tenant, profile_id))
+        return None if found is None else JOURNEY_STATE.decode_trusted(found.value)
 
     def account(self, tenant: str, account_id: str) -> AccountState | None:
         """The present state of an account."""
-        value = self._value("accounts", account_key(tenant, account_id))
-        return None if value is None else ACCOUNT_STATE.decode_trusted(value)
+        found = self.row("accounts", account_key(tenant, account_id))
+        return None if found is None else ACCOUNT_STATE.decode_trusted(found.value)
 
     def assignment(self, tenant: str, type_: str, value: str) -> IdentityAssignment | None:
         """The assignment of an identifier as it is stored: normalised, and pseudonymised if the policy says so."""
-        found = self._value("assignments", identifier_key(tenant, {"type": type_, "value": value}))
-        return None if found is None else IDENTITY_ASSIGNMENT.decode_trusted(found)
+        found = self.row("assignments", identifier_key(tenant, {"type": type_, "value": value}))
+        return None if found is None else IDENTITY_ASSIGNMENT.decode_trusted(found.value)
 
     def profile_of(self, tenant: str, type_: str, value: str) -> str:
         """The profile that owns what an identifier (in stored form) does now.
@@ -210,19 +208,28 @@ class StateTable:
                     return profile_id if shared else found["profile_id"]
         return profile_id
 
-    def person(self, tenant: str, profile_id: str) -> JourneyState | None:
+    def person(self, tenant: str, profile_id: str) -> Row | None:
         """The state of the survivor of a profile; while that has none yet, the profile's own.
 
         Identity tells of a merge a moment before the journeys have moved.
         """
         present = self.survivor(tenant, profile_id)
-        found = self.state(tenant, present)
-        return self.state(tenant, profile_id) if found is None and present != profile_id else found
+        found = self.row("states", profile_key(tenant, present))
+        if found is None and present != profile_id:
+            return self.row("states", profile_key(tenant, profile_id))
+        return found
+
+    def row(self, kind: str, key: bytes) -> Row | None:
+        """What is held under a key; None if nothing is, or a tombstone."""
+        rows = self._database.reader.execute(
+            f"SELECT version, offset, value FROM {kind} WHERE key = ? AND value IS NOT NULL", (key,)
+        ).fetchall()
+        return Row(key, *rows[0]) if rows else None
 
     def states_from(self, partition: int, start: int, end: int, limit: int) -> list[Entry]:
         """Present states and tombstones whose records have offsets in [start, end), by offset, at most `limit`."""
         rows = self._database.reader.execute(
-            f"SELECT {_COLUMNS} FROM states WHERE partition = ? AND offset >= ? AND offset < ?"
+            f"SELECT {COLUMNS} FROM states WHERE partition = ? AND offset >= ? AND offset < ?"
             " ORDER BY offset LIMIT ?",
             (partition, start, end, limit),
         ).fetchall()
@@ -231,16 +238,12 @@ class StateTable:
     def counts(self) -> dict[str, int]:
         """How many rows there are of each kind, without tombstones. It reads the whole table."""
         reader = self._database.reader
-        return {kind: reader.execute(f"SELECT count(value) FROM {kind}").fetchone()[0] for kind in _UPSERTS}
+        return {kind: reader.execute(f"SELECT count(value) FROM {kind}").fetchone()[0] for kind in UPSERTS}
 
     def entries(self, kind: str) -> Iterator[Entry]:
         """All rows of a kind, tombstones among them."""
-        rows = self._database.reader.execute(f"SELECT {_COLUMNS} FROM {kind} ORDER BY key")
+        rows = self._database.reader.execute(f"SELECT {COLUMNS} FROM {kind} ORDER BY key")
         return (_entry(kind, *row) for row in rows)
-
-    def _value(self, kind: str, key: bytes) -> bytes | None:
-        rows = self._database.reader.execute(f"SELECT value FROM {kind} WHERE key = ?", (key,)).fetchall()
-        return rows[0][0] if rows else None
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
@@ -262,7 +265,7 @@ def _put(writer: sqlite3.Connection, entry: Entry) -> bool:
     )  # fmt: skip
     if entry.kind == "assignments":
         values = *values, *_names(entry)
-    return writer.execute(_UPSERTS[entry.kind], values).rowcount > 0
+    return writer.execute(UPSERTS[entry.kind], values).rowcount > 0
 
 
 def _names(entry: Entry) -> tuple[bytes | None, bytes | None]:

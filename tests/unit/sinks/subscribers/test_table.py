@@ -146,7 +146,7 @@ def test_an_old_profile_id_finds_its_survivor_through_any_number_of_merges_read_
     table.apply(placed([*merged_again, *merged, state(own("c"), 9)]))
     assert table.survivor("default", own("a")) == own("c")
     assert table.survivor("default", own("b")) == own("c")
-    assert table.person("default", own("a"))["profile_id"] == own("c")
+    assert table.person("default", own("a")).name == own("c")
 
 
 def test_after_a_split_each_profile_id_finds_where_its_own_identifier_went(table) -> None:
@@ -177,9 +177,9 @@ def test_an_identifier_without_an_assignment_is_a_profile_of_its_own(table) -> N
 
 def test_until_the_survivor_has_a_state_the_old_profiles_is_shown(table) -> None:
     table.apply(placed([state(own("a"), 1), owner("a", own("b"), 1)]))
-    assert table.person("default", own("a"))["profile_id"] == own("a")
+    assert table.person("default", own("a")).name == own("a")
     table.apply(placed([state(own("b"), 2)]))
-    assert table.person("default", own("a"))["profile_id"] == own("b")
+    assert table.person("default", own("a")).name == own("b")
 
 
 def test_no_tenant_finds_anothers(table) -> None:

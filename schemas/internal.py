@@ -12,18 +12,17 @@ from typing import Any, Final
 
 from schemas.consumed import KafkaRecord
 from schemas.encoding.record_types import IDENTITY_ASSIGNMENT
-from schemas.errors import ContractError, Reason
 from schemas.headers import ASSIGNMENT
-from schemas.keys import (
-    NAME_PATTERN,
-    account_key,
-    identifier_key,
-    is_uuid,
-    partition_of,
-    profile_key,
-    tenant_key,
+from schemas.internal_fields import (
+    check_id,
+    check_identifier,
+    check_profile,
+    check_tenant,
+    check_time,
+    invalid,
 )
-from schemas.records import Identifier, IdentityAssignment
+from schemas.keys import account_key, identifier_key, partition_of, profile_key, tenant_key
+from schemas.records import IdentityAssignment
 from schemas.topics import (
     ACCOUNT_INPUTS,
     ACCOUNT_STATES,
@@ -33,11 +32,9 @@ from schemas.topics import (
     JOURNEY_STATES,
     Topic,
 )
-from schemas.touchpoint.rules import EARLIEST_MS, LATEST_MS, MAX_IDENTIFIER_CHARACTERS, check_content
+from schemas.touchpoint.rules import check_content
 from schemas.version_bounds import VersionBounds
 
-#: Characters of an identifier as it is stored: one of Unicode may become 18 when it is normalised.
-MAX_STORED_CHARACTERS: Final = 18 * MAX_IDENTIFIER_CHARACTERS
 MAX_ACCOUNT_CHARACTERS: Final = 200
 #: Version of a touchpoint that was stitched before its identifier had an assignment.
 _UNASSIGNED: Final = -1
@@ -62,27 +59,27 @@ def check_internal(name: str, message: Any, record: KafkaRecord, bounds: Version
 def check_place(key: bytes, record: KafkaRecord, partitions: int) -> None:
     """Raise ContractError unless a record has the key that its value asks for, and is on the partition of that key."""
     if record.key != key:
-        raise _invalid(
+        raise invalid(
             f"its key is {(record.key or b'')[:80]!r}, but its value is about {key[:80]!r}: another tenant or person"
         )
     home = partition_of(key, partitions)
     if home != record.partition:
-        raise _invalid(f"it is on partition {record.partition}, and its key belongs on partition {home}")
+        raise invalid(f"it is on partition {record.partition}, and its key belongs on partition {home}")
 
 
 def check_assignment(assignment: Any, bounds: VersionBounds) -> None:
     """Raise ContractError unless an assignment is one that identity could have published."""
     tenant, version = assignment["tenant"], assignment["version"]
-    _check_tenant(tenant)
-    _check_identifier(assignment["identifier"])
+    check_tenant(tenant)
+    check_identifier(assignment["identifier"])
     check_profile(assignment["profile_id"])
-    _check_time("occurred_at", assignment["occurred_at"])
+    check_time("occurred_at", assignment["occurred_at"])
     bounds.check(IDENTITY_LINKS, tenant_key(tenant), version)
     contested_from, contested = assignment["contested_from"], assignment["contested_profile_id"]
     if (contested_from is None) != (contested is None):
-        raise _invalid("a contested identifier needs both a time and a second profile")
+        raise invalid("a contested identifier needs both a time and a second profile")
     if contested_from is not None:
-        _check_time("contested_from", contested_from)
+        check_time("contested_from", contested_from)
         check_profile(contested)
     correction = assignment["correction"]
     if correction is None:
@@ -91,9 +88,9 @@ def check_assignment(assignment: Any, bounds: VersionBounds) -> None:
     bounds.check(IDENTITY_LINKS, tenant_key(tenant), correction["version"])
     cuts = correction["cuts"]
     if not cuts or cuts != sorted(cuts):
-        raise _invalid("a correction needs the times of its cuts, in order")
+        raise invalid("a correction needs the times of its cuts, in order")
     for time in (cuts[0], cuts[-1], *(() if correction["erased_at"] is None else (correction["erased_at"],))):
-        _check_time("a cut", time)
+        check_time("a cut", time)
 
 
 def check_tombstone(topic: Topic, record: KafkaRecord, version: int, bounds: VersionBounds) -> None:
@@ -101,7 +98,7 @@ def check_tombstone(topic: Topic, record: KafkaRecord, version: int, bounds: Ver
     if topic is IDENTITY_ASSIGNMENTS:
         assignment = erased_assignment(record)
         if assignment["version"] != version:
-            raise _invalid("a tombstone with another version than its assignment has")
+            raise invalid("a tombstone with another version than its assignment has")
         check_internal("IdentityAssignment", assignment, record, bounds)
         return
     key = record.key or b""
@@ -118,35 +115,24 @@ def erased_assignment(record: KafkaRecord) -> IdentityAssignment:
     """
     value = next((value for name, value in record.headers or () if name == ASSIGNMENT), None)
     if value is None:
-        raise _invalid("a tombstone without an assignment in its headers: identity publishes none")
+        raise invalid("a tombstone without an assignment in its headers: identity publishes none")
     assignment = IDENTITY_ASSIGNMENT.decode(value)
     correction = assignment["correction"]
     if correction is None or correction["erased_at"] is None:
-        raise _invalid("a tombstone of an identifier that is not erased")
+        raise invalid("a tombstone of an identifier that is not erased")
     return assignment
 
 
-def check_id(what: str, text: str) -> None:
-    """Raise ContractError unless the id of `what` (a profile, a change, …) is a UUID as Touchline writes it."""
-    if not is_uuid(text):
-        raise _invalid(f"{what} is called {text[:80]!r}, which is no UUID in lower case with hyphens")
-
-
-def check_profile(profile_id: str) -> None:
-    """Raise ContractError unless a profile id is one that identity could have made."""
-    check_id("a profile", profile_id)
-
-
 def _link(link: Any, _: VersionBounds) -> bytes:
-    _check_tenant(link["tenant"])
+    check_tenant(link["tenant"])
     left, right = link["left"], link["right"]
     if right is None:
-        raise _invalid("a link must name two identifiers")
-    _check_identifier(left)
-    _check_identifier(right)
+        raise invalid("a link must name two identifiers")
+    check_identifier(left)
+    check_identifier(right)
     if (left["type"], left["value"]) >= (right["type"], right["value"]):
-        raise _invalid("a link must name two different identifiers, in order")
-    _check_time("occurred_at", link["occurred_at"])
+        raise invalid("a link must name two different identifiers, in order")
+    check_time("occurred_at", link["occurred_at"])
     return tenant_key(link["tenant"])
 
 
@@ -154,10 +140,10 @@ def _correction(correction: Any, bounds: VersionBounds) -> bytes:
     if correction["kind"] != "ERASE":
         return _link(correction, bounds)
     if correction["right"] is not None:
-        raise _invalid("an erasure names one identifier")
-    _check_tenant(correction["tenant"])
-    _check_identifier(correction["left"])
-    _check_time("occurred_at", correction["occurred_at"])
+        raise invalid("an erasure names one identifier")
+    check_tenant(correction["tenant"])
+    check_identifier(correction["left"])
+    check_time("occurred_at", correction["occurred_at"])
     return tenant_key(correction["tenant"])
 
 
@@ -170,7 +156,7 @@ def _resolved(resolved: Any, bounds: VersionBounds) -> bytes:
     touchpoint = resolved["touchpoint"]
     tenant = touchpoint["tenant"]
     check_content(touchpoint)
-    _check_identifier(resolved["identifier"])
+    check_identifier(resolved["identifier"])
     check_profile(resolved["profile_id"])
     bounds.check(IDENTITY_LINKS, tenant_key(tenant), resolved["version"], _UNASSIGNED)
     return profile_key(tenant, resolved["profile_id"])
@@ -185,9 +171,9 @@ def _move(move: Any, bounds: VersionBounds) -> bytes:
 def _erase(erase: Any, bounds: VersionBounds) -> bytes:
     correction = erase["assignment"]["correction"]
     if correction is None or correction["erased_at"] is None:
-        raise _invalid("an Erase must say up to when it erases")
+        raise invalid("an Erase must say up to when it erases")
     if not erase["profile_ids"]:
-        raise _invalid("an Erase must name the profiles that it is sent to")
+        raise invalid("an Erase must name the profiles that it is sent to")
     for profile_id in erase["profile_ids"]:
         check_profile(profile_id)
     return _move(erase, bounds)
@@ -199,23 +185,23 @@ def _transfer(transfer: Any, bounds: VersionBounds) -> bytes:
     tenant = transfer["assignment"]["tenant"]
     for touchpoint in transfer["touchpoints"]:
         if touchpoint["tenant"] != tenant:
-            raise _invalid(f"a touchpoint of tenant {touchpoint['tenant'][:80]!r} goes to one of {tenant!r}")
+            raise invalid(f"a touchpoint of tenant {touchpoint['tenant'][:80]!r} goes to one of {tenant!r}")
         check_content(touchpoint)
     frozen = transfer["frozen"]
     if frozen is not None:
         bounds.check(IDENTITY_LINKS, tenant_key(tenant), frozen["version"], _UNASSIGNED)
-        _check_time("boundary_at", frozen["boundary_at"])
+        check_time("boundary_at", frozen["boundary_at"])
         if frozen["late"] < 0:
-            raise _invalid(f"a summary counts {frozen['late']} late touchpoints")
+            raise invalid(f"a summary counts {frozen['late']} late touchpoints")
     return key
 
 
 def _contribution(contribution: Any, bounds: VersionBounds) -> bytes:
     tenant, account_id, profile_id = (contribution[name] for name in ("tenant", "account_id", "profile_id"))
-    _check_tenant(tenant)
+    check_tenant(tenant)
     check_profile(profile_id)
     if len(account_id) > MAX_ACCOUNT_CHARACTERS:
-        raise _invalid(
+        raise invalid(
             f"an account id has {len(account_id)} characters, the limit is {MAX_ACCOUNT_CHARACTERS}"
         )
     bounds.check(JOURNEY_INPUTS, profile_key(tenant, profile_id), contribution["version"])
@@ -226,32 +212,32 @@ def _contribution(contribution: Any, bounds: VersionBounds) -> bytes:
 
 
 def _check_summary(summary: Any) -> None:
-    _check_time("as_of", summary["as_of"])
-    _check_time("a member's newest touchpoint", summary["last_touch"]["occurred_at"])
+    check_time("as_of", summary["as_of"])
+    check_time("a member's newest touchpoint", summary["last_touch"]["occurred_at"])
     for issue in summary["open_issues"]:
-        _check_time("opened_at", issue["opened_at"])
-        _check_time("last_contact_at", issue["last_contact_at"])
+        check_time("opened_at", issue["opened_at"])
+        check_time("last_contact_at", issue["last_contact_at"])
     if min(summary[name] for name in ("touchpoints", "orders", "issues_solved")) < 0:
-        raise _invalid("a member counts fewer than no touchpoints, orders or issues")
+        raise invalid("a member counts fewer than no touchpoints, orders or issues")
     if not (isfinite(summary["friction"]) and summary["friction"] >= 0):
-        raise _invalid(f"a member's friction is {summary['friction']}")
+        raise invalid(f"a member's friction is {summary['friction']}")
     sentiment = summary["sentiment"]
     if sentiment is not None and not -1 <= sentiment <= 1:
-        raise _invalid(f"a member's sentiment is {sentiment}: it must be between -1 and 1")
+        raise invalid(f"a member's sentiment is {sentiment}: it must be between -1 and 1")
 
 
 def _changed(change: Any, bounds: VersionBounds) -> bytes:
-    _check_tenant(change["tenant"])
+    check_tenant(change["tenant"])
     check_id("a change", change["change_id"])
     for profile_id in (change["profile_id"], *change["others"]):
         check_profile(profile_id)
-    _check_time("occurred_at", change["occurred_at"])
+    check_time("occurred_at", change["occurred_at"])
     bounds.check(IDENTITY_LINKS, tenant_key(change["tenant"]), change["version"])
     return profile_key(change["tenant"], change["profile_id"])
 
 
 def _state(state: Any, bounds: VersionBounds) -> bytes:
-    _check_tenant(state["tenant"])
+    check_tenant(state["tenant"])
     check_profile(state["profile_id"])
     key = profile_key(state["tenant"], state["profile_id"])
     bounds.check(JOURNEY_INPUTS, key, state["version"])
@@ -259,7 +245,7 @@ def _state(state: Any, bounds: VersionBounds) -> bytes:
 
 
 def _signal(signal: Any, bounds: VersionBounds) -> bytes:
-    _check_tenant(signal["tenant"])
+    check_tenant(signal["tenant"])
     check_profile(signal["profile_id"])
     check_id("a signal", signal["signal_id"])
     check_id("the subject of a signal", signal["subject_id"])
@@ -268,12 +254,12 @@ def _signal(signal: Any, bounds: VersionBounds) -> bytes:
     key = profile_key(signal["tenant"], signal["profile_id"])
     # twice the version of the input, and one more if a deadline decided
     bounds.check(JOURNEY_INPUTS, key, signal["version"] >> 1)
-    _check_time("occurred_at", signal["occurred_at"])
+    check_time("occurred_at", signal["occurred_at"])
     return key
 
 
 def _account(state: Any, bounds: VersionBounds) -> bytes:
-    _check_tenant(state["tenant"])
+    check_tenant(state["tenant"])
     for profile_id in (*state["member_ids"], state["last_touch"]["profile_id"]):
         check_profile(profile_id)
     for issue in state["oldest_issues"]:
@@ -299,27 +285,3 @@ _RULES: Final[Mapping[str, Callable[[Any, VersionBounds], bytes]]] = {
     "JourneySignal": _signal,
     "AccountState": _account,
 }
-
-
-def _check_tenant(tenant: str) -> None:
-    if NAME_PATTERN.fullmatch(tenant) is None:
-        raise _invalid(f"tenant is {tenant[:80]!r}: use 1 to 64 of A-Z a-z 0-9 _ . -")
-
-
-def _check_identifier(identifier: Identifier) -> None:
-    kind, value = identifier["type"], identifier["value"]
-    if NAME_PATTERN.fullmatch(kind) is None:
-        raise _invalid(f"an identifier type is {kind[:80]!r}: use 1 to 64 of A-Z a-z 0-9 _ . -")
-    if not 0 < len(value) <= MAX_STORED_CHARACTERS:
-        raise ContractError(Reason.TOO_LARGE, f"an identifier has {len(value)} characters")
-    if "\x1f" in value:
-        raise _invalid(f"the identifier {kind} holds the separator of keys")
-
-
-def _check_time(name: str, time: int) -> None:
-    if not EARLIEST_MS <= time <= LATEST_MS:
-        raise _invalid(f"{name} {time} is not between 1900 and 2262")
-
-
-def _invalid(message: str) -> ContractError:
-    return ContractError(Reason.INVALID, message)

@@ -8,7 +8,7 @@ raises ContractError in Python, and fails the statement in SQL.
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
-from schemas.internal import check_id
+from schemas.internal_fields import check_id
 from sinks.clickhouse.values import EARLIEST, LATEST, moment
 from sinks.clickhouse.write.encoding.avro_input import Field
 

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from schemas.internal import check_profile
+from schemas.internal_fields import check_profile
 from sinks.clickhouse.values import Row, moment
 from sinks.clickhouse.write.encoding.columns import ORIGIN, Source, Table
 

@@ -8,6 +8,7 @@ import asyncio
 from typing import Any
 
 from aiokafka.abc import AbstractTokenProvider
+from aiokafka.client import AIOKafkaClient
 
 from schemas.errors import TouchlineError
 from schemas.kafka_security import OAUTHBEARER, common_options, mechanism_of, tokens_of
@@ -20,6 +21,21 @@ def client_options(settings: Settings) -> dict[str, Any]:
     if mechanism_of(settings) == OAUTHBEARER:
         options["sasl_oauth_token_provider"] = aiokafka_tokens(settings)
     return {"bootstrap_servers": settings.brokers, **options}
+
+
+async def partition_counts(settings: Settings) -> dict[str, int]:
+    """How many partitions each topic has, by its full name. Raises KafkaError, OSError or SettingsError.
+
+    A consumer without a subscription does not learn that by itself: Apache Kafka tells it of no topic when it starts.
+    All topics are asked for, since to name one would create it on a broker with auto.create.topics.enable.
+    """
+    client = AIOKafkaClient(**client_options(settings))
+    try:
+        await client.bootstrap()
+        cluster = await client.fetch_all_metadata()
+    finally:
+        await client.close()
+    return {topic: len(cluster.partitions_for_topic(topic) or ()) for topic in cluster.topics()}
 
 
 def aiokafka_tokens(settings: Settings) -> Any:

@@ -3,7 +3,7 @@
 import secrets
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -48,6 +48,7 @@ class Plan:
     clickhouse_port: int = 0
     clickhouse_http_port: int = 0
     page_port: int | None = None  #: of the live page, 0 for a free one; None: no page
+    serve_port: int | None = None  #: of `touchline serve`, 0 for a free one; None: no such service
 
     def __post_init__(self) -> None:
         if self.keep and self.broker == SANDBOX:
@@ -68,6 +69,7 @@ class Stack:
         self.broker = self._broker()
         self.clickhouse = self._clickhouse()
         self.page_port = free_port() if plan.page_port == 0 else plan.page_port
+        self.serve_port = free_port() if plan.serve_port == 0 else plan.serve_port
         self.children: list[Process] = []
         self._restarts: dict[str, Restarts] = {}
         if self.broker is not None:
@@ -92,6 +94,8 @@ class Stack:
         self._start_broker(say)
         if self.page_port is not None:
             require_free(self.page_port, "the page", "--page-port")
+        if self.serve_port is not None:
+            require_free(self.serve_port, "the service of subscribers", "--serve-port")
         created = create_topics(self.settings)
         say(f"topics: {len(created)} created" if created else "topics: all there")
         self._start_clickhouse(say)
@@ -113,7 +117,7 @@ class Stack:
         write_secret(self.env_file, "\n".join(lines) + "\n")
 
     def watch(self, say: Say) -> None:
-        """Restart workers, loader and page if they died. Raises UnavailableError when broker or ClickHouse died."""
+        """Restart what died of the children. Raises UnavailableError when broker or ClickHouse died."""
         for part in (self.broker, self.clickhouse):
             process = part.process if part is not None else None
             if process is not None and not process.alive:
@@ -143,7 +147,7 @@ class Stack:
                 part.kill()
 
     def restarts(self) -> int:
-        """How often a worker, a loader or the page was started again."""
+        """How often a worker, a loader, the page or the service was started again."""
         return sum(restarts.total for restarts in self._restarts.values())
 
     def _settings(self, base: Settings, environ: Mapping[str, str]) -> Settings:
@@ -204,17 +208,27 @@ class Stack:
         say(f"ClickHouse: {server.host}:{server.port}, database {server.database}")
 
     def _start_children(self, say: Say) -> None:
-        env = self.settings.to_env()
-        workers = [(f"worker-{number}", "worker") for number in range(1, self.plan.workers + 1)]
-        page = [("page", f"page --port {self.page_port}")] if self.page_port is not None else []
-        for name, command in [*workers, ("loader", "load"), *page]:
-            child = Process(name, [*_TOUCHLINE, *command.split()], self.logs / f"{name}.log", env)
+        workers = [(f"worker-{number}", ["worker"]) for number in range(1, self.plan.workers + 1)]
+        for name, command in [*workers, ("loader", ["load"]), *self._services()]:
+            # the loader has the port of metrics
+            settings = replace(self.settings, metrics_port=0) if name == "serve" else self.settings
+            child = Process(name, [*_TOUCHLINE, *command], self.logs / f"{name}.log", settings.to_env())
             self.children.append(child)
             child.start()
             self._restarts[name] = Restarts(started=time.monotonic())
         say(f"processes: {', '.join(child.name for child in self.children)}")
         if self.page_port is not None:
             say(f"page: http://{LOOPBACK}:{self.page_port}/")
+        if self.serve_port is not None:
+            say(f"subscribers: http://{LOOPBACK}:{self.serve_port}/v1/")
+
+    def _services(self) -> Iterator[tuple[str, list[str]]]:
+        """Name and command of what only reads."""
+        if self.page_port is not None:
+            yield "page", ["page", "--port", str(self.page_port)]
+        if self.serve_port is not None:
+            table = self.plan.run_dir / "states.db"
+            yield "serve", ["serve", "--open", "--port", str(self.serve_port), "--table", str(table)]
 
     def _revive(self, child: Process, say: Say) -> None:
         now, restarts = time.monotonic(), self._restarts[child.name]

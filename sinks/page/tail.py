@@ -13,7 +13,7 @@ from schemas import topics
 from schemas.encoding.codec import decode_as
 from schemas.errors import ContractError, TouchlineError, UnavailableError
 from schemas.headers import tombstone_version
-from schemas.kafka_client import client_options
+from schemas.kafka_client import client_options, partition_counts
 from schemas.kafka_security import check_connection
 from schemas.settings import Settings
 from schemas.topics import Topic
@@ -67,7 +67,7 @@ class Tail:
 
     async def _listen(self, consumer: AIOKafkaConsumer) -> None:
         """Read on until the broker does not answer; raises what the client raises then."""
-        partitions = await self._partitions(consumer)
+        partitions = await self._partitions()
         if not partitions:
             raise UnavailableError("the topics are not there yet: create them with `touchline topics`")
         consumer.assign(partitions)
@@ -87,14 +87,11 @@ class Tail:
                     await consumer.end_offsets(partitions[:1])
                 check_at = loop.time() + _CHECK_SECONDS
 
-    async def _partitions(self, consumer: AIOKafkaConsumer) -> list[TopicPartition]:
+    async def _partitions(self) -> list[TopicPartition]:
         async with asyncio.timeout(_CHECK_SECONDS):
-            await consumer.topics()
-        found = {name: consumer.partitions_for_topic(name) for name in self._topics}
+            counts = await partition_counts(self._settings)
         return [
-            TopicPartition(name, number)
-            for name, numbers in found.items()
-            for number in sorted(numbers or ())
+            TopicPartition(name, number) for name in self._topics for number in range(counts.get(name, 0))
         ]
 
 

@@ -14,6 +14,8 @@ ProfileChangeKind: TypeAlias = Literal["MERGED", "SPLIT", "ERASED"]
 SignalStatus: TypeAlias = Literal["RAISED", "RETRACTED"]
 SignalReason: TypeAlias = Literal["CONTRADICTED", "MOVED", "ERASED", "LET_GO"]
 ExpectationStatus: TypeAlias = Literal["OPEN", "MISSED", "MET"]
+WebhookStatus: TypeAlias = Literal["PENDING", "DELIVERED", "WITHHELD", "SUPERSEDED", "DEAD"]
+WebhookOutcome: TypeAlias = Literal["DELIVERED", "RETRY", "WITHHELD", "SUPERSEDED", "DEAD"]
 
 
 class Identifier(TypedDict):
@@ -437,3 +439,62 @@ class DeadLetter(TypedDict):
     key: bytes | None
     value: bytes | None
     headers: list[Header]
+
+
+class WebhookMessage(TypedDict):
+    """What one endpoint is to be told about one subject, in the webhooks changelog; see WebhookMessage.avsc."""
+
+    endpoint: str
+    tenant: str
+    profile_id: str
+    subject: str
+    kind: str
+    wanted: str
+    told: str
+    unsure: str
+    unsure_id: str
+    version: int
+    webhook_id: str
+    status: WebhookStatus
+    reason: str
+    attempts: int
+    sequence: int
+    happened_at: int
+    first_at: int | None
+    due_at: int
+    reached: list[int]
+    settled_at: int | None
+    payload: bytes
+
+
+class WebhookDelivery(TypedDict):
+    """What became of one attempt to tell an endpoint something; fields are documented in WebhookDelivery.avsc."""
+
+    tenant: str
+    endpoint: str
+    webhook_id: str
+    attempt: int
+    outcome: WebhookOutcome
+    reason: str
+    profile_id: str
+    subject: str
+    kind: str
+    wanted: str
+    version: int
+    code: int | None
+    answer: str
+    millis: int
+    happened_at: int
+    attempted_at: int
+    next_at: int | None
+
+
+class WebhookRequest(TypedDict):
+    """An operator asks to try a dead message again."""
+
+    tenant: str
+    profile_id: str
+    endpoint: str
+    subject: str
+    webhook_id: str
+    requested_at: int

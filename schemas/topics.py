@@ -20,6 +20,7 @@ MAX_MESSAGE_BYTES: Final = 2304 * 1024
 #: Kafka application id and consumer group of the workers; Faust names changelog topics after it.
 WORKER_GROUP: Final = "touchline-worker"
 LOADER_GROUP: Final = "touchline-loader"
+WEBHOOKS_GROUP: Final = "touchline-webhooks"
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ IDENTITY_LINKS = Topic(
 )  # fmt: skip
 IDENTITY_ASSIGNMENTS = Topic(
     "identity-assignments", "tenant/identifier", ("IdentityAssignment",),
-    ("identity",), ("stitch", "loader", "page", "subscribers"), public=True,
+    ("identity",), ("stitch", "loader", "page", "subscribers", "webhooks"), public=True,
 )  # fmt: skip
 PROFILE_CHANGES = Topic(
     "profile-changes", "tenant/profile", ("ProfileChanged",),
@@ -83,19 +84,19 @@ JOURNEY_STATES = Topic(
     "tenant/profile",
     ("JourneyState",),
     ("journeys",),
-    ("loader", "page", "subscribers"),
+    ("loader", "page", "subscribers", "webhooks"),
     public=True,
 )
 JOURNEY_SIGNALS = Topic(
     "journey-signals", "tenant/profile", ("JourneySignal",),
-    ("journeys",), ("loader", "page", "subscribers"), 30 * DAY_MS, public=True,
+    ("journeys",), ("loader", "page", "subscribers", "webhooks"), 30 * DAY_MS, public=True,
 )  # fmt: skip
 ACCOUNT_INPUTS = Topic(
     "account-inputs", "tenant/account", ("AccountContribution",), ("journeys",), ("accounts",), 7 * DAY_MS
 )
 ACCOUNT_STATES = Topic(
     "account-states", "tenant/account", ("AccountState",),
-    ("accounts",), ("loader", "page", "subscribers"), public=True,
+    ("accounts",), ("loader", "page", "subscribers", "webhooks"), public=True,
 )  # fmt: skip
 DEAD_LETTERS = Topic(
     "dead-letters", "the original key", ("DeadLetter",),
@@ -112,6 +113,20 @@ PSEUDONYM_KEYS = Topic(
     ("worker", "publish", "operator", "collector", "sources"),
     FOR_EVER,
 )
+
+#: What became of every webhook, attempt by attempt: the table webhook_deliveries.
+WEBHOOK_DELIVERIES = Topic(
+    "webhook-deliveries", "tenant/profile", ("WebhookDelivery",), ("webhooks",), ("loader",), 30 * DAY_MS
+)
+#: `touchline webhooks replay` asks the instance that has the person.
+WEBHOOK_REQUESTS = Topic(
+    "webhook-requests", "tenant/profile", ("WebhookRequest",), ("operator",), ("webhooks",), 7 * DAY_MS
+)
+#: Private to the webhooks service: its outbox. Partition for partition it belongs to journey-signals.
+WEBHOOKS_CHANGELOG = Topic(
+    f"{WEBHOOKS_GROUP}-changelog", "tenant/profile, endpoint and subject",
+    ("WebhookMessage",), ("webhooks",), ("webhooks", "operator"),
+)  # fmt: skip
 
 #: Private to the worker: the state of each agent, replayed when a partition changes hands.
 STITCH_CHANGELOG = Topic(
@@ -144,6 +159,7 @@ PUBLIC_PATH: Final = (
     ACCOUNT_INPUTS,
     ACCOUNT_STATES,
     DEAD_LETTERS,
+    WEBHOOK_DELIVERIES,
 )
 CHANGELOGS: Final = (STITCH_CHANGELOG, IDENTITY_CHANGELOG, JOURNEYS_CHANGELOG, ACCOUNTS_CHANGELOG)
-ALL: Final = (*PUBLIC_PATH, PSEUDONYM_KEYS, *CHANGELOGS)
+ALL: Final = (*PUBLIC_PATH, PSEUDONYM_KEYS, WEBHOOK_REQUESTS, WEBHOOKS_CHANGELOG, *CHANGELOGS)

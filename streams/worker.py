@@ -6,7 +6,7 @@ from schemas.settings import Settings
 from streams.accounts.agent import Accounts
 from streams.core import choose_core
 from streams.identity.agent import Identity
-from streams.identity.policy.load import load as load_policy
+from streams.identity.policy.load import configured
 from streams.journeys.agent import Journeys
 from streams.journeys.rules.rules import JourneyRules
 from streams.process import WorkerProcess
@@ -17,7 +17,7 @@ from streams.stitch.agent import Stitch
 
 def build(settings: Settings) -> WorkerApp:
     """Build the application from the settings. Raises SettingsError before it connects to anything."""
-    policy = load_policy(settings.identity_policy, settings.pseudonym_secret(), settings.pseudonym_key_id)
+    policy = configured(settings)
     catalogue = Catalogue.load(settings.catalogue)
     rules = JourneyRules.load(settings.journey_rules)
     registry = RegistryClient(settings.registry()) if settings.registry_url else None

@@ -21,7 +21,7 @@ from streams.collect.keys_file import load_keys
 from streams.collect.mapping_file import built_in
 from streams.collect.run import Listening, run, tls_context
 from streams.collect.senders import Sender
-from streams.identity.policy.load import load
+from streams.identity.policy.load import configured
 
 PORT: Final = 8480
 
@@ -57,7 +57,7 @@ def command(
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
     if settings.metrics_port:
         serve_metrics(settings.metrics_host, settings.metrics_port)
-    policy = load(settings.identity_policy, settings.pseudonym_secret(), settings.pseudonym_key_id)
+    policy = configured(settings)
     require_same_key(settings, policy)
     asyncio.run(run(settings, listening, keys, policy, _announce))
 

@@ -51,3 +51,6 @@ SIGNALS_PUBLISHED: Final = RecordType[records.SignalsPublished]("SignalsPublishe
 SIGNALS_WRITTEN_AHEAD: Final = RecordType[records.SignalsWrittenAhead]("SignalsWrittenAhead")
 TOUCHPOINT: Final = RecordType[records.Touchpoint]("Touchpoint")
 TRANSFER: Final = RecordType[records.Transfer]("Transfer")
+WEBHOOK_DELIVERY: Final = RecordType[records.WebhookDelivery]("WebhookDelivery")
+WEBHOOK_MESSAGE: Final = RecordType[records.WebhookMessage]("WebhookMessage")
+WEBHOOK_REQUEST: Final = RecordType[records.WebhookRequest]("WebhookRequest")

@@ -37,6 +37,9 @@ NAMES = (
     "AccountContribution",
     "AccountState",
     "DeadLetter",
+    "WebhookMessage",
+    "WebhookDelivery",
+    "WebhookRequest",
 )
 
 _PRIMITIVES = {"null", "boolean", "int", "long", "float", "double", "bytes", "string"}

@@ -16,9 +16,10 @@ TABLES: Final = {
     "identity_assignment_history": ("raw_identity_assignment_history", "published_at"),
     "profile_changes": ("profile_changes", "occurred_at"),
     "dead_letters": ("dead_letters", "loaded_at"),
+    "webhook_deliveries": ("webhook_deliveries", "loaded_at"),
 }
 #: Days that hold if the setting does not name a table; without an entry for ever.
-DEFAULT_DAYS: Final = {"dead_letters": 30}
+DEFAULT_DAYS: Final = {"dead_letters": 30, "webhook_deliveries": 90}
 LONGEST_DAYS: Final = 36_500
 
 _PART: Final = re.compile(r"\s*([a-z_]+)\s*=\s*(\d{1,5})\s*", re.ASCII)

@@ -47,6 +47,11 @@ class Outbox:
         """Append a record to a given partition. Changelog records go to the partition number of their input."""
         self.records[tp].append((key, value, headers))
 
+    def extend(self, tp: TopicPartition, records: list[OutgoingRecord]) -> None:
+        """Append records to a given partition: that of their keys."""
+        if records:
+            self.records[tp] += records
+
     def add_all(self, other: "Outbox") -> None:
         """Append the records of another outbox."""
         for tp, records in other.records.items():

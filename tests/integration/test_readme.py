@@ -22,8 +22,8 @@ README = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"^```\w*\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
 LINES = [line.split("  #")[0].strip() for block in BLOCKS for line in block.splitlines()]
 COMMAND_LINES = [line for line in LINES if line.startswith("touchline ")]
-#: These run until they are stopped: test_up, test_collect, test_follow, test_page, test_subscribers and every
-#: deployment of these tests run them.
+#: These run until they are stopped: test_up, test_collect, test_follow, test_page, test_subscribers, test_webhooks and
+#: every deployment of these tests run them.
 ENDLESS = (
     "touchline up",
     "touchline worker",
@@ -31,6 +31,7 @@ ENDLESS = (
     "touchline collect",
     "touchline follow",
     "touchline page",
+    "touchline webhooks run",
     "touchline serve",
 )
 SHOP = """user_id,session_id,event,timestamp,platform,acquisition_channel,user_cohort,user_lifecycle

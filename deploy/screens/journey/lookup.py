@@ -117,7 +117,7 @@ def _profile_of(
     usable = policy.usable([identifier])
     if not usable:
         raise UnknownPersonError(f"nobody is known by {asked}: the identity policy blocks this value")
-    found = question.ask(_ASSIGNMENT, **usable[0])
+    found = [row for one in usable for row in question.ask(_ASSIGNMENT, **one)]
     if not found:
         return own_profile(question.tenant, node_of(usable[0])), None
     row = found[0]

@@ -44,6 +44,8 @@ DELETED: Final = {
     "raw_identity_assignments": f"{_OWNED} AND version < %(version)s + is_deleted",
     "raw_identity_assignment_history": f"{_OWNED} AND version < %(version)s + is_deleted",
     "raw_touchpoints": f"{_OWNED} AND {_UNTIL}",
+    # what these profiles' endpoints have been told; the retraction of an erased signal is told after it
+    "webhook_deliveries": f"{_HELD} AND happened_at <= {_BEFORE}",
 }
 _LEFT_OVER: Final = f"SELECT owner_id FROM raw_touchpoints WHERE {_OWNED} AND NOT ({_UNTIL})"  # noqa: S608
 #: What a reconciliation made of the deleted rows. It makes it anew, as `NOTES` asks, of what is left.

@@ -83,7 +83,7 @@ CREATE TABLE IF NOT EXISTS raw_identity_assignments (
 )
 ENGINE = ReplacingMergeTree(version, is_deleted)
 ORDER BY (tenant, identifier_type, identifier_value)
-SETTINGS non_replicated_deduplication_window = 1000
+SETTINGS index_granularity = 1024, non_replicated_deduplication_window = 1000
 COMMENT 'Internal: the present owner of each identifier; read identity_current';
 
 CREATE TABLE IF NOT EXISTS profile_changes (
@@ -182,7 +182,7 @@ CREATE TABLE IF NOT EXISTS raw_journey_states (
 )
 ENGINE = ReplacingMergeTree(version, is_deleted)
 ORDER BY (tenant, profile_id)
-SETTINGS non_replicated_deduplication_window = 1000
+SETTINGS index_granularity = 1024, non_replicated_deduplication_window = 1000
 COMMENT 'Internal: every published state of every journey; read journeys';
 
 CREATE TABLE IF NOT EXISTS raw_journey_signals (
@@ -206,7 +206,7 @@ CREATE TABLE IF NOT EXISTS raw_journey_signals (
 )
 ENGINE = ReplacingMergeTree(version)
 ORDER BY (tenant, profile_id, signal_id)
-SETTINGS non_replicated_deduplication_window = 1000
+SETTINGS index_granularity = 1024, non_replicated_deduplication_window = 1000
 COMMENT 'Internal: what services may act on; read signals_open or signals_all';
 
 -- Dead letters contain personal data, so their TTL equals the retention of their topic. The TTL counts from loaded_at:

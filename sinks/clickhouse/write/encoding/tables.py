@@ -290,6 +290,30 @@ _DEAD_LETTERS: Final = Table(
     ),
 )
 
+_WEBHOOK_DELIVERIES: Final = Table(
+    "webhook_deliveries",
+    (
+        column("tenant", TEXT),
+        column("endpoint", TEXT),
+        column("webhook_id", TEXT),
+        column("attempt", NUMBER),
+        column("outcome", SYMBOL),
+        column("reason", TEXT),
+        column("profile_id", TEXT),
+        column("subject", TEXT),
+        column("kind", TEXT),
+        column("wanted", TEXT),
+        column("version", VERSION),
+        column("code", NUMBER),
+        column("answer", TEXT),
+        column("millis", NUMBER),
+        column("happened_at", TIME),
+        column("attempted_at", TIME),
+        column("next_at", TIME),
+        *ORIGIN,
+    ),
+)
+
 #: Record → its table. Move and Transfer are messages between profiles: the loader does not store them.
 TABLES: Final = {
     "ResolvedTouchpoint": _TOUCHPOINTS,
@@ -301,4 +325,5 @@ TABLES: Final = {
     "JourneySignal": _JOURNEY_SIGNALS,
     "AccountState": _ACCOUNT_STATES,
     "DeadLetter": _DEAD_LETTERS,
+    "WebhookDelivery": _WEBHOOK_DELIVERIES,
 }

@@ -7,7 +7,15 @@ import pytest
 from deploy.kafka_admin.acls import PROCESS_OF, PROCESSES, acls, commands
 from schemas.errors import SettingsError
 from schemas.settings import Settings
-from schemas.topics import ALL, CHANGELOGS, DEAD_LETTERS, LOADER_GROUP, TOUCHPOINTS, WORKER_GROUP
+from schemas.topics import (
+    ALL,
+    CHANGELOGS,
+    DEAD_LETTERS,
+    LOADER_GROUP,
+    TOUCHPOINTS,
+    WEBHOOKS_CHANGELOG,
+    WORKER_GROUP,
+)
 
 SETTINGS = Settings(topic_prefix="shop.")
 FOUND = acls(SETTINGS)
@@ -36,8 +44,8 @@ def test_no_source_and_no_subscriber_writes_anything_but_touchpoints(topic) -> N
 
 
 @pytest.mark.parametrize("topic", [one for one in ALL if one.compacted], ids=lambda topic: topic.name)
-def test_what_is_kept_for_ever_only_workers_write(topic) -> None:
-    assert who("Write", topic.name) == {"worker"}
+def test_what_is_kept_for_ever_only_workers_write_and_webhooks_their_outbox(topic) -> None:
+    assert who("Write", topic.name) == {"webhooks" if topic is WEBHOOKS_CHANGELOG else "worker"}
 
 
 def test_changelogs_are_the_worker_s_and_groups_their_members() -> None:
@@ -62,7 +70,8 @@ def test_each_right_is_one_command_for_kafka_s_own_tool() -> None:
     assert len(lines) == len(set(lines)) == len(FOUND)
     form = re.compile(
         r"kafka-acls --bootstrap-server kafka:9092 --add --allow-principal '(User:[\w=-]+)' --operation"
-        r" (?:Read|Write|Describe) --(?:topic|group) 'shop\.[\w.-]+'"
+        r" (?:(?:Read|Write|Create|Describe|DescribeConfigs) --(?:topic|group) 'shop\.[\w.-]+'"
+        r"(?: --resource-pattern-type prefixed)?|Describe --cluster)"
     )
     principals = {form.fullmatch(line)[1] for line in lines}  # type: ignore[index]
     assert principals == {"User:CN=w", *(f"User:touchline-{one}" for one in PROCESSES if one != "worker")}

@@ -41,8 +41,9 @@ def test_queries_on_a_cluster_see_what_was_acknowledged() -> None:
 
 
 def test_the_retention_names_tables_and_days() -> None:
-    assert days_of("") == {"dead_letters": 30}
-    assert days_of("touchpoints=730, dead_letters = 7") == {"touchpoints": 730, "dead_letters": 7}
+    assert days_of("") == {"dead_letters": 30, "webhook_deliveries": 90}
+    chosen = {"touchpoints": 730, "dead_letters": 7, "webhook_deliveries": 90}
+    assert days_of("touchpoints=730, dead_letters = 7") == chosen
 
 
 @pytest.mark.parametrize(

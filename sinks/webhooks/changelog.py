@@ -1,0 +1,205 @@
+"""The outbox in Kafka: a compacted topic whose partitions go with those of journey-signals, and the delivery log.
+
+So the outbox survives its instance: whoever gets a partition reads what is still to be told there. A crash between a
+receiver's confirmation and the record of it repeats the message, under the same webhook_id.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any, Final
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.errors import KafkaError
+
+from schemas import topics
+from schemas.encoding.record_types import WEBHOOK_DELIVERY, WEBHOOK_MESSAGE
+from schemas.errors import ContractError, UnavailableError
+from schemas.kafka_client import client_options
+from schemas.keys import profile_key
+from schemas.records import WebhookDelivery, WebhookMessage
+from schemas.settings import Settings
+from sinks.webhooks.message import Key
+from sinks.webhooks.outbox import Outbox
+
+_SEPARATOR: Final = "\x1f"
+_AGAIN_SECONDS: Final = 1.0
+_ANSWER_SECONDS: Final = 10.0
+_FETCH_MS: Final = 200
+_LINGER_MS: Final = 2
+MAX_REQUEST_BYTES: Final = 4 * 1024 * 1024
+
+log: Final = logging.getLogger("touchline.webhooks")
+
+Change = tuple[Key, WebhookMessage | None]
+
+
+class RevokedError(Exception):
+    """The partition belongs to another instance now. Response: leave its messages alone."""
+
+
+def key_of(key: Key) -> bytes:
+    """The Kafka key of a message. Parts are separated by a character that none of them may hold."""
+    person = key.person
+    whose = profile_key(person.tenant, person.profile_id).decode()
+    return _SEPARATOR.join((whose, person.endpoint, key.subject)).encode()
+
+
+class Changelog:
+    """Writes and reads the outboxes of this instance's partitions."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._messages = settings.topic(topics.WEBHOOKS_CHANGELOG.name)
+        self._deliveries = settings.topic(topics.WEBHOOK_DELIVERIES.name)
+        self._producer: AIOKafkaProducer = None
+
+    async def start(self) -> None:
+        """Connect. Raises KafkaError."""
+        self._producer = AIOKafkaProducer(
+            **client_options(self._settings), acks="all", linger_ms=_LINGER_MS,
+            enable_idempotence=bool(self._settings.idempotent_producer), max_request_size=MAX_REQUEST_BYTES,
+        )  # fmt: skip
+        await self._producer.start()
+
+    async def stop(self) -> None:
+        """Disconnect."""
+        if self._producer is not None:
+            with suppress(KafkaError, asyncio.CancelledError):
+                await self._producer.stop()
+
+    async def write(
+        self, partition: int, changes: Sequence[Change], deliveries: Sequence[WebhookDelivery]
+    ) -> None:
+        """Write the log, then the changelog: whatever is written twice after a crash is the same. Raises KafkaError."""
+        await self._send(
+            self._deliveries,
+            partition,
+            [
+                (profile_key(one["tenant"], one["profile_id"]), WEBHOOK_DELIVERY.encode(one))
+                for one in deliveries
+            ],
+        )
+        await self._send(
+            self._messages,
+            partition,
+            [
+                (key_of(key), None if record is None else WEBHOOK_MESSAGE.encode(record))
+                for key, record in changes
+            ],
+        )
+
+    async def read(self, partition: int) -> list[WebhookMessage]:
+        """What the changelog of a partition holds now. Raises KafkaError, TimeoutError or UnavailableError."""
+        consumer = AIOKafkaConsumer(
+            **client_options(self._settings), group_id=None, enable_auto_commit=False,
+            fetch_max_wait_ms=_FETCH_MS,
+        )  # fmt: skip
+        place = TopicPartition(self._messages, partition)
+        found: dict[bytes, bytes] = {}
+        await consumer.start()
+        try:
+            consumer.assign([place])
+            await consumer.seek_to_beginning(place)
+            async with asyncio.timeout(_ANSWER_SECONDS):
+                end = (await consumer.end_offsets([place]))[place]
+            while await consumer.position(place) < end:
+                async with asyncio.timeout(_ANSWER_SECONDS * 3):
+                    fetched = await consumer.getmany(place, timeout_ms=_FETCH_MS)
+                for record in fetched.get(place, ()):
+                    if record.value is None:
+                        found.pop(record.key, None)
+                    else:
+                        found[record.key] = record.value
+        finally:
+            with suppress(KafkaError, asyncio.CancelledError):
+                await consumer.stop()
+        return [one for one in map(_decoded, found.values()) if one is not None]
+
+    async def _send(self, topic: str, partition: int, records: Sequence[tuple[bytes, bytes | None]]) -> None:
+        sent: list[Any] = [
+            await self._producer.send(topic, value=value, key=key, partition=partition)
+            for key, value in records
+        ]
+        await asyncio.gather(*sent)
+
+
+def _decoded(value: bytes) -> WebhookMessage | None:
+    try:
+        return WEBHOOK_MESSAGE.decode(value)
+    except ContractError as error:
+        log.error("a record of the webhooks changelog is left out: %s", error)  # noqa: TRY400 (no bug of ours)
+        return None
+
+
+class Partition:
+    """The outbox of one partition, and its way to Kafka: what changes while a write is under way goes with the next."""
+
+    def __init__(
+        self,
+        number: int,
+        outbox: Outbox,
+        changelog: Changelog,
+        logged: Callable[[WebhookDelivery], None],
+        written: Callable[[], None],
+    ) -> None:
+        """`logged` is told of each delivery, `written` after each write: messages may be due then."""
+        self.number = number
+        self.outbox = outbox
+        self.revoked = False  #: nothing is claimed any more
+        self.attempts: set[asyncio.Task[None]] = set()
+        self._changelog = changelog
+        self._logged = logged
+        self._written = written
+        self._next: asyncio.Future[None] | None = None
+        self._writer: asyncio.Task[None] | None = None
+        self._closed = False
+
+    async def flush(self) -> None:
+        """Wait until everything that has changed so far is in Kafka. Raises RevokedError if it never will be."""
+        if self._closed:
+            raise RevokedError
+        if self._next is None:
+            self._next = asyncio.get_running_loop().create_future()
+            if self._writer is None or self._writer.done():
+                self._writer = asyncio.create_task(self._write())
+        await asyncio.shield(self._next)
+
+    def close(self) -> None:
+        """Write nothing any more: a write that fails now is not repeated."""
+        self._closed = True
+
+    async def _write(self) -> None:
+        while self._next is not None:
+            waiting, self._next = self._next, None
+            changes, deliveries = self.outbox.drain()
+            for one in deliveries:
+                self._logged(one)
+            while True:
+                try:
+                    await self._changelog.write(self.number, changes, deliveries)
+                except KafkaError as error:
+                    if self._closed:
+                        _end(waiting, RevokedError())
+                        break
+                    log.warning("the outbox cannot be written, it is tried again: %s", error)
+                    await asyncio.sleep(_AGAIN_SECONDS)
+                except ContractError as error:
+                    _end(waiting, UnavailableError(f"a webhook message cannot be encoded: {error}"))
+                    break
+                else:
+                    self.outbox.written()
+                    self._written()
+                    _end(waiting, None)
+                    break
+
+
+def _end(waiting: "asyncio.Future[None]", error: Exception | None) -> None:
+    if waiting.done():
+        return
+    if error is None:
+        waiting.set_result(None)
+    else:
+        waiting.set_exception(error)
+        waiting.exception()  # nobody need wait for it

@@ -58,7 +58,7 @@ def command(
         (
             settings.topic(topic.name),
             settings.partitions,
-            _kept(topic),
+            kept(topic),
             "created" if settings.topic(topic.name) in created else "existed",
         )
         for topic in ALL
@@ -80,7 +80,8 @@ def _parted(text: str) -> tuple[str, str]:
     return process, principal
 
 
-def _kept(topic: Topic) -> str:
+def kept(topic: Topic) -> str:
+    """How long records of the topic are kept, in words."""
     if topic.retention_ms is None:
         return "for ever, newest of each key"
     return "for ever" if topic.retention_ms == FOR_EVER else f"{topic.retention_ms // DAY_MS} days"

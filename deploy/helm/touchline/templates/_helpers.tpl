@@ -46,6 +46,7 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
 {{- $_ := set $made "TOUCHLINE_SUBSCRIBER_KEYS" "/run/secrets/touchline/subscriber-keys.toml" }}
 {{- $_ := set $made "TOUCHLINE_SUBSCRIBER_TABLE" "/var/lib/touchline/states.db" }}
 {{- end -}}
+{{- if .endpoints }}{{ $_ := set $made "TOUCHLINE_WEBHOOKS" "/run/secrets/touchline/webhooks.toml" }}{{ end -}}
 {{- if $values.secrets.kafkaPassword.name }}{{ $_ := set $made "TOUCHLINE_KAFKA_PASSWORD" "@/run/secrets/touchline/kafka-password" }}{{ end -}}
 {{- if $values.secrets.kafkaCa.name }}{{ $_ := set $made "TOUCHLINE_KAFKA_CA" "/run/secrets/touchline/kafka-ca.crt" }}{{ end -}}
 {{- if $values.files.identityPolicy }}{{ $_ := set $made "TOUCHLINE_IDENTITY_POLICY" "/etc/touchline/identity.toml" }}{{ end -}}
@@ -196,6 +197,10 @@ spec:
           {{- if .subscribers }}
           {{- $_ := required "secrets.subscriberKeys.name: serve needs a Secret with its API keys (docs/subscribers.md)" $values.secrets.subscriberKeys.name }}
           {{- include "touchline.secret" (list $values.secrets.subscriberKeys "subscriber-keys.toml") | nindent 10 }}
+          {{- end }}
+          {{- if .endpoints }}
+          {{- $_ := required "secrets.webhooks.name: webhooks need a Secret with webhooks.toml (docs/webhooks.md)" $values.secrets.webhooks.name }}
+          {{- include "touchline.secret" (list $values.secrets.webhooks "webhooks.toml") | nindent 10 }}
           {{- end }}
           {{- if $values.secrets.kafkaPassword.name }}
           {{- include "touchline.secret" (list $values.secrets.kafkaPassword "kafka-password") | nindent 10 }}

@@ -32,8 +32,8 @@ def assemble(folder: Path) -> None:
         at = ROOT if path.name in TOP.values() else ROOT / "docs"
         path.write_text(within_site(path.read_text(), at))
     (folder / "reference").mkdir()
-    for name, page in PAGES.items():
-        (folder / "reference" / f"{name}.md").write_text(page())
+    for name, make in PAGES.items():
+        (folder / "reference" / f"{name}.md").write_text(make())
     shutil.copy(Path(__file__).with_name("site.css"), folder)
 
 

@@ -1,7 +1,7 @@
 """The pages of the reference, made from the code: settings, commands, topics and schemas."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import fields
 from pathlib import Path
 from types import MappingProxyType
@@ -36,7 +36,7 @@ def settings() -> str:
 
 def commands() -> str:
     """Every command: what it says of itself, its arguments and its options."""
-    parts = []
+    parts: list[str] = []
     group: Any = typer.main.get_command(build())
     for name in COMMANDS:
         parts += _command(f"touchline {name}", group.commands[name], 2)
@@ -60,7 +60,7 @@ def topics() -> str:
 
 def schemas() -> str:
     """Every Avro schema, field by field."""
-    parts = []
+    parts: list[str] = []
     for path in sorted(AVRO.glob("*.avsc")):
         schema = json.loads(path.read_text())
         rows = [
@@ -117,7 +117,7 @@ def _page(title: str, introduction: str, *parts: str) -> str:
     return "\n\n".join((f"# {title}", introduction, *(part for part in parts if part))) + "\n"
 
 
-def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     lines = [head, tuple("---" for _ in head), *rows]
     return "\n".join(f"| {' | '.join(_cell(cell) for cell in line)} |" for line in lines)
 

@@ -17,6 +17,7 @@ from sinks.subscribers.table.database import Deployment
 from sinks.subscribers.table.entries import FOLLOWED
 from sinks.subscribers.table.follower import AWAY_SECONDS, Follower
 from sinks.subscribers.table.store import StateTable
+from tests.support.ids import person
 from tests.support.kafka_records import Consumed
 from tests.support.state_log import PARTITIONS, highest, no_state, placed, state
 
@@ -161,7 +162,7 @@ def test_what_comes_later_is_told_once_it_is_in_and_the_table_stays_fresh(tmp_pa
         async with world.following():
             await world.until(lambda: world.follower.fresh_at)
             world.kafka.log = LOG
-            await world.until(lambda: "c@5" in world.told)
+            await world.until(lambda: f"{person('c')}@5" in world.told)
             world.now += 10
             await world.until(lambda: world.follower.fresh_at == world.now)
 
@@ -192,7 +193,7 @@ def test_topics_that_were_made_anew_are_read_from_their_beginning(tmp_path, monk
     async def second(world: World) -> None:
         async with world.following():
             await world.until(lambda: world.follower.fresh_at)
-        assert world.told == ["cleared", "z@1"]
+        assert world.told == ["cleared", f"{person('z')}@1"]
 
     played(tmp_path, monkeypatch, LOG, first)
     played(tmp_path, monkeypatch, placed([state("z", 1)]), second)

@@ -38,7 +38,9 @@ def document(limits: Limits) -> dict[str, Any]:
 def _states(limits: Limits) -> dict[str, Any]:
     waiting = [
         _fields("JourneyState"),
-        _query("wait", _TEXT, "Wait until the state lists this event among its newest 20"),
+        _query(
+            "wait", {**_TEXT, "minLength": 1}, "Wait until the state lists this event among its newest 20"
+        ),
         _query(
             "within", {"type": "number", "minimum": 0, "maximum": limits.wait_seconds}, "Seconds to wait; 5"
         ),

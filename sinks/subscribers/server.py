@@ -117,6 +117,8 @@ class SubscriberServer:
         known_only(request, "fields", "wait", "within")
         fields = fields_of("JourneyState", request.query.get("fields", ""))
         event_id = request.query.get("wait")
+        if event_id == "":
+            raise ProblemError(400, "parameter", "wait is empty: name the event that you published")
         within = number(request, "within", _WITHIN, self._limits.wait_seconds, whole=False)
         if event_id is None:
             found = find()

@@ -82,8 +82,9 @@ class StateTable:
         return self._database.rebuilt
 
     def close(self) -> None:
-        """Give the file back."""
-        self._database.close()
+        """Give the file back, once a batch that is being applied is in."""
+        with self._writing:
+            self._database.close()
 
     def apply(
         self, records: Iterable[KafkaRecord], bounds: VersionBounds | None = None, *, certain: bool = True

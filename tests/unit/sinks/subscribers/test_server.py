@@ -133,6 +133,7 @@ def test_who_waits_in_vain_is_told_after_the_time_and_only_so_many_may_wait(tmp_
             assert served.hub.waiting == 0
             for within in ("11", "-1", "nan", "x"):
                 assert (await served.get(path + within)).status == 400
+            assert (await served.get(f"/v1/profiles/{A}?wait=")).status == 400
 
     asyncio.run(run())
 

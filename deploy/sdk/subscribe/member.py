@@ -218,9 +218,12 @@ class Member(Generic[C]):
             return
         self._current = None
         if current.lost is not None:
-            key, known = current.lost
+            key, end = current.lost
+            known = self._versions.known(key)
+            if known is not None and known.version > end.version:
+                return  # it has begun anew meanwhile
             with self._versions.transaction():
-                self._versions.note(key, current.partition, known, round(self._clock() * 1000), self._sweep)
+                self._versions.note(key, current.partition, end, round(self._clock() * 1000), self._sweep)
 
     def commits(self) -> dict[int, int]:
         """Partition → the offset that the group may commit now, where it has moved."""

@@ -16,7 +16,6 @@ from kafka.errors import CommitFailedError, KafkaError, RebalanceInProgressError
 from kafka.structs import OffsetAndMetadata
 
 from deploy.kafka_admin.client import broken, group_consumer
-from deploy.sdk.errors import StoreFullError
 from deploy.sdk.subscribe.kinds import Kind
 from deploy.sdk.subscribe.member import Member, Unreadable
 from deploy.sdk.subscribe.versions import Versions
@@ -114,17 +113,13 @@ class Subscription(Generic[C]):
         """
         self.done()
         deadline = time.monotonic() + timeout
-        try:
-            while True:
-                self._keep()
-                change = None if self._stopping else self._member.next()
-                left = deadline - time.monotonic()
-                if change is not None or self._stopping or left <= 0:
-                    return change
-                self._poll(min(round(left * 1000), _POLL_MS))
-        except StoreFullError:
-            self._disconnect()  # what was polled and not noted is read again
-            raise
+        while True:
+            self._keep()
+            change = None if self._stopping else self._member.next()
+            left = deadline - time.monotonic()
+            if change is not None or self._stopping or left <= 0:
+                return change
+            self._poll(min(round(left * 1000), _POLL_MS))
 
     def done(self) -> None:
         """The change that was taken last is dealt with: it is not told again, once its offset is committed."""
@@ -198,6 +193,9 @@ class Subscription(Generic[C]):
         except KafkaError as error:
             log.warning("%s waits: %s", self._group, error)
             time.sleep(timeout_ms / 1000)
+        except BaseException:
+            self._disconnect()  # what was polled and not noted is read again
+            raise
         self._polled_at = time.monotonic()
 
     def _connect(self) -> None:

@@ -233,6 +233,23 @@ def test_an_end_that_was_not_told_before_a_crash_is_told_after_it() -> None:
     assert again.next() is None
 
 
+def test_a_profile_that_begins_anew_while_its_end_waits_keeps_its_new_version() -> None:
+    versions = Versions.in_memory(MEMORY)
+    now = 1e9
+    first = Member(STATES, versions, lambda: now)
+    first.begin(0, None, 0, 1, 0)
+    first.take(0, [state("a", 1)._replace(partition=0, offset=0)])
+    told_by(first)
+    now += AWAY_SECONDS + 1
+    again = Member(STATES, versions, lambda: now)
+    again.begin(0, 1, 2, 2, 0)
+    again.reached(0, 2, 2)
+    again.take(0, [state("a", 9)._replace(partition=0, offset=2)])
+    assert [(one.version, one.erased) for one in told_by(again)] == [(1, True), (9, False)]
+    again.take(0, [state("a", 5)._replace(partition=0, offset=3)])
+    assert told_by(again) == []
+
+
 def test_a_topic_that_was_made_anew_is_read_from_its_beginning() -> None:
     versions = Versions.in_memory(MEMORY)
     found = Member(STATES, versions, lambda: 1e9)

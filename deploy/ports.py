@@ -7,6 +7,7 @@ from typing import Final
 from schemas.errors import UnavailableError
 
 LOOPBACK: Final = "127.0.0.1"
+LAST_PORT: Final = 65535
 
 
 def free_port() -> int:

@@ -14,7 +14,15 @@ from schemas.consumed import KafkaRecord
 from schemas.encoding.record_types import IDENTITY_ASSIGNMENT
 from schemas.errors import ContractError, Reason
 from schemas.headers import ASSIGNMENT
-from schemas.keys import NAME_PATTERN, account_key, identifier_key, partition_of, profile_key, tenant_key
+from schemas.keys import (
+    NAME_PATTERN,
+    account_key,
+    identifier_key,
+    is_uuid,
+    partition_of,
+    profile_key,
+    tenant_key,
+)
 from schemas.records import Identifier, IdentityAssignment
 from schemas.topics import (
     ACCOUNT_INPUTS,
@@ -97,6 +105,8 @@ def check_tombstone(topic: Topic, record: KafkaRecord, version: int, bounds: Ver
         check_internal("IdentityAssignment", assignment, record, bounds)
         return
     key = record.key or b""
+    if topic is JOURNEY_STATES:
+        check_profile(key.partition(b"/")[2].decode(errors="replace"))
     bounds.check(COUNTED_BY[topic.name], key, version)
     check_place(key, record, bounds.partitions)
 
@@ -116,10 +126,15 @@ def erased_assignment(record: KafkaRecord) -> IdentityAssignment:
     return assignment
 
 
+def check_id(what: str, text: str) -> None:
+    """Raise ContractError unless the id of `what` (a profile, a change, …) is a UUID as Touchline writes it."""
+    if not is_uuid(text):
+        raise _invalid(f"{what} is called {text[:80]!r}, which is no UUID in lower case with hyphens")
+
+
 def check_profile(profile_id: str) -> None:
-    """Raise ContractError unless a profile id can stand in a key."""
-    if NAME_PATTERN.fullmatch(profile_id) is None:
-        raise _invalid(f"a profile is called {profile_id[:80]!r}: use 1 to 64 of A-Z a-z 0-9 _ . -")
+    """Raise ContractError unless a profile id is one that identity could have made."""
+    check_id("a profile", profile_id)
 
 
 def _link(link: Any, _: VersionBounds) -> bytes:
@@ -227,6 +242,9 @@ def _check_summary(summary: Any) -> None:
 
 def _changed(change: Any, bounds: VersionBounds) -> bytes:
     _check_tenant(change["tenant"])
+    check_id("a change", change["change_id"])
+    for profile_id in (change["profile_id"], *change["others"]):
+        check_profile(profile_id)
     _check_time("occurred_at", change["occurred_at"])
     bounds.check(IDENTITY_LINKS, tenant_key(change["tenant"]), change["version"])
     return profile_key(change["tenant"], change["profile_id"])
@@ -234,6 +252,7 @@ def _changed(change: Any, bounds: VersionBounds) -> bytes:
 
 def _state(state: Any, bounds: VersionBounds) -> bytes:
     _check_tenant(state["tenant"])
+    check_profile(state["profile_id"])
     key = profile_key(state["tenant"], state["profile_id"])
     bounds.check(JOURNEY_INPUTS, key, state["version"])
     return key
@@ -241,6 +260,11 @@ def _state(state: Any, bounds: VersionBounds) -> bytes:
 
 def _signal(signal: Any, bounds: VersionBounds) -> bytes:
     _check_tenant(signal["tenant"])
+    check_profile(signal["profile_id"])
+    check_id("a signal", signal["signal_id"])
+    check_id("the subject of a signal", signal["subject_id"])
+    if signal["successor"] is not None:
+        check_profile(signal["successor"])
     key = profile_key(signal["tenant"], signal["profile_id"])
     # twice the version of the input, and one more if a deadline decided
     bounds.check(JOURNEY_INPUTS, key, signal["version"] >> 1)
@@ -250,6 +274,11 @@ def _signal(signal: Any, bounds: VersionBounds) -> bytes:
 
 def _account(state: Any, bounds: VersionBounds) -> bytes:
     _check_tenant(state["tenant"])
+    for profile_id in (*state["member_ids"], state["last_touch"]["profile_id"]):
+        check_profile(profile_id)
+    for issue in state["oldest_issues"]:
+        for profile_id in issue["profile_ids"]:
+            check_profile(profile_id)
     key = account_key(state["tenant"], state["account_id"])
     bounds.check(ACCOUNT_INPUTS, key, state["version"])
     return key

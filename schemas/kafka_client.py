@@ -5,10 +5,10 @@ made without them.
 """
 
 import asyncio
-from collections.abc import Iterable
 from typing import Any
 
 from aiokafka.abc import AbstractTokenProvider
+from aiokafka.client import AIOKafkaClient
 
 from schemas.errors import TouchlineError
 from schemas.kafka_security import OAUTHBEARER, common_options, mechanism_of, tokens_of
@@ -23,14 +23,19 @@ def client_options(settings: Settings) -> dict[str, Any]:
     return {"bootstrap_servers": settings.brokers, **options}
 
 
-async def partitions_of(consumer: Any, names: Iterable[str]) -> dict[str, list[int]]:
-    """The partitions of topics, sorted, as the broker has them now; none of a topic that is missing. Creates no topic.
+async def partition_counts(settings: Settings) -> dict[str, int]:
+    """How many partitions each topic has, by its full name. Raises KafkaError, OSError or SettingsError.
 
-    aiokafka's own `partitions_for_topic` knows the topics that a consumer has named, and to name one may create it.
-    Raises KafkaError.
+    A consumer without a subscription does not learn that by itself: Apache Kafka tells it of no topic when it starts.
+    All topics are asked for, since to name one would create it on a broker with auto.create.topics.enable.
     """
-    cluster = await consumer._client.fetch_all_metadata()  # as `topics()`, which keeps the names alone
-    return {name: sorted(cluster.partitions_for_topic(name) or ()) for name in names}
+    client = AIOKafkaClient(**client_options(settings))
+    try:
+        await client.bootstrap()
+        cluster = await client.fetch_all_metadata()
+    finally:
+        await client.close()
+    return {topic: len(cluster.partitions_for_topic(topic) or ()) for topic in cluster.topics()}
 
 
 def aiokafka_tokens(settings: Settings) -> Any:

@@ -141,7 +141,7 @@ def _refuse_plaintext(settings: Settings) -> None:
             "TOUCHLINE_KAFKA_SECURITY is sasl_plaintext, which shows credentials to the network: set it to sasl_ssl,"
             " or TOUCHLINE_KAFKA_PLAINTEXT to allow"
         )
-    beyond = [address for address in bootstrap_servers(settings) if not _is_loopback(address)]
+    beyond = [address for address in bootstrap_servers(settings) if not is_loopback(address)]
     if beyond:
         raise SettingsError(
             f"TOUCHLINE_KAFKA_BROKERS names {beyond[0]}, which would be reached without TLS: set"
@@ -150,7 +150,8 @@ def _refuse_plaintext(settings: Settings) -> None:
         )
 
 
-def _is_loopback(address: str) -> bool:
+def is_loopback(address: str) -> bool:
+    """Whether host:port is on this machine, as far as the address tells."""
     host = address.rpartition(":")[0].strip("[]")
     try:
         return ipaddress.ip_address(host).is_loopback

@@ -14,6 +14,12 @@ from schemas.records import Identifier
 #: Tenants and identifier types stand unescaped in keys, so their alphabet is closed.
 NAME_PATTERN: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
+#: A UUID in the one form that Touchline writes (RFC 9562, lower case), and none that is all zeros: another spelling
+#: would be another person upstream and the same one in ClickHouse, whose UUID of zeros says that there is none.
+_UUID: Final = re.compile(
+    r"(?!00000000-0000-0000-0000-000000000000)[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+)
+
 
 def identifier_key(tenant: str, identifier: Identifier) -> bytes:
     """Key of touchpoints (by strongest identifier) and identity-assignments."""
@@ -33,6 +39,11 @@ def account_key(tenant: str, account_id: str) -> bytes:
 def tenant_key(tenant: str) -> bytes:
     """Key of identity-links: one total order of decisions per tenant."""
     return tenant.encode()
+
+
+def is_uuid(text: str) -> bool:
+    """Whether a text is an id of a profile, change or signal as Touchline writes it: a UUID in lower case, not nil."""
+    return _UUID.fullmatch(text) is not None
 
 
 @lru_cache(maxsize=65536)

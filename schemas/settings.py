@@ -4,18 +4,15 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from difflib import get_close_matches
 from typing import Any, Final
 
 from schemas.clickhouse_url import ClickHouse as ClickHouse
+from schemas.environment import parsed, refuse_unknown
 from schemas.errors import SettingsError
 from schemas.secret_files import read_secret
 
 #: TOUCHLINE_EPOCH stays below this: a version has the epoch above 48 bits of offset, a signal's is twice that.
 EPOCHS: Final = 1 << 14
-_PREFIX: Final = "TOUCHLINE_"
-#: Variables that are no setting of a deployment: the sandbox reads where its ClickHouse library is.
-SANDBOX_VARIABLES: Final = ("TOUCHLINE_LIBCHDB",)
 CORES: Final = ("auto", "native", "python")  #: what TOUCHLINE_CORE may be
 _HOST_AND_PORT: Final = re.compile(r"\S+:\d{1,5}")
 LONGEST_SESSION: Final = 1800.0  #: seconds: group.max.session.timeout.ms of Kafka, by default
@@ -146,6 +143,16 @@ class Settings:
         "k1",
         "Name of that secret; stands in every pseudonym, so that keys can be rotated",
     )
+    previous_pseudonym_key: str = _setting(
+        "TOUCHLINE_PREVIOUS_PSEUDONYM_KEY", "",
+        "While keys are rotated: the secret before that one, or @FILE (docs/security.md)",
+        shown=False,
+    )  # fmt: skip
+    previous_pseudonym_key_id: str = _setting(
+        "TOUCHLINE_PREVIOUS_PSEUDONYM_KEY_ID",
+        "",
+        "While keys are rotated: the name of the secret before that one",
+    )
     registry_url: str = _setting(
         "TOUCHLINE_REGISTRY_URL",
         "",
@@ -172,8 +179,16 @@ class Settings:
         "auto",
         "Which core folds journeys: native, python, or auto: native where it is installed (docs/native-core.md)",
     )
+    metrics_host: str = _setting(
+        "TOUCHLINE_METRICS_HOST",
+        "127.0.0.1",
+        "Address that metrics and health listen on; 0.0.0.0 in a container, where Prometheus comes from elsewhere",
+    )
     metrics_port: int = _setting(
-        "TOUCHLINE_METRICS_PORT", 0, "Prometheus metrics on 127.0.0.1 at this port; 0 for none"
+        "TOUCHLINE_METRICS_PORT",
+        0,
+        "Metrics and health at this port, one for each process (`touchline up` counts on from it); 0 for none"
+        " (docs/metrics.md)",
     )
 
     @classmethod
@@ -183,12 +198,12 @@ class Settings:
         An unknown variable that begins with TOUCHLINE_ is refused: a misspelt setting would be ignored.
         """
         env = os.environ if environ is None else environ
-        _refuse_unknown(env, [item.metadata["variable"] for item in fields(cls)])
+        refuse_unknown(env, [item.metadata["variable"] for item in fields(cls)])
         values: dict[str, Any] = {}
         for item in fields(cls):
             variable = item.metadata["variable"]
             if variable in env:
-                values[item.name] = _parse(variable, env[variable], item.default)
+                values[item.name] = parsed(variable, env[variable], item.default)
         settings = cls(**values)
         settings._check()
         return settings
@@ -207,12 +222,17 @@ class Settings:
 
     def pseudonym_secret(self) -> bytes:
         """The pseudonymisation secret, or empty bytes if none is set. Raises SettingsError."""
-        secret = read_secret("TOUCHLINE_PSEUDONYM_KEY", self.pseudonym_key)
-        if secret and len(secret) < 32:
+        return _long("TOUCHLINE_PSEUDONYM_KEY", self.pseudonym_key)
+
+    def previous_pseudonym(self) -> tuple[bytes, str] | None:
+        """Secret and name of the key that is being replaced, None outside a rotation. Raises SettingsError."""
+        secret, key_id = self.previous_pseudonym_key, self.previous_pseudonym_key_id
+        if bool(secret) != bool(key_id):
             raise SettingsError(
-                "TOUCHLINE_PSEUDONYM_KEY is shorter than 32 characters: make one with `openssl rand -hex 32`"
+                "TOUCHLINE_PREVIOUS_PSEUDONYM_KEY and TOUCHLINE_PREVIOUS_PSEUDONYM_KEY_ID go together:"
+                " set both, or none"
             )
-        return secret.encode()
+        return (_long("TOUCHLINE_PREVIOUS_PSEUDONYM_KEY", secret), key_id) if secret else None
 
     def _check(self) -> None:
         if not _TOPIC_PREFIX.fullmatch(self.topic_prefix):
@@ -275,25 +295,9 @@ class Settings:
         return password
 
 
-def _refuse_unknown(env: Mapping[str, str], settings: list[str]) -> None:
-    known = [*settings, *SANDBOX_VARIABLES]
-    unknown = sorted(name for name in env if name.startswith(_PREFIX) and name not in known)
-    if not unknown:
-        return
-    # all begin alike: only what follows tells how near two are
-    endings = [name.removeprefix(_PREFIX) for name in known]
-    near = get_close_matches(unknown[0].removeprefix(_PREFIX), endings, n=1)
-    advice = (
-        f"did you mean {_PREFIX}{near[0]}?" if near else f"unset it; the settings are {', '.join(settings)}"
-    )
-    raise SettingsError(f"{unknown[0]} is not a setting of Touchline: {advice}")
-
-
-def _parse(variable: str, text: str, default: Any) -> Any:
-    kind = type(default)
-    if kind is str:
-        return text
-    try:
-        return kind(text)
-    except ValueError as error:
-        raise SettingsError(f"{variable} is {text!r}: it must be a number, like {default}") from error
+def _long(variable: str, value: str) -> bytes:
+    """A pseudonymisation secret; empty for none. Raises SettingsError for one that could be guessed."""
+    secret = read_secret(variable, value)
+    if value and len(secret) < 32:
+        raise SettingsError(f"{variable} is shorter than 32 characters: make one with `openssl rand -hex 32`")
+    return secret.encode()

@@ -1,38 +1,54 @@
 """The worker: reads policy, catalogue and rules once, and connects the agents to one application."""
 
+from collections.abc import Callable
+
 from schemas.catalogue import Catalogue
 from schemas.encoding.confluent import RegistryClient
+from schemas.health import Health, Heartbeat
 from schemas.settings import Settings
 from streams.accounts.agent import Accounts
 from streams.core import choose_core
 from streams.identity.agent import Identity
-from streams.identity.policy.load import load as load_policy
+from streams.identity.policy.load import configured
 from streams.journeys.agent import Journeys
 from streams.journeys.rules.rules import JourneyRules
+from streams.monitor import WorkerMonitor
 from streams.process import WorkerProcess
 from streams.runtime.app import WorkerApp
 from streams.runtime.lifecycle import announce
 from streams.stitch.agent import Stitch
 
 
-def build(settings: Settings) -> WorkerApp:
-    """Build the application from the settings. Raises SettingsError before it connects to anything."""
-    policy = load_policy(settings.identity_policy, settings.pseudonym_secret(), settings.pseudonym_key_id)
+def build(settings: Settings) -> tuple[WorkerApp, WorkerMonitor]:
+    """Build the application, and what looks at it, from the settings.
+
+    Raises SettingsError before it connects to anything.
+    """
+    policy = configured(settings)
     catalogue = Catalogue.load(settings.catalogue)
     rules = JourneyRules.load(settings.journey_rules)
     registry = RegistryClient(settings.registry()) if settings.registry_url else None
-    choose_core(settings.core, catalogue, rules)
+    core = choose_core(settings.core, catalogue, rules)
     app = WorkerApp(settings)
-    Stitch(app, policy, catalogue, registry)
-    Identity(app, policy)
-    Journeys(app, catalogue, rules)
-    Accounts(app, rules)
-    return app
+    agents = (
+        Stitch(app, policy, catalogue, registry),
+        Identity(app, policy),
+        Journeys(app, catalogue, rules),
+        Accounts(app, rules),
+    )
+    return app, WorkerMonitor(app, core, *agents)
 
 
-def run(settings: Settings) -> None:
-    """Run a worker until SIGTERM or SIGINT. Raises TouchlineError if it fails; it may be started again at once."""
-    app = build(settings)
+def run(settings: Settings, observe: Callable[[Health], object] = lambda _: None) -> None:
+    """Run a worker until SIGTERM or SIGINT. Raises TouchlineError if it fails; it may be started again at once.
+
+    `observe` gets its health before it starts: its heartbeat has begun.
+    """
+    app, monitor = build(settings)
     announce(app)
     app.finalize()
-    WorkerProcess(app).execute()
+    process = WorkerProcess(app)
+    heartbeat = Heartbeat()
+    heartbeat.start(process.loop)
+    observe(monitor.health(heartbeat))
+    process.execute()

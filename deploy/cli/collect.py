@@ -4,14 +4,15 @@ import asyncio
 import ipaddress
 import logging
 import sys
+from functools import partial
 from typing import Annotated, Final
 
 import typer
 
 from deploy.cli.logs import configure
-from deploy.cli.metrics import serve_metrics
 from deploy.cli.output import remark, remarks, say
 from deploy.ingest.key_check import require_same_key
+from deploy.monitoring.server import serve
 from schemas.errors import SettingsError
 from schemas.http.hashed_keys import hash_of, new_key
 from schemas.settings import Settings
@@ -21,7 +22,7 @@ from streams.collect.keys_file import load_keys
 from streams.collect.mapping_file import built_in
 from streams.collect.run import Listening, run, tls_context
 from streams.collect.senders import Sender
-from streams.identity.policy.load import load
+from streams.identity.policy.load import configured
 
 PORT: Final = 8480
 
@@ -55,11 +56,10 @@ def command(
     listening = Listening(host, port, tls_context(certificate, private_key))
     configure(loglevel)
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
-    if settings.metrics_port:
-        serve_metrics(settings.metrics_port)
-    policy = load(settings.identity_policy, settings.pseudonym_secret(), settings.pseudonym_key_id)
+    policy = configured(settings)
     require_same_key(settings, policy)
-    asyncio.run(run(settings, listening, keys, policy, _announce))
+    observe = partial(serve, settings)
+    asyncio.run(run(settings, listening, keys, policy, _announce, observe=observe))
 
 
 def _announce(address: str) -> None:

@@ -57,9 +57,9 @@ class Context:
     def policy_of(self, path: str, named_by: str = "TOUCHLINE_IDENTITY_POLICY") -> "IdentityPolicy":
         """The policy in a file, with the configured key. Raises SettingsError, which blames `named_by`."""
         # commands without a policy start faster when the parser of phone numbers is not imported
-        from streams.identity.policy.load import load
+        from streams.identity.policy.load import configured
 
-        return load(path, self.settings.pseudonym_secret(), self.settings.pseudonym_key_id, named_by)
+        return configured(self.settings, path, named_by)
 
     def identity_file(self, option: str | None) -> tuple[str, str]:
         """The policy file of `--identity`, else the configured one, and the name of what chose it."""

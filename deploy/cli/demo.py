@@ -49,7 +49,7 @@ def command(
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
     run_dir = Path(tempfile.mkdtemp(prefix="touchline-demo-"))
-    stack = Stack(Plan(run_dir, broker, page_port=0), Context.from_env().settings, os.environ)
+    stack = Stack(Plan(run_dir, broker, page_port=0, serve_port=0), Context.from_env().settings, os.environ)
     try:
         stack.start(_note)
         _note(f"see them live: http://{LOOPBACK}:{stack.page_port}/t/{DEFAULT_TENANT}/?range=all")

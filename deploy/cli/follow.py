@@ -9,8 +9,9 @@ import typer
 
 from deploy.cli.context import Context
 from deploy.cli.output import remark
-from deploy.ingest.follow import GROUP, Followed, Follower
+from deploy.ingest.follow import Followed, Follower
 from deploy.ingest.mapping.file import load_mapping
+from deploy.kafka_admin.acls import FOLLOW_GROUP
 from schemas.errors import SettingsError
 from schemas.keys import NAME_PATTERN
 
@@ -40,7 +41,7 @@ def command(
     Example: touchline follow crm.public.customers --mapping customers.toml
     """
     context = Context.from_env()
-    group = context.settings.topic(group or GROUP + Path(mapping).stem)
+    group = context.settings.topic(group or FOLLOW_GROUP + Path(mapping).stem)
     if not NAME_PATTERN.fullmatch(group[-64:]):
         raise SettingsError(f"{group!r} is no consumer group: use A-Z a-z 0-9 _ . - (--group)")
     stopping: list[int] = []

@@ -8,9 +8,9 @@ from rich.markup import escape
 
 from deploy.cli.context import Context
 from deploy.cli.output import print_json, print_mapping, print_table, remarks
-from deploy.ingest.corrections import erasure, identifier, publish_correction, require_seen
+from deploy.ingest.corrections import erasure, identifiers, publish_correction, require_seen
 from deploy.ingest.key_check import require_same_key
-from deploy.repair.erasures import await_receipt, identifiers_of_person
+from deploy.repair.erasures import await_receipt, targets_of
 from schemas.errors import SettingsError
 from schemas.records import Identifier
 from schemas.settings import Settings
@@ -55,14 +55,14 @@ def command(
     settings = context.settings
     if unseen and (person or dry_run):
         raise SettingsError("--unseen asks ClickHouse nothing, so it goes without --person and --dry-run")
-    asked, at = identifier(text, tenant, context.policy), context.end(until, "--until")
+    known_as, at = identifiers(text, tenant, context.policy), context.end(until, "--until")
     require_same_key(settings, context.policy)  # under another key a person who is known seems unknown
     if unseen:
-        targets = [(asked, at)]
+        targets = [(one, at) for one in known_as]
     else:
         with Subject(settings.clickhouse(), tenant) as subject:
-            require_seen(subject, text, tenant, asked)
-            targets = identifiers_of_person(subject, tenant, asked, at) if person else [(asked, at)]
+            require_seen(subject, text, tenant, known_as)
+            targets = targets_of(subject, tenant, known_as, at, person=person)
             if dry_run:
                 _show_counts(subject, targets, as_json=as_json)
                 return
@@ -74,7 +74,7 @@ def command(
         shown = _receipts(settings, tenant, ids, timeout, as_json=as_json)
     else:
         shown = [{"request_id": one, "done": False} for one in ids]
-    if person and as_json:
+    if as_json and (person or len(shown) > 1):
         print_json({"receipts": shown})
         return
     for one in shown:

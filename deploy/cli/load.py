@@ -10,9 +10,10 @@ import typer
 
 from deploy.cli.context import Context
 from deploy.cli.logs import configure
-from deploy.cli.metrics import serve_metrics
 from deploy.kafka_admin.meanings import meanings
 from deploy.kafka_admin.positions import PositionReader
+from deploy.monitoring.server import serve
+from schemas.health import Health, Heartbeat
 from schemas.settings import Settings
 from schemas.topics import LOADER_GROUP
 from sinks.clickhouse.write.loader import Loader
@@ -31,8 +32,6 @@ def command(
     """
     settings = Context.from_env().settings
     configure(loglevel)
-    if settings.metrics_port:
-        serve_metrics(settings.metrics_port)
     log.info(
         "touchline %s: a loader of group %s starts on Kafka at %s",
         version("touchline"), settings.topic(LOADER_GROUP), settings.brokers,
@@ -46,4 +45,10 @@ async def _load(settings: Settings) -> None:
         loader = Loader(settings, meanings(settings), positions.read)
         for stop in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(stop, loader.stop)
+        heartbeat = Heartbeat()
+        heartbeat.start(asyncio.get_running_loop())
+        serve(
+            settings,
+            Health("loader", heartbeat, loader.progress.waits_for, loader.progress.refresh),
+        )
         await loader.run()

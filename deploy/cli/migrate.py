@@ -7,6 +7,7 @@ import typer
 from deploy.cli.output import say, tell
 from deploy.kafka_admin.meanings import meanings
 from schemas.errors import SettingsError
+from schemas.secret_files import read_secret
 from schemas.settings import ClickHouse, Settings
 from sinks.clickhouse.analyst import (
     Analyst,
@@ -18,6 +19,7 @@ from sinks.clickhouse.analyst import (
 )
 from sinks.clickhouse.connection import connect, translated
 from sinks.clickhouse.erasure.rows import TABLES
+from sinks.clickhouse.loader_user import LoaderUser, loader_statements, loader_xml
 from sinks.clickhouse.migrate import migrate
 from sinks.clickhouse.retention import days_of, keep, keep_files
 from sinks.clickhouse.write.catalogue import put_in_force
@@ -33,6 +35,18 @@ def command(
             help="Only print what makes the read-only user: SQL for an administrator, or a users.xml.",
         ),
     ] = None,
+    print_loader: Annotated[
+        Form | None,
+        typer.Option(
+            "--print-loader", help="Only print what makes a user that can load and erase, and nothing else."
+        ),
+    ] = None,
+    loader_user: Annotated[
+        str, typer.Option(help="With --print-loader: the name of that user.")
+    ] = "touchline_loader",
+    loader_password: Annotated[
+        str, typer.Option(help="With --print-loader: a file that holds its password.", metavar="@FILE")
+    ] = "",
 ) -> None:
     """Create or update the ClickHouse database, and write the catalogue into it; safe to repeat.
 
@@ -42,6 +56,12 @@ def command(
     """
     settings = Settings.from_env()
     where = settings.clickhouse()
+    if print_loader is not None:
+        loader = LoaderUser(loader_user, read_secret("--loader-password", loader_password))
+        of_xml = f"<clickhouse><users>{loader_xml(where.database, loader)}</users></clickhouse>"
+        sql = "\n".join(f"{statement};" for statement in loader_statements(where, loader))
+        say(sql if print_loader == "sql" else of_xml)
+        return
     analyst = Analyst.of(settings)
     if print_analyst is not None:
         say(_printed(print_analyst, where, analyst))

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import sys
+from functools import partial
 from typing import Annotated, Final
 
 import typer
@@ -10,6 +11,7 @@ import typer
 from deploy.cli.context import Context
 from deploy.cli.logs import configure
 from deploy.cli.output import say
+from deploy.monitoring.server import serve
 from deploy.screens.page.people import JourneyPeople
 from sinks.page.access import access
 from sinks.page.run import Listening, run
@@ -52,7 +54,8 @@ def command(
     people = JourneyPeople(
         context.settings.readers_clickhouse(), context.policy, context.catalogue, context.rules.session_gap_ms
     )
-    asyncio.run(run(context.settings, Listening(host, port), rule, people, _announce))
+    observe = partial(serve, context.settings)
+    asyncio.run(run(context.settings, Listening(host, port), rule, people, _announce, observe))
 
 
 def _announce(address: str) -> None:

@@ -45,7 +45,7 @@ def check(
     path = settings.identity_policy if file is None else file
     named_by = "TOUCHLINE_IDENTITY_POLICY" if file is None else "the argument FILE"
     stand_in = secret if file is None else secret or _ANY_KEY
-    policy = load(path, stand_in, settings.pseudonym_key_id, named_by)
+    policy = load(path, stand_in, settings.pseudonym_key_id, named_by, settings.previous_pseudonym())
     remarked = list(advice(policy))
     if not secret and policy.hides():
         remarked.append(_NO_KEY)

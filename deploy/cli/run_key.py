@@ -15,7 +15,10 @@ def load_for_run(settings: Settings, *files: tuple[str, str]) -> list[IdentityPo
     """
     configured = settings.pseudonym_secret()
     secret = configured or secrets.token_hex(32).encode()
-    policies = [load(path, secret, settings.pseudonym_key_id, named_by) for path, named_by in files]
+    policies = [
+        load(path, secret, settings.pseudonym_key_id, named_by, settings.previous_pseudonym())
+        for path, named_by in files
+    ]
     if not configured and any(policy.hides() for policy in policies):
         remark(
             "no TOUCHLINE_PSEUDONYM_KEY is set, so this run made a key of its own: who is one person is the same under"

@@ -1,11 +1,14 @@
 """`touchline schemas`: check, list, freeze and register the contracts in `schemas/avro`."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from deploy.cli.context import Context
 from deploy.cli.output import print_rows, remark, say
+from deploy.contracts.asyncapi import document, text
+from deploy.contracts.page import page
 from schemas.encoding.compatibility import Mode, carriers, freeze, mode_of, report
 from schemas.encoding.registration import register
 from schemas.encoding.registry import NAMES, VERSIONS, committed, current, fingerprint_of
@@ -82,6 +85,32 @@ def register_all(
     for problem in problems:
         remark(f"touchline: {problem}")
     return 1 if problems else 0
+
+
+@command.command("asyncapi")
+def asyncapi(
+    out: Annotated[
+        Path | None, typer.Option(help="Write the JSON there; default: standard output.", metavar="FILE")
+    ] = None,
+    html: Annotated[
+        Path | None, typer.Option(help="Write a page for people there, too.", metavar="FILE")
+    ] = None,
+) -> None:
+    """The public topics of this deployment as an AsyncAPI 3.0 document.
+
+    docs/asyncapi.json and docs/asyncapi.html are those of a deployment with default settings.
+
+    Example: touchline schemas asyncapi --out asyncapi.json --html asyncapi.html
+    """
+    settings = Context.from_env().settings
+    if html is not None:
+        html.write_text(page(document(settings)), encoding="utf-8")
+        remark(f"wrote {html}")
+    if out is None:
+        say(text(settings).rstrip())
+    else:
+        out.write_text(text(settings), encoding="utf-8")
+        remark(f"wrote {out}")
 
 
 def require_url(settings: Settings) -> str:

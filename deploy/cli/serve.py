@@ -6,6 +6,7 @@ import logging
 import sys
 import tempfile
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -13,9 +14,9 @@ import typer
 
 from deploy.cli.context import Context
 from deploy.cli.logs import configure
-from deploy.cli.metrics import serve_metrics
 from deploy.cli.output import remarks, say
 from deploy.ingest.key_check import compared
+from deploy.monitoring.server import serve
 from schemas.errors import SettingsError
 from schemas.http.hashed_keys import hash_of, new_key
 from schemas.records import Identifier
@@ -66,15 +67,15 @@ def command(
     configure(loglevel)
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     compared(context.settings, context.policy)  # under another key every person would seem unknown
-    if context.settings.metrics_port:
-        serve_metrics(context.settings.metrics_port)
     with ExitStack() as stack:
         configured = table or (context.settings.subscriber_table and Path(context.settings.subscriber_table))
         folder = (
             "" if configured else stack.enter_context(tempfile.TemporaryDirectory(prefix="touchline-serve-"))
         )
         path = configured or Path(folder) / "states.db"
-        asyncio.run(run(context.settings, listening, path, keys, stored_form(context.policy), _say))
+        observe = partial(serve, context.settings)
+        stored = stored_form(context.policy)
+        asyncio.run(run(context.settings, listening, path, keys, stored, _say, observe=observe))
 
 
 def stored_form(policy: IdentityPolicy) -> StoredForm:

@@ -6,7 +6,7 @@ import typer
 
 from deploy.cli.context import Context
 from deploy.cli.output import print_mapping
-from deploy.ingest.corrections import identifier, publish_correction, require_seen, withdrawal
+from deploy.ingest.corrections import identifiers, publish_correction, require_seen, withdrawal
 from deploy.ingest.key_check import require_same_key
 from schemas.errors import SettingsError
 from sinks.clickhouse.read.subject import Subject
@@ -34,7 +34,7 @@ def command(
     """
     context = Context.from_env()
     settings, policy = context.settings, context.policy
-    first, second = identifier(one, tenant, policy), identifier(other, tenant, policy)
+    first, second = identifiers(one, tenant, policy), identifiers(other, tenant, policy)
     if first == second:
         raise SettingsError(f"{one} and {other} are the same identifier: name two different ones")
     end = context.end(until, "--until")
@@ -43,17 +43,18 @@ def command(
         with Subject(settings.clickhouse(), tenant) as subject:
             require_seen(subject, one, tenant, first)
             require_seen(subject, other, tenant, second)
-    request = withdrawal(tenant, first, second, end)
-    publish_correction(request, settings)
-    print_mapping(
-        {
-            "request_id": request["event_id"],
-            "left": ":".join((request["left"]["type"], request["left"]["value"])),
-            "right": ":".join((request["right"]["type"], request["right"]["value"]))
-            if request["right"]
-            else None,
-            "until": request["occurred_at"],
-        },
-        as_json=as_json,
-        title="Withdrawn",
-    )
+    # while keys are rotated, each of the two has two pseudonyms, and a touchpoint links all of them
+    for request in [withdrawal(tenant, left, right, end) for left in first for right in second]:
+        publish_correction(request, settings)
+        print_mapping(
+            {
+                "request_id": request["event_id"],
+                "left": ":".join((request["left"]["type"], request["left"]["value"])),
+                "right": ":".join((request["right"]["type"], request["right"]["value"]))
+                if request["right"]
+                else None,
+                "until": request["occurred_at"],
+            },
+            as_json=as_json,
+            title="Withdrawn",
+        )

@@ -51,9 +51,12 @@ def command(
     ] = None,
     page: Annotated[bool, typer.Option(help="Serve the live page.")] = True,
     page_port: Annotated[int, typer.Option(help="Its port; 0 for a free one.", min=0, max=65535)] = 8470,
+    serve: Annotated[bool, typer.Option(help="Serve states and streams to subscribers.")] = True,
+    serve_port: Annotated[int, typer.Option(help="Its port; 0 for a free one.", min=0, max=65535)] = 8490,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object every few seconds.")] = False,
 ) -> None:
-    """Start broker, topics, ClickHouse, tables, workers, loader and live page on loopback, and show what they do.
+    """Start broker, topics, ClickHouse, tables, workers, loader, live page and the service of subscribers
+    on loopback, and show what they do.
 
     Stops all of it on Ctrl-C. Without --data everything is thrown away at the end.
 
@@ -74,6 +77,7 @@ def command(
             clickhouse_port,
             clickhouse_http_port,
             page_port if page else None,
+            serve_port if serve else None,
         )
         with locked(run_dir):
             _run(Stack(plan, base, os.environ), as_json=as_json)

@@ -6,6 +6,7 @@ import logging
 import secrets
 import sys
 import time
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -14,8 +15,8 @@ import typer
 
 from deploy.cli.context import Context
 from deploy.cli.logs import configure
-from deploy.cli.metrics import serve_metrics
 from deploy.cli.output import counted, print_json, print_mapping, print_table, remark, say, tell
+from deploy.monitoring.server import serve
 from deploy.repair.dead_letters.replaying import send
 from deploy.repair.webhooks import Chosen, messages, requests, standings
 from schemas.errors import SettingsError
@@ -57,15 +58,15 @@ def run_service(
     settings = Context.from_env().settings
     endpoints, templates = load_endpoints(settings.webhooks)
     configure(loglevel)
-    if settings.metrics_port:
-        serve_metrics(settings.metrics_port)
     log.info(
         "touchline %s: webhooks for %s on Kafka at %s",
         version("touchline"),
         ", ".join(endpoints),
         settings.brokers,
     )
-    asyncio.run(run(settings, Told(endpoints, templates), table, _announce, from_start=from_start))
+    observe = partial(serve, settings)
+    told = Told(endpoints, templates)
+    asyncio.run(run(settings, told, table, _announce, from_start=from_start, observe=observe))
     log.info("stopped: what was not delivered waits in Kafka")
 
 

@@ -1,5 +1,6 @@
 """`touchline worker`: the stream processors."""
 
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -7,6 +8,7 @@ import typer
 from deploy.cli.context import Context
 from deploy.cli.logs import configure
 from deploy.ingest.key_check import require_same_key
+from deploy.monitoring.server import serve
 from streams.worker import run
 
 
@@ -24,4 +26,4 @@ def command(
     configure(loglevel)
     context = Context.from_env()
     require_same_key(context.settings, context.policy)
-    run(context.settings)
+    run(context.settings, partial(serve, context.settings))

@@ -1,6 +1,7 @@
 """Publish a correction of identities: an erasure, or a link that is withdrawn."""
 
 import uuid
+from collections.abc import Sequence
 from typing import Final
 
 from kafka.errors import KafkaError
@@ -25,6 +26,11 @@ _SOURCE: Final = "touchline"
 
 def identifier(text: str, tenant: str, policy: IdentityPolicy) -> Identifier:
     """What TYPE:VALUE is stored as: normalised and pseudonymised. Raises SettingsError."""
+    return identifiers(text, tenant, policy)[0]
+
+
+def identifiers(text: str, tenant: str, policy: IdentityPolicy) -> list[Identifier]:
+    """As `identifier`: two while keys are rotated, the one under the previous key first, else one."""
     if not NAME_PATTERN.fullmatch(tenant):
         raise SettingsError(f"{tenant!r} is no tenant: a name holds 1 to 64 letters, digits, dots, _ and -")
     kind, colon, value = text.partition(":")
@@ -35,12 +41,12 @@ def identifier(text: str, tenant: str, policy: IdentityPolicy) -> Identifier:
         raise SettingsError(
             f"{text!r} is blocked by the policy: it stands for nobody, so nothing is kept of it"
         )
-    return usable[0]
+    return usable
 
 
-def require_seen(subject: Subject, asked: str, tenant: str, one: Identifier) -> None:
-    """Raise UnseenError if ClickHouse holds nothing of an identifier; `asked` is how the user wrote it."""
-    if not subject.seen([node_of(one)]):
+def require_seen(subject: Subject, asked: str, tenant: str, known_as: Sequence[Identifier]) -> None:
+    """Raise UnseenError if ClickHouse holds nothing of these identifiers; `asked` is how the user wrote them."""
+    if not subject.seen([node_of(one) for one in known_as]):
         raise UnseenError(
             f"{asked} was never seen in tenant {tenant!r}, or was erased: check its spelling and --tenant"
         )

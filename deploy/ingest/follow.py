@@ -28,8 +28,6 @@ from schemas.touchpoint.strict_json import parse_json
 from streams.identity.policy.policy import IdentityPolicy
 
 COMPONENT: Final = "follow"
-#: Consumer group of a mapping, behind the topic prefix.
-GROUP: Final = "touchline-follow-"
 #: Records between two commits, at most.
 BATCH: Final = 500
 POLL_MS: Final = 500

@@ -56,8 +56,7 @@ def require_same_key(settings: Settings, policy: IdentityPolicy, *, note: bool =
     Returns at once if the policy hides nothing. Raises AnotherKeyError, SettingsError for a missing topic, and
     UnavailableError if Kafka does not answer.
     """
-    check = policy.key_check()
-    if check is not None:
+    for check in policy.key_checks():
         require_known_key(settings, check, note=note)
 
 

@@ -9,6 +9,7 @@ from kafka.errors import KafkaError
 
 from deploy.ports import listens
 from schemas.errors import UnavailableError
+from schemas.kafka_probe import why_unreachable
 from schemas.kafka_security import sync_client_options
 from schemas.settings import Settings
 
@@ -80,6 +81,9 @@ def _client(kind: Any, settings: Settings, **options: Any) -> Any:
             **{"bootstrap_timeout_ms": TIMEOUT_MS} | options,
         )
     except KafkaError as error:
+        # the client says no more than that it cannot bootstrap
+        if why := why_unreachable(settings):
+            raise UnavailableError(f"Kafka at {settings.brokers} cannot be used: {why}") from error
         raise broken(settings.brokers, error) from error
 
 

@@ -31,6 +31,16 @@ def identifiers_of_person(
     ]
 
 
+def targets_of(
+    subject: Subject, tenant: str, known_as: list[Identifier], until: int, *, person: bool
+) -> list[tuple[Identifier, int]]:
+    """What to erase, each up to when (UTC ms): these identifiers or, with `person`, those of the people behind them."""
+    if not person:
+        return [(one, until) for one in known_as]
+    found = [target for one in known_as for target in identifiers_of_person(subject, tenant, one, until)]
+    return [target for place, target in enumerate(found) if target not in found[:place]]
+
+
 def await_receipt(
     settings: Settings,
     tenant: str,

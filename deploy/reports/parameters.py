@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from schemas.errors import SettingsError
+from schemas.keys import is_uuid
 from schemas.touchpoint.rules import EARLIEST_MS
 from sinks.clickhouse.read.questions import Parameter, Question
 
@@ -61,6 +62,10 @@ def _value(item: Parameter, typed: str | Sequence[str] | None, moment: Callable[
         return EARLIEST_MS if text == EVER else moment("0s" if text == NOW else text, option)
     if item.name.endswith(SECONDS):
         return seconds(text, option)
+    if item.type == "UUID":
+        if not is_uuid(text.lower()):
+            raise SettingsError(f"{option} is {text!r}: write an id as views show it, a UUID")
+        return text.lower()
     return text if item.type == "String" else _number(item, text)
 
 

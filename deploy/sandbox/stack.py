@@ -1,9 +1,10 @@
 """Everything that `touchline up` runs, broker to loader: start in order, watch, stop in reverse."""
 
+import json
 import secrets
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -11,7 +12,7 @@ from typing import Final
 from deploy.kafka_admin.client import require_broker
 from deploy.kafka_admin.meanings import meanings
 from deploy.kafka_admin.topics import create_topics
-from deploy.ports import LOOPBACK, free_port, require_free
+from deploy.ports import LAST_PORT, LOOPBACK, free_port, require_free
 from deploy.sandbox.brokers import Broker, KafkaBroker, TansuBroker
 from deploy.sandbox.clickhouse import DATABASE, ClickHouseServer
 from deploy.sandbox.process import Process
@@ -48,6 +49,7 @@ class Plan:
     clickhouse_port: int = 0
     clickhouse_http_port: int = 0
     page_port: int | None = None  #: of the live page, 0 for a free one; None: no page
+    serve_port: int | None = None  #: of `touchline serve`, 0 for a free one; None: no such service
 
     def __post_init__(self) -> None:
         if self.keep and self.broker == SANDBOX:
@@ -68,6 +70,7 @@ class Stack:
         self.broker = self._broker()
         self.clickhouse = self._clickhouse()
         self.page_port = free_port() if plan.page_port == 0 else plan.page_port
+        self.serve_port = free_port() if plan.serve_port == 0 else plan.serve_port
         self.children: list[Process] = []
         self._restarts: dict[str, Restarts] = {}
         if self.broker is not None:
@@ -87,11 +90,18 @@ class Stack:
         """The file that another terminal sources to talk to this stack."""
         return self.plan.run_dir / "env"
 
+    @property
+    def targets_file(self) -> Path:
+        """Where the processes' metrics are, as Prometheus's file_sd_configs reads it."""
+        return self.plan.run_dir / "prometheus-targets.json"
+
     def start(self, say: Say) -> None:
         """Start everything, saying each step. Raises TouchlineError; call `stop` after that too."""
         self._start_broker(say)
         if self.page_port is not None:
             require_free(self.page_port, "the page", "--page-port")
+        if self.serve_port is not None:
+            require_free(self.serve_port, "the service of subscribers", "--serve-port")
         created = create_topics(self.settings)
         say(f"topics: {len(created)} created" if created else "topics: all there")
         self._start_clickhouse(say)
@@ -108,12 +118,14 @@ class Stack:
 
     def write_env(self) -> None:
         """Write the file of `export` lines, readable by its owner only; with it the shell finds `touchline`."""
-        lines = [f"export {variable}={_quoted(value)}" for variable, value in self.settings.to_env().items()]
+        # a command that serves metrics itself needs a port of its own
+        settings = replace(self.settings, metrics_port=0)
+        lines = [f"export {variable}={_quoted(value)}" for variable, value in settings.to_env().items()]
         lines.append(f'export PATH={_quoted(str(Path(sys.executable).parent))}:"$PATH"')
         write_secret(self.env_file, "\n".join(lines) + "\n")
 
     def watch(self, say: Say) -> None:
-        """Restart workers, loader and page if they died. Raises UnavailableError when broker or ClickHouse died."""
+        """Restart what died of the children. Raises UnavailableError when broker or ClickHouse died."""
         for part in (self.broker, self.clickhouse):
             process = part.process if part is not None else None
             if process is not None and not process.alive:
@@ -143,7 +155,7 @@ class Stack:
                 part.kill()
 
     def restarts(self) -> int:
-        """How often a worker, a loader or the page was started again."""
+        """How often a worker, a loader, the page or the service was started again."""
         return sum(restarts.total for restarts in self._restarts.values())
 
     def _settings(self, base: Settings, environ: Mapping[str, str]) -> Settings:
@@ -204,17 +216,51 @@ class Stack:
         say(f"ClickHouse: {server.host}:{server.port}, database {server.database}")
 
     def _start_children(self, say: Say) -> None:
-        env = self.settings.to_env()
-        workers = [(f"worker-{number}", "worker") for number in range(1, self.plan.workers + 1)]
-        page = [("page", f"page --port {self.page_port}")] if self.page_port is not None else []
-        for name, command in [*workers, ("loader", "load"), *page]:
-            child = Process(name, [*_TOUCHLINE, *command.split()], self.logs / f"{name}.log", env)
+        children = [(f"worker-{number}", ["worker"]) for number in range(1, self.plan.workers + 1)]
+        children += [("loader", ["load"]), *self._services()]
+        ports = self._metrics_ports([name for name, _ in children], say)
+        for name, command in children:
+            env = replace(self.settings, metrics_port=ports[name]).to_env()
+            child = Process(name, [*_TOUCHLINE, *command], self.logs / f"{name}.log", env)
             self.children.append(child)
             child.start()
             self._restarts[name] = Restarts(started=time.monotonic())
         say(f"processes: {', '.join(child.name for child in self.children)}")
         if self.page_port is not None:
             say(f"page: http://{LOOPBACK}:{self.page_port}/")
+        if self.serve_port is not None:
+            say(f"subscribers: http://{LOOPBACK}:{self.serve_port}/v1/")
+
+    def _services(self) -> Iterator[tuple[str, list[str]]]:
+        """Name and command of what only reads."""
+        if self.page_port is not None:
+            yield "page", ["page", "--port", str(self.page_port)]
+        if self.serve_port is not None:
+            table = self.plan.run_dir / "states.db"
+            yield "serve", ["serve", "--open", "--port", str(self.serve_port), "--table", str(table)]
+
+    def _metrics_ports(self, names: list[str], say: Say) -> dict[str, int]:
+        """A port for the metrics of each process, from TOUCHLINE_METRICS_PORT on, and a file that Prometheus reads.
+
+        All are 0 if that is 0.
+        """
+        first = self.settings.metrics_port
+        if not first:
+            return dict.fromkeys(names, 0)
+        ports = {name: first + number for number, name in enumerate(names)}
+        if max(ports.values()) > LAST_PORT:
+            raise SettingsError(
+                f"TOUCHLINE_METRICS_PORT is {first}, and {len(names)} processes need a port each: ports end at"
+                f" {LAST_PORT}"
+            )
+        for name, port in ports.items():
+            require_free(port, f"the metrics of {name}", "TOUCHLINE_METRICS_PORT")
+        targets = [
+            {"targets": [f"{LOOPBACK}:{port}"], "labels": {"name": name}} for name, port in ports.items()
+        ]
+        self.targets_file.write_text(json.dumps(targets, indent=1) + "\n")
+        say(f"metrics: ports {first} to {max(ports.values())}; Prometheus finds them in {self.targets_file}")
+        return ports
 
     def _revive(self, child: Process, say: Say) -> None:
         now, restarts = time.monotonic(), self._restarts[child.name]

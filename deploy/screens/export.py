@@ -4,7 +4,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-from deploy.ingest.corrections import identifier, require_seen
+from deploy.ingest.corrections import identifiers, require_seen
 from deploy.screens.journey.lookup import PROFILE
 from schemas.errors import UnseenError
 from sinks.clickhouse.read.subject import Subject
@@ -50,10 +50,11 @@ def _person(
         if present is None:
             raise UnseenError(f"no person has the profile {value} in tenant {tenant!r}")
         return present, {(one.type, one.value) for one in subject.held_by(present)}
-    asked = identifier(who, tenant, policy)
+    asked = identifiers(who, tenant, policy)
     require_seen(subject, who, tenant, asked)
-    profile = subject.owner(node_of(asked)) or own_profile(tenant, node_of(asked))
-    return profile, {node_of(asked), *((one.type, one.value) for one in subject.held_by(profile))}
+    nodes = [node_of(one) for one in asked]
+    profile = next(filter(None, map(subject.owner, nodes)), None) or own_profile(tenant, nodes[0])
+    return profile, {*nodes, *((one.type, one.value) for one in subject.held_by(profile))}
 
 
 def _plain(value: Any) -> Any:

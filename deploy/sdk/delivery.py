@@ -9,7 +9,7 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext, suppress
 from typing import Any, Final
 
@@ -60,7 +60,7 @@ class Delivery(threading.Thread):
     def __init__(
         self,
         settings: Settings,
-        key_check: tuple[str, str] | None,
+        key_checks: Sequence[tuple[str, str]],
         journal: Journal,
         on_delivered: Callable[[Delivered], object] | None,
         on_refused: Callable[[Refused], object] | None,
@@ -71,7 +71,7 @@ class Delivery(threading.Thread):
         self.failure: AnotherKeyError | None = None  #: nothing will be delivered any more
         self._settings = settings
         self._topic = settings.topic(TOUCHPOINTS.name)
-        self._key_check = key_check
+        self._key_checks = key_checks
         self._journal = journal
         self._on_delivered = on_delivered
         self._on_refused = on_refused
@@ -177,8 +177,8 @@ class Delivery(threading.Thread):
 
     def _open(self) -> None:
         require_topic(self._settings, self._topic)
-        if self._key_check is not None:
-            require_known_key(self._settings, self._key_check)
+        for check in self._key_checks:
+            require_known_key(self._settings, check)
         idempotent = bool(self._settings.idempotent_producer)
         self._producer = producer(
             self._settings, "touchline-sdk", enable_idempotence=idempotent,

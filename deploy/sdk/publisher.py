@@ -22,7 +22,7 @@ from schemas.catalogue import Catalogue
 from schemas.errors import SettingsError, TouchlineError, UnavailableError
 from schemas.kafka_security import check_connection
 from schemas.settings import Settings
-from streams.identity.policy.load import load
+from streams.identity.policy.load import configured
 
 SPOOL_BYTES: Final = 256 * 1024 * 1024
 MEMORY_BYTES: Final = 32 * 1024 * 1024
@@ -61,9 +61,7 @@ class Publisher:
         """
         self._settings = settings or Settings.from_env()
         check_connection(self._settings)
-        self._policy = load(
-            self._settings.identity_policy, self._settings.pseudonym_secret(), self._settings.pseudonym_key_id
-        )
+        self._policy = configured(self._settings)
         self._catalogue = Catalogue.load(self._settings.catalogue)
         self._spool = None if spool is None else Path(spool)
         self._limit = memory_bytes if spool is None else spool_bytes
@@ -171,7 +169,7 @@ class Publisher:
     def _started(self, journal: Journal) -> Delivery:
         delivery = Delivery(
             self._settings,
-            self._policy.key_check(),
+            self._policy.key_checks(),
             journal,
             self._on_delivered,
             self._on_refused,

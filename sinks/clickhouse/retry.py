@@ -15,8 +15,11 @@ from tenacity import (
     wait_random_exponential,
 )
 
+from schemas import metrics
 from schemas.errors import SinkError, UnavailableError
+from schemas.measures import counter
 
+RETRIES: Final = counter(metrics.LOADER_RETRIES)
 INITIAL_BACKOFF: Final = 0.1  #: seconds
 MAX_BACKOFF: Final = 5.0  #: seconds: a server that is back waits no longer than this for the next attempt
 
@@ -36,7 +39,7 @@ async def until_done(action: Callable[[], Awaitable[object]], give_up: asyncio.E
         wait=wait_exponential(multiplier=INITIAL_BACKOFF / 2, max=MAX_BACKOFF / 2)
         + wait_random_exponential(multiplier=INITIAL_BACKOFF / 2, max=MAX_BACKOFF / 2),
         sleep=partial(_wait_for, give_up),
-        before_sleep=_log_first_failure,
+        before_sleep=_note_failure,
     ):
         number = attempt.retry_state.attempt_number
         if number > 1 and give_up.is_set():
@@ -58,7 +61,8 @@ async def result_of(work: Callable[[], T], give_up: asyncio.Event) -> T | None:
     return found[0] if await until_done(attempt, give_up) else None
 
 
-def _log_first_failure(state: RetryCallState) -> None:
+def _note_failure(state: RetryCallState) -> None:
+    RETRIES.inc()
     if state.attempt_number == 1 and state.outcome is not None:
         _log.warning("%s; holding the data back and trying again", state.outcome.exception())
 

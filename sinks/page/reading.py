@@ -24,7 +24,9 @@ LOOK_SECONDS: Final = 0.04
 CHOICES_SECONDS: Final = 30.0
 
 _TENANTS: Final = "SELECT DISTINCT toString(tenant) AS tenant FROM journeys ORDER BY tenant LIMIT 1000"
-_VERSION: Final = "SELECT version FROM journeys WHERE tenant = %(tenant)s AND profile_id = %(profile)s"
+_VERSION: Final = (
+    "SELECT version FROM journeys WHERE tenant = %(tenant)s AND profile_id = toUUIDOrZero(%(profile)s)"
+)
 #: Both kinds of run must have ended once. A day: nothing was ever reconciled.
 _BEHIND: Final = "SELECT if(count() < 2, 86400, max(seconds_ago)) AS seconds FROM reconciled"
 _CHOICES: Final = """

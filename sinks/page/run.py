@@ -6,13 +6,16 @@ import signal
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from aiohttp import web
 
 from schemas.errors import SettingsError
+from schemas.health import Health, Heartbeat
 from schemas.settings import Settings
 from sinks.clickhouse.read.asking import Asking
+from sinks.page import metrics
 from sinks.page.access import Access
 from sinks.page.assets import Assets
 from sinks.page.hub import Hub
@@ -38,9 +41,14 @@ class Listening:
 
 
 async def run(
-    settings: Settings, listening: Listening, access: Access, people: People, announce: Callable[[str], None]
+    settings: Settings,
+    listening: Listening,
+    access: Access,
+    people: People,
+    announce: Callable[[str], None],
+    observe: Callable[[Health], object] = lambda _: None,
 ) -> None:
-    """Serve until SIGTERM or SIGINT. `announce` gets the address.
+    """Serve until SIGTERM or SIGINT. `announce` gets the address, and `observe` the page's health before that.
 
     Raises SettingsError for an address that cannot be used, UnavailableError if the charts are not installed. It starts
     without ClickHouse or Kafka: the page says what is away, and shows it when it is back.
@@ -51,9 +59,12 @@ async def run(
         server.application(), access_log=None, shutdown_timeout=STOP_SECONDS, max_line_size=_LINE_BYTES,
         handler_cancellation=True,
     )  # fmt: skip
-    stopped = asyncio.Event()
+    stopped, loop = asyncio.Event(), asyncio.get_running_loop()
+    heartbeat = Heartbeat()
+    heartbeat.start(loop)
+    observe(Health("page", heartbeat, partial(_waits_for, hub), partial(metrics.refresh, hub)))
     for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+        loop.add_signal_handler(number, stopped.set)
     watchers = [asyncio.create_task(Tail(settings, hub).run()), asyncio.create_task(_watch(asking, hub))]
     try:
         await runner.setup()
@@ -75,6 +86,10 @@ async def run(
             await asyncio.gather(*watchers, return_exceptions=True)
         await runner.cleanup()
         asking.close()
+
+
+def _waits_for(hub: Hub) -> str:
+    return "" if hub.health["clickhouse"] else "ClickHouse does not answer: the page has nothing to show"
 
 
 async def _watch(asking: Asking, hub: Hub) -> None:

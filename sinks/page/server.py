@@ -18,6 +18,7 @@ from sinks.page.assets import Assets
 from sinks.page.changes import stream_changes
 from sinks.page.filters import Filters
 from sinks.page.hub import Hub
+from sinks.page.metrics import measured
 from sinks.page.panels import Page, Panel
 from sinks.page.people import Described
 from sinks.page.questions import DETAILS, NAVIGATION, PANELS
@@ -49,7 +50,7 @@ class PageServer:
 
     def application(self) -> web.Application:
         """The routes."""
-        app = web.Application(middlewares=[self._told], client_max_size=16 * 1024)
+        app = web.Application(middlewares=[measured, self._told], client_max_size=16 * 1024)
         app.on_response_prepare.append(_secured)
         router = app.router
         router.add_get("/health", self._health)

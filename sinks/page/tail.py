@@ -13,7 +13,8 @@ from schemas import topics
 from schemas.encoding.codec import decode_as
 from schemas.errors import ContractError, TouchlineError, UnavailableError
 from schemas.headers import tombstone_version
-from schemas.kafka_client import client_options, partitions_of
+from schemas.kafka_client import client_options, partition_counts
+from schemas.kafka_probe import why_unreachable
 from schemas.kafka_security import check_connection
 from schemas.settings import Settings
 from schemas.topics import Topic
@@ -58,7 +59,8 @@ class Tail:
                 await self._listen(consumer)
             except (KafkaError, OSError, TimeoutError, TouchlineError) as error:
                 if self._hub.health["kafka"]:
-                    log.warning("Kafka at %s does not answer: %s", self._settings.brokers, error)
+                    why = await asyncio.to_thread(why_unreachable, self._settings)
+                    log.warning("Kafka at %s cannot be used: %s", self._settings.brokers, why or error)
                 self._hub.set_health("kafka", well=False)
             finally:
                 with suppress(Exception):
@@ -67,7 +69,7 @@ class Tail:
 
     async def _listen(self, consumer: AIOKafkaConsumer) -> None:
         """Read on until the broker does not answer; raises what the client raises then."""
-        partitions = await self._partitions(consumer)
+        partitions = await self._partitions()
         if not partitions:
             raise UnavailableError("the topics are not there yet: create them with `touchline topics`")
         consumer.assign(partitions)
@@ -87,10 +89,12 @@ class Tail:
                     await consumer.end_offsets(partitions[:1])
                 check_at = loop.time() + _CHECK_SECONDS
 
-    async def _partitions(self, consumer: AIOKafkaConsumer) -> list[TopicPartition]:
+    async def _partitions(self) -> list[TopicPartition]:
         async with asyncio.timeout(_CHECK_SECONDS):
-            found = await partitions_of(consumer, self._topics)
-        return [TopicPartition(name, number) for name, numbers in found.items() for number in numbers]
+            counts = await partition_counts(self._settings)
+        return [
+            TopicPartition(name, number) for name in self._topics for number in range(counts.get(name, 0))
+        ]
 
 
 def tell(hub: Hub, topic: Topic, kind: str, record: "ConsumerRecord[bytes, bytes]") -> None:

@@ -11,6 +11,7 @@ class Limits:
     lookups: int = 200  #: people of one batch
     waits: int = 200  #: requests that wait for an event at the same time
     wait_seconds: float = 10.0  #: the longest that `within` may ask for
+    start_seconds: float = 10.0  #: for which a stream waits for the service to catch up, before it is refused
     streams: int = 2_000  #: streams of events that are open
     catching_up: int = (
         8  #: of them, those that read the past from Kafka at the same time; others wait for their turn

@@ -1,4 +1,4 @@
-"""What the service measures, for Prometheus; served on 127.0.0.1 if TOUCHLINE_METRICS_PORT is set."""
+"""What the service measures, for Prometheus; served if TOUCHLINE_METRICS_PORT is set."""
 
 from prometheus_client import Counter, Gauge, Histogram
 

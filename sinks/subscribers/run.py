@@ -7,12 +7,14 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 from aiohttp import web
 
 from schemas.errors import SettingsError
+from schemas.health import Health, Heartbeat
 from schemas.kafka_security import check_connection
 from schemas.settings import Settings
 from sinks.clickhouse.read.asking import Asking
@@ -49,9 +51,9 @@ class Listening:
 
 async def run(
     settings: Settings, listening: Listening, table: Path, keys: ReaderKeys, stored_form: StoredForm,
-    say: Callable[[str], None], limits: Limits | None = None,
+    say: Callable[[str], None], limits: Limits | None = None, observe: Callable[[Health], object] = lambda _: None,
 ) -> None:  # fmt: skip
-    """Serve until SIGTERM or SIGINT. `say` gets the address, and that the service has caught up.
+    """Serve until SIGTERM or SIGINT. `say` gets the address, and that the service has caught up; `observe` its health.
 
     Raises SettingsError for an address or a file that cannot be used, UnavailableError if another process has the
     table, sqlite3.Error if it can be written no more. It starts without Kafka and ClickHouse.
@@ -63,6 +65,9 @@ async def run(
         say(states.rebuilt)
     asking = Asking(settings.readers_clickhouse())
     service = _Service(settings, limits, states, asking, keys, stored_form)
+    heartbeat = Heartbeat()
+    heartbeat.start(asyncio.get_running_loop())
+    observe(Health("serve", heartbeat, partial(service.follower.waits_for, limits.fresh_seconds)))
     runner = web.AppRunner(
         service.server.application(), access_log=None, shutdown_timeout=STOP_SECONDS, max_line_size=_LINE_BYTES,
         handler_cancellation=True,

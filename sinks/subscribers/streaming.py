@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Final
 
@@ -26,6 +26,7 @@ _HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
 }  # fmt: skip
 _MINUTE: Final = 60
+_LOOK_SECONDS: Final = 0.1  #: between two looks whether the service has caught up
 _AGAIN: Final = "begin again without Last-Event-ID, of states with ?from=start"
 
 
@@ -34,8 +35,10 @@ class Streams:
 
     def __init__(
         self, windows: Mapping[str, Window], pasts: Mapping[str, Past], tail: Tail, follower: Follower, epoch: int,
-        limits: Limits,
+        limits: Limits, clock: Callable[[], float] = time.time,
     ) -> None:  # fmt: skip
+        """`clock`: UTC seconds."""
+        self._clock = clock
         self._windows = windows
         self._pasts = pasts
         self._tail = tail
@@ -57,11 +60,7 @@ class Streams:
 
         Raises ProblemError: 400 for an id that is none, 410 for one from which nobody can go on without a gap, 503.
         """
-        head = self._windows[stream].head
-        if not head or self._follower.fresh_at is None:
-            raise ProblemError(
-                503, "not_ready", "the service has not caught up with Kafka yet", RETRY_SECONDS
-            )
+        head = await self._caught_up(stream)
         if last_id is None and start == "now":
             return head
         if last_id is None:
@@ -74,12 +73,23 @@ class Streams:
             raise ProblemError(400, "event_id", f"Last-Event-ID is of the stream {mark.stream}")
         if mark.epoch != self._epoch or len(mark.positions) != len(head):
             raise ProblemError(410, "gone", f"Last-Event-ID is of topics that were made anew: {_AGAIN}")
-        if stream == "states" and time.time() - mark.fresh_at > topics.TOMBSTONE_MS / 1000:
+        if stream == "states" and self._clock() - mark.fresh_at > topics.TOMBSTONE_MS / 1000:
             raise ProblemError(
                 410, "gone", f"Last-Event-ID is too old, so ends of profiles may be missed: {_AGAIN}"
             )
         await self._require_there(stream, mark.positions)
         return mark.positions
+
+    async def _caught_up(self, stream: str) -> Vector:
+        """The head of a stream, once there is one: a browser's EventSource gives up when it is refused."""
+        deadline = asyncio.get_running_loop().time() + self._limits.start_seconds
+        while not (head := self._windows[stream].head) or self._follower.fresh_at is None:
+            if asyncio.get_running_loop().time() >= deadline:
+                raise ProblemError(
+                    503, "not_ready", "the service has not caught up with Kafka yet", RETRY_SECONDS
+                )
+            await asyncio.sleep(_LOOK_SECONDS)
+        return head
 
     async def _require_there(self, stream: str, positions: Vector) -> None:
         """Raise ProblemError 410 if Kafka has not, or no longer, what comes after these positions."""
@@ -116,17 +126,30 @@ class Streams:
         try:
             await response.prepare(request)
             await self._write(response, b"retry: 1000\n" + self._id(stream, positions) + b"\n")
-            await self._tell(response, stream, cursor)
-        except (ConnectionError, TimeoutError):
-            pass  # the reader has gone, or has taken nothing for too long: it goes on with its last id
-        except TouchlineError as error:
-            problem = ProblemError(410 if isinstance(error, LostError) else 503, "ended", str(error))
-            await self._write(response, f"event: problem\ndata: {dumps(problem.document())}\n\n".encode())
+            await self._told(response, stream, cursor)
+        except ConnectionError:
+            pass  # the reader has gone: it goes on with its last id
+        except TimeoutError:
+            if request.transport is not None:
+                request.transport.abort()  # what it has not taken in all this time is not waited for
         finally:
-            self._windows[stream].leave(cursor)
+            window.leave(cursor)
             self._open.discard(cursor)
             metrics.STREAMS.labels(stream).dec()
         return response
+
+    @property
+    def open(self) -> int:
+        """How many streams are open."""
+        return len(self._open)
+
+    async def _told(self, response: web.StreamResponse, stream: str, cursor: Cursor) -> None:
+        """As `_tell`; if the reader cannot be served, the last event says why."""
+        try:
+            await self._tell(response, stream, cursor)
+        except TouchlineError as error:
+            problem = ProblemError(410 if isinstance(error, LostError) else 503, "ended", str(error))
+            await self._write(response, f"event: problem\ndata: {dumps(problem.document())}\n\n".encode())
 
     async def _tell(self, response: web.StreamResponse, stream: str, cursor: Cursor) -> None:
         window = self._windows[stream]

@@ -74,8 +74,8 @@ class Tail:
 
     async def _listen(self, consumer: AIOKafkaConsumer) -> None:
         topics = [TOPICS[stream] for stream in self._windows]
-        self._places = sorted(await partitions_of(consumer, self._settings, topics))
-        self._asked = sorted(await partitions_of(consumer, self._settings, TOPICS.values()))
+        self._places = sorted(await partitions_of(self._settings, topics))
+        self._asked = sorted(await partitions_of(self._settings, TOPICS.values()))
         consumer.assign(self._places)
         await self._begin(consumer)
         self._consumer = consumer

@@ -1,4 +1,4 @@
-"""The webhooks service's Prometheus metrics, served on 127.0.0.1 if TOUCHLINE_METRICS_PORT is set."""
+"""The webhooks service's Prometheus metrics, served if TOUCHLINE_METRICS_PORT is set."""
 
 from prometheus_client import Counter, Gauge, Histogram
 

@@ -6,9 +6,11 @@ import signal
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
+from schemas.health import Health, Heartbeat
 from schemas.kafka_security import check_connection
 from schemas.settings import Settings
 from sinks.subscribers.table.database import Deployment
@@ -25,6 +27,7 @@ from sinks.webhooks.service import Service
 from sinks.webhooks.view import NobodyListens, TableView
 
 _SHOW_SECONDS: Final = 5.0
+READY_SECONDS: Final = 30.0  #: age of the view of consent beyond which the service is not ready
 
 log: Final = logging.getLogger("touchline.webhooks")
 
@@ -49,8 +52,11 @@ async def run(
     ready: Callable[[int], None],
     *,
     from_start: bool = False,
+    observe: Callable[[Health], object] = lambda _: None,
 ) -> None:
     """Serve until SIGTERM or SIGINT. `ready` gets the number of partitions whenever the group has shared them out.
+
+    `observe` gets the service's health.
 
     Raises UnavailableError if Kafka is away or the table's file is in use, SettingsError if that is something else.
     """
@@ -60,6 +66,9 @@ async def run(
         log.warning("%s", table.rebuilt)
     follower = Follower(settings, table, NobodyListens())
     view = TableView(table, follower)
+    heartbeat = Heartbeat()
+    heartbeat.start(asyncio.get_running_loop())
+    observe(Health("webhooks", heartbeat, partial(follower.waits_for, READY_SECONDS)))
     partitions: dict[int, Partition] = {}
     couriers = [
         Courier(endpoint, sender_of(endpoint), told.templates[name], partitions, view)

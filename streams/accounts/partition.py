@@ -21,6 +21,10 @@ class AccountPartition:
             found = self._accounts[key] = Account(tenant, account_id)
         return found
 
+    def sizes(self) -> dict[str, int]:
+        """What it holds, by kind."""
+        return {"accounts": len(self._accounts)}
+
     def restore(self, key: bytes, value: bytes | None) -> None:  # noqa: ARG002 (the value says it all)
         """Apply one changelog record."""
         if value is not None:

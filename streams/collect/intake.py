@@ -9,6 +9,7 @@ from aiokafka.errors import KafkaError
 
 from schemas.errors import TouchlineError, UnavailableError
 from schemas.http.problems import RETRY_SECONDS, ProblemError
+from schemas.kafka_probe import why_unreachable
 from schemas.settings import Settings
 from schemas.topics import DEAD_LETTERS, TOUCHPOINTS
 from streams.collect import metrics
@@ -76,6 +77,8 @@ class Intake:
             self._partitions = await publisher.partitions((self.touchpoints, self.dead_letters))
         except KafkaError as error:
             await publisher.stop()
+            if why := await asyncio.to_thread(why_unreachable, self._settings):
+                raise UnavailableError(f"Kafka at {self._settings.brokers} cannot be used: {why}") from error
             raise UnavailableError(
                 f"the broker at {self._settings.brokers} cannot be used ({type(error).__name__}): "
                 "is it running, and were its topics made with `touchline topics`?"
@@ -103,12 +106,18 @@ class Intake:
 
     def require_ready(self) -> None:
         """Raise ProblemError 503 if nothing can be taken now."""
+        problem = self.waits_for(asyncio.get_running_loop().time())
+        if problem:
+            raise busy(f"{problem}: nothing was taken")
+
+    def waits_for(self, now: float) -> str:
+        """Why nothing can be taken at a time of the event loop's clock, in a clause; "" if something can."""
         if self._publisher is None:
-            raise busy("the broker is away: nothing was taken")
-        if self._sending:
-            waited = asyncio.get_running_loop().time() - next(iter(self._sending.values()))
-            if waited > self.limits.stall_seconds:
-                raise busy(f"the broker has acknowledged nothing for {waited:.0f} seconds: nothing was taken")
+            return "the broker is away"
+        oldest = next(iter(list(self._sending.values())), now)
+        if now - oldest <= self.limits.stall_seconds:
+            return ""
+        return f"the broker has acknowledged nothing for {now - oldest:.0f} seconds"
 
     async def publish(self, outbox: Outbox, held: Reservation) -> None:
         """Publish, and return when the broker has all of it; `held` is released then, however late.

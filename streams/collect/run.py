@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from schemas.catalogue import Catalogue
 from schemas.errors import SettingsError
+from schemas.health import Health, Heartbeat
 from schemas.settings import Settings
 from streams.collect.intake import Intake
 from streams.collect.keys import WriteKeys
@@ -47,8 +48,11 @@ async def run(
     policy: IdentityPolicy,
     announce: Callable[[str], None],
     limits: Limits | None = None,
+    observe: Callable[[Health], object] = lambda _: None,
 ) -> None:
     """Serve until SIGTERM or SIGINT; then answer what is under way, and end. `announce` gets the address.
+
+    `observe` gets the collector's health before it listens.
 
     Raises SettingsError for an address or a catalogue that cannot be used, UnavailableError without a broker.
     """
@@ -58,9 +62,12 @@ async def run(
     await intake.start()
     collector = Collector(keys, policy, catalogue, intake, limits)
     runner, server = collector.runner(), None
-    stopped = asyncio.Event()
+    stopped, loop = asyncio.Event(), asyncio.get_running_loop()
+    heartbeat = Heartbeat()
+    heartbeat.start(loop)
+    observe(Health("collector", heartbeat, lambda: intake.waits_for(loop.time())))
     for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+        loop.add_signal_handler(number, stopped.set)
     try:
         await runner.setup()
         try:

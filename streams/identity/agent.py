@@ -34,6 +34,7 @@ from streams.identity.state import (
     mark_change,
     withdrawn_changes,
 )
+from streams.runtime import metrics
 from streams.runtime.app import WorkerApp
 from streams.runtime.cooperative import CooperativeScheduler, Turn, seconds
 from streams.runtime.state import ChangelogState
@@ -55,6 +56,7 @@ class Identity:
         self._quarantined: dict[
             str, int
         ] = {}  #: by tenant, the quarantined identifiers that the log tells of
+        self.backlogs: dict[int, Backlog] = {}  #: by partition, what is read and not decided
         self.state: ChangelogState[IdentityState] = ChangelogState(
             app, "identity", lambda _: IdentityState(policy)
         )
@@ -74,7 +76,7 @@ class Identity:
         async for event in stream.events():
             partition = event.message.partition
             state = self.state.of(partition)
-            backlog = Backlog(stream.is_current)
+            backlog = self.backlogs[partition] = Backlog(stream.is_current)
             backlog.add(event)
             while backlog:
                 await self._turn(partition, backlog)
@@ -224,6 +226,8 @@ class Identity:
         for change in profile_changes:
             key = profile_key(change["tenant"], change["profile_id"])
             fetch.publish(self._changes, key, PROFILE_CHANGED.encode(change))
+            cause, _, _ = change["rule"].partition(":")
+            metrics.PROFILE_CHANGES.labels(change["kind"], cause).inc()
 
     def _read(self, record: Any) -> Any:
         """The link or correction in a record. Raises ContractError for any other record."""

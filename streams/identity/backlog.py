@@ -28,6 +28,11 @@ class Backlog:
         return len(self.in_order) + len(self.lanes)
 
     @property
+    def regions(self) -> int:
+        """How many regions have something that waits in a lane."""
+        return self.lanes.regions
+
+    @property
     def has_room(self) -> bool:
         """Whether another fetch may be added."""
         return len(self) < MOST_RECORDS and self._bytes < MOST_BYTES
@@ -69,6 +74,11 @@ class Backlog:
             self.in_order.clear()
             self.lanes.drop_jobs()
             self._newest = None
+
+    @property
+    def value(self) -> list[Any]:
+        """The records of the fetches that `ack` acknowledges."""
+        return [record for event in self._decided for record in event.value]
 
     def ack(self) -> None:
         """Acknowledge the fetches that are decided as a whole."""

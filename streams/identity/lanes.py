@@ -92,6 +92,11 @@ class Lanes:
     def __len__(self) -> int:
         return self._waiting
 
+    @property
+    def regions(self) -> int:
+        """How many lanes have something that waits."""
+        return sum(1 for tenant in self._tenants.values() for _, _, lane in tenant.lanes if len(lane))
+
     def add(self, job: Job, tenant: str, region: Region) -> None:
         """Let a job wait for its region. A job that has begun goes before those that have not."""
         self._waiting += 1

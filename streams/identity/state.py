@@ -5,6 +5,7 @@ a correction, `=` is the mark of an identifier. A correction is written last: if
 decision is repeated instead of half hidden.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -54,6 +55,20 @@ class IdentityState:
         found = self._tenants.get(tenant)
         if found is None:
             found = self._tenants[tenant] = CorrectedIdentities(tenant, self._policy)
+        return found
+
+    def sizes(self) -> dict[str, int]:
+        """What it holds, by kind. `contested`, `quarantined`: as far as resolved."""
+        found = Counter(tenants=len(self._tenants))
+        for one in self._tenants.values():
+            found.update(one.identities.sizes)
+        return found
+
+    def refusals(self) -> dict[str, int]:
+        """The number of refused links by reason, as far as they are resolved."""
+        found: Counter[str] = Counter()
+        for one in self._tenants.values():
+            found.update(one.identities.refusals)
         return found
 
     def restore(self, key: bytes, value: bytes | None) -> None:

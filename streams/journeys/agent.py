@@ -7,7 +7,7 @@ profile: the crash may have come before the publication.
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import chain
 from typing import Any, Final
 
@@ -20,18 +20,22 @@ from schemas.keys import account_key, profile_key, tenant_key
 from schemas.touchpoint.events import event_key
 from schemas.version_bounds import AheadError
 from streams.identity.resolution.links import links_of
+from streams.journeys.cache import JourneyCache
 from streams.journeys.journey import Journey
-from streams.journeys.partition import JourneyPartition
+from streams.journeys.native_fetch import NativeFetch
+from streams.journeys.native_journeys import native_journeys
+from streams.journeys.partition import LONG_DUE, JourneyPartition
 from streams.journeys.prediction.predictions import Predictions
 from streams.journeys.rules.meaning import meanings_of
 from streams.journeys.rules.rules import JourneyRules
 from streams.journeys.timeline.effects import Effects
+from streams.runtime import metrics
 from streams.runtime.app import WorkerApp
 from streams.runtime.cooperative import CooperativeScheduler, one_slice
 from streams.runtime.foreign_writes import ForeignWrites
 from streams.runtime.rejection import isolated
 from streams.runtime.state import ChangelogState
-from streams.runtime.transaction import FetchTransaction
+from streams.runtime.transaction import Change, FetchTransaction
 
 #: A partition without input for this long follows the clock instead of its events.
 IDLE_SECONDS: Final = 5.0
@@ -46,12 +50,8 @@ class Journeys:
     """Wires the pure timelines to topics and state."""
 
     def __init__(
-        self,
-        app: WorkerApp,
-        catalogue: Catalogue,
-        rules: JourneyRules,
-        clock: Callable[[], float] = time.time,
-    ) -> None:
+        self, app: WorkerApp, catalogue: Catalogue, rules: JourneyRules, clock: Callable[[], float] = time.time
+    ) -> None:  # fmt: skip
         self._app = app
         self._catalogue = catalogue
         self._rules = rules
@@ -76,7 +76,9 @@ class Journeys:
     def _partition(self, number: int) -> JourneyPartition:
         on = self._rules.predict_next or self._rules.predict_risk
         return JourneyPartition(
-            number, predictions=Predictions(self._catalogue, self._rules, number) if on else None
+            number,
+            JourneyCache(native=native_journeys(self._catalogue, self._rules)),
+            predictions=Predictions(self._catalogue, self._rules, number) if on else None,
         )
 
     async def inputs(self, stream: Any) -> None:
@@ -94,27 +96,62 @@ class Journeys:
         async with self._transaction(event.message.partition, event) as fetch:
             partition = fetch.state
             touched: dict[bytes, tuple[Journey, Effects]] = {}
-            causes: dict[bytes, Any] = {}
-            for number, record in enumerate(event.value):
-                with fetch.dead_letter(record):
-                    causes[record.key] = record
-                    try:
-                        self._apply(record, partition, touched)
-                    except AheadError:
-                        await self._app.internal.look()
-                        self._apply(record, partition, touched)
-                if not number % RECORDS_BETWEEN_YIELDS:
-                    await self._scheduler.yield_if_due()
+            native = NativeFetch(partition, touched, self._meanings)
+            causes = await self._read(event.value, fetch, touched, native)
             partition.last_input_at = self._clock()
             partition.applied = self._app.settings.version(event.message.offset)
-            for number, (key, (journey, effects)) in enumerate(touched.items()):
+            for number, key in enumerate(native.in_order()):
+                await self._publish_natively(native, fetch, key)
                 with fetch.dead_letter(causes[key]):
-                    self._publish_profile(key, journey, effects, fetch)
+                    self._publish_profile(key, *touched[key], fetch)
                 if not number % RECORDS_BETWEEN_YIELDS:
                     await self._scheduler.yield_if_due()
+            await self._publish_natively(native, fetch)
             fetch.write_ahead = partition.write_ahead.ahead()
-            fetch.write_after_outputs(lambda: partition.changes(touched))
+            fetch.write_after_outputs(native.changes)
+        native.finish()
         partition.journeys.evict()
+
+    async def _read(
+        self, records: list[Any], fetch: FetchTransaction[JourneyPartition],
+        touched: dict[bytes, tuple[Journey, Effects]], native: NativeFetch,
+    ) -> dict[bytes, Any]:  # fmt: skip
+        """Apply the records of a fetch. Returns the last record of each profile that Python has touched."""
+        causes: dict[bytes, Any] = {}
+        bounds = self._bounds()
+        done = 0
+        while done < len(records):
+            done = native.take(records, done, self._clock(), bounds)
+            if done < len(records):
+                record = records[done]
+                with fetch.dead_letter(record):
+                    native.release(record.key)
+                    causes[record.key] = record
+                    try:
+                        self._apply(record, fetch.state, touched)
+                    except AheadError:
+                        await self._app.internal.look()
+                        self._apply(record, fetch.state, touched)
+                done += 1
+            if not done % RECORDS_BETWEEN_YIELDS:
+                await self._scheduler.yield_if_due()
+        return causes
+
+    def _bounds(self) -> dict[str, Any]:
+        """What the native core must know of a fetch, as `NativeFetch.take` takes it."""
+        return {
+            "base": self._app.settings.version(0),
+            "partitions": self._app.topic_partitions[self._inputs],
+            "limit": self._app.internal.limit,
+        }
+
+    async def _publish_natively(
+        self, native: NativeFetch, fetch: FetchTransaction[JourneyPartition], before: bytes | None = None
+    ) -> None:
+        """Publish the profiles of the native core that the fetch touched before another one, or all that are left."""
+        now = fetch.state.now(self._clock(), idle=False)
+        while native.publish(fetch, before, now, (self._states, self._signals)):
+            await self._scheduler.yield_if_due()
 
     def _transaction(self, partition: int, event: Any = None) -> FetchTransaction[JourneyPartition]:
         return FetchTransaction(self._app, self.state, partition, "journeys", event)
@@ -172,20 +209,35 @@ class Journeys:
         first = next(due, None)
         if first is None:
             return False
-        fired: list[bytes] = []
+        fired: list[Callable[[], Iterable[Change]]] = []
+        passed: list[int] = []  #: when each was due, UTC ms
         async with self._transaction(partition.number) as fetch:
-            for key in chain((first,), due):
-                journey = partition.journeys[key]
+            for at, key in chain((first,), due):
                 with isolated(f"the deadlines of {key!r}"):
-                    self._recall(journey, now)
-                    self._publish_signals(key, journey, Effects(), fetch, now, by_deadline=True)
-                    fired.append(key)
+                    fired.append(self._fire_one(key, partition, fetch, now))
+                    if at != LONG_DUE:
+                        passed.append(at)
             fetch.write_ahead = partition.write_ahead.ahead()
             fetch.write_after_outputs(
-                lambda: [*map(partition.publication, fired), *partition.write_ahead.done()]
+                lambda: [*chain(*(changes() for changes in fired)), *partition.write_ahead.done()]
             )
+        metrics.DUE_TO_SIGNAL.observe_all([max(0.0, self._clock() - due / 1000) for due in passed])
         partition.journeys.evict()
         return True
+
+    def _fire_one(
+        self, key: bytes, partition: JourneyPartition, fetch: FetchTransaction[JourneyPartition], now: int
+    ) -> Callable[[], Iterable[Change]]:
+        """Publish the signals of a profile whose deadline has passed; its changelog records are to follow them."""
+        native = partition.fire(key, now, self._meanings)
+        if native is not None:
+            signals, changes = native
+            fetch.announced.extend((self._signals, partition.number), signals)
+            return lambda: changes
+        journey = partition.journeys[key]
+        self._recall(journey, now)
+        self._publish_signals(key, journey, Effects(), fetch, now, by_deadline=True)
+        return lambda: (partition.publication(key),)
 
     def _apply(
         self, record: Any, partition: JourneyPartition, touched: dict[bytes, tuple[Journey, Effects]]

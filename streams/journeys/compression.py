@@ -45,8 +45,8 @@ _Group: TypeAlias = tuple[str, str, int, list[bytes]]
 _shared: dict[int, object] = {}
 
 
-class JourneyCompressor:
-    """Compresses journeys, once it has seen enough of them."""
+class DictionaryCompressor:
+    """Compresses short texts of one kind, once it has seen enough of them."""
 
     def __init__(self) -> None:
         self._compressor: ZstdCompressor | None = None
@@ -57,27 +57,52 @@ class JourneyCompressor:
         """Whether it has learnt from samples."""
         return self._compressor is not None
 
-    def learn(self, samples: list[Journey]) -> None:
-        """Train the dictionary, once and for all."""
-        written: list[Any] = [_written(journey) for journey in samples[:MOST_SAMPLES]]
-        trained = train_dictionary(DICTIONARY_BYTES, written)
+    def train(self, samples: list[Any]) -> None:
+        """Train the dictionary on samples, each bytes, once and for all."""
+        trained = train_dictionary(DICTIONARY_BYTES, samples)
         known = ZstdCompressionDict(trained.as_bytes())
         self._compressor = ZstdCompressor(
             level=3, dict_data=known, write_checksum=False, write_dict_id=False, write_content_size=True
         )
         self._decompressor = ZstdDecompressor(dict_data=known)
 
-    def compress(self, journey: Journey) -> bytes:
-        """A journey, compressed; it may be used no more."""
+    def compress(self, written: bytes) -> bytes:
+        """The bytes, compressed. `train` must have been called."""
         assert self._compressor is not None
         # zstandard keeps the room that it allocated for the worst case: a copy is as long as it is
-        return bytes(memoryview(self._compressor.compress(_written(journey))))
+        return bytes(memoryview(self._compressor.compress(written)))
+
+    def decompress(self, compressed: bytes) -> bytes:
+        """Back from `compress`."""
+        assert self._decompressor is not None
+        return self._decompressor.decompress(compressed)
+
+
+class JourneyCompressor:
+    """Compresses journeys, once it has seen enough of them."""
+
+    def __init__(self) -> None:
+        self._bytes = DictionaryCompressor()
+        self.decompressed = 0  #: journeys so far
+
+    @property
+    def ready(self) -> bool:
+        """Whether it has learnt from samples."""
+        return self._bytes.ready
+
+    def learn(self, samples: list[Journey]) -> None:
+        """Train the dictionary, once and for all."""
+        self._bytes.train([_written(journey) for journey in samples[:MOST_SAMPLES]])
+
+    def compress(self, journey: Journey) -> bytes:
+        """A journey, compressed; it may be used no more."""
+        return self._bytes.compress(_written(journey))
 
     def decompress(self, key: bytes, compressed: bytes) -> Journey:
         """The journey with this key, `tenant/profile`, again."""
-        assert self._decompressor is not None
+        self.decompressed += 1
         tenant, _, profile_id = key.decode().partition("/")
-        return _read(tenant, profile_id, self._decompressor.decompress(compressed))
+        return _read(tenant, profile_id, self._bytes.decompress(compressed))
 
 
 def _written(journey: Journey) -> bytes:

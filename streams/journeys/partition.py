@@ -1,7 +1,7 @@
 """The journeys of one partition, their changelog keys, and when their deadlines fall due."""
 
 import heapq
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from schemas.encoding.record_types import FROZEN_SUMMARY, IDENTITY_ASSIGNMENT
@@ -15,6 +15,8 @@ from streams.journeys.signals.published import Publication
 from streams.journeys.signals.write_ahead import SignalWriteAhead
 from streams.journeys.timeline.effects import Effects
 from streams.journeys.timeline.timeline import Timeline
+from streams.runtime.publisher import OutgoingRecord
+from streams.runtime.transaction import Change
 
 #: A deadline that has passed at any time.
 LONG_DUE = -(2**63)
@@ -69,13 +71,30 @@ class JourneyPartition:
                 self._deadlines = [(due, key) for key, due in self._scheduled.items()]
                 heapq.heapify(self._deadlines)
 
-    def due(self, now: int) -> Iterator[bytes]:
-        """The profiles whose deadline has passed, each once."""
+    def due(self, now: int) -> Iterator[tuple[int, bytes]]:
+        """The profiles whose deadline has passed, each once, with that deadline (UTC ms, or LONG_DUE)."""
         while self._deadlines and self._deadlines[0][0] < now:
             due, key = heapq.heappop(self._deadlines)
             if self._scheduled.get(key) == due:
                 del self._scheduled[key]
-                yield key
+                yield due, key
+
+    def fire(self, key: bytes, now: int, meanings: int) -> tuple[list[OutgoingRecord], list[Change]] | None:
+        """Publish the signals of a journey of the native core, whose deadline has passed at `now` (UTC ms).
+
+        Returns the signals and the changelog records to write after them; None if Python must do it.
+        """
+        native = self.journeys.native
+        if native is None or key in self.write_ahead.perhaps:
+            return None
+        found = native.fire(key, now, meanings)
+        if found is None:
+            return None
+        signals, ahead, publications, deadlines = found
+        self.write_ahead.raising_all(ahead)
+        for profile, due in deadlines:
+            self.schedule(profile, due)
+        return signals, publications
 
     def changelog(self, key: bytes, effects: Effects) -> Iterator[tuple[bytes, bytes | None]]:
         """The changelog records of a profile's changes: summaries before the touchpoints that went into them."""
@@ -87,13 +106,8 @@ class JourneyPartition:
         for node, assignment in effects.pointers.items():
             yield key + Kind.POINTER + node_name(node), IDENTITY_ASSIGNMENT.encode(assignment)
 
-    def changes(
-        self, touched: Mapping[bytes, tuple[Journey, Effects]]
-    ) -> Iterator[tuple[bytes, bytes | None]]:
-        """The changelog records of a fetch that changed these profiles, after its outputs were published."""
-        for key, (_, effects) in touched.items():
-            yield from self.changelog(key, effects)
-        yield from map(self.publication, touched)
+    def written_last(self) -> Iterator[tuple[bytes, bytes | None]]:
+        """The last changelog records of a fetch: of models, and what was written ahead goes."""
         if self.predictions is not None:
             yield from self.predictions.changelog()
         yield from self.write_ahead.done()
@@ -175,6 +189,14 @@ class JourneyPartition:
             if self.write_ahead.ripe(key, 2 * newest + 1):
                 timeline.version = newest
                 self.schedule(key, LONG_DUE)
+
+    def sizes(self) -> dict[str, int]:
+        """What it holds, by kind."""
+        return {
+            "profiles": len(self.journeys),
+            "objects": self.journeys.objects,
+            "deadlines": len(self._scheduled),
+        }
 
     def restored(self) -> None:
         """Compress what recovery has read."""

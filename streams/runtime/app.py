@@ -14,7 +14,9 @@ from mode import CrashingSupervisor
 
 from schemas import topics
 from schemas.errors import SettingsError, UnavailableError
+from schemas.kafka_probe import why_unreachable
 from schemas.settings import Settings
+from streams.runtime import metrics
 from streams.runtime.faust_broker import broker_options
 from streams.runtime.fetches import FetchSchema, FetchTransport
 from streams.runtime.flow import IdempotentFlow
@@ -47,7 +49,9 @@ class WorkerApp(faust.App):  # type: ignore[misc]  # faust has no types for it
                 "`pip install --force-reinstall faust-streaming`"
             )
         self.settings = settings
-        self.publisher = Publisher(settings, client_id="touchline-worker")
+        self.publisher = Publisher(
+            settings, client_id="touchline-worker", took=metrics.PUBLISH_SECONDS.observe
+        )
         self.log_reader = LogReader(settings)
         self.internal = InternalRecords(self)
         self.topic_partitions: dict[str, int] = {}
@@ -143,6 +147,11 @@ class WorkerApp(faust.App):  # type: ignore[misc]  # faust has no types for it
         self._background_tasks.add(task)
         task.add_done_callback(self._background_task_ended)
 
+    @property
+    def background_tasks(self) -> int:
+        """How many background tasks run."""
+        return len(self._background_tasks)
+
     def _background_task_ended(self, task: asyncio.Task[None]) -> None:
         self._background_tasks.discard(task)
         self._background_slots.release()
@@ -167,8 +176,9 @@ class WorkerApp(faust.App):  # type: ignore[misc]  # faust has no types for it
         try:
             await self.publisher.start()
         except (KafkaError, OSError) as error:
+            why = await asyncio.to_thread(why_unreachable, self.settings)
             raise UnavailableError(
-                f"Kafka at {self.settings.brokers} does not answer: start it, or set TOUCHLINE_KAFKA_BROKERS"
+                f"Kafka at {self.settings.brokers} cannot be used: {why or error}"
             ) from error
         await self._check_topics()
         await super().on_start()

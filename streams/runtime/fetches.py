@@ -7,6 +7,7 @@ flow control. This module replaces how records become messages, and how acknowle
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import suppress
+from time import monotonic
 from typing import Any, Final
 
 from aiokafka.errors import IllegalStateError
@@ -117,13 +118,33 @@ class FetchConsumer(driver.Consumer):  # type: ignore[misc]
         )  # fmt: skip
         # recovery reads changelog fetches and never acknowledges them
         message.fetch = (
-            _NEVER_ACKNOWLEDGED if self._is_changelog_tp(tp) else self._offset_tracker.track(tp, last.offset)
+            _NEVER_ACKNOWLEDGED
+            if self._is_changelog_tp(tp)
+            else self._offset_tracker.track(tp, last.offset, monotonic())
         )
         return message
 
     def committed_offset(self, tp: TP) -> int:
         """The offset up to which a partition is committed, as of the last seek or commit; 0 for none."""
         return self._committed_offset.get(tp) or 0
+
+    def progress(self) -> list[tuple[TP, int, float]]:
+        """Of each assigned input partition: records that are not committed, and seconds since the oldest was read.
+
+        Where the group has never committed, all records up to the end count. Nothing before the consumer has started.
+        """
+        if self._thread._consumer is None:
+            return []
+        now = monotonic()
+        found = []
+        for tp in self.assignment():
+            if not self._is_changelog_tp(tp):
+                read_at = self._offset_tracker.read_at(tp)
+                end = self.highwater(tp) or 0  # None before the first fetch
+                found.append(
+                    (tp, max(0, end - self.committed_offset(tp)), 0.0 if read_at is None else now - read_at)
+                )
+        return found
 
     def ack(self, message: Message) -> bool:
         """Mark the message's fetch as done; its offset is committed at the next commit interval."""

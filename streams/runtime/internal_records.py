@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from schemas.errors import UnavailableError
 from schemas.internal import check_internal
+from schemas.keys import tenant_key
 from schemas.topics import ACCOUNT_INPUTS, IDENTITY_LINKS, JOURNEY_INPUTS
 from schemas.version_bounds import VersionBounds
 
@@ -32,6 +33,10 @@ class InternalRecords:
     def check(self, name: str, message: Any, record: Any) -> None:
         """Raise ContractError if a decoded record breaks a rule; AheadError if `look` may change the answer."""
         check_internal(name, message, record, self._bounds or self._new_bounds())
+
+    def limit(self, tenant: str) -> int:
+        """The first version that cannot exist yet of a tenant's assignments, as far as is known."""
+        return (self._bounds or self._new_bounds()).limit(IDENTITY_LINKS, tenant_key(tenant))
 
     async def look(self) -> None:
         """Learn the ends of the topics whose offsets are versions. Raises UnavailableError."""

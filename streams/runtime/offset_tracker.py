@@ -18,6 +18,7 @@ class Fetch:
 
     last_offset: int
     done: bool = False
+    read_at: float = 0.0  #: seconds of the reader's clock
 
 
 class OffsetTracker(Generic[P]):
@@ -26,9 +27,9 @@ class OffsetTracker(Generic[P]):
     def __init__(self) -> None:
         self._fetches: dict[P, deque[Fetch]] = {}
 
-    def track(self, partition: P, last_offset: int) -> Fetch:
+    def track(self, partition: P, last_offset: int, read_at: float = 0.0) -> Fetch:
         """Append a fetch that ends with `last_offset`. Set the returned fetch's `done` when it is acknowledged."""
-        fetch = Fetch(last_offset)
+        fetch = Fetch(last_offset, read_at=read_at)
         self._fetches.setdefault(partition, deque()).append(fetch)
         return fetch
 
@@ -39,6 +40,11 @@ class OffsetTracker(Generic[P]):
         while fetches and fetches[0].done:
             end = fetches.popleft().last_offset + 1
         return end
+
+    def read_at(self, partition: P) -> float | None:
+        """When the oldest uncommitted fetch of a partition was read; None if there is none."""
+        fetches = self._fetches.get(partition)
+        return fetches[0].read_at if fetches else None
 
     def forget(self, partitions: set[P] | None = None) -> None:
         """Drop the fetches of these partitions, or of all: after a seek their records are read again."""

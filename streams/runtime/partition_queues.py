@@ -102,6 +102,10 @@ class PartitionQueues:
         self._is_current = is_current
         self._queues: dict[TP, PartitionQueue] = {}
 
+    def records(self) -> dict[TP, int]:
+        """By partition, the records that wait for their agent."""
+        return {tp: queue.records for tp, queue in self._queues.items()}
+
     def full(self) -> set[TP]:
         """The partitions with a full queue: the consumer must not read them (backpressure)."""
         return {tp for tp, queue in self._queues.items() if queue.full}

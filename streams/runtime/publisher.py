@@ -7,8 +7,9 @@ idempotent and waits for all in-sync replicas. A failure raises, and the worker 
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from time import monotonic
 from typing import Any, Final
 
 from aiokafka import AIOKafkaProducer
@@ -47,6 +48,11 @@ class Outbox:
         """Append a record to a given partition. Changelog records go to the partition number of their input."""
         self.records[tp].append((key, value, headers))
 
+    def extend(self, tp: TopicPartition, records: list[OutgoingRecord]) -> None:
+        """Append records to a given partition: that of their keys."""
+        if records:
+            self.records[tp] += records
+
     def add_all(self, other: "Outbox") -> None:
         """Append the records of another outbox."""
         for tp, records in other.records.items():
@@ -82,16 +88,24 @@ class Publisher:
     the next.
     """
 
-    def __init__(self, settings: Settings, client_id: str) -> None:
-        """Raise SettingsError if the settings do not say how to connect."""
+    def __init__(
+        self, settings: Settings, client_id: str, took: Callable[[float], object] = lambda _: None
+    ) -> None:
+        """`took` is told how many seconds each publication took.
+
+        Raises SettingsError if the settings do not say how to connect.
+        """
         check_connection(settings)
         self._settings = settings
+        self._took = took
         self._client_id = client_id
         self._producer: AIOKafkaProducer | None = None
         #: a key for each topic partition with a running sender
         self._queued: dict[TopicPartition, list[_Pending]] = {}
         self._senders: set[asyncio.Task[None]] = set()
         self._outage_logged = False
+        #: when each publication under way began, the oldest first
+        self._under_way: dict[object, float] = {}
 
     async def start(self) -> None:
         """Connect to the brokers."""
@@ -125,16 +139,26 @@ class Publisher:
         if not outbox.records:
             return {}
         waiting = asyncio.get_running_loop().call_later(SLOW_ACK_SECONDS, self._warn_of_outage)
+        publication = object()
+        began = self._under_way[publication] = monotonic()
         try:
             offsets = await asyncio.gather(
                 *(self._queue(tp, records) for tp, records in outbox.records.items())
             )
         finally:
             waiting.cancel()
+            del self._under_way[publication]
+        self._took(monotonic() - began)
         if self._outage_logged:
             self._outage_logged = False
             log.warning("Kafka acknowledges records again")
         return dict(zip(outbox.records, offsets, strict=True))
+
+    def unacknowledged(self) -> tuple[int, float]:
+        """How many records wait to be sent, and how many seconds the oldest publication waits; 0 if none does."""
+        records = sum(len(one.records) for queue in self._queued.values() for one in queue)
+        oldest = next(iter(self._under_way.values()), None)
+        return records, 0.0 if oldest is None else monotonic() - oldest
 
     def _warn_of_outage(self) -> None:
         if not self._outage_logged:

@@ -8,6 +8,7 @@ from typing import Any, Final
 from schemas.dead_letters import letter_of
 from schemas.encoding.record_types import DEAD_LETTER
 from schemas.errors import ContractError, Reason, TouchlineError
+from streams.runtime import metrics
 
 log: Final = logging.getLogger("touchline.worker")
 
@@ -39,4 +40,5 @@ def dead_letter(record: Any, error: Exception, component: str) -> bytes:
         position = f"{record.topic}/{record.partition}/{record.offset}"
         log.error("%s could not process %s: a bug, please report it", component, position, exc_info=error)
         error = ContractError(Reason.UNEXPECTED, f"{type(error).__name__}: {error}"[:500])
+    metrics.DEAD_LETTERS.labels(component, error.reason.value).inc()
     return DEAD_LETTER.encode(letter_of(record, error, component))

@@ -6,6 +6,7 @@ their changelog records through the publisher, after the broker has acknowledged
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterable
 from time import monotonic
 from typing import Any, Final, Generic, Protocol, TypeVar
@@ -14,6 +15,7 @@ from faust.tables.table import Table
 from faust.types import TP
 
 from schemas.errors import TouchlineError
+from streams.runtime import metrics
 from streams.runtime.fetches import FetchSchema
 from streams.runtime.garbage import freeze_live_objects
 
@@ -26,6 +28,9 @@ class PartitionState(Protocol):
 
     def restored(self) -> None:
         """Called when recovery has read the changelog to its end."""
+
+    def sizes(self) -> dict[str, int]:
+        """How much of what it holds, for metrics; called often, so it must not count one by one."""
 
 
 S = TypeVar("S", bound=PartitionState)
@@ -76,6 +81,24 @@ class ChangelogState(Table, Generic[S]):  # type: ignore[misc]  # faust has no t
         """The states of all partitions that this worker owns."""
         return list(self._by_partition.values())
 
+    def held_partitions(self) -> list[int]:
+        """The partitions with a state."""
+        return list(self._by_partition)
+
+    def sizes(self) -> Counter[str]:
+        """How much the states hold together, by kind."""
+        found: Counter[str] = Counter()
+        for state in self.all():
+            found.update(state.sizes())
+        return found
+
+    def left_to_restore(self) -> int:
+        """Changelog offsets that the recovery under way has still to read; 0 if there is none."""
+        waiting = (TP(self.topic_name, partition) for partition in self._assigned - self._recovered)
+        return sum(
+            max(0, self.app.last_changelog_offset(tp) - self._offsets.get(tp.partition, -1)) for tp in waiting
+        )
+
     @property
     def topic_name(self) -> str:
         """The changelog topic's name."""
@@ -125,6 +148,7 @@ class ChangelogState(Table, Generic[S]):  # type: ignore[misc]  # faust has no t
                     self._crashing = asyncio.ensure_future(self.app.crash(unusable))
                     raise unusable from error
             self.records_restored += len(event.value)
+            metrics.RESTORED.labels(self.name).inc(len(event.value))
             self._offsets[partition] = event.message.offset
         if self.records_restored and monotonic() - self._reported_at > PROGRESS_SECONDS:
             self._reported_at = monotonic()

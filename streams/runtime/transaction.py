@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeAlias, TypeVar
 
 from schemas import topics
 from schemas.settings import Settings
+from streams.runtime import metrics
 from streams.runtime.publisher import Headers, Outbox, TopicPartition
 from streams.runtime.rejection import dead_letter
 from streams.runtime.state import ChangelogState, PartitionState
@@ -81,6 +82,7 @@ class FetchTransaction(Generic[S]):
         self._table = table
         self._changelog: TopicPartition = table.topic_name, partition
         self._event = event
+        self._component = component
         self._guard = _DeadLetterGuard(self.outputs, app.settings, component)
 
     def publish(self, topic: str, key: bytes, value: bytes | None, headers: Headers | None = None) -> None:
@@ -128,11 +130,11 @@ class FetchTransaction(Generic[S]):
         for changes in self._deferred:
             for key, value in changes():
                 self.write(key, value)
-        self._record_own_writes(await self._app.publisher.publish(self.changes))
+        self._record_own_writes(await self._publish(self.changes))
         if self._background is not None:
             await self._app.run_in_background(self._finish_in_background(self._background))
         elif self._event is not None:
-            self._event.ack()
+            self._acknowledge()
 
     async def _publish_outputs(self) -> bool:
         """Steps 1 and 2. Returns False if a rebalance revoked the partition between them.
@@ -142,25 +144,35 @@ class FetchTransaction(Generic[S]):
         """
         if not self.write_ahead:
             self.outputs.add_all(self.announced)
-            await self._app.publisher.publish(self.outputs)
+            await self._publish(self.outputs)
             return True
         for key, value in self.write_ahead:
             self.outputs.add_at(self._changelog, key, value)
-        self._record_own_writes(await self._app.publisher.publish(self.outputs))
+        self._record_own_writes(await self._publish(self.outputs))
         if self._app.rebalancing:
             # the end of the rebalance shows whether the partition is still this worker's; the new owner would have
             # to find and retract a signal that is announced after it
             await self._app.wait_until(lambda: not self._app.rebalancing, REBALANCE_SECONDS)
         if not self._held:
             return False
-        await self._app.publisher.publish(self.announced)
+        await self._publish(self.announced)
         return True
 
     async def _finish_in_background(self, work: Callable[[Outbox], Awaitable[None]]) -> None:
         outputs = self._app.outbox()
         await work(outputs)
-        await self._app.publisher.publish(outputs)
+        await self._publish(outputs)
+        self._acknowledge()
+
+    async def _publish(self, outbox: Outbox) -> dict[TopicPartition, tuple[int, int]]:
+        ends = await self._app.publisher.publish(outbox)
+        metrics.published(self._component, outbox.records.items())
+        return ends
+
+    def _acknowledge(self) -> None:
+        records = self._event.value
         self._event.ack()
+        metrics.finished(self._component, records)
 
     @property
     def _held(self) -> bool:

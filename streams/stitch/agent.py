@@ -32,6 +32,7 @@ from streams.identity.policy.prepare import prepare
 from streams.identity.resolution.evidence import Node
 from streams.identity.resolution.links import links_of
 from streams.identity.resolution.ownership import node_of
+from streams.runtime import metrics
 from streams.runtime.app import WorkerApp
 from streams.runtime.cooperative import CooperativeScheduler
 from streams.runtime.publisher import Outbox
@@ -154,7 +155,9 @@ class Stitch:
         self, state: StitchState, waiting: list[_Accepted], newcomers: set[bytes], outputs: Outbox
     ) -> None:
         """Stitch newcomers once their owners are known, or after DECISION_SECONDS."""
+        began = time.monotonic()
         await self._app.wait_until(lambda: state.knows_all(newcomers), DECISION_SECONDS)
+        metrics.decided(time.monotonic() - began, in_time=state.knows_all(newcomers))
         self.stitch(waiting, state, outputs)
 
     async def assignments(self, stream: Any) -> None:

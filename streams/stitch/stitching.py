@@ -131,6 +131,10 @@ class StitchState:
         """Forget an identifier's assignment."""
         self.assignments.pop(key, None)
 
+    def sizes(self) -> dict[str, int]:
+        """What it holds, by kind."""
+        return {"assignments": len(self.assignments), "evidence": len(self.evidence)}
+
     def restore(self, key: bytes, value: bytes | None) -> None:
         """Apply one changelog record."""
         if key.startswith(b"~"):

@@ -35,6 +35,13 @@ def event(event_id: str, ids: list[tuple[str, str]], at: int, **fields: Any) -> 
     return touchpoint(event_id, occurred_at=at, received_at=now(), ids=ids, tenant=ATTACKER, **fields)
 
 
+def logins(size: int, tag: str) -> Iterator[Touchpoint | None]:
+    """No attack: `size` ordinary log-ins of as many people. What the others wait for here is no fault of a link."""
+    base = now() - 60 * MINUTE
+    for i in range(size):
+        yield event(f"{tag}-{i}", [("cookie", f"{tag}-{i}"), ("customer_id", f"{tag}-{i}")], base - 10 * i)
+
+
 def limit(size: int, tag: str) -> Iterator[Touchpoint | None]:
     """One identifier and `size` loyalty ids, of which a profile may hold ten; the newest first."""
     base = now() - 60 * MINUTE
@@ -99,6 +106,7 @@ def carts_due(size: int) -> float:
 
 
 ATTACKS: Final = {
+    "logins": Attack("the control: as many ordinary log-ins", 4_000, logins),
     "limit": Attack("links refused by a limit, newest first", 4_000, limit),
     "spread": Attack("refused links spread over a profile's members, newest first", 4_000, spread),
     "rename": Attack("one customer's weak identifiers, newest first", 4_000, rename),

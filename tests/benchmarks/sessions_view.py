@@ -22,13 +22,15 @@ _FILL = """
     SELECT 'default', toString(number),
         toDateTime64('2026-01-01', 3, 'UTC') + toIntervalMinute(intDiv(number * 7919, %(people)s) %% 90 * 20),
         'shop', ['web', 'app', 'email', 'phone'][number %% 4 + 1], if(number %% 8 = 0, 'email_sent', 'product_view'),
-        'cookie', toString(number %% %(people)s), toString(number %% %(people)s), -1,
+        'cookie', toString(number %% %(people)s),
+        toUUID(concat('00000000-0000-5000-8000-', leftPad(toString(number %% %(people)s), 12, '0'))), -1,
         if(number %% 4 = 1, toString(intDiv(number, %(people)s) %% 3), '')
     FROM numbers(%(touchpoints)s)
 """
 _QUESTIONS = {
     "all sessions": "SELECT count(), sum(touchpoints) FROM sessions",
-    "one profile's": "SELECT count() FROM sessions WHERE tenant = 'default' AND profile_id = '42'",
+    "one profile's": "SELECT count() FROM sessions WHERE tenant = 'default'"
+    " AND profile_id = '00000000-0000-5000-8000-000000000042'",
     "touchpoints_current, to compare": "SELECT count(), uniqExact(profile_id) FROM touchpoints_current",
 }
 

@@ -97,7 +97,9 @@ def drill(live: Deployment, size: int) -> tuple[dict[str, Any], list[str]]:
     client = live.client()
     traces += _traces_in_tables(live, "at the end")
     traces += [f"file {path}" for path in files_with(client, [CUSTOMER, COOKIE])]
-    figures["parts replaced before that and still there"] = inactive_parts(client, off_disk)
+    traces += [
+        f"{count} replaced parts of {table}" for table, count in inactive_parts(client, off_disk).items()
+    ]
     client.disconnect()
     topics = records_with(settings, [CUSTOMER, COOKIE])
     figures["records in topics"] = {name: dict(seen) for name, seen in topics.items()}

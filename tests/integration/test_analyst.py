@@ -173,7 +173,7 @@ def test_no_catalogue_of_the_server_holds_the_password_or_an_original_record(
     admin = connect(where)
     secret = f"SOURCE(CLICKHOUSE(TABLE 'identity_current' USER 'default' PASSWORD '{PASSWORD}'))"
     admin.execute(
-        f"CREATE OR REPLACE DICTIONARY touchline.identity_owners (tenant String, profile_id String) PRIMARY KEY tenant"
+        f"CREATE OR REPLACE DICTIONARY touchline.identity_owners (tenant String, profile_id UUID) PRIMARY KEY tenant"
         f" {secret} LAYOUT(COMPLEX_KEY_HASHED()) LIFETIME(60)"
     )
     shown = 0

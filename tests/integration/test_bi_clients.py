@@ -65,10 +65,22 @@ def test_clickhouse_connect_pandas_and_both_sqlalchemy_dialects_read_questions_a
     rows = [["logistics", 3.0], ["service", 1.0]]
     assert found.pop("clickhouse-connect") == {
         "rows": rows, "bound": 3, "columns": ["type", "occurred_at"], "refused": True,
+        "ids": {"type": "UUID", "joined": [3, 3], "by text": BY_TEXT, "bound": 3},
     }  # fmt: skip
     assert found.keys() == {"clickhousedb", "clickhouse+http", "clickhouse+native"}
     for dialect, told in found.items():
-        assert told == {"rows": rows, "frame": 3, "journeys": True, "stage": True}, dialect
+        assert told == {"rows": rows, "frame": 3, "journeys": True, "stage": True, "ids": ids_of(dialect)}, (
+            dialect
+        )
+
+
+#: Three touchpoints of one person: found by text, by a list of texts, none but hers, in a join, by a view's parameter.
+BY_TEXT = [3, 3, 0, 3, 3]
+
+
+def ids_of(dialect: str) -> dict[str, Any]:
+    """What a dialect of SQLAlchemy makes of an id."""
+    return {"type": "str" if dialect == "clickhouse+http" else "UUID", "by text": BY_TEXT}
 
 
 def test_dbt_makes_a_table_of_the_model_that_the_document_shows(

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from deploy.sandbox import Broker, ClickHouseServer
 from deploy.simulation.population import Population, simulate
 from schemas import topics
-from schemas.encoding.codec import HEADER_BYTES, decode, encode
+from schemas.encoding.codec import HEADER_BYTES, encode
 from schemas.encoding.record_types import JOURNEY_STATE, RESOLVED_TOUCHPOINT
 from schemas.encoding.registry import current
-from schemas.errors import ContractError
+from schemas.errors import ContractError, Reason
 from schemas.records import Record
 from schemas.topics import Topic
 from sinks.clickhouse.erasure.erased import Erased
@@ -23,10 +23,12 @@ from sinks.clickhouse.write.encoding.tables import TABLES
 from sinks.clickhouse.write.http_writer import HttpWriter, RefusedError
 from sinks.clickhouse.write.inserts import AvroInsert
 from sinks.clickhouse.write.prepare import avro_inserts, prepare
+from sinks.clickhouse.write.reading import read
 from tests.integration.parts import deployment
 from tests.integration.store import Store, migrated
 from tests.integration.test_loader import assert_each_once, send, touchpoints, wait_loaded
 from tests.integration.test_tables import fitting
+from tests.support.ids import ODD_IDS, person
 from tests.support.kafka_records import Consumed, example, journey, resolved, resolved_bytes
 from tests.support.touchpoints import START, touchpoint
 
@@ -127,14 +129,14 @@ def at_times(at: int) -> Record:
         timely = name.endswith(("at", "_of", "_seen", "_since")) and isinstance(value, int)
         return at if timely and not isinstance(value, bool) else value
 
-    return {**moved(example("JourneyState")), "profile_id": f"p{at}", "version": at}
+    return {**moved(example("JourneyState")), "profile_id": person(f"p{at}"), "version": at}
 
 
 def test_a_simulated_population_becomes_the_same_rows(both: Both) -> None:
     events = list(islice(simulate(Population(people=60, events=1_500, seed=7)), 1_500))
     values = [
         RESOLVED_TOUCHPOINT.encode({
-            "identifier": event["identifiers"][0], "profile_id": f"p{number % 60}", "version": number - 1,
+            "identifier": event["identifiers"][0], "profile_id": person(f"p{number % 60}"), "version": number - 1,
             "touchpoint": event,
         })
         for number, event in enumerate(events)
@@ -154,7 +156,7 @@ def test_what_the_codec_refuses_is_refused_and_what_it_takes_is_the_same(both: B
         value[at : at + dice.choice((0, 1, 1, 1, 3))] = dice.randbytes(dice.choice((0, 1, 1, 1, 2)))
         records = consumed(TOPIC_OF[name], [whole, bytes(value), whole])
         try:
-            decode(bytes(value))
+            read(*records[1])
         except ContractError:
             refused += 1
             with pytest.raises(RefusedError):
@@ -164,6 +166,19 @@ def test_what_the_codec_refuses_is_refused_and_what_it_takes_is_the_same(both: B
             both.assert_alike(name, [bytes(value)])
     assert accepted > 4
     assert refused > 4
+    assert both.taken(name) == []
+
+
+@pytest.mark.parametrize("name", TOPIC_OF)
+def test_a_profile_that_is_no_uuid_is_refused_by_either_way(both: Both, name: str) -> None:
+    for odd in ODD_IDS:
+        record = {**example(name), "profile_id": odd}
+        records = consumed(TOPIC_OF[name], [encode(name, record)])
+        with pytest.raises(RefusedError, match="not a UUID"):
+            both.write(direct(records))
+        with pytest.raises(ContractError, match="no UUID") as caught:
+            read(*records[0])
+        assert caught.value.reason is Reason.INVALID
     assert both.taken(name) == []
 
 

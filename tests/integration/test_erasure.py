@@ -29,6 +29,7 @@ from streams.replay import Replay
 from tests.integration.parts import TOUCHLINE, Deployment, deployment
 from tests.integration.store import Store
 from tests.integration.test_pipeline import assert_live_equals, replayed, send
+from tests.support.ids import named_id, person
 from tests.support.kafka_records import Consumed, assignment, example, journey, resolved_bytes, signal
 from tests.support.touchpoints import START, touchpoint
 from tests.support.traces import files_with, records_of, rows_with
@@ -136,24 +137,26 @@ def test_erased_rows_are_hidden_at_once_then_deleted_and_no_old_record_brings_th
     for version in (1, 2):
         store.load(topics.JOURNEY_STATES, JOURNEY_STATE.encode(journey("p1", version)))
     signals = [signal("s1", 1), signal("s2", 1), signal("s1", 2, "RETRACTED")]
-    profile = {"tenant": "default", "profile_id": "p1"}
+    profile = {"tenant": "default", "profile_id": person("p1")}
     for one in signals:
         store.load(topics.JOURNEY_SIGNALS, JOURNEY_SIGNAL.encode({**one, **profile}))
     eraser = Eraser(store.where)
-    request = Erasure("default", "cookie", "x", START + 5 * MINUTE, "own", ("own", "p1"), 7, "r1")
+    request = Erasure(
+        "default", "cookie", "x", START + 5 * MINUTE, person("own"), (person("own"), person("p1")), 7, "r1"
+    )
 
     eraser.accept([request])
     store.load(topics.IDENTITY_ASSIGNMENTS, None, key=b"default/cookie:x", headers=(("version", b"7"),))
     seen = "SELECT event_id, profile_id FROM touchpoints_current ORDER BY event_id"
-    assert store.query(seen) == [("another's", "p2"), ("mine later", "own")]
+    assert store.query(seen) == [("another's", person("p2")), ("mine later", person("own"))]
     assert eraser.recall() == [(request, False)]
 
     eraser.carry_out(request)
-    assert store.query(seen) == [("another's", "p2"), ("mine later", "own")]
+    assert store.query(seen) == [("another's", person("p2")), ("mine later", person("own"))]
     assert store.query(
         "SELECT event_id FROM raw_touchpoints FINAL WHERE has(identifiers, ('cookie', 'x'))"
     ) == [("mine later",)]
-    assert store.query("SELECT signal_id FROM raw_journey_signals") == [("s2",)]
+    assert store.query("SELECT signal_id FROM raw_journey_signals") == [(named_id("s2"),)]
     assert store.query("SELECT version FROM raw_journey_states") == [(2,)]
     assert store.query("SELECT count() FROM raw_identity_assignments") == [(0,)]
     (receipt,) = receipt_of(store.where, "default", "r1")
@@ -169,7 +172,7 @@ def test_erased_rows_are_hidden_at_once_then_deleted_and_no_old_record_brings_th
     assert (receipt.done, receipt.waits_for, receipt.off_disk_at) == (True, "", None)
 
     fresh = Eraser(store.where)
-    assert fresh.recall() == [(replace(request, profile_ids=("own", "p1")), True)]
+    assert fresh.recall() == [(replace(request, profile_ids=(person("own"), person("p1"))), True)]
     batch = [(topics.JOURNEY_INPUTS, Consumed(value)) for value in touchpoints]
     inserts, _ = prepare([*batch, (topics.IDENTITY_ASSIGNMENTS, Consumed(old))], fresh.erased)
     assert [(insert.table, insert.columns["event_id"]) for insert in inserts] == [
@@ -181,7 +184,7 @@ def test_erased_rows_are_hidden_at_once_then_deleted_and_no_old_record_brings_th
     assert receipt_of(store.where, "default", "r1")[0].deleted == receipt.deleted
 
     store.load(topics.JOURNEY_INPUTS, *touchpoints)  # a loader that does not know yet
-    assert store.query(seen) == [("another's", "p2"), ("mine later", "own")]
+    assert store.query(seen) == [("another's", person("p2")), ("mine later", person("own"))]
     assert not fresh.look_again(request)
     assert store.query("SELECT count() FROM raw_touchpoints WHERE event_id = 'mine'") == [(0,)]
     (counted,) = receipt_of(store.where, "default", "r1")
@@ -194,7 +197,9 @@ def carried_out(store: Store, eraser: Eraser) -> Erasure:
     for number, key in enumerate((b"default/cookie:xyz-1", b"bank/cookie:xyz-1")):
         letter = {**example("DeadLetter"), "key": key, "value": b"", "offset": number}
         store.load(topics.DEAD_LETTERS, DEAD_LETTER.encode(letter))
-    request = Erasure("default", "cookie", "xyz-1", LATEST, "own", ("own", "p1"), 7, "r9")
+    request = Erasure(
+        "default", "cookie", "xyz-1", LATEST, person("own"), (person("own"), person("p1")), 7, "r9"
+    )
     eraser.accept([request])
     eraser.tell(request, "journeys: 7 records")
     assert receipt_of(store.where, "default", "r9")[0].waits_for == "journeys: 7 records"

@@ -18,6 +18,7 @@ from schemas.keys import identifier_key, profile_key
 from schemas.topics import Topic
 from tests.integration.parts import Deployment, deployment, on_kafka, on_tansu
 from tests.integration.processes import wait_until
+from tests.support.ids import named_id, person
 from tests.support.kafka_records import assignment, journey, resolved_bytes, signal
 
 pytestmark = pytest.mark.sandbox
@@ -44,7 +45,7 @@ def send(live: Deployment, topic: Topic, values: Iterable[bytes | None], **more:
     with producer(live) as sender:
         for number, value in enumerate(values):
             key = None if value is None else key_of(value)
-            record = {"key": key or f"default/p{number % 50}".encode(), "value": value, **more}
+            record = {"key": key or profile_key("default", person(f"p{number % 50}")), "value": value, **more}
             sender.send(live.settings.topic(topic.name), **record)
 
 
@@ -108,9 +109,9 @@ def test_every_topic_reaches_its_table(tansu: Broker, clickhouse: ClickHouseServ
         send(live, topics.JOURNEY_SIGNALS, [JOURNEY_SIGNAL.encode(signal("s1", 1))])
 
         wait_loaded(live)
-        assert live.query("SELECT profile_id FROM raw_identity_assignments FINAL") == [("p1",)]
-        assert live.query("SELECT profile_id FROM journeys") == [("p1",)]
-        assert live.query("SELECT signal_id FROM signals_open") == [("s1",)]
+        assert live.query("SELECT profile_id FROM raw_identity_assignments FINAL") == [(person("p1"),)]
+        assert live.query("SELECT profile_id FROM journeys") == [(person("p1"),)]
+        assert live.query("SELECT signal_id FROM signals_open") == [(named_id("s1"),)]
 
 
 @on_kafka
@@ -136,7 +137,7 @@ def test_a_tombstone_removes_the_journey_and_a_newer_state_brings_it_back(
     broker: Broker, clickhouse: ClickHouseServer
 ) -> None:
     with deployment(broker, clickhouse, workers=0) as live:
-        key = b"default/p1"
+        key = profile_key("default", person("p1"))
         send(live, topics.JOURNEY_STATES, [JOURNEY_STATE.encode(journey("p1", 10))], key=key)
         wait_loaded(live)
         assert live.query("SELECT version FROM journeys") == [(10,)]

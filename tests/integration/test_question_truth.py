@@ -31,6 +31,7 @@ from tests.integration.test_sessions import fill
 from tests.support import plain_views as plain
 from tests.support.analytics_world import world
 from tests.support.built_in import CATALOGUE, POLICY, RULES
+from tests.support.ids import person
 from tests.support.intervals import always_valid_width, newcombe, wilson
 from tests.support.journeys import DAY
 from tests.support.kafka_records import Consumed
@@ -329,7 +330,7 @@ def test_rates_tell_standing_retracted_and_moved_signals_apart(known: World) -> 
     counted = Counter(signal["kind"] for signal in known.signals)
     assert {kind: row["signals"] for kind, row in before.items()} == counted
     first, second = [signal for signal in known.signals if signal["kind"] == "abandoned_cart"][:2]
-    moved = {**first, "status": "RETRACTED", "reason": "MOVED", "successor": "p9", "version": 9}
+    moved = {**first, "status": "RETRACTED", "reason": "MOVED", "successor": person("p9"), "version": 9}
     wrong = {**second, "status": "RETRACTED", "reason": "CONTRADICTED", "version": 9}
     load(
         known.store,

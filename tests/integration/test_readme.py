@@ -22,8 +22,8 @@ README = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"^```\w*\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
 LINES = [line.split("  #")[0].strip() for block in BLOCKS for line in block.splitlines()]
 COMMAND_LINES = [line for line in LINES if line.startswith("touchline ")]
-#: These run until they are stopped: test_up, test_collect, test_follow, test_page, test_subscribers, test_webhooks and
-#: every deployment of these tests run them.
+#: These run until they are stopped: test_up, test_collect, test_follow, test_page, test_subscribers, test_webhooks,
+#: test_tail and every deployment of these tests run them.
 ENDLESS = (
     "touchline up",
     "touchline worker",
@@ -33,6 +33,7 @@ ENDLESS = (
     "touchline page",
     "touchline webhooks run",
     "touchline serve",
+    "touchline tail states --where",
 )
 SHOP = """user_id,session_id,event,timestamp,platform,acquisition_channel,user_cohort,user_lifecycle
 u1,s1,product_view,2024-03-13 10:21:14,desktop,email,2024-01,new

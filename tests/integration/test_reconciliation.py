@@ -20,6 +20,7 @@ from sinks.clickhouse.write.reconcile.session import Limits, Session, StoppedErr
 from tests.integration.parts import deployment
 from tests.integration.store import Store
 from tests.integration.test_loader import send
+from tests.support.ids import person
 from tests.support.kafka_records import Consumed, assignment, resolved_bytes
 from tests.support.touchpoints import START
 
@@ -44,14 +45,14 @@ def test_an_insert_that_shows_long_after_it_began_is_seen_only_because_it_is_not
     store.query(
         "INSERT INTO raw_identity_assignments"
         " (tenant, identifier_type, identifier_value, profile_id, version, loaded_at)"
-        " SELECT 'default', 'cookie', 'a', 'owner', 5, now64(3) - toIntervalMinute(1)"
+        f" SELECT 'default', 'cookie', 'a', '{person('owner')}', 5, now64(3) - toIntervalMinute(1)"
     )
     store.reconcile()
-    assert store.query(SHOWN) == store.query(PEOPLE) == [("p1", 1)]
+    assert store.query(SHOWN) == store.query(PEOPLE) == [(person("p1"), 1)]
 
     store.reconciliation.note_slow(90.0)
     store.reconcile()
-    assert store.query(SHOWN) == store.query(PEOPLE) == [("owner", 1)]
+    assert store.query(SHOWN) == store.query(PEOPLE) == [(person("owner"), 1)]
 
 
 def test_after_the_clock_was_set_back_everything_is_reconciled_again(store: Store) -> None:
@@ -63,7 +64,7 @@ def test_after_the_clock_was_set_back_everything_is_reconciled_again(store: Stor
     assign(store, "a", "owner", 5)
     for _ in range(2):
         store.reconcile()
-    assert store.query(SHOWN) == store.query(PEOPLE) == [("owner", 1)]
+    assert store.query(SHOWN) == store.query(PEOPLE) == [(person("owner"), 1)]
     assert store.query("SELECT count() FROM reconciled WHERE until > now64(3)") == [(0,)]
 
 
@@ -86,10 +87,10 @@ def test_the_profiles_of_rows_that_a_dead_run_rewrote_are_computed_though_anothe
     time.sleep(0.002)
 
     store.reconciliation.run("profiles")
-    assert (store.query(SHOWN), store.query(PEOPLE)) == ([("owner", 1)], [("p1", 1)])
+    assert (store.query(SHOWN), store.query(PEOPLE)) == ([(person("owner"), 1)], [(person("p1"), 1)])
 
     store.reconcile()
-    assert store.query(SHOWN) == store.query(PEOPLE) == [("owner", 1)]
+    assert store.query(SHOWN) == store.query(PEOPLE) == [(person("owner"), 1)]
 
 
 def test_a_profile_is_computed_again_when_a_copy_was_decided_on_after_it_was_computed(store: Store) -> None:
@@ -101,13 +102,13 @@ def test_a_profile_is_computed_again_when_a_copy_was_decided_on_after_it_was_com
         ],
     )
     store.reconciliation.run("profiles")
-    assert store.query(PEOPLE) == [("p", 2)]
+    assert store.query(PEOPLE) == [(person("p"), 2)]
     time.sleep(0.002)
 
     store.reconciliation.run("owners")
     store.reconciliation.run("profiles")
 
-    assert store.query(SHOWN) == store.query(PEOPLE) == [("p", 1)]
+    assert store.query(SHOWN) == store.query(PEOPLE) == [(person("p"), 1)]
 
 
 def test_two_loaders_reconcile_while_a_third_loads(store: Store) -> None:
@@ -129,7 +130,7 @@ def test_two_loaders_reconcile_while_a_third_loads(store: Store) -> None:
         stop.set()
         assert all(one.result() for one in both)
     store.reconcile()
-    assert store.query(SHOWN) == store.query(PEOPLE) == [("p12", 12)]
+    assert store.query(SHOWN) == store.query(PEOPLE) == [(person("p12"), 12)]
 
 
 def test_of_the_rows_of_one_batch_the_newest_decision_shows_at_once(store: Store) -> None:
@@ -142,7 +143,7 @@ def test_of_the_rows_of_one_batch_the_newest_decision_shows_at_once(store: Store
         "SELECT count(), sum(level) FROM system.parts WHERE database = currentDatabase()"
         " AND table = 'raw_touchpoints' AND active"
     ) == [(1, 0)]
-    assert store.query(SHOWN) == [("p2", 1)]
+    assert store.query(SHOWN) == [(person("p2"), 1)]
 
 
 def test_a_large_window_is_reconciled_in_parts(store: Store) -> None:
@@ -155,8 +156,8 @@ def test_a_large_window_is_reconciled_in_parts(store: Store) -> None:
         assign(store, f"c{number}", f"owner{number // 2}", 5)
     with closing(Reconciliation(store.where, margin_ms=0, limits=Limits(at_once=7))) as reconciliation:
         reconciliation.run_all()
-    expected = sorted((f"owner{number}", 2) for number in range(20))
-    assert store.query(SHOWN) == store.query(PEOPLE) == expected
+    expected = sorted((person(f"owner{number}"), 2) for number in range(20))
+    assert sorted(store.query(SHOWN)) == sorted(store.query(PEOPLE)) == expected
     assert store.query("SELECT count() FROM touchpoint_copies") == [(40,)]
 
 
@@ -175,9 +176,9 @@ def test_a_stop_ends_a_run_before_its_next_statement_and_the_next_run_repeats_it
     stopped = Reconciliation(store.where, stopping, margin_ms=0)
     with pytest.raises(StoppedError):
         stopped.run("owners")
-    assert store.query(SHOWN) == [("p1", 1)]
+    assert store.query(SHOWN) == [(person("p1"), 1)]
     store.reconcile()
-    assert store.query(SHOWN) == store.query(PEOPLE) == [("owner", 1)]
+    assert store.query(SHOWN) == store.query(PEOPLE) == [(person("owner"), 1)]
 
 
 def test_what_was_computed_of_an_erased_person_is_deleted_and_computed_anew(store: Store) -> None:
@@ -190,7 +191,7 @@ def test_what_was_computed_of_an_erased_person_is_deleted_and_computed_anew(stor
     )
     assert store.query("SELECT touchpoints FROM profiles") == [(2,)]
     assert store.query("SELECT count() FROM touchpoint_copies") == [(1,)]
-    erasure = Erasure("default", "cookie", "gone", START + 60_000_000, "own", ("p",), 9, "r1")
+    erasure = Erasure("default", "cookie", "gone", START + 60_000_000, person("own"), (person("p"),), 9, "r1")
     eraser = Eraser(store.where)
 
     # the rows arrive so late that no loader has marked them as erased when they are deleted
@@ -207,7 +208,7 @@ def test_what_was_computed_of_an_erased_person_is_deleted_and_computed_anew(stor
         assert store.query(personal.format(table, "gone")) == [(0,)], table
     assert store.query(personal.format("raw_profiles", "secret")) == [(0,)]
     store.reconcile()
-    assert store.query(SHOWN) == store.query(PEOPLE) == [("p", 2)]
+    assert store.query(SHOWN) == store.query(PEOPLE) == [(person("p"), 2)]
 
 
 def test_a_running_loader_reconciles_by_itself_within_seconds(
@@ -215,9 +216,9 @@ def test_a_running_loader_reconciles_by_itself_within_seconds(
 ) -> None:
     with deployment(tansu, clickhouse, workers=0) as live:
         send(live, topics.JOURNEY_INPUTS, [resolved_bytes("e1")])
-        until(lambda: live.query(PEOPLE) == [("p1", 1)])
+        until(lambda: live.query(PEOPLE) == [(person("p1"), 1)])
         send(live, topics.IDENTITY_ASSIGNMENTS, [IDENTITY_ASSIGNMENT.encode(assignment("a", "owner", 5))])
-        until(lambda: live.query(SHOWN) == live.query(PEOPLE) == [("owner", 1)])
+        until(lambda: live.query(SHOWN) == live.query(PEOPLE) == [(person("owner"), 1)])
         assert live.query("SELECT count() FROM reconciled WHERE seconds_ago < 60") == [(2,)]
 
 

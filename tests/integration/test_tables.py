@@ -24,6 +24,7 @@ from sinks.clickhouse.write.encoding.tables import TABLES
 from sinks.clickhouse.write.native_writer import NativeWriter
 from sinks.clickhouse.write.prepare import prepare
 from tests.integration.store import Store, database
+from tests.support.ids import named_id, person
 from tests.support.kafka_records import Consumed, assignment, example, journey, resolved_bytes, signal
 from tests.support.touchpoints import START
 
@@ -83,10 +84,20 @@ def test_a_raw_table_says_what_analysts_read_instead_and_every_column_is_explain
     assert all(comment and not name.startswith("raw_") for name, comment in views)
 
 
-def fitting(schema: Any, names: dict[str, Any]) -> st.SearchStrategy[Any]:
-    """Whatever an Avro schema allows, the extremes above all."""
+#: Fields whose texts are ids of profiles, changes and signals.
+_IDS = {
+    "profile_id", "profile_ids", "contested_profile_id", "others", "member_ids", "successor", "change_id", "signal_id",
+    "subject_id",
+}  # fmt: skip
+_TEXT = st.text(max_size=5)
+
+
+def fitting(
+    schema: Any, names: dict[str, Any], text: st.SearchStrategy[str] = _TEXT
+) -> st.SearchStrategy[Any]:
+    """Whatever an Avro schema and the rules of ids allow, the extremes above all. `text`: what a string may be."""
     if isinstance(schema, list):
-        return st.one_of([fitting(branch, names) for branch in schema])
+        return st.one_of([fitting(branch, names, text) for branch in schema])
     if isinstance(schema, str):
         simple: dict[str, st.SearchStrategy[Any]] = {
             "null": st.none(),
@@ -94,23 +105,28 @@ def fitting(schema: Any, names: dict[str, Any]) -> st.SearchStrategy[Any]:
             "long": st.integers(-(2**63), 2**63 - 1),
             "int": st.integers(-(2**31), 2**31 - 1),
             "double": st.floats(),
-            "string": st.text(max_size=5),
+            "string": text,
             "bytes": st.binary(max_size=5),
         }
-        return simple[schema] if schema in simple else fitting(names[schema], names)
+        return simple[schema] if schema in simple else fitting(names[schema], names, text)
     kind = schema["type"]
     if kind in ("record", "enum"):
         names[f"touchline.{schema['name']}"] = schema
     if kind == "record":
-        fields = {field["name"]: fitting(field["type"], names) for field in schema["fields"]}
+        fields = {
+            field["name"]: fitting(
+                field["type"], names, st.uuids().map(str) if field["name"] in _IDS else _TEXT
+            )
+            for field in schema["fields"]
+        }
         return st.fixed_dictionaries(fields)
     if kind == "enum":
         return st.sampled_from(schema["symbols"])
     if kind == "array":
-        return st.lists(fitting(schema["items"], names), max_size=2)
+        return st.lists(fitting(schema["items"], names, text), max_size=2)
     if kind == "map":
         return st.dictionaries(st.text(max_size=3), fitting(schema["values"], names), max_size=2)
-    return fitting(kind, names)
+    return fitting(kind, names, text)
 
 
 @pytest.mark.parametrize("name", TABLES)
@@ -158,7 +174,9 @@ def test_of_several_copies_the_one_with_the_newest_assignment_stays_in_any_order
     for copy in copies:
         store.load(topics.JOURNEY_INPUTS, copy)
 
-    assert store.query("SELECT profile_id, assignment_version FROM raw_touchpoints FINAL") == [("p7", 7)]
+    assert store.query("SELECT profile_id, assignment_version FROM raw_touchpoints FINAL") == [
+        (person("p7"), 7)
+    ]
 
 
 def owners(store: Store) -> dict[str, str]:
@@ -175,7 +193,9 @@ def test_a_touchpoint_belongs_to_the_present_owner_of_its_identifier(store: Stor
     for version, profile in ((3, "p3"), (5, "p5"), (4, "p4")):
         store.load(topics.IDENTITY_ASSIGNMENTS, IDENTITY_ASSIGNMENT.encode(assignment("a", profile, version)))
 
-    assert owners(store) == {"alone": "x-alone", "merged": "p5", "ahead": "newest"}
+    assert owners(store) == {
+        "alone": person("x-alone"), "merged": person("p5"), "ahead": person("newest"),
+    }  # fmt: skip
 
 
 def test_a_shared_device_belongs_to_its_own_profile_from_the_contest_on(store: Store) -> None:
@@ -184,11 +204,13 @@ def test_a_shared_device_belongs_to_its_own_profile_from_the_contest_on(store: S
         *[resolved_bytes(f"at{minute}", ids=[("cookie", "tablet")], minute=minute) for minute in (9, 10, 11)],
     )
     contested = assignment(
-        "tablet", "owner", 5, contested_from=START + 10 * 60_000, contested_profile_id="tablet-itself"
+        "tablet", "owner", 5, contested_from=START + 10 * 60_000, contested_profile_id=person("tablet-itself")
     )
     store.load(topics.IDENTITY_ASSIGNMENTS, IDENTITY_ASSIGNMENT.encode(contested))
 
-    assert owners(store) == {"at9": "owner", "at10": "tablet-itself", "at11": "tablet-itself"}
+    assert owners(store) == {
+        "at9": person("owner"), "at10": person("tablet-itself"), "at11": person("tablet-itself"),
+    }  # fmt: skip
 
 
 def test_an_identifier_whose_assignment_is_gone_falls_back_to_what_it_was_stitched_to(store: Store) -> None:
@@ -196,7 +218,7 @@ def test_an_identifier_whose_assignment_is_gone_falls_back_to_what_it_was_stitch
     store.load(topics.IDENTITY_ASSIGNMENTS, IDENTITY_ASSIGNMENT.encode(assignment("a", "owner", 5)))
     store.load(topics.IDENTITY_ASSIGNMENTS, None, key=b"default/cookie:a", headers=(("version", b"6"),))
 
-    assert owners(store) == {"e1": "stitched"}
+    assert owners(store) == {"e1": person("stitched")}
 
 
 def test_a_profile_of_one_tenant_never_shows_in_another(store: Store) -> None:
@@ -208,8 +230,8 @@ def test_a_profile_of_one_tenant_never_shows_in_another(store: Store) -> None:
     )
 
     assert store.query("SELECT tenant, profile_id FROM profiles ORDER BY tenant") == [
-        ("acme", "p"),
-        ("globex", "p1"),
+        ("acme", person("p")),
+        ("globex", person("p1")),
     ]
 
 
@@ -254,7 +276,7 @@ def test_a_retracted_signal_is_no_longer_open(store: Store) -> None:
     for name, version, status in (("s1", 1, "RAISED"), ("s2", 2, "RAISED"), ("s1", 3, "RETRACTED")):
         store.load(topics.JOURNEY_SIGNALS, JOURNEY_SIGNAL.encode(signal(name, version, status)))
 
-    assert store.query("SELECT signal_id FROM signals_open") == [("s2",)]
+    assert store.query("SELECT signal_id FROM signals_open") == [(named_id("s2"),)]
 
 
 @pytest.mark.skipif(not ECOM.exists(), reason="the ecom log is not beside this checkout")

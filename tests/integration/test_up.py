@@ -24,7 +24,9 @@ from tests.integration.processes import children_of, wait_gone, wait_until
 
 pytestmark = pytest.mark.sandbox
 
-FREE_PORTS = ["--kafka-port", "0", "--clickhouse-port", "0", "--clickhouse-http-port", "0", "--no-page"]
+FREE_PORTS = [
+    "--kafka-port", "0", "--clickhouse-port", "0", "--clickhouse-http-port", "0", "--no-page", "--no-serve",
+]  # fmt: skip
 
 
 class Up:
@@ -85,11 +87,15 @@ def refused(*arguments: str, env: Mapping[str, str] | None = None) -> str:
 def test_a_signal_stops_everything_in_order_and_nothing_is_left(
     tmp_path: Path, number: signal.Signals
 ) -> None:
-    with up(tmp_path, "--page", "--page-port", "0") as running:
+    with up(tmp_path, "--page", "--page-port", "0", "--serve", "--serve-port", "0") as running:
         pids = list(running.children())
-        assert len(pids) == 5
+        assert len(pids) == 6
         page = next(line for line in running.err.read_text().splitlines() if line.startswith("page: "))
         wait_until(lambda: answers(f"{page.split()[1]}health"))
+        serve = next(
+            line for line in running.err.read_text().splitlines() if line.startswith("subscribers: ")
+        )
+        wait_until(lambda: answers(f"{serve.split()[1].removesuffix('v1/')}readyz"))
         settings = running.settings()
         assert snapshot(settings).problems == []
         running.process.send_signal(number)
@@ -97,7 +103,8 @@ def test_a_signal_stops_everything_in_order_and_nothing_is_left(
         wait_gone(pids)
         said = running.err.read_text()
         order = [
-            said.index(f"stopping {name}") for name in ("page", "loader", "worker-1", "clickhouse", "tansu")
+            said.index(f"stopping {name}")
+            for name in ("serve", "page", "loader", "worker-1", "clickhouse", "tansu")
         ]
         assert order == sorted(order)
         assert not list(tmp_path.glob("touchline-*"))

@@ -10,6 +10,7 @@ from schemas.keys import account_key, identifier_key, partition_of, profile_key,
 from schemas.records import Identifier
 from schemas.topics import Topic
 from streams.identity.resolution.definition import own_profile
+from tests.support.ids import ODD_IDS, person
 from tests.support.kafka_records import example
 from tests.support.touchpoints import START, touchpoint
 
@@ -54,7 +55,7 @@ VALID: dict[Topic, list[tuple[str, dict[str, Any]]]] = {
                                 "touchpoint": touchpoint("e", ids=[("cookie", "ck-1")], account_id="ACC")}),
         ("Move", {"profile_id": OWN, "assignment": assignment()}),
         ("Erase", {"profile_id": OWN, "assignment": ERASED, "profile_ids": [OWN]}),
-        ("Transfer", {"profile_id": OWN, "from_profile_id": "p2", "assignment": assignment(),
+        ("Transfer", {"profile_id": OWN, "from_profile_id": person("p2"), "assignment": assignment(),
                       "touchpoints": [touchpoint("t", ids=[("cookie", "ck-1")])], "frozen": None}),
     ],
     topics.ACCOUNT_INPUTS: [
@@ -81,16 +82,25 @@ _TIMES = {
 _ODD = {
     "IdentityLink": {"right": COOKIE, "left.value": "a\x1fb", "left.type": "a/b", "tenant": "a/b"},
     "IdentityCorrection": {"right": CUSTOMER, "left.value": "", "kind": "UNLINK"},
-    "IdentityAssignment": {"profile_id": "a/b", "contested_from": START, "contested_profile_id": "p2",
+    "IdentityAssignment": {"contested_from": START, "contested_profile_id": person("p2"),
                            "correction": {"version": 3, "erased_at": None, "cuts": []}},
-    "ResolvedTouchpoint": {"profile_id": "a/b", "touchpoint.sentiment": float("nan"), "touchpoint.type": "t" * 999,
+    "ResolvedTouchpoint": {"touchpoint.sentiment": float("nan"), "touchpoint.type": "t" * 999,
                            "touchpoint.amount_minor": BIG, "identifier.value": "L" * 99_999},
-    "Move": {"profile_id": "", "assignment.contested_from": START,
+    "Move": {"assignment.contested_from": START,
              "assignment.correction": {"version": -1, "erased_at": None, "cuts": [1]}},
     "Erase": {"profile_ids": [], "assignment.correction": None, "assignment.correction.erased_at": None},
-    "Transfer": {"touchpoints.0.tenant": "bank", "from_profile_id": "x/y"},
+    "Transfer": {"touchpoints.0.tenant": "bank"},
     "AccountContribution": {"summary.friction": float("inf"), "summary.sentiment": float("nan"),
                             "summary.touchpoints": -1, "account_id": "a" * 999},
+}  # fmt: skip
+#: Record → where ids of profiles, changes and signals stand.
+_IDS = {
+    "IdentityAssignment": ["profile_id"], "ResolvedTouchpoint": ["profile_id"],
+    "Move": ["profile_id", "assignment.profile_id"], "Erase": ["profile_id", "profile_ids.0", "assignment.profile_id"],
+    "Transfer": ["profile_id", "from_profile_id"], "AccountContribution": ["profile_id"],
+    "JourneyState": ["profile_id"], "JourneySignal": ["profile_id", "signal_id", "subject_id", "successor"],
+    "AccountState": ["member_ids.0", "oldest_issues.0.profile_ids.0", "last_touch.profile_id"],
+    "ProfileChanged": ["profile_id", "change_id", "others.0"],
 }  # fmt: skip
 
 
@@ -101,7 +111,7 @@ def key_of(name: str, message: dict[str, Any]) -> bytes:
         return tenant_key(tenant)
     if name == "IdentityAssignment":
         return identifier_key(tenant, message["identifier"])
-    if name == "AccountContribution":
+    if name in ("AccountContribution", "AccountState"):
         return account_key(tenant, message["account_id"])
     return profile_key(tenant, message["profile_id"])
 
@@ -116,7 +126,7 @@ def changed(message: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
     """The message with another value at a path."""
     found = deepcopy(message)
     inner, _, last = path.rpartition(".")
-    (at(found, inner) if inner else found)[last] = value
+    (at(found, inner) if inner else found)[int(last) if last.isdigit() else last] = value
     return found
 
 
@@ -169,6 +179,16 @@ def _of(topic: Topic, name: str, message: dict[str, Any], partitions: int) -> It
         strange = changed(message, path, odd)
         own = key_of(name, strange)
         yield one(f"{path} {str(odd)[:20]!r}", encode(name, strange), own, partition_of(own, partitions))
+    for kind, own, value in odd_ids(name, message):
+        yield one(kind, value, own, partition_of(own, partitions))
+
+
+def odd_ids(name: str, message: dict[str, Any]) -> Iterator[tuple[str, bytes, bytes]]:
+    """A record with each of ODD_IDS in the place of each of its ids: what is odd, its key, its value."""
+    for path in _IDS.get(name, ()):
+        for odd in ODD_IDS:
+            strange = changed(message, path, odd)
+            yield f"{path} {odd[-40:]!r}", key_of(name, strange), encode(name, strange)
 
 
 #: Topic of what only the loader reads → its record and the path of its tenant's key.
@@ -205,11 +225,13 @@ def confused_outputs(partitions: int) -> Iterator[Confused]:
         which = "account_id" if name == "AccountState" else "profile_id"
         for number, kind in enumerate(_OUTPUT_KINDS):
             # each of another person, since of one person's states the loader looks at the newest only
-            message = {**example(name), "tenant": "default", "version": 3, which: f"person-{number}"}
+            message = {**example(name), "tenant": "default", "version": 3, which: person(f"{number}")}
             key = profile_key("default", message[which])
             home = partition_of(key, partitions) + (kind == "the wrong partition")
             yield Confused(topic, f"{name}, {kind}", key, _odd(kind, name, message), home % partitions)
+        for kind, key, value in odd_ids(name, {**example(name), "tenant": "default", "version": 3}):
+            yield Confused(topic, f"{name}, {kind}", key, value, partition_of(key, partitions))
         if topic.compacted:
-            headers, key = (("version", str(BIG).encode()),), b"default/person-99"
+            headers, key = (("version", str(BIG).encode()),), profile_key("default", person("99"))
             kind = f"{name}, a tombstone from the future"
             yield Confused(topic, kind, key, None, partition_of(key, partitions), headers)

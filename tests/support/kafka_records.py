@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from schemas.encoding.record_types import RESOLVED_TOUCHPOINT
 from schemas.records import Record
+from tests.support.ids import named_id, person
 from tests.support.touchpoints import touchpoint
 
 EXAMPLES = Path(__file__).parents[2] / "schemas" / "examples"
@@ -15,7 +16,7 @@ class Consumed(NamedTuple):
     """What the loader sees of a Kafka record."""
 
     value: bytes | None = b""
-    key: bytes | None = b"default/p1"
+    key: bytes | None = f"default/{person('p1')}".encode()
     offset: int = 7
     topic: str = "a-topic"
     partition: int = 2
@@ -34,11 +35,11 @@ def example(name: str) -> Record:
 
 
 def resolved(event_id: str = "e1", *, profile: str = "p1", version: int = -1, **fields: Any) -> Record:
-    """A ResolvedTouchpoint; `fields` are those of tests.support.touchpoints.touchpoint."""
+    """A ResolvedTouchpoint of a person; `fields` are those of tests.support.touchpoints.touchpoint."""
     event = touchpoint(event_id, **fields)
     return {
         "identifier": event["identifiers"][0],
-        "profile_id": profile,
+        "profile_id": person(profile),
         "version": version,
         "touchpoint": event,
     }
@@ -52,7 +53,7 @@ def assignment(value: str, profile: str, version: int, **fields: Any) -> Record:
     return {
         "tenant": "default",
         "identifier": {"type": "cookie", "value": value},
-        "profile_id": profile,
+        "profile_id": person(profile),
         "contested_from": None,
         "contested_profile_id": None,
         "version": version,
@@ -63,8 +64,8 @@ def assignment(value: str, profile: str, version: int, **fields: Any) -> Record:
 
 
 def journey(profile: str, version: int, **fields: Any) -> Record:
-    return {**example("JourneyState"), "profile_id": profile, "version": version, **fields}
+    return {**example("JourneyState"), "profile_id": person(profile), "version": version, **fields}
 
 
-def signal(signal_id: str, version: int, status: str = "RAISED") -> Record:
-    return {**example("JourneySignal"), "signal_id": signal_id, "version": version, "status": status}
+def signal(name: str, version: int, status: str = "RAISED") -> Record:
+    return {**example("JourneySignal"), "signal_id": named_id(name), "version": version, "status": status}

@@ -28,7 +28,7 @@ MIRRORS: Final = {
     "schemas/touchpoint/rules.py": "stitch/check.rs",
     "streams/identity/policy/prepare.py": "stitch/prepared.rs",
     "streams/identity/resolution/links.py": "python/stitch.rs",
-    "streams/identity/resolution/profile_id.py": "profile_id.rs",
+    "schemas/profile_ids.py": "profile_id.rs",
     "streams/journeys/rules/meaning.py": "rules.rs",
     **{
         f"streams/journeys/state/{name}.py": f"state/{name}.rs"

@@ -10,6 +10,7 @@ from schemas.encoding.record_types import ACCOUNT_STATE, IDENTITY_ASSIGNMENT, JO
 from schemas.headers import ASSIGNMENT, VERSION
 from schemas.keys import account_key, identifier_key, partition_of, profile_key
 from schemas.profile_ids import own_profile
+from tests.support.ids import person
 from tests.support.kafka_records import Consumed, assignment, example, journey
 
 PARTITIONS = 2
@@ -20,12 +21,12 @@ GARBAGE = Consumed(value=b"\xc3\x01 no record", key=b"default/x")
 
 def state(profile: str, version: int, tenant: str = "default", **fields) -> Consumed:
     value = JOURNEY_STATE.encode(journey(profile, version, tenant=tenant, **fields))
-    return Consumed(value, profile_key(tenant, profile), topic=topics.JOURNEY_STATES.name)
+    return Consumed(value, profile_key(tenant, person(profile)), topic=topics.JOURNEY_STATES.name)
 
 
 def no_state(profile: str, version: int, tenant: str = "default") -> Consumed:
     return Consumed(
-        None, profile_key(tenant, profile), topic=topics.JOURNEY_STATES.name,
+        None, profile_key(tenant, person(profile)), topic=topics.JOURNEY_STATES.name,
         headers=((VERSION, str(version).encode()),),
     )  # fmt: skip
 

@@ -15,7 +15,7 @@ PARTITIONS = 2
 def event(
     partition: int, offset: int, profile: str, tenant: str = "default", name: str = "signal", **facts
 ) -> Event:
-    said = {"partition": partition, "offset": offset, "profile_id": profile}
+    said = {"partition": partition, "offset": offset, "profile_id": profile, **facts}
     return Event(name, tenant, profile, frozenset((profile,)), facts, partition, offset, 10, lambda: said)
 
 

@@ -10,7 +10,7 @@ from kafka import KafkaConsumer, TopicPartition
 
 from schemas.settings import Settings
 from schemas.topics import ALL, Topic
-from sinks.clickhouse.erasure.rows import KEPT
+from sinks.clickhouse.erasure.rows import KEPT, TABLES
 
 #: Deleted rows show as well, if their parts are still there.
 _EVERYTHING = {"apply_deleted_mask": 0, "final": 0}
@@ -39,14 +39,17 @@ def _columns(client: Client) -> Iterator[tuple[str, list[str]]]:
     yield from tables
 
 
-def inactive_parts(client: Client, before: int) -> int:
-    """Parts that were replaced before a time (seconds since 1970) and are on the disk still."""
-    ((count,),) = client.execute(
-        "SELECT count() FROM system.parts WHERE database = currentDatabase() AND NOT active"
-        " AND toUnixTimestamp(remove_time) <= %(before)s",
-        {"before": before},
+def inactive_parts(client: Client, before: int, tables: Iterable[str] = TABLES) -> Counter[str]:
+    """Table → parts that were replaced before a time (seconds since 1970) and are on the disk still.
+
+    `tables`: those that hold rows which an erasure deletes.
+    """
+    found = client.execute(
+        "SELECT table, count() FROM system.parts WHERE database = currentDatabase() AND NOT active"
+        " AND table IN %(tables)s AND toUnixTimestamp(remove_time) <= %(before)s GROUP BY table",
+        {"before": before, "tables": list(tables)},
     )
-    return int(count)
+    return Counter(dict(found))
 
 
 def files_with(client: Client, needles: Iterable[str], kept: Iterable[str] = KEPT) -> list[Path]:

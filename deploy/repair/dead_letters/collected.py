@@ -16,7 +16,7 @@ from streams.collect.keys import WriteKey
 from streams.collect.keys_file import load_keys
 from streams.collect.mapping_file import built_in
 from streams.collect.outgoing import record
-from streams.identity.policy.load import load
+from streams.identity.policy.load import configured
 from streams.identity.policy.policy import IdentityPolicy
 
 
@@ -29,8 +29,7 @@ class Collected:
     @cached_property
     def policy(self) -> IdentityPolicy:
         """The policy that pseudonymises what the letters hold in clear. Raises SettingsError."""
-        settings = self.settings
-        return load(settings.identity_policy, settings.pseudonym_secret(), settings.pseudonym_key_id)
+        return configured(self.settings)
 
     @cached_property
     def partitions(self) -> int:

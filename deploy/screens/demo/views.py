@@ -26,7 +26,8 @@ _SIGNALS: Final = "SELECT kind, count() FROM signals_open GROUP BY kind ORDER BY
 _SWITCHES: Final = """
 SELECT from_channel || ' → ' || to_channel, switches FROM channel_switches ORDER BY switches DESC, 1 LIMIT 8"""
 _WORST: Final = """
-SELECT substring(profile_id, 1, 8), stage, touchpoints, channel_switches, handoffs, round(friction, 2), ouch_moments
+SELECT substring(toString(profile_id), 1, 8), stage, touchpoints, channel_switches, handoffs, round(friction, 2),
+       ouch_moments
 FROM journeys ORDER BY friction DESC, profile_id LIMIT 5"""
 _CHANGES: Final = "SELECT kind, count() FROM profile_changes FINAL GROUP BY kind ORDER BY kind"
 _WIDTH: Final = 28

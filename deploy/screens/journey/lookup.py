@@ -35,7 +35,7 @@ _STATE: Final = """
             AS issue_rows,
         arrayMap(e -> (e.kind, e.opened_at, e.due_at, e.status), expectations) AS expectation_rows
     FROM journeys
-    WHERE tenant = %(tenant)s AND profile_id = %(profile)s"""
+    WHERE tenant = %(tenant)s AND profile_id = toUUIDOrZero(%(profile)s)"""
 #: What an identifier that nobody shares has seen belongs to its owner now. The loader rewrites `profile_id` of the rows
 #: only some time after a merge, and until then the journey would lack what it counts.
 _TOUCHES: Final = """
@@ -43,16 +43,16 @@ _TOUCHES: Final = """
     FROM touchpoints_current
     WHERE tenant = %(tenant)s AND occurred_at >= %(since)s
         AND (identifier_type, identifier_value) IN %(identifiers)s
-        AND (profile_id = %(profile)s OR (identifier_type, identifier_value) IN (
+        AND (profile_id = toUUIDOrZero(%(profile)s) OR (identifier_type, identifier_value) IN (
             SELECT identifier_type, identifier_value FROM identity_current
             WHERE tenant = %(tenant)s AND (identifier_type, identifier_value) IN %(identifiers)s
-                AND profile_id = %(profile)s AND contested_from IS NULL))
+                AND profile_id = toUUIDOrZero(%(profile)s) AND contested_from IS NULL))
     ORDER BY occurred_at DESC, event_id DESC
     LIMIT %(limit)s"""
 _SIGNALS: Final = """
     SELECT kind, occurred_at, rule, details
     FROM signals_open
-    WHERE tenant = %(tenant)s AND profile_id = %(profile)s
+    WHERE tenant = %(tenant)s AND profile_id = toUUIDOrZero(%(profile)s)
     ORDER BY occurred_at DESC, kind
     LIMIT %(limit)s"""
 _ACCOUNT: Final = "SELECT * FROM accounts WHERE tenant = %(tenant)s AND account_id = %(account)s"
@@ -113,11 +113,11 @@ def _profile_of(
 ) -> tuple[str, int | None]:
     """The identifier's owner at `now`; and, of a shared identifier, since when it is shared."""
     if identifier["type"] == PROFILE:
-        return identifier["value"], None
+        return identifier["value"].lower(), None
     usable = policy.usable([identifier])
     if not usable:
         raise UnknownPersonError(f"nobody is known by {asked}: the identity policy blocks this value")
-    found = question.ask(_ASSIGNMENT, **usable[0])
+    found = [row for one in usable for row in question.ask(_ASSIGNMENT, **one)]
     if not found:
         return own_profile(question.tenant, node_of(usable[0])), None
     row = found[0]

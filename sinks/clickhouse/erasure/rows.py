@@ -1,10 +1,12 @@
 """Which rows an erasure deletes: every version of them, wherever they are.
 
 A mutation's text stays on the disk of the server, beside the tables. No statement that changes rows therefore holds the
-identifier: it looks it up in `raw_erasures` by a hash, or compares hashes. Profile ids are hashes already.
+identifier: it looks it up in `raw_erasures` by a hash, or compares hashes. Profile ids are hashes already. They come
+as texts, which IN and = take for UUIDs.
 """
 
 from typing import Any, Final
+from uuid import UUID
 
 from clickhouse_driver import Client
 
@@ -21,13 +23,15 @@ _AMONG: Final = f"arrayExists(i -> {_KEY.format(type='i.1', value='i.2')}, ident
 #: As `erased` in streams/identity/resolution/ownership.py: up to the time of the erasure, inclusive.
 _UNTIL: Final = "occurred_at <= fromUnixTimestamp64Milli(%(until)s)"
 _HELD: Final = "tenant = %(tenant)s AND profile_id IN %(profiles)s"
+#: Functions of arrays take no texts for UUIDs.
+_PROFILE_IDS: Final = "CAST(%(profiles)s, 'Array(UUID)')"
 _BEFORE: Final = "fromUnixTimestamp64Milli(toInt64(%(before)s), 'UTC')"
 
 
 def _older(name: str) -> str:
     """Rows that something newer supersedes; `NEWEST` says from which version of each key on rows stay."""
     return (
-        f"tenant = %(tenant)s AND {name} IN %({name}s)s AND version < transform({name}, %({name}s)s,"
+        f"tenant = %(tenant)s AND {name} IN %({name}s)s AND version < transform(toString({name}), %({name}s)s,"
         f" CAST(%({name}_versions)s, 'Array(UInt64)'), toUInt64(0))"
     )
 
@@ -57,10 +61,12 @@ DERIVED: Final = {
     "raw_reconciliation_notes": f"{_OWNED} AND noted_at <= {_BEFORE}",
 }
 NOTES: Final = (
-    "INSERT INTO raw_reconciliation_notes (tenant, profile_id) SELECT %(tenant)s, arrayJoin(%(profiles)s)",
+    f"INSERT INTO raw_reconciliation_notes (tenant, profile_id) SELECT %(tenant)s, arrayJoin({_PROFILE_IDS})",
     "INSERT INTO raw_reconciliation_notes (event) SELECT arrayJoin(CAST(%(events)s, 'Array(UInt64)'))",
 )
 _SEEN: Final = f"tenant = %(tenant)s AND loaded_at <= {_BEFORE}"
+#: A key that no row has: `transform` and IN take no empty lists, and IN wants a UUID beside UUIDs.
+_NOBODY: Final = str(UUID(int=0))
 #: Key of a table → from which version on its rows stay.
 _NEWEST: Final = {
     "account_id": f"""
@@ -94,13 +100,14 @@ CLEANED: Final = "touchpoints of others"
 #: All profiles that ever held the identifier, as far as any table still says: a merge leaves superseded rows behind.
 _PROFILES: Final = f"""
     SELECT groupUniqArray(profile) FROM (
-        SELECT arrayJoin(CAST(%(profiles)s, 'Array(String)')) AS profile
+        SELECT arrayJoin({_PROFILE_IDS}) AS profile
         UNION ALL
-        SELECT arrayJoin([profile_id, contested_profile_id]) FROM raw_identity_assignment_history WHERE {_OWNED}
+        SELECT arrayJoin([profile_id, ifNull(contested_profile_id, profile_id)])
+        FROM raw_identity_assignment_history WHERE {_OWNED}
         UNION ALL SELECT arrayJoin([profile_id, owner_id]) FROM raw_touchpoints WHERE {_OWNED}
         UNION ALL SELECT profile_id FROM raw_identifier_profiles WHERE {_OWNED}
         UNION ALL SELECT profile_id FROM raw_journey_states WHERE tenant = %(tenant)s AND {_AMONG}
-    ) WHERE profile != ''
+    ) WHERE notEmpty(profile) -- that of a tombstone
 """  # noqa: S608 (names of our own)
 _ACCOUNTS_OF: Final = f"""
     SELECT groupUniqArray(account) FROM (
@@ -108,7 +115,8 @@ _ACCOUNTS_OF: Final = f"""
         UNION ALL SELECT account_id FROM raw_touchpoints WHERE {_OWNED}
         UNION ALL SELECT account_id FROM raw_journey_states WHERE {_HELD}
         UNION ALL SELECT account_id FROM raw_account_states
-            WHERE tenant = %(tenant)s AND (last_profile_id IN %(profiles)s OR hasAny(member_ids, %(profiles)s))
+            WHERE tenant = %(tenant)s
+                AND (last_profile_id IN %(profiles)s OR hasAny(member_ids, {_PROFILE_IDS}))
     ) WHERE account != ''
 """  # noqa: S608 (names of our own)
 #: Dead letters in which the identifier stands as it is stored: as the key, within an Avro record, or as JSON text.
@@ -149,9 +157,8 @@ def concerned(client: Client, asked: dict[str, Any]) -> dict[str, Any]:
     accounts = sorted(client.execute(_ACCOUNTS_OF, asked | {"profiles": profiles})[0][0])
     found: dict[str, Any] = {"profiles": profiles, "accounts": accounts}
     for name, sql in _NEWEST.items():
-        newest = dict(client.execute(sql, asked | {"profiles": profiles, "accounts": [*accounts, ""]})) or {
-            "": 0
-        }
+        newest = dict(client.execute(sql, asked | {"profiles": profiles, "accounts": [*accounts, ""]}))
+        newest = newest or {_NOBODY: 0}
         found |= {f"{name}s": list(newest), f"{name}_versions": list(newest.values())}
     return found
 

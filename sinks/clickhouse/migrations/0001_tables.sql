@@ -11,7 +11,7 @@ CREATE TABLE IF NOT EXISTS raw_touchpoints (
     type LowCardinality(String) COMMENT 'By the catalogue: product_view, order_placed, …',
     identifier_type LowCardinality(String) COMMENT 'Of the strongest usable identifier: the one that owns the touchpoint',
     identifier_value String COMMENT 'As it is stored: a pseudonym where the policy says so',
-    profile_id String COMMENT 'Owner when it was stitched; the present owner stands in touchpoints_current',
+    profile_id UUID COMMENT 'Owner when it was stitched; the present owner stands in touchpoints_current',
     assignment_version Int64 COMMENT 'Version of the assignment it was stitched under; -1 for none',
     identifiers Array(Tuple(type String, value String)) COMMENT 'Type and value of each',
     account_id String COMMENT 'Business account (B2B); empty for none',
@@ -69,9 +69,9 @@ CREATE TABLE IF NOT EXISTS raw_identity_assignments (
     tenant LowCardinality(String) COMMENT 'Whose customers these are',
     identifier_type LowCardinality(String) COMMENT 'cookie, email, customer_id, …',
     identifier_value String COMMENT 'As it is stored: a pseudonym where the policy says so',
-    profile_id String COMMENT 'Owner of what the identifier did, before contested_from if that is set',
+    profile_id UUID COMMENT 'Owner of what the identifier did, before contested_from if that is set; all zeros if it is withdrawn',
     contested_from Nullable(DateTime64(3, 'UTC')) COMMENT 'From this event time on it belongs to contested_profile_id: a shared device',
-    contested_profile_id String COMMENT 'Owner from contested_from on; empty if that is not set',
+    contested_profile_id Nullable(UUID) COMMENT 'Owner from contested_from on; NULL if that is not set',
     event_id String COMMENT 'The touchpoint that caused the decision',
     occurred_at DateTime64(3, 'UTC') COMMENT 'Event time',
     version UInt64 COMMENT 'Of several rows of one key the highest version holds',
@@ -83,15 +83,15 @@ CREATE TABLE IF NOT EXISTS raw_identity_assignments (
 )
 ENGINE = ReplacingMergeTree(version, is_deleted)
 ORDER BY (tenant, identifier_type, identifier_value)
-SETTINGS non_replicated_deduplication_window = 1000
+SETTINGS index_granularity = 1024, non_replicated_deduplication_window = 1000
 COMMENT 'Internal: the present owner of each identifier; read identity_current';
 
 CREATE TABLE IF NOT EXISTS profile_changes (
     tenant LowCardinality(String) COMMENT 'Whose customers these are',
-    change_id String COMMENT 'Names the change',
+    change_id UUID COMMENT 'Names the change',
     kind LowCardinality(String) COMMENT 'MERGED, SPLIT or ERASED',
-    profile_id String COMMENT 'MERGED: the survivor; SPLIT: the profile that lost identifiers; ERASED: the profile that is gone',
-    others Array(String) COMMENT 'The other profiles of the change',
+    profile_id UUID COMMENT 'MERGED: the survivor; SPLIT: the profile that lost identifiers; ERASED: the profile that is gone',
+    others Array(UUID) COMMENT 'The other profiles of the change',
     rule LowCardinality(String) COMMENT 'The rule that decided',
     event_id String COMMENT 'Unique per real event of its source',
     occurred_at DateTime64(3, 'UTC') COMMENT 'Event time',
@@ -108,7 +108,7 @@ COMMENT 'Profiles merged, split and erased, and why; read with FINAL';
 
 CREATE TABLE IF NOT EXISTS raw_journey_states (
     tenant LowCardinality(String) COMMENT 'Whose customers these are',
-    profile_id String COMMENT 'The person',
+    profile_id UUID COMMENT 'The person',
     state_hash String COMMENT 'Equal for equal states: hash over all fields but predictions',
     as_of DateTime64(3, 'UTC') COMMENT 'Event time of the newest touchpoint',
     identifiers Array(Tuple(type String, value String)) COMMENT 'Type and value of each',
@@ -182,18 +182,18 @@ CREATE TABLE IF NOT EXISTS raw_journey_states (
 )
 ENGINE = ReplacingMergeTree(version, is_deleted)
 ORDER BY (tenant, profile_id)
-SETTINGS non_replicated_deduplication_window = 1000
+SETTINGS index_granularity = 1024, non_replicated_deduplication_window = 1000
 COMMENT 'Internal: every published state of every journey; read journeys';
 
 CREATE TABLE IF NOT EXISTS raw_journey_signals (
     tenant LowCardinality(String) COMMENT 'Whose customers these are',
-    profile_id String COMMENT 'The person',
-    signal_id String COMMENT 'Names one signal of one profile',
-    subject_id String COMMENT 'Names the subject of the signal: equal in every profile',
+    profile_id UUID COMMENT 'The person',
+    signal_id UUID COMMENT 'Names one signal of one profile',
+    subject_id UUID COMMENT 'Names the subject of the signal: equal in every profile',
     kind LowCardinality(String) COMMENT 'Which signal: cart_abandoned, journey_waiting, …',
     status LowCardinality(String) COMMENT 'RAISED or RETRACTED',
     reason LowCardinality(String) COMMENT 'Why it is retracted: CONTRADICTED, MOVED, ERASED or LET_GO',
-    successor String COMMENT 'If MOVED: the profile that has the subject now',
+    successor Nullable(UUID) COMMENT 'If MOVED: the profile that has the subject now; NULL otherwise',
     occurred_at DateTime64(3, 'UTC') COMMENT 'Event time of the touchpoint that decided it',
     rule String COMMENT 'The rule that raised it',
     event_ids Array(String) COMMENT 'The touchpoints that caused it',
@@ -206,7 +206,7 @@ CREATE TABLE IF NOT EXISTS raw_journey_signals (
 )
 ENGINE = ReplacingMergeTree(version)
 ORDER BY (tenant, profile_id, signal_id)
-SETTINGS non_replicated_deduplication_window = 1000
+SETTINGS index_granularity = 1024, non_replicated_deduplication_window = 1000
 COMMENT 'Internal: what services may act on; read signals_open or signals_all';
 
 -- Dead letters contain personal data, so their TTL equals the retention of their topic. The TTL counts from loaded_at:

@@ -5,8 +5,8 @@ CREATE OR REPLACE VIEW touchpoints_current AS
 SELECT
     t.* EXCEPT (profile_id, assignment_version, checksum, version, source_topic, source_partition, source_offset, loaded_at),
     multiIf(
-        a.profile_id = '' OR t.assignment_version > a.version, t.profile_id,
-        t.occurred_at >= a.contested_from, a.contested_profile_id,
+        empty(a.profile_id) OR t.assignment_version > a.version, t.profile_id,
+        t.occurred_at >= a.contested_from, ifNull(a.contested_profile_id, a.profile_id),
         a.profile_id
     ) AS profile_id
 FROM raw_touchpoints AS t FINAL

@@ -6,9 +6,9 @@ CREATE TABLE IF NOT EXISTS raw_identity_assignment_history (
     tenant LowCardinality(String) COMMENT 'Whose customers these are',
     identifier_type LowCardinality(String) COMMENT 'cookie, email, customer_id, …',
     identifier_value String COMMENT 'As it is stored: a pseudonym where the policy says so',
-    profile_id String COMMENT 'Owner of what the identifier did, before contested_from if that is set',
+    profile_id UUID COMMENT 'Owner of what the identifier did, before contested_from if that is set; all zeros if it is withdrawn',
     contested_from Nullable(DateTime64(3, 'UTC')) COMMENT 'From this event time on it belongs to contested_profile_id: a shared device',
-    contested_profile_id String COMMENT 'Owner from contested_from on; empty if that is not set',
+    contested_profile_id Nullable(UUID) COMMENT 'Owner from contested_from on; NULL if that is not set',
     event_id String COMMENT 'The touchpoint that caused the decision',
     occurred_at DateTime64(3, 'UTC') COMMENT 'Event time of that touchpoint',
     version UInt64 COMMENT 'Of several rows of one key the highest version holds',
@@ -52,9 +52,9 @@ CREATE OR REPLACE DICTIONARY identity_owners (
     tenant String,
     identifier_type String,
     identifier_value String,
-    profile_id String DEFAULT '',
+    profile_id Nullable(UUID),
     contested_from Nullable(DateTime64(3, 'UTC')),
-    contested_profile_id String DEFAULT '',
+    contested_profile_id Nullable(UUID),
     version UInt64 DEFAULT 0
 )
 PRIMARY KEY tenant, identifier_type, identifier_value

@@ -25,7 +25,7 @@ CREATE TABLE IF NOT EXISTS raw_erasures (
     identifier_type LowCardinality(String) COMMENT 'cookie, email, customer_id, …',
     identifier_value String COMMENT 'As it is stored: a pseudonym where the policy says so',
     erased_at DateTime64(3, 'UTC') COMMENT 'Its touchpoints up to this event time are erased',
-    profile_id String COMMENT 'Owner of its later touchpoints, unless there is a newer assignment',
+    profile_id UUID COMMENT 'Owner of its later touchpoints, unless there is a newer assignment',
     version UInt64 COMMENT 'Of several rows of one key the highest version holds',
     loaded_at DateTime64(3, 'UTC') DEFAULT now64(3) COMMENT 'When this row was written'
 )
@@ -39,7 +39,7 @@ CREATE TABLE IF NOT EXISTS erasure_receipts (
     identifier_type LowCardinality(String) COMMENT 'cookie, email, customer_id, …',
     identifier_value String COMMENT 'As it is stored: a pseudonym where the policy says so',
     erased_at DateTime64(3, 'UTC') COMMENT 'Event time up to which the identifier is erased',
-    profile_ids Array(String) COMMENT 'Profiles that may have held it',
+    profile_ids Array(UUID) COMMENT 'Profiles that may have held it',
     deleted Map(LowCardinality(String), UInt64) COMMENT 'Table to the rows that were deleted, or cleaned of the identifier',
     done UInt8 COMMENT '0: accepted, to be deleted within seconds; 1: deleted',
     version UInt64 COMMENT 'Of several rows of one key the highest version holds',
@@ -81,20 +81,20 @@ SELECT
         later_profile_id, erasure_version
     ),
     multiIf(
-        a.profile_id = '' AND t.assignment_version < t.erasure_version, t.later_profile_id,
-        a.profile_id = '' OR t.assignment_version > a.version, t.profile_id,
-        t.occurred_at >= a.contested_from, a.contested_profile_id,
+        empty(a.profile_id) AND t.assignment_version < t.erasure_version, t.later_profile_id,
+        empty(a.profile_id) OR t.assignment_version > a.version, t.profile_id,
+        t.occurred_at >= a.contested_from, ifNull(a.contested_profile_id, a.profile_id),
         a.profile_id
     ) AS profile_id
 FROM (
     SELECT
         t.*, t.event AS event, t.copy AS copy,
-        e.profile_id AS later_profile_id, if(e.profile_id = '', -1, toInt64(e.version)) AS erasure_version
+        e.profile_id AS later_profile_id, if(empty(e.profile_id), -1, toInt64(e.version)) AS erasure_version
     FROM raw_touchpoints AS t FINAL
     LEFT JOIN (
         SELECT tenant, identifier_type, identifier_value, profile_id, erased_at, version FROM raw_erasures FINAL
     ) AS e USING (tenant, identifier_type, identifier_value)
-    WHERE e.profile_id = '' OR t.occurred_at > e.erased_at
+    WHERE empty(e.profile_id) OR t.occurred_at > e.erased_at
 ) AS t
 LEFT JOIN (
     SELECT tenant, identifier_type, identifier_value, profile_id, contested_from, contested_profile_id, version
@@ -122,15 +122,15 @@ FROM (
             t.tenant AS tenant, t.source AS source, t.event_id AS event_id, t.occurred_at AS occurred_at, t.received_at AS received_at,
             t.type AS type, t.identifiers AS identifiers, t.amount_minor AS amount_minor, t.currency AS currency, t.checksum AS checksum, t.copy AS copy,
             multiIf(
-                a.profile_id = '' AND t.assignment_version < t.erasure_version, t.later_profile_id,
-                a.profile_id = '' OR t.assignment_version > a.version, t.stitched_to,
-                t.occurred_at >= a.contested_from, a.contested_profile_id,
+                empty(a.profile_id) AND t.assignment_version < t.erasure_version, t.later_profile_id,
+                empty(a.profile_id) OR t.assignment_version > a.version, t.stitched_to,
+                t.occurred_at >= a.contested_from, ifNull(a.contested_profile_id, a.profile_id),
                 a.profile_id
             ) AS profile_id
         FROM (
             SELECT
                 c.*, e.profile_id AS later_profile_id,
-                if(e.profile_id = '', -1, toInt64(e.version)) AS erasure_version
+                if(empty(e.profile_id), -1, toInt64(e.version)) AS erasure_version
             FROM (
                 SELECT
                     tenant, source, event_id, identifier_type, identifier_value, occurred_at, received_at, type,
@@ -142,7 +142,7 @@ FROM (
             LEFT JOIN (
                 SELECT tenant, identifier_type, identifier_value, profile_id, erased_at, version FROM raw_erasures FINAL
             ) AS e USING (tenant, identifier_type, identifier_value)
-            WHERE e.profile_id = '' OR c.occurred_at > e.erased_at
+            WHERE empty(e.profile_id) OR c.occurred_at > e.erased_at
         ) AS t
         LEFT JOIN (
             SELECT tenant, identifier_type, identifier_value, profile_id, contested_from, contested_profile_id, version

@@ -8,11 +8,11 @@ SELECT
     t.* EXCEPT (
         profile_id, assignment_version, checksum, version, source_topic, source_partition, source_offset, loaded_at
     ),
-    multiIf(
-        e.profile_id != '' AND t.assignment_version < toInt64(e.version)
-            AND dictGet('identity_owners', 'profile_id', (t.tenant, t.identifier_type, t.identifier_value)) = '',
+    assumeNotNull(multiIf(
+        notEmpty(e.profile_id) AND t.assignment_version < toInt64(e.version)
+            AND isNull(dictGet('identity_owners', 'profile_id', (t.tenant, t.identifier_type, t.identifier_value))),
         e.profile_id,
-        dictGet('identity_owners', 'profile_id', (t.tenant, t.identifier_type, t.identifier_value)) = ''
+        isNull(dictGet('identity_owners', 'profile_id', (t.tenant, t.identifier_type, t.identifier_value)))
             OR (t.assignment_version >= 0 AND t.assignment_version
                 > dictGet('identity_owners', 'version', (t.tenant, t.identifier_type, t.identifier_value))),
         t.profile_id,
@@ -20,13 +20,13 @@ SELECT
             >= dictGet('identity_owners', 'contested_from', (t.tenant, t.identifier_type, t.identifier_value)),
         dictGet('identity_owners', 'contested_profile_id', (t.tenant, t.identifier_type, t.identifier_value)),
         dictGet('identity_owners', 'profile_id', (t.tenant, t.identifier_type, t.identifier_value))
-    ) AS profile_id
+    )) AS profile_id
 FROM raw_touchpoints AS t FINAL
 LEFT JOIN (
     SELECT tenant AS of, identifier_type AS kind, identifier_value AS value, profile_id, erased_at, version
     FROM raw_erasures FINAL
 ) AS e ON t.tenant = e.of AND t.identifier_type = e.kind AND t.identifier_value = e.value
-WHERE (e.profile_id = '' OR t.occurred_at > e.erased_at) AND t.copy NOT IN (SELECT copy FROM touchpoint_copies)
+WHERE (empty(e.profile_id) OR t.occurred_at > e.erased_at) AND t.copy NOT IN (SELECT copy FROM touchpoint_copies)
 COMMENT 'touchpoints_current with owners from the dictionary identity_owners: faster for few touchpoints among many identifiers, because it needs no join with identity_current; owners may be a minute old';
 
 CREATE OR REPLACE VIEW identity_evidence AS

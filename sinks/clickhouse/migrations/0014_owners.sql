@@ -16,7 +16,7 @@ CREATE OR REPLACE TABLE raw_touchpoints (
     type LowCardinality(String) COMMENT 'By the catalogue: product_view, order_placed, …',
     identifier_type LowCardinality(String) COMMENT 'Of the strongest usable identifier: the one that owns the touchpoint',
     identifier_value String COMMENT 'As it is stored: a pseudonym where the policy says so' CODEC(ZSTD(1)),
-    profile_id String COMMENT 'Owner when it was stitched; the present owner is owner_id' CODEC(ZSTD(1)),
+    profile_id UUID COMMENT 'Owner when it was stitched; the present owner is owner_id' CODEC(ZSTD(1)),
     assignment_version Int64 COMMENT 'Version of the assignment it was stitched under; -1 for none' CODEC(ZSTD(1)),
     identifiers Array(Tuple(type String, value String)) COMMENT 'All usable identifiers that it carried' CODEC(ZSTD(1)),
     account_id String COMMENT 'Business account (B2B); empty for none' CODEC(ZSTD(1)),
@@ -38,18 +38,19 @@ CREATE OR REPLACE TABLE raw_touchpoints (
     source_partition Int32 COMMENT 'Where its record is in Kafka' CODEC(ZSTD(1)),
     source_offset UInt64 COMMENT 'Where its record is in Kafka' CODEC(Delta(8), ZSTD(1)),
     loaded_at DateTime64(3, 'UTC') DEFAULT now64(3) COMMENT 'When this row was written, or rewritten for another owner' CODEC(Delta(8), ZSTD(1)),
-    owner_id String DEFAULT profile_id COMMENT 'The profile that owns it now' CODEC(ZSTD(1)),
+    owner_id UUID DEFAULT profile_id COMMENT 'The profile that owns it now' CODEC(ZSTD(1)),
     is_erased UInt8 DEFAULT 0 COMMENT '1: erased, and deleted within seconds' CODEC(ZSTD(1)),
     event UInt64 DEFAULT sipHash64(tenant, source, event_id) COMMENT 'The same for all copies of an event' CODEC(NONE),
     copy_id UInt64 DEFAULT sipHash64(bitShiftRight(version, 131), identifier_type, identifier_value) COMMENT 'Of this touchpoint of this identifier, whoever owns it: raw_touchpoint_verdicts names it' CODEC(NONE),
     checksum UInt64 ALIAS toUInt64(9223372036854775807 - bitAnd(bitShiftRight(version, 131), toUInt256(9223372036854775807))) COMMENT 'Of the touchpoint: the last tie-break among the copies of an event',
     INDEX owner_id owner_id TYPE bloom_filter(0.001) GRANULARITY 1,
+    INDEX identifier_value identifier_value TYPE bloom_filter(0.01) GRANULARITY 1,
     INDEX loaded_at loaded_at TYPE minmax GRANULARITY 1
 )
 ENGINE = ReplacingMergeTree(version)
 PARTITION BY toYearWeek(occurred_at, 3)
 ORDER BY (tenant, identifier_type, identifier_value, occurred_at, event)
-SETTINGS non_replicated_deduplication_window = 1000, index_granularity = 1024,
+SETTINGS non_replicated_deduplication_window = 1000, index_granularity = 1024, min_compress_block_size = 16384,
     min_age_to_force_merge_seconds = 86400, min_age_to_force_merge_on_partition_only = 1
 COMMENT 'Internal: rows of touchpoints, superseded ones too; read touchpoints_current'
 AS SELECT
@@ -97,7 +98,7 @@ FROM (
         multiIf(
             after_erasure, e.owner,
             a.found = 0 OR a.deleted = 1 OR stitched > assigned, t.profile_id,
-            ifNull(t.occurred_at >= a.contested_from, 0), a.contested_owner,
+            ifNull(t.occurred_at >= a.contested_from, 0), ifNull(a.contested_owner, a.owner),
             a.owner
         ) AS decided_owner,
         bitShiftLeft(bitShiftRight(t.version, 131), 131)
@@ -110,7 +111,7 @@ FROM (
         SELECT tenant, identifier_type, identifier_value, 1 AS found, max(version) AS version,
             argMax(profile_id, assignments.version) AS owner,
             argMax(tuple(contested_from), assignments.version).1 AS contested_from,
-            argMax(contested_profile_id, assignments.version) AS contested_owner,
+            argMax(tuple(contested_profile_id), assignments.version).1 AS contested_owner,
             argMax(is_deleted, assignments.version) AS deleted
         FROM raw_identity_assignments AS assignments
         GROUP BY tenant, identifier_type, identifier_value
@@ -139,7 +140,7 @@ CREATE TABLE IF NOT EXISTS raw_touchpoint_verdicts (
     INDEX loaded_at loaded_at TYPE minmax GRANULARITY 1
 )
 ENGINE = ReplacingMergeTree(version)
-ORDER BY (tenant, identifier_type, identifier_value, occurred_at, source, event_id)
+ORDER BY copy_id -- every question about touchpoints reads it whole: eight bytes a row and not six columns
 COMMENT 'Internal: copies of events, and which of them count; read touchpoint_copies';
 
 INSERT INTO raw_touchpoint_verdicts (
@@ -164,7 +165,8 @@ SELECT
     consent, experiments, link, attributes, owner_id AS profile_id
 FROM raw_touchpoints FINAL
 WHERE is_erased = 0 AND copy_id NOT IN (SELECT copy_id FROM raw_touchpoint_verdicts FINAL WHERE counts = 0)
-SETTINGS do_not_merge_across_partitions_select_final = 1
+-- ClickHouse moves only conditions on the key before FINAL: they choose the same rows of every version.
+SETTINGS do_not_merge_across_partitions_select_final = 1, optimize_move_to_prewhere_if_final = 1
 COMMENT 'Every event once that was not erased, with the profile that owns it now; of its copies the one received first';
 
 CREATE OR REPLACE VIEW touchpoint_copies AS

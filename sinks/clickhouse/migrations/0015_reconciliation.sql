@@ -19,7 +19,7 @@ CREATE TABLE IF NOT EXISTS raw_reconciliation_notes (
     tenant LowCardinality(String) COMMENT 'Of the identifier or profile',
     identifier_type LowCardinality(String) COMMENT 'Compute the profiles of this identifier again; empty for none',
     identifier_value String COMMENT 'Compute the profiles of this identifier again; empty for none',
-    profile_id String COMMENT 'Compute this profile again; empty for none',
+    profile_id Nullable(UUID) COMMENT 'Compute this profile again; NULL for none',
     event UInt64 COMMENT 'Decide again which copy of this event counts; 0 for none'
 )
 ENGINE = MergeTree
@@ -29,7 +29,7 @@ COMMENT 'Internal: what the next reconciliation has to look at besides what was 
 
 CREATE TABLE IF NOT EXISTS raw_profile_identifiers (
     tenant LowCardinality(String) COMMENT 'Whose customers these are',
-    profile_id String COMMENT 'The person' CODEC(ZSTD(1)),
+    profile_id UUID COMMENT 'The person' CODEC(ZSTD(1)),
     identifier_type LowCardinality(String) COMMENT 'cookie, email, customer_id, …',
     identifier_value String COMMENT 'As it is stored: a pseudonym where the policy says so' CODEC(ZSTD(1))
 )
@@ -42,7 +42,7 @@ CREATE TABLE IF NOT EXISTS raw_identifier_profiles (
     tenant LowCardinality(String) COMMENT 'Whose customers these are',
     identifier_type LowCardinality(String) COMMENT 'cookie, email, customer_id, …',
     identifier_value String COMMENT 'As it is stored: a pseudonym where the policy says so' CODEC(ZSTD(1)),
-    profile_id String COMMENT 'The person' CODEC(ZSTD(1))
+    profile_id UUID COMMENT 'The person' CODEC(ZSTD(1))
 )
 ENGINE = ReplacingMergeTree
 ORDER BY (tenant, identifier_type, identifier_value, profile_id)
@@ -51,7 +51,7 @@ COMMENT 'Internal: all profiles that ever had touchpoints of an identifier; read
 
 CREATE TABLE IF NOT EXISTS raw_profiles (
     tenant LowCardinality(String) COMMENT 'Whose customers these are',
-    profile_id String COMMENT 'The person' CODEC(ZSTD(1)),
+    profile_id UUID COMMENT 'The person' CODEC(ZSTD(1)),
     version UInt64 COMMENT 'The server''s time before its touchpoints were read: microseconds since 1970',
     is_deleted UInt8 COMMENT '1: it has no touchpoints any more',
     first_seen DateTime64(3, 'UTC') COMMENT 'Event time of the oldest touchpoint' CODEC(Delta(8), ZSTD(1)),

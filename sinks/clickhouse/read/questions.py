@@ -25,7 +25,7 @@ from sinks.clickhouse.migrate import MIGRATIONS, read_migrations
 from sinks.clickhouse.read.query import LONGEST, read_only
 
 #: Types that a parameter may have.
-TYPES: Final = ("String", "DateTime64", "UInt64", "Float64", "Array(String)")
+TYPES: Final = ("String", "DateTime64", "UInt64", "Float64", "UUID", "Array(String)")
 PARAMETERS: Final = "Parameters: "
 EXAMPLE: Final = "Example: "
 

@@ -15,6 +15,8 @@ _Node = tuple[str, str]
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
+# A profile that a person names may be no UUID: toUUIDOrZero makes it one that nobody has.
+
 #: The identifiers that own touchpoints which were not erased, or that have links.
 _SEEN: Final = """
     SELECT identifier_type, identifier_value FROM touchpoints_current
@@ -30,15 +32,17 @@ _OWNER: Final = """
     WHERE tenant = %(tenant)s AND identifier_type = %(type)s AND identifier_value = %(value)s"""
 _MERGED: Final = """
     SELECT profile_id FROM profile_changes FINAL
-    WHERE tenant = %(tenant)s AND kind = 'MERGED' AND has(others, %(profile)s)
+    WHERE tenant = %(tenant)s AND kind = 'MERGED' AND has(others, toUUIDOrZero(%(profile)s))
     ORDER BY version DESC LIMIT 1"""
-_EXISTS: Final = "SELECT 1 FROM journeys WHERE tenant = %(tenant)s AND profile_id = %(profile)s LIMIT 1"
+_EXISTS: Final = (
+    "SELECT 1 FROM journeys WHERE tenant = %(tenant)s AND profile_id = toUUIDOrZero(%(profile)s) LIMIT 1"
+)
 _HELD: Final = """
     SELECT identifier_type, identifier_value, contested_from FROM identity_current
-    WHERE tenant = %(tenant)s AND profile_id = %(profile)s
+    WHERE tenant = %(tenant)s AND profile_id = toUUIDOrZero(%(profile)s)
     UNION DISTINCT
     SELECT identifier_type, identifier_value, NULL FROM touchpoints_current
-    WHERE tenant = %(tenant)s AND profile_id = %(profile)s"""
+    WHERE tenant = %(tenant)s AND profile_id = toUUIDOrZero(%(profile)s)"""
 _UNTIL: Final = "occurred_at <= fromUnixTimestamp64Milli(%(until)s)"
 _COUNTS: Final = f"""
     SELECT
@@ -71,15 +75,15 @@ _EVERYTHING: Final = {
             AND ((left_type, left_value) IN %(nodes)s OR (right_type, right_value) IN %(nodes)s)
         ORDER BY occurred_at, event_id""",
     "touchpoints": """
-        SELECT * FROM touchpoints_current WHERE tenant = %(tenant)s AND profile_id = %(profile)s
+        SELECT * FROM touchpoints_current WHERE tenant = %(tenant)s AND profile_id = toUUIDOrZero(%(profile)s)
         ORDER BY occurred_at, event_id""",
-    "journey": "SELECT * FROM journeys WHERE tenant = %(tenant)s AND profile_id = %(profile)s",
+    "journey": "SELECT * FROM journeys WHERE tenant = %(tenant)s AND profile_id = toUUIDOrZero(%(profile)s)",
     "signals": """
         SELECT * EXCEPT (source_topic, source_partition, source_offset, loaded_at) FROM raw_journey_signals FINAL
-        WHERE tenant = %(tenant)s AND profile_id = %(profile)s ORDER BY occurred_at, signal_id""",
+        WHERE tenant = %(tenant)s AND profile_id = toUUIDOrZero(%(profile)s) ORDER BY occurred_at, signal_id""",
     "profile_changes": """
         SELECT kind, profile_id, others, rule, event_id, occurred_at FROM profile_changes FINAL
-        WHERE tenant = %(tenant)s AND (profile_id = %(profile)s OR has(others, %(profile)s))
+        WHERE tenant = %(tenant)s AND (profile_id = toUUIDOrZero(%(profile)s) OR has(others, toUUIDOrZero(%(profile)s)))
         ORDER BY occurred_at, version""",
 }
 

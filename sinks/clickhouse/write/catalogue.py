@@ -60,6 +60,20 @@ def put_in_force(where: ClickHouse, meanings: Meanings) -> bool:
     return any(changed)
 
 
+def differences(where: ClickHouse, meanings: Meanings) -> list[str]:
+    """The tables that hold something else than `meanings`. Raises as `put_in_force`."""
+    client = connect(where)
+    try:
+        with translated(where):
+            return [
+                table
+                for table, columns in TABLES.items()
+                if set(_present(client, table, columns)) != set(rows_of(meanings)[table])
+            ]
+    finally:
+        client.disconnect()
+
+
 def rows_of(meanings: Meanings) -> dict[str, list[tuple[Any, ...]]]:
     """Table → its rows, in the order of its columns."""
     catalogue = meanings.catalogue
@@ -106,10 +120,18 @@ def misspelt_erasures(where: ClickHouse) -> list[tuple[str, str, int]]:
 def _store(client: Client, table: str, columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> bool:
     """Whether anything was written."""
     listed = ", ".join(columns)
-    present = client.execute(f"SELECT {listed} FROM {table} FINAL WHERE is_deleted = 0")  # noqa: S608 - our names
+    present = _present(client, table, columns)
     wanted = {row[0] for row in rows}
     new = [(*row, 0) for row in sorted(set(rows) - set(present))]
     gone = [(*row, 1) for row in present if row[0] not in wanted]
     if new or gone:
         client.execute(f"INSERT INTO {table} ({listed}, is_deleted) VALUES", new + gone)
     return bool(new or gone)
+
+
+def _present(client: Client, table: str, columns: tuple[str, ...]) -> list[tuple[Any, ...]]:
+    """The rows in force."""
+    found: list[tuple[Any, ...]] = client.execute(
+        f"SELECT {', '.join(columns)} FROM {table} FINAL WHERE is_deleted = 0"  # noqa: S608 - our names
+    )
+    return found

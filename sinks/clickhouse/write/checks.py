@@ -15,7 +15,7 @@ from schemas.encoding.codec import HEADER_BYTES, long_bytes, skip_string, take_l
 from schemas.encoding.splicing import VERSION_IN
 from schemas.errors import ContractError
 from schemas.internal import COUNTED_BY, check_internal, check_tombstone, is_internal
-from schemas.keys import partition_of
+from schemas.keys import is_uuid, partition_of
 from schemas.topics import Topic
 from schemas.touchpoint.rules import EARLIEST_MS, LATEST_MS
 from schemas.version_bounds import AheadError, VersionBounds
@@ -111,7 +111,12 @@ def _resolved(value: bytes, key: bytes) -> tuple[bool, int]:
     possible = EARLIEST_MS <= occurred_at <= LATEST_MS and EARLIEST_MS <= received_at <= LATEST_MS
     owner, _, profile_id = key.partition(b"/")
     mine = value[profile:after] == _string(profile_id) and value[tenant:end] == _string(owner)
-    return possible and mine and version >= -1, version
+    return possible and mine and _names_profile(profile_id) and version >= -1, version
+
+
+def _journey_state(value: bytes, key: bytes) -> tuple[bool, int]:
+    fits, version = _state("JourneyState", value, key)
+    return fits and _names_profile(key.partition(b"/")[2]), version
 
 
 def _state(name: str, value: bytes, key: bytes) -> tuple[bool, int]:
@@ -121,13 +126,17 @@ def _state(name: str, value: bytes, key: bytes) -> tuple[bool, int]:
     return version >= 0 and value[HEADER_BYTES:at] == _string(tenant) + _string(rest), version
 
 
+def _names_profile(raw: bytes) -> bool:
+    return raw.isascii() and is_uuid(raw.decode())
+
+
 def _string(raw: bytes) -> bytes:
     return long_bytes(len(raw)) + raw
 
 
 _BEGINNING: Final[dict[str, Callable[[bytes, bytes], tuple[bool, int]]]] = {
     "ResolvedTouchpoint": _resolved,
-    "JourneyState": partial(_state, "JourneyState"),
+    "JourneyState": _journey_state,
     "AccountState": partial(_state, "AccountState"),
 }
 #: The topic whose offsets are the versions, and whether in the partition of the tenant.

@@ -54,7 +54,7 @@ class HttpWriter:
         except (OSError, HTTPException) as error:
             self.close()
             if isinstance(error, ssl.SSLError):
-                raise untrusted(self._address, error) from error
+                raise untrusted(self._address, error.reason or str(error)) from error
             raise UnavailableError(
                 f"{self._address} does not answer: start it, or check http_port in TOUCHLINE_CLICKHOUSE_URL"
             ) from error

@@ -18,6 +18,7 @@ from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 from schemas import topics
 from schemas.consumed import KafkaRecord
 from schemas.errors import SinkError, UnavailableError
+from schemas.kafka_probe import why_unreachable
 from schemas.settings import Settings
 from sinks.clickhouse.connection import address
 from sinks.clickhouse.erasure.barrier import Positions
@@ -34,6 +35,7 @@ from sinks.clickhouse.write.inserts import AvroInsert, Rejected, RowInsert, Writ
 from sinks.clickhouse.write.kafka_clients import consumer_of, producer_of
 from sinks.clickhouse.write.native_writer import NativeWriter
 from sinks.clickhouse.write.prepare import prepare, row_inserts
+from sinks.clickhouse.write.progress import Progress
 from sinks.clickhouse.write.reading import READ
 from sinks.clickhouse.write.reconcile.reconciliation import Reconciliation
 from sinks.clickhouse.write.reconcile.schedule import Schedule
@@ -76,7 +78,7 @@ class Loader(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no
         self._erasures = ErasureQueue(Eraser(self._where), positions, time.monotonic)
         self._held: list[KafkaRecord] = []
         self._held_bytes = 0
-        self._ends: dict[TopicPartition, int] = {}  #: committed since the last assignment
+        self.progress = Progress(self._where)
         self._stopping = asyncio.Event()
         self._give_up = asyncio.Event()  #: set while failing deliveries must end: on a rebalance or a stop
         self._delivering = asyncio.Lock()
@@ -91,6 +93,7 @@ class Loader(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no
         await self.check_clickhouse()
         settings = self._settings
         self._producer, self._consumer = producer_of(settings), consumer_of(settings)
+        self.progress.consumer = self._consumer
         try:
             await self._producer.start()
             await self._consumer.start()
@@ -98,15 +101,15 @@ class Loader(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no
             self._consumer.subscribe(list(self._topics), listener=self)
             await self._load()
         except KafkaError as error:
-            raise UnavailableError(
-                f"Kafka at {settings.brokers} does not answer: start it, or set TOUCHLINE_KAFKA_BROKERS"
-            ) from error
+            why = await asyncio.to_thread(why_unreachable, settings)
+            raise UnavailableError(f"Kafka at {settings.brokers} cannot be used: {why or error}") from error
         finally:
             for client in (self._consumer, self._producer):
                 # while the broker is down aiokafka cancels its own tasks and lets that out
                 with suppress(asyncio.CancelledError):
                     await client.stop()
             await self._erasures.stop()
+            await self.progress.stop()
             self._row_writer.close()
             await self._reconciling.stop()
             self._at_once.close()
@@ -130,7 +133,8 @@ class Loader(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no
         room = BATCH_ROWS - len(self._held)
         wait = min(max(left, 0.0), IDLE_SECONDS) if self._held else IDLE_SECONDS
         fetched = await self._consumer.getmany(timeout_ms=int(wait * 1000), max_records=room)
-        for records in fetched.values():
+        for part, records in fetched.items():
+            self.progress.read(part, records)
             self._held.extend(records)
             self._held_bytes += sum(len(record.value or b"") for record in records)
 
@@ -152,7 +156,6 @@ class Loader(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no
             finally:
                 if not delivered:
                     self._drop(records)
-            self._measure_lag()
 
     async def _deliver(self, records: list[KafkaRecord]) -> bool:
         """Write the records, in threads, so that heartbeats go on. Returns whether all their effects are durable."""
@@ -176,6 +179,7 @@ class Loader(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no
                 done = await self._write_rows(insert)
             else:
                 done = await self._write_avro(insert, rejected)
+            metrics.INSERT_SECONDS.labels(insert.table).observe(time.monotonic() - began)
             if not done or not await self._note_slow(began):
                 return False
         if erasures:  # views hide their rows as soon as these say that they are erased
@@ -248,7 +252,7 @@ class Loader(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no
         try:
             if ends:
                 await self._consumer.commit(ends)
-                self._ends.update(ends)
+            self.progress.loaded(records, ends)
         except (CommitFailedError, IllegalStateError) as error:
             # The rows are durable. The partition's new owner loads the same rows again, which changes no view.
             _log.info("the group has rebalanced before a commit: %s", error)
@@ -263,10 +267,6 @@ class Loader(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no
         for part in starts.keys() & self._consumer.assignment():
             self._consumer.seek(part, starts[part])
 
-    def _measure_lag(self) -> None:
-        lags = ((self._consumer.highwater(part) or end) - end for part, end in self._ends.items())
-        metrics.LAG.set(sum(lag for lag in lags if lag > 0))
-
     async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
         """Flush and commit the held records before another loader gets them; drop them if ClickHouse is down."""
         if not revoked:
@@ -277,7 +277,7 @@ class Loader(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no
 
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
         """Load the partitions of the new assignment."""
-        self._ends = {}
+        self.progress.assigned()
         if not self._stopping.is_set():
             self._give_up.clear()
         _log.info("loading %d partitions into %s", len(assigned), address(self._where))

@@ -35,6 +35,7 @@ def read(topic: Topic, record: KafkaRecord, checks: Checks | None = None) -> tup
     Raises ContractError if the record cannot be stored, or breaks a rule that `checks` knows. On dead-letters it does
     not: an unreadable dead letter is stored as it is, since another dead letter about it would be no better.
     """
+    source = Source(record.topic, record.partition, record.offset)
     try:
         if record.value is None and topic.name in _TOMBSTONES:
             return _tombstone(topic, record, checks)
@@ -43,12 +44,13 @@ def read(topic: Topic, record: KafkaRecord, checks: Checks | None = None) -> tup
         name, body = _decoded(topic, record.value)
         if checks is not None:
             checks.check(name, body, record)
+        table = TABLES[name]
+        return table.name, table.row(body, source)
     except ContractError as error:
         if topic is not topics.DEAD_LETTERS:
             raise rejected(topic, error) from error
-        name, body = "DeadLetter", _unreadable(record, error)
-    table = TABLES[name]
-    return table.name, table.row(body, Source(record.topic, record.partition, record.offset))
+        table = TABLES["DeadLetter"]
+        return table.name, table.row(_unreadable(record, error), source)
 
 
 def _is_message(value: bytes | None) -> bool:

@@ -53,10 +53,10 @@ EVIDENCE: Final = Panel(
     WITH
         own AS (
             SELECT identifier_type AS type, identifier_value AS value FROM identity_current
-            WHERE tenant = %(tenant)s AND profile_id = %(id)s
+            WHERE tenant = %(tenant)s AND profile_id = toUUIDOrZero(%(id)s)
             UNION DISTINCT
             SELECT (arrayJoin(identifiers) AS one).1, one.2 FROM journeys
-            WHERE tenant = %(tenant)s AND profile_id = %(id)s
+            WHERE tenant = %(tenant)s AND profile_id = toUUIDOrZero(%(id)s)
         ),
         links AS (
             SELECT left_type, left_value, right_type, right_value, kind, min(occurred_at) AS first_at,
@@ -80,7 +80,7 @@ EVIDENCE: Final = Panel(
         first_at, toString(l.source) AS source, events, lower(toString(kind)) AS kind,
         if((l.left_type, l.left_value) IN own, 'yes', 'no') AS from_own,
         if((l.right_type, l.right_value) IN own, 'yes', 'no') AS to_own,
-        if(a.profile_id = %(id)s, b.profile_id, a.profile_id) AS profile_id
+        nullIf(if(a.profile_id = toUUIDOrZero(%(id)s), b.profile_id, a.profile_id), toUUIDOrZero('')) AS profile_id
     FROM links AS l
     LEFT JOIN owners AS a ON a.type = l.left_type AND a.value = l.left_value
     LEFT JOIN owners AS b ON b.type = l.right_type AND b.value = l.right_value
@@ -111,9 +111,10 @@ CHANGES: Final = Panel(
     " (profile_changes).",
     """
     SELECT occurred_at, lower(toString(kind)) AS kind, toString(rule) AS rule, profile_id,
-        arrayMap(other -> substring(other, 1, 8), others) AS others
+        arrayMap(other -> substring(toString(other), 1, 8), others) AS others
     FROM profile_changes FINAL
-    WHERE tenant = %(tenant)s AND (profile_id = %(id)s OR has(profile_changes.others, %(id)s))
+    WHERE tenant = %(tenant)s
+        AND (profile_id = toUUIDOrZero(%(id)s) OR has(profile_changes.others, toUUIDOrZero(%(id)s)))
     ORDER BY version DESC LIMIT 50""",
     (
         Column("occurred_at", "when", "time"),
@@ -137,7 +138,7 @@ SIGNALS: Final = Panel(
         lower(toString(reason)) AS reason, rule, contacted_at, answered_at,
         arrayMap((name, value) -> concat(name, ': ', value), mapKeys(details), mapValues(details)) AS details
     FROM signal_lives(tenant = %(tenant)s, since = '1900-01-01', until = now64(3) + INTERVAL 1 DAY)
-    WHERE profile_id = %(id)s
+    WHERE profile_id = toUUIDOrZero(%(id)s)
     ORDER BY occurred_at DESC, signal_id LIMIT 60""",
     (
         Column("occurred_at", "since", "ago"),

@@ -76,11 +76,11 @@ class Database:
         """
         self.path = path
         self.rebuilt = ""
-        self._lock = _locked(path)
+        self._lock = locked(path)
         try:
-            self.writer = _connect(path)
+            self.writer = connected(path)
             self._prepare(deployment)
-            self.reader = _connect(path)
+            self.reader = connected(path)
         except BaseException:
             os.close(self._lock)
             raise
@@ -126,8 +126,11 @@ class Database:
         writer.execute("COMMIT")
 
 
-def _locked(path: Path) -> int:
-    """Hold the file's lock, which ends with this process however that ends. Raises UnavailableError."""
+def locked(path: Path) -> int:
+    """Hold the file's lock, which ends with this process however that ends. Raises UnavailableError.
+
+    Returns a descriptor; the lock ends when it is closed.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CREAT, 0o600)
@@ -141,7 +144,8 @@ def _locked(path: Path) -> int:
     return descriptor
 
 
-def _connect(path: Path) -> sqlite3.Connection:
+def connected(path: Path) -> sqlite3.Connection:
+    """A connection whose transactions survive `kill -9` and whose deleted rows leave the file. Raises SettingsError."""
     try:
         connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         connection.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")

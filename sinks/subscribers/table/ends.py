@@ -6,8 +6,9 @@ from typing import Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from schemas import kafka_client, topics
+from schemas import topics
 from schemas.errors import UnavailableError
+from schemas.kafka_client import partition_counts
 from schemas.settings import Settings
 from schemas.topics import Topic
 from schemas.version_bounds import VersionBounds
@@ -18,21 +19,16 @@ ANSWER_SECONDS: Final = 10.0  #: for the broker to answer a question
 _COUNTED: Final = (topics.JOURNEY_INPUTS, topics.IDENTITY_LINKS, topics.ACCOUNT_INPUTS)
 
 
-async def partitions_of(
-    consumer: AIOKafkaConsumer, settings: Settings, wanted: Iterable[Topic]
-) -> dict[TopicPartition, Topic]:
+async def partitions_of(settings: Settings, wanted: Iterable[Topic]) -> dict[TopicPartition, Topic]:
     """All partitions of topics. Raises UnavailableError if a topic is missing, TimeoutError without an answer."""
-    chosen = list(wanted)
     async with asyncio.timeout(ANSWER_SECONDS):
-        known = await kafka_client.partitions_of(consumer, [settings.topic(topic.name) for topic in chosen])
+        counts = await partition_counts(settings)
     found: dict[TopicPartition, Topic] = {}
-    for topic in chosen:
-        numbers = known[settings.topic(topic.name)]
-        if not numbers:
-            raise UnavailableError(
-                f"topic {settings.topic(topic.name)} is not there yet: create it with `touchline topics`"
-            )
-        found.update({TopicPartition(settings.topic(topic.name), number): topic for number in numbers})
+    for topic in wanted:
+        name = settings.topic(topic.name)
+        if not counts.get(name):
+            raise UnavailableError(f"topic {name} is not there yet: create it with `touchline topics`")
+        found.update({TopicPartition(name, number): topic for number in range(counts[name])})
     return found
 
 
@@ -51,8 +47,8 @@ class Ends:
     @classmethod
     async def of(cls, consumer: AIOKafkaConsumer, settings: Settings, wanted: Iterable[Topic]) -> "Ends":
         """The ends of topics, looked at once. Raises what `partitions_of` raises."""
-        ends = cls(consumer, settings.epoch, await partitions_of(consumer, settings, wanted))
-        ends._counted = await partitions_of(consumer, settings, _COUNTED)
+        ends = cls(consumer, settings.epoch, await partitions_of(settings, wanted))
+        ends._counted = await partitions_of(settings, _COUNTED)
         inputs = sum(topic is topics.JOURNEY_INPUTS for topic in ends._counted.values())
         ends.bounds = VersionBounds(settings.epoch, inputs)
         async with asyncio.timeout(ANSWER_SECONDS):

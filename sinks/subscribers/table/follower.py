@@ -68,6 +68,14 @@ class Follower:
         self.lag = 0  #: records that the topics had and the table had not, at the last look
         self.rejected = 0  #: records that Touchline cannot have written
 
+    def waits_for(self, fresh_seconds: float) -> str:
+        """Why the table is older than so many seconds, in a sentence; empty if it is not."""
+        if self.fresh_at is not None and self._clock() - self.fresh_at <= fresh_seconds:
+            return ""
+        if not self.connected:
+            return "Kafka does not answer"
+        return f"the table reads on: {self.lag:,} records are left"
+
     async def run(self) -> None:
         """Follow, for ever. Raises sqlite3.Error if the table cannot be written: a supervisor has to look."""
         while True:

@@ -30,6 +30,11 @@ class Pseudonyms(NamedTuple):
         return hmac.new(self.secret, text, hashlib.sha256).hexdigest()[:32]
 
 
+def key_id_of(value: str) -> str:
+    """The name of the key that a pseudonym was made with; empty if the value is no pseudonym."""
+    return value[len("hmac:") : -33] if value.startswith("hmac:") and is_pseudonym(value) else ""
+
+
 def is_pseudonym(value: str) -> bool:
     """Whether a value is a pseudonym, under any key. Pseudonyms are never changed."""
     return _PSEUDONYM.fullmatch(value) is not None

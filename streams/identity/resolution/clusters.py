@@ -7,13 +7,18 @@ the same step for a link that is the newest of its component.
 from typing import Final
 
 from streams.identity.policy.policy import IdentityPolicy
+from streams.identity.policy.pseudonyms import key_id_of
 from streams.identity.resolution.cluster import AnchorKey, Cluster, ClusterName, Counts, Undo
 from streams.identity.resolution.evidence import Item, Node, Pair
 from streams.identity.resolution.gates import Gate, Gates, by_gate
 from streams.identity.resolution.profile_id import Assignment, contested_profile, own_profile
+from streams.identity.resolution.refused_links import RefusedLinks
 
 #: How the reasons of refusals by a rule begin.
 UNIQUE, LIMIT = "unique:", "limit:"
+
+#: Between a type and the name of a key, where values are counted.
+_UNDER: Final = "\x1f"
 
 #: Clusters of up to this many counted members share equal dicts: few combinations exist.
 _SHARED_COUNTS: Final = 32
@@ -32,7 +37,7 @@ class Clusters:
         self.gates = Gates(policy.for_tenant(tenant).close_after)
         self._quarantine_after = policy.for_tenant(tenant).quarantine_after
         self.cluster_of: dict[Node, Cluster] = {}
-        self.refused: dict[Item, str] = {}
+        self.refused = RefusedLinks()
         #: the links that a rule refused, by each of their identifiers, in the order of their decisions
         self.refused_at: dict[Node, list[Item]] = {}
         self._counts: dict[tuple[tuple[str, int], ...], Counts] = {}
@@ -51,7 +56,7 @@ class Clusters:
     def add(self, node: Node) -> Cluster:
         """Add an identifier that has no link yet, as a cluster of its own."""
         rule = self._rule(node[0])
-        counts = {node[0]: 1} if rule.unique or rule.limit is not None else {}
+        counts = {counted_as(node): 1} if rule.unique or rule.limit is not None else {}
         cluster = Cluster(self.tenant, node, self._shared(counts))
         self.cluster_of[node] = cluster
         return cluster
@@ -67,22 +72,24 @@ class Clusters:
             return None
         both_hold = sorted(one.counts.keys() & other.counts.keys())
         if not asserted:
-            for type_ in both_hold:
-                if self._rule(type_).unique:
-                    return f"{UNIQUE}{type_}"
-        for type_ in both_hold:
-            limit = self._rule(type_).limit
-            if limit is not None and one.counts[type_] + other.counts[type_] > limit:
-                return f"{LIMIT}{type_}"
+            for counted in both_hold:
+                if self._rule(type_of(counted)).unique:
+                    return f"{UNIQUE}{type_of(counted)}"
+        for counted in both_hold:
+            limit = self._rule(type_of(counted)).limit
+            if limit is not None and one.counts[counted] + other.counts[counted] > limit:
+                return f"{LIMIT}{type_of(counted)}"
         return None
 
     def obeys_every_rule(self, one: Cluster, other: Cluster) -> bool:
         """Whether the union of two clusters has at most one value of each unique type and respects each limit."""
         if one is other:
-            return not any(count > 1 and self._rule(type_).unique for type_, count in one.counts.items())
-        for type_, count in (one.counts | other.counts).items():
-            rule = self._rule(type_)
-            total = count if type_ not in one.counts else one.counts[type_] + other.counts.get(type_, 0)
+            return not any(
+                count > 1 and self._rule(type_of(each)).unique for each, count in one.counts.items()
+            )
+        for counted, count in (one.counts | other.counts).items():
+            rule = self._rule(type_of(counted))
+            total = count if counted not in one.counts else one.counts[counted] + other.counts.get(counted, 0)
             if (rule.unique and total > 1) or (rule.limit is not None and total > rule.limit):
                 return False
         return True
@@ -241,11 +248,12 @@ class Clusters:
 
     def _keeps_refusal(self, item: Item, counts: Counts, opposite: Cluster) -> bool:
         kind, _, broken = self.refused[item].partition(":")
-        for type_ in counts.keys() & opposite.counts.keys():
+        for counted in counts.keys() & opposite.counts.keys():
+            type_ = type_of(counted)
             rule = self._rule(type_)
             if rule.unique and not item[2] and (kind == "limit" or type_ < broken):
                 return False
-            too_many = rule.limit is not None and counts[type_] + opposite.counts[type_] > rule.limit
+            too_many = rule.limit is not None and counts[counted] + opposite.counts[counted] > rule.limit
             if kind == "limit" and too_many and type_ < broken:
                 return False
         return True
@@ -262,3 +270,18 @@ class Clusters:
         if sum(counts.values()) > _SHARED_COUNTS:
             return counts
         return self._counts.setdefault(tuple(sorted(counts.items())), counts)
+
+
+def counted_as(node: Node) -> str:
+    """What limits count a value as: its type and, of a pseudonym, the key's name.
+
+    One value has two pseudonyms while keys are rotated. Counted together, they would halve every limit.
+    """
+    type_, value = node
+    key_id = key_id_of(value)
+    return f"{type_}{_UNDER}{key_id}" if key_id else type_
+
+
+def type_of(counted: str) -> str:
+    """The type in what `counted_as` returns."""
+    return counted.partition(_UNDER)[0]

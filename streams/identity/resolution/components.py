@@ -108,6 +108,22 @@ class TenantIdentities:
         yield from self._resolve_restored(nodes)
 
     @property
+    def refusals(self) -> Mapping[str, int]:
+        """The number of refused links by reason, without the type that it names, as far as they are resolved."""
+        return self._clusters.refused.counts
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """What is held of this tenant, by kind."""
+        gates = self._clusters.gates
+        return {
+            "identifiers": len(self._clusters.cluster_of),
+            "contested": len(gates.contested),
+            "quarantined": len(gates.quarantined),
+            "unresolved_links": len(self._unresolved),
+        }
+
+    @property
     def quarantined(self) -> int:
         """The number of identifiers whose profiles are quarantined, as far as they are resolved."""
         return len(self._clusters.gates.quarantined)

@@ -17,8 +17,8 @@ class UnresolvedLinks:
         self._pairs_at: dict[Node, list[Pair]] = {}
         self._beside_resolved = False
 
-    def __bool__(self) -> bool:
-        return bool(self._links)
+    def __len__(self) -> int:
+        return len(self._links)
 
     def add(self, pair: Pair, evidence: Evidence, *, beside_resolved: bool) -> None:
         """Join evidence into the links, in any order. `beside_resolved`: some links of the tenant are resolved already.

@@ -18,6 +18,7 @@ from streams.journeys.prediction.risk import Risk, Standing
 from streams.journeys.prediction.transitions import Origin, Transitions
 from streams.journeys.rules.rules import JourneyRules
 from streams.journeys.timeline.timeline import Timeline
+from streams.runtime.native_core import chosen_core
 
 #: The form of the model: the first part of its version.
 FORM: Final = 1
@@ -37,9 +38,10 @@ class Model:
 
     __slots__ = ("_likely", "_renew_at", "_risks", "encoded", "learnt", "renewed", "risk", "transitions")
 
-    def __init__(self, half_life: int) -> None:
-        self.transitions = Transitions(half_life)
-        self.risk = Risk(half_life)
+    def __init__(self, half_life: int, core: Any = None) -> None:
+        """`half_life` is in milliseconds. `core` is the native core, which then counts (streams/native)."""
+        self.transitions = Transitions(half_life) if core is None else core.Transitions(half_life)
+        self.risk = Risk(half_life) if core is None else core.Risk(half_life)
         self.learnt = 0  #: touchpoints
         self.renewed = 0  #: touchpoints learnt at the last renewal; predictions use the model of then
         self._renew_at = LEAST_RENEWAL
@@ -66,9 +68,9 @@ class Model:
             self._risks[standing] = None if probability is None else round(probability, 4)
         return self._risks[standing]
 
-    def count(self) -> bool:
-        """Count a learnt touchpoint. Returns whether the model is due for renewal."""
-        self.learnt += 1
+    def count(self, learnt: int = 1) -> bool:
+        """Count learnt touchpoints. Returns whether the model is due for renewal."""
+        self.learnt += learnt
         return self.learnt >= self._renew_at
 
     def renew(self) -> None:
@@ -124,13 +126,17 @@ class Predictions:
         self._partition = partition
         self._models: dict[str, Model] = {}
         self._due: set[str] = set()  #: tenants whose model is to be renewed
+        self._core = chosen_core()
 
     def model(self, tenant: str) -> Model:
         """A tenant's model. No tenant learns from another."""
         found = self._models.get(tenant)
         if found is None:
-            found = self._models[tenant] = Model(self._rules.prediction_half_life_ms)
+            found = self._models[tenant] = self._new()
         return found
+
+    def _new(self) -> Model:
+        return Model(self._rules.prediction_half_life_ms, self._core)
 
     def arrived(self, journey: Predicted, touchpoint: Touchpoint, event: str, clock: float) -> None:
         """Learn a touchpoint, with its event_key, that is new on its timeline. `clock` is in seconds.
@@ -155,8 +161,12 @@ class Predictions:
             model.transitions if self._rules.predict_next else None,
             model.risk if self._rules.predict_risk else None,
         )
-        if model.count():
-            self._due.add(timeline.tenant)
+        self.count(timeline.tenant, 1)
+
+    def count(self, tenant: str, learnt: int) -> None:
+        """Count touchpoints that a tenant's model has learnt."""
+        if self.model(tenant).count(learnt):
+            self._due.add(tenant)
 
     def attach(self, sealed: bytes, journey: Predicted) -> bytes:
         """The encoded state of a journey with its predictions, if the model has learnt enough; else `sealed`.
@@ -169,15 +179,18 @@ class Predictions:
         path = journey.path
         if path is None:
             path = journey.path = self._read(journey.timeline)
-        standing = path.standing()
+        return put_predictions(sealed, self.encoded(model, path.standing()))
+
+    def encoded(self, model: Model, standing: Standing) -> bytes:
+        """What a model predicts for a standing, as journey states end with it."""
         predictions = model.encoded.get(standing)
         if predictions is None:
             predictions = model.encoded[standing] = encode_predictions(
-                model.likely_next((standing.stage, standing.type)) if self._rules.predict_next else [],
+                model.likely_next(standing[:2]) if self._rules.predict_next else [],
                 model.issue_risk(standing) if self._rules.predict_risk else None,
                 f"{FORM}.{self._partition}.{model.renewed}",
             )
-        return put_predictions(sealed, predictions)
+        return predictions
 
     def changelog(self) -> Iterator[tuple[bytes, bytes]]:
         """Renew the models that are due. Returns their changelog records."""
@@ -189,7 +202,7 @@ class Predictions:
 
     def restore(self, tenant: str, value: bytes) -> None:
         """Apply a changelog record of a model. It replaces the earlier one."""
-        model = self._models[tenant] = Model(self._rules.prediction_half_life_ms)
+        model = self._models[tenant] = self._new()
         model.load(PREDICTION_MODEL.decode(value))
 
     def _read(self, timeline: Timeline, but: int = 0) -> RecentPath:

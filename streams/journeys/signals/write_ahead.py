@@ -5,7 +5,7 @@ there is something to retract. The record is in the changelog before the signals
 publication itself is in the changelog. What recovery still finds is perhaps raised.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from schemas.encoding.record_types import JOURNEY_SIGNAL, SIGNALS_WRITTEN_AHEAD
@@ -35,6 +35,17 @@ class SignalWriteAhead:
     def raising(self, key: bytes, version: int, now: int, event: str, signal: bytes) -> None:
         """Note that a publication is about to raise a signal, an encoded JourneySignal; `now` is its time, ms."""
         self._raising.setdefault((key, version), (now, []))[1].append((event, signal))
+
+    def raising_all(
+        self, raising: Iterable[tuple[tuple[bytes, int], tuple[int, list[tuple[str, bytes]]]]]
+    ) -> None:
+        """Note publications that are about to raise signals: (key, version), then time and signals of `raising`."""
+        self._raising.update(raising)
+
+    @property
+    def perhaps(self) -> Mapping[bytes, object]:
+        """By profile, what is perhaps raised."""
+        return self._perhaps
 
     def ahead(self) -> list[tuple[bytes, bytes | None]]:
         """The changelog records to write before the outputs."""
@@ -69,6 +80,11 @@ class SignalWriteAhead:
     def ripe(self, key: bytes, version: int) -> list[int]:
         """The versions of what is perhaps raised and that a publication of this version decides on."""
         return [raised for raised in self._perhaps.get(key, ()) if raised <= version]
+
+    @property
+    def unsettled(self) -> int:
+        """Of how many profiles something is perhaps raised."""
+        return len(self._perhaps)
 
     def profiles(self) -> Iterable[bytes]:
         """The profiles of which something is perhaps raised."""

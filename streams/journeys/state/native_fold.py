@@ -43,45 +43,45 @@ _NO_ACCOUNT: Final = cast("JourneyState", {"account_id": None})
 class NativeFold:
     """A fold that the native core keeps. Its methods have the meaning of those of `Fold`."""
 
-    __slots__ = ("_fold",)
+    __slots__ = ("native",)
 
-    def __init__(self, fold: Any) -> None:
-        self._fold = fold
+    def __init__(self, native: Any) -> None:
+        self.native = native
 
     def advance_all(self, values: list[bytes]) -> bool:
         """Fold encoded ResolvedTouchpoints in time order: all of one time together, in any order.
 
         Returns False, and folds none, if one of them is not covered.
         """
-        return bool(self._fold.advance_all(values))
+        return bool(self.native.advance_all(values))
 
     def state(self, tenant: str, profile_id: str, version: int, late: int = 0) -> JourneyState:
         """The journey state as of the newest touchpoint; at least one must have been folded."""
-        return JOURNEY_STATE.decode_trusted(self._fold.sealed(tenant, profile_id, version, late))
+        return JOURNEY_STATE.decode_trusted(self.native.sealed(tenant, profile_id, version, late))
 
     def sealed(self, tenant: str, profile_id: str, version: int, late: int = 0) -> tuple[JourneyState, bytes]:
         """The journey state and its encoding. Of a journey without an account the state has only `account_id`."""
-        encoded: bytes = self._fold.sealed(tenant, profile_id, version, late)
-        if self._fold.account_id is None:
+        encoded: bytes = self.native.sealed(tenant, profile_id, version, late)
+        if self.native.account_id is None:
             return _NO_ACCOUNT, encoded
         return JOURNEY_STATE.decode_trusted(encoded), encoded
 
     @property
     def account_id(self) -> str | None:
         """The account that the newest touchpoint with an account names; None if there is none."""
-        return cast("str | None", self._fold.account_id)
+        return cast("str | None", self.native.account_id)
 
     def signals(self, now: int) -> list[Signal]:
         """Every signal that holds at `now` (UTC ms), sorted by time, kind and id."""
-        return cast("list[Signal]", self._fold.signals(now))
+        return cast("list[Signal]", self.native.signals(now))
 
     def lets_go(self, signal: Signal) -> bool:
         """Whether a signal no longer holds only because the journey has evicted its subject as too old."""
-        return bool(self._fold.lets_go(signal.occurred_at, signal.kind, signal.subject_id, signal.event))
+        return bool(self.native.lets_go(signal.occurred_at, signal.kind, signal.subject_id, signal.event))
 
     def next_deadline(self, now: int | None = None) -> int | None:
         """The earliest deadline, UTC ms, that has not passed at `now` (UTC ms; by default the newest touchpoint's)."""
-        return cast("int | None", self._fold.next_deadline(now))
+        return cast("int | None", self.native.next_deadline(now))
 
 
 AnyFold: TypeAlias = Fold | NativeFold
@@ -91,10 +91,13 @@ _cores: list[tuple[Catalogue, JourneyRules, Any]] = []
 
 def native_fold(catalogue: Catalogue, rules: JourneyRules) -> NativeFold | None:
     """A native fold over no touchpoints; None if the native core is not chosen or does not cover the rules."""
-    if chosen_core() is None:
-        return None
-    core = _core_of(catalogue, rules)
+    core = native_core(catalogue, rules)
     return None if core is None else NativeFold(core.fold())
+
+
+def native_core(catalogue: Catalogue, rules: JourneyRules) -> Any:
+    """The tables in the native core's form; None if it is not chosen or does not cover the rules."""
+    return None if chosen_core() is None else _core_of(catalogue, rules)
 
 
 def why_not(catalogue: Catalogue, rules: JourneyRules) -> str:

@@ -69,9 +69,7 @@ class Timeline(TouchpointSet):
             self._send_again(node, known, assignment, effects)
             known = self.pointers[node] = effects.pointers[node] = assignment
         leaving: dict[str, list[Entry]] = {}
-        for entry in self.held():
-            if entry.node != node:
-                continue
+        for entry in self.owned_by(node):
             if erased(known, entry.occurred_at):
                 effects.gone[entry.event] = None
                 self.remove(entry, effects)
@@ -185,8 +183,8 @@ class Timeline(TouchpointSet):
             return
         effects.evidence += (
             entry.touchpoint()
-            for entry in self.held()
-            if entry.node == node and must_resend_evidence(newer, entry.version, entry.occurred_at)
+            for entry in self.owned_by(node)
+            if must_resend_evidence(newer, entry.version, entry.occurred_at)
         )
 
     def _summarise(

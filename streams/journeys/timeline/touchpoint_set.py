@@ -161,6 +161,12 @@ class TouchpointSet:
             (copy for copy in copies if copy.node == node and copy.occurred_at == place[0]), key=Entry.rank
         )
 
+    def owned_by(self, node: Node) -> list[Entry]:
+        """What an identifier owns, also the copies of an event that do not count."""
+        if not self.copies:
+            return [self.entries[place[1]] for place in self.places.get(node, ())]
+        return [entry for entry in self.held() if entry.node == node]
+
     def up_to(self, node: Node, boundary: Stamp) -> list[Entry]:
         """What an identifier owns up to a place."""
         if not self.copies:

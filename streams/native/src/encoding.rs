@@ -24,6 +24,11 @@ impl<'a> Reader<'a> {
         Reader { data, at }
     }
 
+    /// How many bytes are read.
+    pub fn at(&self) -> usize {
+        self.at
+    }
+
     pub fn is_at_end(&self) -> bool {
         self.at == self.data.len()
     }
@@ -47,11 +52,15 @@ impl<'a> Reader<'a> {
     }
 
     pub fn text(&mut self) -> Read<&'a str> {
+        std::str::from_utf8(self.bytes()?).map_err(|_| Uncovered)
+    }
+
+    pub fn bytes(&mut self) -> Read<&'a [u8]> {
         let length = usize::try_from(self.long()?).map_err(|_| Uncovered)?;
         let end = self.at.checked_add(length).ok_or(Uncovered)?;
         let raw = self.data.get(self.at..end).ok_or(Uncovered)?;
         self.at = end;
-        std::str::from_utf8(raw).map_err(|_| Uncovered)
+        Ok(raw)
     }
 
     pub fn double(&mut self) -> Read<f64> {

@@ -4,13 +4,18 @@
 
 mod encoding;
 mod events;
+mod journey;
 mod keys;
 mod numbers;
+mod packing;
+mod prediction;
 mod profile_id;
 mod python;
 mod rules;
+mod signals;
 mod state;
 mod stitch;
+mod timeline;
 mod touchpoint;
 
 use pyo3::prelude::*;
@@ -21,6 +26,9 @@ fn touchline_native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(python::records::read_record, module)?)?;
     module.add_class::<python::stitch::Stitch>()?;
     module.add_class::<python::stitch::Stitched>()?;
+    module.add_class::<python::prediction::Transitions>()?;
+    module.add_class::<python::prediction::Risk>()?;
+    module.add_class::<python::journeys::Journeys>()?;
     module.add_class::<python::fold::Core>()?;
     module.add_class::<python::fold::Fold>()
 }

@@ -1,4 +1,4 @@
-//! UUIDv5 as text: `streams/identity/resolution/profile_id.py`.
+//! UUIDv5 as text: `schemas/profile_ids.py`.
 
 use sha1::{Digest, Sha1};
 

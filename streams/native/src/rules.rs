@@ -186,7 +186,11 @@ impl Rules {
     }
 
     pub fn meaning(&self, kind: &str) -> &Meaning {
-        &self.meanings[self.types.get(kind).copied().unwrap_or(self.unknown)]
+        &self.meanings[self.meaning_index(kind)]
+    }
+
+    pub fn meaning_index(&self, kind: &str) -> usize {
+        self.types.get(kind).copied().unwrap_or(self.unknown)
     }
 
     /// The channel by its catalogue name.

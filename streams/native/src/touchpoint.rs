@@ -84,6 +84,8 @@ pub struct Owned<'a> {
     pub owner: (&'a str, &'a str),
     pub profile_id: &'a str,
     pub version: i64,
+    /// Where the touchpoint begins in the value.
+    pub touchpoint_at: usize,
 }
 
 impl<'a> Owned<'a> {
@@ -92,8 +94,9 @@ impl<'a> Owned<'a> {
         let mut reader = after_header(value, RESOLVED_TOUCHPOINT)?;
         let owner = (reader.text()?, reader.text()?);
         let (profile_id, version) = (reader.text()?, reader.long()?);
+        let touchpoint_at = reader.at();
         let touchpoint = Touchpoint::read(&mut reader)?;
-        Ok(Owned { touchpoint, owner, profile_id, version })
+        Ok(Owned { touchpoint, owner, profile_id, version, touchpoint_at })
     }
 
     /// Reads one with values that a fold can count exactly.

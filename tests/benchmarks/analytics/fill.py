@@ -38,8 +38,8 @@ _VALUE: Final = """multiIf(
 _EVENT: Final = "concat('web-', lower(hex(MD5(toString(if(number % 100 = 99, number - 50, number))))))"
 _AT: Final = """toDateTime64('2026-01-01', 3, 'UTC')
     + toIntervalMillisecond(intDiv(number * 7776000, {touchpoints}) * 1000 + sipHash64(number) % 86400000)"""
-_PROFILE: Final = "toString(UUIDNumToString(toFixedString(MD5(concat('person', toString(person))), 16)))"
-_OWN: Final = "toString(UUIDNumToString(toFixedString(MD5(concat(identifier_type, identifier_value)), 16)))"
+_PROFILE: Final = "toUUID(UUIDNumToString(toFixedString(MD5(concat('person', toString(person))), 16)))"
+_OWN: Final = "toUUID(UUIDNumToString(toFixedString(MD5(concat(identifier_type, identifier_value)), 16)))"
 
 #: The version of a touchpoint's row, as sinks/clickhouse/write/encoding/columns.py makes it.
 _VERSION: Final = """bitShiftLeft(toUInt256(10413791999999 - toUnixTimestamp64Milli(received_at)), 194)
@@ -101,7 +101,8 @@ _PLAIN: Final = (
 #: Other identifiers of people that are there become somebody else's.
 _CHANGES: Final = """
     INSERT INTO raw_identity_assignments (tenant, identifier_type, identifier_value, profile_id, version, is_deleted)
-    SELECT tenant, identifier_type, identifier_value, concat(profile_id, '+'), %(version)s, 0
+    SELECT tenant, identifier_type, identifier_value,
+        toUUID(UUIDNumToString(toFixedString(MD5(concat(toString(profile_id), '+')), 16))), %(version)s, 0
     FROM raw_identity_assignments FINAL ORDER BY identifier_type, identifier_value LIMIT %(from)s, %(count)s
 """
 

@@ -1,14 +1,16 @@
 """Keys and partitions agree with every standard Kafka client."""
 
 from types import SimpleNamespace
+from uuid import UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from kafka.partitioner.default import DefaultPartitioner
 
-from schemas.keys import identifier_key, partition_of, profile_key, tenant_key
+from schemas.keys import identifier_key, is_uuid, partition_of, profile_key, tenant_key
 from schemas.murmur2 import murmur2
+from tests.support.ids import ODD_IDS
 
 #: org.apache.kafka.common.utils.UtilsTest.testMurmur2
 KAFKA_VECTORS = {
@@ -46,3 +48,20 @@ def test_keys_read_as_documented() -> None:
     assert identifier_key("acme", {"type": "email", "value": "a/b:c"}) == b"acme/email:a/b:c"
     assert profile_key("acme", "p1") == b"acme/p1"
     assert tenant_key("acme") == b"acme"
+
+
+@given(st.uuids())
+def test_the_standard_text_of_a_uuid_is_an_id(one: UUID) -> None:
+    assert is_uuid(str(one))
+
+
+@given(st.uuids() | st.text(max_size=40))
+def test_an_id_has_one_spelling(one: UUID | str) -> None:
+    text = str(one)
+    for other in (text.upper(), text.replace("-", ""), f"{{{text}}}", f"{text}\n", text[::-1]):
+        assert not is_uuid(other) or str(UUID(other)) == other
+
+
+@pytest.mark.parametrize("odd", ODD_IDS)
+def test_what_only_looks_like_an_id_is_none(odd: str) -> None:
+    assert not is_uuid(odd)

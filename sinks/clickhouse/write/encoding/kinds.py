@@ -1,12 +1,14 @@
 """Kinds of columns. A kind makes a column's value of a record's field twice: in Python, and as SQL over Avro.
 
-Both renderings agree (tests/integration/test_direct.py compares them on the real engine). A missing text is '' and
-a missing number NULL. Times are clamped to what DateTime64(3) holds.
+Both renderings agree (tests/integration/test_direct.py compares them on the real engine). A missing text is '', a
+missing number or id NULL. Times are clamped to what DateTime64(3) holds. An id that is no UUID as Touchline writes it
+raises ContractError in Python, and fails the statement in SQL.
 """
 
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
+from schemas.internal import check_id
 from sinks.clickhouse.values import EARLIEST, LATEST, moment
 from sinks.clickhouse.write.encoding.avro_input import Field
 
@@ -61,6 +63,32 @@ VERSION: Final = Kind(
     lambda field: f"if({field.expression} < 0, 0, toUInt64({field.expression}))",
 )
 
+
+def _id(text: str) -> str:
+    check_id("a profile, change or signal", text)
+    return text
+
+
+def _id_sql(text: str, parser: str, odd: str) -> str:
+    return f"if(throwIf({odd}, 'not a UUID as Touchline writes it'), {parser}(''), {parser}({text}))"
+
+
+def _odd(text: str) -> str:
+    """SQL: whether a text is not as `is_uuid` wants it. ClickHouse's parser takes other spellings, and some junk."""
+    return f"toString(toUUIDOrZero({text})) != {text} OR empty(toUUIDOrZero({text}))"
+
+
+#: The id of a profile, change or signal: text in records, UUID in tables.
+ID: Final = Kind(_id, lambda field: _id_sql(field.expression, "toUUIDOrZero", _odd(field.expression)))
+
+#: The same of a field that may be null, of which the reader makes '' (avro_input.py).
+ID_OR_NULL: Final = Kind(
+    lambda value: None if value is None else _id(value),
+    lambda field: _id_sql(
+        field.expression, "toUUIDOrNull", f"notEmpty({field.expression}) AND ({_odd(field.expression)})"
+    ),
+)
+
 #: Texts, numbers or maps of them that ClickHouse stores as it reads them.
 AS_READ: Final = NUMBER
 
@@ -80,6 +108,17 @@ def each(kind: Kind, of: str = "") -> Kind:
         )
 
     return Kind(value, sql)
+
+
+def every(kind: Kind) -> Kind:
+    """An array whose items are of `kind`."""
+
+    def sql(field: Field) -> str:
+        # a lambda within the one of `tuples` needs a variable of its own
+        item = field.item("o")
+        return f"arrayMap({item.expression} -> {kind.sql(item)}, {field.expression})"
+
+    return Kind(lambda items: [kind.value(item) for item in items], sql)
 
 
 def tuples(**parts: Kind) -> Kind:

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from schemas.internal import check_profile
 from sinks.clickhouse.values import Row, moment
 from sinks.clickhouse.write.encoding.columns import ORIGIN, Source, Table
 
@@ -17,13 +18,16 @@ def history_row(row: Row, published_at: int) -> Row:
 def tombstone_row(table: Table, key: str, version: int, source: Source) -> Row:
     """The row that marks the key of a tombstone as deleted. It has only the columns of the key and the version.
 
-    Raises ValueError if the key does not have the form of `table.key`.
+    Raises ValueError if the key does not have the form of `table.key`, ContractError if it names no profile.
     """
     names, values = _split(table.key, nested=True), _split(key, nested=":" in table.key)
     if len(values) != len(names) or not all(values):
         raise ValueError(f"the key of a tombstone of {table.name} must read {table.key}")
+    found = dict(zip(names, values, strict=True))
+    if "profile_id" in found:
+        check_profile(found["profile_id"])
     return {
-        **dict(zip(names, values, strict=True)),
+        **found,
         "version": version,
         "is_deleted": 1,
         **{column.name: column.value({}, source, {}) for column in ORIGIN},

@@ -75,7 +75,7 @@ _DECIDED: Final = f"""
         multiIf(
             after_erasure, e.owner,
             a.found = 0 OR a.deleted = 1 OR stitched > assigned, t.profile_id,
-            ifNull(t.occurred_at >= a.contested_from, 0), a.contested_owner,
+            ifNull(t.occurred_at >= a.contested_from, 0), ifNull(a.contested_owner, a.owner),
             a.owner
         ) AS decided_owner,
         bitShiftLeft(bitShiftRight(t.version, {RANK_SHIFT}), {RANK_SHIFT})
@@ -88,7 +88,7 @@ _DECIDED: Final = f"""
         SELECT tenant, identifier_type, identifier_value, 1 AS found, max(version) AS version,
             argMax(profile_id, assignments.version) AS owner,
             argMax(tuple(contested_from), assignments.version).1 AS contested_from,
-            argMax(contested_profile_id, assignments.version) AS contested_owner,
+            argMax(tuple(contested_profile_id), assignments.version).1 AS contested_owner,
             argMax(is_deleted, assignments.version) AS deleted
         FROM raw_identity_assignments AS assignments
         WHERE {{named}}

@@ -40,7 +40,8 @@ _CHOSEN: Final = f"""
     SELECT tenant, profile_id FROM raw_identifier_profiles
     WHERE ({IDENTIFIER}) IN (SELECT {IDENTIFIER} FROM touched) AND {_PROFILE}
     UNION DISTINCT
-    SELECT tenant, profile_id FROM raw_reconciliation_notes WHERE profile_id != '' AND {_NOTED_SINCE} AND {_PROFILE}
+    SELECT tenant, assumeNotNull(profile_id) FROM raw_reconciliation_notes
+    WHERE profile_id IS NOT NULL AND {_NOTED_SINCE} AND {_PROFILE}
 """  # noqa: S608 (names of our own)
 _EVERYBODY: Final = f"""
     SELECT DISTINCT tenant, profile_id FROM raw_profile_identifiers WHERE {_PROFILE}

@@ -51,7 +51,7 @@ _SETS: Final = {
     "touched": "tenant String, identifier_type String, identifier_value String",
     "held": "tenant String, identifier_type String, identifier_value String",
     "copied": "event UInt64",
-    "chosen": "tenant String, profile_id String",
+    "chosen": "tenant String, profile_id UUID",
 }
 _NOTE: Final = """
     INSERT INTO raw_reconciliation_notes (loaded_since)

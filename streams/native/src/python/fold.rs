@@ -6,33 +6,35 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyTuple};
 
+use crate::journey::Meant;
 use crate::rules::{Rules, MOST_EXPECTATIONS};
+use crate::signals::told::{JOURNEY_SIGNAL, SIGNALS_PUBLISHED};
 use crate::state::fold::Fold as Folded;
 use crate::state::record::JOURNEY_STATE;
 use crate::state::signals::{words, Signal};
 use crate::touchpoint::{Owned, RESOLVED_TOUCHPOINT, TOUCHPOINT};
 
 /// Rules and catalogue of one process, compiled.
-struct Tables {
-    rules: Rules,
+pub struct Tables {
+    pub meant: Meant,
     /// The class of `streams/journeys/state/signals.py`.
     signal: Py<PyAny>,
 }
 
 /// Makes folds. Raises ValueError or TypeError for tables that Python does not make.
 #[pyclass(frozen, module = "touchline_native")]
-pub struct Core(Arc<Tables>);
+pub struct Core(pub Arc<Tables>);
 
 #[pymethods]
 impl Core {
     #[new]
     fn new(tables: Rules, signal: Py<PyAny>) -> PyResult<Self> {
-        Ok(Core(Arc::new(Tables { rules: tables.check()?, signal })))
+        Ok(Core(Arc::new(Tables { meant: Meant::new(tables.check()?), signal })))
     }
 
     /// The fold over no touchpoints.
     fn fold(&self) -> Fold {
-        Fold { tables: self.0.clone(), folded: Folded::default() }
+        Fold { tables: self.0.clone(), folded: Box::default() }
     }
 
     /// With more expectations the core refuses the rules.
@@ -47,6 +49,8 @@ impl Core {
         found.set_item("Touchpoint", PyBytes::new(py, &TOUCHPOINT))?;
         found.set_item("ResolvedTouchpoint", PyBytes::new(py, &RESOLVED_TOUCHPOINT))?;
         found.set_item("JourneyState", PyBytes::new(py, &JOURNEY_STATE))?;
+        found.set_item("JourneySignal", PyBytes::new(py, &JOURNEY_SIGNAL))?;
+        found.set_item("SignalsPublished", PyBytes::new(py, &SIGNALS_PUBLISHED))?;
         Ok(found.unbind())
     }
 }
@@ -54,8 +58,8 @@ impl Core {
 /// The fold over one profile's touchpoints: the methods are those of `streams/journeys/state/fold.py`.
 #[pyclass(module = "touchline_native")]
 pub struct Fold {
-    tables: Arc<Tables>,
-    folded: Folded,
+    pub tables: Arc<Tables>,
+    pub folded: Box<Folded>,
 }
 
 #[pymethods]
@@ -69,7 +73,7 @@ impl Fold {
         else {
             return Ok(false);
         };
-        self.folded.advance_all(&touchpoints, &self.tables.rules);
+        self.folded.advance_all(&touchpoints, &self.tables.meant.rules);
         Ok(true)
     }
 
@@ -85,7 +89,7 @@ impl Fold {
         if self.folded.facts.touchpoints == 0 {
             return Err(PyValueError::new_err("a journey without touchpoints has no state"));
         }
-        let sealed = self.folded.sealed(tenant, profile_id, version, late, &self.tables.rules);
+        let sealed = self.folded.sealed(tenant, profile_id, version, late, &self.tables.meant.rules);
         Ok(PyBytes::new(py, &sealed))
     }
 
@@ -97,25 +101,25 @@ impl Fold {
     /// Every signal that holds at `now`, sorted by time, kind and id.
     fn signals<'py>(&mut self, py: Python<'py>, now: i64) -> PyResult<Bound<'py, PyList>> {
         let found = PyList::empty(py);
-        for signal in self.folded.signals(now, &self.tables.rules) {
+        for signal in self.folded.signals(now, &self.tables.meant.rules) {
             found.append(self.tables.object(py, &signal)?)?;
         }
         Ok(found)
     }
 
     fn lets_go(&self, occurred_at: i64, kind: &str, subject_id: &str, event: &str) -> bool {
-        self.folded.lets_go((occurred_at, kind, subject_id), event, &self.tables.rules)
+        self.folded.lets_go((occurred_at, kind, subject_id), event, &self.tables.meant.rules)
     }
 
     #[pyo3(signature = (now=None))]
     fn next_deadline(&self, now: Option<i64>) -> Option<i64> {
-        self.folded.next_deadline(now, &self.tables.rules)
+        self.folded.next_deadline(now, &self.tables.meant.rules)
     }
 }
 
 impl Tables {
     /// Python's object of a signal, made once.
-    fn object(&self, py: Python<'_>, signal: &Signal) -> PyResult<Py<PyAny>> {
+    pub fn object(&self, py: Python<'_>, signal: &Signal) -> PyResult<Py<PyAny>> {
         if let Some(object) = signal.object.get() {
             return Ok(object.clone_ref(py));
         }
@@ -124,7 +128,7 @@ impl Tables {
             details.set_item(name, value)?;
         }
         let event_ids = PyTuple::new(py, &signal.event_ids)?;
-        let rule = words(&self.rules, &signal.kind);
+        let rule = words(&self.meant.rules, &signal.kind);
         let object = self.signal.call1(
             py,
             (&*signal.kind, &signal.subject_id, signal.occurred_at, rule, event_ids, details, &*signal.event),

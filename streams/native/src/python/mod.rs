@@ -1,5 +1,7 @@
 //! What Python sees of the core.
 
 pub mod fold;
+pub mod journeys;
+pub mod prediction;
 pub mod records;
 pub mod stitch;

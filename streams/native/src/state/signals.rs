@@ -9,7 +9,7 @@ use crate::profile_id::uuid5_text;
 use crate::rules::{Kind, Rules};
 
 /// UUIDv5 of the DNS namespace and "signals.touchline".
-const NAMESPACE: [u8; 16] =
+pub const NAMESPACE: [u8; 16] =
     [0x2c, 0xfe, 0x3f, 0x78, 0xfe, 0xb2, 0x56, 0x35, 0xa6, 0x89, 0x3d, 0xa7, 0xa1, 0xe9, 0x0c, 0x51];
 
 /// Moments that one journey remembers.

@@ -52,7 +52,7 @@ fn has_identifiers(touchpoint: &Touchpoint) -> bool {
 }
 
 /// 1 to 64 of A-Z a-z 0-9 _ . -
-fn is_name(text: &str) -> bool {
+pub fn is_name(text: &str) -> bool {
     let letters = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-');
     (1..=64).contains(&text.len()) && text.bytes().all(letters)
 }
@@ -86,7 +86,7 @@ fn has_entries(touchpoint: &Touchpoint) -> bool {
 }
 
 /// Lower-case letters and digits, single underscores between them: canonical, whatever else is.
-fn is_canonical(purpose: &str) -> bool {
+pub fn is_canonical(purpose: &str) -> bool {
     let letters = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
     (1..=MAX_NAME_BYTES).contains(&purpose.len()) && purpose.bytes().all(letters) && !purpose.contains("__")
 }

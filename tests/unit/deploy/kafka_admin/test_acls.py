@@ -70,7 +70,8 @@ def test_each_right_is_one_command_for_kafka_s_own_tool() -> None:
     assert len(lines) == len(set(lines)) == len(FOUND)
     form = re.compile(
         r"kafka-acls --bootstrap-server kafka:9092 --add --allow-principal '(User:[\w=-]+)' --operation"
-        r" (?:Read|Write|Describe) --(?:topic|group) 'shop\.[\w.-]+'"
+        r" (?:(?:Read|Write|Create|Describe|DescribeConfigs) --(?:topic|group) 'shop\.[\w.-]+'"
+        r"(?: --resource-pattern-type prefixed)?|Describe --cluster)"
     )
     principals = {form.fullmatch(line)[1] for line in lines}  # type: ignore[index]
     assert principals == {"User:CN=w", *(f"User:touchline-{one}" for one in PROCESSES if one != "worker")}

@@ -4,8 +4,10 @@ import pytest
 
 from deploy.reports.parameters import EVER, option_of, values_of
 from schemas.errors import SettingsError
+from schemas.keys import is_uuid
 from schemas.touchpoint.rules import EARLIEST_MS
 from sinks.clickhouse.read.questions import Parameter, Question
+from tests.support.ids import ODD_IDS, person
 
 QUESTION = Question(
     "funnel",
@@ -79,3 +81,16 @@ def test_what_cannot_be_read_names_its_option(typed: dict[str, str], says: str) 
 def test_what_has_no_default_must_be_given() -> None:
     with pytest.raises(SettingsError, match="--steps is missing"):
         values_of(QUESTION, {}, moment)
+
+
+PERSON = Question("person_touchpoints", "m", (Parameter("profile_id", "UUID"),), "e")
+
+
+def test_an_id_may_be_typed_in_capitals() -> None:
+    assert values_of(PERSON, {"profile_id": person("ann").upper()}, moment) == {"profile_id": person("ann")}
+
+
+@pytest.mark.parametrize("odd", [odd for odd in ODD_IDS if not is_uuid(odd.lower())])
+def test_what_is_no_id_names_its_option(odd: str) -> None:
+    with pytest.raises(SettingsError, match=r"--profile-id is .*: write an id"):
+        values_of(PERSON, {"profile_id": odd}, moment)

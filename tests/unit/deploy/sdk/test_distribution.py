@@ -52,11 +52,15 @@ def test_what_it_shares_with_touchline_has_the_same_version(assembled: Path) -> 
     assert SDK_PROJECT["optional-dependencies"]["fast"] == PROJECT["optional-dependencies"]["fast"]
 
 
-def test_no_faust_and_no_clickhouse_are_among_its_modules() -> None:
-    assert not [
-        name for name in modules() if name.startswith(("sinks", "streams.runtime", "streams.journeys"))
+def test_of_the_sinks_it_has_the_table_of_states_alone_and_of_the_streams_the_identity_policy() -> None:
+    ours = ("sinks.subscribers.table", "streams.identity")
+    packages = {"sinks", "sinks.subscribers", "streams"}
+    others = [
+        name for name in modules() if name.startswith(("sinks", "streams")) and not name.startswith(ours)
     ]
-    assert len(modules()) < 60
+    assert set(others) == packages
+    assert "sinks.subscribers.table.follower" not in modules(), "it needs aiokafka"
+    assert len(modules()) < 80
 
 
 def test_it_works_beside_modules_of_the_same_names(assembled: Path, tmp_path: Path) -> None:
@@ -66,12 +70,14 @@ def test_it_works_beside_modules_of_the_same_names(assembled: Path, tmp_path: Pa
 import sys
 sys.path[:0] = [{str(tmp_path)!r}, {str(assembled)!r}]
 import touchline, touchline.spool, touchline.publisher
-from touchline import Publisher, Settings, Touchpoint
+from touchline import JourneyStates, JourneyTable, Publisher, Settings, Signals, Touchpoint
 publisher = Publisher(Settings(pseudonym_key="x" * 32))
-print(touchline.publisher.message.__module__, "faust" in sys.modules)
+JourneyStates(Settings(), group="desk").close()
+large = {{"faust", "aiokafka", "aiohttp", "clickhouse_driver"}}
+print(touchline.publisher.message.__module__, large & set(sys.modules))
 """
     done = subprocess.run([sys.executable, "-I", "-c", script], capture_output=True, text=True, timeout=60)
-    assert done.stdout == "touchline._internal.deploy.ingest.publisher False\n", done.stderr
+    assert done.stdout == "touchline._internal.deploy.ingest.publisher set()\n", done.stderr
 
 
 def test_an_import_that_could_not_be_renamed_is_refused() -> None:

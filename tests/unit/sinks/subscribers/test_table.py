@@ -13,11 +13,13 @@ from hypothesis import strategies as st
 
 from schemas import topics
 from schemas.errors import SettingsError, UnavailableError
+from schemas.keys import profile_key
 from schemas.profile_ids import contested_profile, own_profile
 from schemas.version_bounds import VERSION_SLACK, AheadError, VersionBounds
 from sinks.subscribers.table.database import Deployment
 from sinks.subscribers.table.entries import FOLLOWED
 from sinks.subscribers.table.store import StateTable
+from tests.support.ids import person
 from tests.support.kafka_records import Consumed
 from tests.support.state_log import (
     GARBAGE,
@@ -182,11 +184,11 @@ def test_until_the_survivor_has_a_state_the_old_profiles_is_shown(table) -> None
 
 def test_no_tenant_finds_anothers(table) -> None:
     table.apply(placed([state("a", 1), account("acme", 1), owner("a", own("b"), 1)]))
-    assert table.state("shop", "a") is None
+    assert table.state("shop", person("a")) is None
     assert table.account("shop", "acme") is None
     assert table.assignment("shop", "cookie", "a") is None
     assert table.survivor("shop", own("a")) == own("a")
-    assert table.state("default", "a")["version"] == 1
+    assert table.state("default", person("a"))["version"] == 1
     assert table.account("default", "acme")["members"]
 
 
@@ -204,7 +206,7 @@ def test_what_tombstones_left_is_forgotten_in_time_and_leaves_the_file(tmp_path)
         assert table.apply(placed([state("visible-1", 1)])).entries == []
         assert table.forget(stamped + 1) == 1
         assert table.counts() == {"states": 1, "accounts": 0, "assignments": 0}
-    assert b"visible-1" not in (tmp_path / "table.db").read_bytes()
+    assert person("visible-1").encode() not in (tmp_path / "table.db").read_bytes()
 
 
 # -- what is refused -------------------------------------------------------------------------------------------------
@@ -220,10 +222,17 @@ def test_a_version_that_cannot_exist_hides_nothing(table) -> None:
     assert [one.version for one in table.apply(placed([state("a", 9)]), bounds).entries] == [9]
 
 
+def test_a_tombstone_of_what_is_no_profile_is_refused(table) -> None:
+    bounds = VersionBounds(0, PARTITIONS)
+    key = profile_key("default", person("a").upper())
+    assert table.apply(placed([no_state("a", 9)._replace(key=key)]), bounds).rejected == 1
+    assert held(table) == {}
+
+
 @pytest.mark.parametrize(
     "forged",
     [
-        state("a", 9)._replace(key=b"default/b"),
+        state("a", 9)._replace(key=profile_key("default", person("b"))),
         no_state("a", 9)._replace(key=b"nothing"),
         no_state("a", 9)._replace(key=b"\xff/\xff"),
         no_state("a", 9)._replace(headers=()),
@@ -281,7 +290,7 @@ def test_the_moment_of_being_caught_up_is_kept_and_goes_with_everything_else(tmp
 
 
 def test_what_came_since_an_offset_is_read_by_offset_with_tombstones(table) -> None:
-    log = placed([state("a", 1), no_state("a", 2), state("b", 3), state("c", 4), state("d", 5)])
+    log = placed([state("a", 1), no_state("a", 2), *[state(name, 3) for name in "bcdefgh"]])
     table.apply(log)
     for partition in range(PARTITIONS):
         mine = [one for one in log if one.partition == partition][-2:]

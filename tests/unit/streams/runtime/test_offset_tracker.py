@@ -19,6 +19,18 @@ def test_a_done_fetch_is_committed_as_the_offset_after_its_last_record() -> None
     assert tracker.pop_committable("p0") is None
 
 
+def test_the_oldest_fetch_that_is_not_committed_tells_since_when_the_partition_waits() -> None:
+    tracker: OffsetTracker[str] = OffsetTracker()
+    assert tracker.read_at("p0") is None
+    tracker.track("p0", 9, 1.0)
+    tracker.track("p0", 19, 2.0).done = True
+    assert tracker.read_at("p0") == 1.0
+    tracker.pop_committable("p0")
+    assert tracker.read_at("p0") == 1.0  # the first fetch holds the second one back
+    tracker.forget({"p0"})
+    assert tracker.read_at("p0") is None
+
+
 def test_a_slow_first_fetch_holds_back_fast_later_ones() -> None:
     tracker: OffsetTracker[str] = OffsetTracker()
     slow, fast = tracker.track("p0", 9), tracker.track("p0", 19)

@@ -9,6 +9,16 @@ pub struct DecayedSum {
 }
 
 impl DecayedSum {
+    /// Back from `dump`.
+    pub fn load((value, at): (f64, i64)) -> Self {
+        DecayedSum { value, at }
+    }
+
+    /// The sum as of its newest part, and when that was.
+    pub fn dump(&self) -> (f64, i64) {
+        (self.value, self.at)
+    }
+
     /// Adds at an event time. Returns the sum before and after.
     pub fn add(&mut self, amount: f64, at: i64, half_life: i64) -> (f64, f64) {
         let before = self.value(at, half_life);

@@ -7,13 +7,14 @@ import pytest
 from schemas import topics
 from schemas.encoding.codec import encode
 from schemas.encoding.record_types import JOURNEY_STATE
-from schemas.keys import partition_of
+from schemas.keys import partition_of, profile_key
 from schemas.topics import Topic
 from sinks.clickhouse.erasure.barrier import Position, Positions
 from sinks.clickhouse.write.checks import Checks
 from sinks.clickhouse.write.prepare import prepare
 from tests.support.confused import VALID, Confused, confused_outputs, confused_records, key_of
-from tests.support.kafka_records import Consumed, journey
+from tests.support.ids import ODD_IDS, person
+from tests.support.kafka_records import Consumed, journey, resolved
 
 PARTITIONS = 4
 INTERNAL = [
@@ -66,12 +67,27 @@ def test_what_is_right_gets_its_row(topic: Topic) -> None:
         assert not rejected
 
 
+@pytest.mark.parametrize("odd", ODD_IDS)
+@pytest.mark.parametrize("name", ["ResolvedTouchpoint", "JourneyState"])
+def test_a_profile_that_is_no_uuid_never_gets_into_a_file_of_avro(name: str, odd: str) -> None:
+    message = resolved() if name == "ResolvedTouchpoint" else journey("p1", 3, tenant="default")
+    for profile, certain in ((person("p1"), True), (odd, False)):
+        _, one = record(
+            topics.JOURNEY_STATES,
+            profile_key("default", profile),
+            encode(name, {**message, "profile_id": profile}),
+        )
+        assert Checks(positions, 0).certain(name, one) is certain
+
+
 def test_a_state_from_the_future_supersedes_no_state_of_its_batch() -> None:
     def state(version: int, **fields: Any) -> tuple[Topic, Any]:
         value = JOURNEY_STATE.encode(journey("p1", version, tenant="default"))
-        return record(topics.JOURNEY_STATES, b"default/p1", value, **fields)
+        return record(topics.JOURNEY_STATES, profile_key("default", person("p1")), value, **fields)
 
-    forged = record(topics.JOURNEY_STATES, b"default/p1", None, headers=(("version", b"9" * 18),))
+    forged = record(
+        topics.JOURNEY_STATES, profile_key("default", person("p1")), None, headers=(("version", b"9" * 18),)
+    )
     batch = [state(2), state(2**60, offset=8), forged, state(3)]
 
     for avro_from in (None, 1):
@@ -90,7 +106,7 @@ def test_kafka_is_asked_once_more_when_a_version_seems_to_be_ahead_and_then_not_
     now = 0.0
     checks = Checks(look, 0, lambda: now)
     value = JOURNEY_STATE.encode(journey("p1", 3 << 20, tenant="default"))
-    batch = [record(topics.JOURNEY_STATES, b"default/p1", value)]
+    batch = [record(topics.JOURNEY_STATES, profile_key("default", person("p1")), value)]
 
     checks.certain("JourneyState", batch[0][1])
     now = 2.0

@@ -1,6 +1,8 @@
 from schemas import topics
 from schemas.encoding.record_types import JOURNEY_STATE
+from schemas.keys import profile_key
 from sinks.clickhouse.write.prepare import prepare
+from tests.support.ids import person
 from tests.support.kafka_records import Consumed, journey, resolved_bytes
 
 
@@ -26,7 +28,10 @@ def test_a_batch_becomes_one_insert_a_table_and_the_rejected_stay_apart() -> Non
 def test_tombstones_go_into_an_insert_of_their_own_because_they_know_fewer_columns() -> None:
     batch = [
         (topics.JOURNEY_STATES, Consumed(JOURNEY_STATE.encode(journey("p1", 1)))),
-        (topics.JOURNEY_STATES, Consumed(None, key=b"default/p2", headers=(("version", b"2"),))),
+        (
+            topics.JOURNEY_STATES,
+            Consumed(None, key=profile_key("default", person("p2")), headers=(("version", b"2"),)),
+        ),
     ]
 
     inserts, _ = prepare(batch)

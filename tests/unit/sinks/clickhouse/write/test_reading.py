@@ -6,9 +6,11 @@ from schemas import topics
 from schemas.encoding.codec import encode, header
 from schemas.encoding.record_types import DEAD_LETTER, IDENTITY_ASSIGNMENT, JOURNEY_STATE, RESOLVED_TOUCHPOINT
 from schemas.errors import ContractError, Reason
+from schemas.keys import profile_key
 from schemas.topics import Topic
 from sinks.clickhouse.write.reading import READ, read
 from tests.support.examples import example as plain
+from tests.support.ids import ODD_IDS, person
 from tests.support.kafka_records import Consumed, assignment, example, resolved_bytes
 from tests.support.versions import as_version_2
 
@@ -99,12 +101,23 @@ def test_a_dead_letter_is_stored_with_the_original_bytes() -> None:
 
 
 def test_a_tombstone_deletes_the_journey_with_the_version_it_carries() -> None:
-    found = read(topics.JOURNEY_STATES, Consumed(None, key=b"acme/p/1", headers=(("version", b"42"),)))
+    key = profile_key("acme", person("p1"))
+    found = read(topics.JOURNEY_STATES, Consumed(None, key=key, headers=(("version", b"42"),)))
 
     assert found is not None
     table, row = found
     assert table == "raw_journey_states"
-    assert (row["tenant"], row["profile_id"], row["version"], row["is_deleted"]) == ("acme", "p/1", 42, 1)
+    assert (row["tenant"], row["profile_id"], row["version"], row["is_deleted"]) == (
+        "acme", person("p1"), 42, 1,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("profile", ODD_IDS)
+def test_a_tombstone_of_what_is_no_profile_is_rejected(profile: str) -> None:
+    key = profile_key("acme", profile)
+    error = rejection(topics.JOURNEY_STATES, Consumed(None, key=key, headers=(("version", b"42"),)))
+
+    assert error.reason is Reason.INVALID
 
 
 @pytest.mark.parametrize(

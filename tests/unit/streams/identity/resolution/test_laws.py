@@ -1,5 +1,7 @@
 """Laws of identity resolution, checked on random histories in a world so small that everything collides."""
 
+from collections import Counter
+
 import networkx as nx
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -73,6 +75,8 @@ def test_in_a_larger_world_too_the_incremental_result_equals_the_definition(hist
             expected = resolve(TENANT, POLICY, evidence_map(history[:seen]))
             assert published == dict(expected)
             assert identities.refused() == expected.refused
+            kinds = Counter(reason.partition(":")[0] for reason in expected.refused.values())
+            assert {kind: count for kind, count in identities.refusals.items() if count} == kinds
 
 
 @settings(max_examples=60)
@@ -87,6 +91,8 @@ def test_in_a_larger_world_too_forgetting_equals_never_having_seen(history, data
     never = [event for event in history if forgotten not in event[0]]
     expected = resolve(TENANT, POLICY, evidence_map(never))
     assert identities.refused() == expected.refused
+    kinds = Counter(reason.partition(":")[0] for reason in expected.refused.values())
+    assert {kind: count for kind, count in identities.refusals.items() if count} == kinds
     assert {node: identities.assignment(node) for node in expected} == dict(expected)
 
 

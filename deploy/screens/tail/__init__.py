@@ -1,0 +1,1 @@
+"""`touchline tail`: the public topics as they grow, filtered, a line for each record."""

@@ -1,0 +1,85 @@
+"""How far a loader is behind Kafka, in records and in time, and how old records were when their rows were committed."""
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final
+
+from aiokafka import TopicPartition
+
+from schemas.consumed import KafkaRecord
+from schemas.measures import show
+from schemas.settings import ClickHouse
+from sinks.clickhouse.write import metrics
+from sinks.clickhouse.write.parts import Parts
+
+#: Records that wait longer for their rows wait for a server that is away.
+OUTAGE_SECONDS: Final = 30.0
+
+
+class Progress:
+    """What was read and what of it is in ClickHouse, since the last assignment. `clock` counts seconds."""
+
+    def __init__(self, where: ClickHouse, clock: Callable[[], float] = time.monotonic) -> None:
+        self.consumer: Any = None  #: the loader's, once there is one
+        self._clock = clock
+        self._parts = Parts(where, clock)
+        self._done: dict[TopicPartition, int] = {}  #: the offset up to which records are in ClickHouse
+        self._since: float | None = None  #: when the oldest record was read that is not in ClickHouse
+        self._assigned = False
+
+    def assigned(self) -> None:
+        """Begin anew: the partitions are others now."""
+        self._assigned = True
+        self._done, self._since = {}, None
+
+    def read(self, part: TopicPartition, records: list[KafkaRecord]) -> None:
+        """Note records that were read."""
+        self._done.setdefault(part, records[0].offset)
+        if self._since is None:
+            self._since = self._clock()
+
+    def loaded(self, records: Iterable[KafkaRecord], ends: Mapping[TopicPartition, int]) -> None:
+        """Note that everything read is in ClickHouse: `records` since just now, and `ends` are committed."""
+        self._done.update(ends)
+        self._since = None
+        ages, now = defaultdict[str, list[float]](list), time.time() * 1000
+        for record in records:
+            ages[record.topic].append((now - record.timestamp) / 1000)
+        for topic, seconds in ages.items():
+            metrics.PUBLISH_TO_ROW.observe_all(seconds, topic)
+
+    def age(self) -> float:
+        """Seconds since the oldest record was read that is not in ClickHouse; 0 if all are."""
+        return 0.0 if self._since is None else self._clock() - self._since
+
+    def waits_for(self) -> str:
+        """What the loader waits for, in a sentence; "" if it loads, or stands by without a partition."""
+        if not self._assigned:
+            return "the loader waits for its partitions: the consumer group rebalances"
+        age = self.age()
+        return (
+            f"rows wait since {age:.0f} s: ClickHouse or Kafka does not take them"
+            if age > OUTAGE_SECONDS
+            else ""
+        )
+
+    async def stop(self) -> None:
+        """Wait for the question to ClickHouse that is under way, if there is one."""
+        await self._parts.stop()
+
+    def refresh(self) -> None:
+        """Bring the gauges up to date. Call it in the loader's event loop."""
+        metrics.COMMIT_AGE.set(self.age())
+        self._parts.refresh()
+        if self.consumer is None:
+            return
+        mine = self.consumer.assignment() & self._done.keys()
+        ends = {part: self.consumer.highwater(part) or 0 for part in mine}  # None before the first fetch
+        show(
+            metrics.LAG,
+            (
+                ((part.topic, str(part.partition)), max(0, end - self._done[part]))
+                for part, end in ends.items()
+            ),
+        )

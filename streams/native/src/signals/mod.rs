@@ -1,0 +1,3 @@
+//! What subscribers were told: `streams/journeys/signals/`.
+
+pub mod told;

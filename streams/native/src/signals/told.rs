@@ -1,0 +1,159 @@
+//! What the subscribers of one profile know, and what they must hear: `told.py` and `published.py`.
+
+use std::sync::Arc;
+
+use crate::encoding::{put_items, put_long, put_optional, put_text};
+use crate::events::Event;
+use crate::profile_id::uuid5_text;
+use crate::rules::Rules;
+use crate::state::fold::Fold;
+use crate::state::signals::{words, Signal, NAMESPACE};
+
+/// CRC-64-AVRO of the schemas that are written here.
+pub const JOURNEY_SIGNAL: [u8; 8] = [0xe1, 0x07, 0x0f, 0x17, 0xc2, 0xb7, 0x4e, 0x39];
+pub const SIGNALS_PUBLISHED: [u8; 8] = [0x13, 0x3e, 0xe7, 0xdc, 0x5f, 0xb6, 0xf4, 0x2e];
+
+/// Why a signal is retracted.
+#[derive(Clone, Copy)]
+enum Reason {
+    Contradicted = 0,
+    LetGo = 3,
+}
+
+/// When the signals of a profile were published last.
+#[derive(Clone)]
+pub struct Publication {
+    pub version: i64,
+    pub now: i64,
+    /// The next deadline, if there is one.
+    pub due: Option<i64>,
+    pub meanings: i64,
+}
+
+impl Publication {
+    /// A SignalsPublished.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = header(SIGNALS_PUBLISHED, 48);
+        put_long(&mut out, self.version);
+        put_long(&mut out, self.now);
+        put_optional(&mut out, self.due, put_long);
+        put_long(&mut out, self.meanings);
+        out
+    }
+}
+
+#[derive(Default)]
+pub struct Told {
+    /// The signals that hold as far as subscribers know, each subject once; None: `recall` works them out.
+    pub signals: Option<Vec<Arc<Signal>>>,
+    pub unconfirmed: bool,
+    pub last: Option<Publication>,
+}
+
+/// A profile, and the input that it is published with.
+pub struct Publishing<'a> {
+    pub tenant: &'a str,
+    pub profile_id: &'a str,
+    pub version: i64,
+    pub meanings: i64,
+    pub by_deadline: bool,
+}
+
+/// What a publication makes: encoded JourneySignals, those that it raises with their events.
+pub struct News {
+    pub now: i64,
+    pub version: i64,
+    pub signals: Vec<(Option<Event>, Vec<u8>)>,
+}
+
+impl Told {
+    /// Works out which signals subscribers know of.
+    pub fn recall(&mut self, fold: &mut Fold, now: i64, meanings: i64, rules: &Rules) {
+        let confirmed = self.last.as_ref().filter(|last| last.meanings == meanings);
+        let held = fold.signals(confirmed.map_or(now, |last| last.now), rules);
+        self.unconfirmed = confirmed.is_none();
+        self.signals = Some(each_once(held));
+    }
+
+    /// The signals to publish at `now`, noted here. No signal may be perhaps raised, and no touchpoint have left.
+    pub fn publish(&mut self, about: &Publishing, fold: &mut Fold, now: i64, rules: &Rules) -> News {
+        let now = self.last.as_ref().map_or(now, |last| now.max(last.now));
+        let version = 2 * about.version + i64::from(about.by_deadline);
+        let holding = each_once(fold.signals(now, rules));
+        let before = self.signals.take().unwrap_or_default();
+        let mut signals = Vec::new();
+        for signal in &holding {
+            let known = before.iter().find(|one| one.subject_id == signal.subject_id);
+            if self.unconfirmed || known.is_none_or(|known| !same(known, signal)) {
+                signals.push((Some(signal.event.clone()), encoded(about, signal, version, None, rules)));
+            }
+        }
+        for signal in &before {
+            if !holding.iter().any(|one| one.subject_id == signal.subject_id) {
+                let let_go = fold.lets_go(signal.order(), &signal.event, rules);
+                let reason = if let_go { Reason::LetGo } else { Reason::Contradicted };
+                signals.push((None, encoded(about, signal, version, Some(reason), rules)));
+            }
+        }
+        self.signals = Some(holding);
+        self.unconfirmed = false;
+        let due = fold.next_deadline(Some(now), rules);
+        self.last = Some(Publication { version: about.version, now, due, meanings: about.meanings });
+        News { now, version, signals }
+    }
+}
+
+/// As a dict by subject: of several with one subject the first gives the place and the last the value.
+fn each_once(signals: Vec<Arc<Signal>>) -> Vec<Arc<Signal>> {
+    let mut found: Vec<Arc<Signal>> = Vec::with_capacity(signals.len());
+    for signal in signals {
+        match found.iter_mut().find(|one| one.subject_id == signal.subject_id) {
+            Some(one) => *one = signal,
+            None => found.push(signal),
+        }
+    }
+    found
+}
+
+fn same(one: &Arc<Signal>, other: &Arc<Signal>) -> bool {
+    Arc::ptr_eq(one, other)
+        || (one.order() == other.order()
+            && one.event_ids == other.event_ids
+            && one.details == other.details
+            && one.event == other.event)
+}
+
+/// A JourneySignal.
+fn encoded(
+    about: &Publishing,
+    signal: &Signal,
+    version: i64,
+    reason: Option<Reason>,
+    rules: &Rules,
+) -> Vec<u8> {
+    let mut out = header(JOURNEY_SIGNAL, 384);
+    put_text(&mut out, about.tenant);
+    put_text(&mut out, about.profile_id);
+    put_text(&mut out, &uuid5_text(&NAMESPACE, &[about.profile_id, "/", &signal.subject_id]));
+    put_text(&mut out, &signal.subject_id);
+    put_text(&mut out, &signal.kind);
+    put_long(&mut out, i64::from(reason.is_some()));
+    put_optional(&mut out, reason, |out, reason| put_long(out, reason as i64));
+    put_long(&mut out, 0); // no successor
+    put_long(&mut out, signal.occurred_at);
+    put_text(&mut out, words(rules, &signal.kind));
+    put_items(&mut out, signal.event_ids.iter(), |out, event_id| put_text(out, event_id));
+    put_items(&mut out, signal.details.iter(), |out, (name, value)| {
+        put_text(out, name);
+        put_text(out, value);
+    });
+    put_long(&mut out, version);
+    out
+}
+
+fn header(schema: [u8; 8], room: usize) -> Vec<u8> {
+    let mut out = Vec::with_capacity(room);
+    out.extend_from_slice(b"\xc3\x01");
+    out.extend_from_slice(&schema);
+    out
+}

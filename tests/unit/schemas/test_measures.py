@@ -1,0 +1,71 @@
+"""Collectors that are made from literals: the same samples as prometheus_client's own, many values at a time."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry, generate_latest
+
+from schemas import metrics
+from schemas.measures import BatchHistogram, counter, gauge, histogram, show
+from schemas.metrics import Metric
+
+WAITS = Metric("waits_seconds", "histogram", "test", "How long", ("stage",), (0.1, 1, 10))
+HERE = Metric("here", "gauge", "test", "What is here", ("place",))
+
+
+@given(st.lists(st.lists(st.floats(-1, 20, allow_nan=False) | st.sampled_from([0.1, 1.0, 10.0]))))
+def test_values_at_once_count_as_values_one_by_one(batches: list[list[float]]) -> None:
+    at_once, one_by_one = CollectorRegistry(), CollectorRegistry()
+    many, single = BatchHistogram(WAITS, at_once), histogram(WAITS, one_by_one)
+    for batch in batches:
+        many.observe_all(list(batch), "stitch")
+        for value in batch:
+            single.labels("stitch").observe(value)
+    samples = {"stage": "stitch"}
+    for bound in ("0.1", "1.0", "10.0", "+Inf"):
+        name, labels = "waits_seconds_bucket", {**samples, "le": bound}
+        assert (at_once.get_sample_value(name, labels) or 0) == (
+            one_by_one.get_sample_value(name, labels) or 0
+        )
+    total = one_by_one.get_sample_value("waits_seconds_sum", samples) or 0.0
+    assert (at_once.get_sample_value("waits_seconds_sum", samples) or 0.0) == pytest.approx(total)
+    count = sum(map(len, batches))
+    assert (at_once.get_sample_value("waits_seconds_count", samples) or 0) == count
+
+
+def test_a_histogram_of_many_values_is_exposed_as_any_other() -> None:
+    registry = CollectorRegistry()
+    BatchHistogram(WAITS, registry).observe_all([5.0, 0.05], "stitch")
+    text = generate_latest(registry).decode()
+    assert "# TYPE waits_seconds histogram" in text
+    assert 'waits_seconds_bucket{le="1.0",stage="stitch"} 1.0' in text
+    assert 'waits_seconds_count{stage="stitch"} 2.0' in text
+
+
+def test_a_gauge_shows_nothing_of_what_is_gone() -> None:
+    registry = CollectorRegistry()
+    shown = gauge(HERE, registry)
+    show(shown, [(("a",), 1), (("b",), 2)])
+    show(shown, [(("b",), 3)])
+    assert registry.get_sample_value("here", {"place": "a"}) is None
+    assert registry.get_sample_value("here", {"place": "b"}) == 3
+
+
+@pytest.mark.parametrize("metric", metrics.ALL, ids=lambda metric: metric.name)
+def test_every_metric_is_named_as_prometheus_asks_and_its_labels_are_explained(metric: Metric) -> None:
+    registry = CollectorRegistry()
+    made: dict[str, Any] = {"counter": counter, "gauge": gauge, "histogram": histogram}
+    made[metric.kind](metric, registry)  # the library refuses a bad name
+    assert metric.name.startswith("touchline_")
+    assert not metric.name.endswith("_total"), "the library adds it"
+    assert set(metric.labels) <= metrics.LABELS.keys()
+    assert bool(metric.buckets) == (metric.kind == "histogram")
+    assert list(metric.buckets) == sorted(set(metric.buckets))
+
+
+def test_no_two_metrics_have_one_name_and_no_label_is_explained_in_vain() -> None:
+    names = [metric.name for metric in metrics.ALL]
+    assert len(set(names)) == len(names)
+    assert metrics.LABELS.keys() == {label for metric in metrics.ALL for label in metric.labels}

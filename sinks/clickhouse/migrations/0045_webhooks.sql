@@ -6,7 +6,7 @@ CREATE TABLE IF NOT EXISTS webhook_deliveries (
     attempt Int64 COMMENT 'Counts from 1; a decision without an attempt counts as one',
     outcome LowCardinality(String) COMMENT 'DELIVERED, RETRY, WITHHELD, SUPERSEDED or DEAD',
     reason LowCardinality(String) COMMENT 'Why it is not DELIVERED (docs/webhooks.md)',
-    profile_id String COMMENT 'The person',
+    profile_id UUID COMMENT 'The person',
     subject String COMMENT 'The signal_id; of a state change, the name of the field',
     kind LowCardinality(String) COMMENT 'Kind of the signal, or the field with .changed behind it',
     wanted String COMMENT 'RAISED or RETRACTED; of a state change, the new value',

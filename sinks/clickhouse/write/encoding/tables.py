@@ -302,7 +302,7 @@ _WEBHOOK_DELIVERIES: Final = Table(
         column("attempt", NUMBER),
         column("outcome", SYMBOL),
         column("reason", TEXT),
-        column("profile_id", TEXT),
+        column("profile_id", ID),
         column("subject", TEXT),
         column("kind", TEXT),
         column("wanted", TEXT),

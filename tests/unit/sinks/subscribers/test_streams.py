@@ -27,7 +27,10 @@ def test_a_reader_from_the_start_gets_every_present_state_and_then_each_change(t
         async with serving(tmp_path) as served:
             served.take(STATES[:3])
             async with served.stream("/v1/streams/states?from=start") as stream:
-                assert versions(await stream.some(2)) == {person("a"): ("state", 3), person("b"): ("state", 2)}
+                assert versions(await stream.some(2)) == {
+                    person("a"): ("state", 3),
+                    person("b"): ("state", 2),
+                }
                 served.take(STATES[3:])
                 assert versions(await stream.some(2)) == {person("b"): ("gone", 4), person("c"): ("state", 5)}
             async with served.stream("/v1/streams/states") as stream:

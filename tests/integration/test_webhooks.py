@@ -192,10 +192,14 @@ def test_a_kill_of_the_broker_loses_nothing_and_repeats_nothing(
         time.sleep(8)
         own_kafka.start()
         running.publish(retractions(0, PEOPLE // 2))
-        if not service.alive:  # as its supervisor does
-            service.start()
         holds = {f"s{n}": "RETRACTED" if n < PEOPLE // 2 else "RAISED" for n in range(PEOPLE)}
-        wait(lambda: running.settled(holds), running, seconds=180, pause=1)
+
+        def settled() -> bool:
+            if not service.alive:  # as its supervisor does
+                service.start()
+            return running.settled(holds)
+
+        wait(settled, running, pause=1)
 
         found = told(running.effects())
         for n in range(PEOPLE):

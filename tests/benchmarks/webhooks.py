@@ -14,6 +14,7 @@ from pathlib import Path
 
 from deploy.sandbox import KafkaBroker
 from tests.integration.webhooking import Hooks, a_signal, hooks, wait
+from tests.support.ids import named_id
 
 SECONDS = 20
 
@@ -34,7 +35,7 @@ def steady(running: Hooks, per_second: int) -> list[float]:
     start = time.time()
     for n in range(per_second * SECONDS):
         time.sleep(max(0.0, start + n / per_second - time.time()))
-        began[f"t{n}"] = time.time()
+        began[named_id(f"t{n}")] = time.time()
         topic, profile, value = a_signal(f"t{n}", f"t{n}", "RAISED", 1)
         running.send(topic, profile, value)
     wait(lambda: len(running.effects()) >= before + len(began), running, seconds=600, pause=1)

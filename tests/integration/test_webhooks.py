@@ -15,6 +15,7 @@ from deploy.sandbox import KafkaBroker, Process
 from schemas.topics import WEBHOOKS_CHANGELOG
 from tests.integration.parts import TOUCHLINE
 from tests.integration.webhooking import CONFIG, Hooks, a_signal, a_state, hooks, told, wait
+from tests.support.ids import named_id
 from tests.support.webhook_receiver import received
 from tests.support.webhooks import SECRET
 
@@ -71,7 +72,7 @@ def test_kills_of_service_and_receiver_lose_nothing_and_repeat_nothing(
         for n in range(PEOPLE + 10):
             # retracted while the service was away: told of both, or of the retraction alone if the raise was not tried
             fits = (["RAISED", "RETRACTED"], ["RETRACTED"], []) if n < PEOPLE // 2 else (["RAISED"],)
-            assert found.get(f"s{n}", []) in fits, (n, found.get(f"s{n}"))
+            assert found.of(f"s{n}") in fits, (n, found.of(f"s{n}"))
         check_order(running)
         shown = json.loads(touchline(running, "status", "--json").stdout)
         assert shown[0]["pending"] == shown[0]["dead"] == 0
@@ -93,7 +94,7 @@ def outage(kafka: KafkaBroker, folder: Path, *, lose_changelog: bool) -> Hooks:
         running.start_receiver()
         service.start()
         running.publish(raises(20, 21))
-        wait(lambda: "s20" in told(running.effects()), running)
+        wait(lambda: told(running.effects()).of("s20"), running)
         wait(lambda: running.settled({"s20": "RAISED"}), running, pause=1)
         return running
 
@@ -127,7 +128,7 @@ def test_consent_that_is_withdrawn_while_the_receiver_is_away_counts(
         running.start_receiver()
         wait(lambda: running.settled({f"c{n}": "RAISED" for n in range(10)}), running, pause=1)
 
-        assert set(told(running.effects())) == {f"c{n}" for n in range(5, 10)}
+        assert set(told(running.effects())) == {named_id(f"c{n}") for n in range(5, 10)}
 
 
 @pytest.mark.soak
@@ -171,7 +172,7 @@ def test_two_instances_share_the_work_and_either_takes_over_when_the_other_dies(
         )
 
         found = told(running.effects())
-        assert [found.get(f"s{n}") for n in range(50, 300)] == [["RAISED"]] * 250
+        assert [found.of(f"s{n}") for n in range(50, 300)] == [["RAISED"]] * 250
         check_order(running)
 
 
@@ -191,15 +192,19 @@ def test_a_kill_of_the_broker_loses_nothing_and_repeats_nothing(
         time.sleep(8)
         own_kafka.start()
         running.publish(retractions(0, PEOPLE // 2))
-        if not service.alive:  # as its supervisor does
-            service.start()
         holds = {f"s{n}": "RETRACTED" if n < PEOPLE // 2 else "RAISED" for n in range(PEOPLE)}
-        wait(lambda: running.settled(holds), running, seconds=180, pause=1)
+
+        def settled() -> bool:
+            if not service.alive:  # as its supervisor does
+                service.start()
+            return running.settled(holds)
+
+        wait(settled, running, pause=1)
 
         found = told(running.effects())
         for n in range(PEOPLE):
             fits = (["RAISED", "RETRACTED"], ["RETRACTED"], []) if n < PEOPLE // 2 else (["RAISED"],)
-            assert found.get(f"s{n}", []) in fits, (n, found.get(f"s{n}"))
+            assert found.of(f"s{n}") in fits, (n, found.of(f"s{n}"))
         check_order(running)
 
 

@@ -22,6 +22,7 @@ from schemas.keys import partition_of, profile_key
 from schemas.settings import Settings
 from schemas.topics import Topic
 from tests.integration.parts import TOUCHLINE
+from tests.support.ids import named_id, person
 from tests.support.kafka_records import example
 from tests.support.webhook_receiver import received
 from tests.support.webhooks import SECRET
@@ -135,8 +136,8 @@ class Hooks:
             one.get(30)
 
     def send(self, topic: Topic, profile: str, value: bytes) -> Any:
-        """Send one record; returns its future."""
-        key = profile_key("default", profile)
+        """Send one record of somebody called `profile`; returns its future."""
+        key = profile_key("default", person(profile))
         partition = partition_of(key, self.settings.partitions)
         return self.producer().send(self.settings.topic(topic.name), value, key=key, partition=partition)
 
@@ -146,6 +147,7 @@ class Hooks:
     def settled(self, expected: Mapping[str, str]) -> bool:
         """Whether the service knows the newest status of every signal, and nothing waits."""
         found = {one["subject"]: one for one in self.outbox()}
+        expected = {named_id(name): status for name, status in expected.items()}
         return all(one["status"] != "PENDING" for one in found.values()) and expected.items() <= {
             (subject, one["wanted"]) for subject, one in found.items()
         }
@@ -187,20 +189,27 @@ def a_signal(
     profile: str, subject: str, status: str, version: int, **fields: Any
 ) -> tuple[Topic, str, bytes]:
     body = {
-        **example("JourneySignal"), "profile_id": profile, "signal_id": subject, "status": status,
+        **example("JourneySignal"), "profile_id": person(profile), "signal_id": named_id(subject), "status": status,
         "version": 2 * version, "reason": None if status == "RAISED" else "CONTRADICTED", **fields,
     }  # fmt: skip
     return topics.JOURNEY_SIGNALS, profile, JOURNEY_SIGNAL.encode(body)
 
 
 def a_state(profile: str, version: int, **fields: Any) -> tuple[Topic, str, bytes]:
-    body = {**example("JourneyState"), "profile_id": profile, "version": version, **fields}
+    body = {**example("JourneyState"), "profile_id": person(profile), "version": version, **fields}
     return topics.JOURNEY_STATES, profile, JOURNEY_STATE.encode(body)
 
 
-def told(effects: Iterable[dict[str, Any]]) -> dict[str, list[str]]:
+class Told(dict[str, list[str]]):
+    """By the id of the signal; asked by the name that a test gives it."""
+
+    def of(self, name: str) -> list[str]:
+        return self.get(named_id(name), [])
+
+
+def told(effects: Iterable[dict[str, Any]]) -> Told:
     """Signal → what the receiver acted on, in order."""
-    found: dict[str, list[str]] = {}
+    found = Told()
     for line in effects:
         signal = line["body"]["data"]["signal"]
         if signal is None:

@@ -9,7 +9,7 @@ from typing import Any, Final
 from schemas.clickhouse_url import ClickHouse as ClickHouse
 from schemas.environment import parsed, refuse_unknown
 from schemas.errors import SettingsError
-from schemas.secret_files import read_secret
+from schemas.secret_files import pseudonym_key, read_secret
 
 #: TOUCHLINE_EPOCH stays below this: a version has the epoch above 48 bits of offset, a signal's is twice that.
 EPOCHS: Final = 1 << 14
@@ -222,7 +222,7 @@ class Settings:
 
     def pseudonym_secret(self) -> bytes:
         """The pseudonymisation secret, or empty bytes if none is set. Raises SettingsError."""
-        return _long("TOUCHLINE_PSEUDONYM_KEY", self.pseudonym_key)
+        return pseudonym_key("TOUCHLINE_PSEUDONYM_KEY", self.pseudonym_key)
 
     def previous_pseudonym(self) -> tuple[bytes, str] | None:
         """Secret and name of the key that is being replaced, None outside a rotation. Raises SettingsError."""
@@ -232,7 +232,7 @@ class Settings:
                 "TOUCHLINE_PREVIOUS_PSEUDONYM_KEY and TOUCHLINE_PREVIOUS_PSEUDONYM_KEY_ID go together:"
                 " set both, or none"
             )
-        return (_long("TOUCHLINE_PREVIOUS_PSEUDONYM_KEY", secret), key_id) if secret else None
+        return (pseudonym_key("TOUCHLINE_PREVIOUS_PSEUDONYM_KEY", secret), key_id) if secret else None
 
     def _check(self) -> None:
         if not _TOPIC_PREFIX.fullmatch(self.topic_prefix):
@@ -293,11 +293,3 @@ class Settings:
                 "TOUCHLINE_ANALYST_PASSWORD is not set, but TOUCHLINE_ANALYST_USER is: give the user a password"
             )
         return password
-
-
-def _long(variable: str, value: str) -> bytes:
-    """A pseudonymisation secret; empty for none. Raises SettingsError for one that could be guessed."""
-    secret = read_secret(variable, value)
-    if value and len(secret) < 32:
-        raise SettingsError(f"{variable} is shorter than 32 characters: make one with `openssl rand -hex 32`")
-    return secret.encode()

@@ -12,7 +12,7 @@ from tests.integration.parts import TOUCHLINE, Deployment, deployment
 from tests.integration.test_pipeline import send
 from tests.support.touchpoints import touchpoint
 
-pytestmark = pytest.mark.sandbox
+pytestmark = [pytest.mark.sandbox, pytest.mark.soak]
 
 ANN, BEN, CAT = (("email", f"{name}@shop.de") for name in ("ann", "ben", "cat"))
 

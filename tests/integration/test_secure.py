@@ -27,12 +27,12 @@ from deploy.ports import LOOPBACK, free_port, listens
 from deploy.sandbox import ClickHouseServer, kafka_jars
 from deploy.sdk import Publisher, Touchpoint
 from schemas.errors import TouchlineError, UnavailableError
+from schemas.http.hashed_keys import hash_of
 from schemas.kafka_probe import why_unreachable
 from schemas.settings import ClickHouse, Settings
 from schemas.topics import ALL, JOURNEYS_CHANGELOG
 from sinks.clickhouse.connection import connect
-from streams.collect.keys import hash_of
-from tests.integration.secure import PASSWORDS, Bank, bank
+from tests.integration.secure import KEY, PASSWORDS, Bank, bank
 from tests.support.certificates import Authority
 from tests.support.exports import sample
 from tests.support.secure_kafka import ADMIN, PASSWORD, SecureKafka
@@ -187,6 +187,11 @@ def test_every_process_does_its_work_as_a_user_with_no_other_rights(
         assert (examined.returncode, faults) == (0, []), examined.stderr
         forgotten = running.run("operator", "forget", "cookie:ck-sdk")
         assert forgotten.returncode == 0, forgotten.stderr
+
+        logs = "".join(log.read_text() for log in tmp_path.glob("*.log"))
+        assert "worker" in logs
+        for secret in (*PASSWORDS.values(), KEY, "example.org", "ck-sdk", "C-http"):
+            assert secret not in logs, "no log holds a secret or a person"
 
         refuses_what_is_not_its_own(running.admin, {one: running.settings(one) for one in PROCESSES})
 

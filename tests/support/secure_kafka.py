@@ -95,6 +95,7 @@ class SecureKafka(KafkaBroker):
                 word
                 for name, password in self._users.items()
                 for mechanism in ("SCRAM-SHA-512", "SCRAM-SHA-256")
+                if name == ADMIN or mechanism == "SCRAM-SHA-512"  # each takes the tool a while
                 for word in ("--add-scram", f"{mechanism}=[name={name},password={password}]")
             ]
             self._format(

@@ -63,6 +63,7 @@ def test_no_other_module_names_what_connects_a_client() -> None:
     named = {name for name, code in modules() if any(word in code for word in words)}
     assert named == {
         "schemas/kafka_client.py",
+        "schemas/kafka_probe.py",
         "schemas/kafka_security.py",
         "streams/runtime/faust_broker.py",
     }

@@ -1,12 +1,12 @@
 """Collectors of prometheus_client, made from the literals of schemas/metrics.py; a histogram of many values at once."""
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 from itertools import accumulate
 from typing import Final
 
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
-from prometheus_client.core import HistogramMetricFamily
+from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector
 
 from schemas.metrics import Metric
@@ -34,6 +34,30 @@ def show(metric: Gauge, values: Iterable[tuple[tuple[str, ...], float]]) -> None
         metric.labels(*labels).set(value)
 
 
+class BatchCounter(Collector):
+    """A counter without a lock: one thread adds to it, another may collect."""
+
+    def __init__(self, metric: Metric, registry: CollectorRegistry = REGISTRY) -> None:
+        self._metric = metric
+        self._counts: dict[tuple[str, ...], int] = {}
+        registry.register(self)
+
+    def add(self, count: int, *labels: str) -> None:
+        """Count so many."""
+        self._counts[labels] = self._counts.get(labels, 0) + count
+
+    def describe(self) -> Iterator[CounterMetricFamily]:
+        """The family without values."""
+        yield CounterMetricFamily(self._metric.name, self._metric.meaning, labels=self._metric.labels)
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        """The family with its values."""
+        for family in self.describe():
+            for labels, count in list(self._counts.items()):
+                family.add_metric(labels, count)
+            yield family
+
+
 class _Counted:
     """The values with the same labels: how many fell into each bucket, and their sum."""
 
@@ -56,11 +80,34 @@ class BatchHistogram(Collector):
         self._counted: dict[tuple[str, ...], _Counted] = {}
         registry.register(self)
 
-    def observe_all(self, values: list[float], *labels: str) -> None:
-        """Count values. Sorts the list."""
+    def _of(self, labels: tuple[str, ...]) -> _Counted:
         counted = self._counted.get(labels)
         if counted is None:
             counted = self._counted[labels] = _Counted(len(self._bounds) + 1)
+        return counted
+
+    def observe(self, value: float, *labels: str) -> None:
+        """Count one value."""
+        counted = self._of(labels)
+        counted.sum += value
+        counted.counts[bisect_left(self._bounds, value)] += 1
+
+    def observe_alike(self, count: int, one: float, other: float, *labels: str) -> bool:
+        """Count so many values between two, if one bucket holds them all. Returns whether it does.
+
+        Their sum is taken as if they were evenly spread.
+        """
+        bucket = bisect_left(self._bounds, one)
+        if bucket != bisect_left(self._bounds, other):
+            return False
+        counted = self._of(labels)
+        counted.sum += count * (one + other) / 2
+        counted.counts[bucket] += count
+        return True
+
+    def observe_all(self, values: list[float], *labels: str) -> None:
+        """Count values. Sorts the list."""
+        counted = self._of(labels)
         values.sort()
         counted.sum += sum(values)
         counts, below = counted.counts, 0

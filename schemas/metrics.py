@@ -101,8 +101,8 @@ STAGE_SECONDS = Metric(
 )  # fmt: skip
 PUBLISH_TO_STATE = Metric(
     "touchline_worker_publish_to_state_seconds", "histogram", WORKER,
-    "From a touchpoint's reception (its received_at) to its acknowledged journey state; of each fetch the newest"
-    " touchpoint. History counts with its age", (), LONG,
+    "From a touchpoint's reception (its received_at) to its acknowledged journey state; of every eighth fetch, and at"
+    " least every second, the newest touchpoint. History counts with its age", (), LONG,
 )  # fmt: skip
 LATENESS = Metric(
     "touchline_worker_lateness_seconds", "histogram", WORKER,

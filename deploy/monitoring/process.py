@@ -41,6 +41,10 @@ def watch_process() -> None:
     """Measure from now on. To call it again changes nothing."""
     if _PAUSES not in gc.callbacks:
         gc.callbacks.append(_PAUSES)
+    for level in ("WARNING", "ERROR", "CRITICAL"):
+        LOG_RECORDS.labels(
+            level
+        )  # from 0 on: Prometheus sees no increase in a series that begins with its first record
     root = logging.getLogger()
     if _COUNTING not in root.handlers:
         root.addHandler(_COUNTING)

@@ -3,11 +3,15 @@
 from typing import Final
 
 from schemas import metrics
+from schemas.errors import Reason
 from schemas.measures import BatchHistogram, counter, gauge, histogram
 
 ROWS_LOADED: Final = counter(metrics.ROWS_LOADED)
 REFUSED_FILES: Final = counter(metrics.REFUSED_FILES)
 DEAD_LETTERS: Final = counter(metrics.LOADER_LETTERS)
+for _reason in Reason:
+    # from 0 on: Prometheus sees no increase in a series that begins with its first dead letter
+    DEAD_LETTERS.labels(_reason.value)
 FLUSH_SECONDS: Final = histogram(metrics.FLUSH_SECONDS)
 INSERT_SECONDS: Final = histogram(metrics.INSERT_SECONDS)
 PUBLISH_TO_ROW: Final = BatchHistogram(metrics.PUBLISH_TO_ROW)

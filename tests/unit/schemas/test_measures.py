@@ -8,10 +8,11 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, generate_latest
 
 from schemas import metrics
-from schemas.measures import BatchHistogram, counter, gauge, histogram, show
+from schemas.measures import BatchCounter, BatchHistogram, counter, gauge, histogram, show
 from schemas.metrics import Metric
 
 WAITS = Metric("waits_seconds", "histogram", "test", "How long", ("stage",), (0.1, 1, 10))
+BOUNDS = ("0.1", "1.0", "10.0", "+Inf")
 HERE = Metric("here", "gauge", "test", "What is here", ("place",))
 
 
@@ -33,6 +34,37 @@ def test_values_at_once_count_as_values_one_by_one(batches: list[list[float]]) -
     assert (at_once.get_sample_value("waits_seconds_sum", samples) or 0.0) == pytest.approx(total)
     count = sum(map(len, batches))
     assert (at_once.get_sample_value("waits_seconds_count", samples) or 0) == count
+
+
+@given(st.floats(0, 20), st.floats(0, 20), st.integers(1, 9))
+def test_values_alike_count_at_once_where_one_bucket_holds_them(one: float, other: float, count: int) -> None:
+    registry, control = CollectorRegistry(), CollectorRegistry()
+    alike, single = BatchHistogram(WAITS, registry), histogram(WAITS, control)
+    for value in (one, other):
+        single.labels("s").observe(value)
+    spread = [control.get_sample_value("waits_seconds_bucket", {"stage": "s", "le": le}) for le in BOUNDS]
+    assert alike.observe_alike(count, one, other, "s") == (1 not in spread)
+    if 1 in spread:
+        alike.observe(one, "s")
+    found = registry.get_sample_value("waits_seconds_count", {"stage": "s"})
+    assert found == (1 if 1 in spread else count)
+    places = [registry.get_sample_value("waits_seconds_bucket", {"stage": "s", "le": le}) for le in BOUNDS]
+    assert [bool(place) for place in places] == [
+        bool(control.get_sample_value("waits_seconds_bucket", {"stage": "s", "le": le}))
+        if 1 not in spread
+        else one <= float(le)
+        for le in BOUNDS
+    ]
+
+
+def test_a_counter_without_a_lock_counts_by_label() -> None:
+    registry = CollectorRegistry()
+    counted = BatchCounter(Metric("seen", "counter", "test", "What was seen", ("place",)), registry)
+    counted.add(2, "a")
+    counted.add(3, "a")
+    counted.add(1, "b")
+    assert registry.get_sample_value("seen_total", {"place": "a"}) == 5
+    assert registry.get_sample_value("seen_total", {"place": "b"}) == 1
 
 
 def test_a_histogram_of_many_values_is_exposed_as_any_other() -> None:

@@ -14,8 +14,8 @@ const MAX_VALUE_BYTES: usize = 8192;
 const SECONDS_FROM: i64 = 631_152_000;
 const SECONDS_UNTIL: i64 = 4_102_444_800;
 const MAX_AMOUNT_MINOR: i64 = 10_000_000_000_000_000;
-const EARLIEST_MS: i64 = -2_208_988_800_000;
-const LATEST_MS: i64 = 9_214_646_400_000;
+pub const EARLIEST_MS: i64 = -2_208_988_800_000;
+pub const LATEST_MS: i64 = 9_214_646_400_000;
 
 pub fn is_valid(touchpoint: &Touchpoint) -> bool {
     has_identifiers(touchpoint)

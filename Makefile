@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 TOUCHLINE := $(BIN)/touchline
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up test unit integration soak clients lint types check bench bench-peers bench-analytics bench-loading bench-growth instructions faults attacks simulation native sbom clean
+.PHONY: help install demo up test unit integration soak clients lint types check bench bench-peers bench-analytics bench-loading bench-growth instructions faults attacks simulation agents cores native sbom clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*?## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -47,6 +47,7 @@ up: install ## Start the sandbox in the foreground: broker, ClickHouse, worker, 
 test: install ## Everything that must hold: lint, types, contracts, unit and integration tests
 	$(MAKE) --no-print-directory check
 	$(BIN)/pytest -n 3 --dist worksteal
+	$(MAKE) --no-print-directory agents
 
 unit: install ## The tests that start no process
 	$(BIN)/pytest tests/unit
@@ -99,6 +100,19 @@ attacks: install ## A bystander's waits and the worker's memory beside floods of
 
 simulation: install ## Thousands of schedules of crashes and rebalances in simulated time
 	$(BIN)/python -m tests.simulation --schedules 2000 --seed 1
+
+# agents in this process run by Python's core; workers by the native one where it is built: here each by the other
+AGENTS := tests/unit/streams/journeys/test_deadlines.py tests/unit/streams/test_changelogs.py tests/unit/streams/runtime/test_transaction.py
+
+agents: install ## The agents by the native core, where it is built, and by Python's alone (seconds)
+	TOUCHLINE_CORE=python $(BIN)/pytest -q $(AGENTS)
+	if $(BIN)/python -c 'import touchline_native' 2>/dev/null; then TOUCHLINE_CORE=native $(BIN)/pytest -q $(AGENTS); fi
+
+cores: install ## The unit tests of all agents, thousands of schedules and the integration tests by each core (an hour)
+	for core in python native; do \
+		TOUCHLINE_CORE=$$core $(BIN)/pytest -q $(AGENTS) tests/simulation tests/protocols tests/integration && \
+		$(BIN)/python -m tests.simulation --core $$core --schedules 2000 --seed 1 || exit 1; \
+	done
 
 native: install ## cargo fmt and clippy of the native core, and its tests beside Python's
 	cd streams/native && cargo fmt --check && CARGO_TARGET_DIR=$(CURDIR)/.cache/native cargo clippy --all-targets -- -D warnings

@@ -4,6 +4,8 @@ import os
 
 from hypothesis import HealthCheck, settings
 
+from streams.runtime.native_core import choose_native
+
 # the width of the terminal that a test happens to run in is none of its business
 os.environ.pop("COLUMNS", None)
 
@@ -15,3 +17,6 @@ settings.register_profile(
     derandomize="CI" in os.environ,
 )
 settings.load_profile("touchline")
+
+# the core of agents in this process: Python's, which defines what is right, unless the native one is asked for
+choose_native(os.environ.get("TOUCHLINE_CORE") == "native")

@@ -150,6 +150,18 @@ def event_in(rest: bytes) -> tuple[str, int, str]:
     return event_id, occurred_at, rest[at : at + length].decode()
 
 
+# -- Move: a profile, and the assignment ------------------------------------------------------------------------------
+
+_MOVE: Final = header("Move")
+_assignment: Final = [(name, _physical(type_)) for name, type_ in _fields("IdentityAssignment")]
+_require("Move has", list(_fields("Move")), [("profile_id", "string"), *_assignment])
+
+
+def encode_move(profile_id: str, assignment: bytes) -> bytes:
+    """Encode a Move around an already encoded current IdentityAssignment, copied untouched."""
+    return b"".join((_MOVE, string_bytes(profile_id), memoryview(assignment)[HEADER_BYTES:]))
+
+
 # -- JourneyState and AccountState: who, the version and the hash first; what is spliced in last ---------------------
 
 for _name, _key in (("JourneyState", "profile_id"), ("AccountState", "account_id")):

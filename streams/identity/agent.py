@@ -15,6 +15,7 @@ from typing import Any, Final
 from schemas import headers, topics
 from schemas.encoding.codec import decode
 from schemas.encoding.record_types import ERASE, IDENTITY_ASSIGNMENT, MOVE, PROFILE_CHANGED
+from schemas.encoding.splicing import encode_move
 from schemas.errors import ContractError, Reason
 from schemas.keys import identifier_key, profile_key
 from schemas.records import IdentityAssignment, IdentityLink, ProfileChanged
@@ -166,11 +167,13 @@ class Identity:
     ) -> None:
         fetch.write(*link_change(link, value))
         marks = fetch.state.tenant(cause.tenant).corrections.marks
+        encoded: dict[Node, bytes] = {}
         for assignment in assignments_of(outcome.decision, cause, marks):
-            self._publish_assignment(assignment, fetch)
+            encoded[node_of(assignment["identifier"])] = self._publish_assignment(assignment, fetch)
             await self._scheduler.yield_if_due()
         for move in moves_of(outcome.decision, cause, marks):
-            fetch.publish(self._inputs, profile_key(cause.tenant, move["profile_id"]), MOVE.encode(move))
+            value = encode_move(move["profile_id"], encoded[node_of(move["assignment"]["identifier"])])
+            fetch.publish(self._inputs, profile_key(cause.tenant, move["profile_id"]), value)
             await self._scheduler.yield_if_due()
         self._publish_changes(changes_of(outcome.decision, cause), fetch)
         self._tell_of_quarantine(cause.tenant, fetch.state)
@@ -208,8 +211,11 @@ class Identity:
 
     def _publish_assignment(
         self, assignment: IdentityAssignment, fetch: FetchTransaction[IdentityState], *, gone: bool = False
-    ) -> None:
-        """Publish an assignment; `gone`: as a tombstone, whose headers carry version and assignment to stitch."""
+    ) -> bytes:
+        """Publish an assignment; `gone`: as a tombstone, whose headers carry version and assignment to stitch.
+
+        Returns the encoded assignment.
+        """
         key = identifier_key(assignment["tenant"], assignment["identifier"])
         value = IDENTITY_ASSIGNMENT.encode(assignment)
         if gone:
@@ -219,6 +225,7 @@ class Identity:
             )
         else:
             fetch.publish(self._assignments, key, value)
+        return value
 
     def _publish_changes(
         self, profile_changes: Iterable[ProfileChanged], fetch: FetchTransaction[IdentityState]

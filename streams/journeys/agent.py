@@ -11,22 +11,20 @@ from collections.abc import Callable, Iterable
 from itertools import chain
 from typing import Any, Final
 
-from schemas import headers, topics
+from schemas import topics
 from schemas.catalogue import Catalogue
 from schemas.encoding.codec import decode
-from schemas.encoding.record_types import ACCOUNT_CONTRIBUTION, IDENTITY_LINK, TRANSFER
 from schemas.errors import ContractError, Reason
-from schemas.keys import account_key, profile_key, tenant_key
+from schemas.keys import profile_key
 from schemas.touchpoint.events import event_key
 from schemas.version_bounds import AheadError
-from streams.identity.resolution.links import links_of
 from streams.journeys.cache import JourneyCache
 from streams.journeys.journey import Journey
 from streams.journeys.native_fetch import NativeFetch
 from streams.journeys.native_journeys import native_journeys
 from streams.journeys.partition import LONG_DUE, JourneyPartition
 from streams.journeys.prediction.predictions import Predictions
-from streams.journeys.rules.meaning import meanings_of
+from streams.journeys.publication import ProfilePublisher
 from streams.journeys.rules.rules import JourneyRules
 from streams.journeys.timeline.effects import Effects
 from streams.runtime import metrics
@@ -57,16 +55,11 @@ class Journeys:
         self._rules = rules
         self._clock = clock
         self._scheduler = CooperativeScheduler()
-        self._meanings = meanings_of(catalogue, rules).fingerprint
         self._locks: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
         self.state: ChangelogState[JourneyPartition] = ChangelogState(app, "journeys", self._partition)
         app.tables.add(self.state)
-        name = app.settings.topic
-        self._inputs = name(topics.JOURNEY_INPUTS.name)
-        self._links = name(topics.IDENTITY_LINKS.name)
-        self._states = name(topics.JOURNEY_STATES.name)
-        self._signals = name(topics.JOURNEY_SIGNALS.name)
-        self._account_inputs = name(topics.ACCOUNT_INPUTS.name)
+        self._inputs = app.settings.topic(topics.JOURNEY_INPUTS.name)
+        self._publisher = ProfilePublisher(catalogue, rules, app.settings.topic, clock)
         app.fetch_agent(topics.JOURNEY_INPUTS, "journeys", self.inputs)
         app.timer(interval=1.0)(self.deadlines)
         self._foreign = ForeignWrites()
@@ -96,14 +89,14 @@ class Journeys:
         async with self._transaction(event.message.partition, event) as fetch:
             partition = fetch.state
             touched: dict[bytes, tuple[Journey, Effects]] = {}
-            native = NativeFetch(partition, touched, self._meanings)
+            native = NativeFetch(partition, touched, self._publisher.meanings)
             causes = await self._read(event.value, fetch, touched, native)
             partition.last_input_at = self._clock()
             partition.applied = self._app.settings.version(event.message.offset)
             for number, key in enumerate(native.in_order()):
                 await self._publish_natively(native, fetch, key)
                 with fetch.dead_letter(causes[key]):
-                    self._publish_profile(key, *touched[key], fetch)
+                    self._publisher.publish(key, *touched[key], fetch)
                 if not number % RECORDS_BETWEEN_YIELDS:
                     await self._scheduler.yield_if_due()
             await self._publish_natively(native, fetch)
@@ -150,7 +143,9 @@ class Journeys:
     ) -> None:
         """Publish the profiles of the native core that the fetch touched before another one, or all that are left."""
         now = fetch.state.now(self._clock(), idle=False)
-        while native.publish(fetch, before, now, (self._states, self._signals)):
+        while native.publish(
+            fetch, before, now, (self._publisher.states, self._publisher.signals, self._inputs)
+        ):
             await self._scheduler.yield_if_due()
 
     def _transaction(self, partition: int, event: Any = None) -> FetchTransaction[JourneyPartition]:
@@ -229,14 +224,14 @@ class Journeys:
         self, key: bytes, partition: JourneyPartition, fetch: FetchTransaction[JourneyPartition], now: int
     ) -> Callable[[], Iterable[Change]]:
         """Publish the signals of a profile whose deadline has passed; its changelog records are to follow them."""
-        native = partition.fire(key, now, self._meanings)
+        native = partition.fire(key, now, self._publisher.meanings)
         if native is not None:
             signals, changes = native
-            fetch.announced.extend((self._signals, partition.number), signals)
+            fetch.announced.extend((self._publisher.signals, partition.number), signals)
             return lambda: changes
         journey = partition.journeys[key]
-        self._recall(journey, now)
-        self._publish_signals(key, journey, Effects(), fetch, now, by_deadline=True)
+        self._publisher.recall(journey, now)
+        self._publisher.publish_signals(key, journey, Effects(), fetch, now, by_deadline=True)
         return lambda: (partition.publication(key),)
 
     def _apply(
@@ -256,7 +251,7 @@ class Journeys:
             if not journey.timeline.settled:
                 self._resume(key, journey, effects, partition)
             elif journey.told.signals is None:
-                self._recall(journey, partition.now(self._clock(), idle=False))
+                self._publisher.recall(journey, partition.now(self._clock(), idle=False))
         timeline = journey.timeline
         timeline.version = self._app.settings.version(record.offset)
         partition.accounts.note_input(key, timeline, message)
@@ -293,59 +288,6 @@ class Journeys:
         timeline = journey.timeline
         if not timeline.empty:
             partition.accounts.resume(key, timeline, timeline.fold(self._catalogue, self._rules).account_id)
-        self._recall(journey, partition.now(self._clock(), idle=False))
+        self._publisher.recall(journey, partition.now(self._clock(), idle=False))
         timeline.settled = True
         timeline.settle(effects)
-
-    def _recall(self, journey: Journey, now: int) -> None:
-        """Work out which signals subscribers know of, if the journey does not say."""
-        if journey.told.signals is None:
-            journey.told.recall(journey.timeline.fold(self._catalogue, self._rules), now, self._meanings)
-
-    def _publish_profile(
-        self, key: bytes, journey: Journey, effects: Effects, fetch: FetchTransaction[JourneyPartition]
-    ) -> None:
-        partition, timeline = fetch.state, journey.timeline
-        for touchpoint in effects.evidence:
-            for link in links_of(touchpoint, touchpoint["identifiers"]):
-                fetch.publish(self._links, tenant_key(timeline.tenant), IDENTITY_LINK.encode(link))
-        for owner, value in effects.forwards:
-            fetch.publish(self._inputs, profile_key(timeline.tenant, owner), value)
-        for transfer in effects.transfers:
-            fetch.publish(
-                self._inputs,
-                profile_key(timeline.tenant, transfer["profile_id"]),
-                TRANSFER.encode(transfer),
-            )
-        timeline.summarise(self._catalogue, self._rules, effects)
-        state, encoded = None, b""
-        if not timeline.empty:
-            state, encoded = timeline.sealed(self._catalogue, self._rules)
-        for part in partition.accounts.contributions(
-            key, timeline.tenant, timeline.profile_id, timeline.version, state
-        ):
-            account = account_key(part["tenant"], part["account_id"])
-            fetch.publish(self._account_inputs, account, ACCOUNT_CONTRIBUTION.encode(part))
-        if state is not None:
-            if partition.predictions is not None:
-                encoded = partition.predictions.attach(encoded, journey)
-            fetch.publish(self._states, key, encoded)
-            now = partition.now(self._clock(), idle=False)
-            self._publish_signals(key, journey, effects, fetch, now)
-        elif effects.emptied or partition.write_ahead.ripe(key, 2 * timeline.version):
-            self._publish_signals(key, journey, effects, fetch, 0)
-            fetch.publish(self._states, key, None, [(headers.VERSION, str(timeline.version).encode())])
-
-    def _publish_signals(
-        self, key: bytes, journey: Journey, effects: Effects, fetch: FetchTransaction[JourneyPartition], now: int,
-        *, by_deadline: bool = False,
-    ) -> None:  # fmt: skip
-        """Tell subscribers what came to hold and what holds no more; note when the next deadline falls due."""
-        partition, told = fetch.state, journey.told
-        fold = journey.timeline.fold(self._catalogue, self._rules)
-        for encoded in told.publish(
-            key, journey.timeline, fold, effects, partition.write_ahead, now, self._meanings,
-            partition.applied, by_deadline=by_deadline,
-        ):  # fmt: skip
-            fetch.announced.add(self._signals, key, encoded)
-        partition.schedule(key, told.due)

@@ -66,9 +66,9 @@ class NativeFetch:
                     break
         return start
 
-    def release(self, key: bytes) -> None:
+    def release(self, key: bytes | None) -> None:
         """Let Python have a profile that it is about to touch, with what the fetch changed so far."""
-        if self._core is None or key in self._touched:
+        if self._core is None or key in self._touched or not isinstance(key, bytes):
             return
         native = self._partition.journeys.native
         given = None if native is None else native.give(key)
@@ -90,11 +90,11 @@ class NativeFetch:
         fetch: FetchTransaction[JourneyPartition],
         before: bytes | None,
         now: int,
-        topics: tuple[str, str],
+        topics: tuple[str, str, str],
     ) -> bool:
         """Publish profiles that were touched before the profile `before`, or all; now is in UTC ms.
 
-        `topics` are those of states and of signals. Returns whether there are more of them.
+        `topics` are those of states, of signals and of journey inputs. Returns whether there are more of them.
         """
         if self._core is None:
             return False
@@ -104,11 +104,13 @@ class NativeFetch:
         if start == stop:
             return False
         predictions = partition.predictions
-        states, signals, ahead, entries, publications, deadlines = self._core.publish(
+        inputs, states, signals, ahead, entries, publications, deadlines = self._core.publish(
             start, stop, now, self._meanings,
             _none if predictions is None else predictions.model,
             _none if predictions is None else predictions.encoded,
         )  # fmt: skip
+        for receiver, value in inputs:
+            fetch.publish(topics[2], receiver, value)
         fetch.outputs.extend((topics[0], partition.number), states)
         fetch.announced.extend((topics[1], partition.number), signals)
         partition.write_ahead.raising_all(ahead)

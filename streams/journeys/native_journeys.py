@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from schemas.catalogue import Catalogue
-from schemas.encoding.record_types import IDENTITY_ASSIGNMENT
+from schemas.encoding.record_types import IDENTITY_ASSIGNMENT, TRANSFER
 from schemas.records import IdentityAssignment
 from streams.identity.resolution.ownership import node_of
 from streams.journeys.changelog_keys import Kind
@@ -85,9 +85,7 @@ class NativeJourneys:
         if given["last"] is not None:
             version, now, due, meanings = given["last"]
             told.last = Publication(version, now, NEVER if due is None else due, meanings)
-        start = len(key) + len(Kind.ENTRY)
-        effects = Effects(entries={name[start:].decode(): value for name, value in given.get("changes", ())})
-        return Journey(timeline, told, _path(given["path"])), given.get("slot"), effects
+        return Journey(timeline, told, _path(given["path"])), given.get("slot"), _effects(key, given)
 
     def fire(self, key: bytes, now: int, meanings: int) -> Any:
         """As `JourneyPartition.fire`, with what to write ahead and the next deadlines; None if it is not here."""
@@ -133,6 +131,20 @@ class NativeJourneys:
                 },
             )
         )
+
+
+def _effects(key: bytes, given: dict[str, Any]) -> Effects:
+    """What a fetch has changed in a journey that is given back."""
+    start = len(key) + len(Kind.ENTRY)
+    pointers = map(IDENTITY_ASSIGNMENT.decode_trusted, given.get("assigned", ()))
+    return Effects(
+        forwards=given.get("forwards", []),
+        transfers=[TRANSFER.decode_trusted(value) for value in given.get("transfers", ())],
+        entries={name[start:].decode(): value for name, value in given.get("changes", ())},
+        pointers={node_of(pointer["identifier"]): pointer for pointer in pointers},
+        gone=given.get("gone", {}),
+        emptied=given.get("emptied", False),
+    )
 
 
 def _assignment(record: IdentityAssignment | bytes) -> IdentityAssignment:

@@ -178,6 +178,7 @@ class Stitch:
         Adds records whose version seems to be from the future to `ahead`; without it they become dead letters.
         """
         learned: list[IdentityAssignment] = []
+        encoded: dict[int, bytes] = {}  #: by place in `learned`, those that came as they are kept
         for record in records:
             with fetch.dead_letter(record):
                 assignment = _assignment(record)
@@ -189,12 +190,14 @@ class Stitch:
                     ahead.append(record)
                     continue
                 if fetch.state.assign(record.key, assignment):
+                    if record.value is not None and record.value.startswith(IDENTITY_ASSIGNMENT.header):
+                        encoded[len(learned)] = record.value
                     learned.append(assignment)
         for key in fetch.state.forget_evidence(_corrected(learned)):
             fetch.write(key, None)
-        for assignment in learned:
+        for place, assignment in enumerate(learned):
             key = identifier_key(assignment["tenant"], assignment["identifier"])
-            fetch.write(key, IDENTITY_ASSIGNMENT.encode(assignment))
+            fetch.write(key, encoded.get(place) or IDENTITY_ASSIGNMENT.encode(assignment))
 
     def accept(
         self, record: Any, fetch: FetchTransaction[StitchState], newcomers: set[bytes]

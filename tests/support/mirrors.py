@@ -23,13 +23,24 @@ _LAYOUT: Final = {
 
 #: Python module → the Rust module that mirrors it.
 MIRRORS: Final = {
+    "schemas/encoding/signal_encoders.py": "signals/told.rs",
+    "schemas/internal_fields.py": "stitch/check.rs",
+    "schemas/internal.py": "python/journeys.rs",
     "schemas/murmur2.py": "keys.rs",
     "schemas/touchpoint/events.py": "events.rs",
     "schemas/touchpoint/rules.py": "stitch/check.rs",
     "streams/identity/policy/prepare.py": "stitch/prepared.rs",
     "streams/identity/resolution/links.py": "python/stitch.rs",
     "schemas/profile_ids.py": "profile_id.rs",
+    **{
+        f"streams/journeys/prediction/{name}.py": f"prediction/{name}.rs"
+        for name in ("forward_decay", "recent_path", "risk", "transitions")
+    },
+    "streams/journeys/prediction/predictions.py": "python/journeys.rs",
+    "streams/journeys/publication.py": "python/journeys.rs",
     "streams/journeys/rules/meaning.py": "rules.rs",
+    "streams/journeys/signals/published.py": "signals/told.rs",
+    "streams/journeys/signals/told.py": "signals/told.rs",
     **{
         f"streams/journeys/state/{name}.py": f"state/{name}.rs"
         for name in (
@@ -39,6 +50,10 @@ MIRRORS: Final = {
         )
     },
     "streams/journeys/state/state_hash.py": "state/record.rs",
+    "streams/journeys/timeline/block_ends.py": "timeline/timeline.rs",
+    "streams/journeys/timeline/entry.py": "timeline/entry.rs",
+    "streams/journeys/timeline/timeline.py": "timeline/timeline.rs",
+    "streams/journeys/timeline/touchpoint_set.py": "timeline/timeline.rs",
     "streams/stitch/compact_assignment.py": "python/stitch.rs",
     "streams/stitch/stitching.py": "python/stitch.rs",
 }  # fmt: skip

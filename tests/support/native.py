@@ -1,7 +1,7 @@
 """Python's core and the native one side by side."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import cycle
 from unittest import mock
@@ -9,8 +9,9 @@ from unittest import mock
 import pytest
 from hypothesis import settings
 
+from streams.journeys.native_journeys import native_journeys
 from streams.journeys.state import native_fold
-from streams.runtime.native_core import choose_native, installed_core
+from streams.runtime.native_core import choose_native, chosen_core, installed_core
 from tests.support.journeys_of import law
 
 #: A law that both cores keep: `make native` tries more examples.
@@ -24,25 +25,28 @@ needs_native = pytest.mark.skipif(
 
 @contextmanager
 def core(native: bool) -> Iterator[None]:
-    """New folds are the native core's, or Python's."""
+    """New folds, journeys and models are the native core's, or Python's."""
+    before = chosen_core() is not None
     choose_native(native)
     try:
         yield
     finally:
-        choose_native(False)
+        choose_native(before)
 
 
 @contextmanager
 def by_turns() -> Iterator[mock.Mock]:
-    """New folds are the native core's and Python's by turns, as in a group of workers that do not all have it."""
-    turns = cycle((True, False))
-    real = native_fold.native_fold
+    """New folds and partitions are the native core's and Python's by turns, as in a group of which not all have it."""
 
-    def either(*arguments: object) -> object:
-        return real(*arguments) if next(turns) else None  # type: ignore[arg-type]
+    def either(real: Callable[..., object]) -> Callable[..., object]:
+        turns = cycle((True, False))
+        return lambda *arguments: real(*arguments) if next(turns) else None
 
     with (
         core(native=True),
-        mock.patch("streams.journeys.timeline.cached_fold.native_fold", side_effect=either) as asked,
+        mock.patch("streams.journeys.agent.native_journeys", side_effect=either(native_journeys)),
+        mock.patch(
+            "streams.journeys.timeline.cached_fold.native_fold", side_effect=either(native_fold.native_fold)
+        ) as asked,
     ):
         yield asked

@@ -29,6 +29,11 @@ impl<'a> Reader<'a> {
         self.at
     }
 
+    /// The bytes that were read from a place on.
+    pub fn since(&self, start: usize) -> &'a [u8] {
+        &self.data[start..self.at]
+    }
+
     pub fn is_at_end(&self) -> bool {
         self.at == self.data.len()
     }

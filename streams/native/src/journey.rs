@@ -70,7 +70,8 @@ impl RecentPath {
             friction: DecayedSum::load(friction),
             issues: known,
             acts: acts.iter().map(|(stage, kind)| (number_of(stage), number_of(kind))).collect(),
-            risks: risks.map(|risks| risks.into_iter().map(|(at, one)| (at, standing(one))).collect::<VecDeque<_>>()),
+            risks: risks
+                .map(|risks| risks.into_iter().map(|(at, one)| (at, standing(one))).collect::<VecDeque<_>>()),
         }
     }
 

@@ -2,6 +2,7 @@
 //! `streams/journeys/state/issues.py` is `state/issues.rs`. A change of one is a change of the other; the tests in
 //! `tests/unit/streams/native/` compare their results byte by byte. docs/native-core.md has the boundary.
 
+mod assignment;
 mod encoding;
 mod events;
 mod journey;

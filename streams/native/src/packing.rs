@@ -15,8 +15,8 @@ use crate::signals::told::{Publication, Told};
 use crate::state::values::bounded::Bounded;
 use crate::state::values::decay::DecayedSum;
 use crate::timeline::entry::Entry;
-use crate::timeline::timeline::{Pointer, Timeline};
-use crate::touchpoint::{Owned, RESOLVED_TOUCHPOINT};
+use crate::timeline::timeline::{put_resolved, Pointer, Timeline};
+use crate::touchpoint::Owned;
 
 /// Touchpoints with one beginning: owner and version of the assignment.
 type Group<'a> = (&'a str, &'a str, i64);
@@ -31,13 +31,19 @@ pub fn pack<R>(
     mut record: impl FnMut(&R) -> Option<Vec<u8>>,
 ) -> Option<Vec<u8>> {
     let Journey { timeline, told, path } = journey;
-    let last = told.last.as_ref().filter(|_| !told.unconfirmed)?;
+    let follows = told.last.is_some() && !told.unconfirmed;
+    if !follows && (told.last.is_some() || !timeline.entries.is_empty()) {
+        return None;
+    }
     let mut out = Vec::with_capacity(timeline.size + 256);
     put_long(&mut out, timeline.version);
-    for number in [last.version, last.now, last.meanings] {
-        put_long(&mut out, number);
-    }
-    put_optional(&mut out, last.due, put_long);
+    put_long(&mut out, i64::from(told.unconfirmed));
+    put_optional(&mut out, told.last.as_ref(), |out, last| {
+        for number in [last.version, last.now, last.meanings] {
+            put_long(out, number);
+        }
+        put_optional(out, last.due, put_long);
+    });
     put_long(&mut out, timeline.pointers.len() as i64);
     for pointer in &timeline.pointers {
         put_text(&mut out, &pointer.node.0);
@@ -46,8 +52,12 @@ pub fn pack<R>(
         put_optional(&mut out, pointer.owner.as_deref(), put_text);
         put_bytes(&mut out, &record(&pointer.record)?);
     }
-    let read: Vec<Owned> =
-        timeline.entries.iter().map(|entry| Owned::read_countable(&entry.value)).collect::<Result<_, _>>().ok()?;
+    let read: Vec<Owned> = timeline
+        .entries
+        .iter()
+        .map(|entry| Owned::read_countable(&entry.value))
+        .collect::<Result<_, _>>()
+        .ok()?;
     let mut groups: Vec<Group> = Vec::new();
     let mut members = Vec::with_capacity(read.len());
     for owned in &read {
@@ -83,8 +93,11 @@ pub fn unpack<R>(
 ) -> Read<Journey<R>> {
     let mut reader = Reader::new(packed, 0);
     let version = reader.long()?;
-    let [published, now, meanings] = [reader.long()?, reader.long()?, reader.long()?];
-    let due = reader.optional(Reader::long)?;
+    let unconfirmed = reader.long()? != 0;
+    let last = reader.optional(|reader| {
+        let [version, now, meanings] = [reader.long()?, reader.long()?, reader.long()?];
+        Ok(Publication { version, now, due: reader.optional(Reader::long)?, meanings })
+    })?;
     let mut timeline = Timeline { version, ..Timeline::default() };
     for _ in 0..reader.long()? {
         let node = (reader.text()?.into(), reader.text()?.into());
@@ -109,18 +122,14 @@ pub fn unpack<R>(
         timeline.entries.push(Entry { at, event, value: value.into() });
     }
     let path = reader.optional(read_path)?;
-    let last = Some(Publication { version: published, now, due, meanings });
-    Ok(Journey { timeline, told: Told { signals: None, unconfirmed: false, last }, path })
+    // of a profile that was published, signals follow; of an empty one none holds
+    let signals = last.is_none().then(Vec::new);
+    Ok(Journey { timeline, told: Told { signals, unconfirmed, last }, path })
 }
 
 /// How the ResolvedTouchpoints of a group begin: up to the tenant, which is included.
 fn put_beginning(out: &mut Vec<u8>, (kind, name, version): Group, tenant: &str, profile_id: &str) {
-    out.extend_from_slice(b"\xc3\x01");
-    out.extend_from_slice(&RESOLVED_TOUCHPOINT);
-    for text in [kind, name, profile_id] {
-        put_text(out, text);
-    }
-    put_long(out, version);
+    put_resolved(out, (kind, name), profile_id, version);
     put_text(out, tenant);
 }
 
@@ -177,7 +186,10 @@ fn read_path(reader: &mut Reader) -> Read<RecentPath> {
         reader.items(|item| {
             at += item.long()?;
             let (stage, kind, rest) = (name(item)?, name(item)?, item.long()?);
-            risks.push_back((at, Standing { stage, kind, friction: (rest / 2) as u8, open_issue: rest % 2 != 0 }));
+            risks.push_back((
+                at,
+                Standing { stage, kind, friction: (rest / 2) as u8, open_issue: rest % 2 != 0 },
+            ));
             Ok(())
         })?;
         Ok(risks)

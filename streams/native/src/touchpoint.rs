@@ -95,19 +95,14 @@ impl<'a> Owned<'a> {
         let owner = (reader.text()?, reader.text()?);
         let (profile_id, version) = (reader.text()?, reader.long()?);
         let touchpoint_at = reader.at();
-        let touchpoint = Touchpoint::read(&mut reader)?;
+        let touchpoint = Touchpoint::read_last(&mut reader)?;
         Ok(Owned { touchpoint, owner, profile_id, version, touchpoint_at })
     }
 
     /// Reads one with values that a fold can count exactly.
     pub fn read_countable(value: &'a [u8]) -> Read<Self> {
         let owned = Owned::read(value)?;
-        let touchpoint = &owned.touchpoint;
-        let countable = touchpoint.occurred_at.unsigned_abs() <= LONGEST
-            && touchpoint.sentiment.is_none_or(f64::is_finite)
-            && touchpoint.score.is_none_or(|score| score.value.is_finite())
-            && touchpoint.currency.is_none_or(is_currency);
-        if countable {
+        if owned.touchpoint.is_countable() {
             Ok(owned)
         } else {
             Err(Uncovered)
@@ -116,7 +111,7 @@ impl<'a> Owned<'a> {
 }
 
 /// Reads what follows the header of a record of this schema.
-fn after_header(value: &[u8], schema: [u8; 8]) -> Read<Reader<'_>> {
+pub fn after_header(value: &[u8], schema: [u8; 8]) -> Read<Reader<'_>> {
     if value.starts_with(b"\xc3\x01") && value.get(2..HEADER_BYTES) == Some(&schema) {
         Ok(Reader::new(value, HEADER_BYTES))
     } else {
@@ -127,11 +122,29 @@ fn after_header(value: &[u8], schema: [u8; 8]) -> Read<Reader<'_>> {
 impl<'a> Touchpoint<'a> {
     /// Reads a whole Touchpoint of the current schema.
     pub fn read_record(value: &'a [u8]) -> Read<Self> {
-        Touchpoint::read(&mut after_header(value, TOUCHPOINT)?)
+        Touchpoint::read_last(&mut after_header(value, TOUCHPOINT)?)
+    }
+
+    /// Whether a fold can count all its values exactly.
+    pub fn is_countable(&self) -> bool {
+        self.occurred_at.unsigned_abs() <= LONGEST
+            && self.sentiment.is_none_or(f64::is_finite)
+            && self.score.is_none_or(|score| score.value.is_finite())
+            && self.currency.is_none_or(is_currency)
     }
 
     /// Reads the last field of a record, or a record.
-    fn read(reader: &mut Reader<'a>) -> Read<Self> {
+    fn read_last(reader: &mut Reader<'a>) -> Read<Self> {
+        let touchpoint = Touchpoint::read(reader)?;
+        if reader.is_at_end() {
+            Ok(touchpoint)
+        } else {
+            Err(Uncovered)
+        }
+    }
+
+    /// Reads a field of a record, or an item.
+    pub fn read(reader: &mut Reader<'a>) -> Read<Self> {
         let (tenant, event_id) = (reader.text()?, reader.text()?);
         let (occurred_at, received_at) = (reader.long()?, reader.long()?);
         let (source, channel, kind) = (reader.text()?, reader.text()?, reader.text()?);
@@ -166,9 +179,6 @@ impl<'a> Touchpoint<'a> {
             item.text()?;
             Ok(())
         })?;
-        if !reader.is_at_end() {
-            return Err(Uncovered);
-        }
         Ok(Touchpoint {
             tenant,
             event_id,

@@ -81,7 +81,8 @@ impl Risk {
 
     /// Removes the lightest groups if there are too many.
     pub fn prune(&mut self) {
-        let total = self.ripe.len() + self.pending.iter().map(|(_, standings)| standings.len()).sum::<usize>();
+        let total =
+            self.ripe.len() + self.pending.iter().map(|(_, standings)| standings.len()).sum::<usize>();
         if total <= MAX_CELLS {
             return;
         }

@@ -9,8 +9,9 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyTuple};
 
-use crate::encoding::Uncovered;
-use crate::events::event_key;
+use crate::assignment::{transfers, Moved, IDENTITY_ASSIGNMENT};
+use crate::encoding::{Uncovered, HEADER_BYTES};
+use crate::events::{event_key, Event};
 use crate::journey::{Journey, Meant, PathDump};
 use crate::keys::partition_of;
 use crate::packing::{pack, unpack};
@@ -20,10 +21,10 @@ use crate::prediction::risk::Standing;
 use crate::python::fold::{Core, Fold, Tables};
 use crate::python::prediction::{Risk, Transitions};
 use crate::signals::told::{News, Publication, Publishing, Told};
-use crate::stitch::check::{is_name, is_valid};
+use crate::stitch::check::{is_name, is_uuid, is_valid, EARLIEST_MS, LATEST_MS};
 use crate::timeline::entry::{id_of, Entry};
-use crate::timeline::timeline::{is_named, Arrival, Pointer, Timeline};
-use crate::touchpoint::Owned;
+use crate::timeline::timeline::{is_named, put_resolved, Arrival, Pointer, Timeline};
+use crate::touchpoint::{Owned, Touchpoint};
 
 /// Above so many bytes Python counts the items of a record before it reads it (`codec.UNWALKED_BYTES`).
 const UNWALKED_BYTES: usize = 4096;
@@ -33,7 +34,10 @@ const NO_VERSION: i64 = -1;
 /// A model learns nothing from a touchpoint further ahead of the clock (`predictions.py`).
 const MAX_AHEAD_MS: f64 = 86_400_000.0;
 const ENTRY: &[u8] = b"/e/";
+const POINTER: &[u8] = b"/p/";
 const PUBLICATION: &[u8] = b"/s/";
+/// The header of a tombstone with its version (`schemas/headers.py`).
+const VERSION: &str = "version";
 
 /// Why `take` stopped.
 const DONE: u8 = 0;
@@ -81,11 +85,46 @@ struct Held {
     used: u64,
 }
 
-/// A journey that the fetch has touched.
+/// A changelog record; without a value its key is deleted.
+type Change = (Py<PyBytes>, Option<Py<PyBytes>>);
+
+/// A journey that the fetch has touched, and what that asks of the world (`effects.py`).
 struct Touched {
     key: Py<PyBytes>,
-    /// Changelog keys and values of its new touchpoints.
-    entries: Vec<(Py<PyBytes>, Py<PyBytes>)>,
+    /// Changelog records of touchpoints, each key once.
+    entries: Vec<Change>,
+    /// Changelog records of assignments, each key once.
+    pointers: Vec<Change>,
+    /// Owner and ResolvedTouchpoint.
+    forwards: Vec<(String, Vec<u8>)>,
+    /// Receiver and Transfer.
+    transfers: Vec<(String, Vec<u8>)>,
+    /// Touchpoints that left, and to whom.
+    gone: Vec<(Event, String)>,
+    /// Whether the last touchpoint left.
+    emptied: bool,
+}
+
+impl Touched {
+    fn new(key: &Bound<'_, PyBytes>) -> Self {
+        Touched {
+            key: key.clone().unbind(),
+            entries: Vec::new(),
+            pointers: Vec::new(),
+            forwards: Vec::new(),
+            transfers: Vec::new(),
+            gone: Vec::new(),
+            emptied: false,
+        }
+    }
+}
+
+/// Sets a changelog record as a dict does: a key that is there keeps its place.
+fn set_change(py: Python<'_>, changes: &mut Vec<Change>, name: &[u8], value: Option<Py<PyBytes>>) {
+    match changes.iter_mut().find(|(known, _)| known.bind(py).as_bytes() == name) {
+        Some(change) => change.1 = value,
+        None => changes.push((PyBytes::new(py, name).unbind(), value)),
+    }
 }
 
 /// The encoded predictions of a model by standing, as of a renewal.
@@ -94,6 +133,9 @@ struct Encoded {
     renewed: i64,
     by_standing: HashMap<Standing, Vec<u8>>,
 }
+
+/// Where `take` stopped and why, the newest event time, and how many touchpoints each tenant's model has learnt.
+type Taken = (usize, u8, i64, Vec<(String, i64)>);
 
 /// Journeys by key, `tenant/profile`.
 #[pyclass(module = "touchline_native")]
@@ -181,8 +223,6 @@ impl Journeys {
     }
 
     /// Takes the touchpoints of a fetch from `start` on, until `stop`, or until one that Python must take.
-    ///
-    /// Returns where it stopped and why, the newest event time, and how many touchpoints each tenant's model has learnt.
     fn take<'py>(
         &mut self,
         py: Python<'py>,
@@ -190,7 +230,7 @@ impl Journeys {
         start: usize,
         stop: usize,
         mut fetch: Fetch<'py>,
-    ) -> PyResult<(usize, u8, i64, Vec<(String, i64)>)> {
+    ) -> PyResult<Taken> {
         let mut tenants = Vec::new();
         let mut at = start;
         let mut why = DONE;
@@ -204,8 +244,9 @@ impl Journeys {
 
     /// Publishes the touched journeys from one place to another, as of `now`.
     ///
-    /// `model` gives a tenant's model, `encode` its predictions for a standing. Returns lists of records: states,
-    /// signals, what to write ahead, changelog records of touchpoints, of publications, and each next deadline.
+    /// `model` gives a tenant's model, `encode` its predictions for a standing. Returns lists of records: for other
+    /// profiles, states, signals, what to write ahead, changelog records of touchpoints and assignments, of publications,
+    /// and each next deadline.
     #[expect(clippy::too_many_arguments)]
     fn publish<'py>(
         &mut self,
@@ -217,21 +258,40 @@ impl Journeys {
         model: &Bound<'py, PyAny>,
         encode: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyTuple>> {
-        let [states, signals, ahead, entries, publications, deadlines] =
-            [(); 6].map(|()| PyList::empty(py));
+        let [inputs, states, signals, ahead, entries, publications, deadlines] =
+            [(); 7].map(|()| PyList::empty(py));
         for slot in start..stop {
             let Some(touched) = self.touched[slot].as_mut() else { continue };
             let key = touched.key.clone_ref(py).into_bound(py);
-            for (name, value) in touched.entries.drain(..) {
-                entries.append((name, value))?;
+            let (tenant, _) = parts(key.as_bytes())?;
+            for (owner, value) in touched.forwards.drain(..).chain(touched.transfers.drain(..)) {
+                let receiver = format!("{tenant}/{owner}");
+                inputs.append((PyBytes::new(py, receiver.as_bytes()), PyBytes::new(py, &value)))?;
             }
-            let state = self.state(py, key.as_bytes(), model, encode)?;
-            states.append((&key, state, py.None()))?;
+            for change in touched.entries.drain(..).chain(touched.pointers.drain(..)) {
+                entries.append(change)?;
+            }
+            let (gone, emptied) = (std::mem::take(&mut touched.gone), touched.emptied);
+            let Some(held) = self.held.get(key.as_bytes()) else { continue };
+            let (empty, version) = (held.journey.timeline.entries.is_empty(), held.journey.timeline.version);
+            if !empty {
+                let state = self.state(py, key.as_bytes(), model, encode)?;
+                states.append((&key, state, py.None()))?;
+            }
             let Some(held) = self.held.get_mut(key.as_bytes()) else { continue };
-            let news = publish(&key, held, now, meanings, false, &self.tables.meant)?;
+            if empty && !emptied {
+                put_publication(py, &key, held, &publications)?;
+                continue;
+            }
+            let now = if empty { 0 } else { now };
+            let news = publish(&key, held, now, meanings, false, &gone, &self.tables.meant)?;
             put_news(py, &key, held, news, [&signals, &ahead, &publications, &deadlines])?;
+            if empty {
+                let header = (VERSION, PyBytes::new(py, version.to_string().as_bytes()));
+                states.append((&key, py.None(), vec![header]))?;
+            }
         }
-        (states, signals, ahead, entries, publications, deadlines).into_pyobject(py)
+        (inputs, states, signals, ahead, entries, publications, deadlines).into_pyobject(py)
     }
 
     /// Publishes a journey whose deadline has passed, as of `now`. Returns the lists of signals, of what to write ahead,
@@ -250,7 +310,7 @@ impl Journeys {
         if held.journey.told.signals.is_none() {
             held.journey.told.recall(held.journey.timeline.fold(rules), now, meanings, rules);
         }
-        let news = publish(key, held, now, meanings, true, &self.tables.meant)?;
+        let news = publish(key, held, now, meanings, true, &[], &self.tables.meant)?;
         let lists = [(); 4].map(|()| PyList::empty(py));
         put_news(py, key, held, news, lists.each_ref())?;
         Ok(Some(lists.into_pyobject(py)?.downcast_into::<PyList>()?.to_tuple()))
@@ -287,7 +347,8 @@ impl Journeys {
             entries.append((entry.at, &*entry.event, owned.owner, owned.version, value))?;
         }
         given.set_item("entries", entries)?;
-        given.set_item("pointers", timeline.pointers.into_iter().map(|one| one.record).collect::<Vec<_>>())?;
+        given
+            .set_item("pointers", timeline.pointers.into_iter().map(|one| one.record).collect::<Vec<_>>())?;
         given.set_item("count", timeline.folded)?;
         if let Some(folded) = timeline.fold {
             given.set_item("fold", Fold { tables: self.tables.clone(), folded }.into_pyobject(py)?)?;
@@ -304,6 +365,20 @@ impl Journeys {
         if let Some(touched) = slot.and_then(|slot| self.touched[slot].take()) {
             given.set_item("slot", slot)?;
             given.set_item("changes", touched.entries)?;
+            given.set_item(
+                "assigned",
+                touched.pointers.into_iter().map(|(_, value)| value).collect::<Vec<_>>(),
+            )?;
+            let forwards = touched.forwards.iter().map(|(owner, value)| (owner, PyBytes::new(py, value)));
+            given.set_item("forwards", forwards.collect::<Vec<_>>())?;
+            let transfers = touched.transfers.iter().map(|(_, value)| PyBytes::new(py, value));
+            given.set_item("transfers", transfers.collect::<Vec<_>>())?;
+            let gone = PyDict::new(py);
+            for (event, owner) in &touched.gone {
+                gone.set_item(&**event, owner)?;
+            }
+            given.set_item("gone", gone)?;
+            given.set_item("emptied", touched.emptied)?;
         }
         Ok(Some(given))
     }
@@ -377,61 +452,54 @@ impl Journeys {
         if bytes.len() > UNWALKED_BYTES {
             return Ok(REFUSED);
         }
-        let Ok(owned) = Owned::read_countable(bytes) else { return Ok(REFUSED) };
-        if !self.is_plain(&owned) || !is_in_its_place(&owned, key.as_bytes(), fetch) {
+        let Ok(owned) = Owned::read_countable(bytes) else {
+            return match Moved::read(bytes) {
+                Ok(moved) => self.take_moved(py, (record, key), &moved, fetch, tenants),
+                Err(_) => Ok(REFUSED),
+            };
+        };
+        if !self.is_plain(&owned)
+            || !is_in_its_place((owned.touchpoint.tenant, owned.profile_id), key.as_bytes(), fetch)
+        {
             return Ok(REFUSED);
         }
         let tenant = tenant_of(owned.touchpoint.tenant, fetch, tenants)?;
         if owned.version >= tenant.limit {
             return Ok(REFUSED);
         }
-        if !self.held.contains_key(key.as_bytes()) && !self.unpack(key.as_bytes(), &fetch.packer)? {
-            if fetch.objects.contains(key)? || fetch.compressed.contains(key)? {
-                return Ok(HELD);
-            }
+        let why = self.why_not(key, fetch)?;
+        if why != DONE {
+            return Ok(why);
         }
-        if !fetch.perhaps.is_empty() && fetch.perhaps.contains(key)? {
-            return Ok(REFUSED);
-        }
-        let known = self.held.get(key.as_bytes());
         let empty = Timeline::default();
-        let timeline = known.map_or(&empty, |held| &held.journey.timeline);
+        let timeline = self.held.get(key.as_bytes()).map_or(&empty, |held| &held.journey.timeline);
         let Ok(arrival) = timeline.arrival(&owned, bytes, owned.profile_id, self.horizon) else {
             return Ok(REFUSED);
         };
-        if known.is_none() {
-            let journey = Journey::default();
-            self.held.insert(key.as_bytes().into(), Held { journey, slot: None, used: 0 });
-        }
-        let offset: i64 = record.getattr(intern!(py, "offset"))?.extract()?;
-        let Some(held) = self.held.get_mut(key.as_bytes()) else { return Ok(REFUSED) };
-        held.used = self.fetches;
-        let Meant { rules, predicted } = &self.tables.meant;
-        let slot = match held.slot {
-            Some(slot) => slot,
-            None => {
-                if held.journey.told.signals.is_none() {
-                    let now = fetch.watermark.min((fetch.clock * 1000.0) as i64);
-                    held.journey.told.recall(held.journey.timeline.fold(rules), now, fetch.meanings, rules);
-                }
-                self.touched.push(Some(Touched { key: key.clone().unbind(), entries: Vec::new() }));
-                *held.slot.insert(self.touched.len() - 1)
-            }
+        let slot = self.touch(record, key, fetch)?;
+        let (Some(held), Some(touched)) = (self.held.get_mut(key.as_bytes()), &mut self.touched[slot]) else {
+            return Err(PyValueError::new_err("a touched journey is not here"));
         };
+        let Meant { rules, predicted } = &self.tables.meant;
         let Journey { timeline, path, .. } = &mut held.journey;
-        timeline.version = fetch.base + offset;
         let touchpoint = &owned.touchpoint;
         fetch.watermark = fetch.watermark.max(touchpoint.occurred_at.min(touchpoint.received_at));
-        let Arrival::New { event, rewritten } = arrival else { return Ok(DONE) };
+        let (event, rewritten) = match arrival {
+            Arrival::Known => return Ok(DONE),
+            Arrival::Forward { owner, value } => {
+                touched.forwards.push((owner, value));
+                return Ok(DONE);
+            }
+            Arrival::New { event, rewritten } => (event, rewritten),
+        };
         let name = [key.as_bytes(), ENTRY, id_of(&owned, &event).as_bytes()].concat();
         let kept = rewritten.as_deref().unwrap_or(bytes);
         let change = match &rewritten {
             None => value.clone().unbind(),
             Some(kept) => PyBytes::new(py, kept).unbind(),
         };
-        if let Some(touched) = &mut self.touched[slot] {
-            touched.entries.push((PyBytes::new(py, &name).unbind(), change));
-        }
+        set_change(py, &mut touched.entries, &name, Some(change));
+        touched.emptied = false;
         let at = touchpoint.occurred_at;
         let is_last = timeline.insert(Entry { at, event: event.clone(), value: kept.into() });
         let Some((transitions, risk)) = &tenant.counts else { return Ok(DONE) };
@@ -471,12 +539,7 @@ impl Journeys {
         let (tenant, profile_id) = parts(key)?;
         let Some(held) = self.held.get(key) else { return Ok(None) };
         Ok(pack(&held.journey, tenant, profile_id, |record| {
-            let record = record.bind(packer.py());
-            let encoded = match record.downcast::<PyBytes>() {
-                Ok(encoded) => encoded.clone(), // as it was unpacked
-                Err(_) => packer.call_method1("encode", (record,)).ok()?.downcast_into().ok()?,
-            };
-            Some(encoded.as_bytes().to_vec())
+            Some(encoded(record, packer).ok()?.as_bytes().to_vec())
         }))
     }
 
@@ -493,16 +556,147 @@ impl Journeys {
         Ok(true)
     }
 
+    /// Why Python must take an input of a profile, whatever it is; DONE if it must not.
+    fn why_not(&mut self, key: &Bound<'_, PyBytes>, fetch: &Fetch) -> PyResult<u8> {
+        let here = self.held.contains_key(key.as_bytes()) || self.unpack(key.as_bytes(), &fetch.packer)?;
+        if !here && (fetch.objects.contains(key)? || fetch.compressed.contains(key)?) {
+            return Ok(HELD);
+        }
+        let perhaps = !fetch.perhaps.is_empty() && fetch.perhaps.contains(key)?;
+        Ok(if perhaps { REFUSED } else { DONE })
+    }
+
+    /// Notes that an input touches a journey, which is a new one if it is not here. Returns its place among the touched.
+    fn touch(
+        &mut self,
+        record: &Bound<'_, PyAny>,
+        key: &Bound<'_, PyBytes>,
+        fetch: &Fetch,
+    ) -> PyResult<usize> {
+        let offset: i64 = record.getattr(intern!(key.py(), "offset"))?.extract()?;
+        if !self.held.contains_key(key.as_bytes()) {
+            let held = Held { journey: Journey::default(), slot: None, used: 0 };
+            self.held.insert(key.as_bytes().into(), held);
+        }
+        let Some(held) = self.held.get_mut(key.as_bytes()) else {
+            return Err(PyValueError::new_err("a touched journey is not here"));
+        };
+        held.used = self.fetches;
+        let Journey { timeline, told, .. } = &mut held.journey;
+        timeline.version = fetch.base + offset;
+        if let Some(slot) = held.slot {
+            return Ok(slot);
+        }
+        if told.signals.is_none() {
+            let (rules, now) = (&self.tables.meant.rules, fetch.watermark.min((fetch.clock * 1000.0) as i64));
+            told.recall(timeline.fold(rules), now, fetch.meanings, rules);
+        }
+        self.touched.push(Some(Touched::new(key)));
+        Ok(*held.slot.insert(self.touched.len() - 1))
+    }
+
+    /// Takes a Move or a Transfer (`Timeline.move` and `receive`). Returns DONE; or why it did not.
+    fn take_moved<'py>(
+        &mut self,
+        py: Python<'py>,
+        (record, key): (&Bound<'py, PyAny>, &Bound<'py, PyBytes>),
+        moved: &Moved,
+        fetch: &mut Fetch<'py>,
+        tenants: &mut Vec<Tenant<'py>>,
+    ) -> PyResult<u8> {
+        let assignment = &moved.assignment;
+        let plain = is_plain_assignment(moved)
+            && moved.touchpoints.iter().all(|(touchpoint, _)| self.is_plain_touchpoint(touchpoint))
+            && moved.touchpoints.iter().all(|(touchpoint, _)| touchpoint.tenant == assignment.tenant)
+            && is_in_its_place((assignment.tenant, moved.profile_id), key.as_bytes(), fetch);
+        if !plain || !(0..tenant_of(assignment.tenant, fetch, tenants)?.limit).contains(&assignment.version) {
+            return Ok(REFUSED);
+        }
+        let why = self.why_not(key, fetch)?;
+        if why != DONE {
+            return Ok(why);
+        }
+        let empty = Timeline::default();
+        let timeline = self.held.get(key.as_bytes()).map_or(&empty, |held| &held.journey.timeline);
+        let known = timeline.pointers.iter().position(|one| (&*one.node.0, &*one.node.1) == assignment.node);
+        let newer = known.is_none_or(|index| timeline.pointers[index].version < assignment.version);
+        // of the newest assignment known: version, owner, and the encoded datum
+        let (version, owner, datum) = match known {
+            Some(index) if !newer => {
+                let pointer = &timeline.pointers[index];
+                let Some(owner) = &pointer.owner else { return Ok(REFUSED) };
+                let encoded = encoded(&pointer.record, &fetch.packer)?;
+                (pointer.version, owner.to_string(), encoded.as_bytes()[HEADER_BYTES..].to_vec())
+            }
+            _ => (assignment.version, assignment.profile_id.to_owned(), assignment.datum.to_vec()),
+        };
+        let Some(brought) = brought(moved, timeline, version, &owner, self.horizon) else {
+            return Ok(REFUSED);
+        };
+        let slot = self.touch(record, key, fetch)?;
+        let (Some(held), Some(touched)) = (self.held.get_mut(key.as_bytes()), &mut self.touched[slot]) else {
+            return Err(PyValueError::new_err("a touched journey is not here"));
+        };
+        let Journey { timeline, path, .. } = &mut held.journey;
+        *path = None; // it is rebuilt when it is needed
+        if newer {
+            let (kind, value) = assignment.node;
+            let record =
+                PyBytes::new(py, &[b"\xc3\x01", &IDENTITY_ASSIGNMENT[..], assignment.datum].concat());
+            let name = [key.as_bytes(), POINTER, kind.as_bytes(), b":", value.as_bytes()].concat();
+            set_change(py, &mut touched.pointers, &name, Some(record.clone().unbind()));
+            let pointer = Pointer {
+                node: (kind.into(), value.into()),
+                version,
+                owner: Some(owner.as_str().into()),
+                record: record.into_any().unbind(),
+            };
+            match known {
+                Some(index) => timeline.pointers[index] = pointer,
+                None => timeline.pointers.push(pointer),
+            }
+        }
+        if owner != moved.profile_id {
+            let mut leaving = Vec::new();
+            for entry in timeline.remove(assignment.node, version) {
+                let Ok(owned) = Owned::read_countable(&entry.value) else { continue };
+                let name = [key.as_bytes(), ENTRY, id_of(&owned, &entry.event).as_bytes()].concat();
+                set_change(py, &mut touched.entries, &name, None);
+                leaving.push((entry.value.len(), entry.value[owned.touchpoint_at..].to_vec()));
+                touched.gone.push((entry.event.clone(), owner.clone()));
+                touched.emptied = timeline.entries.is_empty();
+            }
+            for transfer in transfers(&owner, moved.profile_id, &datum, &leaving) {
+                touched.transfers.push((owner.clone(), transfer));
+            }
+        }
+        for arrived in brought {
+            match arrived {
+                Brought::Forward(value) => touched.forwards.push((owner.clone(), value)),
+                Brought::Entry { name, entry } => {
+                    let name = [key.as_bytes(), ENTRY, name.as_bytes()].concat();
+                    let value = PyBytes::new(py, &entry.value).unbind();
+                    set_change(py, &mut touched.entries, &name, Some(value));
+                    touched.emptied = false;
+                    timeline.insert(entry);
+                }
+            }
+        }
+        Ok(DONE)
+    }
+
+    fn is_plain_touchpoint(&self, touchpoint: &Touchpoint) -> bool {
+        is_valid(touchpoint)
+            && touchpoint.is_countable()
+            && touchpoint.account_id.is_none()
+            && is_named(touchpoint.kind, &self.tables.meant.rules)
+    }
+
     /// Whether nothing about the touchpoint needs Python (`schemas/internal.py`).
     fn is_plain(&self, owned: &Owned) -> bool {
-        let (kind, value) = owned.owner;
-        is_valid(&owned.touchpoint)
-            && owned.touchpoint.account_id.is_none()
-            && is_named(owned.touchpoint.kind, &self.tables.meant.rules)
-            && is_name(kind)
-            && (1..=MAX_OWNER_BYTES).contains(&value.len())
-            && !value.contains('\x1f')
-            && is_name(owned.profile_id)
+        self.is_plain_touchpoint(&owned.touchpoint)
+            && is_plain_node(owned.owner)
+            && is_uuid(owned.profile_id)
             && owned.version >= NO_VERSION
     }
 
@@ -557,10 +751,74 @@ fn standing_of(standing: &Standing) -> (String, String, u8, bool) {
     (text(standing.stage), text(standing.kind), standing.friction, standing.open_issue)
 }
 
+fn is_plain_node((kind, value): (&str, &str)) -> bool {
+    is_name(kind) && (1..=MAX_OWNER_BYTES).contains(&value.len()) && !value.contains('\x1f')
+}
+
+/// Whether an assignment could be identity's, but for its version (`internal.check_assignment`).
+fn is_plain_assignment(moved: &Moved) -> bool {
+    let assignment = &moved.assignment;
+    is_name(assignment.tenant)
+        && is_plain_node(assignment.node)
+        && is_uuid(assignment.profile_id)
+        && is_uuid(moved.profile_id)
+        && moved.from_profile_id.is_none_or(is_uuid)
+        && (EARLIEST_MS..=LATEST_MS).contains(&assignment.occurred_at)
+}
+
+/// What a touchpoint of a Transfer becomes.
+enum Brought {
+    Forward(Vec<u8>),
+    Entry { name: String, entry: Entry },
+}
+
+/// What the touchpoints of a Transfer become, under the newest assignment known; None if Python must say.
+fn brought<R>(
+    moved: &Moved,
+    timeline: &Timeline<R>,
+    version: i64,
+    owner: &str,
+    horizon: usize,
+) -> Option<Vec<Brought>> {
+    let mut found = Vec::new();
+    let mut events: Vec<Event> = Vec::new();
+    let mut size = 0;
+    for (touchpoint, datum) in &moved.touchpoints {
+        let event = event_key(touchpoint);
+        let mut value = Vec::with_capacity(datum.len() + 128);
+        if version > moved.assignment.version && owner != moved.profile_id {
+            put_resolved(&mut value, moved.assignment.node, owner, version);
+            value.extend_from_slice(datum);
+            found.push(Brought::Forward(value));
+            continue;
+        }
+        put_resolved(&mut value, moved.assignment.node, moved.profile_id, version);
+        value.extend_from_slice(datum);
+        if events.contains(&event) || timeline.entries.iter().any(|entry| entry.event == event) {
+            return None; // a copy
+        }
+        size += value.len();
+        let name = id_of(&Owned::read_countable(&value).ok()?, &event);
+        events.push(event.clone());
+        let entry = Entry { at: touchpoint.occurred_at, event, value: value.into() };
+        found.push(Brought::Entry { name, entry });
+    }
+    timeline.has_room(events.len(), size, horizon).then_some(found)
+}
+
+/// The record of an assignment, encoded.
+fn encoded<'py>(record: &Py<PyAny>, packer: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
+    let record = record.bind(packer.py());
+    match record.downcast::<PyBytes>() {
+        Ok(encoded) => Ok(encoded.clone()), // as it came, or was unpacked
+        Err(_) => Ok(packer.call_method1("encode", (record,))?.downcast_into()?),
+    }
+}
+
 /// Whether the record has the key of its value and is on the partition of that key (`internal.check_place`).
-fn is_in_its_place(owned: &Owned, key: &[u8], fetch: &Fetch) -> bool {
-    let tenant = owned.touchpoint.tenant.as_bytes();
-    key.strip_prefix(tenant).and_then(|rest| rest.strip_prefix(b"/")) == Some(owned.profile_id.as_bytes())
+fn is_in_its_place((tenant, profile_id): (&str, &str), key: &[u8], fetch: &Fetch) -> bool {
+    let rest = key.strip_prefix(tenant.as_bytes()).and_then(|rest| rest.strip_prefix(b"/"));
+    rest == Some(profile_id.as_bytes())
         && fetch.partitions > 0
         && partition_of(key, fetch.partitions) == fetch.partition
 }
@@ -598,11 +856,13 @@ fn publish(
     now: i64,
     meanings: i64,
     by_deadline: bool,
+    gone: &[(Event, String)],
     meant: &Meant,
 ) -> PyResult<News> {
     let (tenant, profile_id) = parts(key.as_bytes())?;
     let Journey { timeline, told, .. } = &mut held.journey;
-    let about = Publishing { tenant, profile_id, version: timeline.version, meanings, by_deadline };
+    let (version, empty) = (timeline.version, timeline.entries.is_empty());
+    let about = Publishing { tenant, profile_id, version, meanings, by_deadline, gone, empty };
     Ok(told.publish(&about, timeline.fold(&meant.rules), now, &meant.rules))
 }
 
@@ -625,12 +885,20 @@ fn put_news<'py>(
     if !raised.is_empty() {
         ahead.append(((key, news.version), (news.now, raised)))?;
     }
-    if let Some(last) = &held.journey.told.last {
-        let name = [key.as_bytes(), PUBLICATION].concat();
-        publications.append((PyBytes::new(py, &name), PyBytes::new(py, &last.encode())))?;
-        deadlines.append((key, last.due))?;
-    }
-    Ok(())
+    deadlines.append((key, held.journey.told.last.as_ref().and_then(|last| last.due)))?;
+    put_publication(py, key, held, publications)
+}
+
+/// Puts the changelog record of when a profile was published last into a list; gone with the profile.
+fn put_publication<'py>(
+    py: Python<'py>,
+    key: &Bound<'py, PyBytes>,
+    held: &Held,
+    publications: &Bound<'py, PyList>,
+) -> PyResult<()> {
+    let name = [key.as_bytes(), PUBLICATION].concat();
+    let last = held.journey.told.last.as_ref().map(|last| PyBytes::new(py, &last.encode()));
+    publications.append((PyBytes::new(py, &name), last))
 }
 
 /// An entry of a value that the core covers.

@@ -182,12 +182,7 @@ pub struct Stands(String, String, u8, bool);
 
 impl Stands {
     pub fn numbers(&self) -> Standing {
-        Standing {
-            stage: number_of(&self.0),
-            kind: number_of(&self.1),
-            friction: self.2,
-            open_issue: self.3,
-        }
+        Standing { stage: number_of(&self.0), kind: number_of(&self.1), friction: self.2, open_issue: self.3 }
     }
 }
 

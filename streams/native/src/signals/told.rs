@@ -15,9 +15,22 @@ pub const SIGNALS_PUBLISHED: [u8; 8] = [0x13, 0x3e, 0xe7, 0xdc, 0x5f, 0xb6, 0xf4
 
 /// Why a signal is retracted.
 #[derive(Clone, Copy)]
-enum Reason {
-    Contradicted = 0,
-    LetGo = 3,
+enum Reason<'a> {
+    Contradicted,
+    /// To whom.
+    Moved(&'a str),
+    LetGo,
+}
+
+impl Reason<'_> {
+    /// The index of the schema's symbol.
+    fn symbol(self) -> i64 {
+        match self {
+            Reason::Contradicted => 0,
+            Reason::Moved(_) => 1,
+            Reason::LetGo => 3,
+        }
+    }
 }
 
 /// When the signals of a profile were published last.
@@ -57,6 +70,10 @@ pub struct Publishing<'a> {
     pub version: i64,
     pub meanings: i64,
     pub by_deadline: bool,
+    /// The touchpoints that left in this fetch, and to whom.
+    pub gone: &'a [(Event, String)],
+    /// Whether no touchpoint is left: no signal holds then.
+    pub empty: bool,
 }
 
 /// What a publication makes: encoded JourneySignals, those that it raises with their events.
@@ -75,11 +92,11 @@ impl Told {
         self.signals = Some(each_once(held));
     }
 
-    /// The signals to publish at `now`, noted here. No signal may be perhaps raised, and no touchpoint have left.
+    /// The signals to publish at `now`, noted here. No signal may be perhaps raised.
     pub fn publish(&mut self, about: &Publishing, fold: &mut Fold, now: i64, rules: &Rules) -> News {
         let now = self.last.as_ref().map_or(now, |last| now.max(last.now));
         let version = 2 * about.version + i64::from(about.by_deadline);
-        let holding = each_once(fold.signals(now, rules));
+        let holding = if about.empty { Vec::new() } else { each_once(fold.signals(now, rules)) };
         let before = self.signals.take().unwrap_or_default();
         let mut signals = Vec::new();
         for signal in &holding {
@@ -90,15 +107,23 @@ impl Told {
         }
         for signal in &before {
             if !holding.iter().any(|one| one.subject_id == signal.subject_id) {
-                let let_go = fold.lets_go(signal.order(), &signal.event, rules);
-                let reason = if let_go { Reason::LetGo } else { Reason::Contradicted };
+                let gone = about.gone.iter().rev().find(|(event, _)| *event == signal.event);
+                let reason = match gone {
+                    Some((_, owner)) => Reason::Moved(owner),
+                    None if fold.lets_go(signal.order(), &signal.event, rules) => Reason::LetGo,
+                    None => Reason::Contradicted,
+                };
                 signals.push((None, encoded(about, signal, version, Some(reason), rules)));
             }
         }
         self.signals = Some(holding);
         self.unconfirmed = false;
-        let due = fold.next_deadline(Some(now), rules);
-        self.last = Some(Publication { version: about.version, now, due, meanings: about.meanings });
+        self.last = (!about.empty).then(|| Publication {
+            version: about.version,
+            now,
+            due: fold.next_deadline(Some(now), rules),
+            meanings: about.meanings,
+        });
         News { now, version, signals }
     }
 }
@@ -138,8 +163,12 @@ fn encoded(
     put_text(&mut out, &signal.subject_id);
     put_text(&mut out, &signal.kind);
     put_long(&mut out, i64::from(reason.is_some()));
-    put_optional(&mut out, reason, |out, reason| put_long(out, reason as i64));
-    put_long(&mut out, 0); // no successor
+    put_optional(&mut out, reason, |out, reason| put_long(out, reason.symbol()));
+    let successor = match reason {
+        Some(Reason::Moved(owner)) => Some(owner),
+        _ => None,
+    };
+    put_optional(&mut out, successor, put_text);
     put_long(&mut out, signal.occurred_at);
     put_text(&mut out, words(rules, &signal.kind));
     put_items(&mut out, signal.event_ids.iter(), |out, event_id| put_text(out, event_id));

@@ -14,8 +14,8 @@ const MAX_VALUE_BYTES: usize = 8192;
 const SECONDS_FROM: i64 = 631_152_000;
 const SECONDS_UNTIL: i64 = 4_102_444_800;
 const MAX_AMOUNT_MINOR: i64 = 10_000_000_000_000_000;
-const EARLIEST_MS: i64 = -2_208_988_800_000;
-const LATEST_MS: i64 = 9_214_646_400_000;
+pub const EARLIEST_MS: i64 = -2_208_988_800_000;
+pub const LATEST_MS: i64 = 9_214_646_400_000;
 
 pub fn is_valid(touchpoint: &Touchpoint) -> bool {
     has_identifiers(touchpoint)
@@ -55,6 +55,17 @@ fn has_identifiers(touchpoint: &Touchpoint) -> bool {
 pub fn is_name(text: &str) -> bool {
     let letters = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-');
     (1..=64).contains(&text.len()) && text.bytes().all(letters)
+}
+
+/// A UUID in lower case with hyphens, and not nil (`schemas/keys.py`).
+pub fn is_uuid(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    bytes.len() == 36
+        && bytes.iter().any(|byte| !matches!(byte, b'0' | b'-'))
+        && bytes.iter().enumerate().all(|(index, byte)| match index {
+            8 | 13 | 18 | 23 => *byte == b'-',
+            _ => matches!(byte, b'0'..=b'9' | b'a'..=b'f'),
+        })
 }
 
 /// Printable ASCII without spaces, and not empty.

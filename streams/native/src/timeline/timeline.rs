@@ -51,6 +51,8 @@ pub enum Arrival {
     Known,
     /// It takes a place. With a newer version than it came with, it is written anew.
     New { event: Event, rewritten: Option<Vec<u8>> },
+    /// A newer assignment gives it to another profile.
+    Forward { owner: String, value: Vec<u8> },
 }
 
 impl<R> Timeline<R> {
@@ -68,10 +70,11 @@ impl<R> Timeline<R> {
         if let Some(pointer) = pointer {
             let Some(owner) = &pointer.owner else { return Err(Uncovered) };
             if pointer.version > owned.version {
+                let written = with_version(owned, owner, pointer.version, value);
                 if **owner != *profile_id {
-                    return Err(Uncovered);
+                    return Ok(Arrival::Forward { owner: owner.to_string(), value: written });
                 }
-                rewritten = Some(with_version(owned, pointer.version, value));
+                rewritten = Some(written);
             }
         }
         let event = event_key(touchpoint);
@@ -79,7 +82,7 @@ impl<R> Timeline<R> {
         if let Some(known) = self.entries.iter().rev().find(|entry| entry.event == event) {
             return if *known.value == *kept { Ok(Arrival::Known) } else { Err(Uncovered) };
         }
-        if self.entries.len() + 1 >= horizon + BLOCK || self.size + kept.len() >= BLOCK_TEXT {
+        if !self.has_room(1, kept.len(), horizon) {
             return Err(Uncovered);
         }
         Ok(Arrival::New { event, rewritten })
@@ -103,6 +106,24 @@ impl<R> Timeline<R> {
         let index = self.entries.partition_point(|known| known.place() < entry.place());
         self.entries.insert(index, entry);
         false
+    }
+
+    /// Takes out what a node owns under assignments up to a version, in the fold order.
+    pub fn remove(&mut self, node: (&str, &str), version: i64) -> Vec<Entry> {
+        let leaves =
+            |entry: &Entry| read(entry).is_some_and(|owned| owned.owner == node && owned.version <= version);
+        let (left, kept): (Vec<_>, Vec<_>) = std::mem::take(&mut self.entries).into_iter().partition(leaves);
+        self.entries = kept;
+        if !left.is_empty() {
+            self.size -= left.iter().map(|entry| entry.value.len()).sum::<usize>();
+            self.forget();
+        }
+        left
+    }
+
+    /// Whether so many touchpoints more, of so many bytes, are still before the horizon.
+    pub fn has_room(&self, count: usize, bytes: usize, horizon: usize) -> bool {
+        self.entries.len() + count < horizon + BLOCK && self.size + bytes < BLOCK_TEXT
     }
 
     fn forget(&mut self) {
@@ -152,17 +173,22 @@ fn read(entry: &Entry) -> Option<Owned<'_>> {
     Owned::read_countable(&entry.value).ok()
 }
 
-/// The same ResolvedTouchpoint under another version.
-fn with_version(owned: &Owned, version: i64, value: &[u8]) -> Vec<u8> {
+/// The same ResolvedTouchpoint of a profile under another version.
+fn with_version(owned: &Owned, profile_id: &str, version: i64, value: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(value.len() + 8);
-    out.extend_from_slice(b"\xc3\x01");
-    out.extend_from_slice(&RESOLVED_TOUCHPOINT);
-    for text in [owned.owner.0, owned.owner.1, owned.profile_id] {
-        put_text(&mut out, text);
-    }
-    put_long(&mut out, version);
+    put_resolved(&mut out, owned.owner, profile_id, version);
     out.extend_from_slice(&value[owned.touchpoint_at..]);
     out
+}
+
+/// How a ResolvedTouchpoint begins: all before the touchpoint.
+pub fn put_resolved(out: &mut Vec<u8>, node: (&str, &str), profile_id: &str, version: i64) {
+    out.extend_from_slice(b"\xc3\x01");
+    out.extend_from_slice(&RESOLVED_TOUCHPOINT);
+    for text in [node.0, node.1, profile_id] {
+        put_text(out, text);
+    }
+    put_long(out, version);
 }
 
 /// Whether the catalogue means the same by a type as the fold does: no other spelling of one that it names.

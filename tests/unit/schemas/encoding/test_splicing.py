@@ -13,7 +13,13 @@ from hypothesis import strategies as st
 
 from schemas.encoding import registry, splicing
 from schemas.encoding.codec import HEADER_BYTES, encode, string_bytes, take_long
-from schemas.encoding.record_types import JOURNEY_STATE, RESOLVED_TOUCHPOINT, TOUCHPOINT
+from schemas.encoding.record_types import (
+    IDENTITY_ASSIGNMENT,
+    JOURNEY_STATE,
+    MOVE,
+    RESOLVED_TOUCHPOINT,
+    TOUCHPOINT,
+)
 from tests.support.examples import example
 
 #: The machine may be busy: a law is about values, never about time.
@@ -40,6 +46,21 @@ def test_a_touchpoint_is_wrapped_with_its_owner_as_the_codec_would(
     beginning = splicing.resolved_beginning((type_, value), profile_id, version, touchpoint["tenant"])
     assert spliced.startswith(beginning)
     assert spliced[: len(beginning)].endswith(string_bytes(touchpoint["tenant"]))
+
+
+@law
+@given(names, names, longs)
+def test_a_move_is_put_around_its_assignment_as_the_codec_would(
+    profile_id: str, event_id: str, version: int
+) -> None:
+    move = example("Move")
+    move = {
+        **move,
+        "profile_id": profile_id,
+        "assignment": {**move["assignment"], "event_id": event_id, "version": version},
+    }
+    encoded = IDENTITY_ASSIGNMENT.encode(move["assignment"])
+    assert splicing.encode_move(profile_id, encoded) == MOVE.encode(move)
 
 
 @law

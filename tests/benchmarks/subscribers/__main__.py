@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import takewhile
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -58,9 +59,8 @@ def main(
         service = ServeProcess(live, Path(folder), "--open")
         began = time.monotonic()
         service.start(timeout=300)
-        say(
-            f"load of this machine {os.getloadavg()[0]:.1f}, niceness {nice}, {os.cpu_count()} cores, Python {sys.version.split()[0]}"
-        )
+        load = f"load of this machine {os.getloadavg()[0]:.1f}, {os.cpu_count()} cores, niceness {nice}"
+        say(f"{load}, Python {sys.version.split()[0]}")
         say(f"caught up with {profiles:,} people in {time.monotonic() - began:.1f} s, process start included")
         pin(service.process, part)
         hurry(nice, pid_of(service.process), os.getpid(), *([pid_of(part.process)] if part.process else []))
@@ -107,7 +107,9 @@ def measure_streams(service: ServeProcess, settings: Settings, number: int) -> N
 
     async def run() -> None:
         streams, teller = Streams(), Teller(settings)
-        await streams.open(service.port, "/v1/streams/signals", number)
+        # the worker raises signals, too: these are of another profile
+        path = f"/v1/streams/signals?profile={signal('', 1)['profile_id']}"
+        await streams.open(service.port, path, number)
         first, last, had = [], [], 0
         before = cpu_seconds(pid_of(service.process))
         for _ in range(_EVENTS):
@@ -209,13 +211,15 @@ def worker(live: Deployment, rate: float) -> Iterator[None]:
     put(pid_of(process), others())
     policy = load("", live.settings.pseudonym_secret(), live.settings.pseudonym_key_id)
     people = Population(people=2000, events=1_000_000, seed=1)
-    feed = threading.Thread(
-        target=publish, args=(simulate(people), live.settings, policy), kwargs={"rate": rate}, daemon=True
-    )
+    stopped = threading.Event()
+    fed = takewhile(lambda _: not stopped.is_set(), simulate(people))
+    feed = threading.Thread(target=publish, args=(fed, live.settings, policy), kwargs={"rate": rate})
     feed.start()
     try:
         yield
     finally:
+        stopped.set()
+        feed.join()
         process.stop(timeout=5)
 
 

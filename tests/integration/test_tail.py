@@ -12,11 +12,13 @@ import pytest
 
 from deploy.sandbox import TansuBroker
 from schemas import topics
+from schemas.encoding.codec import encode
 from schemas.keys import profile_key
 from schemas.profile_ids import own_profile
 from streams.identity.policy.load import load
 from tests.integration.parts import TOUCHLINE
 from tests.integration.written import SECRET, Log
+from tests.support.examples import example
 
 pytestmark = pytest.mark.sandbox
 
@@ -88,6 +90,17 @@ def test_a_person_named_by_a_raw_address_is_followed_through_a_merge_until_ctrl_
     process.send_signal(signal.SIGINT)
     output, errors = process.communicate(timeout=30)
     assert (process.returncode, output, errors) == (130, "", "")
+
+
+def test_changes_by_kind_and_accounts_by_condition(log: Log) -> None:
+    change = example("ProfileChanged") | {"kind": "MERGED"}
+    account = example("AccountState") | {"open_issues": 2}
+    log.write(topics.PROFILE_CHANGES, b"default/p", encode("ProfileChanged", change))
+    log.write(topics.ACCOUNT_STATES, b"default/acme", encode("AccountState", account))
+    (merged,) = printed(log, "changes", "--kind", "merged", "--since", "1h", "--until-now", "--json")
+    assert json.loads(merged)["record"] == change
+    where = "open_issues > 0 or 'EUR' in revenue"
+    assert len(printed(log, "accounts", "--from-start", "--until-now", "--where", where)) == 1
 
 
 def test_slips_are_one_sentence(log: Log) -> None:

@@ -179,6 +179,7 @@ class Settings:
         "auto",
         "Which core folds journeys: native, python, or auto: native where it is installed (docs/native-core.md)",
     )
+    log_format: str = _setting("TOUCHLINE_LOG_FORMAT", "text", "How processes log: text or json")
     metrics_host: str = _setting(
         "TOUCHLINE_METRICS_HOST",
         "127.0.0.1",
@@ -248,12 +249,11 @@ class Settings:
                 )
         if self.metrics_port >= 1 << 16:
             raise SettingsError(f"TOUCHLINE_METRICS_PORT is {self.metrics_port}: ports end at 65535")
-        if self.idempotent_producer not in (0, 1):
-            raise SettingsError(
-                f"TOUCHLINE_IDEMPOTENT_PRODUCER is {self.idempotent_producer}: it must be 0 or 1"
-            )
-        if self.core not in CORES:
-            raise SettingsError(f"TOUCHLINE_CORE is {self.core!r}: it must be {', '.join(CORES)}")
+        choices = ("core", CORES), ("log_format", ("text", "json")), ("idempotent_producer", (0, 1))
+        for name, known in choices:
+            value, choice = getattr(self, name), " or ".join(map(str, known))
+            if value not in known:
+                raise SettingsError(f"TOUCHLINE_{name.upper()} is {value!r}: it must be {choice}")
         for address in self.brokers.split(","):
             if not _HOST_AND_PORT.fullmatch(address.strip()):
                 raise SettingsError(

@@ -40,6 +40,9 @@ def command(
     certificate: Annotated[str, typer.Option(help="PEM file for TLS; else a proxy in front does it.")] = "",
     private_key: Annotated[str, typer.Option(help="PEM file, if the certificate's does not hold it.")] = "",
     loglevel: Annotated[str, typer.Option(help="DEBUG, INFO, WARNING or ERROR.")] = "WARNING",
+    log_format: Annotated[
+        str, typer.Option(help="text or json; otherwise as TOUCHLINE_LOG_FORMAT says.")
+    ] = "",
 ) -> None:
     """Take events over HTTP: plain JSON, CloudEvents, and what the SDKs of Segment, RudderStack, PostHog and
     Snowplow send. As many as you like.
@@ -54,7 +57,7 @@ def command(
     settings = Settings.from_env()
     keys = _keys(settings, host, keyless=keyless)
     listening = Listening(host, port, tls_context(certificate, private_key))
-    configure(loglevel)
+    configure(loglevel, log_format or settings.log_format)
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
     policy = configured(settings)
     require_same_key(settings, policy)

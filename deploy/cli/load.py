@@ -23,6 +23,9 @@ log: Final = logging.getLogger("touchline.loader")
 
 def command(
     loglevel: Annotated[str, typer.Option(help="DEBUG, INFO, WARNING or ERROR.")] = "INFO",
+    log_format: Annotated[
+        str, typer.Option(help="text or json; otherwise as TOUCHLINE_LOG_FORMAT says.")
+    ] = "",
 ) -> None:
     """Load every topic into ClickHouse until Ctrl-C or SIGTERM: then what was read is written and committed.
 
@@ -31,7 +34,7 @@ def command(
     Example: touchline load --loglevel WARNING
     """
     settings = Context.from_env().settings
-    configure(loglevel)
+    configure(loglevel, log_format or settings.log_format)
     log.info(
         "touchline %s: a loader of group %s starts on Kafka at %s",
         version("touchline"), settings.topic(LOADER_GROUP), settings.brokers,

@@ -7,17 +7,24 @@ from typing import Final
 
 import typer
 
+from deploy.cli.log_lines import FORMATS
 
-def configure(loglevel: str) -> None:
-    """Log from `loglevel` (a name, as in --loglevel) on. Raises BadParameter if there is no such level."""
+
+def configure(loglevel: str, log_format: str = "text") -> None:
+    """Log from `loglevel` (a name, as in --loglevel) on, as `text` or `json`.
+
+    Raises BadParameter if there is no such level or format.
+    """
+    if log_format not in FORMATS:
+        raise typer.BadParameter(f"{log_format}: it must be text or json", param_hint="--log-format")
     level = logging.getLevelNamesMapping().get(loglevel.upper())
     if level is None:
         raise typer.BadParameter(
             f"{loglevel}: it must be DEBUG, INFO, WARNING or ERROR", param_hint="--loglevel"
         )
-    logging.basicConfig(
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=max(level, logging.WARNING)
-    )
+    logging.basicConfig(level=max(level, logging.WARNING))
+    for handler in logging.getLogger().handlers:
+        handler.setFormatter(FORMATS[log_format]())
     logging.getLogger("touchline").setLevel(level)
     # records of libraries at INFO help only their developers
     libraries = level if level < logging.INFO else max(level, logging.WARNING)

@@ -40,6 +40,9 @@ def command(
         list[str] | None, typer.Option(help="Address or network of that proxy; repeat it for several.")
     ] = None,
     loglevel: Annotated[str, typer.Option(help="DEBUG, INFO, WARNING or ERROR.")] = "WARNING",
+    log_format: Annotated[
+        str, typer.Option(help="text or json; otherwise as TOUCHLINE_LOG_FORMAT says.")
+    ] = "",
 ) -> None:
     """Show journeys as they happen, in a browser: overview, people, accounts, identity, signals, dead letters.
 
@@ -49,7 +52,7 @@ def command(
     """
     context = Context.from_env()
     rule = access(host, login_header, tenants_header, tuple(proxy or ()), tuple(tenant or ()))
-    configure(loglevel)
+    configure(loglevel, log_format or context.settings.log_format)
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     people = JourneyPeople(
         context.settings.readers_clickhouse(), context.policy, context.catalogue, context.rules.session_gap_ms

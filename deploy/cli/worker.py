@@ -14,6 +14,9 @@ from streams.worker import run
 
 def command(
     loglevel: Annotated[str, typer.Option(help="DEBUG, INFO, WARNING or ERROR.")] = "INFO",
+    log_format: Annotated[
+        str, typer.Option(help="text or json; otherwise as TOUCHLINE_LOG_FORMAT says.")
+    ] = "",
 ) -> None:
     """Run one worker: stitch, identity and journeys. Start as many as you have partitions to share.
 
@@ -23,7 +26,7 @@ def command(
 
     Example: touchline worker --loglevel WARNING
     """
-    configure(loglevel)
     context = Context.from_env()
+    configure(loglevel, log_format or context.settings.log_format)
     require_same_key(context.settings, context.policy)
     run(context.settings, partial(serve, context.settings))

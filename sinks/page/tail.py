@@ -106,7 +106,7 @@ def tell(hub: Hub, topic: Topic, kind: str, record: "ConsumerRecord[bytes, bytes
     try:
         read(hub, kind, record)
     except (ContractError, ValueError) as error:
-        log.debug("a record of %s tells nothing: %s", topic.name, error)
+        log.debug("a record of %s tells nothing", topic.name, exc_info=error)
 
 
 def _state(hub: Hub, kind: str, record: "ConsumerRecord[bytes, bytes]") -> None:

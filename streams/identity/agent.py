@@ -115,8 +115,8 @@ class Identity:
                 tenant, identities = message["tenant"], state.tenant(message["tenant"]).identities
                 await self._scheduler.run(identities.resolve_restored(_nodes(message)))
                 region = identities.region(_nodes(message))
-            except Exception as error:  # noqa: BLE001 (raised again when it is the record's turn)
-                log.debug("a record that cannot be decided waits to become a dead letter: %s", error)
+            except Exception as error:
+                log.debug("a record that cannot be decided waits to become a dead letter", exc_info=error)
             backlog.lanes.add(job, tenant, region)
             await self._scheduler.yield_if_due()
 

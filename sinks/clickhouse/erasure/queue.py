@@ -148,7 +148,7 @@ def requested(
                 erase = ERASE.decode(record.value)
                 check("Erase", erase, record)
             except ContractError as error:
-                _log.warning("the Erase at offset %d erases nothing: %s", record.offset, error)
+                _log.warning("the Erase at offset %d erases nothing: %s", record.offset, error.reason)
             else:
                 erasure = Erasure.of(erase)
                 if erasure is not None:

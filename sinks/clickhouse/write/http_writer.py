@@ -37,7 +37,14 @@ SETTINGS: Final = {
 
 
 class RefusedError(TouchlineError):
-    """ClickHouse refuses a file. Response: insert its records as rows, which finds the bad record."""
+    """ClickHouse refuses a file. Response: insert its records as rows, which finds the bad record.
+
+    `brief` is its text without what the server said, which may quote the record.
+    """
+
+    def __init__(self, brief: str, said: str) -> None:
+        super().__init__(f"{brief}: {said}")
+        self.brief = brief
 
 
 class HttpWriter:
@@ -132,4 +139,4 @@ class HttpWriter:
         if int(code) in NOT_AUTHENTICATED:
             return meaning(self._where, int(code), "")
         text = " ".join(said.decode(errors="replace").split())
-        return RefusedError(f"{self._address} does not take a file of Avro (code {code}): {text[:300]}")
+        return RefusedError(f"{self._address} does not take a file of Avro (code {code})", text[:300])

@@ -215,7 +215,7 @@ class Loader(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no
             if not await until_done(write, self._give_up):
                 return False
         except RefusedError as error:
-            _log.warning("%s; for %.0f s records are loaded as rows", error, REFUSED_SECONDS)
+            _log.warning("%s; for %.0f s records are loaded as rows", error.brief, REFUSED_SECONDS)
             metrics.REFUSED_FILES.labels(insert.table).inc()
             self._avro_after = time.monotonic() + REFUSED_SECONDS
             blocks, bad = await asyncio.to_thread(

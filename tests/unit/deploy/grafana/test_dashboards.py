@@ -3,14 +3,9 @@
 import re
 
 import pytest
-from prometheus_client.metrics import MetricWrapperBase
 
 from deploy.grafana.dashboards import BOARDS, Board
-from sinks.clickhouse.write import metrics as loader_metrics
-from streams.collect import metrics as collector_metrics
-
-#: What a family's samples are called in Prometheus.
-ENDINGS = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count")}
+from schemas import metrics
 
 
 @pytest.mark.parametrize("board", BOARDS, ids=lambda board: board.uid)
@@ -22,11 +17,7 @@ def test_the_provisioned_file_is_what_the_code_makes(board: Board) -> None:
 
 
 def test_every_metric_that_a_panel_asks_for_is_measured() -> None:
-    metrics = [*vars(loader_metrics).values(), *vars(collector_metrics).values()]
-    families = [
-        family for metric in metrics if isinstance(metric, MetricWrapperBase) for family in metric.describe()
-    ]
-    measured = {family.name + ending for family in families for ending in ENDINGS.get(family.type, ("",))}
+    measured = {sample for metric in metrics.ALL for sample in metric.samples}
     queries = [asked.text for board in BOARDS for asked in board.panels if asked.source == "prometheus"]
     assert queries
     for query in queries:

@@ -19,7 +19,7 @@ KEDA = "github.com/kedacore/keda/v2@v2.20.2"
 
 
 def node_package(name: str) -> Path:
-    """The folder in which tests/clients/NAME/package.json is installed."""
+    """The folder in which the packages of a folder of tests/clients, with a package.json, are installed."""
     if shutil.which("npm") is None:
         pytest.skip("this needs npm on PATH")
     package = Path(name) / "package.json"

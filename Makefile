@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 TOUCHLINE := $(BIN)/touchline
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up test unit integration soak clients lint types check bench bench-peers bench-analytics bench-loading bench-growth instructions faults attacks simulation agents cores native sbom clean
+.PHONY: help install demo up test unit integration soak clients lint types check bench bench-peers bench-analytics bench-loading bench-growth instructions faults attacks simulation agents cores native sbom docs clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*?## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -123,6 +123,13 @@ sbom: install ## The bill of materials, CycloneDX, of everything that is install
 	.cache/sbom/bin/pip install --quiet --disable-pip-version-check cyclonedx-bom==7.5.0
 	.cache/sbom/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible -o .cache/sbom/python.json $(BIN)/python
 	$(BIN)/python -m deploy.sbom .cache/sbom/python.json > sbom.json
+
+docs: install ## The documentation site, into build/site
+	$(PYTHON) -m venv .cache/docs
+	.cache/docs/bin/pip install --quiet --disable-pip-version-check -r tests/clients/docs.txt
+	$(BIN)/python -m deploy.site.assemble build
+	NO_MKDOCS_2_WARNING=1 .cache/docs/bin/mkdocs build --quiet --strict -f build/mkdocs.yml
+	@echo "build/site/index.html"
 
 clean: ## Remove what was installed and cached
 	rm -rf $(VENV) node_modules .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info

@@ -4,12 +4,11 @@ import json
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.integration.collecting import CLIENTS, cache_folder, install
+from tests.integration.tools import node_package
 
 BROWSERS = ("chromium-headless-shell", "chromium", "google-chrome", "chrome")
 #: What a person looks at: light and dark on a desk, and a phone.
@@ -111,12 +110,5 @@ def window(browser: Any, url: str, look: str = "light", **more: Any) -> Iterator
 
 def axe() -> str:
     """The source of axe-core, installed the first time."""
-    package = Path("page") / "package.json"
-    target = cache_folder("page", package)
-    if not (target / "complete").exists():
-        target.mkdir(parents=True, exist_ok=True)
-        shutil.copy(CLIENTS / package, target)
-        npm = ["npm", "install", "--no-package-lock", "--no-audit", "--no-fund", "--ignore-scripts"]
-        install([*npm, "--loglevel=error", "--prefix", str(target)])
-        (target / "complete").touch()
+    target = node_package("page")
     return (target / "node_modules" / "axe-core" / "axe.min.js").read_text()

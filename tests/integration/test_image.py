@@ -1,4 +1,4 @@
-"""The image: linters take the Dockerfile, and its steps, replayed in a clean Debian, make what commands run in."""
+"""The image: a linter takes the Dockerfile, and its steps, replayed in a clean Debian, make what commands run in."""
 
 import json
 import re
@@ -26,13 +26,10 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Replay]:
     subprocess.run(["rm", "-rf", "--one-file-system", str(folder)], check=True)
 
 
-def test_linters_take_the_dockerfile() -> None:
-    installed = node_package("compose") / "node_modules" / ".bin"
-    for command in (["dockerfile-utils", "lint"], ["dockerfilelint", "-o", "json"]):
-        done = subprocess.run(
-            [installed / command[0], *command[1:], DOCKERFILE], capture_output=True, text=True
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
+def test_a_linter_takes_the_dockerfile() -> None:
+    lint = node_package("compose") / "node_modules" / ".bin" / "dockerfile-utils"
+    done = subprocess.run([lint, "lint", DOCKERFILE], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_a_linter_would_object_to_a_wrong_instruction(tmp_path: Path) -> None:

@@ -9,17 +9,14 @@ import pytest
 
 from tests.integration.collecting import CLIENTS, cache_folder, install
 
-#: Helm, and what checks its manifests: Go modules.
-GO_TOOLS = {
-    "helm": "helm.sh/helm/v3/cmd/helm@v3.22.0",
-    "kubeconform": "github.com/yannh/kubeconform/cmd/kubeconform@v0.8.0",
-}
+#: What checks Kubernetes' manifests, a Go module.
+GO_TOOLS = {"kubeconform": "github.com/yannh/kubeconform/cmd/kubeconform@v0.8.0"}
 #: Its CustomResourceDefinitions say what a ScaledObject is.
 KEDA = "github.com/kedacore/keda/v2@v2.20.2"
 
 
 def node_package(name: str) -> Path:
-    """The folder in which tests/clients/NAME/package.json is installed."""
+    """The folder in which the packages of a folder of tests/clients, with a package.json, are installed."""
     if shutil.which("npm") is None:
         pytest.skip("this needs npm on PATH")
     package = Path(name) / "package.json"

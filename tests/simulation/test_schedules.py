@@ -43,7 +43,7 @@ def test_every_schedule_ends_so_when_native_and_python_workers_take_turns() -> N
         for seed in (*range(60), *ONCE_WRONG):
             failure = judge(drawn(seed))
             assert failure is None, f"seed {seed}\n{shrunk(failure, tries=300)}"
-    assert asked.call_count > 500
+    assert asked.call_count > 200  # journeys that the native core keeps are not asked about
 
 
 def test_it_makes_no_difference_that_every_timeline_is_compressed_between_two_uses(

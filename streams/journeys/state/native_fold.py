@@ -33,6 +33,8 @@ _MEANT: Final = (
     "name", "stage_rank", "inbound", "internal", "friction", "points", "moment", "effect", "survey", "marketing",
     "money", "bad", "good",
 )  # fmt: skip
+#: What the module of the native core must have.
+NEEDED: Final = ("Core", "Journeys", "Risk", "Stitch", "Transitions", "read_record")
 _read: Final = attrgetter(*READ)
 _meant: Final = attrgetter(*_MEANT)
 
@@ -105,6 +107,8 @@ def why_not(catalogue: Catalogue, rules: JourneyRules) -> str:
     native = installed_core()
     if native is None:
         return "it is not installed (`make install` builds it where cargo is)"
+    if not all(hasattr(native, name) for name in NEEDED):
+        return "it is of an earlier release (`make install` builds it again)"
     for name, fingerprint in native.Core.SCHEMAS.items():
         if header(name) != MARKER + fingerprint:
             return f"it was built for another {name}.avsc (`make install` builds it again)"

@@ -60,6 +60,12 @@ def test_a_core_that_was_built_for_other_schemas_does_not_run(monkeypatch: pytes
 
 
 @needs_native
+def test_a_core_of_an_earlier_release_does_not_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(native_fold, "NEEDED", (*native_fold.NEEDED, "Newer"))
+    assert "earlier release" in native_fold.why_not(CATALOGUE, RULES)
+
+
+@needs_native
 def test_more_rules_than_it_covers_are_pythons() -> None:
     rule = '[expectations.e{0}]\nopened_by = ["quote_sent"]\nmet_by = ["callback"]\nwithin_hours = 1\n'
     many = JourneyRules.parse("".join(map(rule.format, range(70))), "many.toml")

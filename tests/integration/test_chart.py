@@ -61,8 +61,7 @@ def objects(request: pytest.FixtureRequest) -> list[dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def schemas(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """Where kubeconform finds schemas without a network: Kubernetes' in a PyPI package, KEDA's in its source."""
-    (package,) = (python_clients("deploy.txt") / "lib").glob("python3*/site-packages/kubernetes_validate")
+    """Where kubeconform finds schemas without a network: KEDA's, made from its source."""
     folder = tmp_path_factory.mktemp("schemas")
     (definition,) = parsed((go_module(KEDA) / "config/crd/bases/keda.sh_scaledobjects.yaml").read_text())
     (version,) = definition["spec"]["versions"]
@@ -70,7 +69,7 @@ def schemas(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     schema["properties"]["metadata"] = {"type": "object"}
     (folder / "scaledobject-keda-v1alpha1.json").write_text(json.dumps(schema))
     name = "{{ .ResourceKind }}{{ .KindSuffix }}.json"
-    return [f"{package}/kubernetes-json-schema/vVERSION-local-strict/{name}", f"{folder}/{name}"]
+    return [f"{folder}/{name}"]
 
 
 def closed(schema: Any) -> Any:
@@ -83,12 +82,28 @@ def closed(schema: Any) -> Any:
     return [closed(each) for each in schema] if isinstance(schema, list) else schema
 
 
-def conforms(text: str, schemas: list[str], version: str) -> "subprocess.CompletedProcess[str]":
-    locations = [
-        part for schema in schemas for part in ("-schema-location", schema.replace("VERSION", version))
-    ]
-    command = [go_tool("kubeconform"), "-strict", "-summary", "-kubernetes-version", version, *locations]
-    return subprocess.run(command, input=text, capture_output=True, text=True, timeout=120)
+_CHECK = """
+import json, sys, kubernetes_validate
+version, objects = json.load(sys.stdin)
+for each in objects:
+    kubernetes_validate.validate(each, version, strict=True)
+"""
+
+
+def problems(text: str, schemas: list[str], version: str) -> str:
+    """What strict checks object to: Kubernetes' own kinds by their schemas, KEDA's by kubeconform."""
+    objects = parsed(text)
+    ours = [each for each in objects if not each["apiVersion"].startswith("keda.sh/")]
+    keda = [each for each in objects if each["apiVersion"].startswith("keda.sh/")]
+    python = python_clients("deploy.txt") / "bin" / "python"
+    told = json.dumps([version.rpartition(".")[0], ours])
+    done = subprocess.run([python, "-c", _CHECK], input=told, capture_output=True, text=True, timeout=120)
+    found = done.stderr[-2000:] if done.returncode else ""
+    for each in keda:
+        command = [go_tool("kubeconform"), "-strict", "-schema-location", schemas[-1]]
+        done = subprocess.run(command, input=json.dumps(each), capture_output=True, text=True, timeout=120)
+        found += done.stdout + done.stderr if done.returncode else ""
+    return found
 
 
 @pytest.mark.parametrize("values", SETS)
@@ -101,9 +116,7 @@ def test_helm_lints_the_chart(values: str) -> None:
 @pytest.mark.parametrize("values", SETS)
 def test_every_object_is_what_kubernetes_and_keda_take(values: str, version: str, schemas: list[str]) -> None:
     text = rendered(values)
-    done = conforms(text, schemas, version)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert f"Valid: {len(parsed(text))}, Invalid: 0, Errors: 0, Skipped: 0" in done.stdout
+    assert problems(text, schemas, version) == ""
 
 
 @pytest.mark.parametrize(
@@ -113,7 +126,7 @@ def test_every_object_is_what_kubernetes_and_keda_take(values: str, version: str
 def test_a_misspelt_field_would_be_found(right: str, wrong: str, schemas: list[str]) -> None:
     text = rendered("production-values.yaml")
     assert right in text
-    assert conforms(text.replace(right, wrong), schemas, KUBERNETES[0]).returncode != 0
+    assert problems(text.replace(right, wrong), schemas, KUBERNETES[0])
 
 
 def pods(objects: list[dict[str, Any]]) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -22,8 +22,8 @@ LABELS: Final = {
     "partition": "number of a partition",
     "process": "`worker`, `loader`, `collector`, `page`, `serve` or `webhooks`",
     "protocol": "`touchpoints`, `segment`, `cloudevents`, `posthog` or `snowplow`",
-    "reason": "of a dead letter (schemas/errors.py) or of a refused link: `unique`, `limit`, `closed`, `quarantined`,"
-    " `contested`",
+    "reason": "of a dead letter (schemas/errors.py) or of a refused link: `unique`, `limit`, or `gate`"
+    " (an identifier that is closed or contested, a profile that is quarantined)",
     "route": "the path of a request, its variable parts by name",
     "stage": "the agent: `stitch`, `identity`, `journeys` or `accounts`",
     "state": "the state of an agent: `stitch`, `identity`, `journeys` or `accounts`",

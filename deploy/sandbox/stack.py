@@ -1,6 +1,5 @@
 """Everything that `touchline up` runs, broker to loader: start in order, watch, stop in reverse."""
 
-import json
 import secrets
 import sys
 import time
@@ -12,9 +11,10 @@ from typing import Final
 from deploy.kafka_admin.client import require_broker
 from deploy.kafka_admin.meanings import meanings
 from deploy.kafka_admin.topics import create_topics
-from deploy.ports import LAST_PORT, LOOPBACK, free_port, require_free
+from deploy.ports import LOOPBACK, free_port, require_free
 from deploy.sandbox.brokers import Broker, KafkaBroker, TansuBroker
 from deploy.sandbox.clickhouse import DATABASE, ClickHouseServer
+from deploy.sandbox.metrics_ports import metrics_ports
 from deploy.sandbox.process import Process
 from deploy.sandbox.restarts import Restarts
 from schemas.errors import SettingsError, UnavailableError
@@ -89,11 +89,6 @@ class Stack:
     def env_file(self) -> Path:
         """The file that another terminal sources to talk to this stack."""
         return self.plan.run_dir / "env"
-
-    @property
-    def targets_file(self) -> Path:
-        """Where the processes' metrics are, as Prometheus's file_sd_configs reads it."""
-        return self.plan.run_dir / "prometheus-targets.json"
 
     def start(self, say: Say) -> None:
         """Start everything, saying each step. Raises TouchlineError; call `stop` after that too."""
@@ -218,7 +213,8 @@ class Stack:
     def _start_children(self, say: Say) -> None:
         children = [(f"worker-{number}", ["worker"]) for number in range(1, self.plan.workers + 1)]
         children += [("loader", ["load"]), *self._services()]
-        ports = self._metrics_ports([name for name, _ in children], say)
+        names = [name for name, _ in children]
+        ports = metrics_ports(self.settings.metrics_port, names, self.plan.run_dir, say)
         for name, command in children:
             env = replace(self.settings, metrics_port=ports[name]).to_env()
             child = Process(name, [*_TOUCHLINE, *command], self.logs / f"{name}.log", env)
@@ -238,29 +234,6 @@ class Stack:
         if self.serve_port is not None:
             table = self.plan.run_dir / "states.db"
             yield "serve", ["serve", "--open", "--port", str(self.serve_port), "--table", str(table)]
-
-    def _metrics_ports(self, names: list[str], say: Say) -> dict[str, int]:
-        """A port for the metrics of each process, from TOUCHLINE_METRICS_PORT on, and a file that Prometheus reads.
-
-        All are 0 if that is 0.
-        """
-        first = self.settings.metrics_port
-        if not first:
-            return dict.fromkeys(names, 0)
-        ports = {name: first + number for number, name in enumerate(names)}
-        if max(ports.values()) > LAST_PORT:
-            raise SettingsError(
-                f"TOUCHLINE_METRICS_PORT is {first}, and {len(names)} processes need a port each: ports end at"
-                f" {LAST_PORT}"
-            )
-        for name, port in ports.items():
-            require_free(port, f"the metrics of {name}", "TOUCHLINE_METRICS_PORT")
-        targets = [
-            {"targets": [f"{LOOPBACK}:{port}"], "labels": {"name": name}} for name, port in ports.items()
-        ]
-        self.targets_file.write_text(json.dumps(targets, indent=1) + "\n")
-        say(f"metrics: ports {first} to {max(ports.values())}; Prometheus finds them in {self.targets_file}")
-        return ports
 
     def _revive(self, child: Process, say: Say) -> None:
         now, restarts = time.monotonic(), self._restarts[child.name]

@@ -1,9 +1,7 @@
 """The stitch agent: touchpoints → journey-inputs and identity-links; identity-assignments → its state.
 
-A touchpoint on another partition than that of its strongest identifier is sent to the right one, once.
-
-The changelog records a link as sent only after the broker has acknowledged it (streams/runtime/transaction.py).
-
+A touchpoint on another partition than that of its strongest identifier is sent to the right one, once. The changelog
+records a link as sent only after the broker has acknowledged it (streams/runtime/transaction.py).
 A touchpoint with the first evidence of its identifier waits for identity's decision, at most DECISION_SECONDS. It then
 goes to the profile that keeps it, not to one that is merged a moment later. No other touchpoint waits.
 """

@@ -74,7 +74,9 @@ class Sample:
         return found
 
     def records(self, topic: Topic) -> list[Stored]:
-        """The records of a topic; each partition's are in order."""
+        """The records of a topic; each partition's are in order. None of a topic that the release did not have."""
+        if not (self.folder / f"{topic.name}.jsonl").exists():
+            return []
         return [Stored.of(json.loads(line)) for line in self._lines(f"{topic.name}.jsonl")]
 
     def settings(self) -> dict[str, Any]:

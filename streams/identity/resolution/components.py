@@ -20,6 +20,7 @@ meanwhile.
 """
 
 import sys
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Final
 
@@ -108,8 +109,8 @@ class TenantIdentities:
         yield from self._resolve_restored(nodes)
 
     @property
-    def refusals(self) -> Mapping[str, int]:
-        """The number of refused links by reason, without the type that it names, as far as they are resolved."""
+    def refusals(self) -> Counter[str]:
+        """The number of links that a `unique` type, a `limit` or a `gate` refused, as far as they are resolved."""
         return self._clusters.refused.counts
 
     @property

@@ -1,13 +1,14 @@
-"""Refused links with their reasons, counted by reason as they come and go: metrics must not count them one by one."""
+"""Refused links with their reasons, counted by kind as they come and go: metrics must not count them one by one."""
 
 from collections import Counter
 from typing import Any
 
 from streams.identity.resolution.evidence import Item
+from streams.identity.resolution.gates import by_gate
 
 
 class RefusedLinks(dict[Item, str]):
-    """Maps a refused link to its reason. `counts`: how many there are, by the reason without its type."""
+    """Maps a refused link to its reason. `counts`: how many a unique type, a limit or a gate refused."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -31,5 +32,5 @@ class RefusedLinks(dict[Item, str]):
 
 
 def _kind(reason: str) -> str:
-    """`unique`, `limit`, `closed`, `quarantined` or `contested`: the reason without the type that it names."""
-    return reason.partition(":")[0]
+    """`unique`, `limit` or `gate`: which of two gates refuses a link may change while it stays refused."""
+    return "gate" if by_gate(reason) else reason.partition(":")[0]

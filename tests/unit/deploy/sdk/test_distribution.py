@@ -60,7 +60,7 @@ def test_of_the_sinks_it_has_the_table_of_states_alone_and_of_the_streams_the_id
     ]
     assert set(others) == packages
     assert "sinks.subscribers.table.follower" not in modules(), "it needs aiokafka"
-    assert len(modules()) < 80
+    assert len(modules()) < 90
 
 
 def test_it_works_beside_modules_of_the_same_names(assembled: Path, tmp_path: Path) -> None:

@@ -251,9 +251,6 @@ def test_a_pause_that_the_receiver_asks_for_holds_for_all_its_messages() -> None
 
 def test_a_template_that_fails_makes_a_dead_letter_and_lets_the_next_one_pass() -> None:
     async def story(bench: Bench) -> None:
-        bench.courier._template = Template(
-            "t", "{{ 1 / (signal.signal_id | replace('s', '') | int) }}", is_json=False
-        )
         await bench.told(notice("s0"), notice("s1"))
 
     bench = play(endpoint(), story, text="{{ 1 / (signal.signal_id | replace('s', '') | int) }}")

@@ -13,6 +13,8 @@ from deploy.sdk.subscribe.kinds import SIGNALS, STATES
 from deploy.sdk.subscribe.member import AWAY_SECONDS, Member
 from deploy.sdk.subscribe.versions import Known, Versions
 from schemas.errors import SettingsError, UnavailableError
+from schemas.keys import profile_key
+from tests.support.ids import named_id, person
 from tests.support.kafka_records import Consumed
 from tests.support.state_log import GARBAGE, no_state, placed, state
 from tests.support.subscriber_group import (
@@ -113,7 +115,7 @@ def test_a_new_group_that_starts_now_is_told_what_comes_and_knows_what_was() -> 
     found.take(0, log[:2])
     assert found.reached(0, 2, 2) is None
     found.take(0, log[2:])
-    assert [(one.profile_id, one.version) for one in told_by(found)] == [("b", 2)]
+    assert [(one.profile_id, one.version) for one in told_by(found)] == [(person("b"), 2)]
 
 
 def test_control_a_group_that_commits_before_it_tells_loses_what_a_killed_member_had() -> None:
@@ -148,7 +150,7 @@ def told_by(found: Member[Any]) -> list[Any]:
 def test_a_tombstone_is_the_end_of_a_profile_and_a_later_state_a_new_beginning() -> None:
     told = told_by(member([state("a", 1), no_state("a", 3), state("a", 2), state("a", 4)]))
     assert [(one.version, one.erased) for one in told] == [(1, False), (3, True), (4, False)]
-    assert [one.id for one in told] == ["default/a:1", "default/a:3", "default/a:4"]
+    assert [one.id for one in told] == [f"default/{person('a')}:{version}" for version in (1, 3, 4)]
 
 
 def test_a_change_that_was_not_done_is_the_first_to_be_told_again_and_its_offset_is_not_committed() -> None:
@@ -167,9 +169,9 @@ def test_a_raise_and_its_retraction_of_one_version_have_different_ids() -> None:
     records = [raised(1, 4), raised(1, 4, "RETRACTED"), raised(1, 4), raised(1, 4)]
     found.take(0, [one._replace(partition=0, offset=offset) for offset, one in enumerate(records)])
     assert [(one.id, one.raised) for one in told_by(found)] == [
-        ("s1:4", True),
-        ("s1:4.1", False),
-        ("s1:4.2", True),
+        (f"{named_id('s1')}:4", True),
+        (f"{named_id('s1')}:4.1", False),
+        (f"{named_id('s1')}:4.2", True),
     ]
 
 
@@ -189,7 +191,7 @@ def test_an_unreadable_record_stops_the_member_with_its_place_after_all_before_i
 def test_on_unreadable_is_told_and_the_member_goes_on() -> None:
     met: list[int] = []
     found = member([GARBAGE, state("b", 1)], on_unreadable=lambda record, _: met.append(record.offset))
-    assert [change.profile_id for change in told_by(found)] == ["b"]
+    assert [change.profile_id for change in told_by(found)] == [person("b")]
     assert met == [0]
 
 
@@ -209,7 +211,12 @@ def test_the_end_of_a_profile_that_kafka_tells_no_more_is_told_from_the_store() 
     second.take(0, [state("b", 2)._replace(partition=0, offset=1)])
     second.reached(0, 4, 4)
     (gone,) = told_by(second)
-    assert (gone.profile_id, gone.erased, gone.version, gone.id) == ("a", True, 1, "default/a:1.1")
+    assert (gone.profile_id, gone.erased, gone.version, gone.id) == (
+        person("a"),
+        True,
+        1,
+        f"default/{person('a')}:1.1",
+    )
     third = Member(STATES, versions, lambda: now)
     third.begin(0, 4, 1, 4, 0)
     third.reached(0, 4, 4)
@@ -295,10 +302,10 @@ def test_a_store_survives_its_process_and_of_an_older_epoch_only_the_versions_do
     told_by(member([state("a", 7)], store))
     store.close()
     store = Versions.on_disk(tmp_path, "desk", "journey-states", 0)
-    assert (store.known(b"default/a"), store.place(0).read) == (Known(7, 0, 0), 1)  # type: ignore[union-attr]
+    assert (store.known(profile_key("default", person("a"))), store.place(0).read) == (Known(7, 0, 0), 1)  # type: ignore[union-attr]
     store.close()
     store = Versions.on_disk(tmp_path, "desk", "journey-states", 1)
-    assert (store.known(b"default/a"), store.place(0)) == (Known(7, 0, 0), None)
+    assert (store.known(profile_key("default", person("a"))), store.place(0)) == (Known(7, 0, 0), None)
     store.close()
 
 
@@ -311,5 +318,5 @@ def test_versions_that_stand_for_nothing_are_forgotten_in_time() -> None:
     found.take(0, [one._replace(partition=0, offset=at) for at, one in enumerate(records)])
     now += 3 * AWAY_SECONDS
     found.forget()
-    assert versions.known(b"default/a") is not None
-    assert versions.known(b"default/b") is None
+    assert versions.known(profile_key("default", person("a"))) is not None
+    assert versions.known(profile_key("default", person("b"))) is None

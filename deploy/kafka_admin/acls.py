@@ -30,6 +30,7 @@ from schemas.topics import (
     IDENTITY_LINKS,
     JOURNEY_INPUTS,
     LOADER_GROUP,
+    SUBSCRIBER_GROUP,
     WEBHOOKS_GROUP,
     WORKER_GROUP,
 )
@@ -87,7 +88,8 @@ class Acl:
 
 
 def acls(settings: Settings) -> list[Acl]:
-    """All rights of a deployment, sorted. What `follow` reads and the groups of subscribers are not Touchline's."""
+    """All rights of a deployment, sorted. What `follow` reads is not Touchline's, nor are groups that a subscriber
+    without the SDK names."""
     return sorted(
         {*_of_topics(settings), *_of_groups(settings), Acl("operator", "cluster", CLUSTER, "Describe")}
     )
@@ -122,6 +124,7 @@ def _of_groups(settings: Settings) -> Iterator[Acl]:
         for name in names:
             yield Acl(process, "group", settings.topic(name), "Read")
     yield Acl("follow", "group", settings.topic(FOLLOW_GROUP), "Read", "prefixed")
+    yield Acl("subscribers", "group", settings.topic(SUBSCRIBER_GROUP), "Read", "prefixed")
     for process in _LOOKS:
         for name in (WORKER_GROUP, LOADER_GROUP):
             yield Acl(process, "group", settings.topic(name), "Describe")

@@ -5,7 +5,6 @@ the dead letter: LeftToAgentError says that no second one is needed.
 """
 
 from collections.abc import Callable
-from functools import partial
 from time import monotonic
 from typing import Any, Final
 
@@ -115,15 +114,11 @@ def _resolved(value: bytes, key: bytes) -> tuple[bool, int]:
 
 
 def _journey_state(value: bytes, key: bytes) -> tuple[bool, int]:
-    fits, version = _state("JourneyState", value, key)
-    return fits and _names_profile(key.partition(b"/")[2]), version
-
-
-def _state(name: str, value: bytes, key: bytes) -> tuple[bool, int]:
-    at = VERSION_IN[name](value)
-    tenant, _, rest = key.partition(b"/")
+    at = VERSION_IN["JourneyState"](value)
+    tenant, _, profile_id = key.partition(b"/")
     version, _ = take_long(value, at)
-    return version >= 0 and value[HEADER_BYTES:at] == _string(tenant) + _string(rest), version
+    mine = value[HEADER_BYTES:at] == _string(tenant) + _string(profile_id)
+    return version >= 0 and mine and _names_profile(profile_id), version
 
 
 def _names_profile(raw: bytes) -> bool:
@@ -137,11 +132,9 @@ def _string(raw: bytes) -> bytes:
 _BEGINNING: Final[dict[str, Callable[[bytes, bytes], tuple[bool, int]]]] = {
     "ResolvedTouchpoint": _resolved,
     "JourneyState": _journey_state,
-    "AccountState": partial(_state, "AccountState"),
 }
 #: The topic whose offsets are the versions, and whether in the partition of the tenant.
 _COUNTED: Final = {
     "ResolvedTouchpoint": (topics.IDENTITY_LINKS, True),
     "JourneyState": (topics.JOURNEY_INPUTS, False),
-    "AccountState": (topics.ACCOUNT_INPUTS, False),
 }

@@ -1,7 +1,8 @@
-"""Leaves out the states of a batch that a newer state in the same batch supersedes.
+"""Leaves out the journey states of a batch that a newer state in the same batch supersedes.
 
 A journey is published whenever something happens to it, so a batch may hold several of its states. The table keeps
-the state with the highest version, so the loader decodes and sends only that one.
+the state with the highest version, so the loader decodes and sends only that one. Account states are few, and what
+must hold for one stands at its end: each of them is decoded, so that a bad one supersedes no good one.
 """
 
 from collections.abc import Iterable
@@ -10,7 +11,7 @@ from typing import Any, Final
 from schemas import topics
 from schemas.consumed import KafkaRecord
 from schemas.encoding.codec import HEADER_BYTES, take_long
-from schemas.encoding.record_types import ACCOUNT_STATE, JOURNEY_STATE, RecordType
+from schemas.encoding.record_types import JOURNEY_STATE, RecordType
 from schemas.encoding.splicing import VERSION_IN
 from schemas.headers import tombstone_version
 from schemas.topics import Topic
@@ -19,7 +20,6 @@ from sinks.clickhouse.write.checks import Checks
 #: Topic of states → their record.
 _STATES: Final[dict[str, RecordType[Any]]] = {
     topics.JOURNEY_STATES.name: JOURNEY_STATE,
-    topics.ACCOUNT_STATES.name: ACCOUNT_STATE,
 }
 
 

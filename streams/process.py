@@ -17,6 +17,7 @@ from faust import Worker
 from mode.utils.futures import maybe_cancel
 
 from schemas.errors import TouchlineError, UnavailableError
+from streams.runtime.task_dump import task_dump
 
 #: Seconds from SIGTERM or a crash to the forced exit. An orderly stop takes 2 s; without a broker it never ends.
 STOP_SECONDS: Final = 9.0
@@ -87,6 +88,11 @@ class WorkerProcess(Worker):  # type: ignore[misc]  # faust has no types for it
             failure = failure or self._app.first_crash_reason or error
         if failure is not None:
             raise failure
+
+    def _on_sigusr1(self) -> None:
+        """Write what every task waits for to standard error: for a worker that stands still."""
+        sys.stderr.write(f"tasks of the worker\n{task_dump(self.loop)}\n")
+        sys.stderr.flush()
 
     def _schedule_shutdown(self, signal: Any) -> None:
         self._start_stop_deadline()

@@ -1,6 +1,7 @@
 """A deployment of its own for a test: topics, tables, workers and loader on a shared broker and server."""
 
 import os
+import signal
 import sys
 import tempfile
 import time
@@ -88,7 +89,7 @@ class Deployment:
                 if reconciling:
                     reconcile(self.settings)
                 return status
-            assert now < deadline, f"not idle after {timeout} s: {status.to_dict()}\n{self.log_tails()}"
+            assert now < deadline, f"not idle after {timeout} s: {status.to_dict()}\n{self._task_dumps()}"
             time.sleep(0.2)
 
     def client(self) -> Client:
@@ -121,6 +122,16 @@ class Deployment:
         """The ends of all logs."""
         return "\n".join(
             f"--- {child.name} {child.ending()}\n{child.log_tail(20)}" for child in self._children()
+        )
+
+    def _task_dumps(self) -> str:
+        """What the tasks of each worker wait for, at the ends of the logs."""
+        for worker in self.workers:
+            if worker.pid is not None:
+                os.kill(worker.pid, signal.SIGUSR1)
+        time.sleep(2)
+        return "\n".join(
+            f"--- {child.name} {child.ending()}\n{child.log_tail(120)}" for child in self._children()
         )
 
     def close(self) -> None:

@@ -28,9 +28,8 @@ from sinks.subscribers.requests import (
     number,
     wanted,
 )
-from sinks.subscribers.streaming import Streams
+from sinks.subscribers.streaming import Beginning, Streams
 from sinks.subscribers.table.follower import Follower
-from sinks.subscribers.window import Vector
 
 #: A profile id in a path. No type of identifier looks like one.
 _ID: Final = "{id:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}}"
@@ -204,14 +203,14 @@ class SubscriberServer:
     async def _stream(self, request: web.Request) -> web.StreamResponse:
         stream = request.match_info["stream"]
         try:
-            asked, positions = await self._begin(request, stream)
+            asked, begin = await self._begin(request, stream)
         except ProblemError as problem:
             metrics.REQUESTS.labels("stream", problem.status).inc()
             raise
         metrics.REQUESTS.labels("stream", 200).inc()
-        return await self._streams.serve(request, stream, asked, positions)
+        return await self._streams.serve(request, stream, asked, begin)
 
-    async def _begin(self, request: web.Request, stream: str) -> tuple[Wanted, Vector]:
+    async def _begin(self, request: web.Request, stream: str) -> tuple[Wanted, Beginning]:
         reader = self._admission.admit(request, _SCOPES[stream])
         known_only(request, "profile", "from", *FILTERS[stream])
         asked = wanted(request, stream, reader.tenant, self._limits)

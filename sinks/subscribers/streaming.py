@@ -12,9 +12,10 @@ from aiohttp import web
 
 from schemas import topics
 from schemas.errors import TouchlineError
+from schemas.http.json_bytes import json_bytes
 from schemas.http.problems import RETRY_SECONDS, ProblemError
 from sinks.subscribers import metrics
-from sinks.subscribers.events import Wanted, dumps
+from sinks.subscribers.events import Wanted
 from sinks.subscribers.limits import Limits
 from sinks.subscribers.past import LostError, Past
 from sinks.subscribers.positions import Mark, UnreadableIdError, read, written
@@ -162,7 +163,7 @@ class Streams:
             await self._tell(response, stream, cursor)
         except TouchlineError as error:
             problem = ProblemError(410 if isinstance(error, LostError) else 503, "ended", str(error))
-            await self._write(response, f"event: problem\ndata: {dumps(problem.document())}\n\n".encode())
+            await self._write(response, b"event: problem\ndata: %s\n\n" % json_bytes(problem.document()))
 
     async def _tell(self, response: web.StreamResponse, stream: str, cursor: Cursor) -> None:
         window = self._windows[stream]

@@ -57,12 +57,12 @@ def clickhouse_checks(settings: Settings, found: Examination) -> None:
     }
     try:
         for check, look in looks.items():
-            found.make(check, lambda look=look: _explained(where, look))  # type: ignore[misc]
+            found.make(check, lambda look=look: explained(where, look))  # type: ignore[misc]
     finally:
         client.disconnect()
 
 
-def _explained(where: ClickHouse, look: Callable[[], None]) -> None:
+def explained(where: ClickHouse, look: Callable[[], None]) -> None:
     """Look. Raises TouchlineError, one sentence, for whatever the driver says."""
     with translated(where):
         look()

@@ -55,12 +55,12 @@ def kafka_checks(
                 "lag": lambda: _lag(status, max_lag, found),
             }
             for check, look in looks.items():
-                found.make(check, lambda look=look: _explained(settings, look))  # type: ignore[misc]
+                found.make(check, lambda look=look: explained(settings, look))  # type: ignore[misc]
     except UnavailableError as error:  # the broker went away meanwhile
         found.skip([check for check in OF_KAFKA if check not in found.made], str(error))
 
 
-def _explained(settings: Settings, look: Callable[[], None]) -> None:
+def explained(settings: Settings, look: Callable[[], None]) -> None:
     """Look. Raises TouchlineError: what the broker refuses, a right for example, is a sentence as well."""
     try:
         look()

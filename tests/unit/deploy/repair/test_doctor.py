@@ -179,7 +179,7 @@ def test_a_broker_that_refuses_a_question_is_a_finding_and_no_traceback() -> Non
         raise TopicAuthorizationFailedError("journey-states")
 
     found = Examination()
-    assert not found.make("topic-settings", lambda: kafka_checks._explained(Settings(), refuse))
+    assert not found.make("topic-settings", lambda: kafka_checks.explained(Settings(), refuse))
     assert "does not answer as it should" in found.findings[0].what
 
 
@@ -188,5 +188,5 @@ def test_a_driver_that_loses_its_server_is_a_finding_and_no_traceback() -> None:
         raise EOFError
 
     found = Examination()
-    assert not found.make("parts", lambda: clickhouse_checks._explained(Settings().clickhouse(), lose))
+    assert not found.make("parts", lambda: clickhouse_checks.explained(Settings().clickhouse(), lose))
     assert "does not answer" in found.findings[0].what

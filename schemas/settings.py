@@ -180,6 +180,11 @@ class Settings:
         "Which core folds journeys: native, python, or auto: native where it is installed (docs/native-core.md)",
     )
     log_format: str = _setting("TOUCHLINE_LOG_FORMAT", "text", "How processes log: text or json")
+    tracing: str = _setting(
+        "TOUCHLINE_TRACING",
+        "off",
+        "otlp: tell OpenTelemetry what becomes of records with a traceparent (docs/tracing.md)",
+    )
     metrics_host: str = _setting(
         "TOUCHLINE_METRICS_HOST",
         "127.0.0.1",

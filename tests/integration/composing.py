@@ -57,7 +57,8 @@ def scraped() -> Iterator[tuple[str, str, int]]:
     """Job, name and port of each service that Prometheus asks."""
     for job in yaml_of((FOLDER / "prometheus.yml").read_text())["scrape_configs"]:
         for found in job["dns_sd_configs"]:
-            yield job["job_name"], found["names"][0], found["port"]
+            for name in found["names"]:
+                yield job["job_name"], name, found["port"]
 
 
 class ComposedKafka(KafkaBroker):

@@ -127,13 +127,45 @@ def test_grafanas_sources_are_those_that_the_dashboards_ask() -> None:
     assert sources(FOLDER / "datasources.yaml") == provisioned
 
 
-def test_prometheus_takes_its_file_and_asks_each_service_that_has_metrics(described: dict[str, Any]) -> None:
+def test_grafana_finds_its_dashboards_and_each_panel_a_source(described: dict[str, Any]) -> None:
+    mounted = {
+        target: (FOLDER / source).resolve()
+        for source, target, *_ in (
+            volume.split(":") for volume in described["services"]["grafana"]["volumes"]
+        )
+    }
+    provider = mounted["/etc/grafana/provisioning/dashboards/touchline.yaml"]
+    (place,) = [each["options"]["path"] for each in yaml_of(provider.read_text())["providers"]]
+    dashboards = [json.loads(path.read_text()) for path in sorted(mounted[place].glob("*.json"))]
+    uids = [dashboard["uid"] for dashboard in dashboards]
+    assert len({*uids}) == len(uids) >= 3
+    known = {each["uid"] for each in yaml_of((FOLDER / "datasources.yaml").read_text())["datasources"]}
+    for dashboard in dashboards:
+        asked = {*re.findall(r'"datasource": \{[^}]*"uid": "([^"]+)"', json.dumps(dashboard))}
+        assert asked - {"-- Grafana --"} <= known, dashboard["title"]
+        assert asked & known, dashboard["title"]
+
+
+@pytest.fixture
+def prometheus(described: dict[str, Any], tmp_path: Path) -> Path:
+    """What the container finds in /etc/prometheus."""
+    for volume in described["services"]["prometheus"]["volumes"]:
+        source, target, *_ = volume.split(":")
+        if source.startswith("."):
+            shutil.copy(FOLDER / source, tmp_path / Path(target).name)
+    return tmp_path / "prometheus.yml"
+
+
+def test_prometheus_takes_its_file_and_the_alerts_and_asks_each_service_that_has_metrics(
+    described: dict[str, Any], prometheus: Path
+) -> None:
     if shutil.which("promtool") is None:
         pytest.skip("promtool is not on PATH: apt-get install prometheus")
-    done = subprocess.run(
-        ["promtool", "check", "config", FOLDER / "prometheus.yml"], capture_output=True, text=True
-    )
+    done = subprocess.run(["promtool", "check", "config", prometheus], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+    assert re.search(r"[1-9]\d* rules found", done.stdout), done.stdout
+    alerts = (ROOT / "deploy/prometheus/touchline.rules.yml").read_text()
+    assert {*re.findall(r'job=\\"(\w+)', alerts)} <= {job for job, _, _ in scraped()}
     asked = {name for _, name, _ in scraped()}
     measured = {
         "door" if "network_mode" in service else name

@@ -164,7 +164,7 @@ def every_process_is_measured(stack: Composed, folder: Path) -> None:
     """The file's Prometheus, with the addresses that the names have here, reads each process."""
     jobs = [
         {
-            "job_name": job,
+            "job_name": f"{job}-{service}",
             "static_configs": [{"targets": [f"{at}:{port}" for at in addresses_of(stack, service)]}],
         }
         for job, service, port in scraped()

@@ -8,6 +8,7 @@ decision is repeated instead of half hidden.
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from schemas.encoding.record_types import IDENTITY_ASSIGNMENT, IDENTITY_CORRECTION, IDENTITY_LINK
 from schemas.keys import identifier_key
@@ -70,6 +71,10 @@ class IdentityState:
         for one in self._tenants.values():
             found.update(one.identities.refusals)
         return found
+
+    def restore_some(self, records: list[Any], start: int) -> int:  # noqa: ARG002
+        """None at once: `restore` takes each."""
+        return start
 
     def restore(self, key: bytes, value: bytes | None) -> None:
         """Apply one changelog record."""

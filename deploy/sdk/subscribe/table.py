@@ -23,7 +23,7 @@ from schemas.settings import Settings
 from schemas.topics import TOMBSTONE_MS
 from sinks.subscribers.table.database import Deployment
 from sinks.subscribers.table.entries import FOLLOWED
-from sinks.subscribers.table.store import Row, StateTable
+from sinks.subscribers.table.store import SCRUB_SECONDS, Row, StateTable
 from streams.identity.policy.load import load
 from streams.identity.policy.policy import IdentityPolicy
 
@@ -66,7 +66,7 @@ class JourneyTable:
         self._fresh = False
         self._problem: str | None = None
         self._noted_at = float("-inf")
-        self._forgot_at = time.monotonic()
+        self._forgot_at = self._scrubbed_at = time.monotonic()
         self._thread = threading.Thread(target=self._run, name="touchline-table", daemon=True)
         self._thread.start()
 
@@ -220,6 +220,9 @@ class JourneyTable:
         if time.monotonic() - self._forgot_at >= _FORGET_SECONDS:
             self._forgot_at = time.monotonic()
             self._table.forget(round(at * 1000) - 2 * TOMBSTONE_MS)
+        if time.monotonic() - self._scrubbed_at >= SCRUB_SECONDS:
+            self._scrubbed_at = time.monotonic()
+            self._table.scrub()
 
 
 def _decoded(row: Row | None) -> JourneyState | None:

@@ -12,7 +12,7 @@ from schemas.errors import ContractError, TouchlineError, UnavailableError
 from schemas.kafka_client import client_options, is_cancelled, stop_client
 from schemas.settings import Settings
 from sinks.subscribers.events import READERS, TOPICS
-from sinks.subscribers.table.ends import ANSWER_SECONDS, partitions_of
+from sinks.subscribers.table.ends import ANSWER_SECONDS, made_anew, partitions_of
 from sinks.subscribers.window import Vector, Window
 
 _AGAIN_SECONDS: Final = 2.0
@@ -87,12 +87,9 @@ class Tail:
             for place, records in fetched.items():
                 self._tell(self._streams[place.topic], records)
             if loop.time() >= check_at:
-                # a fetch from a broker that is away just returns nothing, and so may one of a topic that was made anew
+                # a fetch from a broker that is away just returns nothing
                 async with asyncio.timeout(ANSWER_SECONDS):
-                    ends = await consumer.end_offsets(self._places)
-                at = {one: await consumer.position(one) for one in self._places}
-                if any(ends[one] < at[one] for one in self._places):
-                    return
+                    await consumer.end_offsets(self._places[:1])
                 check_at = loop.time() + _CHECK_SECONDS
 
     async def _begin(self, consumer: AIOKafkaConsumer) -> None:
@@ -100,11 +97,12 @@ class Tail:
         async with asyncio.timeout(ANSWER_SECONDS):
             starts = await consumer.beginning_offsets(self._places)
             ends = await consumer.end_offsets(self._places)
+        for place in self._places:
+            consumer.seek(place, ends[place])
         for stream, window in self._windows.items():
             places = [one for one in self._places if self._streams[one.topic] == stream]
-            lost = window.head and any(
-                not starts[one] <= at <= ends[one] for one, at in zip(places, window.head, strict=False)
-            )
+            read = dict(zip(places, window.head, strict=False))
+            lost = any(at < starts[one] for one, at in read.items()) or await made_anew(consumer, read, ends)
             if lost:
                 log.warning("the topic of %s was made anew, or is behind its retention: streams end", stream)
             if lost or len(window.head) != len(places):

@@ -1,10 +1,11 @@
 """Where topics begin and end, as a broker says it now."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import OffsetOutOfRangeError
 
 from schemas import topics
 from schemas.errors import UnavailableError
@@ -14,6 +15,7 @@ from schemas.topics import Topic
 from schemas.version_bounds import VersionBounds
 
 ANSWER_SECONDS: Final = 10.0  #: for the broker to answer a question
+_FETCH_MS: Final = 2000
 
 #: Topics whose offsets are versions: no version is beyond their ends (schemas/version_bounds.py).
 _COUNTED: Final = (topics.JOURNEY_INPUTS, topics.IDENTITY_LINKS, topics.ACCOUNT_INPUTS)
@@ -30,6 +32,31 @@ async def partitions_of(settings: Settings, wanted: Iterable[Topic]) -> dict[Top
             raise UnavailableError(f"topic {name} is not there yet: create it with `touchline topics`")
         found.update({TopicPartition(name, number): topic for number in range(counts[name])})
     return found
+
+
+async def made_anew(
+    consumer: AIOKafkaConsumer, read: Mapping[TopicPartition, int], ends: Mapping[TopicPartition, int]
+) -> TopicPartition | None:
+    """A partition that ends before what was read of it: another one by the same name. None if there is none.
+
+    `consumer` has these partitions and stands somewhere in each. Of the doubtful ones it has read on afterwards: seek.
+    Where a fetch says something else than the question for the ends, it is right (deploy/kafka_admin/lag.py).
+    Raises UnavailableError if the broker does not say.
+    """
+    for one, at in read.items():
+        if at <= ends[one]:
+            continue
+        consumer.seek(one, at)
+        try:
+            await consumer.getmany(one, timeout_ms=_FETCH_MS, max_records=1)
+        except OffsetOutOfRangeError:
+            return one
+        end = consumer.highwater(one)
+        if end is None:
+            raise UnavailableError("Kafka does not answer now")
+        if end < at:
+            return one
+    return None
 
 
 class Ends:

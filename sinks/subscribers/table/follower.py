@@ -16,7 +16,7 @@ from schemas.errors import TouchlineError, UnavailableError
 from schemas.kafka_client import client_options, is_cancelled, stop_client
 from schemas.settings import Settings
 from schemas.version_bounds import AheadError
-from sinks.subscribers.table.ends import Ends
+from sinks.subscribers.table.ends import Ends, made_anew
 from sinks.subscribers.table.entries import FOLLOWED
 from sinks.subscribers.table.store import SCRUB_SECONDS, Applied, Positions, StateTable
 
@@ -133,8 +133,6 @@ class Follower:
             if abs(self._clock() - asked_at) >= _LOOK_SECONDS:
                 asked_at = self._clock()
                 await ends.look()  # a fetch from a broker that is away just returns nothing: the look tells
-                if self._made_anew(ends):
-                    return
                 if reached:
                     awaited, looked_at = dict(ends.ends), asked_at
                 await self._forget()
@@ -145,10 +143,14 @@ class Follower:
 
     async def _begin(self, consumer: AIOKafkaConsumer, ends: Ends, now: float) -> None:
         """Go to where the table stands, or to the beginning if it cannot be read on from there."""
+        consumer.assign(list(ends.followed))
+        self._places = {_place(ends, one): ends.starts[one] for one in ends.followed}
+        self._seek(consumer, ends)
         known = self._table.positions()
+        read = {one: known.get(_place(ends, one), 0) for one in ends.followed}
         reason = ""
-        if self._made_anew(ends):
-            reason = "the topics end before what it has read, so they were made anew"
+        if anew := await made_anew(consumer, read, ends.ends):
+            reason = f"{anew.topic}/{anew.partition} ends before what it has read, so it was made anew"
         elif known and self._missed_tombstones():
             reason = "it was behind for longer than Kafka keeps tombstones"
         if reason:
@@ -159,16 +161,14 @@ class Follower:
         if not known:
             # nothing was read before this moment, so no tombstone can have been missed
             await self._in_thread(self._table.note_caught_up, now)
-        consumer.assign(list(ends.followed))
-        self._places = {_place(ends, one): ends.starts[one] for one in ends.followed}
-        for one in ends.followed:
-            consumer.seek(one, self._positions()[_place(ends, one)])
+        self._seek(consumer, ends)
         self._listener.applied(Applied([], 0), self._positions())
 
-    def _made_anew(self, ends: Ends) -> bool:
-        """Whether a topic ends before what was read of it, so that it is not the one that was read."""
-        known = self._table.positions()
-        return any(known.get(_place(ends, one), 0) > end for one, end in ends.ends.items())
+    def _seek(self, consumer: AIOKafkaConsumer, ends: Ends) -> None:
+        """To where the table stands."""
+        positions = self._positions()
+        for one in ends.followed:
+            consumer.seek(one, positions[_place(ends, one)])
 
     def _positions(self) -> dict[tuple[str, int], int]:
         """How far each partition was read, those of which nothing was read, too."""

@@ -73,10 +73,15 @@ class Consumer:
     async def end_offsets(self, places: list[TopicPartition]) -> dict[TopicPartition, int]:
         return dict.fromkeys(places, len(self.kafka.records))
 
-    async def getmany(self, max_records: int, **_: int) -> dict[TopicPartition, list[Record]]:
+    def highwater(self, _: TopicPartition) -> int:
+        return len(self.kafka.records)
+
+    async def getmany(
+        self, *_places: TopicPartition, max_records: int, **_: int
+    ) -> dict[TopicPartition, list[Record]]:
         await asyncio.sleep(0.001)
         ((place, at),) = self.at.items()
-        if at < self.kafka.start_at:
+        if not self.kafka.start_at <= at <= len(self.kafka.records):
             raise OffsetOutOfRangeError(place)
         found = self.kafka.records[at : at + min(max_records, 2)]
         self.at[place] += len(found)

@@ -24,7 +24,7 @@ from schemas.topics import TOMBSTONE_MS
 from sinks.subscribers.table.database import Deployment
 from sinks.subscribers.table.entries import FOLLOWED
 from sinks.subscribers.table.store import SCRUB_SECONDS, Row, StateTable
-from streams.identity.policy.load import load
+from streams.identity.policy.load import configured
 from streams.identity.policy.policy import IdentityPolicy
 
 #: A table that was not up to date for longer may have missed a tombstone, and is built anew.
@@ -119,8 +119,7 @@ class JourneyTable:
     @cached_property
     def _policy(self) -> IdentityPolicy:
         """Read at the first use: who asks by profile id needs no secret."""
-        settings = self._settings
-        return load(settings.identity_policy, settings.pseudonym_secret(), settings.pseudonym_key_id)
+        return configured(self._settings)
 
     def survivor(self, profile_id: str, tenant: str = "default") -> str:
         """The profile that an id stands for now: after merges the survivor, else the id itself."""

@@ -14,7 +14,7 @@ from deploy.ingest.key_check import compared
 from deploy.screens.journey.lookup import PROFILE, parse
 from deploy.screens.tail.following import Following, Start
 from deploy.screens.tail.lines import document, line
-from deploy.screens.tail.selection import Person, select
+from deploy.screens.tail.selection import Person, doubt, select
 from deploy.screens.tail.streams import STREAMS
 from schemas.errors import SettingsError, UnseenError
 
@@ -66,6 +66,8 @@ def command(
     chosen = select(
         STREAMS[stream], tenant=tenant, profile=profile, person=person, stage=stage, kind=kind, where=where
     )
+    for sentence in doubts(context, stream, identifier, stage, kind):
+        remark(sentence)
     width = console.width if console.is_terminal or "COLUMNS" in os.environ else None
     with Following(context.settings, chosen.stream, person, remark) as following, at_once():
         for item in following.items(start, endless=not until_now):
@@ -75,6 +77,21 @@ def command(
                 print_json(document(chosen.stream, item))
             else:
                 console.print(line(chosen.stream, item, width), soft_wrap=True)
+
+
+def doubts(
+    context: Context, stream: str, identifier: str | None, stage: str | None, kind: str | None
+) -> Iterator[str]:
+    """What may be misspelt: it would show nothing, for ever, and say nothing of it."""
+    found = []
+    if identifier is not None:
+        name = context.policy.type_name(parse(identifier)["type"])
+        found.append(doubt("--identifier of the type", name, context.policy.rules))
+    if stage is not None:
+        found.append(doubt("--stage", stage, context.catalogue.stages))
+    if kind is not None and stream == "signals":
+        found.append(doubt("--kind", kind, context.rules.words))
+    yield from filter(None, found)
 
 
 def person_of(context: Context, identifier: str, tenant: str) -> Person:

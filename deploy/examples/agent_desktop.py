@@ -1,6 +1,6 @@
 """An agent's desktop: follows one caller live, and the survivor when the caller's profile is merged.
 
-    python deploy/examples/agent_desktop.py --identifier phone=+4915110000012
+    python deploy/examples/agent_desktop.py --identifier phone:+4915110000012
 
 It looks the caller up once and then listens: to the states of that person, and to merges and splits. It asks nothing
 again on a timer. Standard library only; docs/subscribers.md has the contract that it keeps.
@@ -141,6 +141,7 @@ class Desktop:
         self._listeners: list[Listener] = []
         self._profile = ""
         self._shown = -1  #: version of the state on the screen
+        self._said = ""
 
     def run(self) -> None:
         """Follow the caller, for ever."""
@@ -187,6 +188,7 @@ class Desktop:
             self._follow(self._find())
 
     def _show(self, state: dict[str, Any]) -> None:
+        self._said = ""
         if state["version"] <= self._shown:
             return  # highest version wins
         self._shown = state["version"]
@@ -196,6 +198,10 @@ class Desktop:
         sys.stdout.flush()
 
     def _say(self, text: str) -> None:
+        """Say something, once for as long as it stays the same."""
+        if text == self._said:
+            return
+        self._said = text
         sys.stdout.write(f"-- {text}\n")
         sys.stdout.flush()
 
@@ -223,12 +229,13 @@ def at(milliseconds: int) -> str:
 def main() -> None:
     """Read the arguments and follow the caller."""
     parser = argparse.ArgumentParser(description="Follow one caller live.")
-    parser.add_argument("--identifier", required=True, metavar="TYPE=VALUE", help="as the caller says it")
+    parser.add_argument("--identifier", required=True, metavar="TYPE:VALUE", help="as the caller says it")
     parser.add_argument("--url", default="http://127.0.0.1:8490", help="where `touchline serve` listens")
+    parser.epilog = "An API key is read from the variable API_KEY."
     chosen = parser.parse_args()
-    kind, equals, value = chosen.identifier.partition("=")
-    if not (kind and equals and value):
-        parser.error("write --identifier TYPE=VALUE, like phone=+4915110000012")
+    kind, colon, value = chosen.identifier.partition(":")
+    if not (kind and colon and value):
+        parser.error("write --identifier TYPE:VALUE, like phone:+4915110000012")
     service = Service(chosen.url, os.environ.get("API_KEY", ""))
     try:
         Desktop(service, kind, value, live=sys.stdout.isatty()).run()

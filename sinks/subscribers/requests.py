@@ -17,6 +17,10 @@ from sinks.subscribers.limits import Limits
 
 #: Stream → what it may be limited by, besides `profile`.
 FILTERS: Final = {"states": ("stage", "account"), "signals": ("kind", "status"), "changes": ("kind",)}
+#: Filters of which the contract has all values; rules and catalogues of a user name further kinds and stages.
+_CLOSED: Final = {
+    ("signals", "status"): ("RAISED", "RETRACTED"), ("changes", "kind"): ("MERGED", "SPLIT", "ERASED"),
+}  # fmt: skip
 _LOCAL_NAMES: Final = frozenset(("localhost", "127.0.0.1", "[::1]", "::1"))
 _VALUE_CHARACTERS: Final = 200
 _VALUES: Final = 50
@@ -93,6 +97,13 @@ def wanted(request: web.Request, stream: str, tenant: str, limits: Limits) -> Wa
         values = request.query.getall(fact, [])
         if len(values) > _VALUES or any(len(value) > _VALUE_CHARACTERS for value in values):
             raise ProblemError(400, "parameter", f"{fact} has too many or too long values")
+        if (closed := _CLOSED.get((stream, fact))) is not None:
+            values = [value.upper() for value in values]
+            strange = sorted(set(values) - set(closed))
+            if strange:
+                raise ProblemError(
+                    400, "parameter", f"{fact} is {strange[0][:80]!r}: write one of {', '.join(closed)}"
+                )
         if values:
             facts[fact] = frozenset(values)
     for profile in profiles:

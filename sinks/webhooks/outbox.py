@@ -158,9 +158,12 @@ class Outbox:
         """Drop what was settled long ago and what the endpoint need not be told about any more."""
         for message in list(self._messages.values()):
             settled = message.settled_at
-            if message.pending or message.attempting or message.unsure_id or settled is None:
+            if message.pending or message.attempting or settled is None:
                 continue
-            stands = message.is_change or message.told not in ("", "RETRACTED")
+            # a retraction that was given up, or that the endpoint does not want, ends the signal all the same
+            stands = not message.takes_back and (
+                message.is_change or bool(message.unsure_id) or message.told not in ("", "RETRACTED")
+            )
             if not stands and settled < now - REMEMBER_MS:
                 self._forget(message)
 

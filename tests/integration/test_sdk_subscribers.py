@@ -19,6 +19,7 @@ from schemas.keys import profile_key
 from schemas.profile_ids import own_profile
 from streams.identity.policy.load import load
 from tests.integration.written import SECRET, Log
+from tests.support.ids import named_id
 from tests.support.kafka_records import signal as signal_record
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.kafka]
@@ -136,12 +137,14 @@ def test_two_members_share_the_work_and_a_retraction_comes_after_its_raise_where
     with first:
         write(10, "RAISED")
         told = take([first], 10)
-        assert told == {f"s{number}": [True] for number in range(10)}
+        assert told == {named_id(f"s{number}"): [True] for number in range(10)}
         with second:
             assert second.take(0.1) is None
             write(12, "RETRACTED")
             again = take([first, second], 10)
-    assert {name: holds[-1] for name, holds in again.items()} == {f"s{number}": False for number in range(10)}
+    assert {name: holds[-1] for name, holds in again.items()} == {
+        named_id(f"s{number}"): False for number in range(10)
+    }
 
 
 def test_a_table_answers_by_raw_address_and_by_an_id_from_before_the_merge_and_its_store_goes_on(

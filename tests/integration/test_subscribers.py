@@ -56,7 +56,7 @@ def test_a_person_is_found_live_and_followed_through_a_merge(tansu, clickhouse, 
 
         with (tmp_path / "desktop.txt").open("w") as output:
             desktop = subprocess.Popen(
-                [sys.executable, str(DESKTOP), "--identifier", "cookie=second", "--url", service.url],
+                [sys.executable, str(DESKTOP), "--identifier", "cookie:second", "--url", service.url],
                 stdout=output, stderr=subprocess.STDOUT,
             )  # fmt: skip
         changes = Client(service.port, "/v1/streams/changes")

@@ -1,6 +1,8 @@
 """Which records `touchline tail` shows."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import Final
 
 from deploy.screens.tail.streams import Item, Stream
@@ -16,6 +18,8 @@ _FOR: Final = {
     "kind": ("signals", "changes"),
     "identifier": ("states", "signals", "changes"),
 }
+#: The kinds of changes, as ProfileChanged.avsc has them.
+CHANGE_KINDS: Final = ("MERGED", "SPLIT", "ERASED")
 
 
 @dataclass
@@ -70,7 +74,10 @@ class Selection:
             self.tenant in (None, item.tenant)
             and (self.profile is None or self.profile in profiles_of(self.stream, item))
             and (self.person is None or self.person.is_meant(self.stream, item))
-            and (self.stage is None or (found is not None and found["stage"] == self.stage))
+            and (
+                self.stage is None
+                or (found is not None and found["stage"].casefold() == self.stage.casefold())
+            )
             and (
                 self.kind is None or (found is not None and found["kind"].casefold() == self.kind.casefold())
             )
@@ -95,8 +102,19 @@ def select(
             raise SettingsError(
                 f"{stream.name} cannot be chosen by --{option}: that is for {' and '.join(streams)}"
             )
+    if stream.name == "changes" and kind is not None and kind.upper() not in CHANGE_KINDS:
+        raise SettingsError(f"--kind is {kind!r}: a change is {', '.join(CHANGE_KINDS).lower()}")
     test = None if where is None else condition(where, stream.record)
     return Selection(stream, tenant, profile, person, stage, kind, test)
+
+
+def doubt(option: str, value: str, known: Collection[str]) -> str | None:
+    """A sentence if this environment's own files do not name a value; those of the workers may name it."""
+    if value.casefold() in {name.casefold() for name in known}:
+        return None
+    near = get_close_matches(value, list(known), n=1)
+    hint = f"did you mean {near[0]}?" if near else f"they name {', '.join(sorted(known))}"
+    return f"{option} {value!r} is not named by the catalogue, rules and policy here, so nothing may come: {hint}"
 
 
 def profiles_of(stream: Stream, item: Item) -> set[str]:

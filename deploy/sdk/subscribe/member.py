@@ -247,8 +247,7 @@ class Member(Generic[C]):
     def forget(self) -> None:
         """Forget versions that stand for nothing any more."""
         before = round(self._clock() * 1000) - self._kind.forget_ms
-        with self._versions.transaction():
-            self._versions.forget(before, all_=not self._kind.topic.compacted)
+        self._versions.forget(before, all_=not self._kind.topic.compacted)
 
     def _pending(self) -> Iterator[_Item[C]]:
         """What is not told: the change that is being told, and those that wait."""

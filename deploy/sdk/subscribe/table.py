@@ -23,8 +23,8 @@ from schemas.settings import Settings
 from schemas.topics import TOMBSTONE_MS
 from sinks.subscribers.table.database import Deployment
 from sinks.subscribers.table.entries import FOLLOWED
-from sinks.subscribers.table.store import Row, StateTable
-from streams.identity.policy.load import load
+from sinks.subscribers.table.store import SCRUB_SECONDS, Row, StateTable
+from streams.identity.policy.load import configured
 from streams.identity.policy.policy import IdentityPolicy
 
 #: A table that was not up to date for longer may have missed a tombstone, and is built anew.
@@ -66,7 +66,7 @@ class JourneyTable:
         self._fresh = False
         self._problem: str | None = None
         self._noted_at = float("-inf")
-        self._forgot_at = time.monotonic()
+        self._forgot_at = self._scrubbed_at = time.monotonic()
         self._thread = threading.Thread(target=self._run, name="touchline-table", daemon=True)
         self._thread.start()
 
@@ -119,8 +119,7 @@ class JourneyTable:
     @cached_property
     def _policy(self) -> IdentityPolicy:
         """Read at the first use: who asks by profile id needs no secret."""
-        settings = self._settings
-        return load(settings.identity_policy, settings.pseudonym_secret(), settings.pseudonym_key_id)
+        return configured(self._settings)
 
     def survivor(self, profile_id: str, tenant: str = "default") -> str:
         """The profile that an id stands for now: after merges the survivor, else the id itself."""
@@ -220,6 +219,9 @@ class JourneyTable:
         if time.monotonic() - self._forgot_at >= _FORGET_SECONDS:
             self._forgot_at = time.monotonic()
             self._table.forget(round(at * 1000) - 2 * TOMBSTONE_MS)
+        if time.monotonic() - self._scrubbed_at >= SCRUB_SECONDS:
+            self._scrubbed_at = time.monotonic()
+            self._table.scrub()
 
 
 def _decoded(row: Row | None) -> JourneyState | None:

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 from deploy.sdk.errors import StoreFullError
 from deploy.sdk.subscribe.kinds import GONE
 from schemas.errors import SettingsError
-from sinks.subscribers.table.database import connected, locked
+from sinks.subscribers.table.database import connected, emptied_log, locked
 
 FORMAT: Final = 1
 _PAGE_BYTES: Final = 4096
@@ -134,9 +134,16 @@ class Versions:
         self._connection.execute("INSERT OR REPLACE INTO places VALUES (?, ?, ?, ?)", (partition, *place))
 
     def forget(self, before: int, *, all_: bool) -> int:
-        """Remove what was published before `before` (UTC ms): of keys that are gone, or of all. Returns how many."""
+        """Remove what was published before `before` (UTC ms): of keys that are gone, or of all. Returns how many.
+
+        It leaves the file, too.
+        """
         which = "" if all_ else f" AND mark = {GONE}"
-        return self._connection.execute(f"DELETE FROM known WHERE at < ?{which}", (before,)).rowcount  # noqa: S608
+        with self.transaction():
+            gone = self._connection.execute(f"DELETE FROM known WHERE at < ?{which}", (before,)).rowcount  # noqa: S608
+        if self._lock is not None:
+            emptied_log(self._connection)
+        return gone
 
     def _claim(self, path: Path, wanted: dict[str, str], epoch: int) -> None:
         found = dict(self._connection.execute("SELECT name, value FROM about").fetchall())

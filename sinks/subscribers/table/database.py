@@ -151,8 +151,12 @@ def locked(path: Path) -> int:
 
 
 def connected(path: Path, cache_kib: int = _CACHE_KIB) -> sqlite3.Connection:
-    """A connection whose transactions survive `kill -9` and whose deleted rows leave the file. Raises SettingsError."""
+    """A connection whose transactions survive `kill -9`, and whose deleted rows `emptied_log` takes out of the files.
+
+    A new file, and what SQLite puts beside it, belongs to its owner alone. Raises SettingsError.
+    """
     try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
         connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         connection.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
         connection.execute("PRAGMA journal_mode = WAL")
@@ -160,8 +164,14 @@ def connected(path: Path, cache_kib: int = _CACHE_KIB) -> sqlite3.Connection:
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("PRAGMA secure_delete = ON")  # what is erased does not stay in free pages
         connection.execute(f"PRAGMA cache_size = -{cache_kib}")
-    except sqlite3.DatabaseError as error:
+    except (OSError, sqlite3.DatabaseError) as error:
         raise SettingsError(
             f"{path} cannot be used as a table ({error}): name another file, or delete it"
         ) from error
     return connection
+
+
+def emptied_log(connection: sqlite3.Connection) -> bool:
+    """Move the log of transactions into the file and empty it; False if a reader still needs it: try again later."""
+    busy = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+    return not busy

@@ -18,7 +18,7 @@ from schemas.settings import Settings
 from schemas.version_bounds import AheadError
 from sinks.subscribers.table.ends import Ends, made_anew
 from sinks.subscribers.table.entries import FOLLOWED
-from sinks.subscribers.table.store import Applied, Positions, StateTable
+from sinks.subscribers.table.store import SCRUB_SECONDS, Applied, Positions, StateTable
 
 AGAIN_SECONDS: Final = 2.0  #: between two attempts to reach the broker or to find the topics
 _LOOK_SECONDS: Final = 3.0  #: between two looks at the ends of the topics
@@ -63,7 +63,7 @@ class Follower:
         self._noted_at = float("-inf")
         # of its own: threads that wait for something else would keep the table from getting newer
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="table")
-        self._forgot_at = clock()
+        self._forgot_at = self._scrubbed_at = clock()
         self._places: dict[
             tuple[str, int], int
         ] = {}  #: topic and partition → the first offset that Kafka has
@@ -223,6 +223,9 @@ class Follower:
         if abs(now - self._forgot_at) >= _FORGET_SECONDS:
             await self._in_thread(self._table.forget, round(now * 1000) - FORGET_MS)
             self._forgot_at = now
+        if abs(now - self._scrubbed_at) >= SCRUB_SECONDS:
+            await self._in_thread(self._table.scrub)
+            self._scrubbed_at = now
 
 
 def _place(ends: Ends, one: TopicPartition) -> tuple[str, int]:

@@ -16,9 +16,11 @@ from schemas.profile_ids import contested_profile, own_profile
 from schemas.records import AccountState, Identifier, IdentityAssignment, JourneyState
 from schemas.version_bounds import VersionBounds
 from sinks.subscribers.table.batch import Batch
-from sinks.subscribers.table.database import COLUMNS, UPSERTS, Database, Deployment
+from sinks.subscribers.table.database import COLUMNS, UPSERTS, Database, Deployment, emptied_log
 from sinks.subscribers.table.entries import FOLLOWED, Entry
 
+#: Who follows the topics calls `scrub` so often: for so long what was erased may still be in the files.
+SCRUB_SECONDS: Final = 30.0
 #: Topic and partition → the offset of the next record to read. The topic's name is without the deployment's prefix.
 Positions = Mapping[tuple[str, int], int]
 
@@ -66,6 +68,9 @@ class StateTable:
         self._database = database
         self._topics = {prefix + topic.name: topic for topic in FOLLOWED}
         self._writing = threading.Lock()
+        self._unscrubbed = (
+            True  #: the log beside the file may hold rows that are deleted: after `kill -9`, too
+        )
 
     @classmethod
     def open(cls, path: Path, deployment: Deployment) -> "StateTable":
@@ -139,19 +144,25 @@ class StateTable:
     def forget(self, before: int) -> int:
         """Remove what is left of rows whose tombstones Kafka has stamped before `before` (UTC ms); returns how many.
 
-        Until then such a row keeps a lower version that is read again from coming back. What was deleted leaves the
-        file, too.
+        Until then such a row keeps a lower version that is read again from coming back.
         """
         with self._transaction() as writer:
-            gone = sum(
+            return sum(
                 writer.execute(
                     f"DELETE FROM {kind} WHERE value IS NULL AND timestamp < ?", (before,)
                 ).rowcount
                 for kind in UPSERTS
             )
+
+    def scrub(self) -> None:
+        """Leave in the files nothing of what was deleted or superseded so far. It waits for the disk.
+
+        SQLite overwrites such rows in its pages (`secure_delete`), but the log of transactions beside the file keeps
+        the pages as they were before, until it is emptied.
+        """
         with self._writing:
-            self._database.writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        return gone
+            if self._unscrubbed:
+                self._unscrubbed = not emptied_log(self._database.writer)
 
     # -- questions ---------------------------------------------------------------------------------------------------
 
@@ -249,6 +260,7 @@ class StateTable:
             try:
                 yield writer
                 writer.execute("COMMIT")
+                self._unscrubbed = True
             except BaseException:
                 if writer.in_transaction:  # a full disk may have ended it already
                     writer.execute("ROLLBACK")

@@ -168,10 +168,20 @@ def test_wrong_parameters_are_refused_before_the_stream_begins(tmp_path) -> None
         async with serving(tmp_path, Limits(profiles=1)) as served:
             for path in (
                 "states?form=start", "states?from=yesterday", "signals?stage=cart", "states?profile=a/b",
-                "states?profile=a&profile=b", f"states?stage={'x' * 201}",
+                "states?profile=a&profile=b", f"states?stage={'x' * 201}", "changes?kind=MERGE", "signals?status=open",
             ):  # fmt: skip
                 assert (await served.get(f"/v1/streams/{path}")).status == 400
             assert (await served.get("/v1/streams/everything")).status == 404
+
+    asyncio.run(run())
+
+
+def test_names_that_the_contract_fixes_are_read_in_any_case(tmp_path) -> None:
+    async def run() -> None:
+        async with serving(tmp_path) as served, served.stream("/v1/streams/signals?status=raised") as stream:
+            served.tell("signals", "a", status="RETRACTED", reason="MOVED")
+            served.tell("signals", "b", status="RAISED", reason=None)
+            assert [said["status"] for _, said in await stream.some(1)] == ["RAISED"]
 
     asyncio.run(run())
 

@@ -209,6 +209,61 @@ def test_what_tombstones_left_is_forgotten_in_time_and_leaves_the_file(tmp_path)
     assert person("visible-1").encode() not in (tmp_path / "table.db").read_bytes()
 
 
+def test_what_is_erased_or_superseded_leaves_the_files_of_a_table_that_goes_on(tmp_path) -> None:
+    """Pages, free pages and the log beside the file, while others come, grow and move between the pages."""
+    people = [f"p{number}" for number in range(300)]
+
+    def written(about: str, version: int) -> list[Consumed]:
+        return [
+            state(one, version, last_campaign=f"<{about} {one} {number:02}>" * (1 + 40 * (number % 7 == 0)))
+            for number, one in enumerate(people)
+        ]
+
+    def files() -> bytes:
+        return b"".join(one.read_bytes() for one in tmp_path.iterdir())
+
+    with opened(tmp_path) as table:
+        table.apply(placed(written("first", 1)))
+        table.scrub()
+        assert b"<first p7 " in files()
+        log = placed(
+            written("second", 2)
+            + [owner(one, own(one), 3) for one in people]
+            + [no_state(one, 4) for one in people[::2]]
+            + [erased(one, 4) for one in people[::2]]
+        )
+        for start in range(0, len(log), 50):
+            table.apply([one._replace(offset=one.offset + 1000) for one in log[start : start + 50]])
+        table.scrub()
+        found = files()
+        assert b"<first" not in found
+        assert [one for one in people[::2] if f"<second {one} ".encode() in found] == []
+        assert [one for one in people[1::2] if f"<second {one} ".encode() not in found] == []
+        table.clear()
+        table.scrub()
+        assert b"<second" not in files()
+
+
+def test_a_table_that_was_killed_takes_out_of_its_files_what_was_erased_before(tmp_path) -> None:
+    with opened(tmp_path) as table:
+        for record in placed([state("a", 1, last_campaign="<hers>"), no_state("a", 2)]):
+            table.apply([record])
+        left = tmp_path / "left"
+        shutil.copytree(tmp_path, left, ignore=shutil.ignore_patterns("left"))
+    assert any(b"<hers>" in one.read_bytes() for one in left.iterdir()), "as kill -9 leaves it"
+    with opened(left) as table:
+        table.scrub()
+        assert not any(b"<hers>" in one.read_bytes() for one in left.iterdir())
+
+
+def test_only_its_owner_can_read_the_table(tmp_path) -> None:
+    with opened(tmp_path) as table:
+        table.apply(placed([state("a", 1)]))
+        others = {one.name: one.stat().st_mode & 0o077 for one in tmp_path.iterdir()}
+    names = ("table.db", "table.db-wal", "table.db-shm", "table.db.lock")
+    assert others == dict.fromkeys(names, 0)
+
+
 # -- what is refused -------------------------------------------------------------------------------------------------
 
 

@@ -257,6 +257,33 @@ def test_what_stands_is_remembered_for_ever_and_what_was_taken_back_for_a_month(
     assert said(driven) == ["RETRACTED"]
 
 
+def test_a_retraction_that_was_not_confirmed_is_forgotten_with_what_it_says_after_a_month() -> None:
+    """Else the outbox would keep for ever that an erased person was told of, and a signal that was given up whole."""
+    unwanted = Driven(endpoint(retractions=False))
+    refused, lost = Driven(), Driven(endpoint(retries=Retries(1000, 1000, give_up_ms=1)))
+    for driven, verdict in ((unwanted, REFUSED), (refused, REFUSED), (lost, LOST)):
+        driven.told(notice(version=2))
+        assert said(driven) == ["RAISED"]
+        driven.told(notice(wanted="RETRACTED", version=4, reason="ERASED"))
+        driven.deliver(verdict)
+        driven.outbox.forget(NOW + REMEMBER_MS - 1)
+        assert len(driven.outbox) == 1
+        driven.outbox.forget(NOW + REMEMBER_MS + 1)
+        driven.write()
+        assert driven.stored == {}
+
+
+def test_a_raise_that_may_have_arrived_is_remembered_until_it_is_taken_back() -> None:
+    driven = Driven(endpoint(retries=Retries(1000, 1000, give_up_ms=1)))
+    driven.told(notice(version=2))
+    driven.deliver(LOST)
+    driven.outbox.forget(NOW + 2 * REMEMBER_MS)
+    driven.write()
+    driven.told(notice(wanted="RETRACTED", version=4))
+
+    assert said(driven) == ["RETRACTED"]
+
+
 def test_one_message_counts_once_for_a_cap_however_often_it_is_tried() -> None:
     driven = Driven()
     driven.told(notice("s1"))

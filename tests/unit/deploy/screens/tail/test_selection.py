@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deploy.screens.tail.lines import document, line
-from deploy.screens.tail.selection import Person, Selection, select
+from deploy.screens.tail.selection import CHANGE_KINDS, Person, Selection, doubt, select
 from deploy.screens.tail.streams import STREAMS, Item, read
 from schemas.encoding.codec import encode
+from schemas.encoding.registry import current
 from schemas.errors import ContractError, SettingsError
 from schemas.headers import VERSION
 from schemas.profile_ids import own_profile
@@ -71,6 +72,26 @@ def test_a_profile_is_meant_wherever_a_record_names_it() -> None:
 def test_an_option_that_the_stream_does_not_know_is_one_sentence(stream: str, option: str) -> None:
     with pytest.raises(SettingsError, match=f"{stream} cannot be chosen by --{option}: that is for"):
         chosen(stream, **{option: "x"})
+
+
+def test_a_change_is_of_one_of_three_kinds() -> None:
+    assert set(CHANGE_KINDS) == set(symbols("ProfileChanged", "kind"))
+    assert chosen("changes", kind="merged").takes(item("changes", CHANGE | {"kind": "MERGED"}))
+    with pytest.raises(SettingsError, match="--kind is 'merge': a change is merged, split, erased"):
+        chosen("changes", kind="merge")
+
+
+def test_a_name_that_nothing_here_has_is_doubted_with_the_nearest_one() -> None:
+    assert doubt("--kind", "Abandoned_Cart", ["abandoned_cart"]) is None
+    assert (said := doubt("--kind", "abandond_cart", ["abandoned_cart", "detractor"])) is not None
+    assert said.endswith("so nothing may come: did you mean abandoned_cart?")
+    assert (said := doubt("--stage", "x", ["purchase", "intent"])) is not None
+    assert said.endswith("they name intent, purchase")
+
+
+def symbols(record: str, field: str) -> list[str]:
+    (found,) = (one["type"]["symbols"] for one in current()[record]["fields"] if one["name"] == field)
+    return found
 
 
 def assignment(profile_id: str, **fields: Any) -> Any:

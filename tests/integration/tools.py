@@ -9,8 +9,11 @@ import pytest
 
 from tests.integration.collecting import CLIENTS, cache_folder, install
 
-#: What checks Kubernetes' manifests, a Go module.
-GO_TOOLS = {"kubeconform": "github.com/yannh/kubeconform/cmd/kubeconform@v0.8.0"}
+#: What renders a chart and what checks manifests, Go modules; helm takes minutes to compile, once.
+GO_TOOLS = {
+    "helm": "helm.sh/helm/v4/cmd/helm@v4.3.2",
+    "kubeconform": "github.com/yannh/kubeconform/cmd/kubeconform@v0.8.0",
+}
 #: Its CustomResourceDefinitions say what a ScaledObject is.
 KEDA = "github.com/kedacore/keda/v2@v2.20.2"
 

@@ -49,6 +49,15 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
 {{- if .endpoints }}{{ $_ := set $made "TOUCHLINE_WEBHOOKS" "/run/secrets/touchline/webhooks.toml" }}{{ end -}}
 {{- if $values.secrets.kafkaPassword.name }}{{ $_ := set $made "TOUCHLINE_KAFKA_PASSWORD" "@/run/secrets/touchline/kafka-password" }}{{ end -}}
 {{- if $values.secrets.kafkaCa.name }}{{ $_ := set $made "TOUCHLINE_KAFKA_CA" "/run/secrets/touchline/kafka-ca.crt" }}{{ end -}}
+{{- if $values.secrets.kafkaCertificate.name }}
+{{- $_ := required "secrets.kafkaKey.name: a certificate needs the Secret of its private key" $values.secrets.kafkaKey.name }}
+{{- $_ := set $made "TOUCHLINE_KAFKA_CERTIFICATE" "/run/secrets/touchline/kafka.crt" }}
+{{- $_ := set $made "TOUCHLINE_KAFKA_KEY" "/run/secrets/touchline/kafka.key" }}
+{{- end -}}
+{{- if $values.secrets.previousPseudonymKey.name }}
+{{- $_ := required "settings.TOUCHLINE_PREVIOUS_PSEUDONYM_KEY_ID: name the key before (docs/security.md)" $values.settings.TOUCHLINE_PREVIOUS_PSEUDONYM_KEY_ID }}
+{{- $_ := set $made "TOUCHLINE_PREVIOUS_PSEUDONYM_KEY" "@/run/secrets/touchline/previous-pseudonym-key" }}
+{{- end -}}
 {{- if $values.files.identityPolicy }}{{ $_ := set $made "TOUCHLINE_IDENTITY_POLICY" "/etc/touchline/identity.toml" }}{{ end -}}
 {{- if $values.files.journeyRules }}{{ $_ := set $made "TOUCHLINE_JOURNEY_RULES" "/etc/touchline/journey.toml" }}{{ end -}}
 {{- if $values.files.catalogue }}{{ $_ := set $made "TOUCHLINE_CATALOGUE" "/etc/touchline/catalogue.toml" }}{{ end -}}
@@ -207,6 +216,13 @@ spec:
           {{- end }}
           {{- if $values.secrets.kafkaCa.name }}
           {{- include "touchline.secret" (list $values.secrets.kafkaCa "kafka-ca.crt") | nindent 10 }}
+          {{- end }}
+          {{- if $values.secrets.kafkaCertificate.name }}
+          {{- include "touchline.secret" (list $values.secrets.kafkaCertificate "kafka.crt") | nindent 10 }}
+          {{- include "touchline.secret" (list $values.secrets.kafkaKey "kafka.key") | nindent 10 }}
+          {{- end }}
+          {{- if $values.secrets.previousPseudonymKey.name }}
+          {{- include "touchline.secret" (list $values.secrets.previousPseudonymKey "previous-pseudonym-key") | nindent 10 }}
           {{- end }}
     - name: tmp
       emptyDir: {sizeLimit: 256Mi}

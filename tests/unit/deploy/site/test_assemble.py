@@ -1,5 +1,6 @@
 """The sources of the documentation site: links that work there, every page in the navigation, a generated reference."""
 
+import re
 from dataclasses import fields
 from pathlib import Path
 
@@ -7,9 +8,10 @@ import pytest
 
 from deploy.cli.main import COMMANDS
 from deploy.site.assemble import OTHERS, ROOT, SECTIONS, navigation, within_site
-from deploy.site.reference import commands, schemas, settings, topics
+from deploy.site.reference import commands, schemas, settings, topics, views
 from schemas.settings import Settings
 from schemas.topics import ALL
+from sinks.clickhouse.read.questions import questions
 
 DOCS = ROOT / "docs"
 
@@ -53,6 +55,14 @@ def test_the_reference_has_every_setting_command_topic_and_schema() -> None:
     text = schemas()
     assert "\n## JourneyState\n" in text
     assert "| `occurred_at` | `" in text
+
+
+def test_the_reference_has_every_plain_view_with_its_columns() -> None:
+    text = views()
+    for name in ("touchpoints_current", "journeys", "profiles", "signals_open", "accounts", "unknown_names"):
+        (part,) = re.findall(rf"^## {name}\n(.*?)(?=^## |\Z)", text, re.DOTALL | re.MULTILINE)
+        assert part.count("\n| `") > 2, name
+    assert not {*re.findall(r"^## (\w+)$", text, re.MULTILINE)} & questions().keys()
 
 
 def test_a_cell_stays_a_cell() -> None:

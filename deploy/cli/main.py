@@ -38,6 +38,7 @@ COMMANDS: Final = {
     "serve": "serve",
     "webhooks": "webhooks",
     "topics": "topics",
+    "grow": "grow",
     "migrate": "migrate",
     "publish": "publish",
     "follow": "follow",
@@ -59,6 +60,8 @@ COMMANDS: Final = {
     "doctor": "doctor",
     "dead-letters": "dead_letters",
     "backfill": "backfill",
+    "backup": "backup",
+    "restore": "restore",
     "schemas": "schemas",
 }
 

@@ -42,7 +42,7 @@ def test_a_backup_taken_under_load_is_restored_elsewhere_and_goes_on_to_the_same
     with deployment(broker, clickhouse, workers=2, log_dir=tmp_path, partitions=2) as live:
         send(events[:2_000], live)
         with ThreadPoolExecutor(1) as pool:
-            load = pool.submit(published, events[2_000:3_000], live)
+            load = pool.submit(published, events[2_000:3_000], live, 8)
             time.sleep(2)
             touchline(live.settings, "backup", str(folder))
             assert not load.done()

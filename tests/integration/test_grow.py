@@ -35,9 +35,9 @@ def growing(settings: Settings, prefix: str, quiet: int) -> subprocess.Popen[str
     )  # fmt: skip
 
 
-def published(events: list[Any], live: Deployment) -> None:
-    for start in range(0, len(events), 40):
-        send(events[start : start + 40], live)
+def published(events: list[Any], live: Deployment, at_once: int = 40) -> None:
+    for start in range(0, len(events), at_once):
+        send(events[start : start + at_once], live)
         time.sleep(0.2)
 
 
@@ -99,6 +99,8 @@ def test_a_deployment_grows_from_two_to_five_partitions_under_load(
                 grown.wait_idle(300)
 
                 assert_unlinked(grown)
+                strangers = "SELECT count() FROM signals_open WHERE profile_id NOT IN (SELECT profile_id FROM journeys)"
+                assert grown.query(strangers) == [(0,)]
                 assert_live_equals(replayed_with_withdrawal(events, live), grown)
                 assert grown.query("SELECT count() FROM dead_letters") == [(0,)]
             finally:

@@ -1,8 +1,9 @@
 """Saves every topic in a folder while the deployment runs.
 
-The order makes it consistent: first the offsets that consumer groups have committed, then the changelogs, then all
-other topics. So what is saved is what a crash of all workers could have left: state is ahead of what is committed, and
-that is read again; outputs are ahead of state.
+The order makes it consistent. First come the offsets that consumer groups have committed, then the changelogs, then all
+other topics against the flow: states before their inputs, touchpoints last. So the causes of whatever is saved are saved
+as well, and so is what a state has published. It is what a crash of all workers could have left: what they had not
+committed is read again.
 """
 
 import gzip
@@ -91,13 +92,19 @@ def save(settings: Settings, folder: Path, now: int, progress: Callable[[str, in
         folder.mkdir(parents=True, mode=0o700)
     except FileExistsError as error:
         raise SettingsError(f"{folder} exists: name a new folder for each backup") from error
-    for topic in sorted(ALL, key=lambda topic: not topic.name.endswith("-changelog")):
+    for topic in in_order():
         manifest.topics[topic.name] = _save(settings, topic, folder)
         progress(topic.name, manifest.topics[topic.name].records)
     unfinished = folder / f"{MANIFEST}.new"
     unfinished.write_text(json.dumps(asdict(manifest), indent=1) + "\n")
     unfinished.replace(folder / MANIFEST)
     return manifest
+
+
+def in_order() -> list[Topic]:
+    """All topics, those first whose records have their causes in later ones; changelogs before all."""
+    against_the_flow = reversed(ALL)
+    return sorted(against_the_flow, key=lambda topic: not topic.name.endswith("-changelog"))
 
 
 def _committed(client: Any, settings: Settings, group: str, counts: dict[str, int]) -> dict[str, int]:

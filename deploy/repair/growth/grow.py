@@ -13,21 +13,25 @@ from kafka import TopicPartition
 from kafka.errors import KafkaError
 
 from deploy.kafka_admin.client import broken, group_consumer, producer
+from deploy.kafka_admin.lag import OffsetReader
 from deploy.kafka_admin.topics import create_topics, require_topic
 from deploy.repair.growth.history import Copied, Copy, history
+from deploy.repair.growth.leftovers import hidden, leftovers
 from schemas import headers
 from schemas.catalogue import Catalogue
 from schemas.encoding.codec import name_of
 from schemas.errors import ContractError, SettingsError, TouchlineError, UnavailableError
 from schemas.keys import partition_of
 from schemas.settings import Settings
-from schemas.topics import GROW_GROUP, IDENTITY_LINKS, TOUCHPOINTS
+from schemas.topics import GROW_GROUP, IDENTITY_LINKS, JOURNEY_SIGNALS, TOUCHPOINTS, WORKER_GROUP
 from streams.identity.policy.policy import IdentityPolicy
 
 #: Records in one read, and until their offsets are committed.
 BATCH: Final = 2_000
 #: Sent and not confirmed: what the producer may hold in memory.
 _PENDING: Final = 5_000
+#: How long old workers may need for what is left.
+_OLD_WORKERS_SECONDS: Final = 600.0
 
 
 class Growth:
@@ -81,6 +85,7 @@ class Growth:
                 self._copy_past(without_sums=without_sums)
                 self._commit_start(parts)
             self._follow(quiet_seconds)
+            self._take_back()
         except KafkaError as error:
             raise broken(self._old.brokers, error) from error
         return self.copied
@@ -114,6 +119,26 @@ class Growth:
             self._consumer.commit()
             busy_until = time.monotonic()
             self._progress(self.copied, True)
+
+    def _take_back(self) -> None:
+        """Retract what only the old generation published."""
+        self._wait_for_old_workers()
+        for find in (leftovers(self._old, self._new), hidden(self._new)):
+            for topic, key, value, with_headers in find:
+                self.copied.retracted += value is None or topic is JOURNEY_SIGNALS
+                self._send_one(topic.name, key, value, with_headers)
+            self._confirm(0)
+
+    def _wait_for_old_workers(self) -> None:
+        """What they have yet to do, they would publish after we looked."""
+        deadline = time.monotonic() + _OLD_WORKERS_SECONDS
+        with OffsetReader(self._old) as reader:
+            while not all(backlog.idle for backlog in reader.backlogs()[WORKER_GROUP]):
+                if time.monotonic() > deadline:
+                    raise TouchlineError(
+                        "the workers of the old topics have not done all of it: let them finish, and run this again"
+                    )
+                time.sleep(0.5)
 
     def _copy(self, record: Any) -> Copy | None:
         """A record as it came. Of links only corrections: the new stitch finds the evidence itself."""

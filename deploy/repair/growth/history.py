@@ -37,6 +37,7 @@ class Copied:
     blocked: int = 0  #: links and touchpoints that have no usable identifier under the policy
     #: identifiers with touchpoints beyond the horizon: of those only sums are in Kafka, which cannot be copied
     summed: int = 0
+    retracted: int = 0  #: states and signals of the old generation that the new one never had
     followed: int = 0  #: records of topics that were copied as they came
 
 

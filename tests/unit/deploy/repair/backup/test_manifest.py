@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from deploy.repair.backup.restore import check, restore
-from deploy.repair.backup.save import MANIFEST, Manifest, SavedTopic, digest, file_of
+from deploy.repair.backup.save import MANIFEST, Manifest, SavedTopic, digest, file_of, in_order
 from schemas.errors import SettingsError
 from schemas.settings import Settings
+from schemas.topics import ALL, CHANGELOGS, PUBLIC_PATH
 
 
 def backup(folder: Path, **fields: int) -> Path:
@@ -57,3 +58,13 @@ def test_settings_that_do_not_fit_are_refused_before_anything_is_written(
 ) -> None:
     with pytest.raises(SettingsError, match=fix):
         restore(settings, backup(tmp_path), lambda *_: None)
+
+
+def test_changelogs_are_saved_before_outputs_and_every_output_before_its_inputs() -> None:
+    """Saved later, an output could have a cause that is not saved: nobody would ever take it back."""
+    order = in_order()
+    assert sorted(order, key=ALL.index) == list(ALL)
+    assert max(order.index(one) for one in CHANGELOGS) < min(order.index(one) for one in PUBLIC_PATH)
+    for output in PUBLIC_PATH:
+        for cause in PUBLIC_PATH[: PUBLIC_PATH.index(output)]:
+            assert order.index(output) < order.index(cause)

@@ -1,9 +1,9 @@
 """Saves every topic in a folder while the deployment runs.
 
 The order makes it consistent. First come the offsets that consumer groups have committed, then the changelogs, then all
-other topics against the flow: states before their inputs, touchpoints last. So the causes of whatever is saved are saved
-as well, and so is what a state has published. It is what a crash of all workers could have left: what they had not
-committed is read again.
+other topics against the flow: states before their inputs, touchpoints last. So the causes of whatever is saved are
+saved as well, and so is what a state has published. It is what a crash of all workers could have left: what they had
+not committed is read again.
 """
 
 import gzip

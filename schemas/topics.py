@@ -21,6 +21,8 @@ MAX_MESSAGE_BYTES: Final = 2304 * 1024
 WORKER_GROUP: Final = "touchline-worker"
 LOADER_GROUP: Final = "touchline-loader"
 WEBHOOKS_GROUP: Final = "touchline-webhooks"
+#: Of `touchline grow`, which copies one generation of topics into the next.
+GROW_GROUP: Final = "touchline-grow"
 #: How the consumer groups of the SDK's subscribers begin; the group that the subscriber names and the topic follow.
 SUBSCRIBER_GROUP: Final = "touchline-subscriber-"
 
@@ -63,7 +65,7 @@ class Topic:
 
 TOUCHPOINTS = Topic(
     "touchpoints", "tenant/strongest identifier", ("Touchpoint",),
-    ("sources", "collector", "follow", "stitch"), ("stitch",), 7 * DAY_MS, public=True,
+    ("sources", "collector", "follow", "stitch"), ("stitch", "operator"), 7 * DAY_MS, public=True,
 )  # fmt: skip
 IDENTITY_LINKS = Topic(
     "identity-links", "tenant", ("IdentityLink", "IdentityCorrection"),
@@ -71,7 +73,7 @@ IDENTITY_LINKS = Topic(
 )  # fmt: skip
 IDENTITY_ASSIGNMENTS = Topic(
     "identity-assignments", "tenant/identifier", ("IdentityAssignment",),
-    ("identity",), ("stitch", "loader", "page", "subscribers", "webhooks"), public=True,
+    ("identity",), ("stitch", "loader", "page", "subscribers", "webhooks", "operator"), public=True,
 )  # fmt: skip
 PROFILE_CHANGES = Topic(
     "profile-changes", "tenant/profile", ("ProfileChanged",),
@@ -137,13 +139,13 @@ STITCH_CHANGELOG = Topic(
 )  # fmt: skip
 IDENTITY_CHANGELOG = Topic(
     f"{WORKER_GROUP}-identity-changelog", "the pair, or what was corrected",
-    ("IdentityLink", "IdentityCorrection", "IdentityAssignment"), ("identity",), ("identity",),
+    ("IdentityLink", "IdentityCorrection", "IdentityAssignment"), ("identity",), ("identity", "operator"),
 )  # fmt: skip
 JOURNEYS_CHANGELOG = Topic(
     f"{WORKER_GROUP}-journeys-changelog", "tenant/profile and event or identifier",
     ("ResolvedTouchpoint", "IdentityAssignment", "FrozenSummary", "SignalsPublished", "SignalsWrittenAhead",
      "PredictionModel"),
-    ("journeys",), ("journeys",),
+    ("journeys",), ("journeys", "operator"),
 )  # fmt: skip
 ACCOUNTS_CHANGELOG = Topic(
     f"{WORKER_GROUP}-accounts-changelog", "tenant/profile/account",

@@ -39,6 +39,7 @@ COMMANDS: Final = {
     "webhooks": "webhooks",
     "size": "size",
     "topics": "topics",
+    "grow": "grow",
     "migrate": "migrate",
     "publish": "publish",
     "follow": "follow",
@@ -60,6 +61,8 @@ COMMANDS: Final = {
     "doctor": "doctor",
     "dead-letters": "dead_letters",
     "backfill": "backfill",
+    "backup": "backup",
+    "restore": "restore",
     "schemas": "schemas",
 }
 

@@ -53,7 +53,7 @@ def apply(
     if otherwise and not decisions_only:
         raise SettingsError(
             f"this policy prepares identifiers otherwise than the past was prepared ({', '.join(otherwise)}): build a"
-            " second deployment with `touchline topics grow` (docs/upgrades.md), or apply what decides alone with"
+            " second deployment with `touchline grow` (docs/upgrades.md), or apply what decides alone with"
             " --decisions-only"
         )
     asked = [question for tenant in reading.tenants for question in reading.questions(tenant)]

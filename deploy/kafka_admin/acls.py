@@ -27,6 +27,7 @@ from schemas.topics import (
     ACCOUNT_INPUTS,
     ALL,
     DEAD_LETTERS,
+    GROW_GROUP,
     IDENTITY_LINKS,
     JOURNEY_INPUTS,
     LOADER_GROUP,
@@ -70,7 +71,7 @@ _COMMITS: Final = {
     "worker": (WORKER_GROUP,),
     "loader": (LOADER_GROUP,),
     "webhooks": (WEBHOOKS_GROUP,),
-    "operator": (WORKER_GROUP, LOADER_GROUP),
+    "operator": (WORKER_GROUP, LOADER_GROUP, GROW_GROUP),
 }
 #: They ask how far both groups are: the loader for erasures and versions, the operator for `status`.
 _LOOKS: Final = ("loader", "operator")

@@ -23,7 +23,7 @@ BLOCKS = re.findall(r"^```\w*\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
 LINES = [line.split("  #")[0].strip() for block in BLOCKS for line in block.splitlines()]
 COMMAND_LINES = [line for line in LINES if line.startswith("touchline ")]
 #: These run until they are stopped: test_up, test_collect, test_follow, test_page, test_subscribers, test_webhooks,
-#: test_tail and every deployment of these tests run them.
+#: test_tail, test_grow and every deployment of these tests run them.
 ENDLESS = (
     "touchline up",
     "touchline worker",
@@ -33,6 +33,7 @@ ENDLESS = (
     "touchline page",
     "touchline webhooks run",
     "touchline serve",
+    "touchline grow",
     "touchline tail states --where",
 )
 SHOP = """user_id,session_id,event,timestamp,platform,acquisition_channel,user_cohort,user_lifecycle

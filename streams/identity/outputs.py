@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
-from uuid import UUID, uuid5
+from uuid import UUID
 
+from schemas.profile_ids import uuid5_text
 from schemas.records import (
     AssignmentCorrection,
     Erase,
@@ -24,7 +25,7 @@ from streams.identity.resolution.corrections import (
 )
 from streams.identity.resolution.definition import Assignment, Node, own_profile
 
-_CHANGES: Final = UUID("5b7d2a53-7c5e-5d0b-9d0f-9b6f6f8f5d3c")
+_CHANGES: Final = UUID("5b7d2a53-7c5e-5d0b-9d0f-9b6f6f8f5d3c").bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +144,6 @@ def _change(
 ) -> ProfileChanged:
     name = "\x1f".join((cause.tenant, kind, profile_id, *others, str(cause.version)))
     return ProfileChanged(
-        tenant=cause.tenant, change_id=str(uuid5(_CHANGES, name)), kind=kind, profile_id=profile_id, others=others,
+        tenant=cause.tenant, change_id=uuid5_text(_CHANGES, name), kind=kind, profile_id=profile_id, others=others,
         rule=rule, event_id=cause.event_id, occurred_at=cause.occurred_at, version=cause.version,
     )  # fmt: skip

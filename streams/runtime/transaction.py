@@ -129,8 +129,7 @@ class FetchTransaction(Generic[S]):
         if not (self._held and await self._publish_outputs() and self._held):
             return
         for changes in self._deferred:
-            for key, value in changes():
-                self.write(key, value)
+            self.changes.extend(self._changelog, [(key, value, None) for key, value in changes()])
         self._record_own_writes(await self._publish(self.changes))
         if self._background is not None:
             await self._app.run_in_background(self._finish_in_background(self._background))
@@ -147,8 +146,7 @@ class FetchTransaction(Generic[S]):
             self.outputs.add_all(self.announced)
             await self._publish(self.outputs)
             return True
-        for key, value in self.write_ahead:
-            self.outputs.add_at(self._changelog, key, value)
+        self.outputs.extend(self._changelog, [(key, value, None) for key, value in self.write_ahead])
         self._record_own_writes(await self._publish(self.outputs))
         if self._app.rebalancing:
             # the end of the rebalance shows whether the partition is still this worker's; the new owner would have

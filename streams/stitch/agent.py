@@ -119,7 +119,7 @@ class Stitch:
         for number, (record, native, assignment) in enumerate(zip(event.value, natively, owned, strict=True)):
             if not number % RECORDS_BETWEEN_YIELDS:
                 await self._scheduler.yield_if_due()
-            if native is not None:
+            if native is not None and self._send_evidence(native, assignment, fetch, newcomers):
                 accepted.append((record, native, assignment))
                 continue
             with fetch.dead_letter(record):
@@ -131,15 +131,40 @@ class Stitch:
         for record, found, assignment in accepted:
             if isinstance(found, _Accepted):
                 (waiting if found.key in newcomers else ready).append(found)
-            elif found.key not in newcomers and state.assignments.get(found.key) is assignment:
+            elif (same := state.assignments.get(found.key) is assignment) and found.key not in newcomers:
                 ready.append(found)
+            elif same or found.links is not None:
+                # identity is about to decide about its owner, or has decided after its evidence was sent
+                (waiting if found.key in newcomers else ready).append(_accepted(found))
             else:
-                # identity is about to decide about its owner, or has decided during a yield: perhaps to erase it
+                # identity has decided about its owner during a yield: perhaps to erase it
                 with fetch.dead_letter(record):
                     again = self.accept(record, fetch, set())
                     if again is not None:
                         (waiting if again.key in newcomers else ready).append(again)
         return ready, waiting, newcomers
+
+    def _send_evidence(
+        self, native: Stitched, assignment: Any, fetch: FetchTransaction[StitchState], newcomers: set[bytes]
+    ) -> bool:
+        """Publish the new evidence of a touchpoint that was stitched under an assignment, None for none; as `accept`.
+
+        Returns False, and does nothing, if the touchpoint has new evidence and another assignment has come meanwhile.
+        """
+        if native.links is None:
+            return True
+        state = fetch.state
+        if state.assignments.get(native.key) is not assignment:
+            return False
+        occurred_at, links = native.links
+        tenant, _, _ = native.key.partition(b"/")
+        for evidence, link in links:
+            if state.note_sent(evidence, occurred_at):
+                fetch.publish(self._links, tenant, link)
+                fetch.write(evidence, link)
+                if assignment is None:
+                    newcomers.add(native.key)
+        return True
 
     def _take(self, event: Any, state: StitchState) -> list[Stitched | None]:
         """What the native core makes of a fetch; None for each record that `accept` must take."""
@@ -287,6 +312,12 @@ class Stitch:
 
 def _traced(traceparent: bytes | None) -> Headers:
     return [] if traceparent is None else [(TRACEPARENT, traceparent)]
+
+
+def _accepted(native: Stitched) -> _Accepted:
+    """A touchpoint of the native core that must wait."""
+    tenant, type_, name, occurred_at, value = native.about()
+    return _Accepted(native.key, Identifier(type=type_, value=name), tenant, occurred_at, value)
 
 
 def _check_first_hop(record: Any) -> None:

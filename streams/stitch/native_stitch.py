@@ -1,9 +1,8 @@
 """The native core's share of stitch, where it is installed and chosen (streams/native/src/stitch).
 
-The native core takes a fetch in one call. It stitches the touchpoints that bring nothing new, which most do. Those are
-valid and prepared. They are on their own partition, and their strongest identifier is neither contested nor corrected.
-Identity has every link of theirs. The call changes nothing, and leaves all others to `Stitch.accept`, which defines
-what becomes of a touchpoint.
+The native core takes a fetch in one call. It stitches the touchpoints that are valid and prepared and on their own
+partition, whose strongest identifier is neither contested nor corrected, and names the evidence that they bring. The
+call changes nothing, and leaves all others to `Stitch.accept`, which defines what becomes of a touchpoint.
 """
 
 from collections.abc import Callable
@@ -18,7 +17,7 @@ from streams.stitch.stitching import StitchState
 
 
 class Stitched(Protocol):
-    """A touchpoint that brings nothing new, and the record that takes it to its owner."""
+    """A touchpoint, the record that takes it to its owner, and the evidence that it brings."""
 
     @property
     def key(self) -> bytes:
@@ -35,6 +34,13 @@ class Stitched(Protocol):
     @property
     def value(self) -> bytes:
         """The ResolvedTouchpoint."""
+
+    @property
+    def links(self) -> tuple[int, list[tuple[bytes, bytes]]] | None:
+        """Its event time (UTC ms) and its new links, each with its key in the changelog; None if it has none."""
+
+    def about(self) -> tuple[str, str, str, int, bytes]:
+        """Tenant, type and value of its strongest identifier, event time (UTC ms), and the record as it came."""
 
 
 class NativeStitch:

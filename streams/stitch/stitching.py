@@ -91,11 +91,15 @@ class StitchState:
     def learn(self, link: IdentityLink, owner: Identifier) -> bytes | None:
         """Record a link of a touchpoint that `owner` owns. Returns its key if it is new evidence, else None."""
         key = link_key(link) + self._interval(link, owner)
+        return key if self.note_sent(key, link["occurred_at"]) else None
+
+    def note_sent(self, key: bytes, occurred_at: int) -> bool:
+        """Record that evidence is sent with an event time (UTC ms). Returns whether that is new."""
         known = self.evidence.get(key)
-        if known is not None and known <= link["occurred_at"]:
-            return None
-        self.evidence[key] = link["occurred_at"]
-        return key
+        if known is not None and known <= occurred_at:
+            return False
+        self.evidence[key] = occurred_at
+        return True
 
     def _interval(self, link: IdentityLink, owner: Identifier) -> bytes:
         """The interval between cuts of the owner's evidence in which a link lies; empty before the first cut."""

@@ -2,21 +2,22 @@
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyInt, PyList};
+use pyo3::types::{PyBytes, PyDict, PyInt, PyList, PyTuple};
 
+use crate::assignment::IDENTITY_LINK;
 use crate::encoding::{put_long, put_text, HEADER_BYTES};
 use crate::keys::partition_of;
 use crate::profile_id::{push_hex, uuid5_text, PROFILES};
 use crate::stitch::check::is_valid;
 use crate::stitch::prepared::Prepared;
-use crate::touchpoint::{Link, Touchpoint, RESOLVED_TOUCHPOINT};
+use crate::touchpoint::{Link, Owned, Touchpoint, RESOLVED_TOUCHPOINT, TOUCHPOINT};
 
 /// Above so many bytes Python counts the items of a record before it reads it (`codec.UNWALKED_BYTES`).
 const UNWALKED_BYTES: usize = 4096;
 /// Version of a touchpoint that was stitched while no assignment of its identifier was known.
 const NO_VERSION: i64 = -1;
 
-/// A touchpoint on its home partition that brings nothing new, and the record that takes it to its owner.
+/// A touchpoint on its home partition, the record that takes it to its owner, and the evidence that it brings.
 #[pyclass(frozen, get_all, module = "touchline_native")]
 pub struct Stitched {
     /// Of its strongest identifier.
@@ -25,7 +26,26 @@ pub struct Stitched {
     partition: u32,
     profile_key: Py<PyBytes>,
     value: Py<PyBytes>,
+    /// None without new evidence; else its event time, and of each link the changelog key and the record.
+    links: Option<Py<PyTuple>>,
 }
+
+#[pymethods]
+impl Stitched {
+    /// Tenant, type and value of the strongest identifier, event time, and the record as it came.
+    fn about<'py>(&self, py: Python<'py>) -> PyResult<About<'py>> {
+        let value = self.value.bind(py).as_bytes();
+        let Ok(owned) = Owned::read(value) else {
+            return Err(PyValueError::new_err("a stitched touchpoint cannot be read"));
+        };
+        let record = [b"\xc3\x01", &TOUCHPOINT[..], &value[owned.touchpoint_at..]].concat();
+        let (tenant, (kind, name)) = (owned.touchpoint.tenant.to_owned(), owned.owner);
+        let at = owned.touchpoint.occurred_at;
+        Ok((tenant, kind.to_owned(), name.to_owned(), at, PyBytes::new(py, &record)))
+    }
+}
+
+type About<'py> = (String, String, String, i64, Bound<'py, PyBytes>);
 
 /// What a partition of stitch knows.
 struct Known<'a, 'py> {
@@ -36,7 +56,7 @@ struct Known<'a, 'py> {
     input_partitions: u32,
 }
 
-/// Stitches the touchpoints of a fetch, as far as they bring nothing new.
+/// Stitches the touchpoints of a fetch.
 #[pyclass(module = "touchline_native")]
 pub struct Stitch(Prepared);
 
@@ -108,9 +128,7 @@ impl Stitch {
         let Some((profile_id, version)) = owner(known.assignments, &key, &touchpoint)? else {
             return Ok(None);
         };
-        if !is_known(py, &touchpoint, known.evidence)? {
-            return Ok(None);
-        }
+        let links = new_links(py, &touchpoint, known.evidence)?;
         let profile_key = format!("{}/{profile_id}", touchpoint.tenant);
         let mut resolved = Vec::with_capacity(value.len() + 128);
         resolved.extend_from_slice(b"\xc3\x01");
@@ -125,6 +143,7 @@ impl Stitch {
             partition: partition_of(profile_key.as_bytes(), known.input_partitions),
             profile_key: PyBytes::new(py, profile_key.as_bytes()).unbind(),
             value: PyBytes::new(py, &resolved).unbind(),
+            links,
         }))
     }
 }
@@ -161,8 +180,13 @@ fn owner(
     Ok(Some((profile_id, i64::from_be_bytes(*version))))
 }
 
-/// Whether every link of the touchpoint was sent with an event time no later than its own (`stitching.py`, `learn`).
-fn is_known(py: Python<'_>, touchpoint: &Touchpoint, evidence: &Bound<'_, PyDict>) -> PyResult<bool> {
+/// The links of the touchpoint that were never sent, or only with a later event time (`stitching.py`, `learn`).
+fn new_links(
+    py: Python<'_>,
+    touchpoint: &Touchpoint,
+    evidence: &Bound<'_, PyDict>,
+) -> PyResult<Option<Py<PyTuple>>> {
+    let mut found = Vec::new();
     let strongest = touchpoint.identifiers[0];
     let link = match touchpoint.link {
         Link::Observed => "OBSERVED",
@@ -171,14 +195,29 @@ fn is_known(py: Python<'_>, touchpoint: &Touchpoint, evidence: &Bound<'_, PyDict
     for other in &touchpoint.identifiers[1..] {
         let (left, right) = if strongest <= *other { (strongest, *other) } else { (*other, strongest) };
         let parts = [left.0, left.1, right.0, right.1, link].join("\x1f");
-        let key = format!("~{}\x1f{parts}", touchpoint.tenant);
-        let sent = evidence.get_item(PyBytes::new(py, key.as_bytes()))?;
-        let Some(sent) = sent else {
-            return Ok(false);
-        };
-        if sent.extract::<i64>()? > touchpoint.occurred_at {
-            return Ok(false);
+        let key = PyBytes::new(py, format!("~{}\x1f{parts}", touchpoint.tenant).as_bytes());
+        let sent: Option<i64> = evidence.get_item(&key)?.map(|sent| sent.extract()).transpose()?;
+        if sent.is_none_or(|sent| sent > touchpoint.occurred_at) {
+            found.push((key, PyBytes::new(py, &encoded_link(touchpoint, left, right))));
         }
     }
-    Ok(true)
+    if found.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some((touchpoint.occurred_at, found).into_pyobject(py)?.unbind()))
+}
+
+/// An IdentityLink.
+fn encoded_link(touchpoint: &Touchpoint, left: (&str, &str), right: (&str, &str)) -> Vec<u8> {
+    let mut out = Vec::with_capacity(160);
+    out.extend_from_slice(b"\xc3\x01");
+    out.extend_from_slice(&IDENTITY_LINK);
+    for text in [touchpoint.tenant, left.0, left.1, right.0, right.1] {
+        put_text(&mut out, text);
+    }
+    put_long(&mut out, touchpoint.occurred_at);
+    put_long(&mut out, touchpoint.link as i64);
+    put_text(&mut out, touchpoint.event_id);
+    put_text(&mut out, touchpoint.source);
+    out
 }

@@ -158,9 +158,27 @@ def test_it_takes_what_brings_nothing_new() -> None:
         outcome([records], [], native=True),
         outcome([records, records], [], native=True),
     )
-    assert taken == 0
+    assert taken == 0, "all wait for identity's decision"
     assert again == len(records) > 50
     assert first == outcome([records], [], native=False)[0]
+
+
+def test_python_reads_no_touchpoint_that_brings_new_evidence(monkeypatch: pytest.MonkeyPatch) -> None:
+    people = [Identifier(type="device_id", value=f"d{number}") for number in range(40)]
+    items = [
+        touchpoint(event_id=f"e{n}", identifiers=[one, Identifier(type="cookie", value=f"c{n}")])
+        for n, one in enumerate(people)
+        if partition_of(identifier_key("default", one), PARTITIONS) == 0
+    ]
+    records = [
+        Record("touchpoints", 0, n, 0, b"k", TOUCHPOINT.encode(item)) for n, item in enumerate(items * 2)
+    ]
+    monkeypatch.setattr(Stitch, "accept", None)
+    (found, state), _ = outcome([records], [], native=True)
+    assert len(state.evidence) == len(items) > 5
+    links = [place for place, sent in found[0][0].items() for _ in sent if place[0] == "identity-links"]
+    assert len(links) == len(items)
+    assert sum(map(len, found[0][2].values())) == len(records), "each waits for its owner, the second one too"
 
 
 @pytest.mark.parametrize("kind", ["plain", "contested", "corrected"])

@@ -128,7 +128,7 @@ impl PointerOf {
 }
 
 /// An entry of a value that the core covers.
-pub(super) fn entry(value: &[u8], tenant: &str, profile_id: &str) -> Result<Entry, Uncovered> {
+fn entry(value: &[u8], tenant: &str, profile_id: &str) -> Result<Entry, Uncovered> {
     let owned = Owned::read_countable(value)?;
     let touchpoint = &owned.touchpoint;
     if touchpoint.account_id.is_some() || touchpoint.tenant != tenant || owned.profile_id != profile_id {

@@ -9,10 +9,10 @@ use pyo3::types::{PyBytes, PyDict, PyList};
 use super::taking::{is_plain_node, UNWALKED_BYTES};
 use super::{parts, Held, Journeys, ENTRY, POINTER, PUBLICATION};
 use crate::assignment::Assignment;
+use crate::events::event_key;
 use crate::journey::Journey;
-use crate::python::journeys::exchange::entry;
 use crate::signals::told::Publication;
-use crate::timeline::entry::id_of;
+use crate::timeline::entry::{id_of, Entry};
 use crate::timeline::timeline::Pointer;
 use crate::touchpoint::Owned;
 
@@ -27,12 +27,12 @@ type Kind<'a> = (&'a [u8], &'a [u8]);
 
 /// What a changelog record says of a profile.
 enum Change {
-    /// A touchpoint has its place; of an event time.
-    Entry(i64),
+    /// A touchpoint of this event time has its place.
+    Entry { at: i64, published: bool },
     /// It was published, and has this deadline.
     Published(Option<i64>),
-    /// An assignment.
-    Pointer,
+    /// Nothing about deadlines.
+    Told,
 }
 
 impl Journeys {
@@ -59,17 +59,16 @@ impl Journeys {
                 break;
             }
             let Some(change) = self.restore_one(key, kind, value)? else { break };
-            let known = deadlines.contains_key(key) || scheduled.contains(PyBytes::new(py, key))?;
-            let published = self.held.get(key).is_some_and(|held| held.journey.told.last.is_some());
             match change {
-                Change::Entry(time) => {
-                    newest = newest.max(Some(time));
-                    if !published && !known {
-                        deadlines.insert(key.into(), Some(time));
+                Change::Entry { at, published } => {
+                    newest = newest.max(Some(at));
+                    let known = published || deadlines.contains_key(key);
+                    if !known && !scheduled.contains(PyBytes::new(py, key))? {
+                        deadlines.insert(key.into(), Some(at));
                     }
                 }
-                Change::Published(due) if known || due.is_some() => drop(deadlines.insert(key.into(), due)),
-                Change::Published(_) | Change::Pointer => {}
+                Change::Published(due) => drop(deadlines.insert(key.into(), due)),
+                Change::Told => {}
             }
             at += 1;
         }
@@ -107,20 +106,21 @@ impl Journeys {
         Ok(match kind {
             ENTRY => {
                 let Ok(owned) = Owned::read_countable(bytes) else { return Ok(None) };
-                let Ok(entry) = entry(bytes, tenant, profile_id) else { return Ok(None) };
-                if !self.is_plain(&owned) || id_of(&owned, &entry.event).as_bytes() != rest {
+                let event = event_key(&owned.touchpoint);
+                let here = owned.touchpoint.tenant == tenant && owned.profile_id == profile_id;
+                if !here || !self.is_plain(&owned) || id_of(&owned, &event).as_bytes() != rest {
                     return Ok(None);
                 }
-                let horizon = self.horizon;
-                let (journey, time) = (self.restoring(key), entry.at);
-                let timeline = &mut journey.timeline;
+                let (horizon, at) = (self.horizon, owned.touchpoint.occurred_at);
+                let entry = Entry { at, event, value: bytes.into() };
+                let Journey { timeline, told, .. } = self.restoring(key);
                 match timeline.entries.iter().rev().find(|known| known.event == entry.event) {
                     Some(known) if known.value == entry.value => {}
                     Some(_) => return Ok(None), // a copy
                     None if timeline.has_room(1, bytes.len(), horizon) => drop(timeline.insert(entry)),
                     None => return Ok(None),
                 }
-                Some(Change::Entry(time))
+                Some(Change::Entry { at, published: told.last.is_some() })
             }
             PUBLICATION => {
                 let Some(last) = Publication::read(bytes) else { return Ok(None) };
@@ -134,7 +134,7 @@ impl Journeys {
                     journey.told.last = Some(last);
                     return Ok(Some(Change::Published(due)));
                 }
-                Some(Change::Pointer) // an older one tells nothing
+                Some(Change::Told)
             }
             POINTER => {
                 let Ok(assignment) = Assignment::read_record(bytes) else { return Ok(None) };
@@ -155,7 +155,7 @@ impl Journeys {
                     Some(known) if known.version < pointer.version => *known = pointer,
                     Some(_) => {}
                 }
-                Some(Change::Pointer)
+                Some(Change::Told)
             }
             _ => None,
         })
@@ -163,14 +163,13 @@ impl Journeys {
 
     /// The journey under restoration with a key, a new one if it is not here.
     fn restoring(&mut self, key: &[u8]) -> &mut Journey<Py<PyAny>> {
-        if !self.held.contains_key(key) {
+        let used = self.fetches;
+        let new = || {
             let mut journey = Journey::default();
             journey.restored();
-            self.held.insert(key.into(), Held { journey, slot: None, used: 0 });
-        }
-        let fetches = self.fetches;
-        let held = self.held.entry(key.into()).and_modify(|held| held.used = fetches);
-        &mut held.or_insert_with(|| Held { journey: Journey::default(), slot: None, used: fetches }).journey
+            Held { journey, slot: None, used }
+        };
+        &mut self.held.entry(key.into()).or_insert_with(new).journey
     }
 }
 

@@ -13,6 +13,7 @@ class Kind(bytes, Enum):
     PUBLICATION = b"/s/"  #: when the profile's signals were published last
     WRITE_AHEAD = b"/i/"  #: signals about to be raised; the rest is the version of the publication
     MODEL = b"/m/"  #: the prediction model of a tenant; the profile is empty
+    CLAIM = b"/c/"  #: a worker owns the partition from here on; tenant and profile are empty, the rest is the claimant
 
 
 _BY_LETTER: Final = {kind[1:2]: kind for kind in Kind}
@@ -25,6 +26,16 @@ def parse(key: bytes) -> tuple[bytes, Kind, bytes]:
     """
     tenant, profile_id, letter, rest = key.split(b"/", 3)
     return tenant + b"/" + profile_id, _BY_LETTER[letter], rest
+
+
+def claim_key(claimant: bytes) -> bytes:
+    """The key of a claim; its record has no value (streams/runtime/fence.py)."""
+    return b"/" + Kind.CLAIM + claimant
+
+
+def is_claim(key: bytes | None) -> bool:
+    """Whether a key is that of a claim."""
+    return key is not None and key.startswith(claim_key(b""))
 
 
 def node_name(node: tuple[str, str]) -> bytes:

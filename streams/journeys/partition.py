@@ -120,6 +120,8 @@ class JourneyPartition:
     def restore(self, key: bytes, value: bytes | None) -> None:
         """Apply one changelog record."""
         profile, kind, rest = parse(key)
+        if kind is Kind.CLAIM:
+            return
         tenant, _, profile_id = profile.decode().partition("/")
         if kind is Kind.MODEL:
             if self.predictions is not None and value is not None:
@@ -154,6 +156,8 @@ class JourneyPartition:
         the owner cannot know otherwise.
         """
         profile, kind, rest = parse(key)
+        if kind is Kind.CLAIM:
+            return
         if kind is Kind.MODEL:
             return  # models depend on the order of arrival: one is as good as another
         tenant, _, profile_id = profile.decode().partition("/")

@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 TOUCHLINE := $(BIN)/touchline
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up test unit integration soak clients lint types check bench bench-peers bench-analytics bench-loading bench-growth instructions faults attacks simulation agents cores native sbom docs clean
+.PHONY: help install demo up test unit integration soak clients lint types check bench bench-peers bench-analytics bench-loading bench-growth instructions faults attacks fuzz simulation agents cores native sbom docs clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*?## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -97,6 +97,9 @@ faults: install ## The fault suite: real processes, kill -9, SIGSTOP, cut connec
 
 attacks: install ## A bystander's waits and the worker's memory beside floods of links, bytes and deadlines (many minutes)
 	$(BIN)/python -m tests.attacks
+
+fuzz: install ## Hostile input for every edge, in process: tens of thousands of mutations a minute (MINUTES=5 SEED=1)
+	$(BIN)/python -m tests.fuzz --minutes $(or $(MINUTES),5) --seed $(or $(SEED),1)
 
 simulation: install ## Thousands of schedules of crashes and rebalances in simulated time
 	$(BIN)/python -m tests.simulation --schedules 2000 --seed 1

@@ -98,6 +98,9 @@ faults: install ## The fault suite: real processes, kill -9, SIGSTOP, cut connec
 attacks: install ## A bystander's waits and the worker's memory beside floods of links, bytes and deadlines (many minutes)
 	$(BIN)/python -m tests.attacks
 
+fuzz: install ## Hostile input for every edge, in process: tens of thousands of mutations a minute (MINUTES=5 SEED=1)
+	$(BIN)/python -m tests.fuzz --minutes $(or $(MINUTES),5) --seed $(or $(SEED),1)
+
 simulation: install ## Thousands of schedules of crashes and rebalances in simulated time
 	$(BIN)/python -m tests.simulation --schedules 2000 --seed 1
 

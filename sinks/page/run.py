@@ -13,6 +13,7 @@ from aiohttp import web
 
 from schemas.health import Health, Heartbeat
 from schemas.http.connections import address_of
+from schemas.http.server_log import server_logger
 from schemas.settings import Settings
 from sinks.clickhouse.read.asking import Asking
 from sinks.page import metrics
@@ -57,7 +58,7 @@ async def run(
     server = PageServer(access, Reading(asking, people, hub), hub, Assets())
     runner = web.AppRunner(
         server.application(), access_log=None, shutdown_timeout=STOP_SECONDS, max_line_size=_LINE_BYTES,
-        handler_cancellation=True,
+        handler_cancellation=True, logger=server_logger(),
     )  # fmt: skip
     listens: asyncio.Server | None = None
     stopped, loop = asyncio.Event(), asyncio.get_running_loop()

@@ -17,6 +17,7 @@ from aiohttp import web
 
 from schemas.health import Health, Heartbeat
 from schemas.http.connections import address_of
+from schemas.http.server_log import server_logger
 from schemas.kafka_security import check_connection
 from schemas.settings import Settings
 from sinks.clickhouse.read.asking import Asking
@@ -79,7 +80,7 @@ async def run(
     observe(Health("serve", heartbeat, partial(service.follower.waits_for, limits.fresh_seconds)))
     runner = web.AppRunner(
         service.server.application(), access_log=None, shutdown_timeout=STOP_SECONDS, max_line_size=_LINE_BYTES,
-        handler_cancellation=True,
+        handler_cancellation=True, logger=server_logger(),
     )  # fmt: skip
     server: asyncio.Server | None = None
     stopped = asyncio.Event()

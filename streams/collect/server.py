@@ -22,6 +22,7 @@ from schemas.http.problems import ProblemError
 from schemas.http.rate import TokenBucket
 from schemas.tracing.traceparent import HEADER as TRACEPARENT
 from schemas.tracing.tracer import Tracer
+from schemas.http.server_log import server_logger
 from streams.collect import browser_settings, cloudevents, metrics, plain, posthog, segment, snowplow
 from streams.collect.answers import (
     Answer,
@@ -121,6 +122,7 @@ class Collector:
         return web.AppRunner(
             self.application(), access_log=None, auto_decompress=False, lingering_time=LINGER_SECONDS,
             shutdown_timeout=self._limits.answer_seconds, keepalive_timeout=self._limits.idle_seconds,
+            logger=server_logger(),
         )  # fmt: skip
 
     def application(self) -> web.Application:

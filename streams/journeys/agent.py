@@ -22,6 +22,7 @@ from schemas.touchpoint.events import event_key
 from schemas.version_bounds import AheadError
 from streams.journeys.cache import JourneyCache
 from streams.journeys.checkpoints import CHECKPOINT_SECONDS, Checkpoints
+from streams.journeys.changelog_keys import claim_key, is_claim
 from streams.journeys.journey import Journey
 from streams.journeys.native_fetch import NativeFetch
 from streams.journeys.native_journeys import build_of, native_journeys
@@ -34,6 +35,7 @@ from streams.runtime import metrics
 from streams.runtime.app import WorkerApp
 from streams.runtime.checkpoint_files import CheckpointFolder
 from streams.runtime.cooperative import CooperativeScheduler, one_slice
+from streams.runtime.fence import Fence
 from streams.runtime.foreign_writes import ForeignWrites
 from streams.runtime.rejection import isolated
 from streams.runtime.state import ChangelogState
@@ -68,6 +70,7 @@ class Journeys:
         self._publisher = ProfilePublisher(catalogue, rules, app.settings.topic, clock)
         app.fetch_agent(topics.JOURNEY_INPUTS, "journeys", self.inputs)
         app.timer(interval=1.0)(self.deadlines)
+        self.fence = Fence(app, self.state, claim_key, is_claim, JourneyPartition.correct)
         self._foreign = ForeignWrites()
         # as often as heartbeats: a zombie learns from one that it is a zombie
         app.timer(interval=app.settings.session_timeout / 4)(self.foreign_writes)
@@ -169,7 +172,7 @@ class Journeys:
             await self._scheduler.yield_if_due()
 
     def _transaction(self, partition: int, event: Any = None) -> FetchTransaction[JourneyPartition]:
-        return FetchTransaction(self._app, self.state, partition, "journeys", event)
+        return FetchTransaction(self._app, self.state, partition, "journeys", event, self.fence)
 
     async def deadlines(self) -> None:
         """Raise the signals whose deadline has passed: by event time, or by the clock where nothing comes in."""
@@ -199,10 +202,10 @@ class Journeys:
                 await self._correct(number, ends[number])
 
     async def _correct(self, number: int, end: int) -> None:
-        known = self.state.known_offsets().get(number)
-        if known is None:
+        if number not in self.state.known_offsets():
             return  # a rebalance took the partition meanwhile
         async with self._transaction(number) as fetch:
+            known = self.state.last_known(number)
             records = await self._app.log_reader.read(self.state.topic_name, number, known + 1)
             if records is None:
                 return  # the broker did not answer: the next look finds them again

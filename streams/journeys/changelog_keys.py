@@ -14,6 +14,7 @@ class Kind(bytes, Enum):
     WRITE_AHEAD = b"/i/"  #: signals about to be raised; the rest is the version of the publication
     MODEL = b"/m/"  #: the prediction model of a tenant; the profile is empty
     MARK = b"/c/"  #: a place that a checkpoint goes up to, a tombstone; tenant and profile are empty
+    CLAIM = b"/o/"  #: a worker owns the partition from here on; tenant and profile are empty, the rest is the claimant
 
 
 _BY_LETTER: Final = {kind[1:2]: kind for kind in Kind}
@@ -26,6 +27,16 @@ def parse(key: bytes) -> tuple[bytes, Kind, bytes]:
     """
     tenant, profile_id, letter, rest = key.split(b"/", 3)
     return tenant + b"/" + profile_id, _BY_LETTER[letter], rest
+
+
+def claim_key(claimant: bytes) -> bytes:
+    """The key of a claim; its record has no value (streams/runtime/fence.py)."""
+    return b"/" + Kind.CLAIM + claimant
+
+
+def is_claim(key: bytes | None) -> bool:
+    """Whether a key is that of a claim."""
+    return key is not None and key.startswith(claim_key(b""))
 
 
 def node_name(node: tuple[str, str]) -> bytes:

@@ -130,9 +130,9 @@ class JourneyPartition:
     def restore(self, key: bytes, value: bytes | None) -> None:
         """Apply one changelog record."""
         profile, kind, rest = parse(key)
-        tenant, _, profile_id = profile.decode().partition("/")
-        if kind is Kind.MARK:
+        if kind in (Kind.CLAIM, Kind.MARK):
             return
+        tenant, _, profile_id = profile.decode().partition("/")
         if kind is Kind.MODEL:
             if self.predictions is not None and value is not None:
                 self.predictions.restore(tenant, value)
@@ -167,7 +167,9 @@ class JourneyPartition:
         the owner cannot know otherwise.
         """
         profile, kind, rest = parse(key)
-        if kind in (Kind.MODEL, Kind.MARK):
+        if kind in (Kind.CLAIM, Kind.MARK):
+            return
+        if kind is Kind.MODEL:
             return  # models depend on the order of arrival: one is as good as another
         tenant, _, profile_id = profile.decode().partition("/")
         journey = self.journey(profile, tenant, profile_id)

@@ -127,6 +127,10 @@ class ChangelogState(Table, Generic[S]):  # type: ignore[misc]  # faust has no t
         """By partition that this worker owns, the last changelog offset in its state, -1 before the first."""
         return {partition: self._offsets.get(partition, -1) for partition in self._recovered}
 
+    def last_known(self, partition: int) -> int:
+        """The last changelog offset in the state of a partition, -1 before the first."""
+        return self._offsets.get(partition, -1)
+
     def record_foreign_writes(self, partition: int, state: S, last: int) -> None:
         """Note that the foreign changelog records up to an offset have been corrected in `state` or are about to be."""
         if self.holds(partition, state):

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeAlias, TypeVar
 
 from schemas import topics
 from streams.runtime import metrics
+from streams.runtime.fence import Fence
 from streams.runtime.publisher import Headers, Outbox, TopicPartition
 from streams.runtime.rejection import dead_letter
 from streams.runtime.state import ChangelogState, PartitionState
@@ -67,9 +68,13 @@ class FetchTransaction(Generic[S]):
     """
 
     def __init__(
-        self, app: "WorkerApp", table: ChangelogState[S], partition: int, component: str, event: Any = None
-    ) -> None:
-        """`component` is named in dead letters. `event` is the Faust event of the fetch; None for a timer."""
+        self, app: "WorkerApp", table: ChangelogState[S], partition: int, component: str, event: Any = None,
+        fence: Fence[S] | None = None,
+    ) -> None:  # fmt: skip
+        """`component` is named in dead letters. `event` is the Faust event of the fetch; None for a timer.
+
+        An agent that announces outputs needs a `fence`.
+        """
         self.partition = partition
         self.state = table.of(partition)
         self.outputs = app.outbox()
@@ -83,6 +88,7 @@ class FetchTransaction(Generic[S]):
         self._changelog: TopicPartition = table.topic_name, partition
         self._event = event
         self._began = 0 if app.tracer is None else time.time_ns()
+        self._fence = fence
         self._component = component
         self._guard = _DeadLetterGuard(self.outputs, app, component)
 
@@ -112,6 +118,9 @@ class FetchTransaction(Generic[S]):
         return self._guard
 
     async def __aenter__(self) -> "FetchTransaction[S]":
+        if self._fence is not None:
+            for key, value in await self._fence.claim(self.partition, self.state):
+                self.write(key, value)
         return self
 
     async def __aexit__(
@@ -147,7 +156,12 @@ class FetchTransaction(Generic[S]):
             await self._publish(self.outputs)
             return True
         self.outputs.extend(self._changelog, [(key, value, None) for key, value in self.write_ahead])
-        self._record_own_writes(await self._publish(self.outputs))
+        ends = await self._publish(self.outputs)
+        if self._fence is not None and not await self._fence.may_announce(
+            self.partition, self.state, *ends[self._changelog]
+        ):
+            return False
+        self._record_own_writes(ends)
         if self._app.rebalancing:
             # the end of the rebalance shows whether the partition is still this worker's; the new owner would have
             # to find and retract a signal that is announced after it
@@ -182,4 +196,6 @@ class FetchTransaction(Generic[S]):
     def _record_own_writes(self, ends: dict[TopicPartition, tuple[int, int]]) -> None:
         """Tell the table which offsets of its changelog are this worker's own writes."""
         if self._changelog in ends:
+            if self._fence is not None:
+                self._fence.note(self.partition, *ends[self._changelog])
             self._table.record_own_writes(self.partition, self.state, *ends[self._changelog])

@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,9 @@ import sinks.clickhouse.write.kafka_clients
 import sinks.clickhouse.write.loader
 import sinks.clickhouse.write.native_writer
 from deploy.cli import load, worker
+from schemas.encoding.record_types import JOURNEY_SIGNAL
 from schemas.errors import TouchlineError
+from streams.runtime.fence import Fence
 from streams.runtime.fetches import FetchConsumer, FetchTransport
 from streams.runtime.transaction import FetchTransaction
 from streams.stitch.stitching import StitchState
@@ -64,6 +67,34 @@ def _slow_first() -> None:
         await leave(self, *error)
 
     FetchTransaction.__aexit__ = slow  # type: ignore[method-assign]
+
+
+def worker_stops_before_it_raises() -> None:
+    """With: SIGSTOP between a cart's deadline and the write-ahead record of its signal, if there is a file `stop`."""
+    leave = FetchTransaction.__aexit__
+
+    async def stopped(self: FetchTransaction[Any], *error: Any) -> None:
+        told = [
+            JOURNEY_SIGNAL.decode(value)["kind"] for _, value, _ in chain(*self.announced.records.values())
+        ]
+        if "abandoned_cart" in told:
+            with suppress(FileNotFoundError):
+                (DIR / "stop").unlink()
+                os.kill(os.getpid(), signal.SIGSTOP)
+        await leave(self, *error)
+
+    FetchTransaction.__aexit__ = stopped  # type: ignore[method-assign]
+    worker.command()
+
+
+def worker_stops_before_it_raises_unfenced() -> None:
+    """Without: looking for another worker's claim before an announcement."""
+
+    async def may_announce(*_: Any) -> bool:
+        return True
+
+    Fence.may_announce = may_announce  # type: ignore[method-assign, assignment]
+    worker_stops_before_it_raises()
 
 
 def loader_dies_before_commit() -> None:

@@ -15,7 +15,7 @@ from streams.journeys.agent import IDLE_SECONDS
 from streams.journeys.compression import JourneyCompressor
 from streams.journeys.journey import Journey
 from streams.runtime.foreign_writes import LOOKS
-from tests.simulation.oracle import problems
+from tests.simulation.oracle import problems, raised
 from tests.simulation.plan import Plan
 from tests.simulation.schedules import drawn, judge, shrunk
 from tests.simulation.worker import Without
@@ -79,7 +79,7 @@ def compressor() -> JourneyCompressor:
 
 
 @pytest.mark.parametrize(
-    "without", [arm for arm in Without if arm not in (Without.NOTHING, Without.FOREIGN_WRITES)]
+    "without", [arm for arm in Without if arm not in (Without.NOTHING, Without.FOREIGN_WRITES, Without.FENCE)]
 )
 def test_without_a_protection_some_schedule_ends_wrong(without: Without) -> None:
     assert any(judge(drawn(seed), without) is not None for seed in range(200))
@@ -98,7 +98,7 @@ def test_a_failure_is_cut_down_to_what_it_takes() -> None:
 
 
 def abandoned_cart_of_a_zombie(without: Without) -> tuple[World, list[Touchpoint]]:
-    """A worker stops before it raises a deadline's signal. Its successor knows better before it wakes and raises it."""
+    """A worker stops before it raises a deadline's signal. Its successor knows better before it wakes to raise it."""
     cart = touchpoint("cart", minute=0, type="add_to_cart", ids=[("cookie", "a")])
     order = touchpoint("order", minute=1, type="order_placed", ids=[("cookie", "a")])
     world = World(Plan((), (), ticking=True), without)
@@ -113,14 +113,48 @@ def abandoned_cart_of_a_zombie(without: Without) -> tuple[World, list[Touchpoint
     world.publish(order)
     while world.work(owner):
         pass
-    while zombie.ready():
+    while zombie in world.workers and zombie.ready():
         world.go_on(zombie, zombie.ready()[0])
-    world.kill(zombie)
+    if zombie in world.workers:
+        world.kill(zombie)
     return world, [cart, order]
 
 
-def test_an_owner_retracts_what_a_zombie_raises_without_its_knowledge() -> None:
+def lose_every_owner(world: World) -> None:
+    """The owners are killed before they can look at what a zombie wrote; a new one takes over."""
+    for worker in list(world.workers):
+        world.kill(worker)
+    world.join()
+
+
+def test_a_zombie_raises_nothing_once_its_successor_has_claimed_the_partition() -> None:
     world, events = abandoned_cart_of_a_zombie(Without.NOTHING)
+    assert world.stood_down == 1
+    assert "abandoned_cart" not in {kind for _, kind, _ in raised(world.kafka)}
+    world.end_calmly()
+    assert problems(world, events) == []
+
+
+def test_nothing_stays_unretracted_if_the_successor_goes_before_it_notices_the_zombie() -> None:
+    world, events = abandoned_cart_of_a_zombie(Without.NOTHING)
+    lose_every_owner(world)
+    world.end_calmly()
+    assert problems(world, events) == []
+
+
+def test_without_the_fence_a_signal_stays_that_nobody_retracts_if_the_successor_goes_before_it_notices() -> (
+    None
+):
+    world, events = abandoned_cart_of_a_zombie(Without.FENCE)
+    lose_every_owner(world)
+    world.end_calmly()
+    (problem,) = problems(world, events)
+    assert problem.startswith("signals: ")
+    assert "abandoned_cart" in problem
+
+
+def test_without_the_fence_an_owner_still_retracts_what_a_zombie_raises_without_its_knowledge() -> None:
+    world, events = abandoned_cart_of_a_zombie(Without.FENCE)
     world.end_calmly()
     assert problems(world, events) == []
 
@@ -128,7 +162,7 @@ def test_an_owner_retracts_what_a_zombie_raises_without_its_knowledge() -> None:
 def test_an_owner_reads_foreign_writes_later_if_the_broker_does_not_answer(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    world, events = abandoned_cart_of_a_zombie(Without.NOTHING)
+    world, events = abandoned_cart_of_a_zombie(Without.FENCE)
     unanswered = mock.AsyncMock(return_value=None)
     with monkeypatch.context() as patch:
         patch.setattr(world.workers[0].app, "read", unanswered)

@@ -7,7 +7,8 @@ from typing import Any
 from unittest import mock
 
 from schemas import topics
-from streams.journeys.changelog_keys import Kind
+from schemas.errors import UnavailableError
+from streams.journeys.changelog_keys import Kind, is_claim
 from streams.runtime import state as table
 from streams.runtime.offset_tracker import Fetch, OffsetTracker
 from streams.runtime.publisher import Outbox
@@ -16,6 +17,7 @@ from tests.support.agents import AgentApp, FetchEvent, FetchStream, Place, Recor
 
 BUFFERED = 4  #: fetches that wait for an agent, as stream_buffer_maxsize
 CLOCK_SECONDS = 1_800_000_000.0
+NOWHERE = -1, -1  #: the offsets of records that a control arm has not written
 
 
 class Without(Enum):
@@ -25,8 +27,9 @@ class Without(Enum):
     COMMIT_RULE = "the offset tracker: a commit is how far was read, as Kafka's auto-commit has it"
     EFFECT_ORDER = "outputs first: the changelog goes before them"
     LATE_ACK = "acknowledging after the effects"
-    FOREIGN_WRITES = "looking for changelog records of a former owner"
+    FOREIGN_WRITES = "looking for changelog records of a former owner, before an announcement and after"
     WRITE_AHEAD = "writing ahead which signals are about to be raised"
+    FENCE = "looking for another worker's claim before an announcement"
 
 
 class AutoCommit(OffsetTracker[Place]):
@@ -99,7 +102,7 @@ class Task:
         self.name = name
         self.topic = topic
         self.queue: deque[Event] = deque() if queue is None else queue
-        self.ended = False
+        self.ended = self.failed = False  #: a task that failed stops its worker
         self._coroutine = coroutine
         self.waiting = Waiting(None)
         self.resume(None)
@@ -123,6 +126,8 @@ class Task:
             self.waiting = stop
         except StopIteration:
             self.ended = True
+        except UnavailableError:
+            self.failed = True
 
     def close(self) -> None:
         self._coroutine.close()
@@ -151,21 +156,23 @@ class App(AgentApp):
         return self.committed.get((topic, partition), 0)
 
     async def wait_until(self, condition: Any, seconds: float) -> None:
-        """Nothing comes in time here: what is decided later has to move."""
+        """Nothing comes in time here: what is decided later has to move, or the worker stops."""
 
     async def run_in_background(self, work: Any) -> None:
         self.beside = [*(task for task in self.beside if not task.ended), Task("beside", None, work)]
 
     async def publish(self, outbox: Outbox) -> dict[Place, tuple[int, int]]:
         """Stop until the world lets the outbox out."""
+        if all(is_claim(key) for records in outbox.records.values() for key, _, _ in records):
+            return await _out(outbox)  # no effect: it comes before all of them
         if self._without is Without.WRITE_AHEAD:
-            outbox = _without_write_ahead(outbox)
+            return dict.fromkeys(outbox.records, NOWHERE) | await _out(_without_write_ahead(outbox))
         if self._without is not Without.EFFECT_ORDER:
             return await _out(outbox)
         if self._held is None:
             # outputs: hold them back until the changelog is out, which the same agent hands over next
             self._held = outbox
-            return {}
+            return dict.fromkeys(outbox.records, NOWHERE)
         outputs, self._held = self._held, None
         ends = await _out(outbox)
         await _out(outputs)
@@ -204,6 +211,8 @@ class Worker:
         self._without = without
         self.app = App(kafka, without)
         self.journeys = self.app.start(clock)
+        if without not in (Without.NOTHING, Without.COMMIT_RULE, Without.LATE_ACK):
+            self.journeys.fence.may_announce = mock.AsyncMock(return_value=True)  # type: ignore[method-assign]
         self.tasks = []
         for task, topic, process in self.app.agents:
             stream = Stream(self)
@@ -255,10 +264,6 @@ class Worker:
             if self.timer.busy:
                 return True
         return False
-
-    def known_offset(self, partition: int) -> int:
-        """Up to which offset of the journeys changelog this worker knows all records."""
-        return self.journeys.state.known_offsets().get(partition, -1)
 
     def commit(self, generation: int) -> dict[Place, int]:
         """Commit what is done; the group refuses those of an earlier generation. Returns what was committed."""

@@ -35,11 +35,7 @@ class World:
         self._without = without
         self._ticking = plan.ticking
         self.idle_seconds = 0.0
-        #: By partition, the last record that a zombie wrote to the journeys changelog in this generation.
-        self._zombie_wrote: dict[int, int] = {}
-        #: An owner lost its partition before it noticed what a zombie had written: docs/delivery.md says what then is
-        #: not promised.
-        self.unnoticed_zombie = False
+        self.stood_down = 0  #: workers that stopped because another one had claimed their partition
         self._waiting = list(plan.events)
         self._sent: list[tuple[Place, bytes, bytes]] = []
         self.kafka = Kafka(PARTITIONS)
@@ -134,10 +130,18 @@ class World:
             for place, records in outbox.records.items():
                 offsets = [self.kafka.append(place, *record) for record in records]
                 ends[place] = offsets[0], offsets[-1]
-                if place[0] == topics.JOURNEYS_CHANGELOG.name and worker.generation < self.generation:
-                    self._zombie_wrote[place[1]] = offsets[-1]
             self._say(f"{worker.name} {task.name} publishes {described(ends)}")
             task.resume(ends)
+        if task.failed:
+            self._stand_down(worker)
+
+    def _stand_down(self, worker: Worker) -> None:
+        """Another worker has claimed its partition: it stops, and its supervisor starts it anew."""
+        self.stood_down += 1
+        self._say(f"{worker.name} stops: another worker has claimed its partition")
+        self.kill(worker)
+        self._start_worker()
+        self._rebalance(0)
 
     def _commit(self) -> None:
         awake = self._awake()
@@ -225,9 +229,6 @@ class World:
     def _awake(self) -> list[Worker]:
         return [worker for worker in self.workers if not worker.paused]
 
-    def _current(self) -> list[Worker]:
-        return [worker for worker in self.workers if worker.generation == self.generation]
-
     def join(self) -> Worker:
         """A worker starts and takes part in a rebalance."""
         self._start_worker()
@@ -243,16 +244,10 @@ class World:
         members = self._awake()
         if not members:
             return
-        before = {partition: worker for worker in self._current() for partition in worker.owned}
         for member in members:
             member.commit(self.generation)
         self.generation += 1
         owners = {partition: members[(partition + shift) % len(members)] for partition in range(PARTITIONS)}
-        for partition, last in list(self._zombie_wrote.items()):
-            if before.get(partition) is not owners[partition]:
-                noticed = partition in before and before[partition].known_offset(partition) >= last
-                self.unnoticed_zombie |= not noticed
-                del self._zombie_wrote[partition]
         for member in members:
             member.rebalance(self.generation, {p for p, owner in owners.items() if owner is member})
         self._say(f"rebalance: {', '.join(f'{p} to {owner.name}' for p, owner in owners.items())}")
@@ -272,7 +267,7 @@ class World:
 
     def _round(self) -> bool:
         """Everybody does what there is to do; False once there is nothing."""
-        active = [self.work(worker) for worker in self.workers]
+        active = [self.work(worker) for worker in list(self.workers)]
         return any(active)
 
     def work(self, worker: Worker) -> bool:
@@ -283,6 +278,8 @@ class World:
         while ready := worker.ready():
             active = True
             self.go_on(worker, ready[0])
+            if worker not in self.workers:
+                return True
         worker.commit(self.generation)
         return active
 

@@ -10,6 +10,7 @@ from aiohttp import ClientResponse, ClientSession, web
 
 from schemas.errors import UnavailableError
 from schemas.http.hashed_keys import hash_of
+from schemas.http.server_log import server_logger
 from schemas.records import Identifier
 from sinks.subscribers.events import READERS
 from sinks.subscribers.history import History
@@ -188,7 +189,11 @@ async def serving(
     if fresh:
         served.take([])
     runner = web.AppRunner(
-        served.server.application(), access_log=None, shutdown_timeout=1, handler_cancellation=True
+        served.server.application(),
+        access_log=None,
+        shutdown_timeout=1,
+        handler_cancellation=True,
+        logger=server_logger(),
     )
     await runner.setup()
     listening = await served.server.connections.listen(runner, "127.0.0.1", 0)

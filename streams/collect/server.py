@@ -20,9 +20,9 @@ from schemas.http.answers import Handler, json_answer
 from schemas.http.connections import Connections
 from schemas.http.problems import ProblemError
 from schemas.http.rate import TokenBucket
+from schemas.http.server_log import server_logger
 from schemas.tracing.traceparent import HEADER as TRACEPARENT
 from schemas.tracing.tracer import Tracer
-from schemas.http.server_log import server_logger
 from streams.collect import browser_settings, cloudevents, metrics, plain, posthog, segment, snowplow
 from streams.collect.answers import (
     Answer,

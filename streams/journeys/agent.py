@@ -21,8 +21,8 @@ from schemas.keys import profile_key
 from schemas.touchpoint.events import event_key
 from schemas.version_bounds import AheadError
 from streams.journeys.cache import JourneyCache
-from streams.journeys.checkpoints import CHECKPOINT_SECONDS, Checkpoints
 from streams.journeys.changelog_keys import claim_key, is_claim
+from streams.journeys.checkpoints import CHECKPOINT_SECONDS, Checkpoints
 from streams.journeys.journey import Journey
 from streams.journeys.native_fetch import NativeFetch
 from streams.journeys.native_journeys import build_of, native_journeys

@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 TOUCHLINE := $(BIN)/touchline
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up test unit integration soak clients lint types check bench bench-peers bench-analytics bench-loading bench-growth instructions faults attacks simulation agents cores native sbom docs clean
+.PHONY: help install demo up test unit integration soak clients lint types check bench bench-peers bench-analytics bench-loading bench-growth instructions faults attacks simulation agents cores native versions sbom docs clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*?## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -35,8 +35,11 @@ $(VENV)/.native: $(VENV)/.installed $(NATIVE)
 # no lock file: package.json names exact versions of packages without dependencies, and a lock would
 # need every platform's package to be reachable from where it was written
 node_modules/.installed: package.json
-	npm install --no-package-lock --no-audit --no-fund --ignore-scripts --loglevel=error
-	@touch $@
+	@if ! command -v npm >/dev/null; then \
+		echo "npm is not on PATH, so the sandbox has no ClickHouse and the page no charts: install Node.js, or put a clickhouse binary on PATH or use --clickhouse URL; all else works"; \
+	else \
+		npm install --no-package-lock --no-audit --no-fund --ignore-scripts --loglevel=error && touch $@; \
+	fi
 
 demo: install ## Real events in, live journeys out, on an embedded sandbox (STAY=1 keeps it running)
 	$(TOUCHLINE) demo $(if $(STAY),--stay)
@@ -117,6 +120,9 @@ cores: install ## The unit tests of all agents, thousands of schedules and the i
 native: install ## cargo fmt and clippy of the native core, and its tests beside Python's
 	cd streams/native && cargo fmt --check && CARGO_TARGET_DIR=$(CURDIR)/.cache/native cargo clippy --all-targets -- -D warnings
 	NATIVE_EXAMPLES=300 $(BIN)/pytest -m 'soak or not soak' tests/unit/streams/native
+
+versions: install ## Every version of Python, Kafka and ClickHouse that can be had here; writes docs/versions.md (half an hour)
+	$(BIN)/python -m tests.versions
 
 sbom: install ## The bill of materials, CycloneDX, of everything that is installed: sbom.json
 	$(PYTHON) -m venv .cache/sbom

@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 TOUCHLINE := $(BIN)/touchline
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up test unit integration soak clients lint types check bench bench-peers bench-analytics bench-loading bench-growth instructions faults attacks simulation agents cores native wheels fuzz sbom docs clean
+.PHONY: help install demo up test unit integration soak clients lint types check bench bench-peers bench-analytics bench-loading bench-growth instructions faults attacks simulation agents cores native wheels fuzz versions sbom docs clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*?## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -35,8 +35,11 @@ $(VENV)/.native: $(VENV)/.installed $(NATIVE)
 # no lock file: package.json names exact versions of packages without dependencies, and a lock would
 # need every platform's package to be reachable from where it was written
 node_modules/.installed: package.json
-	npm install --no-package-lock --no-audit --no-fund --ignore-scripts --loglevel=error
-	@touch $@
+	@if ! command -v npm >/dev/null; then \
+		echo "npm is not on PATH, so the sandbox has no ClickHouse and the page no charts: install Node.js, or put a clickhouse binary on PATH or use --clickhouse URL; all else works"; \
+	else \
+		npm install --no-package-lock --no-audit --no-fund --ignore-scripts --loglevel=error && touch $@; \
+	fi
 
 demo: install ## Real events in, live journeys out, on an embedded sandbox (STAY=1 keeps it running)
 	$(TOUCHLINE) demo $(if $(STAY),--stay)
@@ -129,6 +132,9 @@ wheels: ## Wheels of the native core, for machines without cargo: dist/ (manylin
 	.cache/wheels/bin/pip install --quiet --disable-pip-version-check maturin==1.16.0 ziglang==0.17.1
 	cd streams/native && PATH=$(CURDIR)/.cache/wheels/bin:$$PATH CARGO_TARGET_DIR=$(CURDIR)/.cache/native \
 		maturin build --release --zig --compatibility manylinux2014 --out $(CURDIR)/dist
+
+versions: install ## Every version of Python, Kafka and ClickHouse that can be had here; writes docs/versions.md (half an hour)
+	$(BIN)/python -m tests.versions
 
 sbom: install ## The bill of materials, CycloneDX, of everything that is installed: sbom.json
 	$(PYTHON) -m venv .cache/sbom

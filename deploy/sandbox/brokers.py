@@ -74,13 +74,15 @@ class KafkaBroker(Broker):
 
     name = "kafka"
 
-    def __init__(self, data_dir: Path, log_dir: Path, port: int = 0) -> None:
+    def __init__(self, data_dir: Path, log_dir: Path, port: int = 0, jars: Path | None = None) -> None:
+        """`jars`: the folder of another version's; by default they are fetched."""
         super().__init__(log_dir, port)
+        self._jars = jars
         self.data_dir = data_dir.resolve()
         self._controller_port = free_port()
 
     def _prepare(self) -> list[str]:
-        java = ["java", "-XX:TieredStopAtLevel=1", "-cp", f"{kafka_jars.fetch()}/*"]
+        java = ["java", "-XX:TieredStopAtLevel=1", "-cp", f"{self._jars or kafka_jars.fetch()}/*"]
         self.data_dir.mkdir(parents=True, exist_ok=True)
         properties = self.data_dir / "server.properties"
         template = Template((kafka_jars.FOLDER / "server.properties").read_text())

@@ -28,8 +28,8 @@ SECTIONS: Final[Mapping[str, str]] = MappingProxyType(
         "Sources": "collector sdk mappings",
         "Analysts": "analytics questions connect page journeys",
         "Subscribers": "subscribers subscribers-kafka webhooks compatibility journey-screen prediction",
-        "Operators": "deployment sizing upgrades disaster runbook security threat-model erasure limits performance"
-        " troubleshooting",
+        "Operators": "deployment sizing upgrades versions disaster runbook tracing security threat-model erasure limits"
+        " performance troubleshooting",
         "Contributors": "design delivery identity identity-performance native-core contributing report changelog",
         "Reference": "reference/settings reference/commands reference/topics reference/schemas reference/views metrics",
     }

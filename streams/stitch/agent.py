@@ -8,7 +8,6 @@ goes to the profile that keeps it, not to one that is merged a moment later. No 
 
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
@@ -19,25 +18,22 @@ from schemas.encoding.confluent import RegistryClient
 from schemas.encoding.record_types import IDENTITY_ASSIGNMENT, IDENTITY_CORRECTION, IDENTITY_LINK, TOUCHPOINT
 from schemas.encoding.splicing import encode_resolved
 from schemas.errors import ContractError, Reason
-from schemas.internal import erased_assignment
 from schemas.keys import identifier_key, partition_of, profile_key, tenant_key
-from schemas.records import Identifier, IdentityAssignment, Touchpoint
+from schemas.records import IdentityAssignment, Touchpoint
 from schemas.touchpoint.erasure_names import ERASURE_REQUESTED
 from schemas.touchpoint.rules import capped, check, check_content
-from schemas.tracing.traceparent import HEADER as TRACEPARENT
 from schemas.tracing.traceparent import parent_of
 from schemas.version_bounds import AheadError
 from streams.identity.policy.policy import IdentityPolicy
 from streams.identity.policy.prepare import prepare
-from streams.identity.resolution.evidence import Node
 from streams.identity.resolution.links import links_of
-from streams.identity.resolution.ownership import node_of
 from streams.runtime import metrics
 from streams.runtime.app import WorkerApp
 from streams.runtime.cooperative import CooperativeScheduler
-from streams.runtime.publisher import Headers, Outbox
+from streams.runtime.publisher import Outbox
 from streams.runtime.state import ChangelogState
 from streams.runtime.transaction import FetchTransaction
+from streams.stitch.incoming import Accepted, accepted_by, assignment_in, check_first_hop, corrected, traced
 from streams.stitch.native_stitch import NativeStitch, Stitched
 from streams.stitch.registry_prefetch import prefetch_schemas
 from streams.stitch.stitching import StitchState, erasures_of
@@ -49,18 +45,6 @@ _CURRENT_TOUCHPOINT: Final = TOUCHPOINT.header
 RECORDS_BETWEEN_YIELDS: Final = 16
 #: The longest wait of newcomers for identity's decision. A later decision only costs a Move.
 DECISION_SECONDS: Final = 0.25
-
-
-@dataclass(slots=True)
-class _Accepted:
-    """A touchpoint on its home partition, ready to be sent to its owner."""
-
-    key: bytes  #: of its strongest identifier
-    identifier: Identifier
-    tenant: str
-    occurred_at: int
-    value: bytes
-    traceparent: bytes | None = None  #: of the record that takes it on, where a trace follows the touchpoint
 
 
 class Stitch:
@@ -105,7 +89,7 @@ class Stitch:
 
     async def receive(
         self, event: Any, fetch: FetchTransaction[StitchState]
-    ) -> tuple[list["_Accepted | Stitched"], list["_Accepted"], set[bytes]]:
+    ) -> tuple[list["Accepted | Stitched"], list["Accepted"], set[bytes]]:
         """Read a fetch and publish its new evidence; mutates the state of `fetch`.
 
         Returns the touchpoints to stitch at once, those that wait for identity's decision, and the keys of the
@@ -114,7 +98,7 @@ class Stitch:
         state = fetch.state
         natively = self._take(event, state)
         owned = [None if one is None else state.assignments.get(one.key) for one in natively]
-        accepted: list[tuple[Any, _Accepted | Stitched, Any]] = []
+        accepted: list[tuple[Any, Accepted | Stitched, Any]] = []
         newcomers: set[bytes] = set()
         for number, (record, native, assignment) in enumerate(zip(event.value, natively, owned, strict=True)):
             if not number % RECORDS_BETWEEN_YIELDS:
@@ -126,16 +110,16 @@ class Stitch:
                 one = self.accept(record, fetch, newcomers)
                 if one is not None:
                     accepted.append((record, one, None))
-        ready: list[_Accepted | Stitched] = []
-        waiting: list[_Accepted] = []
+        ready: list[Accepted | Stitched] = []
+        waiting: list[Accepted] = []
         for record, found, assignment in accepted:
-            if isinstance(found, _Accepted):
+            if isinstance(found, Accepted):
                 (waiting if found.key in newcomers else ready).append(found)
             elif (same := state.assignments.get(found.key) is assignment) and found.key not in newcomers:
                 ready.append(found)
             elif same or found.links is not None:
                 # identity is about to decide about its owner, or has decided after its evidence was sent
-                (waiting if found.key in newcomers else ready).append(_accepted(found))
+                (waiting if found.key in newcomers else ready).append(accepted_by(found))
             else:
                 # identity has decided about its owner during a yield: perhaps to erase it
                 with fetch.dead_letter(record):
@@ -182,7 +166,7 @@ class Stitch:
         return FetchTransaction(self._app, self.state, event.message.partition, "stitch", event)
 
     async def _stitch_newcomers(
-        self, state: StitchState, waiting: list[_Accepted], newcomers: set[bytes], outputs: Outbox
+        self, state: StitchState, waiting: list[Accepted], newcomers: set[bytes], outputs: Outbox
     ) -> None:
         """Stitch newcomers once their owners are known, or after DECISION_SECONDS."""
         began = time.monotonic()
@@ -211,7 +195,7 @@ class Stitch:
         encoded: dict[int, bytes] = {}  #: by place in `learned`, those that came as they are kept
         for record in records:
             with fetch.dead_letter(record):
-                assignment = _assignment(record)
+                assignment = assignment_in(record)
                 try:
                     self._app.internal.check("IdentityAssignment", assignment, record)
                 except AheadError:
@@ -223,7 +207,7 @@ class Stitch:
                     if record.value is not None and record.value.startswith(IDENTITY_ASSIGNMENT.header):
                         encoded[len(learned)] = record.value
                     learned.append(assignment)
-        for key in fetch.state.forget_evidence(_corrected(learned)):
+        for key in fetch.state.forget_evidence(corrected(learned)):
             fetch.write(key, None)
         for place, assignment in enumerate(learned):
             key = identifier_key(assignment["tenant"], assignment["identifier"])
@@ -231,7 +215,7 @@ class Stitch:
 
     def accept(
         self, record: Any, fetch: FetchTransaction[StitchState], newcomers: set[bytes]
-    ) -> _Accepted | None:
+    ) -> Accepted | None:
         """Read one record and publish its new evidence. Returns the touchpoint to stitch; None if there is none.
 
         Mutates the state of `fetch`. Adds the key of an identifier without an assignment to `newcomers` if the
@@ -249,9 +233,9 @@ class Stitch:
             return None
         key = identifier_key(tenant, identifier)
         if self._misplaced(record, key):
-            _check_first_hop(record)
+            check_first_hop(record)
             fetch.publish(
-                self._touchpoints, key, value, [(headers.ROUTED, b"1"), *_traced(self._traceparent(record))]
+                self._touchpoints, key, value, [(headers.ROUTED, b"1"), *traced(self._traceparent(record))]
             )
             return None
         occurred_at = prepared["occurred_at"]
@@ -265,12 +249,12 @@ class Stitch:
                 fetch.write(evidence, encoded)
                 if key not in fetch.state.assignments:
                     newcomers.add(key)
-        return _Accepted(key, identifier, tenant, occurred_at, value, self._traceparent(record))
+        return Accepted(key, identifier, tenant, occurred_at, value, self._traceparent(record))
 
-    def stitch(self, accepted: Iterable[_Accepted | Stitched], state: StitchState, outputs: Outbox) -> None:
+    def stitch(self, accepted: Iterable[Accepted | Stitched], state: StitchState, outputs: Outbox) -> None:
         """Send touchpoints to their owners."""
         for one in accepted:
-            if not isinstance(one, _Accepted):
+            if not isinstance(one, Accepted):
                 outputs.add_at((self._inputs, one.partition), one.profile_key, one.value)
                 continue
             owner = state.owner(one.key, one.tenant, one.identifier, one.occurred_at)
@@ -281,7 +265,7 @@ class Stitch:
                 self._inputs,
                 profile_key(one.tenant, profile_id),
                 encode_resolved(one.identifier, profile_id, version, one.value),
-                _traced(one.traceparent) or None,
+                traced(one.traceparent) or None,
             )
 
     def _traceparent(self, record: Any) -> bytes | None:
@@ -308,42 +292,3 @@ class Stitch:
 
     def _misplaced(self, record: Any, key: bytes) -> bool:
         return partition_of(key, self._app.topic_partitions[self._touchpoints]) != int(record.partition)
-
-
-def _traced(traceparent: bytes | None) -> Headers:
-    return [] if traceparent is None else [(TRACEPARENT, traceparent)]
-
-
-def _accepted(native: Stitched) -> _Accepted:
-    """A touchpoint of the native core that must wait."""
-    tenant, type_, name, occurred_at, value = native.about()
-    return _Accepted(native.key, Identifier(type=type_, value=name), tenant, occurred_at, value)
-
-
-def _check_first_hop(record: Any) -> None:
-    """Raise ContractError if the record was sent on to this partition, and belongs on yet another one.
-
-    Two workers that disagree would send it to and fro for ever. Only its own partition knows its owner, so nothing
-    else may stitch it, whatever header its source has set.
-    """
-    if any(name == headers.ROUTED for name, _ in record.headers or ()):
-        raise ContractError(
-            Reason.INVALID,
-            f"it was sent on already, and partition {record.partition} is not its own: give all workers one identity"
-            " policy, then replay it (touchline dead-letters replay)",
-        )
-
-
-def _assignment(record: Any) -> IdentityAssignment:
-    """The assignment in a record of identity-assignments. Raises ContractError."""
-    return erased_assignment(record) if record.value is None else IDENTITY_ASSIGNMENT.decode(record.value)
-
-
-def _corrected(assignments: list[IdentityAssignment]) -> set[tuple[str, Node]]:
-    """The identifiers whose evidence these assignments cut: those that carry a correction of their own version."""
-    return {
-        (assignment["tenant"], node_of(assignment["identifier"]))
-        for assignment in assignments
-        if assignment["correction"] is not None
-        and assignment["correction"]["version"] == assignment["version"]
-    }

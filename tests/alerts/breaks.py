@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from typing import Any
 
 from deploy.ports import LOOPBACK
 from schemas.topics import JOURNEY_STATES, TOUCHPOINTS
@@ -88,7 +89,13 @@ def kafka_silent(scene: Scene) -> Iterator[None]:
 
 @contextmanager
 def worker_slow(scene: Scene) -> Iterator[None]:
-    with scene.weak("slow-stitch"), scene.feeding(300):
+    with scene.weak("slow-stitch"), scene.feeding(100):
+        yield
+
+
+@contextmanager
+def journeys_slow(scene: Scene) -> Iterator[None]:
+    with scene.weak("slow-journeys"), scene.feeding(20):
         yield
 
 
@@ -134,18 +141,25 @@ def loader_killed(scene: Scene) -> Iterator[None]:
 
 @contextmanager
 def crash_loop(scene: Scene) -> Iterator[None]:
-    """The page ends again as soon as Prometheus has seen it."""
-    page = scene.processes["page"]
+    """The collector, which starts fastest, ends again as soon as Prometheus has seen it."""
+    collector = scene.processes["collector"]
 
     def again() -> None:
-        page.kill()
-        page.start()
-        seen = 'process_start_time_seconds{name="page"}'
-        scene.wait(lambda: scene.prometheus.ask(f"{seen} unless {seen} offset 2s"), "the page", 30)
+        started = scene.prometheus.ask(asked)
+        collector.kill()
+        collector.start()
+        scene.wait(lambda: _values(scene.prometheus.ask(asked)) - _values(started), "the collector", 60)
 
-    with _repeating(again, 0.5):
-        yield
-    page.start()
+    asked = 'process_start_time_seconds{name="collector"}'
+    try:
+        with _repeating(again, 0.1):
+            yield
+    finally:
+        collector.start()
+
+
+def _values(answer: list[Any]) -> set[str]:
+    return {str(one["value"][1]) for one in answer}
 
 
 @contextmanager
@@ -243,10 +257,13 @@ def _receiver(scene: Scene, handler: type[http.server.BaseHTTPRequestHandler]) -
 
 @contextmanager
 def receiver_fails(scene: Scene) -> Iterator[None]:
-    with _receiver(scene, _Gone), scene.feeding(5):
+    people = [(("cookie", f"hook-{number}"),) for number in range(5)]
+    scene.send(*(scene.newcomer(*ids) for ids in people))
+    time.sleep(5)  # the first stage of a person is not told, the next one is
+    scene.send(*(scene.newcomer(*ids, type="order_placed") for ids in people))
+    with _receiver(scene, _Gone):
         yield
-    mended = _receiver(scene, _Well)
-    mended.__enter__()  # for the rest of the session: the outbox must empty
+    scene.mended.enter_context(_receiver(scene, _Well))  # the outbox empties
 
 
 BREAKS = (
@@ -258,7 +275,8 @@ BREAKS = (
     Break("limits refuse links", ("TouchlineQuarantine",), refused_links),
     Break("a process goes by another policy", ("TouchlineSettingsDiffer",), stranger),
     Break("identity is slow", ("TouchlineDecisionsLate",), identity_slow),
-    Break("the worker is slower than its sources", ("TouchlineWorkerLag", "TouchlineStatesLate"), worker_slow),
+    Break("journeys are slow", ("TouchlineStatesLate",), journeys_slow),
+    Break("the worker is slower than its sources", ("TouchlineWorkerLag",), worker_slow),
     Break(
         "Kafka accepts connections and says nothing",
         (

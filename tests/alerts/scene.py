@@ -4,9 +4,10 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from kafka import KafkaProducer
 
@@ -81,6 +82,7 @@ class Scene:
         self.watch()
         self._policy = configured(self.settings)
         self._sent = 0
+        self.mended = ExitStack()  #: what a break leaves running when it is mended
         self._feeding = threading.Event()
 
     def _add(self, name: str, command: Sequence[str], settings: Settings | None = None) -> None:
@@ -110,6 +112,7 @@ class Scene:
     def stop(self) -> None:
         """End everything."""
         self._feeding.clear()
+        self.mended.close()
         self.arena.calm()
         for process in (*self.processes.values(), self.prometheus.process):
             process.kill()
@@ -157,12 +160,12 @@ class Scene:
             time.sleep(0.02)
         producer.close(timeout=10)
 
-    def newcomer(self, *ids: tuple[str, str]) -> Touchpoint:
+    def newcomer(self, *ids: tuple[str, str], **fields: Any) -> Touchpoint:
         """A touchpoint of now, of these identifiers; without any, of a person whom nobody knows."""
         self._sent += 1
         now = int(time.time() * 1000)
         known = ids or (("cookie", f"c{self._sent}"), ("customer_id", f"u{self._sent}"))
-        return touchpoint(f"alert-{self._sent}", occurred_at=now, received_at=now, ids=list(known))
+        return touchpoint(f"alert-{self._sent}", occurred_at=now, received_at=now, ids=list(known), **fields)
 
     def send(self, *touchpoints: Touchpoint) -> None:
         """Publish touchpoints, and wait until Kafka has them."""

@@ -1,4 +1,4 @@
-"""A worker that is slow, or has a bug, while a file in ALERTS_DIR says so: `slow-stitch`, `slow-identity` or `bug`."""
+"""A worker that is slow, or has a bug, while a file in ALERTS_DIR says so: `slow-AGENT` or `bug`."""
 
 import asyncio
 import os
@@ -7,13 +7,16 @@ from typing import Any
 
 from deploy.cli import worker
 from streams.identity.state import IdentityState
+from streams.journeys.partition import JourneyPartition
 from streams.runtime.transaction import FetchTransaction
 from streams.stitch.agent import Stitch
 from streams.stitch.stitching import StitchState
 
 DIR = Path(os.environ["ALERTS_DIR"])
-#: Seconds that a slow agent takes more: stitch for each record that it publishes, identity for each fetch.
-A_RECORD, A_FETCH = 0.02, 0.6
+#: Seconds that stitch takes more for each record that it publishes: it falls ever further behind.
+A_RECORD = 0.05
+#: Seconds that a fetch of another agent takes more: it is late, and keeps up.
+A_FETCH = {IdentityState: ("slow-identity", 0.6), JourneyPartition: ("slow-journeys", 1.5)}
 
 
 def main() -> None:
@@ -23,8 +26,9 @@ def main() -> None:
     async def slow(self: FetchTransaction[Any], *error: Any) -> None:
         if isinstance(self.state, StitchState) and (DIR / "slow-stitch").exists():
             await asyncio.sleep(A_RECORD * sum(map(len, self.outputs.records.values())))
-        if isinstance(self.state, IdentityState) and (DIR / "slow-identity").exists():
-            await asyncio.sleep(A_FETCH)
+        name, seconds = A_FETCH.get(type(self.state), ("", 0.0))
+        if name and (DIR / name).exists():
+            await asyncio.sleep(seconds)
         await leave(self, *error)
 
     def wrong(self: Stitch, record: Any, *more: Any) -> Any:

@@ -19,11 +19,16 @@ pytestmark = pytest.mark.sandbox
 CUSTOMER = [("customer_id", "1")]
 
 
-def send(live: Deployment, *values: bytes) -> None:
+def send(live: Deployment, *values: bytes, **headers: bytes) -> None:
     producer = KafkaProducer(bootstrap_servers=live.settings.brokers, acks="all", enable_idempotence=False)
     key = identifier_key("default", {"type": "customer_id", "value": "1"})
     for value in values:
-        producer.send(live.settings.topic(TOUCHPOINTS.name), key=key, value=value, headers=[("trace", b"t1")])
+        producer.send(
+            live.settings.topic(TOUCHPOINTS.name),
+            key=key,
+            value=value,
+            headers=[("trace", b"t1"), *headers.items()],
+        )
     producer.flush()
     producer.close()
 

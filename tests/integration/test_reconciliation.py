@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import replace
 from threading import Event
 
 import pytest
@@ -11,12 +12,14 @@ import pytest
 from deploy.sandbox import ClickHouseServer, TansuBroker
 from schemas import topics
 from schemas.encoding.record_types import IDENTITY_ASSIGNMENT
+from schemas.errors import UnavailableError
 from sinks.clickhouse.erasure.erasure import Eraser
 from sinks.clickhouse.erasure.receipts import Erasure
 from sinks.clickhouse.write.prepare import prepare
 from sinks.clickhouse.write.reconcile import journal, owners
 from sinks.clickhouse.write.reconcile.reconciliation import Reconciliation
 from sinks.clickhouse.write.reconcile.session import Limits, Session, StoppedError
+from tests.faults.proxy import Proxy
 from tests.integration.parts import deployment
 from tests.integration.store import Store
 from tests.integration.test_loader import send
@@ -228,3 +231,16 @@ def until(condition: Callable[[], bool], seconds: float = 100.0) -> None:
     while not condition():
         assert time.monotonic() < give_up, "the loader did not reconcile"
         time.sleep(0.2)
+
+
+def test_a_connection_that_is_lost_in_the_middle_is_no_lack_of_tables_and_the_next_run_repeats_it(
+    store: Store,
+) -> None:
+    with Proxy(store.where.port) as proxy, closing(Session(replace(store.where, port=proxy.port))) as session:
+        with pytest.raises(UnavailableError, match="was lost during a reconciliation"), session.opened():  # noqa: PT012
+            session.fill("held", "SELECT '', '', '' WHERE 0")
+            proxy.cut()
+            time.sleep(0.1)
+            session.fill("held", "SELECT '', '', '' WHERE 0")
+        with session.opened():
+            assert session.fill("held", "SELECT 'a', 'b', 'c'") == 1

@@ -3,7 +3,7 @@
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -67,12 +67,12 @@ class Versions:
         """
         path = Path(folder) / f"{topic}.versions"
         lock = locked(path)
-        try:
-            found = cls(connected(path), lock, f"the disk of {path} takes no more: make room")
+        with ExitStack() as stack:  # what an error leaves open
+            stack.callback(os.close, lock)
+            connection = stack.enter_context(closing(connected(path)))
+            found = cls(connection, lock, f"the disk of {path} takes no more: make room")
             found._claim(path, {"format": str(FORMAT), "group": group, "topic": topic}, epoch)
-        except BaseException:
-            os.close(lock)
-            raise
+            stack.pop_all()
         return found
 
     def close(self) -> None:

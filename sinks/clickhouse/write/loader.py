@@ -48,8 +48,7 @@ FLUSH_SECONDS: Final = 0.5  #: between two flushes: each costs ClickHouse a part
 IDLE_SECONDS: Final = 0.1  #: how long one look for records waits for some: a stop waits as long
 #: A table's records are worth an Avro file from this number on: ClickHouse takes 20 ms to understand the statement.
 AVRO_FROM: Final = 200
-#: How long the loader sends rows only after ClickHouse refused a file. A source of bad records, or a server that cannot
-#: read Avro at all, would otherwise cost every batch twice.
+#: How long the loader sends rows only after ClickHouse refused a file, which costs a batch twice.
 REFUSED_SECONDS: Final = 10.0
 #: The loader with this partition of journey inputs reconciles what all of them load.
 RECONCILING_PARTITION: Final = 0
@@ -77,10 +76,9 @@ class Loader(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no
         self._avro_after = 0.0  #: monotonic seconds: rows only until then
         self._checks = Checks(positions, settings.epoch)
         self._erasures = ErasureQueue(Eraser(self._where), positions, time.monotonic)
-        self._tracer = tracer_of(settings, "loader")
         self._held: list[KafkaRecord] = []
         self._held_bytes = 0
-        self.progress = Progress(self._where)
+        self.progress = Progress(self._where, tracer=tracer_of(settings, "loader"))
         self._stopping = asyncio.Event()
         self._give_up = asyncio.Event()  #: set while failing deliveries must end: on a rebalance or a stop
         self._delivering = asyncio.Lock()
@@ -114,8 +112,6 @@ class Loader(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no
             await self.progress.stop()
             self._row_writer.close()
             await self._reconciling.stop()
-            if self._tracer is not None:
-                await asyncio.to_thread(self._tracer.close)
             self._at_once.close()
             if self._avro_writer is not None:
                 self._avro_writer.close()
@@ -134,9 +130,10 @@ class Loader(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no
 
     async def _collect(self, left: float) -> None:
         """Fetch records into the held ones. `left`: seconds to the next flush."""
-        room = BATCH_ROWS - len(self._held)
         wait = min(max(left, 0.0), IDLE_SECONDS) if self._held else IDLE_SECONDS
-        fetched = await self._consumer.getmany(timeout_ms=int(wait * 1000), max_records=room)
+        fetched = await self._consumer.getmany(
+            timeout_ms=int(wait * 1000), max_records=BATCH_ROWS - len(self._held)
+        )
         for part, records in fetched.items():
             self.progress.read(part, records)
             self._held.extend(records)
@@ -150,15 +147,13 @@ class Loader(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no
             records, self._held, self._held_bytes = self._held, [], 0
             if not records:
                 return
-            delivered, began = False, time.time_ns()
+            delivered = False
             try:
                 with metrics.FLUSH_SECONDS.time():
                     delivered = await self._deliver(records)
                     if delivered:
                         self._reconciling.loaded()
                         await self._commit(records)
-                        if self._tracer is not None:
-                            self._tracer.finished("load", records, began)
             finally:
                 if not delivered:
                     self._drop(records)
@@ -224,9 +219,8 @@ class Loader(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no
             _log.warning("%s; for %.0f s records are loaded as rows", error.brief, REFUSED_SECONDS)
             metrics.REFUSED_FILES.labels(insert.table).inc()
             self._avro_after = time.monotonic() + REFUSED_SECONDS
-            blocks, bad = await asyncio.to_thread(
-                row_inserts, insert.records, self._erasures.erased, self._checks
-            )
+            erased, checks = self._erasures.erased, self._checks
+            blocks, bad = await asyncio.to_thread(row_inserts, insert.records, erased, checks)
             rejected.extend(bad)
             for block in blocks:
                 if not await self._write_rows(block):
@@ -248,9 +242,7 @@ class Loader(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no
         for one in rejected:
             if not await until_done(partial(send, self._producer, topic, one), self._give_up):
                 return False
-            metrics.DEAD_LETTERS.labels(one.error.reason.value).inc()
-            if self._tracer is not None:
-                self._tracer.rejected("load", one.record, one.error.reason.value)
+            self.progress.rejected(one)
         return True
 
     async def _commit(self, records: list[KafkaRecord]) -> None:
@@ -262,7 +254,7 @@ class Loader(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no
                 await self._consumer.commit(ends)
             self.progress.loaded(records, ends)
         except (CommitFailedError, IllegalStateError) as error:
-            # The rows are durable. The partition's new owner loads the same rows again, which changes no view.
+            # the rows are durable: the new owner loads the same rows again, which changes no view
             _log.info("the group has rebalanced before a commit: %s", error)
 
     def _drop(self, records: list[KafkaRecord]) -> None:

@@ -14,6 +14,8 @@ from tests.support.collector_serving import serving
 from tests.support.touchpoints import START, touchpoint
 from tests.support.turns import TurnsWorker
 
+pytest.importorskip("opentelemetry.sdk", reason="pip install '.[tracing]'")
+
 PARTITIONS = 2
 PARENT = Parent(0xABC, 0xDEF)
 UNSAMPLED = PARENT.header[:-1] + b"0"

@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from clickhouse_driver import Client
 
-from schemas.errors import UnavailableError
+from schemas.errors import SettingsError, UnavailableError
 from schemas.settings import ClickHouse
 from sinks.clickhouse.connection import connect, translated
 from sinks.clickhouse.write.native_writer import SETTINGS
@@ -76,6 +76,7 @@ class Session:
         self._where = where
         self._stopping = Event() if stopping is None else stopping
         self._client: Client | None = None
+        self._socket: Any = None  #: of the connection that has the temporary tables
 
     @contextmanager
     def opened(self) -> Iterator[None]:
@@ -83,6 +84,7 @@ class Session:
         try:
             if self._client is None:
                 self._client = connect(self._where, {**_SETTINGS, **self.limits.settings()})
+                self._socket = self._client.connection.socket
                 for name, columns in _SETS.items():
                     self.run(f"CREATE TEMPORARY TABLE IF NOT EXISTS {name} ({columns}) ENGINE = Memory")
             yield
@@ -94,9 +96,7 @@ class Session:
         """The rows of a statement. Raises StoppedError once stopping."""
         if self._stopping.is_set():
             raise StoppedError("a reconciliation was stopped; the next one repeats it")
-        assert self._client is not None
-        with translated(self._where):
-            return list(self._client.execute(sql, dict(values or {})) or ())
+        return list(self._execute(sql, dict(values or {})) or ())
 
     def fill(self, name: str, select: str, values: Mapping[str, Any] | None = None) -> int:
         """Replace the rows of a temporary table by those of a SELECT. Returns how many there are."""
@@ -108,9 +108,21 @@ class Session:
     def fill_with(self, name: str, rows: Iterable[tuple[Any, ...]]) -> None:
         """Replace the rows of a temporary table by these."""
         self.run(f"TRUNCATE TABLE {name}")
-        assert self._client is not None
-        with translated(self._where):
-            self._client.execute(f"INSERT INTO {name} VALUES", list(rows))
+        self._execute(f"INSERT INTO {name} VALUES", list(rows))
+
+    def _execute(self, sql: str, values: Any) -> Any:
+        """Run a statement. The driver connects anew by itself, and what is new has no temporary tables."""
+        client = self._client
+        assert client is not None
+        try:
+            with translated(self._where):
+                return client.execute(sql, values)
+        except SettingsError as error:
+            if client.connection.socket is self._socket:
+                raise
+            raise UnavailableError(
+                "the connection to ClickHouse was lost during a reconciliation; the next one repeats it"
+            ) from error
 
     def write(self, sql: str, values: Mapping[str, Any] | None = None) -> None:
         """Run an INSERT into a table. Its rows are dated when it begins and show when it ends: a slow one is noted."""

@@ -13,6 +13,8 @@ from schemas.tracing.tracer import MOST, Tracer, tracer_of
 from tests.support.agents import Record
 from tests.support.otlp import Receiver, receiving
 
+pytest.importorskip("opentelemetry.sdk", reason="pip install '.[tracing]'")
+
 PARENT = Parent(0xABC, 0xDEF)
 TRACE = f"{PARENT.trace_id:032x}"
 TRACED = Record("touchpoints", 1, 7, headers=[(HEADER, PARENT.header)])

@@ -123,7 +123,7 @@ def test_a_batch_tells_what_counts_now_in_the_order_of_the_topics(log) -> None:
 def test_a_disk_that_fails_half_way_leaves_neither_rows_nor_offsets_of_the_batch(tmp_path) -> None:
     with opened(tmp_path) as table:
         table.apply(placed([state("a", 1)]))
-        with sqlite3.connect(tmp_path / "table.db") as other:
+        with closing(sqlite3.connect(tmp_path / "table.db")) as other, other:
             other.execute(
                 "CREATE TRIGGER full BEFORE INSERT ON accounts BEGIN SELECT RAISE(ABORT, 'disk full'); END"
             )

@@ -1,5 +1,6 @@
 """What is written twice, in Python and in Rust, is changed twice."""
 
+import sys
 from dataclasses import fields
 
 import pytest
@@ -20,6 +21,7 @@ UNREAD = {
 }  # fmt: skip
 
 
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="from 3.12 on f-strings are other tokens")
 @pytest.mark.parametrize("module", MIRRORS)
 def test_a_change_of_the_python_is_made_in_the_rust_too(module: str) -> None:
     rust = f"streams/native/src/{MIRRORS[module]}"

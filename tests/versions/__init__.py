@@ -1,0 +1,1 @@
+"""Which versions of Python, Kafka and ClickHouse Touchline is tested with: `make versions` tries them all."""

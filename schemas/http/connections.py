@@ -11,6 +11,7 @@ from typing import Final
 
 from aiohttp import web
 
+from schemas.errors import SettingsError
 from schemas.http.json_bytes import json_bytes
 from schemas.http.problems import RETRY_SECONDS, ProblemError
 
@@ -40,7 +41,10 @@ class Connections:
     async def listen(
         self, runner: web.AppRunner, host: str, port: int, tls: ssl.SSLContext | None = None
     ) -> asyncio.Server:
-        """Listen for a runner that is set up. Raises OSError. Close the server before the runner."""
+        """Listen for a runner that is set up; a port of 0 takes any that is free. Close the server before the runner.
+
+        Raises SettingsError for an address that cannot be used.
+        """
         server = runner.server
         assert server is not None
         loop = asyncio.get_running_loop()
@@ -51,9 +55,14 @@ class Connections:
             return self._accept(server) if self._has_room(len(known)) else self._refuse()
 
         handshake = self._head_seconds if tls else None
-        return await loop.create_server(
-            connected, host, port, ssl=tls, backlog=_BACKLOG, ssl_handshake_timeout=handshake
-        )
+        try:
+            return await loop.create_server(
+                connected, host, port, ssl=tls, backlog=_BACKLOG, ssl_handshake_timeout=handshake
+            )
+        except OSError as error:
+            raise SettingsError(
+                f"{host}:{port} cannot be listened on ({error.strerror}): name another --port"
+            ) from error
 
     def _has_room(self, count: int) -> bool:
         full = count >= self._most
@@ -80,6 +89,12 @@ class Connections:
         if stay:
             self._lingering.add(refusal)
         return refusal
+
+
+def address_of(server: asyncio.Server, tls: ssl.SSLContext | None = None) -> str:
+    """The URL at which a server listens, without a path."""
+    host, port = server.sockets[0].getsockname()[:2]
+    return f"{'https' if tls else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 class _Refusal(asyncio.Protocol):

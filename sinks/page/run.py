@@ -11,8 +11,8 @@ from typing import Final
 
 from aiohttp import web
 
-from schemas.errors import SettingsError
 from schemas.health import Health, Heartbeat
+from schemas.http.connections import address_of
 from schemas.settings import Settings
 from sinks.clickhouse.read.asking import Asking
 from sinks.page import metrics
@@ -59,6 +59,7 @@ async def run(
         server.application(), access_log=None, shutdown_timeout=STOP_SECONDS, max_line_size=_LINE_BYTES,
         handler_cancellation=True,
     )  # fmt: skip
+    listens: asyncio.Server | None = None
     stopped, loop = asyncio.Event(), asyncio.get_running_loop()
     heartbeat = Heartbeat()
     heartbeat.start(loop)
@@ -68,17 +69,12 @@ async def run(
     watchers = [asyncio.create_task(Tail(settings, hub).run()), asyncio.create_task(_watch(asking, hub))]
     try:
         await runner.setup()
-        try:
-            site = web.TCPSite(runner, listening.host, listening.port)
-            await site.start()
-        except OSError as error:
-            raise SettingsError(
-                f"{listening.host}:{listening.port} cannot be listened on ({error.strerror}): name another --port"
-            ) from error
-        host, port = runner.addresses[0][:2]
-        announce(f"http://{f'[{host}]' if ':' in host else host}:{port}/")
+        listens = await server.connections.listen(runner, listening.host, listening.port)
+        announce(f"{address_of(listens)}/")
         await stopped.wait()
     finally:
+        if listens is not None:
+            listens.close()
         for watcher in watchers:
             watcher.cancel()
         hub.close()

@@ -5,13 +5,14 @@ Every request only reads, so there is nothing that a forged one could do.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
 from typing import Any, Final
 from urllib.parse import urlencode
 
 from aiohttp import web
 
 from schemas.errors import SettingsError, TouchlineError, UnavailableError, UnseenError
+from schemas.http.answers import Handler
+from schemas.http.connections import Connections
 from schemas.keys import NAME_PATTERN
 from sinks.page.access import Access, RefusedError, Viewer
 from sinks.page.assets import Assets
@@ -27,10 +28,10 @@ from sinks.page.reading import Part, Reading
 from sinks.page.render import Renderer
 from sinks.page.security import HEADERS, KEPT, NOT_KEPT, from_elsewhere
 
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
 #: Seconds that a page waits for its panels before it is sent; panels that take longer follow one by one.
 PATIENCE_SECONDS: Final = 0.25
+_CONNECTIONS: Final = 1_000  #: open at a time, also those that ask nothing
+_HEAD_SECONDS: Final = 10.0  #: for the first request of a connection to begin
 _UNNAMED: Final = "default"  #: the tenant of touchpoints that name none
 #: Header of a request for a part of a page: an error is answered by its sentence alone.
 PART: Final = "X-Touchline-Part"
@@ -47,6 +48,8 @@ class PageServer:
         self._hub = hub
         self._assets = assets
         self._renderer = Renderer(assets)
+        busy = "the page has as many connections as it may: close some of them"
+        self.connections = Connections(_CONNECTIONS, _HEAD_SECONDS, busy, log)
 
     def application(self) -> web.Application:
         """The routes."""
@@ -69,6 +72,7 @@ class PageServer:
     @web.middleware
     async def _told(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Admit the viewer; what is refused or goes wrong becomes one sentence."""
+        self.connections.asked(request)
         try:
             if request.path not in ("/health", "/ready"):
                 self._admit(request)
@@ -131,10 +135,8 @@ class PageServer:
 
     async def _ready(self, _: web.Request) -> web.Response:
         well = self._hub.health
-        return web.json_response(
-            {"status": "ready" if well["clickhouse"] else "waiting", **well},
-            status=200 if well["clickhouse"] else 503,
-        )
+        status, code = ("ready", 200) if well["clickhouse"] else ("waiting", 503)
+        return web.json_response({"status": status, **well}, status=code)
 
     async def _static(self, request: web.Request) -> web.Response:
         asset = self._assets.find(request.path)

@@ -55,7 +55,7 @@ def _states(limits: Limits) -> dict[str, Any]:
         },
         "/v1/profiles:lookup": {
             "post": {
-                **_call("Several people at once", _answers("People", 400, 413, 415, 422, 503), []),
+                **_call("Several people at once", _answers("People", 400, 408, 413, 415, 422, 503), []),
                 "requestBody": {"required": True, "content": {"application/json": {"schema": _who(limits)}}},
             }
         },
@@ -130,7 +130,8 @@ def _answers(schema: str, *others: int) -> dict[str, Any]:
     found = {"200": _json("Found", {"$ref": f"#/components/schemas/{schema}"}) if schema else stream}
     meanings = {
         304: "The client has it", 400: "A parameter cannot be understood", 401: "No API key, or an unknown one",
-        403: "The key lacks a scope", 404: "Nobody is known by this", 410: "Last-Event-ID cannot be gone on from",
+        403: "The key lacks a scope", 404: "Nobody is known by this",
+        408: "The body did not come in time", 410: "Last-Event-ID cannot be gone on from",
         413: "Too large", 415: "Not JSON", 421: "Without keys it answers to this machine only", 422: "Not this shape",
         429: "Too many requests of this key", 503: "Not caught up, busy, or ClickHouse is away",
         409: "The event that was waited for is not in",

@@ -15,8 +15,8 @@ from typing import Final
 
 from aiohttp import web
 
-from schemas.errors import SettingsError
 from schemas.health import Health, Heartbeat
+from schemas.http.connections import address_of
 from schemas.kafka_security import check_connection
 from schemas.settings import Settings
 from sinks.clickhouse.read.asking import Asking
@@ -95,7 +95,10 @@ async def run(
         )
     ]
     try:
-        server = await _listen(service.server, runner, listening, say)
+        await runner.setup()
+        connections = service.server.connections
+        server = await connections.listen(runner, listening.host, listening.port, listening.tls)
+        say(f"subscribers: {address_of(server, listening.tls)}")
         done, _ = await asyncio.wait(watchers, return_when=asyncio.FIRST_COMPLETED)
         for each in done:
             each.result()  # the table cannot be written, or a bug: the process ends, and its supervisor starts it again
@@ -135,22 +138,6 @@ class _Service:
             Admission(keys, time.monotonic), People(table, stored_form), History(asking), self.streams, hub,
             self.follower, limits,
         )  # fmt: skip
-
-
-async def _listen(
-    served: SubscriberServer, runner: web.AppRunner, listening: Listening, say: Callable[[str], None]
-) -> asyncio.Server:
-    await runner.setup()
-    try:
-        server = await served.connections.listen(runner, listening.host, listening.port, listening.tls)
-    except OSError as error:
-        raise SettingsError(
-            f"{listening.host}:{listening.port} cannot be listened on ({error.strerror}): name another --port"
-        ) from error
-    host, port = server.sockets[0].getsockname()[:2]
-    scheme = "https" if listening.tls else "http"
-    say(f"subscribers: {scheme}://{f'[{host}]' if ':' in host else host}:{port}")
-    return server
 
 
 async def _observe(follower: Follower, say: Callable[[str], None]) -> None:

@@ -173,9 +173,12 @@ class Service(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has n
         records = await self._changelog.read(number)
         outbox.restore(records)
         places = [one for one in self._consumer.assignment() if one.partition == number]
-        if not places or number not in self._unread or generation != self._generation:
+        try:
+            await self._find_start(places)
+        except (CommitFailedError, IllegalStateError):
+            return
+        if number not in self._unread or generation != self._generation:
             return  # a rebalance has taken it meanwhile, and may have given it back after another one wrote to it
-        await self._find_start(places)
         self._unread.discard(number)
         self._consumer.resume(*places)
         self._partitions[number] = Partition(number, outbox, self._changelog, _count, self._wake)
@@ -246,8 +249,7 @@ class Service(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has n
             take_state(outbox, self._endpoints.values(), record, self._ends.bounds, now)
         else:
             request = WEBHOOK_REQUEST.decode(record.value)
-            revived = outbox.revive(request, now)
-            if revived:
+            if outbox.revive(request, now):
                 for courier in self._couriers:
                     if courier.endpoint.name == request["endpoint"]:
                         courier.restart()
@@ -281,8 +283,7 @@ class Service(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has n
         for name, (number, since) in totals.items():
             metrics.PENDING.labels(name).set(number)
             metrics.OLDEST_SECONDS.labels(name).set(max(now - since, 0) / 1000)
-        mine = self._consumer.assignment()
-        metrics.LAG.set(sum(self._behind(place) for place in mine))
+        metrics.LAG.set(sum(map(self._behind, self._consumer.assignment())))
 
     def _behind(self, place: TopicPartition) -> int:
         end, at = self._consumer.highwater(place), self._committed.get(place)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from schemas.catalogue import Catalogue
 from schemas.errors import SettingsError
 from schemas.health import Health, Heartbeat
+from schemas.http.connections import address_of
 from schemas.settings import Settings
 from schemas.tracing.tracer import tracer_of
 from streams.collect.intake import Intake
@@ -72,14 +73,8 @@ async def run(
         loop.add_signal_handler(number, stopped.set)
     try:
         await runner.setup()
-        try:
-            server = await collector.connections.listen(runner, listening.host, listening.port, listening.tls)
-        except OSError as error:
-            raise SettingsError(
-                f"{listening.host}:{listening.port} cannot be listened on ({error.strerror}): name another --port"
-            ) from error
-        host, port = server.sockets[0].getsockname()[:2]
-        announce(f"{'https' if listening.tls else 'http'}://{f'[{host}]' if ':' in host else host}:{port}")
+        server = await collector.connections.listen(runner, listening.host, listening.port, listening.tls)
+        announce(address_of(server, listening.tls))
         await stopped.wait()
     finally:
         if server is not None:

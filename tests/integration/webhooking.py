@@ -123,9 +123,10 @@ class Hooks:
             self._producer = KafkaProducer(bootstrap_servers=self.settings.brokers, acks="all", linger_ms=5)
         return self._producer
 
-    def forget_broker(self) -> None:
+    def forget_broker(self, seconds: float = 1) -> None:
+        """`seconds`: for the producer to close its connections; one that is cut off leaves them open."""
         if self._producer is not None:
-            self._producer.close(timeout=1)
+            self._producer.close(timeout=seconds)
             self._producer = None
 
     def publish(self, records: Iterable[tuple[Topic, str, bytes]]) -> None:
@@ -162,7 +163,7 @@ class Hooks:
     def close(self) -> None:
         for one in (*self.services, self.receiver):
             one.stop(timeout=8)
-        self.forget_broker()
+        self.forget_broker(10)
 
 
 @contextmanager

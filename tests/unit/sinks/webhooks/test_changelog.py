@@ -1,6 +1,7 @@
 """The outbox's way to Kafka: nothing waits for ever, and an instance that came late hides nothing."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
 
 import pytest
@@ -158,8 +159,23 @@ class Group:
     def __init__(self) -> None:
         self.paused: set[TopicPartition] = set()
 
+        self.assigned: set[TopicPartition] = set()
+        self.asked: Callable[[], Awaitable[None]] | None = None  #: while it is asked what is committed
+
     def pause(self, *places: TopicPartition) -> None:
         self.paused |= set(places)
+
+    def resume(self, *places: TopicPartition) -> None:
+        self.paused -= set(places)
+
+    def assignment(self) -> set[TopicPartition]:
+        return self.assigned
+
+    async def committed(self, _: TopicPartition) -> int:
+        if self.asked is not None:
+            once, self.asked = self.asked, None
+            await once()
+        return 5
 
 
 def test_an_outbox_goes_with_the_signals_also_where_another_instance_reads_no_states() -> None:
@@ -173,6 +189,38 @@ def test_an_outbox_goes_with_the_signals_also_where_another_instance_reads_no_st
     asyncio.run(one.on_partitions_assigned([*signals, *states]))
     assert one._unread == {2, 3}
     assert group.paused == {*signals, *states}, "those of 2 and 3 are read once their outbox is there"
+
+
+def test_a_partition_that_went_and_came_back_while_it_was_restored_is_restored_anew() -> None:
+    """Another instance may have told something in between, of which the outbox that was read knows nothing."""
+    to = endpoint()
+
+    async def run() -> None:
+        one = Service(Settings(), {to.name: to}, {}, (), ready=lambda _: None)
+        group, reads = Group(), []
+        one._consumer = group
+        group.assigned = {TopicPartition("journey-signals", 0)}
+
+        class Log:
+            async def read(self, number: int) -> list[Any]:
+                reads.append(number)
+                return []
+
+        one._changelog = Log()  # type: ignore[assignment]
+
+        async def rebalance() -> None:
+            await one.on_partitions_revoked(group.assigned)
+            await one.on_partitions_assigned(group.assigned)
+
+        await one.on_partitions_assigned(group.assigned)
+        group.asked = rebalance
+        await one._restore(0)
+        assert (one._partitions, one._unread, group.paused) == ({}, {0}, group.assigned)
+        await one._restore(0)
+        assert (list(one._partitions), one._unread, group.paused) == ([0], set(), set())
+        assert reads == [0, 0]
+
+    asyncio.run(run())
 
 
 def test_the_service_stops_also_while_it_cannot_read(monkeypatch) -> None:

@@ -1,6 +1,7 @@
 """The one factory of Kafka clients: a broker that is away costs seconds and gives one error sentence."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, Final
 
@@ -58,8 +59,23 @@ def group_consumer(settings: Settings, group: str, **options: Any) -> Any:
         auto_offset_reset="earliest",
         allow_auto_create_topics=False,
         session_timeout_ms=int(settings.session_timeout * 1000),
+        heartbeat_interval_ms=int(settings.session_timeout * 1000) // 4,
         **options,
     )
+
+
+def fetched_ends(client: Any, places: Iterable[Any]) -> dict[Any, int]:
+    """Where partitions end that a KafkaConsumer is assigned, as fetches from where it stands say it.
+
+    A broker may say an end too low when it is asked for ends alone. What is fetched is lost: seek afterwards. Raises
+    UnavailableError without an answer.
+    """
+    deadline = time.monotonic() + TIMEOUT_MS / 1000
+    while None in (ends := {place: client.highwater(place) for place in places}).values():
+        if time.monotonic() > deadline:
+            raise UnavailableError("the Kafka broker does not answer a fetch")
+        client.poll(timeout_ms=100)
+    return ends
 
 
 def producer(settings: Settings, client_id: str, **options: Any) -> Any:

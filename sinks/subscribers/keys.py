@@ -5,6 +5,7 @@ sha256 = "64 hexadecimal digits"     the hash of the key; `touchline serve --new
 tenant = "default"
 scopes = ["read:states"]             what it may do, of the closed list below
 requests_per_second = 100            default: no limit; a stream of events is one request
+streams = 50                         that may be open at a time; default: no limit but the service's own
 """
 
 from collections.abc import Mapping
@@ -18,7 +19,7 @@ from schemas.toml_text import read_text
 from schemas.touchpoint.json_form import DEFAULT_TENANT
 
 _FIELDS: Final[Mapping[str, type | tuple[type, ...]]] = {
-    "tenant": str, "scopes": list, "requests_per_second": (int, float),
+    "tenant": str, "scopes": list, "requests_per_second": (int, float), "streams": int,
 }  # fmt: skip
 
 
@@ -42,6 +43,7 @@ class Reader:
     tenant: str
     scopes: frozenset[Scope]
     requests_per_second: float | None = None
+    streams: int | None = None
 
 
 class ReaderKeys:
@@ -90,4 +92,7 @@ def _reader(name: str, table: Mapping[str, Any], fail: Fail) -> Reader:
     rate = table.get("requests_per_second")
     if rate is not None and not 0 < rate < float("inf"):
         fail("it must be above 0; leave it out for no limit", "requests_per_second")
-    return Reader(name, tenant, frozenset(known[scope] for scope in scopes), rate)
+    streams = table.get("streams")
+    if streams is not None and streams < 1:
+        fail("it must be 1 or more; leave it out for no limit", "streams")
+    return Reader(name, tenant, frozenset(known[scope] for scope in scopes), rate, streams)

@@ -217,14 +217,15 @@ class SubscriberServer:
     async def _stream(self, request: web.Request) -> web.StreamResponse:
         stream = request.match_info["stream"]
         try:
-            asked, begin = await self._begin(request, stream)
+            reader, asked, begin = await self._begin(request, stream)
+            self._streams.room(stream, begin, reader)
         except ProblemError as problem:
             metrics.REQUESTS.labels("stream", problem.status).inc()
             raise
         metrics.REQUESTS.labels("stream", 200).inc()
-        return await self._streams.serve(request, stream, asked, begin)
+        return await self._streams.serve(request, stream, asked, begin, reader)
 
-    async def _begin(self, request: web.Request, stream: str) -> tuple[Wanted, Beginning]:
+    async def _begin(self, request: web.Request, stream: str) -> tuple[Reader, Wanted, Beginning]:
         reader = self._admission.admit(request, _SCOPES[stream])
         known_only(request, "profile", "from", *FILTERS[stream])
         asked = wanted(request, stream, reader.tenant, self._limits)
@@ -232,7 +233,7 @@ class SubscriberServer:
         if start not in ("now", "start"):
             raise ProblemError(400, "parameter", f"from is {start[:80]!r}: write now or start")
         last_id = request.headers.get("Last-Event-ID") or None
-        return asked, await self._streams.begin(stream, last_id, start)
+        return reader, asked, await self._streams.begin(stream, last_id, start)
 
     def _admit(self, request: web.Request, *scopes: Scope) -> Reader:
         reader = self._admission.admit(request, *scopes)

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from schemas.http.json_bytes import json_bytes
 from schemas.http.problems import RETRY_SECONDS, ProblemError
 from sinks.subscribers import metrics
 from sinks.subscribers.events import Wanted
+from sinks.subscribers.keys import Reader
 from sinks.subscribers.limits import Limits
 from sinks.subscribers.past import LostError, Past
 from sinks.subscribers.positions import Mark, UnreadableIdError, read, written
@@ -59,6 +61,7 @@ class Streams:
         self._limits = limits
         self._ending = False
         self._open: set[Cursor] = set()
+        self._of_key: Counter[str] = Counter()  #: name of a key → its open streams
         self._written = lru_cache(maxsize=4096)(written)
 
     def end(self) -> None:
@@ -119,13 +122,12 @@ class Streams:
         if stream != "states" and any(at < low for at, low in zip(positions, starts, strict=True)):
             raise ProblemError(410, "gone", f"Kafka no longer has what comes after Last-Event-ID: {_AGAIN}")
 
-    async def serve(
-        self, request: web.Request, stream: str, wanted: Wanted, begin: Beginning
-    ) -> web.StreamResponse:
-        """Tell a reader all that it asked for from there on, until it goes or the service ends.
-
-        Raises ProblemError 503 if as many streams are open as may be.
-        """
+    def room(self, stream: str, begin: Beginning, reader: Reader) -> None:
+        """Raise ProblemError unless one more stream may begin there: 429 or 503."""
+        if reader.streams is not None and self._of_key[reader.name] >= reader.streams:
+            raise ProblemError(
+                429, "streams", f"the API key may have {reader.streams} streams open", RETRY_SECONDS
+            )
         if len(self._open) >= self._limits.streams:
             raise ProblemError(
                 503, "busy", f"{self._limits.streams} streams are open, the limit", RETRY_SECONDS
@@ -133,9 +135,16 @@ class Streams:
         window = self._windows[stream]
         if begin.generation != window.generation or len(begin.positions) != len(window.head):
             raise ProblemError(503, "not_ready", "the table is built anew from Kafka", RETRY_SECONDS)
+
+    async def serve(
+        self, request: web.Request, stream: str, wanted: Wanted, begin: Beginning, reader: Reader
+    ) -> web.StreamResponse:
+        """Tell a reader for which there is `room` all that it asked for, until it goes or the service ends."""
+        window = self._windows[stream]
         cursor = Cursor(wanted, begin.positions, window.generation, begin.fresh_at)
         response = web.StreamResponse(headers=_HEADERS)
         self._open.add(cursor)
+        self._of_key[reader.name] += 1
         metrics.STREAMS.labels(stream).inc()
         try:
             await response.prepare(request)
@@ -149,6 +158,7 @@ class Streams:
         finally:
             window.leave(cursor)
             self._open.discard(cursor)
+            self._of_key[reader.name] -= 1
             metrics.STREAMS.labels(stream).dec()
         return response
 

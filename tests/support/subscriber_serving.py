@@ -34,6 +34,7 @@ KEYS = {
     "k-all": Reader("all", "default", frozenset(Scope)),
     "k-ids": Reader("ids", "default", frozenset({Scope.STATES})),
     "k-shop": Reader("shop", "shop", frozenset(Scope)),
+    "k-one": Reader("one", "default", frozenset(Scope), streams=1),
     "k-slow": Reader("slow", "default", frozenset(Scope), 0.1),
 }
 

@@ -72,6 +72,11 @@ class Member(Generic[C]):
         self._current: _Item[C] | None = None
         self._sweep = round(clock() * 1000)  #: marks what the newest sweep has met
 
+    def known_end(self, partition: int) -> int:
+        """How far the partition was read, as the store has it: no log of this topic ends before that."""
+        place = self._versions.place(partition)
+        return place.read if place else 0
+
     def begin(self, partition: int, committed: int | None, start: int, end: int, fallback: int) -> int:
         """Take a partition over; returns the offset to read from.
 

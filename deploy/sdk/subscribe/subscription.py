@@ -154,7 +154,7 @@ class Subscription(Generic[C]):
             self.commit()
         finally:
             self._disconnect()
-            self._versions.close()
+            self._versions.close()  # a second time changes nothing
 
     def _disconnect(self) -> None:
         consumer, self._consumer = self._consumer, None
@@ -225,8 +225,12 @@ class Subscription(Generic[C]):
         starts, ends = self._consumer.beginning_offsets(places), self._consumer.end_offsets(places)
         for place in places:
             committed = self._consumer.committed(place)
-            fallback = ends[place] if self._from_end else starts[place]
-            first = self._member.begin(place.partition, committed, starts[place], ends[place], fallback)
+            end, fetched = ends[place], self._consumer.highwater(place)
+            if max(committed or 0, self._member.known_end(place.partition)) > end and fetched is None:
+                continue  # a topic that was made anew, or an end that is said too low: the next fetch tells
+            end = max(end, fetched or 0)
+            fallback = end if self._from_end else starts[place]
+            first = self._member.begin(place.partition, committed, starts[place], end, fallback)
             self._consumer.seek(place, first)
         self.commit()
         for partition in self._member.unclaimed:  # another rebalance has begun: it is tried again after that

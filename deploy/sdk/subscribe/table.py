@@ -15,7 +15,7 @@ from typing import Any, Final, Self
 from kafka import TopicPartition
 from kafka.errors import KafkaError
 
-from deploy.kafka_admin.client import consumer, require_broker
+from deploy.kafka_admin.client import consumer, fetched_ends, require_broker
 from schemas.encoding.record_types import JOURNEY_STATE
 from schemas.errors import TouchlineError, UnavailableError
 from schemas.records import AccountState, JourneyState
@@ -81,6 +81,8 @@ class JourneyTable:
     def close(self) -> None:
         """Stop following, and give the store back."""
         with self._changed:
+            if self._stopping:
+                return
             self._stopping = True
             self._changed.notify_all()
         self._thread.join()
@@ -143,6 +145,9 @@ class JourneyTable:
                 )
             except sqlite3.Error as error:
                 self._note(f"the store fails: {error}")
+            except Exception as error:  # else the thread would end, and the table grow old without a word
+                log.exception("the table meets something unexpected, and tries again")
+                self._note(f"something unexpected: {type(error).__name__}")
             finally:
                 if client is not None:
                     client.close(autocommit=False)
@@ -194,7 +199,14 @@ class JourneyTable:
         """Go to where the table stands, or to the beginning if it cannot be read on from there."""
         known = self._table.positions()
         fresh_at = self._table.caught_up_at()
-        anew = any(known.get((topic, place.partition), 0) > ends[place] for place, topic in places.items())
+        doubtful = {
+            place: known[topic, place.partition]
+            for place, topic in places.items()
+            if known.get((topic, place.partition), 0) > ends[place]
+        }
+        for place, read in doubtful.items():
+            client.seek(place, read)
+        anew = any(end < doubtful[place] for place, end in fetched_ends(client, doubtful).items())
         if known and (anew or fresh_at is None or now - fresh_at > AWAY_SECONDS):
             log.warning("the table is built anew: it may have missed the end of somebody")
             self._table.clear()

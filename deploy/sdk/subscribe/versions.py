@@ -78,8 +78,9 @@ class Versions:
     def close(self) -> None:
         """Give the file back."""
         self._connection.close()
-        if self._lock is not None:
-            os.close(self._lock)
+        lock, self._lock = self._lock, None
+        if lock is not None:
+            os.close(lock)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

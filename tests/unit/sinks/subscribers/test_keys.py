@@ -13,11 +13,11 @@ def test_a_key_says_whose_people_it_may_see_and_what_of_them() -> None:
     text = (
         f'[keys.desk]\nsha256 = "{hash_of("one")}"\nscopes = ["read:states", "lookup:identifiers"]\n'
         f'[keys.ops]\nsha256 = "{hash_of("two")}"\ntenant = "acme"\nscopes = ["read:signals"]\n'
-        "requests_per_second = 5\n"
+        "requests_per_second = 5\nstreams = 7\n"
     )
     keys = ReaderKeys(parse_keys(text, "keys.toml"))
     assert keys.find("one") == Reader("desk", "default", frozenset({Scope.STATES, Scope.IDENTIFIERS}))
-    assert keys.find("two") == Reader("ops", "acme", frozenset({Scope.SIGNALS}), 5)
+    assert keys.find("two") == Reader("ops", "acme", frozenset({Scope.SIGNALS}), 5, 7)
     for wrong in ("", "three", hash_of("one"), "\ud800"):
         assert keys.find(wrong) is None
 
@@ -40,6 +40,7 @@ def test_an_open_service_lets_anybody_do_everything_in_one_tenant() -> None:
         (f'[keys.a]\nsha256 = "{H}"\nscopes = "read:states"', "line 3: keys.a.scopes: it has the wrong type"),
         (f'[keys.a]\nsha256 = "{H}"\nscopes = ["read:states"]\ntenant = "a/b"', "line 4: keys.a.tenant"),
         (f'[keys.a]\nsha256 = "{H}"\nscopes = ["read:states"]\nrequests_per_second = 0', "above 0"),
+        (f'[keys.a]\nsha256 = "{H}"\nscopes = ["read:states"]\nstreams = 0', "keys.a.streams: it must be 1"),
         ('[keys.a]\nsha256 = "no"\nscopes = ["read:states"]', "`touchline serve --new-key NAME` makes one"),
     ],
 )

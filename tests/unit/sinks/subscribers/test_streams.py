@@ -199,6 +199,21 @@ def test_only_so_many_streams_are_open_and_one_that_ends_makes_room(tmp_path) ->
     asyncio.run(run())
 
 
+def test_a_key_takes_no_more_streams_than_it_may_and_leaves_room_for_others(tmp_path) -> None:
+    async def run() -> None:
+        async with serving(tmp_path, Limits(heartbeat_seconds=0.02)) as served:
+            async with served.stream("/v1/streams/states", key="k-one"):
+                response = await served.get("/v1/streams/signals", "k-one")
+                assert (response.status, (await response.json())["code"]) == (429, "streams")
+                async with served.stream("/v1/streams/signals"):
+                    pass
+            await until(lambda: served.streams.open == 0)
+            async with served.stream("/v1/streams/signals", key="k-one"):
+                pass
+
+    asyncio.run(run())
+
+
 def test_a_table_that_is_built_anew_ends_the_streams_of_states_and_their_ids_hold(tmp_path) -> None:
     async def run() -> None:
         async with serving(tmp_path) as served:

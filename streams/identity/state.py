@@ -8,6 +8,7 @@ A correction is written last: if the changelog ends before it, the decision is r
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from schemas.encoding.record_types import IDENTITY_ASSIGNMENT, IDENTITY_CORRECTION, IDENTITY_LINK
 from schemas.keys import identifier_key
@@ -111,6 +112,10 @@ class IdentityState:
     def tenants(self) -> dict[str, CorrectedIdentities]:
         """The identities of all tenants that have any."""
         return dict(self._tenants)
+
+    def restore_some(self, records: list[Any], start: int) -> int:  # noqa: ARG002
+        """None at once: `restore` takes each."""
+        return start
 
     def restore(self, key: bytes, value: bytes | None) -> None:
         """Apply one changelog record."""

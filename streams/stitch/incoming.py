@@ -12,6 +12,7 @@ from schemas.tracing.traceparent import HEADER as TRACEPARENT
 from streams.identity.resolution.evidence import Node
 from streams.identity.resolution.ownership import node_of
 from streams.runtime.publisher import Headers
+from streams.stitch.native_stitch import Stitched
 
 
 @dataclass(slots=True)
@@ -26,8 +27,8 @@ class Accepted:
     traceparent: bytes | None = None  #: of the record that takes it on, where a trace follows the touchpoint
 
 
-def accepted_by(native: Any) -> Accepted:
-    """A touchpoint of the native core (`Stitched`) as Python keeps one."""
+def accepted_by(native: Stitched) -> Accepted:
+    """A touchpoint of the native core as Python keeps one."""
     tenant, type_, name, occurred_at, value = native.about()
     return Accepted(native.key, Identifier(type=type_, value=name), tenant, occurred_at, value)
 

@@ -16,7 +16,7 @@ from kafka import TopicPartition
 from kafka.errors import KafkaError
 from kafka.structs import OffsetAndMetadata
 
-from deploy.kafka_admin.client import broken, consumer, group_consumer, producer
+from deploy.kafka_admin.client import broken, close_producer, consumer, group_consumer, producer
 from deploy.kafka_admin.topics import create_topics
 from deploy.repair.backup.save import Manifest, digest, file_of
 from schemas.errors import SettingsError, TouchlineError
@@ -124,7 +124,7 @@ def _fill(
                 _confirm(pending)
         _confirm(pending)
     finally:
-        sender.close(timeout=5)
+        close_producer(sender, 5)
 
 
 def _confirm(pending: list[Any]) -> None:

@@ -12,7 +12,7 @@ from typing import Any, Final
 from kafka import TopicPartition
 from kafka.errors import KafkaError
 
-from deploy.kafka_admin.client import broken, group_consumer, producer
+from deploy.kafka_admin.client import broken, close_producer, group_consumer, producer
 from deploy.kafka_admin.lag import OffsetReader
 from deploy.kafka_admin.topics import create_topics, require_topic
 from deploy.repair.growth.history import Copied, Copy, history
@@ -66,7 +66,7 @@ class Growth:
 
     def __exit__(self, *_: object) -> None:
         self._consumer.close(autocommit=False)
-        self._producer.close(timeout=5)
+        close_producer(self._producer, 5)
 
     def run(self, quiet_seconds: float, *, without_sums: bool) -> Copied:
         """Copy until the old topics have been quiet for so long. Returns what was copied.

@@ -15,7 +15,7 @@ from typing import Any, Final
 from kafka import TopicPartition
 from kafka.errors import CoordinatorNotAvailableError, KafkaError
 
-from deploy.kafka_admin.client import broken, connect, producer
+from deploy.kafka_admin.client import broken, close_producer, connect, producer
 from deploy.repair.policy.plan import Question
 from deploy.repair.policy.reading import Reading, read
 from schemas import headers
@@ -65,7 +65,7 @@ class Application:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._producer.close(timeout=5)
+        close_producer(self._producer, 5)
         self._admin.close()
 
     def run(self, reading: Reading) -> Applied:

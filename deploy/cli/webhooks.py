@@ -82,7 +82,6 @@ def send_sample(
     The sample is about a person whom there is not: a signal, or a change of the stage if the endpoint is told no
     signals. It needs no Kafka.
 
-
     Example: touchline webhooks test campaigns
     """
     endpoints, templates = load_endpoints(Context.from_env().settings.webhooks)

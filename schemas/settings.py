@@ -179,6 +179,12 @@ class Settings:
         "auto",
         "Which core folds journeys: native, python, or auto: native where it is installed (docs/native-core.md)",
     )
+    state_dir: str = _setting(
+        "TOUCHLINE_STATE_DIR",
+        "",
+        "Folder in which a worker keeps checkpoints of journeys, so that a restart is quick; empty for none"
+        " (docs/native-core.md)",
+    )
     log_format: str = _setting("TOUCHLINE_LOG_FORMAT", "text", "How processes log: text or json")
     tracing: str = _setting(
         "TOUCHLINE_TRACING",

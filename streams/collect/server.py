@@ -16,6 +16,8 @@ from aiohttp import web
 from schemas.catalogue import Catalogue
 from schemas.encoding.record_types import DEAD_LETTER
 from schemas.errors import Reason
+from schemas.http.answers import Handler, json_answer
+from schemas.http.connections import Connections
 from schemas.http.problems import ProblemError
 from schemas.http.rate import TokenBucket
 from schemas.tracing.traceparent import HEADER as TRACEPARENT
@@ -23,17 +25,14 @@ from schemas.tracing.tracer import Tracer
 from streams.collect import browser_settings, cloudevents, metrics, plain, posthog, segment, snowplow
 from streams.collect.answers import (
     Answer,
-    Handler,
     Result,
     answered,
-    json_answer,
     pixel_answer,
     plain_answer,
     posthog_answer,
     segment_answer,
     snowplow_answer,
 )
-from streams.collect.connections import Connections
 from streams.collect.followed import Followed
 from streams.collect.intake import Intake, Reservation, busy
 from streams.collect.items import Head, Item, Posted, refusal
@@ -114,7 +113,8 @@ class Collector:
         self._buckets: dict[str, TokenBucket] = {}
         self._room = asyncio.Semaphore(PARSED_AT_ONCE)
         self._document = document(limits)
-        self.connections = Connections(limits)
+        busy = "the collector has as many connections as it may: start another beside it"
+        self.connections = Connections(limits.connections, limits.head_seconds, busy, log)
 
     def runner(self) -> web.AppRunner:
         """The application, ready to be set up; aiohttp leaves inflating to us, who do it within limits."""

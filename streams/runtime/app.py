@@ -18,6 +18,7 @@ from schemas.kafka_probe import why_unreachable
 from schemas.settings import Settings
 from schemas.tracing.tracer import Tracer, tracer_of
 from streams.runtime import metrics
+from streams.runtime.assignor import StableAssignor
 from streams.runtime.faust_broker import broker_options
 from streams.runtime.fetches import FetchSchema, FetchTransport
 from streams.runtime.flow import IdempotentFlow
@@ -72,6 +73,7 @@ class WorkerApp(faust.App):  # type: ignore[misc]  # faust has no types for it
             topic_allow_declare=False,
             producer_acks=-1,
             consumer_auto_offset_reset="earliest",
+            PartitionAssignor=StableAssignor,
             broker_session_timeout=settings.session_timeout,
             broker_heartbeat_interval=settings.session_timeout / 4,
             broker_request_timeout=max(60.0, settings.session_timeout * 2),

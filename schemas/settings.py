@@ -38,10 +38,9 @@ class Settings:
         "TOUCHLINE_KAFKA_PLAINTEXT", "loopback", "allow: Kafka may be reached without TLS beyond this machine"
     )
     kafka_mechanism: str = _setting(
-        "TOUCHLINE_KAFKA_MECHANISM",
-        "SCRAM-SHA-512",
+        "TOUCHLINE_KAFKA_MECHANISM", "SCRAM-SHA-512",
         "SCRAM-SHA-512, SCRAM-SHA-256, PLAIN or OAUTHBEARER, for SASL",
-    )
+    )  # fmt: skip
     kafka_user: str = _setting(
         "TOUCHLINE_KAFKA_USER", "", "User for SASL; for a token endpoint the client id"
     )
@@ -55,10 +54,9 @@ class Settings:
     )  # fmt: skip
     kafka_token_scope: str = _setting("TOUCHLINE_KAFKA_TOKEN_SCOPE", "", "The scope asked of that endpoint")
     kafka_ca: str = _setting(
-        "TOUCHLINE_KAFKA_CA",
-        "",
+        "TOUCHLINE_KAFKA_CA", "",
         "PEM file of the authorities that sign the brokers' certificates; empty: the system's",
-    )
+    )  # fmt: skip
     kafka_certificate: str = _setting(
         "TOUCHLINE_KAFKA_CERTIFICATE", "", "PEM file of this client's certificate (mTLS), with its chain"
     )
@@ -93,39 +91,33 @@ class Settings:
         " dead_letters 30, webhook_deliveries 90",
     )
     erased_files_seconds: int = _setting(
-        "TOUCHLINE_ERASED_FILES_SECONDS",
-        60,
+        "TOUCHLINE_ERASED_FILES_SECONDS", 60,
         "How long ClickHouse keeps the files that a deletion or a merge has replaced; `touchline migrate` sets it",
-    )
+    )  # fmt: skip
     topic_prefix: str = _setting(
         "TOUCHLINE_TOPIC_PREFIX", "", "Put before every topic and consumer group name"
     )
     partitions: int = _setting(
-        "TOUCHLINE_PARTITIONS",
-        8,
+        "TOUCHLINE_PARTITIONS", 8,
         "Partitions of the keyed topics, fixed at creation: the most workers that can share the work",
-    )
+    )  # fmt: skip
     replication: int = _setting("TOUCHLINE_REPLICATION", 1, "Replicas of each topic")
     epoch: int = _setting(
-        "TOUCHLINE_EPOCH",
-        0,
+        "TOUCHLINE_EPOCH", 0,
         "Raise it by one when topics are deleted and made anew, so that versions keep growing",
-    )
+    )  # fmt: skip
     idempotent_producer: int = _setting(
-        "TOUCHLINE_IDEMPOTENT_PRODUCER",
-        1,
+        "TOUCHLINE_IDEMPOTENT_PRODUCER", 1,
         "1: the broker drops a producer's repeats; 0 only for brokers that cannot (the sandbox's)",
-    )
+    )  # fmt: skip
     session_timeout: float = _setting(
-        "TOUCHLINE_SESSION_TIMEOUT",
-        10.0,
+        "TOUCHLINE_SESSION_TIMEOUT", 10.0,
         "Seconds without a heartbeat after which a worker's partitions go to another",
-    )
+    )  # fmt: skip
     identity_policy: str = _setting(
-        "TOUCHLINE_IDENTITY_POLICY",
-        "",
+        "TOUCHLINE_IDENTITY_POLICY", "",
         "Path of an identity.toml, laid over the built-in policy; empty for that alone",
-    )
+    )  # fmt: skip
     journey_rules: str = _setting(
         "TOUCHLINE_JOURNEY_RULES", "", "Path of a journey.toml; empty for the built-in rules"
     )
@@ -139,25 +131,22 @@ class Settings:
         shown=False,
     )
     pseudonym_key_id: str = _setting(
-        "TOUCHLINE_PSEUDONYM_KEY_ID",
-        "k1",
+        "TOUCHLINE_PSEUDONYM_KEY_ID", "k1",
         "Name of that secret; stands in every pseudonym, so that keys can be rotated",
-    )
+    )  # fmt: skip
     previous_pseudonym_key: str = _setting(
         "TOUCHLINE_PREVIOUS_PSEUDONYM_KEY", "",
         "While keys are rotated: the secret before that one, or @FILE (docs/security.md)",
         shown=False,
     )  # fmt: skip
     previous_pseudonym_key_id: str = _setting(
-        "TOUCHLINE_PREVIOUS_PSEUDONYM_KEY_ID",
-        "",
+        "TOUCHLINE_PREVIOUS_PSEUDONYM_KEY_ID", "",
         "While keys are rotated: the name of the secret before that one",
-    )
+    )  # fmt: skip
     registry_url: str = _setting(
-        "TOUCHLINE_REGISTRY_URL",
-        "",
+        "TOUCHLINE_REGISTRY_URL", "",
         "Confluent-compatible schema registry, or @FILE that holds its address; empty: single-object encoding only",
-    )
+    )  # fmt: skip
     collector_keys: str = _setting(
         "TOUCHLINE_COLLECTOR_KEYS", "", "Path of the collector's write keys (docs/collector.md)"
     )
@@ -165,20 +154,17 @@ class Settings:
         "TOUCHLINE_SUBSCRIBER_KEYS", "", "Path of the API keys of `touchline serve` (docs/subscribers.md)"
     )
     subscriber_table: str = _setting(
-        "TOUCHLINE_SUBSCRIBER_TABLE",
-        "",
+        "TOUCHLINE_SUBSCRIBER_TABLE", "",
         "File in which `touchline serve` keeps the present states; empty: a temporary one, read anew at each start",
-    )
+    )  # fmt: skip
     webhooks: str = _setting(
-        "TOUCHLINE_WEBHOOKS",
-        "",
+        "TOUCHLINE_WEBHOOKS", "",
         "Path of webhooks.toml: whom `touchline webhooks run` tells what (docs/webhooks.md)",
-    )
+    )  # fmt: skip
     core: str = _setting(
-        "TOUCHLINE_CORE",
-        "auto",
+        "TOUCHLINE_CORE", "auto",
         "Which core folds journeys: native, python, or auto: native where it is installed (docs/native-core.md)",
-    )
+    )  # fmt: skip
     state_dir: str = _setting(
         "TOUCHLINE_STATE_DIR",
         "",
@@ -187,15 +173,13 @@ class Settings:
     )
     log_format: str = _setting("TOUCHLINE_LOG_FORMAT", "text", "How processes log: text or json")
     tracing: str = _setting(
-        "TOUCHLINE_TRACING",
-        "off",
+        "TOUCHLINE_TRACING", "off",
         "otlp: tell OpenTelemetry what becomes of records with a traceparent (docs/tracing.md)",
-    )
+    )  # fmt: skip
     metrics_host: str = _setting(
-        "TOUCHLINE_METRICS_HOST",
-        "127.0.0.1",
+        "TOUCHLINE_METRICS_HOST", "127.0.0.1",
         "Address that metrics and health listen on; 0.0.0.0 in a container, where Prometheus comes from elsewhere",
-    )
+    )  # fmt: skip
     metrics_port: int = _setting(
         "TOUCHLINE_METRICS_PORT",
         0,

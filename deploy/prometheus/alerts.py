@@ -174,7 +174,8 @@ LOADERS: Final = (
         "TouchlineReconciliationBehind",
         "time() - min(max by (what) (touchline_loader_reconciled_until_seconds > 0)) > {600}", "5m", "ticket",
         "owners and profiles in ClickHouse were last brought in line {{ $value }} s ago",
-        "Rows of merged people still name their former profile. The live tables of Kafka are right.",
+        "Rows of merged people still name their former profile. The live tables of Kafka are right. A loader that has"
+        " not reconciled once since it started raises nothing.",
         "`touchline_loader_reconciliation_failures_total` and the loader's log.",
         "The loader with partition 0 of journey-inputs does it: see that it runs and that ClickHouse answers.",
     ),

@@ -65,6 +65,9 @@ def _event(number: int) -> dict[str, object]:
 
 @contextmanager
 def clickhouse_away(scene: Scene) -> Iterator[None]:
+    """After a first reconciliation: a loader that has never done one has no gauge, and its alert stays silent."""
+    reconciled = 'touchline_loader_reconciled_until_seconds{name="loader"} > 0'
+    scene.wait(lambda: len(scene.prometheus.ask(reconciled)) == 2, "a first reconciliation")
     scene.arena.clickhouse_proxy.refuse()
     try:
         with scene.feeding(150):

@@ -68,7 +68,7 @@ class Scene:
         self.processes: dict[str, Process] = {}
         self.collector_port = free_port()
         self._add("worker", [sys.executable, "-m", "tests.alerts.worker"])
-        self._add("loader", [*TOUCHLINE, "load"])
+        self._add("loader", [sys.executable, "-m", "tests.alerts.loader"])
         self._add("collector", [*TOUCHLINE, "collect", "--open", "--port", str(self.collector_port)])
         self._add("page", [*TOUCHLINE, "page", "--port", str(free_port())])
         table = str(folder / "states.db")

@@ -171,6 +171,9 @@ class Settings:
         "Folder in which a worker keeps checkpoints of journeys, so that a restart is quick; empty for none"
         " (docs/native-core.md)",
     )
+    checkpoint_seconds: float = _setting(
+        "TOUCHLINE_CHECKPOINT_SECONDS", 120.0, "Seconds between two checkpoints: what a restart reads again"
+    )
     log_format: str = _setting("TOUCHLINE_LOG_FORMAT", "text", "How processes log: text or json")
     tracing: str = _setting(
         "TOUCHLINE_TRACING", "off",
@@ -242,6 +245,8 @@ class Settings:
                 raise SettingsError(
                     f"TOUCHLINE_{name.upper()} is {getattr(self, name)}: it must be at least {least}"
                 )
+        if not self.checkpoint_seconds > 0:
+            raise SettingsError("TOUCHLINE_CHECKPOINT_SECONDS must be more than 0")
         if self.metrics_port >= 1 << 16:
             raise SettingsError(f"TOUCHLINE_METRICS_PORT is {self.metrics_port}: ports end at 65535")
         choices = ("core", CORES), ("log_format", ("text", "json")), ("idempotent_producer", (0, 1))

@@ -22,7 +22,7 @@ from schemas.touchpoint.events import event_key
 from schemas.version_bounds import AheadError
 from streams.journeys.cache import JourneyCache
 from streams.journeys.changelog_keys import claim_key, is_claim
-from streams.journeys.checkpoints import CHECKPOINT_SECONDS, Checkpoints
+from streams.journeys.checkpoints import Checkpoints
 from streams.journeys.journey import Journey
 from streams.journeys.native_fetch import NativeFetch
 from streams.journeys.native_journeys import build_of, native_journeys
@@ -77,7 +77,7 @@ class Journeys:
         self._checkpoints = self._checkpoints_in(app.settings.state_dir)
         if self._checkpoints is not None:
             self.state.checkpointed = self._checkpoints.load
-            app.timer(interval=CHECKPOINT_SECONDS)(self.checkpoints)
+            app.timer(interval=app.settings.checkpoint_seconds)(self.checkpoints)
 
     def _partition(self, number: int) -> JourneyPartition:
         on = self._rules.predict_next or self._rules.predict_risk

@@ -16,8 +16,6 @@ from streams.journeys.partition import JourneyPartition
 from streams.runtime.checkpoint_files import CheckpointError, CheckpointFolder, join_changes, split_changes
 from streams.runtime.foreign_writes import LogReader
 
-#: Seconds between two checkpoints of a partition: a restart reads what came since.
-CHECKPOINT_SECONDS: Final = 120.0
 #: Journeys that Python keeps are written down one by one, which takes time. With more of them there is no checkpoint.
 MOST_IN_PYTHON: Final = 10_000
 #: The form of the file.

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 import pytest
 from faust.types import TP
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas import topics
@@ -20,7 +21,8 @@ from streams.journeys.partition import JourneyPartition
 from tests.support.agents import FetchEvent, Record, worker_app
 from tests.support.built_in import CATALOGUE
 from tests.support.journeys import DAY, START
-from tests.support.native import core, law_of_both, needs_native
+from tests.support.journeys_of import law
+from tests.support.native import core, needs_native
 from tests.unit.streams.native.test_equal_fetches import (
     RULES,
     Broker,
@@ -123,7 +125,7 @@ def native() -> Iterator[None]:
         yield
 
 
-@law_of_both
+@settings(law, max_examples=int(os.environ.get("NATIVE_EXAMPLES", "6")))  # each starts six workers
 @given(
     st.lists(fetches, min_size=1, max_size=3), st.lists(fetches, max_size=2), st.lists(fetches, max_size=2)
 )

@@ -4,7 +4,7 @@ from pathlib import Path
 from unittest import mock
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.runtime import checkpoint_files
@@ -44,6 +44,7 @@ def test_any_truncation_and_any_flipped_byte_is_refused(tmp_path: Path) -> None:
                 decode(whole[:at] + bytes([whole[at] ^ flip]) + whole[at + 1 :])
 
 
+@settings(max_examples=20)
 @given(st.data())
 def test_two_files_cannot_be_mixed(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
     """As a disk that lost a part of its writes could leave them."""

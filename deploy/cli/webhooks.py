@@ -79,8 +79,8 @@ def send_sample(
 ) -> None:
     """Send one signed sample now and print the answer. Exit code 1 if the receiver does not confirm it.
 
-    The sample is about a person whom there is not: a signal, or a change of the stage if the endpoint is told no signals.
-    It needs no Kafka.
+    The sample is about a person whom there is not: a signal, or a change of the stage if the endpoint is told no
+    signals. It needs no Kafka.
 
     Example: touchline webhooks test campaigns
     """
@@ -88,7 +88,9 @@ def send_sample(
     if name not in endpoints:
         raise SettingsError(f"webhooks.toml has no endpoint {name!r}: it has {', '.join(endpoints)}")
     if retracted and not endpoints[name].signals:
-        raise SettingsError(f"endpoint {name} is told no signals, so no retractions either: leave --retracted out")
+        raise SettingsError(
+            f"endpoint {name} is told no signals, so no retractions either: leave --retracted out"
+        )
     webhook_id = f"msg_test{secrets.token_hex(12)}"
     raised, _, taken_back, changed, _ = samples()
     sample = taken_back if retracted else raised if endpoints[name].signals else changed

@@ -173,7 +173,7 @@ class Courier:
             )
         self.breaker.finish(verdict, now, self._random.random())
         if verdict.reason is Reason.GONE:
-            log.error("endpoint %s says 410: nothing is told to it any more", self.endpoint.name)
+            log.warning("endpoint %s says 410: nothing is told to it any more", self.endpoint.name)
         pause = delay(self.endpoint.retries, attempt.number, self._random.random())
         if verdict.retry_after_ms is not None:
             pause = max(pause, min(verdict.retry_after_ms, LONGEST_PAUSE_MS))

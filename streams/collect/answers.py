@@ -17,7 +17,8 @@ log: Final = logging.getLogger("touchline.collector")
 
 #: Request headers that web pages may send.
 ALLOWED_HEADERS: Final = (
-    "Authorization, Content-Type, Content-Encoding, X-Write-Key, X-Retry-Count, AnonymousId, SP-Anonymous"
+    "Authorization, Content-Type, Content-Encoding, X-Write-Key, X-Retry-Count, AnonymousId, SP-Anonymous,"
+    " Traceparent"
 )
 
 

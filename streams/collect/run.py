@@ -11,6 +11,7 @@ from schemas.errors import SettingsError
 from schemas.health import Health, Heartbeat
 from schemas.http.connections import address_of
 from schemas.settings import Settings
+from schemas.tracing.tracer import tracer_of
 from streams.collect.intake import Intake
 from streams.collect.keys import WriteKeys
 from streams.collect.limits import Limits
@@ -61,7 +62,8 @@ async def run(
     catalogue = Catalogue.load(settings.catalogue)
     intake = Intake(settings, limits)
     await intake.start()
-    collector = Collector(keys, policy, catalogue, intake, limits)
+    tracer = tracer_of(settings, "collector")
+    collector = Collector(keys, policy, catalogue, intake, limits, tracer=tracer)
     runner, server = collector.runner(), None
     stopped, loop = asyncio.Event(), asyncio.get_running_loop()
     heartbeat = Heartbeat()
@@ -79,3 +81,5 @@ async def run(
             server.close()
         await runner.cleanup()
         await intake.stop()
+        if tracer is not None:
+            await asyncio.to_thread(tracer.close)

@@ -17,7 +17,7 @@ from sinks.subscribers.window import Cursor, Told, Vector
 _AT_ONCE: Final = 200
 _FETCH_MS: Final = 500
 _STALL_SECONDS: Final = 30.0
-_TURN_SECONDS: Final = 5.0  #: after which a reader lets another one read the past, if one waits
+TURN_SECONDS: Final = 5.0  #: after which a reader lets another one read the past, if one waits
 
 
 class LostError(TouchlineError):
@@ -122,7 +122,7 @@ class KafkaPast:
             elif loop.time() - moved_at > _STALL_SECONDS:
                 raise UnavailableError("Kafka does not answer")
             yield told
-            if self._turn.locked() and loop.time() - began > _TURN_SECONDS:
+            if self._turn.locked() and loop.time() - began > TURN_SECONDS:
                 return
 
 

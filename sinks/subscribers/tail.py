@@ -15,8 +15,8 @@ from sinks.subscribers.events import READERS, TOPICS
 from sinks.subscribers.table.ends import ANSWER_SECONDS, made_anew, partitions_of
 from sinks.subscribers.window import Vector, Window
 
-_AGAIN_SECONDS: Final = 2.0
-_CHECK_SECONDS: Final = 3.0  #: between two checks that the broker answers
+AGAIN_SECONDS: Final = 2.0
+CHECK_SECONDS: Final = 3.0  #: between two checks that the broker answers
 _FETCH_MS: Final = 100
 _AT_ONCE: Final = 500
 
@@ -53,7 +53,7 @@ class Tail:
             finally:
                 self._consumer = None
                 await stop_client(consumer)
-            await asyncio.sleep(_AGAIN_SECONDS)
+            await asyncio.sleep(AGAIN_SECONDS)
 
     async def bounds(self, stream: str) -> tuple[Vector, Vector]:
         """For each partition of a stream the first offset that Kafka has, and the one after the last.
@@ -81,7 +81,7 @@ class Tail:
         await self._begin(consumer)
         self._consumer = consumer
         loop = asyncio.get_running_loop()
-        check_at = loop.time() + _CHECK_SECONDS
+        check_at = loop.time() + CHECK_SECONDS
         while True:
             fetched = await consumer.getmany(timeout_ms=_FETCH_MS, max_records=_AT_ONCE)
             for place, records in fetched.items():
@@ -90,7 +90,7 @@ class Tail:
                 # a fetch from a broker that is away just returns nothing
                 async with asyncio.timeout(ANSWER_SECONDS):
                     await consumer.end_offsets(self._places[:1])
-                check_at = loop.time() + _CHECK_SECONDS
+                check_at = loop.time() + CHECK_SECONDS
 
     async def _begin(self, consumer: AIOKafkaConsumer) -> None:
         """At the ends for the first time, else where each window is."""

@@ -24,7 +24,7 @@ from sinks.webhooks.message import Key
 from sinks.webhooks.outbox import Outbox
 
 _SEPARATOR: Final = "\x1f"
-_AGAIN_SECONDS: Final = 1.0
+AGAIN_SECONDS: Final = 1.0
 _ANSWER_SECONDS: Final = 10.0
 _FETCH_MS: Final = 200
 _STOP_SECONDS: Final = 5.0  #: for what is under way to the broker when the service stops
@@ -217,7 +217,7 @@ class Partition:
                 if self._closed:
                     raise RevokedError from error
                 log.warning("the outbox cannot be written, it is tried again: %s", error)
-                await asyncio.sleep(_AGAIN_SECONDS)
+                await asyncio.sleep(AGAIN_SECONDS)
             else:
                 self.outbox.written()
                 self._written()

@@ -36,7 +36,7 @@ _IDLE_MS: Final = 200
 _RECORDS_AT_ONCE: Final = 1000
 _FORGET_SECONDS: Final = 3600.0
 _SHOW_SECONDS: Final = 5.0
-_STOP_SECONDS: Final = 5.0  #: for what is being read when the service stops: without Kafka it would not end
+STOP_SECONDS: Final = 5.0  #: for what is being read when the service stops: without Kafka it would not end
 
 log: Final = logging.getLogger("touchline.webhooks")
 
@@ -103,7 +103,7 @@ class Service(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has n
         stopping = asyncio.create_task(self._stopping.wait())
         try:
             await asyncio.wait((reading, stopping), return_when=asyncio.FIRST_COMPLETED)
-            await asyncio.wait((reading,), timeout=_STOP_SECONDS)
+            await asyncio.wait((reading,), timeout=STOP_SECONDS)
         finally:
             for task in (reading, stopping):
                 task.cancel()

@@ -14,7 +14,7 @@ from schemas.errors import UnavailableError
 from schemas.settings import Settings
 from schemas.version_bounds import VERSION_SLACK
 from sinks.subscribers.table import ends, follower
-from sinks.subscribers.table.database import Deployment
+from sinks.subscribers.table.database import Database, Deployment
 from sinks.subscribers.table.entries import FOLLOWED
 from sinks.subscribers.table.follower import AWAY_SECONDS, Follower
 from sinks.subscribers.table.store import StateTable
@@ -99,11 +99,12 @@ class Kafka:
 
 
 class World:
-    def __init__(self, table: StateTable, kafka: Kafka) -> None:
-        self.table, self.kafka = table, kafka
+    def __init__(self, database: Database, kafka: Kafka) -> None:
+        self.database, self.kafka = database, kafka
+        self.table = StateTable(database, "")
         self.now = 1_000_000.0
         self.told: list[str] = []
-        self.follower = Follower(Settings(), table, self, clock=lambda: self.now)
+        self.follower = Follower(Settings(), self.table, self, clock=lambda: self.now)
 
     def applied(self, batch: Any, positions: Any) -> None:
         assert self.table.positions().items() <= positions.items(), "it is told after it is on disk"
@@ -141,11 +142,11 @@ def played(
     monkeypatch.setattr(follower, "AIOKafkaConsumer", kafka.consumer)
     monkeypatch.setattr(follower, "AGAIN_SECONDS", 0.01)
     monkeypatch.setattr(ends, "partition_counts", kafka.counts)
-    table = StateTable.open(tmp_path / "table.db", Deployment())
+    database = Database(tmp_path / "table.db", Deployment())
     try:
-        asyncio.run(play(World(table, kafka)))
+        asyncio.run(play(World(database, kafka)))
     finally:
-        table.close()
+        database.close()
 
 
 def test_it_is_fresh_once_it_has_all_that_the_topics_had_and_reads_on_after_a_restart(
@@ -289,7 +290,7 @@ def test_what_aiokafka_cancels_of_its_own_is_an_outage(tmp_path, monkeypatch) ->
 
 def test_a_full_disk_ends_it_with_a_sentence_and_leaves_the_table_as_it_was(tmp_path, monkeypatch) -> None:
     async def play(world: World) -> None:
-        writer = world.table._database.writer
+        writer = world.database.writer
         pages = writer.execute("PRAGMA page_count").fetchone()[0]
         writer.execute(f"PRAGMA max_page_count = {pages}")
         with pytest.raises(UnavailableError, match="make room"):

@@ -100,8 +100,8 @@ def test_a_topic_that_is_made_anew_ends_the_streams_and_its_signals_are_told(mon
     async def run() -> None:
         kafka = Kafka(5)
         monkeypatch.setattr(tail, "AIOKafkaConsumer", kafka.consumer)
-        monkeypatch.setattr(tail, "_AGAIN_SECONDS", 0.01)
-        monkeypatch.setattr(tail, "_CHECK_SECONDS", 0.02)
+        monkeypatch.setattr(tail, "AGAIN_SECONDS", 0.01)
+        monkeypatch.setattr(tail, "CHECK_SECONDS", 0.02)
 
         async def counted(_: Settings, wanted: Any) -> dict[TopicPartition, Any]:
             return {TopicPartition(topic.name, 0): topic for topic in wanted}
@@ -130,7 +130,7 @@ def test_a_reader_that_takes_slowly_keeps_no_other_from_the_past(monkeypatch) ->
     async def run() -> None:
         kafka = Kafka(40)
         monkeypatch.setattr(past, "AIOKafkaConsumer", kafka.consumer)
-        monkeypatch.setattr(past, "_TURN_SECONDS", 0.05)
+        monkeypatch.setattr(past, "TURN_SECONDS", 0.05)
         before = KafkaPast(Settings(), "signals", asyncio.Semaphore(1))
         done: list[str] = []
 

@@ -1,7 +1,6 @@
 """The outbox's way to Kafka: nothing waits for ever, and an instance that came late hides nothing."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
 
 import pytest
@@ -11,10 +10,9 @@ from aiokafka.errors import KafkaConnectionError
 from schemas.encoding.record_types import WEBHOOK_MESSAGE
 from schemas.errors import UnavailableError
 from schemas.settings import Settings
-from sinks.webhooks import changelog, service
+from sinks.webhooks import changelog
 from sinks.webhooks.changelog import Changelog, Partition, RevokedError, key_of
 from sinks.webhooks.outbox import Outbox
-from sinks.webhooks.service import Service
 from tests.support.webhooks import NOW, endpoint, message, notice
 
 
@@ -54,7 +52,7 @@ def test_what_cannot_be_written_on_a_bug_ends_the_process_and_keeps_nobody_waiti
 
 def test_a_partition_is_given_up_once_what_is_under_way_has_ended(monkeypatch) -> None:
     """A write that lands after the next owner has read would hide what that one writes."""
-    monkeypatch.setattr(changelog, "_AGAIN_SECONDS", 0.01)
+    monkeypatch.setattr(changelog, "AGAIN_SECONDS", 0.01)
 
     async def run() -> None:
         kafka = Broken(None)
@@ -151,100 +149,3 @@ def test_what_an_instance_writes_that_has_lost_the_partition_hides_no_retraction
 def test_a_message_that_was_forgotten_begins_anew(monkeypatch) -> None:
     kafka = Kafka(("s1", 9, "RETRACTED"), "s1", ("s1", 2, "RAISED"), ("s2", 1, "RAISED"), "s2")
     assert restored(kafka, monkeypatch) == [("s1", "RAISED")]
-
-
-class Group:
-    """The consumer of an instance: what it is assigned, and what is paused."""
-
-    def __init__(self) -> None:
-        self.paused: set[TopicPartition] = set()
-
-        self.assigned: set[TopicPartition] = set()
-        self.asked: Callable[[], Awaitable[None]] | None = None  #: while it is asked what is committed
-
-    def pause(self, *places: TopicPartition) -> None:
-        self.paused |= set(places)
-
-    def resume(self, *places: TopicPartition) -> None:
-        self.paused -= set(places)
-
-    def assignment(self) -> set[TopicPartition]:
-        return self.assigned
-
-    async def committed(self, _: TopicPartition) -> int:
-        if self.asked is not None:
-            once, self.asked = self.asked, None
-            await once()
-        return 5
-
-
-def test_an_outbox_goes_with_the_signals_also_where_another_instance_reads_no_states() -> None:
-    """While `changes` are added to one instance after the other, Kafka shares the topics out differently."""
-    to = endpoint(changes=("stage",))
-    one = Service(Settings(), {to.name: to}, {}, (), ready=lambda _: None)
-    group = Group()
-    one._consumer = group
-    signals = [TopicPartition("journey-signals", number) for number in (2, 3)]
-    states = [TopicPartition("journey-states", number) for number in range(4)]
-    asyncio.run(one.on_partitions_assigned([*signals, *states]))
-    assert one._unread == {2, 3}
-    assert group.paused == {*signals, *states}, "those of 2 and 3 are read once their outbox is there"
-
-
-def test_a_partition_that_went_and_came_back_while_it_was_restored_is_restored_anew() -> None:
-    """Another instance may have told something in between, of which the outbox that was read knows nothing."""
-    to = endpoint()
-
-    async def run() -> None:
-        one = Service(Settings(), {to.name: to}, {}, (), ready=lambda _: None)
-        group, reads = Group(), []
-        one._consumer = group
-        group.assigned = {TopicPartition("journey-signals", 0)}
-
-        class Log:
-            async def read(self, number: int) -> list[Any]:
-                reads.append(number)
-                return []
-
-        one._changelog = Log()  # type: ignore[assignment]
-
-        async def rebalance() -> None:
-            await one.on_partitions_revoked(group.assigned)
-            await one.on_partitions_assigned(group.assigned)
-
-        await one.on_partitions_assigned(group.assigned)
-        group.asked = rebalance
-        await one._restore(0)
-        assert (one._partitions, one._unread, group.paused) == ({}, {0}, group.assigned)
-        await one._restore(0)
-        assert (list(one._partitions), one._unread, group.paused) == ([0], set(), set())
-        assert reads == [0, 0]
-
-    asyncio.run(run())
-
-
-def test_the_service_stops_also_while_it_cannot_read(monkeypatch) -> None:
-    monkeypatch.setattr(service, "_STOP_SECONDS", 0.05)
-
-    async def run() -> None:
-        to = endpoint()
-        one = Service(Settings(), {to.name: to}, {}, (), ready=lambda _: None)
-
-        async def never() -> None:
-            await asyncio.Event().wait()
-
-        one._read = never  # type: ignore[method-assign]
-        asyncio.get_running_loop().call_later(0.02, one.stop)
-        async with asyncio.timeout(5):
-            await one._until_stopped()
-
-        async def leaks() -> None:
-            raise asyncio.CancelledError  # as aiokafka does when a broker is killed
-
-        two = Service(Settings(), {to.name: to}, {}, (), ready=lambda _: None)
-        two._read = leaks  # type: ignore[method-assign]
-        with pytest.raises(UnavailableError, match="does not answer"):
-            async with asyncio.timeout(5):
-                await two._until_stopped()
-
-    asyncio.run(run())

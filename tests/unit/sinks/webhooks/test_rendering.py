@@ -54,6 +54,25 @@ def test_every_shipped_template_renders_every_sample(path: Path) -> None:
         assert json.loads(body) if template.is_json else body.startswith(b"Subject: ")
 
 
+def test_a_note_reads_as_sentences_and_counts_what_it_names() -> None:
+    raised = samples()[0]
+
+    def note(**known: object) -> str:
+        said = {**raised, "signal": {**raised["signal"], "rule": "a cart without an order"}}
+        told: str = json.loads(
+            shipped("crm-note.json.j2").render({**said, "state": {**raised["state"], **known}})
+        )["body"]
+        return told
+
+    one, two = raised["state"]["open_issues"][:1], raised["state"]["open_issues"][:1] * 2
+    assert note(stage="purchase", friction=0.5, open_issues=one) == (
+        "a cart without an order. Stage purchase, friction 0.5, 1 open issue."
+    )
+    assert note(stage="", friction=0.0, open_issues=two).endswith(
+        " Stage none yet, friction 0.0, 2 open issues."
+    )
+
+
 @pytest.mark.parametrize("path", sorted(SHIPPED.iterdir()), ids=lambda path: path.name)
 @given(nasty=NASTY)
 def test_what_a_source_says_changes_no_structure(path: Path, nasty: str) -> None:

@@ -122,6 +122,7 @@ def _send(
                 client.starttls(context=context)
             if mail.user:
                 client.login(mail.user, mail.password)
+            client.ehlo_or_helo_if_needed()
             call.began = True
             refused = client.send_message(message, mail.sender, mail.recipients)
             # the server has the mail: what it says to the farewell changes nothing

@@ -118,6 +118,10 @@ async def batch(request: web.Request, limits: Limits) -> tuple[list[Any], Any]:
         raise ProblemError(413, "too_large", f"the body may have {limits.body_bytes} bytes")
     try:
         asked = json.loads(await request.text())
+    except web.RequestPayloadError as error:
+        raise ProblemError(
+            400, "encoding", "the body is not in the Content-Encoding that it names"
+        ) from error
     except (ValueError, RecursionError, LookupError) as error:
         raise ProblemError(400, "json", "the body is not JSON") from error
     if (

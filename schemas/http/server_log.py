@@ -7,6 +7,7 @@ a person, and anybody who reaches the port can write them.
 import logging
 from typing import Final
 
+from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 LOGGER: Final = logging.getLogger("touchline.http")
@@ -17,7 +18,7 @@ class _WithoutContent(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         error = record.exc_info[1] if record.exc_info else None
-        if isinstance(error, HttpProcessingError):
+        if isinstance(error, HttpProcessingError | web.RequestPayloadError):
             record.levelno, record.levelname = logging.INFO, "INFO"
             record.msg, record.args = "refused what is no HTTP request: %s", (type(error).__name__,)
             record.exc_info = record.exc_text = None

@@ -231,7 +231,8 @@ class PageServer:
         """To the person whom an identifier names. It comes in the body: addresses are kept in histories and logs."""
         try:
             form = await request.post()
-        except ValueError as error:  # a multipart body without its boundary, or one that breaks off
+        # a multipart body without its boundary, one that breaks off, or one that is not encoded as it says
+        except (ValueError, web.RequestPayloadError) as error:
             raise RefusedError(400, "this is no search: the form cannot be read") from error
         who = str(form.get("who", "")).strip()
         tenant = request.match_info["tenant"]

@@ -148,6 +148,10 @@ async def batch(request: web.Request, limits: Limits) -> tuple[list[Any], Any]:
         raise ProblemError(
             408, "slow_body", f"the body took more than {limits.body_seconds:g} seconds"
         ) from error
+    except web.RequestPayloadError as error:
+        raise ProblemError(
+            400, "encoding", "the body is not in the Content-Encoding that it names"
+        ) from error
     except (ValueError, RecursionError, LookupError) as error:
         raise ProblemError(400, "json", "the body is not JSON") from error
     if (

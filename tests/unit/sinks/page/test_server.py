@@ -167,5 +167,8 @@ def test_a_search_that_is_no_form_is_refused_and_no_bug() -> None:
             answer = await client.post("/t/acme/find", data=b"zzz", headers={**EVE, "Content-Type": kind})
             assert answer.status == 400, kind
             assert "cannot be read" in await answer.text()
+        headers = {"Content-Type": "application/x-www-form-urlencoded", "Content-Encoding": "gzip"}
+        answer = await client.post("/t/acme/find", data=b"who=zzz", headers={**EVE, **headers})
+        assert (answer.status, "cannot be read" in await answer.text()) == (400, True)
 
     served(BEHIND, check)

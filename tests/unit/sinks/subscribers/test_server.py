@@ -179,6 +179,24 @@ def test_a_body_that_is_no_json_or_too_large_is_refused_in_one_sentence(tmp_path
     asyncio.run(run())
 
 
+def test_a_body_that_is_not_encoded_as_it_says_is_refused_and_no_bug(tmp_path) -> None:
+    async def run() -> None:
+        async with serving(tmp_path) as served:
+            for encoding in ("gzip", "deflate"):
+                headers = {
+                    "Authorization": "Bearer k-all",
+                    "Content-Type": "application/json",
+                    "Content-Encoding": encoding,
+                    "Connection": "close",
+                }
+                answer = await served.session.post(
+                    f"{served.url}/v1/profiles:lookup", data=b'{"who": []}' * 20, headers=headers
+                )
+                assert (answer.status, (await answer.json())["status"]) == (400, 400)
+
+    asyncio.run(run())
+
+
 def test_a_key_reaches_its_tenant_and_its_scopes_only(tmp_path) -> None:
     async def run() -> None:
         async with serving(tmp_path) as served:

@@ -8,7 +8,6 @@ goes to the profile that keeps it, not to one that is merged a moment later. No 
 
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
@@ -21,9 +20,10 @@ from schemas.encoding.splicing import encode_resolved
 from schemas.errors import ContractError, Reason
 from schemas.internal import erased_assignment
 from schemas.keys import identifier_key, partition_of, profile_key, tenant_key
-from schemas.records import Identifier, IdentityAssignment, Touchpoint
+from schemas.records import IdentityAssignment, Touchpoint
 from schemas.touchpoint.erasure_names import ERASURE_REQUESTED
 from schemas.touchpoint.rules import capped, check, check_content
+from schemas.tracing.traceparent import parent_of
 from schemas.version_bounds import AheadError
 from streams.identity.policy.policy import IdentityPolicy
 from streams.identity.policy.prepare import prepare
@@ -36,6 +36,7 @@ from streams.runtime.cooperative import CooperativeScheduler
 from streams.runtime.publisher import Outbox
 from streams.runtime.state import ChangelogState
 from streams.runtime.transaction import FetchTransaction
+from streams.stitch.accepted import Accepted, accepted, check_first_hop, send_evidence, traced
 from streams.stitch.native_stitch import NativeStitch, Stitched
 from streams.stitch.registry_prefetch import prefetch_schemas
 from streams.stitch.stitching import StitchState, erasures_of
@@ -47,17 +48,6 @@ _CURRENT_TOUCHPOINT: Final = TOUCHPOINT.header
 RECORDS_BETWEEN_YIELDS: Final = 16
 #: The longest wait of newcomers for identity's decision. A later decision only costs a Move.
 DECISION_SECONDS: Final = 0.25
-
-
-@dataclass(slots=True)
-class _Accepted:
-    """A touchpoint on its home partition, ready to be sent to its owner."""
-
-    key: bytes  #: of its strongest identifier
-    identifier: Identifier
-    tenant: str
-    occurred_at: int
-    value: bytes
 
 
 class Stitch:
@@ -102,7 +92,7 @@ class Stitch:
 
     async def receive(
         self, event: Any, fetch: FetchTransaction[StitchState]
-    ) -> tuple[list["_Accepted | Stitched"], list["_Accepted"], set[bytes]]:
+    ) -> tuple[list["Accepted | Stitched"], list["Accepted"], set[bytes]]:
         """Read a fetch and publish its new evidence; mutates the state of `fetch`.
 
         Returns the touchpoints to stitch at once, those that wait for identity's decision, and the keys of the
@@ -111,28 +101,28 @@ class Stitch:
         state = fetch.state
         natively = self._take(event, state)
         owned = [None if one is None else state.assignments.get(one.key) for one in natively]
-        accepted: list[tuple[Any, _Accepted | Stitched, Any]] = []
+        taken: list[tuple[Any, Accepted | Stitched, Any]] = []
         newcomers: set[bytes] = set()
         for number, (record, native, assignment) in enumerate(zip(event.value, natively, owned, strict=True)):
             if not number % RECORDS_BETWEEN_YIELDS:
                 await self._scheduler.yield_if_due()
-            if native is not None and self._send_evidence(native, assignment, fetch, newcomers):
-                accepted.append((record, native, assignment))
+            if native is not None and send_evidence(native, assignment, self._links, fetch, newcomers):
+                taken.append((record, native, assignment))
                 continue
             with fetch.dead_letter(record):
                 one = self.accept(record, fetch, newcomers)
                 if one is not None:
-                    accepted.append((record, one, None))
-        ready: list[_Accepted | Stitched] = []
-        waiting: list[_Accepted] = []
-        for record, found, assignment in accepted:
-            if isinstance(found, _Accepted):
+                    taken.append((record, one, None))
+        ready: list[Accepted | Stitched] = []
+        waiting: list[Accepted] = []
+        for record, found, assignment in taken:
+            if isinstance(found, Accepted):
                 (waiting if found.key in newcomers else ready).append(found)
             elif (same := state.assignments.get(found.key) is assignment) and found.key not in newcomers:
                 ready.append(found)
             elif same or found.links is not None:
                 # identity is about to decide about its owner, or has decided after its evidence was sent
-                (waiting if found.key in newcomers else ready).append(_accepted(found))
+                (waiting if found.key in newcomers else ready).append(accepted(found))
             else:
                 # identity has decided about its owner during a yield: perhaps to erase it
                 with fetch.dead_letter(record):
@@ -141,41 +131,23 @@ class Stitch:
                         (waiting if again.key in newcomers else ready).append(again)
         return ready, waiting, newcomers
 
-    def _send_evidence(
-        self, native: Stitched, assignment: Any, fetch: FetchTransaction[StitchState], newcomers: set[bytes]
-    ) -> bool:
-        """Publish the new evidence of a touchpoint that was stitched under an assignment, None for none; as `accept`.
-
-        Returns False, and does nothing, if the touchpoint has new evidence and another assignment has come meanwhile.
-        """
-        if native.links is None:
-            return True
-        state = fetch.state
-        if state.assignments.get(native.key) is not assignment:
-            return False
-        occurred_at, links = native.links
-        tenant, _, _ = native.key.partition(b"/")
-        for evidence, link in links:
-            if state.note_sent(evidence, occurred_at):
-                fetch.publish(self._links, tenant, link)
-                fetch.write(evidence, link)
-                if assignment is None:
-                    newcomers.add(native.key)
-        return True
-
     def _take(self, event: Any, state: StitchState) -> list[Stitched | None]:
         """What the native core makes of a fetch; None for each record that `accept` must take."""
         partitions = self._app.topic_partitions
-        return self._native.take(
+        taken = self._native.take(
             event.value, self._arrival, state, event.message.partition,
             (partitions[self._touchpoints], partitions[self._inputs]),
         )  # fmt: skip
+        if self._app.tracer is None:
+            return taken
+        # the record that the native core makes carries no header
+        return [None if parent_of(of.headers) else one for of, one in zip(event.value, taken, strict=True)]
 
     def _transaction(self, event: Any) -> FetchTransaction[StitchState]:
         return FetchTransaction(self._app, self.state, event.message.partition, "stitch", event)
 
     async def _stitch_newcomers(
-        self, state: StitchState, waiting: list[_Accepted], newcomers: set[bytes], outputs: Outbox
+        self, state: StitchState, waiting: list[Accepted], newcomers: set[bytes], outputs: Outbox
     ) -> None:
         """Stitch newcomers once their owners are known, or after DECISION_SECONDS."""
         began = time.monotonic()
@@ -224,7 +196,7 @@ class Stitch:
 
     def accept(
         self, record: Any, fetch: FetchTransaction[StitchState], newcomers: set[bytes]
-    ) -> _Accepted | None:
+    ) -> Accepted | None:
         """Read one record and publish its new evidence. Returns the touchpoint to stitch; None if there is none.
 
         Mutates the state of `fetch`. Adds the key of an identifier without an assignment to `newcomers` if the
@@ -242,8 +214,10 @@ class Stitch:
             return None
         key = identifier_key(tenant, identifier)
         if self._misplaced(record, key):
-            _check_first_hop(record)
-            fetch.publish(self._touchpoints, key, value, [(headers.ROUTED, b"1")])
+            check_first_hop(record)
+            fetch.publish(
+                self._touchpoints, key, value, [(headers.ROUTED, b"1"), *traced(self._traceparent(record))]
+            )
             return None
         occurred_at = prepared["occurred_at"]
         if fetch.state.erased(key, occurred_at):
@@ -256,12 +230,12 @@ class Stitch:
                 fetch.write(evidence, encoded)
                 if key not in fetch.state.assignments:
                     newcomers.add(key)
-        return _Accepted(key, identifier, tenant, occurred_at, value)
+        return Accepted(key, identifier, tenant, occurred_at, value, self._traceparent(record))
 
-    def stitch(self, accepted: Iterable[_Accepted | Stitched], state: StitchState, outputs: Outbox) -> None:
+    def stitch(self, accepted: Iterable[Accepted | Stitched], state: StitchState, outputs: Outbox) -> None:
         """Send touchpoints to their owners."""
         for one in accepted:
-            if not isinstance(one, _Accepted):
+            if not isinstance(one, Accepted):
                 outputs.add_at((self._inputs, one.partition), one.profile_key, one.value)
                 continue
             owner = state.owner(one.key, one.tenant, one.identifier, one.occurred_at)
@@ -272,7 +246,12 @@ class Stitch:
                 self._inputs,
                 profile_key(one.tenant, profile_id),
                 encode_resolved(one.identifier, profile_id, version, one.value),
+                traced(one.traceparent) or None,
             )
+
+    def _traceparent(self, record: Any) -> bytes | None:
+        tracer = self._app.tracer
+        return None if tracer is None else tracer.forwarded("stitch", record)
 
     def _read(self, record: Any) -> tuple[Touchpoint, bytes]:
         """The touchpoint, and the record's value if it still encodes the touchpoint; else empty bytes."""
@@ -294,26 +273,6 @@ class Stitch:
 
     def _misplaced(self, record: Any, key: bytes) -> bool:
         return partition_of(key, self._app.topic_partitions[self._touchpoints]) != int(record.partition)
-
-
-def _accepted(native: Stitched) -> _Accepted:
-    """A touchpoint of the native core that must wait."""
-    tenant, type_, name, occurred_at, value = native.about()
-    return _Accepted(native.key, Identifier(type=type_, value=name), tenant, occurred_at, value)
-
-
-def _check_first_hop(record: Any) -> None:
-    """Raise ContractError if the record was sent on to this partition, and belongs on yet another one.
-
-    Two workers that disagree would send it to and fro for ever. Only its own partition knows its owner, so nothing
-    else may stitch it, whatever header its source has set.
-    """
-    if any(name == headers.ROUTED for name, _ in record.headers or ()):
-        raise ContractError(
-            Reason.INVALID,
-            f"it was sent on already, and partition {record.partition} is not its own: give all workers one identity"
-            " policy, then replay it (touchline dead-letters replay)",
-        )
 
 
 def _assignment(record: Any) -> IdentityAssignment:

@@ -240,13 +240,12 @@ class Settings:
             )
         for name, least in (
             ("partitions", 1), ("replication", 1), ("epoch", 0), ("metrics_port", 0), ("erased_files_seconds", 1),
+            ("checkpoint_seconds", 1),
         ):  # fmt: skip
             if getattr(self, name) < least:
                 raise SettingsError(
                     f"TOUCHLINE_{name.upper()} is {getattr(self, name)}: it must be at least {least}"
                 )
-        if not self.checkpoint_seconds > 0:
-            raise SettingsError("TOUCHLINE_CHECKPOINT_SECONDS must be more than 0")
         if self.metrics_port >= 1 << 16:
             raise SettingsError(f"TOUCHLINE_METRICS_PORT is {self.metrics_port}: ports end at 65535")
         choices = ("core", CORES), ("log_format", ("text", "json")), ("idempotent_producer", (0, 1))

@@ -5,12 +5,10 @@ profile: the crash may have come before the publication.
 """
 
 import asyncio
-import logging
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from itertools import chain
-from pathlib import Path
 from typing import Any, Final
 
 from schemas import topics
@@ -33,7 +31,6 @@ from streams.journeys.rules.rules import JourneyRules
 from streams.journeys.timeline.effects import Effects
 from streams.runtime import metrics
 from streams.runtime.app import WorkerApp
-from streams.runtime.checkpoint_files import CheckpointFolder
 from streams.runtime.cooperative import CooperativeScheduler, one_slice
 from streams.runtime.fence import Fence
 from streams.runtime.foreign_writes import ForeignWrites
@@ -48,8 +45,6 @@ FIRING_SECONDS: Final = 0.5
 #: Records, and profiles, after which the agent looks whether its time slice is over.
 RECORDS_BETWEEN_YIELDS: Final = 8
 DUE_AT_ONCE: Final = 1000  #: profiles of one turn: fewer, if they take longer than a time slice
-
-log: Final = logging.getLogger("touchline.worker")
 
 
 class Journeys:
@@ -74,7 +69,7 @@ class Journeys:
         self._foreign = ForeignWrites()
         # as often as heartbeats: a zombie learns from one that it is a zombie
         app.timer(interval=app.settings.session_timeout / 4)(self.foreign_writes)
-        self._checkpoints = self._checkpoints_in(app.settings.state_dir)
+        self._checkpoints = Checkpoints.of(app, build_of(catalogue, rules), self._partition)
         if self._checkpoints is not None:
             self.state.checkpointed = self._checkpoints.load
             app.timer(interval=app.settings.checkpoint_seconds)(self.checkpoints)
@@ -86,16 +81,6 @@ class Journeys:
             JourneyCache(native=native_journeys(self._catalogue, self._rules)),
             predictions=Predictions(self._catalogue, self._rules, number) if on else None,
         )
-
-    def _checkpoints_in(self, folder: str) -> Checkpoints | None:
-        """The worker's checkpoints; None without a folder, or without the native core."""
-        if not folder:
-            return None
-        build = build_of(self._catalogue, self._rules)
-        if not build:
-            log.warning("TOUCHLINE_STATE_DIR is of no use: only the native core writes checkpoints")
-            return None
-        return Checkpoints(CheckpointFolder(Path(folder)), build, self._partition, self._app.log_reader)
 
     async def inputs(self, stream: Any) -> None:
         """Apply every fetch of journey-inputs."""
@@ -134,7 +119,10 @@ class Journeys:
     ) -> dict[bytes, Any]:  # fmt: skip
         """Apply the records of a fetch. Returns the last record of each profile that Python has touched."""
         causes: dict[bytes, Any] = {}
-        bounds = self._bounds()
+        bounds = {
+            "base": self._app.settings.version(0), "partitions": self._app.topic_partitions[self._inputs],
+            "limit": self._app.internal.limit,
+        }  # fmt: skip
         done = 0
         while done < len(records):
             done = native.take(records, done, self._clock(), bounds)
@@ -152,14 +140,6 @@ class Journeys:
             if not done % RECORDS_BETWEEN_YIELDS:
                 await self._scheduler.yield_if_due()
         return causes
-
-    def _bounds(self) -> dict[str, Any]:
-        """What the native core must know of a fetch, as `NativeFetch.take` takes it."""
-        return {
-            "base": self._app.settings.version(0),
-            "partitions": self._app.topic_partitions[self._inputs],
-            "limit": self._app.internal.limit,
-        }
 
     async def _publish_natively(
         self, native: NativeFetch, fetch: FetchTransaction[JourneyPartition], before: bytes | None = None
@@ -217,25 +197,8 @@ class Journeys:
 
     async def checkpoints(self) -> None:
         """Write a checkpoint of each partition that has changed."""
-        for number in self.state.held_partitions():
-            write = None
-            async with self.lock(number):
-                known = self.state.known_offsets().get(number)
-                if known is not None and not (self._app.rebalancing or self._app.in_recovery):
-                    write = await self._checkpoint(self.state.of(number), known)
-            if write is not None:
-                await write()
-
-    async def _checkpoint(self, partition: JourneyPartition, known: int) -> Callable[[], Any] | None:
-        assert self._checkpoints is not None
-        if not self._checkpoints.due(partition, known):
-            return None
-        mark = self._checkpoints.mark()
-        async with self._transaction(partition.number) as fetch:
-            fetch.write(mark, None)
-        if self.state.known_offsets().get(partition.number) != known + 1:
-            return None  # a rebalance took the partition, or another worker wrote
-        return await self._checkpoints.save(self.state.topic_name, partition, mark, known + 1)
+        if self._checkpoints is not None and not (self._app.rebalancing or self._app.in_recovery):
+            await self._checkpoints.save_all(self.state, self.lock, self._transaction)
 
     async def _fire(self, partition: JourneyPartition, clock: float) -> bool:
         if not partition.last_input_at:

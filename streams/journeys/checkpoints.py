@@ -8,13 +8,17 @@ trust the file: the topic is another one, or compaction has passed the mark.
 import asyncio
 import logging
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
 
 from streams.journeys.changelog_keys import Kind
 from streams.journeys.partition import JourneyPartition
+from streams.runtime.app import WorkerApp
 from streams.runtime.checkpoint_files import CheckpointError, CheckpointFolder, join_changes, split_changes
 from streams.runtime.foreign_writes import LogReader
+from streams.runtime.state import ChangelogState
+from streams.runtime.transaction import FetchTransaction
 
 #: Journeys that Python keeps are written down one by one, which takes time. With more of them there is no checkpoint.
 MOST_IN_PYTHON: Final = 10_000
@@ -41,6 +45,16 @@ class Checkpoints:
         self._log_reader = log_reader
         self._saved: dict[int, int] = {}  #: by partition, the offset of the newest mark
 
+    @classmethod
+    def of(cls, app: WorkerApp, build: str, new: Callable[[int], JourneyPartition]) -> "Checkpoints | None":
+        """A worker's checkpoints; None without a folder, or without a native core (an empty `build`)."""
+        if not app.settings.state_dir:
+            return None
+        if not build:
+            log.warning("TOUCHLINE_STATE_DIR is of no use: only the native core writes checkpoints")
+            return None
+        return cls(CheckpointFolder(Path(app.settings.state_dir)), build, new, app.log_reader)
+
     def mark(self) -> bytes:
         """The key of a new mark."""
         return b"/" + Kind.MARK + uuid4().hex.encode()
@@ -58,6 +72,27 @@ class Checkpoints:
                 partition.number, f"{in_python:,}",
             )  # fmt: skip
         return in_python <= MOST_IN_PYTHON
+
+    async def save_all(
+        self,
+        state: ChangelogState[JourneyPartition],
+        lock: Callable[[int], asyncio.Lock],
+        transaction: Callable[[int], FetchTransaction[JourneyPartition]],
+    ) -> None:
+        """Write a checkpoint of each partition that has changed. `lock` keeps fetches of a partition away."""
+        for number in state.held_partitions():
+            write = None
+            async with lock(number):
+                known = state.known_offsets().get(number)
+                if known is not None and self.due(state.of(number), known):
+                    mark = self.mark()
+                    async with transaction(number) as fetch:
+                        fetch.write(mark, None)
+                    # else a rebalance took the partition, or another worker wrote
+                    if state.known_offsets().get(number) == known + 1:
+                        write = await self.save(state.topic_name, state.of(number), mark, known + 1)
+            if write is not None:
+                await write()
 
     async def save(
         self, topic: str, partition: JourneyPartition, mark: bytes, offset: int

@@ -18,6 +18,7 @@ from schemas.encoding.confluent import RegistryClient
 from schemas.encoding.record_types import IDENTITY_ASSIGNMENT, IDENTITY_CORRECTION, IDENTITY_LINK, TOUCHPOINT
 from schemas.encoding.splicing import encode_resolved
 from schemas.errors import ContractError, Reason
+from schemas.internal import erased_assignment
 from schemas.keys import identifier_key, partition_of, profile_key, tenant_key
 from schemas.records import IdentityAssignment, Touchpoint
 from schemas.touchpoint.erasure_names import ERASURE_REQUESTED
@@ -26,14 +27,16 @@ from schemas.tracing.traceparent import parent_of
 from schemas.version_bounds import AheadError
 from streams.identity.policy.policy import IdentityPolicy
 from streams.identity.policy.prepare import prepare
+from streams.identity.resolution.evidence import Node
 from streams.identity.resolution.links import links_of
+from streams.identity.resolution.ownership import node_of
 from streams.runtime import metrics
 from streams.runtime.app import WorkerApp
 from streams.runtime.cooperative import CooperativeScheduler
 from streams.runtime.publisher import Outbox
 from streams.runtime.state import ChangelogState
 from streams.runtime.transaction import FetchTransaction
-from streams.stitch.incoming import Accepted, accepted_by, assignment_in, check_first_hop, corrected, traced
+from streams.stitch.accepted import Accepted, accepted, check_first_hop, send_evidence, traced
 from streams.stitch.native_stitch import NativeStitch, Stitched
 from streams.stitch.registry_prefetch import prefetch_schemas
 from streams.stitch.stitching import StitchState, erasures_of
@@ -98,28 +101,28 @@ class Stitch:
         state = fetch.state
         natively = self._take(event, state)
         owned = [None if one is None else state.assignments.get(one.key) for one in natively]
-        accepted: list[tuple[Any, Accepted | Stitched, Any]] = []
+        taken: list[tuple[Any, Accepted | Stitched, Any]] = []
         newcomers: set[bytes] = set()
         for number, (record, native, assignment) in enumerate(zip(event.value, natively, owned, strict=True)):
             if not number % RECORDS_BETWEEN_YIELDS:
                 await self._scheduler.yield_if_due()
-            if native is not None and self._send_evidence(native, assignment, fetch, newcomers):
-                accepted.append((record, native, assignment))
+            if native is not None and send_evidence(native, assignment, self._links, fetch, newcomers):
+                taken.append((record, native, assignment))
                 continue
             with fetch.dead_letter(record):
                 one = self.accept(record, fetch, newcomers)
                 if one is not None:
-                    accepted.append((record, one, None))
+                    taken.append((record, one, None))
         ready: list[Accepted | Stitched] = []
         waiting: list[Accepted] = []
-        for record, found, assignment in accepted:
+        for record, found, assignment in taken:
             if isinstance(found, Accepted):
                 (waiting if found.key in newcomers else ready).append(found)
             elif (same := state.assignments.get(found.key) is assignment) and found.key not in newcomers:
                 ready.append(found)
             elif same or found.links is not None:
                 # identity is about to decide about its owner, or has decided after its evidence was sent
-                (waiting if found.key in newcomers else ready).append(accepted_by(found))
+                (waiting if found.key in newcomers else ready).append(accepted(found))
             else:
                 # identity has decided about its owner during a yield: perhaps to erase it
                 with fetch.dead_letter(record):
@@ -127,28 +130,6 @@ class Stitch:
                     if again is not None:
                         (waiting if again.key in newcomers else ready).append(again)
         return ready, waiting, newcomers
-
-    def _send_evidence(
-        self, native: Stitched, assignment: Any, fetch: FetchTransaction[StitchState], newcomers: set[bytes]
-    ) -> bool:
-        """Publish the new evidence of a touchpoint that was stitched under an assignment, None for none; as `accept`.
-
-        Returns False, and does nothing, if the touchpoint has new evidence and another assignment has come meanwhile.
-        """
-        if native.links is None:
-            return True
-        state = fetch.state
-        if state.assignments.get(native.key) is not assignment:
-            return False
-        occurred_at, links = native.links
-        tenant, _, _ = native.key.partition(b"/")
-        for evidence, link in links:
-            if state.note_sent(evidence, occurred_at):
-                fetch.publish(self._links, tenant, link)
-                fetch.write(evidence, link)
-                if assignment is None:
-                    newcomers.add(native.key)
-        return True
 
     def _take(self, event: Any, state: StitchState) -> list[Stitched | None]:
         """What the native core makes of a fetch; None for each record that `accept` must take."""
@@ -195,7 +176,7 @@ class Stitch:
         encoded: dict[int, bytes] = {}  #: by place in `learned`, those that came as they are kept
         for record in records:
             with fetch.dead_letter(record):
-                assignment = assignment_in(record)
+                assignment = _assignment(record)
                 try:
                     self._app.internal.check("IdentityAssignment", assignment, record)
                 except AheadError:
@@ -207,7 +188,7 @@ class Stitch:
                     if record.value is not None and record.value.startswith(IDENTITY_ASSIGNMENT.header):
                         encoded[len(learned)] = record.value
                     learned.append(assignment)
-        for key in fetch.state.forget_evidence(corrected(learned)):
+        for key in fetch.state.forget_evidence(_corrected(learned)):
             fetch.write(key, None)
         for place, assignment in enumerate(learned):
             key = identifier_key(assignment["tenant"], assignment["identifier"])
@@ -292,3 +273,18 @@ class Stitch:
 
     def _misplaced(self, record: Any, key: bytes) -> bool:
         return partition_of(key, self._app.topic_partitions[self._touchpoints]) != int(record.partition)
+
+
+def _assignment(record: Any) -> IdentityAssignment:
+    """The assignment in a record of identity-assignments. Raises ContractError."""
+    return erased_assignment(record) if record.value is None else IDENTITY_ASSIGNMENT.decode(record.value)
+
+
+def _corrected(assignments: list[IdentityAssignment]) -> set[tuple[str, Node]]:
+    """The identifiers whose evidence these assignments cut: those that carry a correction of their own version."""
+    return {
+        (assignment["tenant"], node_of(assignment["identifier"]))
+        for assignment in assignments
+        if assignment["correction"] is not None
+        and assignment["correction"]["version"] == assignment["version"]
+    }

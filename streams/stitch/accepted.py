@@ -1,18 +1,16 @@
-"""What stitch reads: a touchpoint that is ready to be sent to its owner, and the assignments of identity."""
+"""Touchpoints that stitch has accepted, in Python or natively, and the evidence that they bring."""
 
 from dataclasses import dataclass
 from typing import Any
 
 from schemas import headers
-from schemas.encoding.record_types import IDENTITY_ASSIGNMENT
 from schemas.errors import ContractError, Reason
-from schemas.internal import erased_assignment
-from schemas.records import Identifier, IdentityAssignment
+from schemas.records import Identifier
 from schemas.tracing.traceparent import HEADER as TRACEPARENT
-from streams.identity.resolution.evidence import Node
-from streams.identity.resolution.ownership import node_of
 from streams.runtime.publisher import Headers
+from streams.runtime.transaction import FetchTransaction
 from streams.stitch.native_stitch import Stitched
+from streams.stitch.stitching import StitchState
 
 
 @dataclass(slots=True)
@@ -27,14 +25,42 @@ class Accepted:
     traceparent: bytes | None = None  #: of the record that takes it on, where a trace follows the touchpoint
 
 
-def accepted_by(native: Stitched) -> Accepted:
-    """A touchpoint of the native core as Python keeps one."""
+def accepted(native: Stitched) -> Accepted:
+    """A touchpoint of the native core that must wait."""
     tenant, type_, name, occurred_at, value = native.about()
     return Accepted(native.key, Identifier(type=type_, value=name), tenant, occurred_at, value)
 
 
+def send_evidence(
+    native: Stitched,
+    assignment: Any,
+    topic: str,
+    fetch: FetchTransaction[StitchState],
+    newcomers: set[bytes],
+) -> bool:
+    """Publish the new evidence of a touchpoint that was stitched under an assignment, None for none; as `accept`
+    does. `topic` is that of links.
+
+    Returns False, and does nothing, if the touchpoint has new evidence and another assignment has come meanwhile.
+    """
+    if native.links is None:
+        return True
+    state = fetch.state
+    if state.assignments.get(native.key) is not assignment:
+        return False
+    occurred_at, links = native.links
+    tenant, _, _ = native.key.partition(b"/")
+    for evidence, link in links:
+        if state.note_sent(evidence, occurred_at):
+            fetch.publish(topic, tenant, link)
+            fetch.write(evidence, link)
+            if assignment is None:
+                newcomers.add(native.key)
+    return True
+
+
 def traced(traceparent: bytes | None) -> Headers:
-    """The headers of a record with this `traceparent`; none without one."""
+    """The headers that take a trace on; none without one."""
     return [] if traceparent is None else [(TRACEPARENT, traceparent)]
 
 
@@ -50,18 +76,3 @@ def check_first_hop(record: Any) -> None:
             f"it was sent on already, and partition {record.partition} is not its own: give all workers one identity"
             " policy, then replay it (touchline dead-letters replay)",
         )
-
-
-def assignment_in(record: Any) -> IdentityAssignment:
-    """The assignment in a record of identity-assignments. Raises ContractError."""
-    return erased_assignment(record) if record.value is None else IDENTITY_ASSIGNMENT.decode(record.value)
-
-
-def corrected(assignments: list[IdentityAssignment]) -> set[tuple[str, Node]]:
-    """The identifiers whose evidence these assignments cut: those that carry a correction of their own version."""
-    return {
-        (assignment["tenant"], node_of(assignment["identifier"]))
-        for assignment in assignments
-        if assignment["correction"] is not None
-        and assignment["correction"]["version"] == assignment["version"]
-    }

@@ -68,14 +68,15 @@ class Fleet:
         self.members: dict[str, Any] = {}
         for _ in range(workers):
             self._add()
-        self._rebalance()
+        self.rebalance()
 
     def owners(self) -> dict[int, str]:
         """Partition → its worker."""
         return {
-            partition: name
+            tp.partition: name
             for name, member in self.members.items()
-            for partition in member._assignment.actives.get(INPUTS[0], ())
+            for tp in member.assigned_actives()
+            if tp.topic == INPUTS[0]
         }
 
     def lose(self, name: str) -> Change:
@@ -101,7 +102,7 @@ class Fleet:
         self.members[name] = self._kind(app, replicas=0)
 
     def _changed(self, before: Mapping[int, str]) -> Change:
-        size = self._rebalance()
+        size = self.rebalance()
         after = self.owners()
         assert len(after) == self._partitions, "a partition has no worker"
         moved = [partition for partition, name in after.items() if before.get(partition) != name]
@@ -111,7 +112,7 @@ class Fleet:
             max(map(got.count, got), default=0),
         )  # fmt: skip
 
-    def _rebalance(self) -> int:
+    def rebalance(self) -> int:
         """One round of the group's protocol. Returns the bytes of what its members said and were told."""
         cluster = SimpleNamespace(partitions_for_topic=lambda _: set(range(self._partitions)))
         said = {name: one.metadata({*INPUTS, *CHANGELOGS}) for name, one in self.members.items()}

@@ -31,9 +31,9 @@ def test_members_of_both_kinds_share_a_group_during_an_upgrade() -> None:
         mixed = Fleet(StableAssignor, 1, 12)
         members = [*old.members.values(), *new.members.values()]
         mixed.members = {f"m{n}": one for n, one in enumerate(members if leader_first else members[::-1])}
-        mixed._rebalance()
+        mixed.rebalance()
         counts = [[*mixed.owners().values()].count(name) for name in mixed.members]
         assert counts == [2] * 6
         before = mixed.owners()
-        mixed._rebalance()
+        mixed.rebalance()
         assert mixed.owners() == before

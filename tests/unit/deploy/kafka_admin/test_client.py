@@ -6,6 +6,8 @@ from kafka.errors import KafkaTimeoutError
 from deploy.ingest.publisher import Publisher
 from deploy.kafka_admin.client import close_producer
 from schemas.errors import UnavailableError
+from schemas.settings import Settings
+from tests.support.built_in import POLICY
 
 
 class Sender:
@@ -25,7 +27,7 @@ class Producer:
     """kafka-python's producer with a broker that confirms nothing: `close` flushes first, and gives up there."""
 
     def __init__(self) -> None:
-        self._sender = Sender()
+        self.client_thread = self._sender = Sender()
         self.closed = False
 
     def flush(self, timeout: float) -> None:
@@ -42,12 +44,17 @@ def test_a_producer_that_cannot_send_is_closed_all_the_same() -> None:
     producer = Producer()
     close_producer(producer, 0.01)
     assert producer.closed
-    assert producer._sender.forced
+    assert producer.client_thread.forced
 
 
-def test_a_publisher_whose_broker_stops_confirming_says_that_and_nothing_else() -> None:
-    publisher = Publisher.__new__(Publisher)  # without the broker that its constructor asks
-    publisher._producer, publisher._brokers, publisher.sent = Producer(), "kafka:9092", 7
-    with pytest.raises(UnavailableError, match="confirmed 7 touchpoints, then failed"), publisher:
+def test_a_publisher_whose_broker_stops_confirming_says_that_and_nothing_else(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    producer, settings = Producer(), Settings()
+    monkeypatch.setattr("deploy.ingest.publisher.require_topic", lambda *_: settings.partitions)
+    monkeypatch.setattr("deploy.ingest.publisher.require_same_key", lambda *_: None)
+    monkeypatch.setattr("deploy.ingest.publisher.producer", lambda *_, **__: producer)
+    told = pytest.raises(UnavailableError, match="confirmed 0 touchpoints, then failed")
+    with told, Publisher(settings, POLICY) as publisher:
         publisher.flush()
-    assert publisher._producer.closed
+    assert producer.closed

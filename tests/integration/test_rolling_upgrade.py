@@ -1,16 +1,23 @@
 """A rolling upgrade under load: the state that a former release left, and two workers that are replaced one by one."""
 
-import time
 from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 
 import pytest
 
+from deploy.sandbox import Process
+from tests.integration.processes import wait_until
 from tests.integration.test_accounts import assert_accounts_equal
-from tests.integration.test_pipeline import assert_live_equals, send
+from tests.integration.test_pipeline import assert_live_equals, send, wait_for_states
 from tests.integration.test_upgrade import left_behind
 from tests.upgrade.stored import Sample, samples
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.soak]
+
+
+def took_over(worker: Process) -> bool:
+    """Whether it has restored what it is to go on with."""
+    return "restored journeys" in worker.log.read_text()
 
 
 @pytest.mark.parametrize("core", ["python", "auto"])
@@ -23,29 +30,37 @@ def test_workers_are_replaced_one_by_one_over_the_state_of_a_former_release(
     for event in later:
         replay.add(event)
     with left_behind(sample, kafka, clickhouse) as live:
+        enough = Event()
 
         def load() -> None:
-            # every event twice, a third of a second apart: each is in some worker's hands while another one ends
-            for event in [*later, *later]:
-                send([event], live)
-                time.sleep(0.05)
+            # again and again: some event is in a worker's hands while it ends
+            while not enough.is_set():
+                for event in later:
+                    send([event], live)
 
-        first = live.process("worker-old", "worker")
+        first, second, third = (
+            live.process(f"worker-{name}", "worker") for name in ("first", "second", "third")
+        )
         first.env["TOUCHLINE_CORE"] = core
         live.workers.append(first)
         first.start()
         live.start_loader()
         with ThreadPoolExecutor(1) as pool:
             loading = pool.submit(load)
-            time.sleep(3)
-            live.start_worker()  # the new release takes over half of the partitions
-            time.sleep(5)
-            assert first.stop() == 0, live.log_tails()  # and then all of them
-            live.workers.remove(first)
-            live.start_worker()
-            time.sleep(5)
-            live.workers[0].kill()  # the way back: the other one takes over what this one wrote
-            live.workers[0].start()
+            try:
+                wait_for_states(live)
+                live.workers.append(second)
+                second.start()  # the new release takes over half of the partitions
+                wait_until(lambda: took_over(second))
+                assert first.stop() == 0, live.log_tails()  # and then all of them
+                live.workers.remove(first)
+                live.workers.append(third)
+                third.start()
+                wait_until(lambda: took_over(third))
+                second.kill()  # the way back: the other one takes over what this one wrote
+                second.start()
+            finally:
+                enough.set()
             loading.result()
         live.wait_idle(300)
         assert_live_equals(replay, live)

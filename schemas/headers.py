@@ -21,6 +21,10 @@ ROUTED: Final = "touchline-routed"
 #: a MAC of that. A source that claimed the place of another's record would keep that record from being replayed.
 REPLAYED: Final = "touchline-replayed"
 
+#: On a link that `touchline policy apply` sends again: the fingerprint of the rules under which everything published is
+#: decided by now. Only workers and operators may write identity-links.
+POLICY_APPLIED: Final = "touchline-policy-applied"
+
 _MAC_BYTES: Final = 16
 
 

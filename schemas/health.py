@@ -5,8 +5,8 @@ from collections.abc import Callable
 from time import monotonic
 from typing import Final
 
-from schemas import metrics
 from schemas.measures import histogram
+from schemas.metrics import process as metrics
 
 LOOP_LATE: Final = histogram(metrics.LOOP_LATE)
 BEAT_SECONDS: Final = 1.0

@@ -5,6 +5,7 @@ made without them.
 """
 
 import asyncio
+from contextlib import suppress
 from typing import Any
 
 from aiokafka.abc import AbstractTokenProvider
@@ -36,6 +37,25 @@ async def partition_counts(settings: Settings) -> dict[str, int]:
     finally:
         await client.close()
     return {topic: len(cluster.partitions_for_topic(topic) or ()) for topic in cluster.topics()}
+
+
+async def stop_client(client: Any) -> None:
+    """Stop a consumer or producer of aiokafka, whatever the broker does."""
+    try:
+        with suppress(Exception):
+            await client.stop()
+    except asyncio.CancelledError:
+        if is_cancelled():
+            raise
+
+
+def is_cancelled() -> bool:
+    """Whether somebody cancels the present task.
+
+    While a broker is down aiokafka cancels tasks of its own, and lets their CancelledError out: it is an outage.
+    """
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def aiokafka_tokens(settings: Settings) -> Any:

@@ -8,7 +8,7 @@ import subprocess
 import threading
 import time
 from typing import Any, Final
-from urllib.error import URLError
+from urllib.error import HTTPError, URLError
 from urllib.parse import quote_plus, urlencode
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
@@ -113,6 +113,8 @@ def _ask(url: str, client: str, password: str, scope: str) -> dict[str, Any]:
         with build_opener(_NoRedirect).open(request, timeout=ANSWER_SECONDS) as response:
             answer = json.loads(response.read(_LONGEST))
     except (URLError, OSError, ValueError) as error:
+        if isinstance(error, HTTPError):
+            error.close()  # it holds the connection
         raise UnavailableError(f"the token endpoint {url} does not answer as it should: {error}") from error
     if not isinstance(answer, dict):
         raise UnavailableError(f"the token endpoint {url} answers with no JSON object")

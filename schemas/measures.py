@@ -1,4 +1,4 @@
-"""Collectors of prometheus_client, made from the literals of schemas/metrics.py; a histogram of many values at once."""
+"""Collectors of prometheus_client, made from the literals of schemas/metrics/; a histogram of many values at once."""
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
@@ -9,7 +9,7 @@ from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histo
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector
 
-from schemas.metrics import Metric
+from schemas.metrics.metric import Metric
 
 
 def counter(metric: Metric, registry: CollectorRegistry = REGISTRY) -> Counter:

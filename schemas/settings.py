@@ -179,7 +179,18 @@ class Settings:
         "auto",
         "Which core folds journeys: native, python, or auto: native where it is installed (docs/native-core.md)",
     )
+    state_dir: str = _setting(
+        "TOUCHLINE_STATE_DIR",
+        "",
+        "Folder in which a worker keeps checkpoints of journeys, so that a restart is quick; empty for none"
+        " (docs/native-core.md)",
+    )
     log_format: str = _setting("TOUCHLINE_LOG_FORMAT", "text", "How processes log: text or json")
+    tracing: str = _setting(
+        "TOUCHLINE_TRACING",
+        "off",
+        "otlp: tell OpenTelemetry what becomes of records with a traceparent (docs/tracing.md)",
+    )
     metrics_host: str = _setting(
         "TOUCHLINE_METRICS_HOST",
         "127.0.0.1",

@@ -9,9 +9,10 @@ from prometheus_client import REGISTRY
 from prometheus_client.core import CounterMetricFamily
 from prometheus_client.registry import Collector
 
-from schemas import metrics, topics
+from schemas import topics
 from schemas.health import Health, Heartbeat
 from schemas.measures import gauge, show
+from schemas.metrics import worker as metrics
 from streams.accounts.agent import Accounts
 from streams.identity.agent import Identity
 from streams.journeys.agent import Journeys

@@ -1,5 +1,6 @@
 """`touchline doctor`: what is wrong with a deployment, and how to mend it."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -9,6 +10,7 @@ from deploy.cli.output import counted, print_json, print_rows, tell
 from deploy.cli.status import MAX_LAG
 from deploy.cli.topics import principals_of
 from deploy.repair.doctor.examine import examine
+from deploy.repair.doctor.process_checks import addresses
 
 
 def command(
@@ -25,15 +27,24 @@ def command(
             metavar="PROCESS=PRINCIPAL",
         ),
     ] = None,
+    targets: Annotated[
+        Path | None,
+        typer.Option(
+            help="JSON file of targets, as Prometheus reads it: each process is asked what it goes by.",
+            metavar="FILE",
+        ),
+    ] = None,
 ) -> int:
     """Look at settings, policy, Kafka, ClickHouse and the registry; say what is wrong and how to mend it.
 
-    It changes nothing. Exit code 1 if there is a fault; warnings alone are 0. Run it with the settings of each process:
-    what differs between them shows.
+    It changes nothing. Exit code 1 if there is a fault; warnings alone are 0. With the targets of Prometheus it asks
+    each process for its health, release, policy, catalogue and rules.
 
-    Examples: touchline doctor · touchline doctor --json
+    Examples: touchline doctor · touchline doctor --targets prometheus-targets.json
     """
-    found = examine(Context.from_env().settings, max_lag, principals_of(principal))
+    found = examine(
+        Context.from_env().settings, max_lag, principals_of(principal), addresses(targets) if targets else ()
+    )
     if as_json:
         print_json(found.to_dict())
     elif found.findings:

@@ -8,6 +8,7 @@ import typer
 from deploy.cli.context import Context
 from deploy.cli.intake import tell_rejected, tell_unseen
 from deploy.cli.output import counted, print_json, print_table, tell
+from deploy.cli.policy_apply import apply
 from deploy.cli.run_key import load_for_run
 from deploy.ingest.mapping.file import load_mapping
 from deploy.ingest.touchpoint_files import TouchpointFiles
@@ -17,7 +18,10 @@ from streams.identity.policy.lint import advice
 from streams.identity.policy.load import load
 from streams.identity.policy.policy import IdentityPolicy
 
-command = typer.Typer(help="Check an identity policy, or try one on events.", no_args_is_help=True)
+command = typer.Typer(
+    help="Check an identity policy, try one on events, or apply it to all that is known.",
+    no_args_is_help=True,
+)
 
 #: Stands in for the key where none is set: checking a policy pseudonymises nothing.
 _ANY_KEY: Final = b"no key is set, and none is needed"
@@ -107,6 +111,9 @@ def attempt(
     else:
         _tell(found, document)
     return 1 if rejected or sources.lacks_required() else 0
+
+
+command.command()(apply)
 
 
 def _summary(outcome: Outcome, blocked: Mapping[str, int]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Final
 from kafka.errors import KafkaError
 
 from deploy.ingest.publisher import CONNECT_MS, DELIVERY_MS, REQUEST_MS
-from deploy.kafka_admin.client import broken, producer
+from deploy.kafka_admin.client import broken, close_producer, producer
 from deploy.kafka_admin.topics import require_topic
 from schemas.encoding.record_types import IDENTITY_CORRECTION
 from schemas.errors import SettingsError, UnseenError
@@ -77,7 +77,7 @@ def publish_correction(correction: IdentityCorrection, settings: Settings) -> No
     except KafkaError as error:
         raise broken(settings.brokers, error) from error
     finally:
-        sender.close(timeout=5)
+        close_producer(sender, 5)
 
 
 def _correction(tenant: str, left: Identifier, right: Identifier | None, until: int) -> IdentityCorrection:

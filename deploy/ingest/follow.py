@@ -16,7 +16,7 @@ from kafka.errors import CommitFailedError, KafkaError, RebalanceInProgressError
 from deploy.ingest.mapping.refusal import refusal_of
 from deploy.ingest.mapping.row_events import SourceMapping
 from deploy.ingest.publisher import DELIVERY_MS, Publisher
-from deploy.kafka_admin.client import broken, group_consumer, producer
+from deploy.kafka_admin.client import broken, close_producer, group_consumer, producer
 from schemas.consumed import KafkaRecord
 from schemas.dead_letters import letter_of
 from schemas.encoding.record_types import DEAD_LETTER
@@ -76,7 +76,7 @@ class Follower:
                 delivery_timeout_ms=DELIVERY_MS,
                 max_request_size=MAX_MESSAGE_BYTES,
             )
-            opened.callback(self._letters.close, timeout=_CLOSE_SECONDS)
+            opened.callback(close_producer, self._letters, _CLOSE_SECONDS)
             self._publisher = Publisher(settings, policy)
             opened.callback(self._publisher.close)
             self._opened = opened.pop_all()

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from kafka import TopicPartition
 from kafka.errors import KafkaError, KafkaTimeoutError
 
-from deploy.kafka_admin.client import TIMEOUT_MS, TIMEOUT_SECONDS, broken, consumer, producer
+from deploy.kafka_admin.client import TIMEOUT_MS, TIMEOUT_SECONDS, broken, close_producer, consumer, producer
 from deploy.kafka_admin.topics import require_topic
 from schemas.errors import SettingsError, UnavailableError, UnseenError
 from schemas.keys import partition_of
@@ -111,4 +111,4 @@ def _write(settings: Settings, part: TopicPartition, key: bytes, value: bytes) -
     try:
         sender.send(part.topic, key=key, value=value, partition=part.partition).get(2 * TIMEOUT_SECONDS)
     finally:
-        sender.close(timeout=5)
+        close_producer(sender, 5)

@@ -11,7 +11,7 @@ from kafka.errors import KafkaError
 
 from deploy.ingest.key_check import require_same_key
 from deploy.ingest.mapping.refusal import refusal_of
-from deploy.kafka_admin.client import producer
+from deploy.kafka_admin.client import close_producer, producer
 from deploy.kafka_admin.topics import require_topic
 from schemas.catalogue import Catalogue
 from schemas.encoding.codec import MAX_BYTES
@@ -93,7 +93,7 @@ class Publisher:
 
     def close(self) -> None:
         """End without waiting for what is not confirmed."""
-        self._producer.close(timeout=5)
+        close_producer(self._producer, 5)
 
     def send(self, touchpoint: Touchpoint) -> None:
         """Prepare a touchpoint and hand it to the producer; waits when too much is unconfirmed.

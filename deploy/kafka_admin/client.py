@@ -1,7 +1,7 @@
 """The one factory of Kafka clients: a broker that is away costs seconds and gives one error sentence."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Final
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
@@ -70,6 +70,27 @@ def producer(settings: Settings, client_id: str, **options: Any) -> Any:
     return _client(
         KafkaProducer, settings, client_id=client_id, acks="all", allow_auto_create_topics=False, **options
     )
+
+
+def close_producer(sender: Any, seconds: float) -> None:
+    """Close a producer that has at most so many seconds left for what it has not sent; the rest is abandoned.
+
+    Raises no KafkaError. kafka-python's `close` flushes first, and when that takes too long it raises and closes
+    nothing: the error would hide the one that explains it, and the client's thread would go on sending.
+    """
+    try:
+        sender.close(timeout=seconds)
+    except KafkaError:
+        abandon_producer(sender, seconds)
+
+
+def abandon_producer(sender: Any, seconds: float) -> None:
+    """Close a producer without sending what is left. Waits at most so many seconds for its thread to end."""
+    client_thread = sender._sender
+    client_thread.force_close()
+    client_thread.join(seconds)
+    with suppress(KafkaError):
+        sender.close(timeout=0)
 
 
 def _client(kind: Any, settings: Settings, **options: Any) -> Any:

@@ -5,8 +5,8 @@ import logging
 from time import perf_counter
 from typing import Any, Final
 
-from schemas import metrics
 from schemas.measures import BatchHistogram, counter
+from schemas.metrics import process as metrics
 
 #: It takes no lock: a collection may begin while this very thread reads the histogram.
 GC_PAUSE: Final = BatchHistogram(metrics.GC_PAUSE)
@@ -42,9 +42,8 @@ def watch_process() -> None:
     if _PAUSES not in gc.callbacks:
         gc.callbacks.append(_PAUSES)
     for level in ("WARNING", "ERROR", "CRITICAL"):
-        LOG_RECORDS.labels(
-            level
-        )  # from 0 on: Prometheus sees no increase in a series that begins with its first record
+        # from 0 on: Prometheus sees no increase in a series that begins with its first record
+        LOG_RECORDS.labels(level)
     root = logging.getLogger()
     if _COUNTING not in root.handlers:
         root.addHandler(_COUNTING)

@@ -5,6 +5,8 @@ It answers while the event loop is stuck, too, and says so.
 
 import errno
 import json
+import logging
+import sys
 from collections.abc import Callable
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -15,14 +17,16 @@ from typing import Any, Final
 from prometheus_client import REGISTRY
 from prometheus_client.exposition import choose_encoder
 
+from deploy.monitoring.fingerprint import fingerprint
 from deploy.monitoring.process import watch_process
 from deploy.ports import LOOPBACK
-from schemas import metrics
 from schemas.errors import SettingsError
 from schemas.health import Health
 from schemas.measures import gauge, show
+from schemas.metrics import process as metrics
 from schemas.settings import Settings
 
+log: Final = logging.getLogger("touchline.monitoring")
 #: Seconds that a scrape waits for the event loop to bring the gauges up to date: after that it gets the last ones.
 REFRESH_SECONDS: Final = 2.0
 INFO: Final = gauge(metrics.INFO)
@@ -61,8 +65,16 @@ class MetricsServer(ThreadingHTTPServer):
         if loop is None or not loop.is_running() or health.dead():
             return
         done = Event()
-        loop.call_soon_threadsafe(partial(_call, health.refresh, done))
+        try:
+            loop.call_soon_threadsafe(partial(_call, health.refresh, done))
+        except RuntimeError:  # the loop has just ended: the process stops
+            return
         done.wait(REFRESH_SECONDS)
+
+    def handle_error(self, *_: Any) -> None:
+        """Log what is a bug. One who hangs up before the answer is none, and the log has no other tracebacks."""
+        if not isinstance(sys.exception(), OSError):
+            log.exception("a question for metrics or health was not answered: a bug, please report it")
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -102,7 +114,7 @@ class _Handler(BaseHTTPRequestHandler):
 def serve(settings: Settings, health: Health) -> MetricsServer | None:
     """Serve the metrics and health of this process from now on, None if TOUCHLINE_METRICS_PORT is 0.
 
-    Raises SettingsError if the address or the port cannot be used.
+    Raises SettingsError if the address or the port cannot be used, or a file of meanings cannot be read.
     """
     host, port = settings.metrics_host, settings.metrics_port
     if not port:
@@ -118,7 +130,7 @@ def serve(settings: Settings, health: Health) -> MetricsServer | None:
             f"TOUCHLINE_METRICS_HOST is {host}: no address of this machine that metrics can listen on"
             f" ({error.strerror or error})"
         ) from error
-    INFO.labels(health.process, version("touchline"), health.core).set(1)
+    INFO.labels(health.process, version("touchline"), health.core, fingerprint(settings)).set(1)
     watch_process()
     server.start()
     return server

@@ -1,14 +1,12 @@
 """The alerts: when each fires, what it means, where to look and what mends it.
 
-`lasts` is how long the condition holds before the alert fires. A rate is taken over WINDOW, so that a lone scrape that
-fails changes nothing.
+`lasts` is how long the condition holds before the alert fires. A rate is taken over minutes, so that a lone scrape that
+fails changes nothing. A number in braces is seconds, or what piles up with time: a test that has no minutes to wait
+divides it, and every duration, by one factor (`render.rules`).
 """
 
 from dataclasses import dataclass
 from typing import Final, Literal
-
-#: What `{window}` stands for in an expression.
-WINDOW: Final = "5m"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +52,7 @@ PROCESSES: Final = (
     Alert(
         "TouchlineEventLoopHeldUp",
         "histogram_quantile(0.99, sum by (instance, le)"
-        " (rate(touchline_event_loop_late_seconds_bucket[{window}]))) > 1",
+        " (rate(touchline_event_loop_late_seconds_bucket[5m]))) > 1",
         "5m", "ticket", "the event loop of {{ $labels.instance }} is held up for more than a second",
         "Something occupies the process for whole seconds: heartbeats may fail, and partitions are taken away.",
         "`touchline_gc_pause_seconds`, `touchline_worker_undecided_records` and the machine's CPU and memory.",
@@ -68,11 +66,21 @@ PROCESSES: Final = (
         "The log, at ERROR.",
         "Report it, with the traceback. The record that it names is a dead letter: nothing else was held up.",
     ),
+    Alert(
+        "TouchlineSettingsDiffer",
+        'count(count by (version, meanings) (touchline_info{process=~"worker|loader|collector"})) > 1',
+        "15m", "page", "processes go by {{ $value }} different releases, policies, catalogues or journey rules",
+        "Two workers with different policies decide differently about one person, and who is right depends on which"
+        " partition a record is in. During an update this lasts as long as the update.",
+        "`touchline doctor --targets FILE` names the processes; `touchline_info` has the fingerprint of each.",
+        "Give every process the same files and the same release, and start those that differ again.",
+    ),
 )  # fmt: skip
 
 WORKERS: Final = (
     Alert(
-        "TouchlineWorkerStalled", "max by (topic, partition) (touchline_worker_commit_age_seconds) > 120", "2m", "page",
+        "TouchlineWorkerStalled", "max by (topic, partition) (touchline_worker_commit_age_seconds) > {120}", "2m",
+        "page",
         "partition {{ $labels.partition }} of {{ $labels.topic }} has committed nothing for {{ $value }} s",
         "Records were read and are not finished. Journeys of this partition stand still; other partitions go on.",
         "`touchline_worker_unacknowledged_seconds` (Kafka does not take outputs),"
@@ -82,15 +90,15 @@ WORKERS: Final = (
     ),
     Alert(
         "TouchlineWorkerLag",
-        "sum by (topic) (touchline_worker_lag_records) > 10000"
-        " and sum by (topic) (deriv(touchline_worker_lag_records[{window}])) > 0",
+        "sum by (topic) (touchline_worker_lag_records) > {10000}"
+        " and sum by (topic) (deriv(touchline_worker_lag_records[5m])) > 0",
         "10m", "page", "workers are {{ $value }} records behind in {{ $labels.topic }}, and fall further behind",
         "More comes in than the workers process: journeys and signals are late.",
         "`touchline status`, `touchline_worker_stage_seconds`, and the CPU of the workers.",
         "Start more workers, up to TOUCHLINE_PARTITIONS of them. After a back-fill, wait.",
     ),
     Alert(
-        "TouchlineKafkaDoesNotAcknowledge", "touchline_worker_unacknowledged_seconds > 30", "1m", "page",
+        "TouchlineKafkaDoesNotAcknowledge", "touchline_worker_unacknowledged_seconds > {30}", "1m", "page",
         "{{ $labels.instance }} has waited {{ $value }} s for Kafka's acknowledgement",
         "The broker, or too few of its replicas, takes no records. Nothing is lost; everything stands still.",
         "The brokers' logs and disks, and under-replicated partitions.",
@@ -99,7 +107,7 @@ WORKERS: Final = (
     Alert(
         "TouchlineStatesLate",
         "histogram_quantile(0.99, sum by (le)"
-        " (rate(touchline_worker_publish_to_state_seconds_bucket[{window}]))) > 30",
+        " (rate(touchline_worker_publish_to_state_seconds_bucket[5m]))) > {30}",
         "10m", "ticket", "one state in a hundred is more than {{ $value }} s old when it is published",
         "Subscribers and people at desks see journeys of the past. Published history, too, raises this alert.",
         "`touchline_worker_stage_seconds` by stage says which agent is slow; `touchline_worker_lag_records`"
@@ -108,8 +116,8 @@ WORKERS: Final = (
     ),
     Alert(
         "TouchlineDecisionsLate",
-        "sum(rate(touchline_worker_decisions_late_total[{window}]))"
-        " / sum(rate(touchline_worker_decision_wait_seconds_count[{window}])) > 0.5",
+        "sum(rate(touchline_worker_decisions_late_total[5m]))"
+        " / sum(rate(touchline_worker_decision_wait_seconds_count[5m])) > 0.5",
         "15m", "ticket", "more than half of the newcomers do not get identity's decision in time",
         "Touchpoints of new identifiers go to a profile that is merged a moment later: results are right,"
         " and cost more.",
@@ -135,7 +143,7 @@ WORKERS: Final = (
     ),
     Alert(
         "TouchlineQuarantine",
-        'sum(delta(touchline_worker_state_items{state="identity",kind="quarantined"}[1h])) > 100', "0s", "ticket",
+        'sum(delta(touchline_worker_state_items{state="identity",kind="quarantined"}[1h])) > {100}', "0s", "ticket",
         "{{ $value }} identifiers were quarantined within an hour",
         "Limits refused very many links at a profile: a shared device, a test address, or an attack. Nobody"
         " is merged.",
@@ -146,7 +154,7 @@ WORKERS: Final = (
 
 LOADERS: Final = (
     Alert(
-        "TouchlineLoaderStalled", "touchline_loader_commit_age_seconds > 120", "1m", "page",
+        "TouchlineLoaderStalled", "touchline_loader_commit_age_seconds > {120}", "1m", "page",
         "rows wait since {{ $value }} s for ClickHouse",
         "Analysts and the page see the past. Journeys and signals go on; Kafka keeps what waits, for its retention.",
         "The loader's log says what ClickHouse or Kafka answers; `touchline_loader_retries_total`.",
@@ -154,7 +162,7 @@ LOADERS: Final = (
     ),
     Alert(
         "TouchlineLoaderLag",
-        "sum(touchline_loader_lag_records) > 100000 and sum(deriv(touchline_loader_lag_records[{window}]))"
+        "sum(touchline_loader_lag_records) > {100000} and sum(deriv(touchline_loader_lag_records[5m]))"
         " > 0", "10m",
         "ticket", "the loaders are {{ $value }} records behind, and fall further behind",
         "Rows come late.", "`touchline_loader_insert_seconds` by table, and ClickHouse's CPU.",
@@ -164,7 +172,7 @@ LOADERS: Final = (
     ),
     Alert(
         "TouchlineReconciliationBehind",
-        "time() - min(max by (what) (touchline_loader_reconciled_until_seconds > 0)) > 600", "5m", "ticket",
+        "time() - min(max by (what) (touchline_loader_reconciled_until_seconds > 0)) > {600}", "5m", "ticket",
         "owners and profiles in ClickHouse were last brought in line {{ $value }} s ago",
         "Rows of merged people still name their former profile. The live tables of Kafka are right.",
         "`touchline_loader_reconciliation_failures_total` and the loader's log.",
@@ -191,8 +199,8 @@ LOADERS: Final = (
 EDGES: Final = (
     Alert(
         "TouchlineCollectorFails",
-        'sum by (instance) (rate(touchline_collector_requests_total{status=~"5.."}[{window}]))'
-        " / sum by (instance) (rate(touchline_collector_requests_total[{window}])) > 0.05",
+        'sum by (instance) (rate(touchline_collector_requests_total{status=~"5.."}[5m]))'
+        " / sum by (instance) (rate(touchline_collector_requests_total[5m])) > 0.05",
         "2m", "page", "the collector at {{ $labels.instance }} fails more than 5% of its requests",
         "Sources keep what is not taken, as long as they can. Browsers cannot for long.",
         "`curl 127.0.0.1:PORT/readyz`; the collector's log.",
@@ -201,7 +209,7 @@ EDGES: Final = (
     Alert(
         "TouchlineCollectorRefuses",
         'sum by (protocol, outcome) (increase(touchline_collector_events_total{outcome!="accepted"}[15m]))'
-        ' > 100', "0s",
+        ' > {100}', "0s",
         "ticket", "the collector refused {{ $value }} events over {{ $labels.protocol }}: {{ $labels.outcome }}",
         "A source sends what breaks the contract.", "The answer to the source, and `touchline dead-letters`.",
         "Mend the source.",
@@ -211,6 +219,21 @@ EDGES: Final = (
         "the page gets no answer from {{ $labels.part }}",
         "Open pages say so, and show what they knew.", "Whether the part runs, and the page's log.",
         "Start it. The page goes on by itself.",
+    ),
+    Alert(
+        "TouchlineTableStale", "touchline_subscribers_age_seconds > {60}", "2m", "page",
+        "`touchline serve` at {{ $labels.instance }} has the journeys of {{ $value }} s ago",
+        "Services and desks that ask it see the past, and answers say how old they are.",
+        "`touchline_subscribers_lag_records`, the log of `touchline serve`, and whether Kafka answers.",
+        "Mend Kafka, or give the process more CPU. It catches up by itself.",
+    ),
+    Alert(
+        "TouchlineWebhookHeldBack", "touchline_webhooks_circuit > 0", "5m", "ticket",
+        "the endpoint {{ $labels.endpoint }} gets no messages",
+        "Its receiver failed again and again, or said 410. Messages wait in the outbox.",
+        "`touchline webhooks status`, and the receiver.",
+        "Mend the receiver: messages go on by themselves. After 410 `touchline webhooks run`"
+        " has to be started again.",
     ),
 )  # fmt: skip
 

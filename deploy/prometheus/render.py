@@ -4,31 +4,29 @@ JSON is YAML, so the rules need no library.
 """
 
 import json
+import re
 from pathlib import Path
 from typing import Any, Final
 
-from deploy.prometheus.alerts import GROUPS, WINDOW, Alert
-from schemas import metrics
-from schemas.metrics import Metric
+from deploy.prometheus.alerts import GROUPS, Alert
+from schemas.metrics.catalogue import BY_PROCESS
+from schemas.metrics.metric import LABELS, Metric
 
 HERE: Final = Path(__file__).parent
 DOCS: Final = HERE.parents[1] / "docs"
 RULES: Final = HERE / "touchline.rules.yml"
 RUNBOOK: Final = DOCS / "runbook.md"
 METRICS: Final = DOCS / "metrics.md"
-_PROCESSES: Final = {
-    metrics.EVERY: "every process",
-    metrics.WORKER: "the worker",
-    metrics.LOADER: "the loader",
-    metrics.COLLECTOR: "the collector",
-    metrics.PAGE: "the page",
-}
+_UNITS: Final = {"s": 1, "m": 60, "h": 3600}
+_DURATION: Final = re.compile(r"(\d+)([smh])")
+_RANGE: Final = re.compile(r"\[(\w+)\]")
+_PILED_UP: Final = re.compile(r"\{(\d+)\}")
 
 
-def rules(window: str = WINDOW, lasts: str | None = None) -> str:
-    """The rules file. `lasts` replaces how long each condition must hold: a test has no minutes to wait."""
+def rules(faster: int = 1) -> str:
+    """The rules file. `faster` divides every duration, and what piles up with time: a test has no minutes to wait."""
     groups = [
-        {"name": f"touchline-{name}", "rules": [_rule(alert, window, lasts) for alert in alerts]}
+        {"name": f"touchline-{name}", "rules": [_rule(alert, faster) for alert in alerts]}
         for name, alerts in GROUPS.items()
     ]
     return (
@@ -38,17 +36,32 @@ def rules(window: str = WINDOW, lasts: str | None = None) -> str:
     )
 
 
-def _rule(alert: Alert, window: str, lasts: str | None) -> dict[str, Any]:
+def _rule(alert: Alert, faster: int) -> dict[str, Any]:
     return {
         "alert": alert.name,
-        "expr": alert.expr.replace("{window}", window),
-        "for": lasts or alert.lasts,
+        "expr": expression(alert, faster),
+        "for": _shorter(alert.lasts, faster),
         "labels": {"severity": alert.severity},
         "annotations": {
             "summary": f"{alert.summary[:1].upper()}{alert.summary[1:]}.",
             "runbook": f"docs/runbook.md#{alert.name.lower()}",
         },
     }
+
+
+def expression(alert: Alert, faster: int = 1) -> str:
+    """When the alert fires, in PromQL."""
+    text = _PILED_UP.sub(lambda found: f"{int(found[1]) / faster:g}", alert.expr)
+    return _RANGE.sub(lambda found: f"[{_shorter(found[1], faster)}]", text)
+
+
+def _shorter(duration: str, faster: int) -> str:
+    """A duration of Prometheus, divided."""
+    found = _DURATION.fullmatch(duration)
+    assert found is not None
+    if faster == 1:
+        return duration
+    return f"{int(found[1]) * _UNITS[found[2]] * 1000 // faster}ms"
 
 
 def runbook() -> str:
@@ -66,7 +79,7 @@ def runbook() -> str:
     for name, alerts in GROUPS.items():
         parts.append(f"\n## {name.capitalize()}\n")
         parts += [
-            f"\n### {alert.name}\n\n`{alert.expr.replace('{window}', WINDOW)}` for {alert.lasts}, severity"
+            f"\n### {alert.name}\n\n`{expression(alert)}` for {alert.lasts}, severity"
             f" {alert.severity}.\n\n{alert.meaning}\n\n- **Look at:** {alert.look}\n- **Mend it:** {alert.mend}\n"
             for alert in alerts
         ]
@@ -77,7 +90,7 @@ def reference() -> str:
     """Every metric of every process."""
     parts = [
         "# Metrics and health\n\n"
-        "Made by `python -m deploy.prometheus.render` from schemas/metrics.py. With"
+        "Made by `python -m deploy.prometheus.render` from schemas/metrics/. With"
         " `TOUCHLINE_METRICS_PORT` each process\n"
         "answers on 127.0.0.1 at that port:\n\n"
         "- `/metrics`: what is listed here, and what prometheus_client tells of every Python process"
@@ -100,10 +113,10 @@ def reference() -> str:
         "cost less than 2% of an event.\n\n"
         "## Labels\n\n| label | what it holds |\n|---|---|\n"
     ]
-    parts += [f"| `{label}` | {meaning} |\n" for label, meaning in sorted(metrics.LABELS.items())]
-    for process, title in _PROCESSES.items():
+    parts += [f"| `{label}` | {meaning} |\n" for label, meaning in sorted(LABELS.items())]
+    for title, metrics in BY_PROCESS.items():
         parts.append(f"\n## Metrics of {title}\n\n| metric | type | labels | meaning |\n|---|---|---|---|\n")
-        parts += [_row(metric) for metric in metrics.ALL if metric.process == process]
+        parts += [_row(metric) for metric in metrics]
     return "".join(parts)
 
 

@@ -8,7 +8,8 @@ from typing import Final
 from deploy.ports import require_free
 from deploy.sandbox.process import STOP_SECONDS, Process
 
-READY_SECONDS: Final = 60.0
+#: A broker needs five, and a minute or two where many others want the same cores.
+READY_SECONDS: Final = 180.0
 
 
 class Server(ABC):

@@ -10,13 +10,13 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from typing import Any, Final
 
 from kafka.errors import KafkaError, MessageSizeTooLargeError
 
 from deploy.ingest.key_check import AnotherKeyError, require_known_key
-from deploy.kafka_admin.client import producer, require_broker
+from deploy.kafka_admin.client import abandon_producer, producer, require_broker
 from deploy.kafka_admin.topics import require_topic
 from deploy.sdk.errors import CLOSED
 from deploy.sdk.forking import FORK_LOCK
@@ -191,12 +191,8 @@ class Delivery(threading.Thread):
 
     def _disconnect(self) -> None:
         if self._producer is not None:
-            # `close` alone would leave the client's thread sending for as long as Kafka is away
-            client_thread = self._producer._sender
-            client_thread.force_close()
-            client_thread.join(CLOSE_SECONDS)
-            with suppress(KafkaError):
-                self._producer.close(timeout=0)
+            # what it has not sent is in the spool
+            abandon_producer(self._producer, CLOSE_SECONDS)
         self._producer = None
         self._in_flight.clear()
         self._in_flight_bytes = 0

@@ -1,5 +1,6 @@
 """Why a request as a whole is refused: what becomes an RFC 9457 problem document."""
 
+from http import HTTPStatus
 from typing import Any, Final
 
 #: Seconds after which a client may try again, where nothing better is known.
@@ -20,7 +21,7 @@ class ProblemError(Exception):
         """The problem document. `code` and `message` repeat it for SDKs that look for them there."""
         return {
             "type": "about:blank",
-            "title": TITLES[self.status],
+            "title": TITLES.get(self.status) or HTTPStatus(self.status).phrase,
             "status": self.status,
             "detail": self.detail,
             "code": self.code,
@@ -28,6 +29,7 @@ class ProblemError(Exception):
         }
 
 
+#: Where RFC 9110 has newer phrases than Python, and the usual ones.
 TITLES: Final = {
     400: "Bad Request",
     401: "Unauthorized",

@@ -15,11 +15,11 @@ from tenacity import (
     wait_random_exponential,
 )
 
-from schemas import metrics
 from schemas.errors import SinkError, UnavailableError
 from schemas.measures import counter
+from schemas.metrics import loader as metrics
 
-RETRIES: Final = counter(metrics.LOADER_RETRIES)
+RETRIES: Final = counter(metrics.RETRIES)
 INITIAL_BACKOFF: Final = 0.1  #: seconds
 MAX_BACKOFF: Final = 5.0  #: seconds: a server that is back waits no longer than this for the next attempt
 

@@ -1,4 +1,4 @@
-"""What the page measures; schemas/metrics.py says what each metric means."""
+"""What the page measures; schemas/metrics/page.py says what each metric means."""
 
 import time
 from collections.abc import Awaitable, Callable
@@ -6,14 +6,14 @@ from typing import Final
 
 from aiohttp import web
 
-from schemas import metrics
 from schemas.measures import counter, gauge, histogram, show
+from schemas.metrics import page as metrics
 from sinks.page.hub import Hub
 
-REQUESTS: Final = counter(metrics.PAGE_REQUESTS)
-SECONDS: Final = histogram(metrics.PAGE_SECONDS)
-OPEN: Final = gauge(metrics.PAGE_OPEN)
-SOURCES: Final = gauge(metrics.PAGE_SOURCES)
+REQUESTS: Final = counter(metrics.REQUESTS)
+SECONDS: Final = histogram(metrics.SECONDS)
+OPEN: Final = gauge(metrics.OPEN)
+SOURCES: Final = gauge(metrics.SOURCES)
 
 
 @web.middleware

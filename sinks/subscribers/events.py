@@ -1,14 +1,15 @@
 """Events of the streams, and which of them a reader asked for."""
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final
 
 from schemas import topics
 from schemas.consumed import KafkaRecord
 from schemas.encoding.record_types import JOURNEY_SIGNAL, JOURNEY_STATE, PROFILE_CHANGED
 from schemas.errors import ContractError, Reason
+from schemas.http.json_bytes import json_bytes
 from schemas.keys import profile_key
 from schemas.topics import Topic
 from sinks.subscribers.table.entries import Entry
@@ -17,8 +18,6 @@ from sinks.subscribers.table.entries import Entry
 TOPICS: Final[Mapping[str, Topic]] = {
     "states": topics.JOURNEY_STATES, "signals": topics.JOURNEY_SIGNALS, "changes": topics.PROFILE_CHANGES,
 }  # fmt: skip
-
-dumps: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode  #: built once
 
 
 @dataclass(slots=True)
@@ -40,7 +39,7 @@ class Event:
     def data(self) -> bytes:
         """The lines `event:` and `data:`, for server-sent events."""
         if self._data is None:
-            self._data = f"event: {self.name}\ndata: {dumps(self.say())}\n".encode()
+            self._data = b"event: %s\ndata: %s\n" % (self.name.encode(), json_bytes(self.say()))
         return self._data
 
 
@@ -74,7 +73,7 @@ def state_event(entry: Entry) -> Event:
     value = entry.value  # the decoded record is ten times as large, so it is not kept
     return Event(
         "state", *common, facts, entry.partition, entry.offset, len(value),
-        lambda: JOURNEY_STATE.decode_trusted(value),
+        partial(JOURNEY_STATE.decode_trusted, value),
     )  # fmt: skip
 
 
@@ -85,7 +84,7 @@ def signal_event(record: KafkaRecord) -> Event:
     facts = {"kind": signal["kind"], "status": signal["status"]}
     return Event(
         "signal", signal["tenant"], signal["profile_id"], frozenset((signal["profile_id"],)), facts,
-        record.partition, record.offset, len(value), lambda: JOURNEY_SIGNAL.decode_trusted(value),
+        record.partition, record.offset, len(value), partial(JOURNEY_SIGNAL.decode_trusted, value),
     )  # fmt: skip
 
 
@@ -96,7 +95,7 @@ def change_event(record: KafkaRecord) -> Event:
     return Event(
         "change", change["tenant"], change["profile_id"], frozenset((change["profile_id"], *change["others"])),
         {"kind": change["kind"]}, record.partition, record.offset, len(value),
-        lambda: PROFILE_CHANGED.decode_trusted(value),
+        partial(PROFILE_CHANGED.decode_trusted, value),
     )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from typing import Final
 
 from schemas import topics
 from sinks.subscribers.events import state_event
+from sinks.subscribers.table.entries import Entry
 from sinks.subscribers.table.store import Applied, Positions
 from sinks.subscribers.window import Window
 
@@ -19,7 +20,10 @@ class Hub:
 
     def __init__(self, states: Window) -> None:
         self._states = states
-        self._waiting: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
+        #: Tenant → event id → who waits for it.
+        self._waiting: defaultdict[str, defaultdict[str, set[asyncio.Event]]] = defaultdict(
+            lambda: defaultdict(set)
+        )
 
     def applied(self, batch: Applied, positions: Positions) -> None:
         """Tell of a batch that is in the table."""
@@ -28,9 +32,8 @@ class Hub:
         if len(self._states.head) != count:
             self._states.open(vector)
         self._states.add([state_event(entry) for entry in batch.entries if entry.kind == "states"], vector)
-        for tenant in {entry.tenant for entry in batch.entries}:
-            for news in self._waiting.get(tenant, ()):
-                news.set()
+        for entry in batch.entries if self._waiting else ():
+            self._wake(entry)
 
     def cleared(self) -> None:
         """End the streams of states: what their readers know may be out of date, and nothing tells which of it."""
@@ -39,16 +42,32 @@ class Hub:
     @property
     def waiting(self) -> int:
         """How many requests wait for news."""
-        return sum(map(len, self._waiting.values()))
+        return sum(len(waiting) for events in self._waiting.values() for waiting in events.values())
 
     @contextmanager
-    def news(self, tenant: str) -> Iterator[asyncio.Event]:
-        """Set whenever something of a tenant has come into the table."""
-        event = asyncio.Event()
-        self._waiting[tenant].add(event)
+    def news(self, tenant: str, event_id: str) -> Iterator[asyncio.Event]:
+        """Set whenever a state lists an event of a tenant, and whenever somebody may have become another person."""
+        news = asyncio.Event()
+        events = self._waiting[tenant]
+        events[event_id].add(news)
         try:
-            yield event
+            yield news
         finally:
-            self._waiting[tenant].discard(event)
-            if not self._waiting[tenant]:
+            events[event_id].discard(news)
+            if not events[event_id]:
+                del events[event_id]
+            if not events:
                 del self._waiting[tenant]
+
+    def _wake(self, entry: Entry) -> None:
+        events = self._waiting.get(entry.tenant)
+        if not events or entry.kind == "accounts":
+            return
+        if entry.kind == "states" and entry.body is not None:
+            listed = [one["event_id"] for one in entry.body["recent"]]
+            told = [events[event_id] for event_id in listed if event_id in events]
+        else:
+            told = list(events.values())
+        for waiting in told:
+            for news in waiting:
+                news.set()

@@ -7,7 +7,10 @@ from dataclasses import dataclass
 class Limits:
     """Of one process. Past a limit a request is refused with 429 or 503, and a stream ends with an id to go on from."""
 
+    connections: int = 4_000  #: open at a time, streams and those that send nothing among them
+    head_seconds: float = 10.0  #: for the first request of a connection to begin
     body_bytes: int = 256 * 1024  #: of a batch look-up
+    body_seconds: float = 10.0  #: for it to arrive
     lookups: int = 200  #: people of one batch
     waits: int = 200  #: requests that wait for an event at the same time
     wait_seconds: float = 10.0  #: the longest that `within` may ask for

@@ -1,14 +1,14 @@
 """What a reader of a stream lacks and the window no longer has: read again, up to where the window begins."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Final, Protocol
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
 
 from schemas.errors import ContractError, TouchlineError, UnavailableError
-from schemas.kafka_client import client_options
+from schemas.kafka_client import client_options, stop_client
 from schemas.settings import Settings
 from sinks.subscribers.events import READERS, TOPICS, state_event
 from sinks.subscribers.table.store import StateTable
@@ -17,6 +17,7 @@ from sinks.subscribers.window import Cursor, Told, Vector
 _AT_ONCE: Final = 200
 _FETCH_MS: Final = 500
 _STALL_SECONDS: Final = 30.0
+_TURN_SECONDS: Final = 5.0  #: after which a reader lets another one read the past, if one waits
 
 
 class LostError(TouchlineError):
@@ -26,8 +27,8 @@ class LostError(TouchlineError):
 class Past(Protocol):
     """Reads on for a cursor."""
 
-    def read(self, cursor: Cursor, until: Vector) -> AsyncIterator[list[Told]]:
-        """Events that the cursor lacks, up to `until`; moves its positions there.
+    def read(self, cursor: Cursor, until: Vector) -> AsyncGenerator[list[Told], None]:
+        """Events that the cursor lacks, up to `until`; moves its positions there, or as far as its turn lasts.
 
         Raises LostError, and UnavailableError without an answer.
         """
@@ -39,7 +40,7 @@ class TablePast:
     def __init__(self, table: StateTable) -> None:
         self._table = table
 
-    async def read(self, cursor: Cursor, until: Vector) -> AsyncIterator[list[Told]]:
+    async def read(self, cursor: Cursor, until: Vector) -> AsyncGenerator[list[Told], None]:
         """As Past."""
         for partition, end in enumerate(until):
             while (start := cursor.positions[partition]) < end:
@@ -56,7 +57,10 @@ class TablePast:
 
 
 class KafkaPast:
-    """The past of signals or changes: their topic, by a consumer of its own. A semaphore bounds how many there are."""
+    """The past of signals or changes: their topic, by a consumer of its own. A semaphore bounds how many there are.
+
+    A reader that takes slowly gives its turn up: `read` ends before `until` then, and is asked again.
+    """
 
     def __init__(self, settings: Settings, stream: str, turn: asyncio.Semaphore) -> None:
         self._settings = settings
@@ -64,7 +68,7 @@ class KafkaPast:
         self._event = READERS[stream]
         self._turn = turn
 
-    async def read(self, cursor: Cursor, until: Vector) -> AsyncIterator[list[Told]]:
+    async def read(self, cursor: Cursor, until: Vector) -> AsyncGenerator[list[Told], None]:
         """As Past."""
         async with self._turn:
             consumer = AIOKafkaConsumer(
@@ -82,11 +86,11 @@ class KafkaPast:
             except (KafkaError, OSError, TimeoutError) as error:
                 raise UnavailableError(f"Kafka does not answer: {error}") from error
             finally:
-                await consumer.stop()
+                await stop_client(consumer)
 
     async def _read(
         self, consumer: AIOKafkaConsumer, cursor: Cursor, until: Vector
-    ) -> AsyncIterator[list[Told]]:
+    ) -> AsyncGenerator[list[Told], None]:
         lacking = {
             TopicPartition(self._topic, partition): end
             for partition, end in enumerate(until)
@@ -96,7 +100,7 @@ class KafkaPast:
         for one in lacking:
             consumer.seek(one, cursor.positions[one.partition])
         loop = asyncio.get_running_loop()
-        moved_at = loop.time()
+        began = moved_at = loop.time()
         while any(cursor.positions[one.partition] < end for one, end in lacking.items()):
             fetched = await consumer.getmany(timeout_ms=_FETCH_MS, max_records=_AT_ONCE)
             before, told = cursor.positions, []
@@ -118,6 +122,8 @@ class KafkaPast:
             elif loop.time() - moved_at > _STALL_SECONDS:
                 raise UnavailableError("Kafka does not answer")
             yield told
+            if self._turn.locked() and loop.time() - began > _TURN_SECONDS:
+                return
 
 
 def _move(cursor: Cursor, partition: int, offset: int) -> None:

@@ -1,15 +1,17 @@
 """The service as a process: from its settings to its orderly end."""
 
 import asyncio
+import gc
 import signal
 import ssl
+import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from aiohttp import web
 
@@ -38,6 +40,11 @@ from sinks.subscribers.window import Window
 
 STOP_SECONDS: Final = 3.0  #: for requests under way, when the process ends
 _MEASURE_SECONDS: Final = 1.0
+#: For which another thread may hold Python's lock while a request wants it. Each question to the table gives the lock
+#: away, so that with Python's 5 ms a look-up beside one busy thread would take several times that.
+_SWITCH_SECONDS: Final = 0.0005
+#: What the streams keep in memory is many objects and no cycles: to look for cycles in all of it takes tens of ms.
+_THRESHOLDS: Final = (20_000, 20, 100)
 _LINE_BYTES: Final = 8190  #: of a request's head; longer ones are refused before anything reads them
 
 
@@ -60,6 +67,8 @@ async def run(
     table, sqlite3.Error if it can be written no more. It starts without Kafka and ClickHouse.
     """
     check_connection(settings)
+    sys.setswitchinterval(_SWITCH_SECONDS)
+    gc.set_threshold(*_THRESHOLDS)
     limits = limits or Limits()
     states = StateTable.open(table, Deployment(settings.topic_prefix, settings.epoch))
     if states.rebuilt:
@@ -73,6 +82,7 @@ async def run(
         service.server.application(), access_log=None, shutdown_timeout=STOP_SECONDS, max_line_size=_LINE_BYTES,
         handler_cancellation=True, logger=server_logger(),
     )  # fmt: skip
+    server: asyncio.Server | None = None
     stopped = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
@@ -86,11 +96,13 @@ async def run(
         )
     ]
     try:
-        await _listen(runner, listening, say)
+        server = await _listen(service.server, runner, listening, say)
         done, _ = await asyncio.wait(watchers, return_when=asyncio.FIRST_COMPLETED)
         for each in done:
             each.result()  # the table cannot be written, or a bug: the process ends, and its supervisor starts it again
     finally:
+        if server is not None:
+            server.close()
         service.streams.end()
         for watcher in watchers:
             watcher.cancel()
@@ -126,18 +138,20 @@ class _Service:
         )  # fmt: skip
 
 
-async def _listen(runner: web.AppRunner, listening: Listening, say: Callable[[str], None]) -> None:
+async def _listen(
+    served: SubscriberServer, runner: web.AppRunner, listening: Listening, say: Callable[[str], None]
+) -> asyncio.Server:
     await runner.setup()
     try:
-        await web.TCPSite(runner, listening.host, listening.port, ssl_context=listening.tls).start()
+        server = await served.connections.listen(runner, listening.host, listening.port, listening.tls)
     except OSError as error:
         raise SettingsError(
             f"{listening.host}:{listening.port} cannot be listened on ({error.strerror}): name another --port"
         ) from error
-    address: Any = runner.addresses[0]
-    host, port = address[:2]
+    host, port = server.sockets[0].getsockname()[:2]
     scheme = "https" if listening.tls else "http"
     say(f"subscribers: {scheme}://{f'[{host}]' if ':' in host else host}:{port}")
+    return server
 
 
 async def _observe(follower: Follower, say: Callable[[str], None]) -> None:

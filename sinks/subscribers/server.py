@@ -7,9 +7,12 @@ from typing import Any, Final
 
 from aiohttp import web
 
+from schemas.http.answers import Handler
+from schemas.http.connections import Connections
+from schemas.http.json_bytes import json_bytes
 from schemas.http.problems import RETRY_SECONDS, ProblemError
 from sinks.subscribers import metrics
-from sinks.subscribers.answers import Handler, answered, found_answer, json_answer
+from sinks.subscribers.answers import answered, found_answer, json_answer, log
 from sinks.subscribers.events import Wanted
 from sinks.subscribers.history import History
 from sinks.subscribers.hub import Hub
@@ -25,16 +28,17 @@ from sinks.subscribers.requests import (
     is_identifier,
     is_profile,
     known_only,
+    next_cursor,
     number,
     wanted,
 )
-from sinks.subscribers.streaming import Streams
+from sinks.subscribers.streaming import Beginning, Streams
 from sinks.subscribers.table.follower import Follower
-from sinks.subscribers.window import Vector
 
 #: A profile id in a path. No type of identifier looks like one.
 _ID: Final = "{id:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}}"
 _SCOPES: Final = {"states": Scope.STATES, "signals": Scope.SIGNALS, "changes": Scope.CHANGES}
+_TURN: Final = 4  #: people of a batch before others have their turn
 _WITHIN: Final = 5.0  #: seconds that `wait` waits, if `within` does not say
 
 
@@ -54,11 +58,13 @@ class SubscriberServer:
         self._follower = follower
         self._limits = limits
         self._clock = clock
-        self._document = document(limits)
+        self._document = json_bytes(document(limits))
+        busy = "the service has as many connections as it may: start another beside it"
+        self.connections = Connections(limits.connections, limits.head_seconds, busy, log)
 
     def application(self) -> web.Application:
         """The routes. The first that fits a path answers."""
-        app = web.Application(middlewares=[answered], client_max_size=self._limits.body_bytes)
+        app = web.Application(middlewares=[self._noted, answered], client_max_size=self._limits.body_bytes)
         router = app.router
         router.add_get("/healthz", self._health)
         router.add_get("/readyz", self._ready)
@@ -86,7 +92,12 @@ class SubscriberServer:
         return json_answer(told, 200 if ready else 503)
 
     async def _openapi(self, _: web.Request) -> web.Response:
-        return json_answer(self._document)
+        return web.Response(body=self._document, content_type="application/json")
+
+    @web.middleware
+    async def _noted(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        self.connections.asked(request)
+        return await handler(request)
 
     async def _profile(self, request: web.Request) -> web.Response:
         reader = self._admit(request, Scope.STATES)
@@ -135,13 +146,16 @@ class SubscriberServer:
         if self._hub.waiting >= self._limits.waits:
             raise ProblemError(503, "busy", f"{self._limits.waits} requests wait already", RETRY_SECONDS)
         try:
-            with self._hub.news(tenant) as news:
+            with self._hub.news(tenant, event_id) as news:
                 async with asyncio.timeout(seconds):
+                    seen = ""
                     while True:
                         news.clear()
                         found = find()
-                        if found is not None and found.holds(event_id):
-                            return found
+                        if found is not None and found.etag != seen:
+                            if found.holds(event_id):
+                                return found
+                            seen = found.etag
                         await news.wait()
         except TimeoutError as error:
             raise ProblemError(
@@ -158,7 +172,7 @@ class SubscriberServer:
         fields = fields_of("JourneyState", ",".join(names))
         results = []
         for count, asked in enumerate(who):
-            if count % 20 == 19:
+            if count % _TURN == _TURN - 1:
                 await asyncio.sleep(0)  # others have their turn
             found = self._one(reader, asked)
             results.append({"status": 404} if found is None else {"status": 200, **found.document(fields)})
@@ -176,8 +190,7 @@ class SubscriberServer:
     async def _timeline(self, request: web.Request) -> web.Response:
         tenant, profile, limit = self._asked(request, Scope.TIMELINE, "before")
         rows = await self._history.timeline(tenant, profile, limit, cursor(request.query.get("before")))
-        last = rows[-1] if len(rows) == limit else None
-        following = last and f"{last['occurred_at']}.{last['event_id']}.{last['source']}"
+        following = next_cursor(rows[-1]) if len(rows) == limit else None
         return json_answer({"profile_id": profile, "touchpoints": rows, "next": following})
 
     async def _signals(self, request: web.Request) -> web.Response:
@@ -204,14 +217,14 @@ class SubscriberServer:
     async def _stream(self, request: web.Request) -> web.StreamResponse:
         stream = request.match_info["stream"]
         try:
-            asked, positions = await self._begin(request, stream)
+            asked, begin = await self._begin(request, stream)
         except ProblemError as problem:
             metrics.REQUESTS.labels("stream", problem.status).inc()
             raise
         metrics.REQUESTS.labels("stream", 200).inc()
-        return await self._streams.serve(request, stream, asked, positions)
+        return await self._streams.serve(request, stream, asked, begin)
 
-    async def _begin(self, request: web.Request, stream: str) -> tuple[Wanted, Vector]:
+    async def _begin(self, request: web.Request, stream: str) -> tuple[Wanted, Beginning]:
         reader = self._admission.admit(request, _SCOPES[stream])
         known_only(request, "profile", "from", *FILTERS[stream])
         asked = wanted(request, stream, reader.tenant, self._limits)
@@ -231,20 +244,16 @@ class SubscriberServer:
 
     def _age(self) -> float | None:
         fresh = self._follower.fresh_at
-        return None if fresh is None else max(self._clock() - fresh, 0.0)
+        return None if fresh is None else abs(self._clock() - fresh)
 
 
 def _counted(kind: str, handler: Handler) -> Handler:
-    """Count a request, and time it unless it waits on purpose."""
+    """Count a request, however it ends, and time it unless it waits on purpose."""
     seconds, requests = metrics.SECONDS.labels(kind), metrics.REQUESTS
 
     async def handle(request: web.Request) -> web.StreamResponse:
         started = time.perf_counter()
-        try:
-            response = await handler(request)
-        except ProblemError as problem:
-            requests.labels(kind, problem.status).inc()
-            raise
+        response = await answered(request, handler)
         requests.labels(kind, response.status).inc()
         if "wait" not in request.query:
             seconds.observe(time.perf_counter() - started)

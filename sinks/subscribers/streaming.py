@@ -3,6 +3,8 @@
 import asyncio
 import time
 from collections.abc import Callable, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
@@ -10,9 +12,10 @@ from aiohttp import web
 
 from schemas import topics
 from schemas.errors import TouchlineError
+from schemas.http.json_bytes import json_bytes
 from schemas.http.problems import RETRY_SECONDS, ProblemError
 from sinks.subscribers import metrics
-from sinks.subscribers.events import Wanted, dumps
+from sinks.subscribers.events import Wanted
 from sinks.subscribers.limits import Limits
 from sinks.subscribers.past import LostError, Past
 from sinks.subscribers.positions import Mark, UnreadableIdError, read, written
@@ -28,6 +31,15 @@ _HEADERS: Final = {
 _MINUTE: Final = 60
 _LOOK_SECONDS: Final = 0.1  #: between two looks whether the service has caught up
 _AGAIN: Final = "begin again without Last-Event-ID, of states with ?from=start"
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """Where a reader begins, of which generation of the window, and how fresh a table it has been told all of."""
+
+    positions: Vector
+    generation: int
+    fresh_at: float
 
 
 class Streams:
@@ -55,16 +67,18 @@ class Streams:
         for cursor in self._open:
             cursor.news.set()
 
-    async def begin(self, stream: str, last_id: str | None, start: str) -> Vector:
+    async def begin(self, stream: str, last_id: str | None, start: str) -> Beginning:
         """Where a reader begins: after the event that it names, at the start, or now.
 
         Raises ProblemError: 400 for an id that is none, 410 for one from which nobody can go on without a gap, 503.
         """
         head = await self._caught_up(stream)
+        generation, fresh_at = self._windows[stream].generation, self._follower.fresh_at or 0.0
         if last_id is None and start == "now":
-            return head
+            return Beginning(head, generation, fresh_at)
         if last_id is None:
-            return tuple(0 for _ in head) if stream == "states" else (await self._tail.bounds(stream))[0]
+            first = tuple(0 for _ in head) if stream == "states" else (await self._tail.bounds(stream))[0]
+            return Beginning(first, generation, fresh_at)
         try:
             mark = read(last_id)
         except UnreadableIdError as error:
@@ -78,7 +92,7 @@ class Streams:
                 410, "gone", f"Last-Event-ID is too old, so ends of profiles may be missed: {_AGAIN}"
             )
         await self._require_there(stream, mark.positions)
-        return mark.positions
+        return Beginning(mark.positions, generation, mark.fresh_at)
 
     async def _caught_up(self, stream: str) -> Vector:
         """The head of a stream, once there is one: a browser's EventSource gives up when it is refused."""
@@ -106,9 +120,9 @@ class Streams:
             raise ProblemError(410, "gone", f"Kafka no longer has what comes after Last-Event-ID: {_AGAIN}")
 
     async def serve(
-        self, request: web.Request, stream: str, wanted: Wanted, positions: Vector
+        self, request: web.Request, stream: str, wanted: Wanted, begin: Beginning
     ) -> web.StreamResponse:
-        """Tell a reader all that it asked for from these positions on, until it goes or the service ends.
+        """Tell a reader all that it asked for from there on, until it goes or the service ends.
 
         Raises ProblemError 503 if as many streams are open as may be.
         """
@@ -117,15 +131,15 @@ class Streams:
                 503, "busy", f"{self._limits.streams} streams are open, the limit", RETRY_SECONDS
             )
         window = self._windows[stream]
-        if len(positions) != len(window.head):
+        if begin.generation != window.generation or len(begin.positions) != len(window.head):
             raise ProblemError(503, "not_ready", "the table is built anew from Kafka", RETRY_SECONDS)
-        cursor = Cursor(wanted, positions, window.generation)
+        cursor = Cursor(wanted, begin.positions, window.generation, begin.fresh_at)
         response = web.StreamResponse(headers=_HEADERS)
         self._open.add(cursor)
         metrics.STREAMS.labels(stream).inc()
         try:
             await response.prepare(request)
-            await self._write(response, b"retry: 1000\n" + self._id(stream, positions) + b"\n")
+            await self._write(response, b"retry: 1000\n" + self._id(stream, cursor.positions, cursor) + b"\n")
             await self._told(response, stream, cursor)
         except ConnectionError:
             pass  # the reader has gone: it goes on with its last id
@@ -149,7 +163,7 @@ class Streams:
             await self._tell(response, stream, cursor)
         except TouchlineError as error:
             problem = ProblemError(410 if isinstance(error, LostError) else 503, "ended", str(error))
-            await self._write(response, f"event: problem\ndata: {dumps(problem.document())}\n\n".encode())
+            await self._write(response, b"event: problem\ndata: %s\n\n" % json_bytes(problem.document()))
 
     async def _tell(self, response: web.StreamResponse, stream: str, cursor: Cursor) -> None:
         window = self._windows[stream]
@@ -159,19 +173,24 @@ class Streams:
                 joined = window.join(cursor)
                 if not joined:
                     metrics.PAST.labels(stream).inc()
-                    async for told in self._pasts[stream].read(cursor, window.head):
-                        await self._tell_some(response, stream, told, cursor)
+                    # closed at once: it may hold one of few turns
+                    async with aclosing(self._pasts[stream].read(cursor, window.head)) as past:
+                        async for told in past:
+                            await self._tell_some(response, stream, told, cursor)
                     continue
             cursor.news.clear()
+            fresh_at = self._follower.fresh_at
             told = window.take(cursor, _AT_ONCE)
             if cursor.behind:
                 window.leave(cursor)
                 joined = False
             if told:
                 await self._tell_some(response, stream, told, cursor)
-            elif joined and not await _within(cursor.news, self._limits.heartbeat_seconds):
+            if joined and not cursor.pending and fresh_at is not None:
+                cursor.fresh_at = fresh_at  # it was at the head then
+            if not told and joined and not await _within(cursor.news, self._limits.heartbeat_seconds):
                 # an id without data is no event, but what a reader goes on from
-                await self._write(response, self._id(stream, cursor.positions) + b": alive\n\n")
+                await self._write(response, self._id(stream, cursor.positions, cursor) + b": alive\n\n")
 
     async def _tell_some(
         self, response: web.StreamResponse, stream: str, told: list[Told], cursor: Cursor
@@ -179,12 +198,15 @@ class Streams:
         if self._ending or cursor.generation != self._windows[stream].generation:
             raise ConnectionError
         if told:
-            text = b"".join(part for event, at in told for part in (self._id(stream, at), event.data, b"\n"))
+            text = b"".join(
+                part for event, at in told for part in (self._id(stream, at, cursor), event.data, b"\n")
+            )
             await self._write(response, text)
             metrics.EVENTS.labels(stream).inc(len(told))
 
-    def _id(self, stream: str, positions: Vector) -> bytes:
-        fresh_at = int(self._follower.fresh_at or 0) // _MINUTE * _MINUTE
+    def _id(self, stream: str, positions: Vector, cursor: Cursor) -> bytes:
+        """The line `id:`. Who reads the past gets no newer a time with it: ends of profiles may still be missing."""
+        fresh_at = int(cursor.fresh_at) // _MINUTE * _MINUTE
         return f"id: {self._written(Mark(stream, self._epoch, fresh_at, positions))}\n".encode()
 
     async def _write(self, response: web.StreamResponse, data: bytes) -> None:

@@ -3,14 +3,13 @@
 import asyncio
 import logging
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from schemas.errors import ContractError, TouchlineError, UnavailableError
-from schemas.kafka_client import client_options
+from schemas.kafka_client import client_options, is_cancelled, stop_client
 from schemas.settings import Settings
 from sinks.subscribers.events import READERS, TOPICS
 from sinks.subscribers.table.ends import ANSWER_SECONDS, partitions_of
@@ -41,17 +40,19 @@ class Tail:
         while True:
             consumer = AIOKafkaConsumer(
                 **client_options(self._settings), group_id=None, enable_auto_commit=False,
-                auto_offset_reset="earliest", fetch_max_wait_ms=_FETCH_MS,
+                auto_offset_reset="none", fetch_max_wait_ms=_FETCH_MS,
             )  # fmt: skip
             try:
                 await consumer.start()
                 await self._listen(consumer)
             except (KafkaError, OSError, TimeoutError, TouchlineError) as error:
                 log.info("signals and changes cannot be read: %s", error)
+            except asyncio.CancelledError:
+                if is_cancelled():
+                    raise
             finally:
                 self._consumer = None
-                with suppress(Exception):
-                    await consumer.stop()
+                await stop_client(consumer)
             await asyncio.sleep(_AGAIN_SECONDS)
 
     async def bounds(self, stream: str) -> tuple[Vector, Vector]:
@@ -86,9 +87,12 @@ class Tail:
             for place, records in fetched.items():
                 self._tell(self._streams[place.topic], records)
             if loop.time() >= check_at:
-                # a fetch from a broker that is away just returns nothing
+                # a fetch from a broker that is away just returns nothing, and so may one of a topic that was made anew
                 async with asyncio.timeout(ANSWER_SECONDS):
-                    await consumer.end_offsets(self._places[:1])
+                    ends = await consumer.end_offsets(self._places)
+                at = {one: await consumer.position(one) for one in self._places}
+                if any(ends[one] < at[one] for one in self._places):
+                    return
                 check_at = loop.time() + _CHECK_SECONDS
 
     async def _begin(self, consumer: AIOKafkaConsumer) -> None:

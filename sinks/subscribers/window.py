@@ -169,10 +169,14 @@ class Window:
 class Cursor:
     """Where one reader of a stream is."""
 
-    def __init__(self, wanted: Wanted, positions: Sequence[int], generation: int) -> None:
+    def __init__(
+        self, wanted: Wanted, positions: Sequence[int], generation: int, fresh_at: float = 0.0
+    ) -> None:
+        """`fresh_at`: UTC seconds, before which nothing was published that is not before these positions."""
         self.wanted = wanted
         self.positions: Vector = tuple(positions)
         self.generation = generation
+        self.fresh_at = fresh_at
         self.ahead = True  #: whether it may have been told by another process what this one has not read yet
         self.behind = False  #: whether what it lacks next may not be in the window any more
         self.partial = False  #: whether more is in the window than waits for it

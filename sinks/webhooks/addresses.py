@@ -24,9 +24,14 @@ class AddressError(OSError):
 def is_public(address: Address) -> bool:
     """Whether an address is a host on the public internet, and every address wrapped in it is, too."""
     return all(
-        one.is_global and not (one.is_multicast or one.is_reserved or one.is_unspecified)
+        one.is_global and not (one.is_multicast or one.is_reserved or one.is_unspecified or _site_local(one))
         for one in _with_wrapped(address)
     )
+
+
+def _site_local(address: Address) -> bool:
+    """fec0::/10, which Python counts as global."""
+    return isinstance(address, IPv6Address) and address.is_site_local
 
 
 def _with_wrapped(address: Address) -> Iterator[Address]:
@@ -58,11 +63,17 @@ def judged(host: str, addresses: list[str]) -> list[str]:
 
 
 def judge_literal(host: str) -> None:
-    """Raise AddressError if a host is written as an address that is not public. Names are judged when resolved."""
+    """Raise AddressError if a host is written as an address that is not public. Names are judged when resolved.
+
+    `host` is what is dialled: other digits and dots of Unicode have become these of ASCII (IDNA). aiohttp resolves no
+    host that looks like an address, so one that looks so must be one: 127.1 is refused, and so is 2130706433.
+    """
+    if ":" not in host and not host.replace(".", "").isdigit():
+        return
     try:
         address = ip_address(host.partition("%")[0])
-    except ValueError:
-        return
+    except ValueError as error:
+        raise AddressError(f"{host} is no address in its usual form: write it so, or a name") from error
     if not is_public(address):
         raise AddressError(f"{host} is not public: say allow_private = true if you mean it")
 

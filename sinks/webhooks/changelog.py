@@ -16,7 +16,7 @@ from aiokafka.errors import KafkaError
 from schemas import topics
 from schemas.encoding.record_types import WEBHOOK_DELIVERY, WEBHOOK_MESSAGE
 from schemas.errors import ContractError, UnavailableError
-from schemas.kafka_client import client_options
+from schemas.kafka_client import client_options, stop_client
 from schemas.keys import profile_key
 from schemas.records import WebhookDelivery, WebhookMessage
 from schemas.settings import Settings
@@ -27,6 +27,7 @@ _SEPARATOR: Final = "\x1f"
 _AGAIN_SECONDS: Final = 1.0
 _ANSWER_SECONDS: Final = 10.0
 _FETCH_MS: Final = 200
+_STOP_SECONDS: Final = 5.0  #: for what is under way to the broker when the service stops
 _LINGER_MS: Final = 2
 MAX_REQUEST_BYTES: Final = 4 * 1024 * 1024
 
@@ -66,8 +67,9 @@ class Changelog:
     async def stop(self) -> None:
         """Disconnect."""
         if self._producer is not None:
-            with suppress(KafkaError, asyncio.CancelledError):
-                await self._producer.stop()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_STOP_SECONDS):
+                    await stop_client(self._producer)
 
     async def write(
         self, partition: int, changes: Sequence[Change], deliveries: Sequence[WebhookDelivery]
@@ -91,13 +93,18 @@ class Changelog:
         )
 
     async def read(self, partition: int) -> list[WebhookMessage]:
-        """What the changelog of a partition holds now. Raises KafkaError, TimeoutError or UnavailableError."""
+        """What the changelog of a partition holds now. Raises KafkaError, TimeoutError or UnavailableError.
+
+        Of a message the highest version counts. An instance that was stopped, and does not know that it has lost the
+        partition, may have written an older one behind it: then the newer one is written again, before compaction.
+        """
         consumer = AIOKafkaConsumer(
             **client_options(self._settings), group_id=None, enable_auto_commit=False,
             fetch_max_wait_ms=_FETCH_MS,
         )  # fmt: skip
         place = TopicPartition(self._messages, partition)
-        found: dict[bytes, bytes] = {}
+        found: dict[bytes, tuple[WebhookMessage, bytes]] = {}
+        hidden: set[bytes] = set()
         await consumer.start()
         try:
             consumer.assign([place])
@@ -108,14 +115,19 @@ class Changelog:
                 async with asyncio.timeout(_ANSWER_SECONDS * 3):
                     fetched = await consumer.getmany(place, timeout_ms=_FETCH_MS)
                 for record in fetched.get(place, ()):
+                    hidden.discard(record.key)
                     if record.value is None:
                         found.pop(record.key, None)
-                    else:
-                        found[record.key] = record.value
+                    elif (message := _decoded(record.value)) is not None:
+                        known = found.get(record.key)
+                        if known is None or known[0]["version"] <= message["version"]:
+                            found[record.key] = message, record.value
+                        else:
+                            hidden.add(record.key)
         finally:
-            with suppress(KafkaError, asyncio.CancelledError):
-                await consumer.stop()
-        return [one for one in map(_decoded, found.values()) if one is not None]
+            await stop_client(consumer)
+        await self._send(self._messages, partition, [(key, found[key][1]) for key in hidden])
+        return [message for message, _ in found.values()]
 
     async def _send(self, topic: str, partition: int, records: Sequence[tuple[bytes, bytes | None]]) -> None:
         sent: list[Any] = [
@@ -155,44 +167,61 @@ class Partition:
         self._next: asyncio.Future[None] | None = None
         self._writer: asyncio.Task[None] | None = None
         self._closed = False
+        self.failure: UnavailableError | None = None  #: why nothing can be written any more: a bug
 
     async def flush(self) -> None:
-        """Wait until everything that has changed so far is in Kafka. Raises RevokedError if it never will be."""
+        """Wait until everything that has changed so far is in Kafka.
+
+        Raises RevokedError if it never will be since the partition has gone, UnavailableError if this process must end.
+        """
         if self._closed:
             raise RevokedError
+        if self.failure is not None:
+            raise self.failure
         if self._next is None:
             self._next = asyncio.get_running_loop().create_future()
             if self._writer is None or self._writer.done():
                 self._writer = asyncio.create_task(self._write())
         await asyncio.shield(self._next)
 
-    def close(self) -> None:
-        """Write nothing any more: a write that fails now is not repeated."""
+    async def close(self, seconds: float) -> None:
+        """Write nothing any more. A write that is under way gets so long to end, and is not repeated if it fails."""
         self._closed = True
+        if self._writer is not None and not self._writer.done():
+            await asyncio.wait((self._writer,), timeout=seconds)
 
     async def _write(self) -> None:
         while self._next is not None:
             waiting, self._next = self._next, None
-            changes, deliveries = self.outbox.drain()
-            for one in deliveries:
-                self._logged(one)
-            while True:
-                try:
-                    await self._changelog.write(self.number, changes, deliveries)
-                except KafkaError as error:
-                    if self._closed:
-                        _end(waiting, RevokedError())
-                        break
-                    log.warning("the outbox cannot be written, it is tried again: %s", error)
-                    await asyncio.sleep(_AGAIN_SECONDS)
-                except ContractError as error:
-                    _end(waiting, UnavailableError(f"a webhook message cannot be encoded: {error}"))
-                    break
-                else:
-                    self.outbox.written()
-                    self._written()
-                    _end(waiting, None)
-                    break
+            try:
+                await self._put()
+            except RevokedError as error:
+                _end(waiting, error)
+            except Exception as error:
+                # what has changed is lost to this process: the next one reads it again, since no offset is committed
+                log.exception("the outbox of partition %d cannot be written", self.number)
+                self.failure = UnavailableError(f"the outbox of webhooks cannot be written: {error}")
+                _end(waiting, self.failure)
+            else:
+                _end(waiting, None)
+
+    async def _put(self) -> None:
+        """Write what has changed, as often as it takes."""
+        changes, deliveries = self.outbox.drain()
+        for one in deliveries:
+            self._logged(one)
+        while True:
+            try:
+                await self._changelog.write(self.number, changes, deliveries)
+            except KafkaError as error:
+                if self._closed:
+                    raise RevokedError from error
+                log.warning("the outbox cannot be written, it is tried again: %s", error)
+                await asyncio.sleep(_AGAIN_SECONDS)
+            else:
+                self.outbox.written()
+                self._written()
+                return
 
 
 def _end(waiting: "asyncio.Future[None]", error: Exception | None) -> None:

@@ -11,7 +11,7 @@ from schemas.errors import UnavailableError
 from sinks.webhooks import metrics
 from sinks.webhooks.changelog import Partition, RevokedError
 from sinks.webhooks.endpoints import Endpoint
-from sinks.webhooks.gates import FRESH_MS, View, Wait, Withhold, decide
+from sinks.webhooks.gates import View, Wait, Withhold, decide, is_fresh
 from sinks.webhooks.message import Attempt, Message
 from sinks.webhooks.pace import LONGEST_PAUSE_MS, Breaker, delay
 from sinks.webhooks.rendering import RenderingError, Template, context_of
@@ -122,7 +122,7 @@ class Courier:
         """Until when no message may be told, whichever it is."""
         if self.breaker.stopped:
             return None
-        if self.endpoint.needs_state and now - self._people.fresh_at() > FRESH_MS:
+        if self.endpoint.needs_state and not is_fresh(self._people.fresh_at(), now):
             return now + 1000
         return self.breaker.wait(now)
 
@@ -173,7 +173,7 @@ class Courier:
             )
         self.breaker.finish(verdict, now, self._random.random())
         if verdict.reason is Reason.GONE:
-            log.error("endpoint %s says 410: nothing is told to it any more", self.endpoint.name)
+            log.warning("endpoint %s says 410: nothing is told to it any more", self.endpoint.name)
         pause = delay(self.endpoint.retries, attempt.number, self._random.random())
         if verdict.retry_after_ms is not None:
             pause = max(pause, min(verdict.retry_after_ms, LONGEST_PAUSE_MS))

@@ -7,6 +7,8 @@ from typing import Any, Final, NoReturn
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
+from yarl import URL
+
 from schemas.errors import SettingsError
 from schemas.keys import NAME_PATTERN
 from schemas.toml_text import TomlText, is_number, is_texts
@@ -116,6 +118,7 @@ class _Table:
         try:
             parts = urlsplit(url)
             port = parts.port
+            URL(url)  # what is dialled: it refuses more
         except ValueError:
             self._fail("it is no URL", "url")
         schemes = ("https", "http", *_MAIL_PORTS)

@@ -61,7 +61,7 @@ def decide(
 
 
 def _consent(consent: Consent, message: Message, view: View, now: int) -> Wait | Withhold | None:
-    if now - view.fresh_at > FRESH_MS:
+    if not is_fresh(view.fresh_at, now):
         return Wait(now + AGAIN_MS)
     state = view.state
     if state is None or state["version"] < state_version(message):
@@ -70,6 +70,11 @@ def _consent(consent: Consent, message: Message, view: View, now: int) -> Wait |
     decision = state["consent"].get(consent.purpose)
     granted = decision in (None, "GRANTED") if consent.opt_out else decision == "GRANTED"
     return None if granted else Withhold(Reason.CONSENT)
+
+
+def is_fresh(fresh_at: int, now: int) -> bool:
+    """Whether a view of that time may decide about consent. One from the future may not: the clock was set back."""
+    return abs(now - fresh_at) <= FRESH_MS
 
 
 def state_version(message: Message) -> int:

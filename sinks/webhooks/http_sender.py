@@ -5,9 +5,9 @@ import email.utils
 import re
 import time
 from typing import Final
-from urllib.parse import urlsplit
 
 import aiohttp
+from yarl import URL
 
 from sinks.webhooks.addresses import AddressError, JudgingResolver, judge_literal
 from sinks.webhooks.endpoints import Endpoint
@@ -16,6 +16,7 @@ from sinks.webhooks.verdicts import Reason, Verdict, of_http
 
 #: Of an answer's body no more than this is read: then the connection is closed.
 MAX_ANSWER: Final = 16 * 1024
+_SHORTEST_SECRET: Final = 8  #: characters; a shorter path keeps nobody out
 SHOWN: Final = 200  #: characters of an answer or error that the log keeps
 _AGENT: Final = "touchline-webhooks"
 _CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
@@ -26,6 +27,8 @@ class HttpSender:
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
+        self._url = URL(endpoint.url)
+        self._secrets = _secrets_of(endpoint, self._url)
         connector = aiohttp.TCPConnector(
             limit=endpoint.concurrency,
             resolver=None if endpoint.allow_private else JudgingResolver(),
@@ -46,11 +49,11 @@ class HttpSender:
         }  # fmt: skip
         try:
             if not endpoint.allow_private:
-                judge_literal(urlsplit(endpoint.url).hostname or "")
+                judge_literal(self._url.raw_host or "")
             async with self._session.post(
-                endpoint.url, data=body, headers=headers, allow_redirects=False
+                self._url, data=body, headers=headers, allow_redirects=False
             ) as response:
-                text = shown((await _beginning(response)).decode("utf-8", "replace"))
+                text = self._shown((await _beginning(response)).decode("utf-8", "replace"))
                 return of_http(
                     response.status, text, retry_after(response.headers.get("Retry-After"), time.time())
                 )
@@ -62,17 +65,31 @@ class HttpSender:
             cause = error.os_error
             if isinstance(cause, AddressError):
                 return Verdict(Reason.ADDRESS, None, shown(str(cause)), sent=False)
-            return Verdict(Reason.UNREACHABLE, None, shown(str(error)), sent=False)
+            return Verdict(Reason.UNREACHABLE, None, self._shown(str(error)), sent=False)
         except aiohttp.InvalidURL as error:
-            return Verdict(Reason.UNREACHABLE, None, shown(f"{type(error).__name__}: {error}"), sent=False)
+            return Verdict(Reason.UNREACHABLE, None, type(error).__name__, sent=False)
         except (aiohttp.ClientError, OSError, ValueError) as error:
             # the connection may have ended after the receiver had it all
-            return Verdict(Reason.UNREACHABLE, None, shown(f"{type(error).__name__}: {error}"))
+            return Verdict(Reason.UNREACHABLE, None, self._shown(f"{type(error).__name__}: {error}"))
 
     async def close(self) -> None:
         """Close its connections."""
         await self._session.close()
         await asyncio.sleep(0)
+
+    def _shown(self, text: str) -> str:
+        """As `shown`, without what the endpoint keeps secret: receivers and errors may repeat it."""
+        for secret in self._secrets:
+            text = text.replace(secret, "…")
+        return shown(text)
+
+
+def _secrets_of(endpoint: Endpoint, url: URL) -> list[str]:
+    """What no log may show, the longest first: of Slack, for one, the path is the secret."""
+    values = [value for _, value in endpoint.headers]
+    texts = {endpoint.url, str(url), url.raw_path_qs, url.path_qs, url.raw_path, url.path, *values}
+    texts |= {value.split()[-1] for value in values}
+    return sorted((text for text in texts if len(text) >= _SHORTEST_SECRET), key=len, reverse=True)
 
 
 async def _beginning(response: aiohttp.ClientResponse) -> bytes:
@@ -88,8 +105,8 @@ async def _beginning(response: aiohttp.ClientResponse) -> bytes:
 
 
 def shown(text: str) -> str:
-    """The beginning of a text on one line."""
-    return _CONTROLS.sub(" ", text)[:SHOWN].strip()
+    """The beginning of a text on one line, which can be encoded."""
+    return _CONTROLS.sub(" ", text)[:SHOWN].strip().encode("utf-8", "replace").decode()
 
 
 def retry_after(header: str | None, now: float) -> int | None:

@@ -47,10 +47,6 @@ class Outbox:
                 self._queues.enqueue(message)
         self._sequence = messages[-1].sequence if messages else 0
 
-    def known(self, person: Person, subject: str) -> Message | None:
-        """The message about a subject, if there is one."""
-        return self._messages.get(Key(person, subject))
-
     def take(self, notice: Notice, endpoint: Endpoint, *, wanted: bool, now: int) -> None:
         """Note what happened for one endpoint. `wanted`: whether the endpoint asks for such notices.
 
@@ -142,16 +138,20 @@ class Outbox:
         message.first_at, message.due_at = None, now
         self._sequence += 1
         message.sequence = self._sequence
+        self._unwritten.add(message.key)
         self._queues.enqueue(message)
         self._changed[message.key] = None
         return True
 
-    def gone(self, tenant: str, profile_id: str) -> None:
-        """A person has no state any more: values of its fields are not remembered."""
+    def gone(self, tenant: str, profile_id: str, version: int, now: int) -> None:
+        """A person has no state any more as of a version: values of its fields are neither remembered nor told."""
         for name in self._endpoints:
             for key in list(self._of_person.get(Person(name, tenant, profile_id), ())):
                 message = self._messages[key]
-                if message.is_change and not message.pending and not message.attempting:
+                if message.is_change and message.version < version:
+                    if message.pending and not message.attempting:
+                        self._log_decision(message, "SUPERSEDED", "", now)
+                    self._queues.leave(message)
                     self._forget(message)
 
     def forget(self, now: int) -> None:

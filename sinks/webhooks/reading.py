@@ -6,7 +6,9 @@ from schemas.consumed import KafkaRecord
 from schemas.encoding.record_types import JOURNEY_SIGNAL, JOURNEY_STATE
 from schemas.internal import check_internal
 from schemas.records import JourneyState
+from schemas.topics import JOURNEY_STATES
 from schemas.version_bounds import VersionBounds
+from sinks.subscribers.table.entries import read_entry
 from sinks.webhooks.endpoints import Endpoint
 from sinks.webhooks.message import Notice, kind_of_change
 from sinks.webhooks.outbox import Outbox
@@ -33,8 +35,8 @@ def take_state(
 ) -> None:
     """Take a record of journey-states: changes of the fields that endpoints ask for. Raises ContractError."""
     if record.value is None:
-        tenant, _, profile_id = (record.key or b"").decode("utf-8", "replace").partition("/")
-        outbox.gone(tenant, profile_id)
+        end = read_entry(JOURNEY_STATES, record, bounds)
+        outbox.gone(end.tenant, end.name, end.version, now)
         return
     state = JOURNEY_STATE.decode(record.value)
     check_internal("JourneyState", state, record, bounds)

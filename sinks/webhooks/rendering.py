@@ -14,7 +14,6 @@ from typing import Any, Final
 
 from jinja2 import StrictUndefined, TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
-from markupsafe import Markup
 
 from schemas.encoding.record_types import JOURNEY_SIGNAL
 from schemas.errors import SettingsError
@@ -160,13 +159,24 @@ def _environment(is_json: bool) -> ImmutableSandboxedEnvironment:
         undefined=StrictUndefined, autoescape=False, trim_blocks=True, lstrip_blocks=True,
         finalize=_inside_json if is_json else _plain, keep_trailing_newline=True,
     )  # fmt: skip
+    environment.filters["tojson"] = _json
     environment.filters["slack"] = _slack
     environment.filters["words"] = lambda text: str(text).replace("_", " ")
     return environment
 
 
+class _Json(str):
+    """JSON of the filter tojson, the only text that stands as it is: what `| e` and `| safe` return is text."""
+
+    __slots__ = ()
+
+
+def _json(value: Any, indent: int | None = None) -> _Json:
+    return _Json(json.dumps(value, ensure_ascii=False, indent=indent))
+
+
 def _inside_json(value: Any) -> Any:
-    if isinstance(value, Markup):  # of the filter tojson
+    if isinstance(value, _Json):
         return value
     if value is None or isinstance(value, bool | int | float):
         return json.dumps(value)

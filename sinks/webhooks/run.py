@@ -4,6 +4,7 @@ import asyncio
 import logging
 import signal
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -26,6 +27,8 @@ from sinks.webhooks.rendering import Template
 from sinks.webhooks.service import Service
 from sinks.webhooks.view import NobodyListens, TableView
 
+#: Most of them ask for addresses: a name server that hangs for one endpoint must not keep the others.
+_THREADS: Final = 64
 _SHOW_SECONDS: Final = 5.0
 READY_SECONDS: Final = 30.0  #: age of the view of consent beyond which the service is not ready
 
@@ -67,7 +70,9 @@ async def run(
     follower = Follower(settings, table, NobodyListens())
     view = TableView(table, follower)
     heartbeat = Heartbeat()
-    heartbeat.start(asyncio.get_running_loop())
+    loop = asyncio.get_running_loop()
+    loop.set_default_executor(ThreadPoolExecutor(_THREADS, thread_name_prefix="webhooks"))
+    heartbeat.start(loop)
     observe(Health("webhooks", heartbeat, partial(follower.waits_for, READY_SECONDS)))
     partitions: dict[int, Partition] = {}
     couriers = [
@@ -76,7 +81,7 @@ async def run(
     ]
     service = Service(settings, told.endpoints, partitions, couriers, ready=ready, from_start=from_start)
     for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, service.stop)
+        loop.add_signal_handler(number, service.stop)
     beside = [
         asyncio.create_task(one) for one in (follower.run(), _show(view), *(one.run() for one in couriers))
     ]

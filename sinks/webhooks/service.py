@@ -18,7 +18,7 @@ from schemas import topics
 from schemas.consumed import KafkaRecord
 from schemas.encoding.record_types import WEBHOOK_REQUEST
 from schemas.errors import ContractError, UnavailableError
-from schemas.kafka_client import client_options
+from schemas.kafka_client import client_options, stop_client
 from schemas.records import WebhookDelivery
 from schemas.settings import Settings
 from schemas.version_bounds import AheadError
@@ -36,6 +36,7 @@ _IDLE_MS: Final = 200
 _RECORDS_AT_ONCE: Final = 1000
 _FORGET_SECONDS: Final = 3600.0
 _SHOW_SECONDS: Final = 5.0
+_STOP_SECONDS: Final = 5.0  #: for what is being read when the service stops: without Kafka it would not end
 
 log: Final = logging.getLogger("touchline.webhooks")
 
@@ -68,6 +69,7 @@ class Service(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has n
             self._topics[settings.topic(topics.JOURNEY_STATES.name)] = topics.JOURNEY_STATES
         self._changelog = Changelog(settings)
         self._unread: set[int] = set()  #: partitions of this instance whose outbox is not restored yet
+        self._generation = 0  #: of the group's assignments, as this instance has seen them
         self._committed: dict[TopicPartition, int] = {}
         self._stopping = asyncio.Event()
 
@@ -85,17 +87,31 @@ class Service(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has n
                 consumer, self._settings, (topics.JOURNEY_SIGNALS, topics.WEBHOOKS_CHANGELOG)
             )
             consumer.subscribe(list(self._topics), listener=self)
-            await self._read()
+            await self._until_stopped()
         except (KafkaError, TimeoutError) as error:
             raise UnavailableError(
                 f"Kafka at {self._settings.brokers} does not answer: start it, or set TOUCHLINE_KAFKA_BROKERS"
             ) from error
         finally:
             await self._leave(list(self._partitions))
-            # while the broker is down aiokafka cancels its own tasks and lets that out
-            with suppress(asyncio.CancelledError, KafkaError):
-                await consumer.stop()
+            await stop_client(consumer)
             await self._changelog.stop()
+
+    async def _until_stopped(self) -> None:
+        """Read until `stop`, also while Kafka is away and a write is tried again and again."""
+        reading = asyncio.create_task(self._read())
+        stopping = asyncio.create_task(self._stopping.wait())
+        try:
+            await asyncio.wait((reading, stopping), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((reading,), timeout=_STOP_SECONDS)
+        finally:
+            for task in (reading, stopping):
+                task.cancel()
+            await asyncio.wait((reading, stopping))
+        if not reading.cancelled():
+            reading.result()
+        elif not self._stopping.is_set():
+            raise UnavailableError(f"Kafka at {self._settings.brokers} does not answer any more")
 
     async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
         """Let go: attempts under way may end, then the next owner knows what they did."""
@@ -104,9 +120,12 @@ class Service(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has n
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
         """Note what is to be restored; nothing is read or told before that."""
         given = list(assigned)
-        self._unread = {one.partition for one in given} - self._partitions.keys()
-        # a fetch that is under way would get records for which there is no outbox yet
-        self._consumer.pause(*(one for one in given if one.partition in self._unread))
+        self._generation += 1
+        # the outbox goes with the signals. Of states others may come: instances may ask for them or not (`changes`)
+        mine = {one.partition for one in given if self._topics[one.topic] is topics.JOURNEY_SIGNALS}
+        self._unread = mine - self._partitions.keys()
+        # a fetch that is under way would get records for which there is no outbox
+        self._consumer.pause(*(one for one in given if one.partition not in self._partitions))
 
     def _new_consumer(self) -> AIOKafkaConsumer:
         session_ms = int(self._settings.session_timeout * 1000)
@@ -132,6 +151,9 @@ class Service(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has n
                 while self._unread:
                     await self._restore(min(self._unread))
                 self._ready(len(self._partitions))
+            for partition in self._partitions.values():
+                if partition.failure is not None:
+                    raise partition.failure
             fetched = await self._consumer.getmany(timeout_ms=_IDLE_MS, max_records=_RECORDS_AT_ONCE)
             if fetched:
                 await self._take(fetched)
@@ -147,12 +169,12 @@ class Service(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has n
 
     async def _restore(self, number: int) -> None:
         """Read the outbox of a partition, and where its topics are to be read from."""
-        outbox = Outbox(self._endpoints)
+        outbox, generation = Outbox(self._endpoints), self._generation
         records = await self._changelog.read(number)
         outbox.restore(records)
         places = [one for one in self._consumer.assignment() if one.partition == number]
-        if not places or number not in self._unread:
-            return  # a rebalance has taken it meanwhile
+        if not places or number not in self._unread or generation != self._generation:
+            return  # a rebalance has taken it meanwhile, and may have given it back after another one wrote to it
         await self._find_start(places)
         self._unread.discard(number)
         self._consumer.resume(*places)
@@ -243,8 +265,7 @@ class Service(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has n
                 attempt.cancel()
             if late:
                 await asyncio.wait(late)
-        for partition in left:
-            partition.close()
+        await asyncio.gather(*(partition.close(self._settings.session_timeout / 4) for partition in left))
 
     def _wake(self) -> None:
         for courier in self._couriers:

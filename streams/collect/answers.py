@@ -1,25 +1,24 @@
 """What clients are told: JSON, and the headers that let web pages read it."""
 
-import json
 import logging
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Sequence
+from typing import Final
 
 from aiohttp import web
 
 from schemas.errors import ContractError
-from schemas.http.problems import ProblemError
+from schemas.http.answers import Handler, Refusals, json_answer
 
 #: One item of a request, in order: its event id if it has one, and why it was refused, or None.
 Result = tuple[str | None, ContractError | None]
 Answer = Callable[[Sequence[Result]], web.Response]
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 log: Final = logging.getLogger("touchline.collector")
 
 #: Request headers that web pages may send.
 ALLOWED_HEADERS: Final = (
-    "Authorization, Content-Type, Content-Encoding, X-Write-Key, X-Retry-Count, AnonymousId, SP-Anonymous"
+    "Authorization, Content-Type, Content-Encoding, X-Write-Key, X-Retry-Count, AnonymousId, SP-Anonymous,"
+    " Traceparent"
 )
 
 
@@ -30,20 +29,12 @@ PIXEL: Final = (
 )
 
 
-def json_answer(value: Any, status: int = 200, media_type: str = "application/json") -> web.Response:
-    """A JSON document."""
-    body = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "backslashreplace")
-    return web.Response(body=body, status=status, content_type=media_type)
-
-
-def problem_answer(problem: ProblemError) -> web.Response:
-    """A problem document (RFC 9457)."""
-    response = json_answer(problem.document(), problem.status, "application/problem+json")
-    if problem.retry_after is not None:
-        response.headers["Retry-After"] = str(problem.retry_after)
-    if problem.status == 401:
-        response.headers["WWW-Authenticate"] = 'Basic realm="write key"'
-    return response
+_REFUSALS: Final = Refusals(
+    log,
+    challenge='Basic realm="write key"',
+    no_path="there is nothing at this path: touchpoints go to /v1/touchpoints, all paths are in /openapi.json",
+    bug="the collector failed: nothing is confirmed, send it again",
+)
 
 
 def plain_answer(results: Sequence[Result]) -> web.Response:
@@ -104,23 +95,7 @@ async def answered(request: web.Request, handler: Handler) -> web.StreamResponse
     origin = request.headers.get("Origin")
     if request.method == "OPTIONS":
         return preflight(origin or "*")
-    try:
-        response = await handler(request)
-    except ProblemError as problem:
-        response = problem_answer(problem)
-    except web.HTTPException as error:
-        known = {
-            404: "there is nothing at this path: touchpoints go to /v1/touchpoints, all paths are in /openapi.json",
-            405: "this path takes another method: the header Allow names it",
-        }
-        response = problem_answer(ProblemError(error.status, "http", known.get(error.status, error.reason)))
-        if "Allow" in error.headers:
-            response.headers["Allow"] = error.headers["Allow"]
-    except Exception:
-        log.exception("a request failed on what looks like a bug")
-        response = problem_answer(
-            ProblemError(500, "bug", "the collector failed: nothing is confirmed, send it again")
-        )
+    response = await _REFUSALS.answered(request, handler)
     if origin is not None:
         allow_origin(response, origin)
     return response

@@ -1,5 +1,6 @@
 """The dead letter of an item whose sender would not hear that it was refused."""
 
+from collections.abc import Sequence
 from hashlib import blake2b
 from typing import Final
 
@@ -22,9 +23,16 @@ NO_PARTITION: Final = -1
 
 
 def letter_of(
-    item: Item, error: ContractError, protocol: str, sender: Sender, received_at: int
+    item: Item,
+    error: ContractError,
+    protocol: str,
+    sender: Sender,
+    received_at: int,
+    traced: Sequence[tuple[str, bytes]] = (),
 ) -> DeadLetter:
     """The letter about an item that came by `protocol`, with its JSON, cut if it is too large to enclose.
+
+    `traced` are the headers of the request's trace, where one follows it.
 
     Its place is made of the item's content, so that the letters of an item that is sent again are one.
     """
@@ -45,11 +53,12 @@ def letter_of(
         key=None,
         value=original[:ENCLOSED_BYTES],
         headers=[
-            Header(name=name, value=value.encode())
+            Header(name=name, value=value)
             for name, value in (
-                (KEY_HEADER, sender.name),
-                (TENANT_HEADER, sender.tenant),
-                (SOURCE_HEADER, sender.source or ""),
+                (KEY_HEADER, sender.name.encode()),
+                (TENANT_HEADER, sender.tenant.encode()),
+                (SOURCE_HEADER, (sender.source or "").encode()),
+                *traced,
             )
         ],
     )

@@ -1,11 +1,11 @@
-"""What the collector measures; schemas/metrics.py says what each metric means."""
+"""What the collector measures; schemas/metrics/collector.py says what each metric means."""
 
 from typing import Final
 
-from schemas import metrics
 from schemas.measures import counter, gauge, histogram
+from schemas.metrics import collector as metrics
 
-REQUESTS: Final = counter(metrics.COLLECTOR_REQUESTS)
-EVENTS: Final = counter(metrics.COLLECTOR_EVENTS)
-SECONDS: Final = histogram(metrics.COLLECTOR_SECONDS)
-PENDING: Final = gauge(metrics.COLLECTOR_PENDING)
+REQUESTS: Final = counter(metrics.REQUESTS)
+EVENTS: Final = counter(metrics.EVENTS)
+SECONDS: Final = histogram(metrics.SECONDS)
+PENDING: Final = gauge(metrics.PENDING)

@@ -10,6 +10,7 @@ from schemas.catalogue import Catalogue
 from schemas.errors import SettingsError
 from schemas.health import Health, Heartbeat
 from schemas.settings import Settings
+from schemas.tracing.tracer import tracer_of
 from streams.collect.intake import Intake
 from streams.collect.keys import WriteKeys
 from streams.collect.limits import Limits
@@ -60,7 +61,8 @@ async def run(
     catalogue = Catalogue.load(settings.catalogue)
     intake = Intake(settings, limits)
     await intake.start()
-    collector = Collector(keys, policy, catalogue, intake, limits)
+    tracer = tracer_of(settings, "collector")
+    collector = Collector(keys, policy, catalogue, intake, limits, tracer=tracer)
     runner, server = collector.runner(), None
     stopped, loop = asyncio.Event(), asyncio.get_running_loop()
     heartbeat = Heartbeat()
@@ -84,3 +86,5 @@ async def run(
             server.close()
         await runner.cleanup()
         await intake.stop()
+        if tracer is not None:
+            await asyncio.to_thread(tracer.close)

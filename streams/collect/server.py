@@ -16,23 +16,25 @@ from aiohttp import web
 from schemas.catalogue import Catalogue
 from schemas.encoding.record_types import DEAD_LETTER
 from schemas.errors import Reason
+from schemas.http.answers import Handler, json_answer
+from schemas.http.connections import Connections
 from schemas.http.problems import ProblemError
 from schemas.http.rate import TokenBucket
 from schemas.http.server_log import server_logger
+from schemas.tracing.traceparent import HEADER as TRACEPARENT
+from schemas.tracing.tracer import Tracer
 from streams.collect import browser_settings, cloudevents, metrics, plain, posthog, segment, snowplow
 from streams.collect.answers import (
     Answer,
-    Handler,
     Result,
     answered,
-    json_answer,
     pixel_answer,
     plain_answer,
     posthog_answer,
     segment_answer,
     snowplow_answer,
 )
-from streams.collect.connections import Connections
+from streams.collect.followed import Followed
 from streams.collect.intake import Intake, Reservation, busy
 from streams.collect.items import Head, Item, Posted, refusal
 from streams.collect.keys import WriteKey, WriteKeys
@@ -42,7 +44,7 @@ from streams.collect.openapi import document
 from streams.collect.outgoing import record
 from streams.collect.requests import body_of, unauthorised, write_key_of
 from streams.identity.policy.policy import IdentityPolicy
-from streams.runtime.publisher import Outbox
+from streams.runtime.publisher import Headers, Outbox
 
 #: Items that are worked on before other requests get their turn.
 TURN: Final = 100
@@ -99,6 +101,7 @@ class Collector:
         limits: Limits,
         now: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
         clock: Callable[[], float] = time.monotonic,
+        tracer: Tracer | None = None,
     ) -> None:
         self._keys = keys
         self._policy = policy
@@ -107,10 +110,12 @@ class Collector:
         self._limits = limits
         self._now = now
         self._clock = clock
+        self._tracer = tracer
         self._buckets: dict[str, TokenBucket] = {}
         self._room = asyncio.Semaphore(PARSED_AT_ONCE)
         self._document = document(limits)
-        self.connections = Connections(limits)
+        busy = "the collector has as many connections as it may: start another beside it"
+        self.connections = Connections(limits.connections, limits.head_seconds, busy, log)
 
     def runner(self) -> web.AppRunner:
         """The application, ready to be set up; aiohttp leaves inflating to us, who do it within limits."""
@@ -135,8 +140,9 @@ class Collector:
         async def handle(request: web.Request) -> web.StreamResponse:
             started = self._clock()
             status = 500
+            span = Followed.of(self._tracer, request.headers.get(TRACEPARENT))
             try:
-                response = await self._collect(request, protocol)
+                response = await self._collect(request, protocol, span.headers)
             except ProblemError as problem:
                 status = problem.status
                 raise
@@ -146,10 +152,13 @@ class Collector:
             finally:
                 metrics.REQUESTS.labels(protocol.name, status).inc()
                 metrics.SECONDS.labels(protocol.name).observe(self._clock() - started)
+                span.answered(f"collect {protocol.name}", status)
 
         return handle
 
-    async def _collect(self, request: web.Request, protocol: Protocol) -> web.Response:
+    async def _collect(
+        self, request: web.Request, protocol: Protocol, traced: Headers | None
+    ) -> web.Response:
         in_header = write_key_of(request)
         key = None if in_header is None else self._authorised(in_header)
         self._intake.require_ready()
@@ -158,7 +167,7 @@ class Collector:
             body = await body_of(request, self._limits, held, protocol.encoding(head))
             await self._enter()
             try:
-                outbox, results = await self._prepare(head, body, key, protocol)
+                outbox, results = await self._prepare(head, body, key, protocol, traced)
             finally:
                 self._room.release()
             del body
@@ -183,7 +192,7 @@ class Collector:
             raise
 
     async def _prepare(
-        self, head: Head, body: bytes, key: WriteKey | None, protocol: Protocol
+        self, head: Head, body: bytes, key: WriteKey | None, protocol: Protocol, traced: Headers | None
     ) -> tuple[Outbox, list[Result]]:
         """The records of what can be taken and, where the protocol wants it, letters about the rest."""
         posted = protocol.read(head, body)
@@ -199,7 +208,7 @@ class Collector:
             if item.touchpoint is not None:
                 try:
                     sent = record(item.touchpoint, self._policy, self._catalogue, received_at)
-                    outbox.add(self._intake.touchpoints, *sent)
+                    outbox.add(self._intake.touchpoints, *sent, traced)
                 except Exception as raised:  # noqa: BLE001 (as in item_of)
                     error = refusal(raised)
             if error is not None:
@@ -208,7 +217,7 @@ class Collector:
                         "an event could not be prepared: a bug, please report it", exc_info=error.__cause__
                     )
                 if protocol.letters:
-                    letter = letter_of(item, error, protocol.name, key.sender, received_at)
+                    letter = letter_of(item, error, protocol.name, key.sender, received_at, traced or ())
                     outbox.add(self._intake.dead_letters, b"", DEAD_LETTER.encode(letter))
             results.append((_event_id(item), error))
         return outbox, results

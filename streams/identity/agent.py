@@ -99,6 +99,8 @@ class Identity:
                 ended = True
                 with fetch.dead_letter(job.record):
                     ended = await self.decide(job, fetch, turn)
+                    if ended:
+                        self._note_rules(job, fetch)
                 (backlog.decided if ended else backlog.pause)(job, lane, seconds() - began)
                 if turn.over:
                     break
@@ -140,6 +142,16 @@ class Identity:
         if found is not None:
             await self._publish(job, found[0], fetch)
         return found is not None
+
+    def _note_rules(self, job: Job, fetch: FetchTransaction[IdentityState]) -> None:
+        """Keep under which rules this was decided, and that all is, if the record's header says so."""
+        tenant = job.message["tenant"]
+        for change in fetch.state.rules_change(tenant):
+            fetch.write(*change)
+        for name, value in job.record.headers or ():
+            if name == headers.POLICY_APPLIED:
+                for change in fetch.state.applied(tenant, value.decode(errors="replace")):
+                    fetch.write(*change)
 
     async def _publish(
         self, job: Job, outcome: Outcome | None, fetch: FetchTransaction[IdentityState]

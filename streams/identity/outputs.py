@@ -38,6 +38,7 @@ class Cause:
 
 
 _NO_MARKS: Final[Mapping[Node, Mark]] = {}
+_NOBODY: Final[frozenset[str]] = frozenset()
 
 
 def assignments_of(
@@ -51,7 +52,7 @@ def assignments_of(
 def moves_of(decision: Decision, cause: Cause, marks: Mapping[Node, Mark] = _NO_MARKS) -> Iterator[Move]:
     """A Move to each profile that may hold touchpoints of an identifier and no longer owns all of them."""
     for node, before, after in decision.changed:
-        held_by = _holders(node, before, cause.tenant)
+        held_by = _holders(node, before, cause.tenant) | decision.held.get(node, _NOBODY)
         if held_by == {after.profile_id} and after.contested_from is None:
             continue
         for profile_id in sorted(held_by):
@@ -76,6 +77,7 @@ def correction_outputs(
 ) -> CorrectionOutputs:
     """The outputs of a correction, or of evidence that a correction cut. `erased`: the identifier of an ERASE."""
     before = {node: was for node, was, _ in outcome.decision.changed}
+    held = outcome.decision.held
     outputs = CorrectionOutputs([], [], [], [])
     for node in sorted({*before, *outcome.marked}):
         now = identities.assignment(node)
@@ -84,13 +86,13 @@ def correction_outputs(
         gone = correction is not None and correction["erased_at"] is not None and not identities.linked(node)
         outputs.assignments.append((record, gone))
         if node != erased:
-            held_by = _holders(node, before.get(node, now), cause.tenant)
+            held_by = _holders(node, before.get(node, now), cause.tenant) | held.get(node, _NOBODY)
             outputs.moves.extend(Move(profile_id=profile, assignment=record) for profile in sorted(held_by))
     if erased is None:
         outputs.changes.extend(changes_of(outcome.decision, cause))
         return outputs
     now = identities.assignment(erased)
-    held_by = _holders(erased, before.get(erased, now), cause.tenant)
+    held_by = _holders(erased, before.get(erased, now), cause.tenant) | held.get(erased, _NOBODY)
     own = own_profile(cause.tenant, erased)
     record = assignment_record(erased, now, cause, identities.mark_of(erased))
     profiles = sorted({*held_by, own})

@@ -1,17 +1,20 @@
 """The identity agent's state for one partition, and its changelog.
 
 The first byte of a key tells the kind of a changelog record: `~` is evidence at its earliest time that counts, `!` is
-a correction, `=` is the mark of an identifier. A correction is written last: if the changelog ends before it, the
-decision is repeated instead of half hidden.
+a correction, `=` is the mark of an identifier, `#` says under which rules a tenant's links were decided.
+A correction is written last: if the changelog ends before it, the decision is repeated instead of half hidden.
 """
 
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from schemas.encoding.record_types import IDENTITY_ASSIGNMENT, IDENTITY_CORRECTION, IDENTITY_LINK
 from schemas.keys import identifier_key
 from schemas.records import IdentityAssignment, IdentityCorrection, IdentityLink
+from streams.identity.policy.decided_under import KEY, DecidedUnder, key_of
+from streams.identity.policy.decision_rules import DecisionRules
 from streams.identity.policy.policy import IdentityPolicy
 from streams.identity.resolution.corrections import CorrectedIdentities, Mark, Outcome
 from streams.identity.resolution.evidence import Pair, evidence_of
@@ -49,6 +52,8 @@ class IdentityState:
         self._tenants: dict[str, CorrectedIdentities] = {}
         #: read from the changelog, but not yet in `_tenants`
         self._evidence: dict[bytes, _RestoredEvidence] = {}
+        self._decided_under: dict[str, DecidedUnder] = {}  #: by tenant, as the changelog says
+        self._noted: set[str] = set()  #: tenants of which it says the rules in force
 
     def tenant(self, tenant: str) -> CorrectedIdentities:
         """The identities of one tenant. Creates empty ones if there are none yet."""
@@ -71,11 +76,54 @@ class IdentityState:
             found.update(one.identities.refusals)
         return found
 
+    def rules_change(self, tenant: str) -> Iterator[Change]:
+        """The changelog record that says which rules decide from now on, unless the changelog says so.
+
+        A changelog without such a record is of a former release: it was decided under the policy in force now.
+        """
+        if tenant in self._noted:
+            return
+        self._noted.add(tenant)
+        rules = DecisionRules.of(self._policy, tenant)
+        known = self._decided_under.get(tenant)
+        if known is None:
+            self._decided_under[tenant] = DecidedUnder.first(self._policy, tenant)
+        elif known.current == rules:
+            return
+        else:
+            self._decided_under[tenant] = known.under(rules)
+        yield key_of(tenant), self._decided_under[tenant].encode()
+
+    def applied(self, tenant: str, fingerprint: str) -> Iterator[Change]:
+        """Forget former rules, since all that they decided is decided again under those with this fingerprint.
+
+        Does nothing if other rules are in force. Returns the changelog record that says so.
+        """
+        present = DecidedUnder.first(self._policy, tenant)
+        if present.current.fingerprint == fingerprint and self._decided_under.get(tenant) != present:
+            self._decided_under[tenant] = present
+            self.tenant(tenant).identities.decided_under(())
+            yield key_of(tenant), present.encode()
+
+    def decided_under(self) -> dict[str, DecidedUnder]:
+        """By tenant, the rules from which published decisions may come, as the changelog says."""
+        return dict(self._decided_under)
+
+    def tenants(self) -> dict[str, CorrectedIdentities]:
+        """The identities of all tenants that have any."""
+        return dict(self._tenants)
+
+    def restore_some(self, records: list[Any], start: int) -> int:  # noqa: ARG002
+        """None at once: `restore` takes each."""
+        return start
+
     def restore(self, key: bytes, value: bytes | None) -> None:
         """Apply one changelog record."""
         if value is None:
             if key in self._evidence:
                 self._evidence[key].times.append(None)
+        elif key.startswith(KEY):
+            self._decided_under[key.removeprefix(KEY).decode()] = DecidedUnder.read(value)
         elif key.startswith(b"~"):
             link: IdentityLink = IDENTITY_LINK.decode(value)
             found = self._evidence.get(key)
@@ -97,6 +145,9 @@ class IdentityState:
 
     def restored(self) -> None:
         """Pass the restored evidence to its tenants. A component is resolved when it is first asked for."""
+        for name, decided in self._decided_under.items():
+            under = decided.under(DecisionRules.of(self._policy, name))
+            self.tenant(name).identities.decided_under(under.former)
         for found in self._evidence.values():
             identities = self.tenant(found.tenant)
             for time in found.times:

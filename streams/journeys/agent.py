@@ -5,10 +5,12 @@ profile: the crash may have come before the publication.
 """
 
 import asyncio
+import logging
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from itertools import chain
+from pathlib import Path
 from typing import Any, Final
 
 from schemas import topics
@@ -20,9 +22,10 @@ from schemas.touchpoint.events import event_key
 from schemas.version_bounds import AheadError
 from streams.journeys.cache import JourneyCache
 from streams.journeys.changelog_keys import claim_key, is_claim
+from streams.journeys.checkpoints import CHECKPOINT_SECONDS, Checkpoints
 from streams.journeys.journey import Journey
 from streams.journeys.native_fetch import NativeFetch
-from streams.journeys.native_journeys import native_journeys
+from streams.journeys.native_journeys import build_of, native_journeys
 from streams.journeys.partition import LONG_DUE, JourneyPartition
 from streams.journeys.prediction.predictions import Predictions
 from streams.journeys.publication import ProfilePublisher
@@ -30,6 +33,7 @@ from streams.journeys.rules.rules import JourneyRules
 from streams.journeys.timeline.effects import Effects
 from streams.runtime import metrics
 from streams.runtime.app import WorkerApp
+from streams.runtime.checkpoint_files import CheckpointFolder
 from streams.runtime.cooperative import CooperativeScheduler, one_slice
 from streams.runtime.fence import Fence
 from streams.runtime.foreign_writes import ForeignWrites
@@ -44,6 +48,8 @@ FIRING_SECONDS: Final = 0.5
 #: Records, and profiles, after which the agent looks whether its time slice is over.
 RECORDS_BETWEEN_YIELDS: Final = 8
 DUE_AT_ONCE: Final = 1000  #: profiles of one turn: fewer, if they take longer than a time slice
+
+log: Final = logging.getLogger("touchline.worker")
 
 
 class Journeys:
@@ -68,6 +74,10 @@ class Journeys:
         self._foreign = ForeignWrites()
         # as often as heartbeats: a zombie learns from one that it is a zombie
         app.timer(interval=app.settings.session_timeout / 4)(self.foreign_writes)
+        self._checkpoints = self._checkpoints_in(app.settings.state_dir)
+        if self._checkpoints is not None:
+            self.state.checkpointed = self._checkpoints.load
+            app.timer(interval=CHECKPOINT_SECONDS)(self.checkpoints)
 
     def _partition(self, number: int) -> JourneyPartition:
         on = self._rules.predict_next or self._rules.predict_risk
@@ -76,6 +86,16 @@ class Journeys:
             JourneyCache(native=native_journeys(self._catalogue, self._rules)),
             predictions=Predictions(self._catalogue, self._rules, number) if on else None,
         )
+
+    def _checkpoints_in(self, folder: str) -> Checkpoints | None:
+        """The worker's checkpoints; None without a folder, or without the native core."""
+        if not folder:
+            return None
+        build = build_of(self._catalogue, self._rules)
+        if not build:
+            log.warning("TOUCHLINE_STATE_DIR is of no use: only the native core writes checkpoints")
+            return None
+        return Checkpoints(CheckpointFolder(Path(folder)), build, self._partition, self._app.log_reader)
 
     async def inputs(self, stream: Any) -> None:
         """Apply every fetch of journey-inputs."""
@@ -194,6 +214,28 @@ class Journeys:
                     fetch.write(*change)
             # compaction may have removed the last records
             self.state.record_foreign_writes(number, fetch.state, records[-1].offset if records else end - 1)
+
+    async def checkpoints(self) -> None:
+        """Write a checkpoint of each partition that has changed."""
+        for number in self.state.held_partitions():
+            write = None
+            async with self.lock(number):
+                known = self.state.known_offsets().get(number)
+                if known is not None and not (self._app.rebalancing or self._app.in_recovery):
+                    write = await self._checkpoint(self.state.of(number), known)
+            if write is not None:
+                await write()
+
+    async def _checkpoint(self, partition: JourneyPartition, known: int) -> Callable[[], Any] | None:
+        assert self._checkpoints is not None
+        if not self._checkpoints.due(partition, known):
+            return None
+        mark = self._checkpoints.mark()
+        async with self._transaction(partition.number) as fetch:
+            fetch.write(mark, None)
+        if self.state.known_offsets().get(partition.number) != known + 1:
+            return None  # a rebalance took the partition, or another worker wrote
+        return await self._checkpoints.save(self.state.topic_name, partition, mark, known + 1)
 
     async def _fire(self, partition: JourneyPartition, clock: float) -> bool:
         if not partition.last_input_at:

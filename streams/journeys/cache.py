@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, MutableMapping
 from itertools import islice
-from typing import Final
+from typing import Any, Final
 
 from streams.journeys.compression import LEAST_SAMPLES, JourneyCompressor
 from streams.journeys.journey import Journey
@@ -10,6 +10,9 @@ from streams.journeys.native_journeys import NativeJourneys
 
 #: Journeys that a partition keeps as objects: as many as one fetch may touch.
 WARM: Final = 2_000
+
+#: Journeys that recovery keeps as they are: the records of one may lie far apart in a changelog.
+RESTORED: Final = 50_000
 
 #: Compressed journeys that tell how many bytes all of them have.
 SAMPLES: Final = 1_000
@@ -73,6 +76,11 @@ class JourneyCache(MutableMapping[bytes, Journey]):
         return len(self.warm)
 
     @property
+    def in_python(self) -> int:
+        """How many journeys Python keeps, as objects or compressed."""
+        return len(self.warm) + len(self.compressed)
+
+    @property
     def compressed_bytes(self) -> int:
         """About how many bytes the compressed journeys have, by the average of SAMPLES of them."""
         sample = [len(packed) for packed in islice(self.compressed.values(), SAMPLES)]
@@ -82,6 +90,16 @@ class JourneyCache(MutableMapping[bytes, Journey]):
     def crowded(self) -> bool:
         """Whether twice as many journeys are objects as should be."""
         return len(self.warm) > 2 * self._limit
+
+    def restore(
+        self, records: list[Any], start: int, scheduled: dict[bytes, int]
+    ) -> tuple[int, int | None, list[tuple[bytes, int | None]]]:
+        """Let the native core restore changelog records, as `NativeJourneys.restore` says; without it none is."""
+        if self.native is None:
+            return start, None, []
+        if self.native.crowded(RESTORED):
+            self.native.evict(self._limit)
+        return self.native.restore(records, start, scheduled, (self.warm, self.compressed))  # type: ignore[no-any-return]
 
     def evict(self) -> None:
         """Compress the least recently used journeys beyond the number that is kept as objects."""

@@ -13,7 +13,8 @@ class Kind(bytes, Enum):
     PUBLICATION = b"/s/"  #: when the profile's signals were published last
     WRITE_AHEAD = b"/i/"  #: signals about to be raised; the rest is the version of the publication
     MODEL = b"/m/"  #: the prediction model of a tenant; the profile is empty
-    CLAIM = b"/c/"  #: a worker owns the partition from here on; tenant and profile are empty, the rest is the claimant
+    MARK = b"/c/"  #: a place that a checkpoint goes up to, a tombstone; tenant and profile are empty
+    CLAIM = b"/o/"  #: a worker owns the partition from here on; tenant and profile are empty, the rest is the claimant
 
 
 _BY_LETTER: Final = {kind[1:2]: kind for kind in Kind}

@@ -49,6 +49,7 @@ class DictionaryCompressor:
     """Compresses short texts of one kind, once it has seen enough of them."""
 
     def __init__(self) -> None:
+        self.dictionary = b""  #: what it has learnt
         self._compressor: ZstdCompressor | None = None
         self._decompressor: ZstdDecompressor | None = None
 
@@ -59,8 +60,12 @@ class DictionaryCompressor:
 
     def train(self, samples: list[Any]) -> None:
         """Train the dictionary on samples, each bytes, once and for all."""
-        trained = train_dictionary(DICTIONARY_BYTES, samples)
-        known = ZstdCompressionDict(trained.as_bytes())
+        self.adopt(train_dictionary(DICTIONARY_BYTES, samples).as_bytes())
+
+    def adopt(self, dictionary: bytes) -> None:
+        """Take over what another one has learnt."""
+        self.dictionary = dictionary
+        known = ZstdCompressionDict(dictionary)
         self._compressor = ZstdCompressor(
             level=3, dict_data=known, write_checksum=False, write_dict_id=False, write_content_size=True
         )

@@ -4,6 +4,7 @@ The native core takes touchpoints until it meets a record that Python must take:
 journey as an object. What is published and written down keeps the order in which the fetch touched the profiles.
 """
 
+import logging
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -14,8 +15,11 @@ from streams.runtime.transaction import Change, FetchTransaction
 
 #: Touchpoints, and profiles, of one call: few enough for a time slice.
 AT_ONCE: Final = 64
-#: Why the native core stopped: Python holds the journey.
+#: Why the native core stopped: Python holds the journey; the core failed.
 _HELD: Final = 2
+_FAILED: Final = 3
+
+log: Final = logging.getLogger("touchline.worker")
 
 Touched = dict[bytes, tuple[Journey, Effects]]
 
@@ -48,7 +52,7 @@ class NativeFetch:
         journeys, predictions = partition.journeys, partition.predictions
         stop = min(len(records), start + AT_ONCE)
         while start < stop:
-            start, why, partition.watermark, learnt = self._core.take(
+            start, why, partition.watermark, learnt, failure = self._core.take(
                 records, start, stop,
                 {
                     **bounds, "partition": partition.number, "clock": clock, "watermark": partition.watermark,
@@ -60,6 +64,8 @@ class NativeFetch:
             if predictions is not None:
                 for tenant, count in learnt:
                     predictions.count(tenant, count)
+            if why == _FAILED:
+                log.error("%s; Python takes the record: a bug, please report it", failure)
             if start < stop:
                 key = records[start].key
                 if why != _HELD or key in self._touched or not journeys.hand_over(key):
@@ -94,7 +100,8 @@ class NativeFetch:
     ) -> bool:
         """Publish profiles that were touched before the profile `before`, or all; now is in UTC ms.
 
-        `topics` are those of states, of signals and of journey inputs. Returns whether there are more of them.
+        `topics` are those of states, of signals and of journey inputs. Of a profile that cannot be published the last
+        input becomes a dead letter. Returns whether there are more of them.
         """
         if self._core is None:
             return False
@@ -104,7 +111,7 @@ class NativeFetch:
         if start == stop:
             return False
         predictions = partition.predictions
-        inputs, states, signals, ahead, entries, publications, deadlines = self._core.publish(
+        inputs, states, signals, ahead, entries, publications, deadlines, failures = self._core.publish(
             start, stop, now, self._meanings,
             _none if predictions is None else predictions.model,
             _none if predictions is None else predictions.encoded,
@@ -116,6 +123,9 @@ class NativeFetch:
         partition.write_ahead.raising_all(ahead)
         for key, due in deadlines:
             partition.schedule(key, due)
+        for cause, error in failures:
+            with fetch.dead_letter(cause):
+                raise error
         self._entries.append((stop, entries))
         self._publications.append((stop, publications))
         return stop < end

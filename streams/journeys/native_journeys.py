@@ -1,4 +1,4 @@
-"""Journeys that the native core keeps (streams/native/src/python/journeys.rs), and their way to Python and back.
+"""Journeys that the native core keeps (streams/native/src/python/journeys/), and their way to Python and back.
 
 The native core keeps plain journeys: without copies of an event that differ, horizon summaries and accounts. Whatever
 is not plain becomes a `Journey` again, which Python handles and hands back when it can.
@@ -15,6 +15,7 @@ from streams.journeys.changelog_keys import Kind
 from streams.journeys.compression import LEAST_SAMPLES, MOST_SAMPLES, DictionaryCompressor
 from streams.journeys.journey import Journey
 from streams.journeys.prediction.recent_path import RecentPath
+from streams.journeys.rules.meaning import meanings_of
 from streams.journeys.rules.rules import JourneyRules
 from streams.journeys.signals.published import NEVER, Publication
 from streams.journeys.signals.told import Told
@@ -24,7 +25,7 @@ from streams.journeys.timeline.cached_fold import CachedFold
 from streams.journeys.timeline.effects import Effects
 from streams.journeys.timeline.entry import Entry
 from streams.journeys.timeline.timeline import Timeline
-from streams.runtime.native_core import chosen_core
+from streams.runtime.native_core import chosen_core, native_version
 
 
 def native_journeys(catalogue: Catalogue, rules: JourneyRules) -> "NativeJourneys | None":
@@ -34,6 +35,14 @@ def native_journeys(catalogue: Catalogue, rules: JourneyRules) -> "NativeJourney
         return None
     horizon = rules.horizon_touchpoints
     return NativeJourneys(module.Journeys(core, horizon, rules.predict_next, rules.predict_risk))
+
+
+def build_of(catalogue: Catalogue, rules: JourneyRules) -> str:
+    """What the bytes of `NativeJourneys.dump` depend on; "" if the native core does not keep journeys."""
+    if native_core(catalogue, rules) is None:
+        return ""
+    schemas = b"".join(chosen_core().Core.SCHEMAS.values()).hex()
+    return f"{native_version()} {meanings_of(catalogue, rules).fingerprint} {schemas}"
 
 
 class Packer(DictionaryCompressor):
@@ -73,7 +82,7 @@ class NativeJourneys:
         if given is None:
             return None
         tenant, _, profile_id = key.decode().partition("/")
-        timeline = Timeline(tenant, profile_id, version=given["version"], settled=True)
+        timeline = Timeline(tenant, profile_id, version=given["version"], settled=given["settled"])
         for pointer in map(_assignment, given["pointers"]):
             timeline.pointers[node_of(pointer["identifier"])] = pointer
         timeline.put([Entry(*entry) for entry in given["entries"]])
@@ -90,6 +99,37 @@ class NativeJourneys:
     def fire(self, key: bytes, now: int, meanings: int) -> Any:
         """As `JourneyPartition.fire`, with what to write ahead and the next deadlines; None if it is not here."""
         return self.core.fire(key, now, meanings, self.packer)
+
+    def restore(
+        self, records: list[Any], start: int, scheduled: dict[bytes, int], python: tuple[Any, Any]
+    ) -> Any:
+        """Restore changelog records from `start` on, until one that Python must restore.
+
+        `scheduled` has the deadlines known, `python` the journeys that Python holds: as objects, and compressed.
+        Returns the place of that record, the newest event time or None, and the deadlines that changed (UTC ms; None
+        for none).
+        """
+        return self.core.restore(records, start, scheduled, python, self.packer)
+
+    def dump(self, scheduled: dict[bytes, int]) -> tuple[bytes, bytes, list[bytes]]:
+        """What `load` needs, in two parts, and the keys of the journeys that must be written down otherwise.
+
+        `scheduled` has the deadlines. No fetch may be under way.
+        """
+        dumped, left = self.core.dump(scheduled, self.packer)
+        return self.packer.dictionary, dumped, left
+
+    def load(self, dictionary: bytes, dumped: bytes) -> list[tuple[bytes, int]]:
+        """Fill an empty store. Returns the keys with a deadline, and that. Raises ValueError."""
+        if dictionary and dictionary != self.packer.dictionary:
+            if self.packer.ready:
+                self.packer = Packer()  # other partitions are compressed by another dictionary
+            self.packer.adopt(dictionary)
+        return list(self.core.load(dumped))
+
+    def crowded(self, limit: int) -> bool:
+        """Whether more journeys than that are in use."""
+        return bool(self.core.in_use > limit)
 
     def evict(self, limit: int) -> None:
         """Pack the least recently used journeys beyond `limit`, an eighth of it or more at once."""

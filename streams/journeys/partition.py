@@ -1,8 +1,9 @@
 """The journeys of one partition, their changelog keys, and when their deadlines fall due."""
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from schemas.encoding.record_types import FROZEN_SUMMARY, IDENTITY_ASSIGNMENT
 from schemas.records import IdentityAssignment, Touchpoint
@@ -117,15 +118,27 @@ class JourneyPartition:
         last = self.journeys[key].told.last
         return key + Kind.PUBLICATION, None if last is None else last.encode()
 
+    def restore_some(self, records: list[Any], start: int) -> int:
+        """Apply changelog records from `start` on in the native core; returns the place of the first that it left."""
+        done, newest, deadlines = self.journeys.restore(records, start, self._scheduled)
+        if newest is not None:
+            self.watermark = max(self.watermark, newest)
+        for key, due in deadlines:
+            self.schedule(key, due)
+        return done
+
     def restore(self, key: bytes, value: bytes | None) -> None:
         """Apply one changelog record."""
         profile, kind, rest = parse(key)
-        if kind is Kind.CLAIM:
+        if kind in (Kind.MARK, Kind.CLAIM):
             return
         tenant, _, profile_id = profile.decode().partition("/")
         if kind is Kind.MODEL:
             if self.predictions is not None and value is not None:
                 self.predictions.restore(tenant, value)
+            return
+        if kind is Kind.WRITE_AHEAD:
+            self.write_ahead.restore(profile, int(rest), value)
             return
         journey = self.journey(profile, tenant, profile_id)
         timeline, told = journey.timeline, journey.told
@@ -138,8 +151,6 @@ class JourneyPartition:
                     self.schedule(profile, timeline.order[-1][0])
         elif kind is Kind.PUBLICATION:
             self._restore_publication(profile, journey, value)
-        elif kind is Kind.WRITE_AHEAD:
-            self.write_ahead.restore(profile, int(rest), value)
         elif kind is Kind.SUMMARY:
             timeline.restore_summary(node_of_name(rest), value)
         elif value is not None:
@@ -156,9 +167,7 @@ class JourneyPartition:
         the owner cannot know otherwise.
         """
         profile, kind, rest = parse(key)
-        if kind is Kind.CLAIM:
-            return
-        if kind is Kind.MODEL:
+        if kind in (Kind.MODEL, Kind.MARK, Kind.CLAIM):
             return  # models depend on the order of arrival: one is as good as another
         tenant, _, profile_id = profile.decode().partition("/")
         journey = self.journey(profile, tenant, profile_id)
@@ -187,12 +196,46 @@ class JourneyPartition:
         Advances the versions of these profiles to `applied`: a decision must have a higher version than what it is on.
         """
         for key in self.write_ahead.profiles():
-            journey = self.journeys[key]
+            tenant, _, profile_id = key.decode().partition("/")
+            journey = self.journey(key, tenant, profile_id)  # empty, if its changelog records do not follow
             timeline = journey.timeline
             newest = self.applied if journey.told.last is None else max(timeline.version, self.applied)
             if self.write_ahead.ripe(key, 2 * newest + 1):
                 timeline.version = newest
                 self.schedule(key, LONG_DUE)
+
+    def dump(self, join: Callable[[list[Change]], bytes]) -> list[bytes]:
+        """The sections of a checkpoint: what `load` needs. Between two fetches only; the core must be native.
+
+        `join` makes bytes of changelog records: what Python keeps is written down as the changelog has it.
+        """
+        native = self.journeys.native
+        assert native is not None
+        dictionary, dumped, left = native.dump(self._scheduled)
+        changes: list[Change] = []
+        for key in (*self.journeys.warm, *self.journeys.compressed, *left):
+            timeline = self.journeys[key].timeline
+            entries: dict[str, bytes | None] = {entry.id: entry.value for entry in timeline.held()}
+            whole = Effects(
+                entries=entries, pointers=dict(timeline.pointers), summaries=dict(timeline.summaries)
+            )
+            changes += [*self.changelog(key, whole), self.publication(key)]
+        if self.predictions is not None:
+            changes += self.predictions.dump()
+        self.journeys.evict()
+        return [dictionary, dumped, join(changes)]
+
+    def load(self, sections: list[bytes], split: Callable[[bytes], list[Change]]) -> None:
+        """Fill an empty partition with what `dump` wrote. Raises ValueError, and is of no more use then."""
+        native = self.journeys.native
+        if native is None or len(sections) != 3:
+            raise ValueError("it has other sections")
+        dictionary, dumped, changes = sections
+        for key, due in native.load(dictionary, dumped):
+            self.schedule(key, due)
+        for key, value in split(changes):
+            if value is not None:
+                self.restore(key, value)
 
     def sizes(self) -> dict[str, int]:
         """What it holds, by kind."""

@@ -16,7 +16,9 @@ from schemas import topics
 from schemas.errors import SettingsError, UnavailableError
 from schemas.kafka_probe import why_unreachable
 from schemas.settings import Settings
+from schemas.tracing.tracer import Tracer, tracer_of
 from streams.runtime import metrics
+from streams.runtime.assignor import StableAssignor
 from streams.runtime.faust_broker import broker_options
 from streams.runtime.fetches import FetchSchema, FetchTransport
 from streams.runtime.flow import IdempotentFlow
@@ -49,6 +51,7 @@ class WorkerApp(faust.App):  # type: ignore[misc]  # faust has no types for it
                 "`pip install --force-reinstall faust-streaming`"
             )
         self.settings = settings
+        self.tracer: Tracer | None = tracer_of(settings, "worker")
         self.publisher = Publisher(
             settings, client_id="touchline-worker", took=metrics.PUBLISH_SECONDS.observe
         )
@@ -70,6 +73,7 @@ class WorkerApp(faust.App):  # type: ignore[misc]  # faust has no types for it
             topic_allow_declare=False,
             producer_acks=-1,
             consumer_auto_offset_reset="earliest",
+            PartitionAssignor=StableAssignor,
             broker_session_timeout=settings.session_timeout,
             broker_heartbeat_interval=settings.session_timeout / 4,
             broker_request_timeout=max(60.0, settings.session_timeout * 2),
@@ -194,6 +198,8 @@ class WorkerApp(faust.App):  # type: ignore[misc]  # faust has no types for it
         """Faust's last hook, after the agents stopped: close the connections."""
         await self.publisher.stop()
         await self.log_reader.close()
+        if self.tracer is not None:
+            await asyncio.to_thread(self.tracer.close)
 
     async def _check_topics(self) -> None:
         names = tuple(self.settings.topic(topic.name) for topic in topics.ALL)

@@ -69,14 +69,34 @@ class FetchThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         self._consumer._fetcher._prefetch_backoff = FETCH_BACKOFF_SECONDS
 
 
+class NoReadOffsets(dict[TP, int | None]):
+    """Faust's memory of what it delivered, which remembers nothing: every fetch that is read is delivered.
+
+    Faust drops a message before the last one that it delivered. It notes a message after its delivery: when a seek
+    comes in between, the note stands for a position that is no longer read. What is read again would be dropped, never
+    be acknowledged, and the partition would stand still until the next rebalance.
+    """
+
+    def __missing__(self, _: TP) -> None:
+        return None
+
+    def __setitem__(self, tp: TP, offset: int | None) -> None:
+        """Note nothing."""
+
+    def update(self, *_: Any, **__: Any) -> None:
+        """Note nothing."""
+
+
 class FetchConsumer(driver.Consumer):  # type: ignore[misc]
     """Reads fetches, tracks their offsets, and commits before a partition is revoked."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._offset_tracker: OffsetTracker[TP] = OffsetTracker()
-        #: number of seeks so far: a fetch that was read before a seek must not be delivered after it
+        self._read_offset = NoReadOffsets()
+        #: how often a seek began or ended: a fetch that was read before its end must not be delivered
         self._seek_count = 0
+        self._seeking = asyncio.Lock()
 
     def _new_consumer_thread(self) -> Any:
         return FetchThread(self, loop=self.loop, beacon=self.beacon)
@@ -89,7 +109,7 @@ class FetchConsumer(driver.Consumer):  # type: ignore[misc]
             return
         for tp, fetched in records.items():
             stale = generation != self.app.consumer_generation_id or seek_count != self._seek_count
-            if stale or not self.flow_active:
+            if stale or self._seeking.locked() or not self.flow_active:
                 # fetches that are dropped here must be read again
                 await self._rewind(records)
                 return
@@ -206,20 +226,24 @@ class FetchConsumer(driver.Consumer):  # type: ignore[misc]
 
         aiokafka seeks only partitions with a positive committed offset. It would read the others on from their present
         position, which loses records that were fetched but not processed before the first commit.
+
+        Faust lets the consumer read inputs while it seeks. Such a fetch may come from either side of the seek:
+        `getmany` reads it again.
         """
-        self._seek_count += 1
-        self._offset_tracker.forget()
-        await super().perform_seek()
-        fresh = [
-            tp
-            for tp in self.assignment()
-            if not self._committed_offset.get(tp) and not self._is_changelog_tp(tp)
-        ]
-        if fresh:
-            await self._thread.seek_to_beginning(*(driver.ensure_aiokafka_TP(tp) for tp in fresh))
-        for tp in self.assignment():
-            if not self._is_changelog_tp(tp):
-                self._read_offset[tp] = self._committed_offset.get(tp)
+        async with self._seeking:
+            self._seek_count += 1
+            try:
+                self._offset_tracker.forget()
+                await super().perform_seek()
+                fresh = [
+                    tp
+                    for tp in self.assignment()
+                    if not self._committed_offset.get(tp) and not self._is_changelog_tp(tp)
+                ]
+                if fresh:
+                    await self._thread.seek_to_beginning(*(driver.ensure_aiokafka_TP(tp) for tp in fresh))
+            finally:
+                self._seek_count += 1
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Commit the done fetches before the partitions are given up: their next owner need not repeat them."""

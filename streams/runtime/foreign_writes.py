@@ -83,6 +83,25 @@ class LogReader:
 
         return await self._ask(ask)
 
+    async def record_at(self, topic: str, partition: int, offset: int) -> Any | None:
+        """The record at an offset. Returns None if there is none any more, or if the broker does not answer in time."""
+        tp = TopicPartition(topic, partition)
+
+        async def ask(consumer: AIOKafkaConsumer) -> list[Any]:
+            found: list[Any] = []
+            consumer.assign([tp])
+            consumer.seek(tp, offset)
+            while not found and (
+                (end := consumer.highwater(tp)) is None or await consumer.position(tp) < end
+            ):
+                for records in (await consumer.getmany(tp, timeout_ms=50, max_records=1)).values():
+                    found += records
+            consumer.assign([])
+            return found
+
+        found = await self._ask(ask)
+        return found[0] if found and found[0].offset == offset else None
+
     async def close(self) -> None:
         """Disconnect."""
         if self._consumer is not None:

@@ -1,6 +1,7 @@
 """What a worker counts while it works: once a fetch, not once a record, wherever that says the same.
 
-schemas/metrics.py says what each metric means. Gauges that are read from the worker's state are in streams/monitor.py.
+schemas/metrics/worker.py says what each metric means. Gauges that are read from the worker's state are in
+streams/monitor.py.
 """
 
 import time
@@ -8,10 +9,10 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any, Final
 
-from schemas import metrics
 from schemas.encoding.record_types import RESOLVED_TOUCHPOINT
 from schemas.errors import ContractError, Reason
 from schemas.measures import BatchCounter, BatchHistogram, counter
+from schemas.metrics import worker as metrics
 
 RECORDS: Final = BatchCounter(metrics.RECORDS)
 OUTPUTS: Final = BatchCounter(metrics.OUTPUTS)

@@ -8,6 +8,7 @@ from typing import Any, Final
 from schemas.dead_letters import letter_of
 from schemas.encoding.record_types import DEAD_LETTER
 from schemas.errors import ContractError, Reason, TouchlineError
+from schemas.tracing.tracer import Tracer
 from streams.runtime import metrics
 
 log: Final = logging.getLogger("touchline.worker")
@@ -27,7 +28,7 @@ def isolated(what: str) -> Iterator[None]:
         log.exception("the worker could not see to %s: a bug, please report it", what)
 
 
-def dead_letter(record: Any, error: Exception, component: str) -> bytes:
+def dead_letter(record: Any, error: Exception, component: str, tracer: Tracer | None = None) -> bytes:
     """Encode the dead letter of a Kafka record (aiokafka's ConsumerRecord) that `component` could not process.
 
     A ContractError names its reason. Any other exception of the record's own is a bug: the record gets the reason
@@ -41,4 +42,6 @@ def dead_letter(record: Any, error: Exception, component: str) -> bytes:
         log.error("%s could not process %s: a bug, please report it", component, position, exc_info=error)
         error = ContractError(Reason.UNEXPECTED, f"{type(error).__name__}: {error}"[:500])
     metrics.DEAD_LETTERS.labels(component, error.reason.value).inc()
+    if tracer is not None:
+        tracer.rejected(component, record, error.reason.value)
     return DEAD_LETTER.encode(letter_of(record, error, component))

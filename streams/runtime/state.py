@@ -7,7 +7,7 @@ their changelog records through the publisher, after the broker has acknowledged
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from time import monotonic
 from typing import Any, Final, Generic, Protocol, TypeVar
 
@@ -22,6 +22,12 @@ from streams.runtime.garbage import freeze_live_objects
 
 class PartitionState(Protocol):
     """The state of an agent for one partition: a function of its changelog."""
+
+    def restore_some(self, records: list[Any], start: int) -> int:
+        """Apply changelog records from `start` on, as many as can be applied at once.
+
+        Returns the place of the first that was not; `restore` is to take that one.
+        """
 
     def restore(self, key: bytes, value: bytes | None) -> None:
         """Apply one changelog record; a value of None deletes its key. Must be idempotent over whole changelogs."""
@@ -48,6 +54,7 @@ class ChangelogState(Table, Generic[S]):  # type: ignore[misc]  # faust has no t
     """The state of type S of each partition that this worker owns."""
 
     def __init__(self, app: Any, name: str, new: Callable[[int], S], **kwargs: Any) -> None:
+        """`new` makes an empty state of a partition."""
         topic = app.topic(
             f"{app.conf.id}-{name}-changelog", schema=FetchSchema(), value_serializer="raw",
             internal=True, acks=False, compacting=True, maxsize=16, allow_empty=True,
@@ -56,6 +63,8 @@ class ChangelogState(Table, Generic[S]):  # type: ignore[misc]  # faust has no t
             app, name=name, changelog_topic=topic, recovery_buffer_size=RECOVERY_BUFFER, **kwargs
         )
         self._new = new
+        #: gives the state of a changelog partition from elsewhere, and the last offset in it; None if nothing has it
+        self.checkpointed: Callable[[str, int], Awaitable[tuple[S, int] | None]] | None = None
         self._by_partition: dict[int, S] = {}
         self._offsets: dict[int, int] = {}
         self._assigned: set[int] = set()
@@ -139,24 +148,30 @@ class ChangelogState(Table, Generic[S]):  # type: ignore[misc]  # faust has no t
                 continue  # collected before a rebalance revoked the partition
             if partition in self._recovered:
                 continue  # a former owner wrote it late: streams/runtime/foreign_writes.py sees to it
-            state = self.of(partition)
-            for record in event.value:
-                try:
-                    state.restore(record.key, record.value)
-                except Exception as error:
-                    where = f"{self.topic_name}, partition {partition}, offset {record.offset}"
-                    unusable = TouchlineError(
-                        f"the changelog record at {where} is unusable ({error}): it is damaged or of a newer release;"
-                        " start that release, or empty the changelogs and read again with `touchline backfill`"
-                    )
-                    self._crashing = asyncio.ensure_future(self.app.crash(unusable))
-                    raise unusable from error
+            self._apply(self.of(partition), event.value, partition)
             self.records_restored += len(event.value)
             metrics.RESTORED.labels(self.name).inc(len(event.value))
             self._offsets[partition] = event.message.offset
         if self.records_restored and monotonic() - self._reported_at > PROGRESS_SECONDS:
             self._reported_at = monotonic()
             log.warning("restoring %s: %s changelog records so far", self.name, f"{self.records_restored:,}")
+
+    def _apply(self, state: S, records: list[Any], partition: int) -> None:
+        done = 0
+        while done < len(records):
+            try:
+                done = state.restore_some(records, done)
+                if done < len(records):
+                    state.restore(records[done].key, records[done].value)
+                    done += 1
+            except Exception as error:
+                where = f"{self.topic_name}, partition {partition}, offset {records[done].offset}"
+                unusable = TouchlineError(
+                    f"the changelog record at {where} is unusable ({error}): it is damaged or of a newer release;"
+                    " start that release, or empty the changelogs and read again with `touchline backfill`"
+                )
+                self._crashing = asyncio.ensure_future(self.app.crash(unusable))
+                raise unusable from error
 
     async def on_changelog_event(self, event: Any) -> None:
         """Faust's hook for single records: unused, since fetches are applied as batches."""
@@ -182,6 +197,11 @@ class ChangelogState(Table, Generic[S]):  # type: ignore[misc]  # faust has no t
             self.app.recover_from_beginning(TP(self.topic_name, partition))
         for partition in set(self._offsets) - kept:
             del self._offsets[partition]
+        if self.checkpointed is not None:
+            for partition in sorted(self._assigned - set(self._by_partition)):
+                found = await self.checkpointed(self.topic_name, partition)
+                if found is not None:
+                    self._by_partition[partition], self._offsets[partition] = found
 
     def _is_recovered(self, tp: TP) -> bool:
         last = self._offsets.get(tp.partition, -1)

@@ -11,12 +11,12 @@ output that was not published. Every output is idempotent, so that repeating it 
 derives the guarantees.
 """
 
+import time
 from collections.abc import Awaitable, Callable, Iterable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeAlias, TypeVar
 
 from schemas import topics
-from schemas.settings import Settings
 from streams.runtime import metrics
 from streams.runtime.fence import Fence
 from streams.runtime.publisher import Headers, Outbox, TopicPartition
@@ -39,11 +39,11 @@ class _DeadLetterGuard:
     It does not refer to its transaction: the two would be a cycle, which keeps the records until the next collection.
     """
 
-    __slots__ = ("_component", "_outputs", "_settings", "record")
+    __slots__ = ("_app", "_component", "_outputs", "record")
 
-    def __init__(self, outputs: Outbox, settings: Settings, component: str) -> None:
+    def __init__(self, outputs: Outbox, app: "WorkerApp", component: str) -> None:
         self._outputs = outputs
-        self._settings = settings
+        self._app = app
         self._component = component
         self.record: Any = None
 
@@ -55,8 +55,8 @@ class _DeadLetterGuard:
     ) -> bool:
         if not isinstance(error, Exception):
             return False
-        letter = dead_letter(self.record, error, self._component)
-        self._outputs.add(self._settings.topic(topics.DEAD_LETTERS.name), self.record.key or b"", letter)
+        letter = dead_letter(self.record, error, self._component, self._app.tracer)
+        self._outputs.add(self._app.settings.topic(topics.DEAD_LETTERS.name), self.record.key or b"", letter)
         return True
 
 
@@ -88,8 +88,9 @@ class FetchTransaction(Generic[S]):
         self._changelog: TopicPartition = table.topic_name, partition
         self._event = event
         self._fence = fence
+        self._began = 0 if app.tracer is None else time.time_ns()
         self._component = component
-        self._guard = _DeadLetterGuard(self.outputs, app.settings, component)
+        self._guard = _DeadLetterGuard(self.outputs, app, component)
 
     def publish(self, topic: str, key: bytes, value: bytes | None, headers: Headers | None = None) -> None:
         """Add an output on the partition that its key determines. A value of None is a tombstone."""
@@ -187,6 +188,8 @@ class FetchTransaction(Generic[S]):
         records = self._event.value
         self._event.ack()
         metrics.finished(self._component, records)
+        if self._app.tracer is not None:
+            self._app.tracer.finished(self._component, records, self._began)
 
     @property
     def _held(self) -> bool:

@@ -24,6 +24,8 @@ from schemas.keys import identifier_key, partition_of, profile_key, tenant_key
 from schemas.records import Identifier, IdentityAssignment, Touchpoint
 from schemas.touchpoint.erasure_names import ERASURE_REQUESTED
 from schemas.touchpoint.rules import capped, check, check_content
+from schemas.tracing.traceparent import HEADER as TRACEPARENT
+from schemas.tracing.traceparent import parent_of
 from schemas.version_bounds import AheadError
 from streams.identity.policy.policy import IdentityPolicy
 from streams.identity.policy.prepare import prepare
@@ -33,7 +35,7 @@ from streams.identity.resolution.ownership import node_of
 from streams.runtime import metrics
 from streams.runtime.app import WorkerApp
 from streams.runtime.cooperative import CooperativeScheduler
-from streams.runtime.publisher import Outbox
+from streams.runtime.publisher import Headers, Outbox
 from streams.runtime.state import ChangelogState
 from streams.runtime.transaction import FetchTransaction
 from streams.stitch.native_stitch import NativeStitch, Stitched
@@ -58,6 +60,7 @@ class _Accepted:
     tenant: str
     occurred_at: int
     value: bytes
+    traceparent: bytes | None = None  #: of the record that takes it on, where a trace follows the touchpoint
 
 
 class Stitch:
@@ -141,10 +144,14 @@ class Stitch:
     def _take(self, event: Any, state: StitchState) -> list[Stitched | None]:
         """What the native core makes of a fetch; None for each record that `accept` must take."""
         partitions = self._app.topic_partitions
-        return self._native.take(
+        taken = self._native.take(
             event.value, self._arrival, state, event.message.partition,
             (partitions[self._touchpoints], partitions[self._inputs]),
         )  # fmt: skip
+        if self._app.tracer is None:
+            return taken
+        # the record that the native core makes carries no header
+        return [None if parent_of(of.headers) else one for of, one in zip(event.value, taken, strict=True)]
 
     def _transaction(self, event: Any) -> FetchTransaction[StitchState]:
         return FetchTransaction(self._app, self.state, event.message.partition, "stitch", event)
@@ -218,7 +225,9 @@ class Stitch:
         key = identifier_key(tenant, identifier)
         if self._misplaced(record, key):
             _check_first_hop(record)
-            fetch.publish(self._touchpoints, key, value, [(headers.ROUTED, b"1")])
+            fetch.publish(
+                self._touchpoints, key, value, [(headers.ROUTED, b"1"), *_traced(self._traceparent(record))]
+            )
             return None
         occurred_at = prepared["occurred_at"]
         if fetch.state.erased(key, occurred_at):
@@ -231,7 +240,7 @@ class Stitch:
                 fetch.write(evidence, encoded)
                 if key not in fetch.state.assignments:
                     newcomers.add(key)
-        return _Accepted(key, identifier, tenant, occurred_at, value)
+        return _Accepted(key, identifier, tenant, occurred_at, value, self._traceparent(record))
 
     def stitch(self, accepted: Iterable[_Accepted | Stitched], state: StitchState, outputs: Outbox) -> None:
         """Send touchpoints to their owners."""
@@ -247,7 +256,12 @@ class Stitch:
                 self._inputs,
                 profile_key(one.tenant, profile_id),
                 encode_resolved(one.identifier, profile_id, version, one.value),
+                _traced(one.traceparent) or None,
             )
+
+    def _traceparent(self, record: Any) -> bytes | None:
+        tracer = self._app.tracer
+        return None if tracer is None else tracer.forwarded("stitch", record)
 
     def _read(self, record: Any) -> tuple[Touchpoint, bytes]:
         """The touchpoint, and the record's value if it still encodes the touchpoint; else empty bytes."""
@@ -269,6 +283,10 @@ class Stitch:
 
     def _misplaced(self, record: Any, key: bytes) -> bool:
         return partition_of(key, self._app.topic_partitions[self._touchpoints]) != int(record.partition)
+
+
+def _traced(traceparent: bytes | None) -> Headers:
+    return [] if traceparent is None else [(TRACEPARENT, traceparent)]
 
 
 def _check_first_hop(record: Any) -> None:

@@ -9,7 +9,7 @@ into intervals of event time. Stitch sends a link once per interval, and once mo
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from schemas.encoding.record_types import IDENTITY_ASSIGNMENT, IDENTITY_LINK
 from schemas.keys import identifier_key
@@ -24,6 +24,7 @@ from streams.identity.resolution.definition import own_profile
 from streams.identity.resolution.evidence import Node
 from streams.identity.resolution.links import link_key
 from streams.identity.resolution.ownership import NO_VERSION, node_of
+from streams.runtime.native_core import chosen_core
 from streams.stitch.compact_assignment import (
     CompactAssignment,
     compact,
@@ -134,6 +135,15 @@ class StitchState:
     def sizes(self) -> dict[str, int]:
         """What it holds, by kind."""
         return {"assignments": len(self.assignments), "evidence": len(self.evidence)}
+
+    def restore_some(self, records: list[Any], start: int) -> int:
+        """Apply changelog records from `start` on in the native core; returns the place of the first that it left."""
+        core = chosen_core()
+        return (
+            start
+            if core is None
+            else int(core.restore_stitch(records, start, self.assignments, self.evidence))
+        )
 
     def restore(self, key: bytes, value: bytes | None) -> None:
         """Apply one changelog record."""

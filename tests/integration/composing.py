@@ -26,7 +26,7 @@ FOLDER = Path(__file__).parents[2] / "deploy" / "compose"
 HEALTH = FOLDER.parent / "container" / "health.py"
 _YAML = "import json, sys, yaml; print(json.dumps(yaml.safe_load(sys.stdin)))"
 _VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
-READY_SECONDS = 90.0
+READY_SECONDS = 300.0
 
 
 def yaml_of(text: str) -> Any:
@@ -42,6 +42,23 @@ def compose_file(environ: Mapping[str, str] = MappingProxyType({})) -> dict[str,
     found = yaml_of(_VARIABLE.sub(lambda match: environ.get(match[1], match[2] or ""), text))
     assert isinstance(found, dict)
     return found
+
+
+def ours(described: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The services that run Touchline's image."""
+    return {
+        name: service
+        for name, service in described["services"].items()
+        if service["image"].startswith("touchline:")
+    }
+
+
+def scraped() -> Iterator[tuple[str, str, int]]:
+    """Job, name and port of each service that Prometheus asks."""
+    for job in yaml_of((FOLDER / "prometheus.yml").read_text())["scrape_configs"]:
+        for found in job["dns_sd_configs"]:
+            for name in found["names"]:
+                yield job["job_name"], name, found["port"]
 
 
 class ComposedKafka(KafkaBroker):
@@ -135,7 +152,7 @@ class Composed:
         """Run a command to its end, as `docker compose run --rm -T SERVICE ARGUMENTS` does; it must succeed."""
         done = subprocess.run(
             self.command(service, *arguments), env={**os.environ, **self.environment(service)}, input=text,
-            capture_output=True, text=True, timeout=300, cwd=self.folder,
+            capture_output=True, text=True, timeout=900, cwd=self.folder,
         )  # fmt: skip
         assert done.returncode == 0, f"{service} {arguments}: {done.stdout[-1000:]}{done.stderr[-2000:]}"
         return done.stdout

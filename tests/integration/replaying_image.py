@@ -198,7 +198,11 @@ class Replay:
         extra = TOOLCHAINS.get(stage.image.split(":")[0], ()) if toolchain else ()
         script = [f"root={shlex.quote(str(stage.root))}", "set -e", 'mount --bind "$root" "$root"']
         for path in (*mounts, *extra):
-            if Path(path).exists():
+            if Path(
+                path
+            ).is_symlink():  # a mount would put the file in its place, and npm looks beside itself
+                script.append(f'ln -sfn {Path(path).readlink()} "$root{path}"')
+            elif Path(path).exists():
                 make = (
                     "mkdir -p"
                     if Path(path).is_dir()

@@ -1,54 +1,27 @@
-"""deploy/compose: Compose would take the file, and its services do the demo's work as processes of this machine."""
+"""deploy/compose: Compose would take the file, and its services have what they need and no more."""
 
-import base64
-import http.client
 import json
 import re
 import shutil
 import subprocess
-import time
-import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from deploy.cli.main import COMMANDS
-from deploy.sandbox import kafka_jars
-from deploy.screens.demo import views
-from schemas.settings import Settings
-from sinks.clickhouse.connection import connect
 from tests.integration.collecting import python_clients
-from tests.integration.composing import FOLDER, Composed, compose_file, composed, properties_of, yaml_of
-from tests.integration.parts import reconcile
-from tests.integration.processes import wait_until
+from tests.integration.composing import FOLDER, compose_file, ours, properties_of, scraped, yaml_of
 from tests.integration.tools import node_package
 
-pytestmark = [pytest.mark.sandbox, pytest.mark.clients]
+pytestmark = pytest.mark.clients
 
 ROOT = FOLDER.parents[1]
-#: The README's sentence about `make demo`.
-DEMO = re.compile(
-    r"^([\d,]+) distinct touchpoints became ([\d,]+) journeys: ([\d,]+) orders, ([\d,]+) of ([\d,]+) carts abandoned",
-    re.MULTILINE,
-)
-#: Commands that serve metrics and health.
-MEASURED = ("loader", "collector", "serve")
-LONG_RUNNING = ("worker", "loader", "collector", "serve", "page")
 
 
 @pytest.fixture(scope="module")
 def described() -> dict[str, Any]:
     return compose_file()
-
-
-def ours(described: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    return {
-        name: service
-        for name, service in described["services"].items()
-        if service["image"].startswith("touchline:")
-    }
 
 
 def test_the_schema_of_compose_takes_the_file(described: dict[str, Any]) -> None:
@@ -86,6 +59,12 @@ def test_a_linter_of_security_finds_nothing_that_has_no_reason() -> None:
     assert ACCEPTED.keys() <= {finding["rule_id"] for finding in found}, "a reason that is not needed"
     trusted = {name for name in compose_file()["services"] if name in ("kafka", "clickhouse", "grafana")}
     assert {each["service"] for each in found if each["rule_id"] in ("CL-0006", "CL-0007")} <= trusted
+
+
+def test_every_service_of_ours_runs_a_command(described: dict[str, Any]) -> None:
+    found = {name: service["command"][0] for name, service in ours(described).items() if "command" in service}
+    assert {*found.values()} <= {*COMMANDS}
+    assert {*ours(described)} - found.keys() == {"tools"}
 
 
 def test_every_service_has_a_limit_of_memory(described: dict[str, Any]) -> None:
@@ -148,13 +127,45 @@ def test_grafanas_sources_are_those_that_the_dashboards_ask() -> None:
     assert sources(FOLDER / "datasources.yaml") == provisioned
 
 
-def test_prometheus_takes_its_file_and_asks_each_service_that_has_metrics(described: dict[str, Any]) -> None:
+def test_grafana_finds_its_dashboards_and_each_panel_a_source(described: dict[str, Any]) -> None:
+    mounted = {
+        target: (FOLDER / source).resolve()
+        for source, target, *_ in (
+            volume.split(":") for volume in described["services"]["grafana"]["volumes"]
+        )
+    }
+    provider = mounted["/etc/grafana/provisioning/dashboards/touchline.yaml"]
+    (place,) = [each["options"]["path"] for each in yaml_of(provider.read_text())["providers"]]
+    dashboards = [json.loads(path.read_text()) for path in sorted(mounted[place].glob("*.json"))]
+    uids = [dashboard["uid"] for dashboard in dashboards]
+    assert len({*uids}) == len(uids) >= 3
+    known = {each["uid"] for each in yaml_of((FOLDER / "datasources.yaml").read_text())["datasources"]}
+    for dashboard in dashboards:
+        asked = {*re.findall(r'"datasource": \{[^}]*"uid": "([^"]+)"', json.dumps(dashboard))}
+        assert asked - {"-- Grafana --"} <= known, dashboard["title"]
+        assert asked & known, dashboard["title"]
+
+
+@pytest.fixture
+def prometheus(described: dict[str, Any], tmp_path: Path) -> Path:
+    """What the container finds in /etc/prometheus."""
+    for volume in described["services"]["prometheus"]["volumes"]:
+        source, target, *_ = volume.split(":")
+        if source.startswith("."):
+            shutil.copy(FOLDER / source, tmp_path / Path(target).name)
+    return tmp_path / "prometheus.yml"
+
+
+def test_prometheus_takes_its_file_and_the_alerts_and_asks_each_service_that_has_metrics(
+    described: dict[str, Any], prometheus: Path
+) -> None:
     if shutil.which("promtool") is None:
         pytest.skip("promtool is not on PATH: apt-get install prometheus")
-    done = subprocess.run(
-        ["promtool", "check", "config", FOLDER / "prometheus.yml"], capture_output=True, text=True
-    )
+    done = subprocess.run(["promtool", "check", "config", prometheus], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+    assert re.search(r"[1-9]\d* rules found", done.stdout), done.stdout
+    alerts = (ROOT / "deploy/prometheus/touchline.rules.yml").read_text()
+    assert {*re.findall(r'job=\\"(\w+)', alerts)} <= {job for job, _, _ in scraped()}
     asked = {name for _, name, _ in scraped()}
     measured = {
         "door" if "network_mode" in service else name
@@ -162,13 +173,6 @@ def test_prometheus_takes_its_file_and_asks_each_service_that_has_metrics(descri
         if "TOUCHLINE_METRICS_PORT" in service["environment"]
     }
     assert asked == measured
-
-
-def scraped() -> Iterator[tuple[str, str, int]]:
-    """Job, name and port of each service that Prometheus asks."""
-    for job in yaml_of((FOLDER / "prometheus.yml").read_text())["scrape_configs"]:
-        for found in job["dns_sd_configs"]:
-            yield job["job_name"], found["names"][0], found["port"]
 
 
 def test_prepare_makes_each_secret_once_and_all_that_the_file_names(
@@ -188,166 +192,3 @@ def test_prepare_makes_each_secret_once_and_all_that_the_file_names(
     assert {name for name, text in prepared().items() if first[name] != text} == {
         "secrets/page.htpasswd", "secrets/page.password",
     }  # fmt: skip
-
-
-@pytest.mark.kafka
-def test_the_services_as_processes_pass_the_demo(tmp_path: Path) -> None:
-    """All that the file starts: setup, two workers, loader, collector, serve, page behind its door, Prometheus."""
-    if missing := [program for program in ("nginx", "prometheus") if shutil.which(program) is None]:
-        pytest.skip(f"{' and '.join(missing)} not on PATH: apt-get install nginx-light prometheus")
-    if kafka_jars.missing_programs():
-        pytest.skip("Apache Kafka needs java and mvn on PATH")
-    with composed(tmp_path) as stack:
-        assert {service["command"][0] for service in ours(stack.file).values() if "command" in service} <= {
-            *COMMANDS
-        }
-        stack.run("topics", *stack.services["topics"]["command"])
-        stack.run("migrate", *stack.services["migrate"]["command"])
-        for service in LONG_RUNNING:
-            stack.start(service)
-        start_door(stack)
-        stack.wait_healthy(MEASURED)
-
-        events = stack.run("tools", "simulate", "--people", "800", "--events", "20000", "--seed", "7")
-        stack.run("tools", "publish", "-", text=events)
-        wait_until(lambda: nothing_is_left(stack))
-        stack.run("tools", "status", "--check")
-        assert demo_figures(stack) == [
-            int(each.replace(",", ""))
-            for each in DEMO.search((ROOT / "README.md").read_text()).groups()  # type: ignore[union-attr]
-        ]
-        take_an_event_and_serve_its_person(stack)
-        knock(stack)
-        every_process_is_measured(stack, tmp_path)
-        for name in [name for name in stack.processes if name not in ("door", "prometheus")]:
-            seconds = int(stack.services[name.split("-")[0]]["stop_grace_period"].removesuffix("s"))
-            assert stack.processes[name].stop(timeout=seconds) == 0, stack.processes[name].log_ending()
-
-
-def nothing_is_left(stack: Composed) -> bool:
-    """Whether every group has read everything, twice: what one does makes work for another."""
-    for _ in range(2):
-        lags = json.loads(stack.run("tools", "status", "--json"))["lag"]
-        if not lags or any(lag for topics in lags.values() for lag in topics.values()):
-            return False
-    return True
-
-
-def demo_figures(stack: Composed) -> list[int]:
-    """What the README's sentence about the demo says, of this stack."""
-    settings = Settings.from_env(stack.environment("loader"))
-    reconcile(settings)
-    client = connect(settings.clickhouse())
-    try:
-        found = views.figures(client.execute)
-    finally:
-        client.disconnect()
-    return [found.touchpoints, found.profiles, found.orders, found.abandoned, found.carts]
-
-
-def take_an_event_and_serve_its_person(stack: Composed) -> None:
-    key = (stack.secrets / "collector.key").read_text().strip()
-    event = {
-        "event_id": "over-http", "occurred_at": "2026-01-01T12:00:00Z", "channel": "web", "type": "add_to_cart",
-        "identifiers": {"cookie": ["ck-http"], "email": "ann@example.com"},
-    }  # fmt: skip
-    request = urllib.request.Request(
-        f"http://{stack.at['collector']}:8480/v1/touchpoints", json.dumps(event).encode(),
-        {"Authorization": f"Bearer {key}", "Content-Type": "application/json"},
-    )  # fmt: skip
-    with urllib.request.urlopen(request, timeout=20) as answer:
-        assert answer.status == 200
-    reader = (stack.secrets / "subscriber.key").read_text().strip()
-    look = urllib.request.Request(
-        f"http://{stack.at['serve']}:8490/v1/profiles/email/ann@example.com?wait=over-http&within=10",
-        headers={"Authorization": f"Bearer {reader}"},
-    )
-    wait_until(lambda: answers(look))
-
-
-def answers(request: urllib.request.Request) -> bool:
-    try:
-        with urllib.request.urlopen(request, timeout=20) as answer:
-            return bool(answer.status == 200)
-    except OSError:
-        return False
-
-
-def start_door(stack: Composed) -> None:
-    """nginx with the file's configuration, at the door's address; it runs as whoever runs the test."""
-    at, conf = stack.at["door"], stack.folder / "door.here.conf"
-    text = (stack.folder / "door.conf").read_text()
-    text = text.replace("listen 8080", f"listen {at}:8080").replace("127.0.0.1:8470", f"{at}:8470")
-    text = text.replace("/run/secrets/page_users", str(stack.secret("page_users")))
-    scratch = stack.folder / "tmp"
-    scratch.mkdir()
-    conf.write_text("daemon off;\nuser root;\n" + text.replace("/tmp/", f"{scratch}/"))
-    stack.start_program("door", ["nginx", "-c", str(conf)])
-
-
-def knock(stack: Composed) -> None:
-    """The page answers whom the door knows, as the tenant that the door says, and nobody else."""
-
-    def get(path: str, password: str | None = None, **headers: str) -> tuple[int, str]:
-        connection = http.client.HTTPConnection(stack.at["door"], 8080, timeout=20)
-        if password is not None:
-            headers["Authorization"] = "Basic " + base64.b64encode(f"admin:{password}".encode()).decode()
-        connection.request("GET", path, headers=headers)
-        answer = connection.getresponse()
-        found = answer.status, answer.read().decode()
-        connection.close()
-        return found
-
-    password = (stack.secrets / "page.password").read_text().strip()
-    assert get("/t/default/")[0] == 401
-    assert get("/t/default/", "guessed")[0] == 401
-    assert get("/t/default/", None, **{"X-Forwarded-User": "admin", "X-Tenants": "default"})[0] == 401
-    status, text = get("/t/default/?range=all", password)
-    assert status == 200
-    assert "<title>" in text
-    assert get("/t/other/", password, **{"X-Tenants": "other"})[0] == 403
-    # whoever reaches the page itself without the door's headers gets nothing
-    direct = http.client.HTTPConnection(stack.at["door"], 8470, timeout=20)
-    direct.request("GET", "/t/default/")
-    assert direct.getresponse().status == 401
-    direct.close()
-
-
-def addresses_of(stack: Composed, service: str) -> list[str]:
-    """What the service's name is resolved to: an address for each of its processes."""
-    return [stack.at[name] for name in stack.processes if name.split("-")[0] == service]
-
-
-def every_process_is_measured(stack: Composed, folder: Path) -> None:
-    """The file's Prometheus, with the addresses that the names have here, reads each process."""
-    jobs = [
-        {
-            "job_name": job,
-            "static_configs": [{"targets": [f"{at}:{port}" for at in addresses_of(stack, service)]}],
-        }
-        for job, service, port in scraped()
-        if service in MEASURED
-    ]
-    config = folder / "prometheus.json"
-    config.write_text(json.dumps({"global": {"scrape_interval": "1s"}, "scrape_configs": jobs}))
-    url = f"http://{stack.at['prometheus']}:9090"
-    stack.start_program(
-        "prometheus",
-        ["prometheus", f"--config.file={config}", f"--storage.tsdb.path={folder / 'tsdb'}",
-         f"--web.listen-address={stack.at['prometheus']}:9090"],
-    )  # fmt: skip
-    targets = sum(len(job["static_configs"][0]["targets"]) for job in jobs)  # type: ignore[index,misc]
-    assert targets == len(MEASURED)
-
-    def up() -> int:
-        try:
-            with urllib.request.urlopen(f"{url}/api/v1/query?query=sum(up)", timeout=5) as answer:
-                found = json.load(answer)["data"]["result"]
-        except OSError:
-            return 0
-        return int(found[0]["value"][1]) if found else 0
-
-    deadline = time.monotonic() + 30
-    while up() < targets:
-        assert time.monotonic() < deadline, f"Prometheus reads {up()} of {targets} processes"
-        time.sleep(0.5)

@@ -30,7 +30,7 @@ from schemas.touchpoint.json_form import to_json
 from streams.identity.policy.load import load
 from streams.identity.policy.policy import IdentityPolicy
 from streams.identity.policy.prepare import prepare
-from tests.integration.parts import on_kafka
+from tests.integration.parts import on_kafka, on_tansu
 from tests.support.built_in import CATALOGUE
 from tests.support.touchpoints import touchpoint
 
@@ -112,6 +112,7 @@ def test_every_touchpoint_arrives_where_its_strongest_identifier_belongs(
         assert partition == partition_of(key, settings.partitions)
 
 
+@on_tansu
 def test_no_email_address_or_phone_number_reaches_kafka(settings: Settings, policy: IdentityPolicy) -> None:
     event = touchpoint(ids=[("email", "Ann@Example.org"), ("phone", "+4915112345678")])
     publish([event], settings, policy)
@@ -120,6 +121,7 @@ def test_no_email_address_or_phone_number_reaches_kafka(settings: Settings, poli
     assert "15112345678" not in f"{key!r}{arrived}"
 
 
+@on_tansu
 def test_what_breaks_the_contract_is_counted_and_the_rest_is_sent(
     settings: Settings, policy: IdentityPolicy
 ) -> None:
@@ -140,6 +142,7 @@ def test_the_largest_record_is_taken(settings: Settings, policy: IdentityPolicy)
     assert consumed(settings, 1)[0][2]["attributes"] == noise
 
 
+@on_kafka
 def test_memory_stays_bounded_by_waiting_for_confirmations(
     settings: Settings, policy: IdentityPolicy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -151,6 +154,7 @@ def test_memory_stays_bounded_by_waiting_for_confirmations(
     assert sender.sent == 100
 
 
+@on_tansu
 def test_lines_are_published_from_files_and_standard_input_and_bad_ones_are_named(
     settings: Settings, tmp_path: Path
 ) -> None:
@@ -187,6 +191,7 @@ def test_the_ecom_log_is_published_whole(settings: Settings, tmp_path: Path) -> 
     assert (len(ids), len(set(ids))) == (31_106, 31_076)
 
 
+@on_kafka
 def test_a_simulated_population_is_published_through_a_pipe(settings: Settings, tmp_path: Path) -> None:
     written = run(settings, "simulate", "--people", "20", "--events", "500", "--seed", "3", folder=tmp_path)
     assert written.stdout.count("\n") == 500
@@ -196,6 +201,7 @@ def test_a_simulated_population_is_published_through_a_pipe(settings: Settings, 
     assert (done.returncode, json.loads(done.stdout)["sent"]) == (0, 500)
 
 
+@on_tansu
 def test_ctrl_c_flushes_what_was_accepted_and_says_how_many(settings: Settings, tmp_path: Path) -> None:
     process = subprocess.Popen(
         [*TOUCHLINE, "publish", "-", "--json", "--rate", "200"], cwd=tmp_path, text=True,
@@ -264,7 +270,7 @@ def test_a_missing_topic_and_another_number_of_partitions_say_what_to_do(
         publish([], fewer, policy)
 
 
-@pytest.mark.parametrize("broker", [pytest.param("kafka", marks=pytest.mark.kafka)], indirect=True)
+@on_kafka
 def test_an_import_that_is_killed_goes_on_where_the_broker_had_acknowledged(
     settings: Settings, tmp_path: Path
 ) -> None:

@@ -37,6 +37,7 @@ from tests.support.certificates import Authority
 from tests.support.exports import sample
 from tests.support.secure_kafka import ADMIN, PASSWORD, SecureKafka
 from tests.support.tls_proxy import TlsProxy
+from tests.support.token_server import as_json, token_server
 
 pytestmark = [
     pytest.mark.kafka, pytest.mark.soak,
@@ -82,7 +83,7 @@ def token() -> str:
     )
 
 
-def ways(secure: SecureKafka, folder: Path) -> dict[str, Settings]:
+def ways(secure: SecureKafka, folder: Path, endpoint: str) -> dict[str, Settings]:
     """Every way to log in, as a user who may see topics."""
     plain = secure.settings()
     (folder / "token").write_text(token())
@@ -93,19 +94,33 @@ def ways(secure: SecureKafka, folder: Path) -> dict[str, Settings]:
         "PLAIN": replace(plain, kafka_mechanism="PLAIN"),
         "OAUTHBEARER, a file": replace(plain, **OAUTH, kafka_token=f"@{folder / 'token'}"),
         "OAUTHBEARER, a command": replace(plain, **OAUTH, kafka_token=f"!cat {folder / 'token'}"),
+        "OAUTHBEARER, a token endpoint": replace(
+            plain,
+            kafka_mechanism="OAUTHBEARER",
+            kafka_token=endpoint,
+            kafka_user="touchline",
+            kafka_password="of the client",
+        ),
         "mTLS": secure.mtls_settings(client, kafka_key_password="of the key"),
     }
 
 
 def test_every_way_to_log_in_carries_a_record_through_all_three_libraries(
-    secure: SecureKafka, clickhouse: ClickHouseServer, tmp_path: Path
+    secure: SecureKafka, clickhouse: ClickHouseServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with bank(secure, clickhouse, tmp_path) as running:
+    monkeypatch.setenv(
+        "SSL_CERT_FILE", str(secure.authority.ca)
+    )  # whom every process trusts for the endpoint
+    endpoint = token_server(
+        secure.authority.sign("idp"), "touchline", "of the client",
+        lambda: as_json({"access_token": token(), "expires_in": 3600}),
+    )  # fmt: skip
+    with endpoint as idp, bank(secure, clickhouse, tmp_path) as running:
         created = running.run("operator", "topics")
         assert created.returncode == 0, created.stderr
         worker, loader = running.settings("worker"), running.settings("loader")
         assert running.run("operator", "migrate").returncode == 0
-        for way, login in ways(secure, tmp_path).items():
+        for way, login in ways(secure, tmp_path, idp.url).items():
             own = {
                 name: getattr(login, name)
                 for name in Settings.__dataclass_fields__

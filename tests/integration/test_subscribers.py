@@ -14,7 +14,6 @@ import pytest
 from schemas import topics
 from schemas.encoding.codec import decode
 from schemas.profile_ids import own_profile
-from sinks.subscribers.events import dumps
 from tests.integration.parts import Deployment, deployment
 from tests.integration.serving import Client, ServeProcess, serve
 from tests.integration.test_pipeline import send, simulated
@@ -150,7 +149,7 @@ def records(live: Deployment, topic: topics.Topic) -> list[Any]:
 
 
 def text(said: Any) -> str:
-    return dumps(json.loads(json.dumps(said)))
+    return json.dumps(said)
 
 
 def assert_told_once(live: Deployment, readers: dict[str, Client], service: ServeProcess) -> None:

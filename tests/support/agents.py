@@ -17,6 +17,7 @@ from faust.types import TP
 from schemas import topics
 from schemas.encoding.codec import name_of
 from schemas.settings import Settings
+from schemas.tracing.tracer import Tracer
 from streams.accounts.agent import Accounts
 from streams.identity.agent import Identity
 from streams.journeys.agent import Journeys
@@ -124,6 +125,7 @@ class AgentApp:
         self.settings = Settings(partitions=partitions)
         self.publisher = self.tables = self.log_reader = self
         self.topic_partitions = {topic.name: partitions for topic in topics.ALL}
+        self.tracer: Tracer | None = None
         self.internal = InternalRecords(self)  # type: ignore[arg-type]
         self.states: list[ChangelogState[Any]] = []
         self.agents: list[tuple[str, str, Callable[[Any], Any]]] = []  #: name, topic, coroutine function

@@ -13,6 +13,7 @@ from schemas.catalogue import Catalogue
 from schemas.encoding.record_types import DEAD_LETTER, TOUCHPOINT
 from schemas.http.hashed_keys import hash_of
 from schemas.settings import Settings
+from schemas.tracing.tracer import Tracer
 from streams.collect.intake import Intake
 from streams.collect.keys import WriteKey, WriteKeys
 from streams.collect.limits import Limits
@@ -20,7 +21,7 @@ from streams.collect.mapping_file import built_in
 from streams.collect.senders import Sender
 from streams.collect.server import Collector
 from streams.identity.policy.load import load
-from streams.runtime.publisher import Outbox
+from streams.runtime.publisher import Headers, Outbox
 from tests.support.touchpoints import START
 
 SECRET = "0123456789abcdef" * 4
@@ -31,6 +32,7 @@ class Broker:
 
     def __init__(self) -> None:
         self.records: dict[str, list[tuple[bytes, bytes]]] = {}
+        self.headers: dict[str, list[Headers | None]] = {}  #: of the same records
         self.connections = 0
         self.open = asyncio.Event()
         self.open.set()
@@ -53,6 +55,7 @@ class Broker:
             raise self.fails
         for (topic, _), records in outbox.records.items():
             self.records.setdefault(topic, []).extend((key, value) for key, value, _ in records)  # type: ignore[misc]
+            self.headers.setdefault(topic, []).extend(headers for _, _, headers in records)
 
     def touchpoints(self) -> list[Any]:
         return [TOUCHPOINT.decode(value) for _, value in self.records.get("touchpoints", [])]
@@ -105,7 +108,10 @@ def write_keys() -> WriteKeys:
 
 @asynccontextmanager
 async def serving(
-    limits: Limits | None = None, keys: WriteKeys | None = None, tls: ssl.SSLContext | None = None
+    limits: Limits | None = None,
+    keys: WriteKeys | None = None,
+    tls: ssl.SSLContext | None = None,
+    tracer: Tracer | None = None,
 ) -> AsyncIterator[Client]:
     """A collector with a broker of its own; both clocks stand still."""
     limits = limits or Limits()
@@ -120,6 +126,7 @@ async def serving(
         limits,
         now=lambda: client.wall,
         clock=lambda: client.time,
+        tracer=tracer,
     )
     runner = collector.runner()
     await runner.setup()

@@ -25,7 +25,7 @@ _LAYOUT: Final = {
 MIRRORS: Final = {
     "schemas/encoding/signal_encoders.py": "signals/told.rs",
     "schemas/internal_fields.py": "stitch/check.rs",
-    "schemas/internal.py": "python/journeys.rs",
+    "schemas/internal.py": "python/journeys/moving.rs",
     "schemas/murmur2.py": "keys.rs",
     "schemas/touchpoint/events.py": "events.rs",
     "schemas/touchpoint/rules.py": "stitch/check.rs",
@@ -36,8 +36,9 @@ MIRRORS: Final = {
         f"streams/journeys/prediction/{name}.py": f"prediction/{name}.rs"
         for name in ("forward_decay", "recent_path", "risk", "transitions")
     },
-    "streams/journeys/prediction/predictions.py": "python/journeys.rs",
-    "streams/journeys/publication.py": "python/journeys.rs",
+    "streams/journeys/partition.py": "python/journeys/restoring.rs",
+    "streams/journeys/prediction/predictions.py": "python/journeys/taking.rs",
+    "streams/journeys/publication.py": "python/journeys/publishing.rs",
     "streams/journeys/rules/meaning.py": "rules.rs",
     "streams/journeys/signals/published.py": "signals/told.rs",
     "streams/journeys/signals/told.py": "signals/told.rs",

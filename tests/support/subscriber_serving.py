@@ -196,15 +196,15 @@ async def serving(
         logger=server_logger(),
     )
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    host, port = runner.addresses[0][:2]
+    listening = await served.server.connections.listen(runner, "127.0.0.1", 0)
+    host, port = listening.sockets[0].getsockname()[:2]
     served.url = f"http://{host}:{port}"
     async with ClientSession() as session:
         served.session = session
         try:
             yield served
         finally:
+            listening.close()
             served.streams.end()
             await runner.cleanup()
             table.close()

@@ -1,7 +1,7 @@
 """Streams of subscribers without a broker: a log of events, a window on it, and readers that ask it for the past."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any
 
 from hypothesis import strategies as st
@@ -41,7 +41,7 @@ class Log:
             if one.offset >= positions[one.partition] and wanted.passes(one)
         ]
 
-    async def read(self, cursor: Cursor, until: Vector) -> AsyncIterator[list[Told]]:
+    async def read(self, cursor: Cursor, until: Vector) -> AsyncGenerator[list[Told], None]:
         """As sinks.subscribers.past.Past: partition by partition, a few at a time."""
         for partition, end in enumerate(until):
             while cursor.positions[partition] < end:

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from kafka.errors import KafkaError
 
-from deploy.kafka_admin.client import TIMEOUT_MS, producer
+from deploy.kafka_admin.client import TIMEOUT_MS, close_producer, producer
 from deploy.repair.dead_letters.collected import Collected
 from deploy.repair.dead_letters.fix import Fix
 from deploy.repair.dead_letters.letters import Letter
@@ -192,7 +192,7 @@ def send(settings: Settings, records: Iterable[Outgoing]) -> None:
             " what went through already is not counted twice"
         ) from error
     finally:
-        sender.close(timeout=5)
+        close_producer(sender, 5)
 
 
 def _confirm(producer: Any, pending: list[Any]) -> None:

@@ -1,15 +1,16 @@
 """Checks of ClickHouse: tables, version, users, the catalogue in force, clock, disks and parts."""
 
 import time
+from collections.abc import Callable
 from typing import Any, Final
 
 from clickhouse_driver import Client, errors
 
 from deploy.kafka_admin.meanings import meanings
 from deploy.repair.doctor.findings import Examination
-from schemas.errors import SettingsError
+from schemas.errors import SettingsError, TouchlineError
 from schemas.kafka_security import is_loopback
-from schemas.settings import Settings
+from schemas.settings import ClickHouse, Settings
 from sinks.clickhouse.analyst import Analyst, as_analyst
 from sinks.clickhouse.connection import connect, translated
 from sinks.clickhouse.migrate import check_migrated
@@ -37,21 +38,34 @@ _PARTS: Final = """
 
 def clickhouse_checks(settings: Settings, found: Examination) -> None:
     """All checks of ClickHouse; if it does not answer, or has no tables, that is the one finding."""
-    where = settings.clickhouse()
-    if not found.make("clickhouse", lambda: check_migrated(where), "run `touchline migrate`"):
+    if not found.make("clickhouse", lambda: check_migrated(settings.clickhouse()), "run `touchline migrate`"):
         found.skip(OF_CLICKHOUSE, "ClickHouse does not answer or lacks tables")
         return
-    client = connect(where)
+    where = settings.clickhouse()
     try:
-        with translated(where):
-            found.make("clickhouse-version", lambda: version_of_server(client, found))
-            found.make("clickhouse-users", lambda: _users(settings, found))
-            found.make("catalogue", lambda: _catalogue(settings, found))
-            found.make("clock", lambda: clock(client, found))
-            found.make("clickhouse-disk", lambda: disks(client, found))
-            found.make("parts", lambda: parts_of(client, where.database, found))
+        client = connect(where)
+    except TouchlineError as error:  # it went away meanwhile
+        found.skip(OF_CLICKHOUSE, str(error))
+        return
+    looks: dict[str, Callable[[], None]] = {
+        "clickhouse-version": lambda: version_of_server(client, found),
+        "clickhouse-users": lambda: _users(settings, found),
+        "catalogue": lambda: _catalogue(settings, found),
+        "clock": lambda: clock(client, found),
+        "clickhouse-disk": lambda: disks(client, found),
+        "parts": lambda: parts_of(client, where.database, found),
+    }
+    try:
+        for check, look in looks.items():
+            found.make(check, lambda look=look: explained(where, look))  # type: ignore[misc]
     finally:
         client.disconnect()
+
+
+def explained(where: ClickHouse, look: Callable[[], None]) -> None:
+    """Look. Raises TouchlineError, one sentence, for whatever the driver says."""
+    with translated(where):
+        look()
 
 
 def version_of_server(client: Client, found: Examination) -> None:

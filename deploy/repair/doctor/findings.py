@@ -19,6 +19,7 @@ CHECKS: Final = {
     "rights": "Kafka lets nobody write who need not, and has the rights of `touchline topics --acls`",
     "key": "the pseudonymisation key is the one that this deployment knows",
     "processes": "somebody runs each consumer group",
+    "meanings": "every process answers, is ready, and goes by one release, policy, catalogue and journey rules",
     "lag": "no consumer group is far behind",
     "kafka-disk": "the brokers have room on their disks",
     "clickhouse": "ClickHouse answers, and its tables are those of this version",

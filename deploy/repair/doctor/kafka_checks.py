@@ -1,6 +1,6 @@
 """Checks of Kafka: brokers, topics, rights, the key, the groups."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from kafka.admin import ConfigResource, ConfigResourceType
@@ -8,7 +8,7 @@ from kafka.errors import KafkaError
 
 from deploy.ingest.key_check import require_same_key
 from deploy.kafka_admin.acls import acls, missing
-from deploy.kafka_admin.client import admin
+from deploy.kafka_admin.client import admin, broken
 from deploy.kafka_admin.health import idle_groups, lagging, members
 from deploy.kafka_admin.status import Status
 from deploy.ports import listens
@@ -40,17 +40,32 @@ def kafka_checks(
     if not found.make("brokers", lambda: _brokers(settings, found)):
         found.skip(OF_KAFKA, "Kafka does not answer")
         return
-    with admin(settings) as client:
-        found.make("kafka-version", lambda: version_of_brokers(client._manager.broker_version, found))
-        topics = {one["name"]: one for one in client.describe_topics()}
-        found.make("topics", lambda: _topics(settings, topics, found))
-        found.make("topic-settings", lambda: _configs(settings, client, set(topics), found))
-        found.make("replicas", lambda: replicas(settings, topics, found))
-        found.make("kafka-disk", lambda: _disks(client, found))
-    found.make("rights", lambda: _rights(settings, principals, found))
-    found.make("key", lambda: _key(settings, policy, found))
-    found.make("processes", lambda: _processes(settings, found))
-    found.make("lag", lambda: _lag(status, max_lag, found))
+    try:
+        with admin(settings) as client:
+            topics = {one["name"]: one for one in client.describe_topics()}
+            looks: dict[str, Callable[[], None]] = {
+                "kafka-version": lambda: version_of_brokers(client._manager.broker_version, found),
+                "topics": lambda: _topics(settings, topics, found),
+                "topic-settings": lambda: _configs(settings, client, set(topics), found),
+                "replicas": lambda: replicas(settings, topics, found),
+                "kafka-disk": lambda: _disks(client, found),
+                "rights": lambda: _rights(settings, principals, found),
+                "key": lambda: _key(settings, policy, found),
+                "processes": lambda: _processes(settings, found),
+                "lag": lambda: _lag(status, max_lag, found),
+            }
+            for check, look in looks.items():
+                found.make(check, lambda look=look: explained(settings, look))  # type: ignore[misc]
+    except UnavailableError as error:  # the broker went away meanwhile
+        found.skip([check for check in OF_KAFKA if check not in found.made], str(error))
+
+
+def explained(settings: Settings, look: Callable[[], None]) -> None:
+    """Look. Raises TouchlineError: what the broker refuses, a right for example, is a sentence as well."""
+    try:
+        look()
+    except KafkaError as error:
+        raise broken(settings.brokers, error) from error
 
 
 def _brokers(settings: Settings, found: Examination) -> None:

@@ -20,6 +20,7 @@ from schemas.consumed import KafkaRecord
 from schemas.errors import SinkError, UnavailableError
 from schemas.kafka_probe import why_unreachable
 from schemas.settings import Settings
+from schemas.tracing.tracer import tracer_of
 from sinks.clickhouse.connection import address
 from sinks.clickhouse.erasure.barrier import Positions
 from sinks.clickhouse.erasure.erasure import Eraser
@@ -76,6 +77,7 @@ class Loader(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no
         self._avro_after = 0.0  #: monotonic seconds: rows only until then
         self._checks = Checks(positions, settings.epoch)
         self._erasures = ErasureQueue(Eraser(self._where), positions, time.monotonic)
+        self._tracer = tracer_of(settings, "loader")
         self._held: list[KafkaRecord] = []
         self._held_bytes = 0
         self.progress = Progress(self._where)
@@ -112,6 +114,8 @@ class Loader(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no
             await self.progress.stop()
             self._row_writer.close()
             await self._reconciling.stop()
+            if self._tracer is not None:
+                await asyncio.to_thread(self._tracer.close)
             self._at_once.close()
             if self._avro_writer is not None:
                 self._avro_writer.close()
@@ -146,13 +150,15 @@ class Loader(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no
             records, self._held, self._held_bytes = self._held, [], 0
             if not records:
                 return
-            delivered = False
+            delivered, began = False, time.time_ns()
             try:
                 with metrics.FLUSH_SECONDS.time():
                     delivered = await self._deliver(records)
                     if delivered:
                         self._reconciling.loaded()
                         await self._commit(records)
+                        if self._tracer is not None:
+                            self._tracer.finished("load", records, began)
             finally:
                 if not delivered:
                     self._drop(records)
@@ -243,6 +249,8 @@ class Loader(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no
             if not await until_done(partial(send, self._producer, topic, one), self._give_up):
                 return False
             metrics.DEAD_LETTERS.labels(one.error.reason.value).inc()
+            if self._tracer is not None:
+                self._tracer.rejected("load", one.record, one.error.reason.value)
         return True
 
     async def _commit(self, records: list[KafkaRecord]) -> None:

@@ -12,7 +12,8 @@ from schemas.errors import SettingsError, UnavailableError
 
 FORMAT: Final = 1  #: of the tables below; a file of another format is built anew
 _APPLICATION: Final = 0x54_4C_73_74  #: "TLst": tells such a file from any other SQLite database
-_CACHE_KIB: Final = 16 * 1024  #: of pages, for each of the two connections
+_CACHE_KIB: Final = 16 * 1024  #: of pages, for the connections that write and that look up
+_SCAN_KIB: Final = 1024  #: of pages, for the one that reads on in the order of offsets
 _BUSY_MS: Final = 5000
 
 _TABLES: Final = """
@@ -67,7 +68,10 @@ class Deployment:
 
 
 class Database:
-    """The file, its lock, a connection that writes and one that reads: what it reads is always whole transactions."""
+    """The file, its lock, a connection that writes and two that read: what they read is always whole transactions.
+
+    `reader` answers questions about keys; `scanner` reads many rows, and so keeps nobody else waiting.
+    """
 
     def __init__(self, path: Path, deployment: Deployment) -> None:
         """Open the file, or make it. `rebuilt` says in a sentence why one that was there was made anew, else is empty.
@@ -81,12 +85,14 @@ class Database:
             self.writer = connected(path)
             self._prepare(deployment)
             self.reader = connected(path)
+            self.scanner = connected(path, _SCAN_KIB)
         except BaseException:
             os.close(self._lock)
             raise
 
     def close(self) -> None:
         """Give the file back."""
+        self.scanner.close()
         self.reader.close()
         self.writer.close()
         os.close(self._lock)
@@ -144,7 +150,7 @@ def locked(path: Path) -> int:
     return descriptor
 
 
-def connected(path: Path) -> sqlite3.Connection:
+def connected(path: Path, cache_kib: int = _CACHE_KIB) -> sqlite3.Connection:
     """A connection whose transactions survive `kill -9` and whose deleted rows leave the file. Raises SettingsError."""
     try:
         connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
@@ -153,7 +159,7 @@ def connected(path: Path) -> sqlite3.Connection:
         # a power cut may undo the last transactions, never half of one: their offsets are undone with them
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("PRAGMA secure_delete = ON")  # what is erased does not stay in free pages
-        connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+        connection.execute(f"PRAGMA cache_size = -{cache_kib}")
     except sqlite3.DatabaseError as error:
         raise SettingsError(
             f"{path} cannot be used as a table ({error}): name another file, or delete it"

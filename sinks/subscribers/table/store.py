@@ -11,13 +11,13 @@ from uuid import UUID
 
 from schemas.consumed import KafkaRecord
 from schemas.encoding.record_types import ACCOUNT_STATE, IDENTITY_ASSIGNMENT, JOURNEY_STATE
-from schemas.errors import ContractError
 from schemas.keys import account_key, identifier_key, profile_key
 from schemas.profile_ids import contested_profile, own_profile
 from schemas.records import AccountState, Identifier, IdentityAssignment, JourneyState
-from schemas.version_bounds import AheadError, VersionBounds
+from schemas.version_bounds import VersionBounds
+from sinks.subscribers.table.batch import Batch
 from sinks.subscribers.table.database import COLUMNS, UPSERTS, Database, Deployment
-from sinks.subscribers.table.entries import FOLLOWED, Entry, read_entry
+from sinks.subscribers.table.entries import FOLLOWED, Entry
 
 #: Topic and partition → the offset of the next record to read. The topic's name is without the deployment's prefix.
 Positions = Mapping[tuple[str, int], int]
@@ -77,6 +77,11 @@ class StateTable:
         return cls(Database(path, deployment), deployment.topic_prefix)
 
     @property
+    def path(self) -> Path:
+        """Its file."""
+        return self._database.path
+
+    @property
     def rebuilt(self) -> str:
         """Why the file that was there was emptied when it was opened, in a sentence; empty if it was not."""
         return self._database.rebuilt
@@ -86,39 +91,28 @@ class StateTable:
         with self._writing:
             self._database.close()
 
-    def apply(
-        self, records: Iterable[KafkaRecord], bounds: VersionBounds | None = None, *, certain: bool = True
-    ) -> Applied:
+    def apply(self, records: Iterable[KafkaRecord], bounds: VersionBounds | None = None) -> Applied:
         """Take records of the followed topics and their offsets, all in one transaction.
 
         Records of one partition come in any order and any number of times; the stored position is after the highest.
-        A record that cannot be read changes nothing but the position. So does one whose version is beyond `bounds`;
-        but with `certain` false that raises AheadError, before anything is changed: let the bounds learn the topics'
-        present ends, and apply the batch again.
+        A record that cannot be read changes nothing but the position. So does one whose version is beyond `bounds`.
         """
-        newest: dict[tuple[str, bytes], Entry] = {}
-        ends: dict[tuple[str, int], int] = {}
-        rejected = 0
+        batch = self.batch(bounds)
         for record in records:
-            topic = self._topics[record.topic]
-            place = topic.name, record.partition
-            ends[place] = max(record.offset + 1, ends.get(place, 0))
-            try:
-                entry = read_entry(topic, record, bounds)
-            except ContractError as error:
-                if isinstance(error, AheadError) and not certain:
-                    raise
-                rejected += 1
-                continue
-            known = newest.get((entry.kind, entry.key))
-            if known is None or known.rank < entry.rank:
-                newest.pop((entry.kind, entry.key), None)  # it stands where its newest record stood
-                newest[entry.kind, entry.key] = entry
+            batch.take(record)
+        return self.write(batch)
+
+    def batch(self, bounds: VersionBounds | None = None) -> Batch:
+        """An empty batch of records for this table."""
+        return Batch(self._topics, bounds)
+
+    def write(self, batch: Batch) -> Applied:
+        """Put a batch and its offsets into the table, in one transaction."""
         with self._transaction() as writer:
-            applied = [entry for entry in newest.values() if _put(writer, entry)]
-            for (name, partition), end in ends.items():
+            applied = [entry for entry in batch.entries if _put(writer, entry)]
+            for (name, partition), end in batch.ends.items():
                 writer.execute(_PUT_POSITION, (name, partition, end))
-        return Applied(applied, rejected)
+        return Applied(applied, batch.rejected)
 
     def positions(self) -> dict[tuple[str, int], int]:
         """How far each topic was read."""
@@ -226,8 +220,11 @@ class StateTable:
         return Row(key, *rows[0]) if rows else None
 
     def states_from(self, partition: int, start: int, end: int, limit: int) -> list[Entry]:
-        """Present states and tombstones whose records have offsets in [start, end), by offset, at most `limit`."""
-        rows = self._database.reader.execute(
+        """Present states and tombstones whose records have offsets in [start, end), by offset, at most `limit`.
+
+        It has a connection of its own: questions of others do not wait for it.
+        """
+        rows = self._database.scanner.execute(
             f"SELECT {COLUMNS} FROM states WHERE partition = ? AND offset >= ? AND offset < ?"
             " ORDER BY offset LIMIT ?",
             (partition, start, end, limit),
@@ -251,10 +248,11 @@ class StateTable:
             writer.execute("BEGIN IMMEDIATE")
             try:
                 yield writer
+                writer.execute("COMMIT")
             except BaseException:
-                writer.execute("ROLLBACK")
+                if writer.in_transaction:  # a full disk may have ended it already
+                    writer.execute("ROLLBACK")
                 raise
-            writer.execute("COMMIT")
 
 
 def present_owner(tenant: str, identifier: Identifier, assignment: IdentityAssignment | None) -> str:

@@ -6,7 +6,7 @@ visit and no company.
 
 import re
 from collections.abc import Iterable, Iterator
-from typing import Final
+from typing import Any, Final
 
 from streams.identity.policy.normalise import QUOTES, clean, is_placeholder_phone
 
@@ -63,6 +63,10 @@ class Blocklist:
         self._values = frozenset(_folded(value) for value in values)
         self._patterns = tuple(re.compile(pattern, re.IGNORECASE | re.DOTALL) for pattern in patterns)
         self._phones = phones
+
+    def said(self) -> list[Any]:
+        """What is blocked, as JSON: equal for lists that block alike."""
+        return [sorted(self._values), sorted(one.pattern for one in self._patterns), self._phones]
 
     def __contains__(self, value: str) -> bool:
         """Whether the value is blank or a placeholder."""

@@ -7,7 +7,7 @@ may do it. A tenant may have rules of its own: a caller that knows the tenant ca
 
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from schemas.errors import SettingsError
 from schemas.records import Identifier
@@ -116,6 +116,10 @@ class IdentityPolicy:
     def means_nothing(self, text: str) -> bool:
         """Whether a session_id, account_id, issue_id, order_id or campaign is blank or blocked."""
         return self._blocks(text)
+
+    def blocked_values(self) -> list[Any]:
+        """What is blocked, as JSON."""
+        return self._blocked.said()
 
     def hides(self) -> bool:
         """Whether any type is pseudonymised, for any tenant."""

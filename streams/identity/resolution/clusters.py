@@ -6,7 +6,7 @@ the same step for a link that is the newest of its component.
 
 from typing import Final
 
-from streams.identity.policy.policy import IdentityPolicy
+from streams.identity.policy.decision_rules import Rules
 from streams.identity.policy.pseudonyms import key_id_of
 from streams.identity.resolution.cluster import AnchorKey, Cluster, ClusterName, Counts, Undo
 from streams.identity.resolution.evidence import Item, Node, Pair
@@ -31,7 +31,7 @@ class Clusters:
     `limit:<type>`, `closed:<type>`, `quarantined` or `contested`.
     """
 
-    def __init__(self, tenant: str, policy: IdentityPolicy) -> None:
+    def __init__(self, tenant: str, policy: Rules) -> None:
         self.tenant = tenant
         self._rule = policy.for_tenant(tenant).rule
         self.gates = Gates(policy.for_tenant(tenant).close_after)

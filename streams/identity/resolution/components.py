@@ -19,12 +19,14 @@ While it is paused, its region (`regions`) is half decided and must not be read.
 meanwhile.
 """
 
+import dataclasses
 import sys
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
-from streams.identity.policy.policy import IdentityPolicy
+from streams.identity.policy.decision_rules import Rules
+from streams.identity.resolution.cluster import Cluster
 from streams.identity.resolution.clusters import Clusters
 from streams.identity.resolution.deciding import ComponentResolver
 from streams.identity.resolution.decisions import BeforeImages, Decision
@@ -33,23 +35,32 @@ from streams.identity.resolution.gates import by_gate
 from streams.identity.resolution.profile_id import Assignment
 from streams.identity.resolution.regions import Region
 from streams.identity.resolution.resumable import Resumable, run_to_end
+from streams.identity.resolution.review import Review, Reviews, compared
 from streams.identity.resolution.unresolved_links import UnresolvedLinks
 
 __all__ = ["Decision", "TenantIdentities"]
 
 #: Restored links of one component that are resolved without a pause.
 _RESTORED_AT_ONCE: Final = 1000
+#: The rule of changes that a change of policy made.
+POLICY: Final = "policy"
 _INTERN_SEARCH_LIMIT: Final = 32  # members of a cluster among which `_interned` searches
 
 
 class TenantIdentities:
     """The identities of one tenant: takes evidence, returns decisions, and answers which profile owns an identifier."""
 
-    def __init__(self, tenant: str, policy: IdentityPolicy) -> None:
+    def __init__(self, tenant: str, policy: Rules) -> None:
         self.tenant = tenant
+        self._former: tuple[Rules, ...] = ()
+        self._reviews = Reviews()
         self._clusters = Clusters(tenant, policy)
         self._resolver = ComponentResolver(self._clusters)
         self._unresolved = UnresolvedLinks()
+
+    def decided_under(self, former: Iterable[Rules]) -> None:
+        """Say under which other rules links were decided that are not resolved yet, the newest rules last."""
+        self._former = tuple(former)
 
     def restore(self, pair: Pair, evidence: Evidence) -> None:
         """Add evidence from the changelog, in any order. Its component is resolved when it is first asked for."""
@@ -60,7 +71,8 @@ class TenantIdentities:
     def observe(self, pair: Pair, occurred_at: int, asserted: bool) -> Decision | None:
         """Add the evidence that an event at this time (UTC ms) links a pair.
 
-        Returns None if the evidence adds nothing. An empty decision is new evidence too, and must be stored.
+        Returns None if the evidence adds nothing and no change of policy is to be published. An empty decision is new
+        evidence too, and must be stored.
         """
         return run_to_end(self.observe_resumably(pair, occurred_at, asserted))
 
@@ -70,13 +82,31 @@ class TenantIdentities:
         pair = self._interned(pair[0]), self._interned(pair[1])
         known = self._known(pair)
         evidence = join(known, evidence_of(occurred_at, asserted=asserted))
+        review = self._reviews.take(pair)
         if evidence == known:
-            return None
+            if review is None:
+                return None
+            return dataclasses.replace((yield from self._published(review)), is_evidence_new=False)
         before_images = BeforeImages()
+        if review is not None:
+            before_images.reviewed(review)
         yield from self._apply_evidence(pair, known, evidence, before_images)
-        return (
-            yield from before_images.decision(self._clusters, "asserted" if asserted else "link", "order")
-        )
+        merge_rule, split_rule = "asserted" if asserted else "link", "order"
+        if review is not None:
+            merge_rule = split_rule = POLICY
+        return (yield from before_images.decision(self._clusters, merge_rule, split_rule))
+
+    def review_resumably(self, nodes: Iterable[Node]) -> Resumable[Decision]:
+        """What a change of policy changed about restored identifiers, to be published now; empty if nothing did."""
+        nodes = tuple(nodes)
+        yield from self._resolve_restored(nodes)
+        review = self._reviews.take(nodes)
+        return Decision() if review is None else (yield from self._published(review))
+
+    def _published(self, review: Review) -> Resumable[Decision]:
+        before_images = BeforeImages()
+        before_images.reviewed(review)
+        return (yield from before_images.decision(self._clusters, POLICY, POLICY))
 
     def withdraw(self, pairs: Iterable[Pair], rule: str) -> Decision:
         """Remove the evidence of pairs, as if it had never been seen. `rule` becomes the decision's rule."""
@@ -95,6 +125,9 @@ class TenantIdentities:
             pair for pair in gone if not self._resolver.release(pair) and self._known(pair) is not None
         }
         before_images = BeforeImages()
+        review = self._reviews.take(node for pair in evidence for node in pair)
+        if review is not None:
+            before_images.reviewed(review)
         yield from self._resolver.resolve_anew(
             links, {node for pair in (*withdrawn, *links) for node in pair}, before_images, withdrawn
         )
@@ -209,9 +242,31 @@ class TenantIdentities:
             restored = self._unresolved.take(nodes)
             links = {pair: join(self._known(pair), evidence) for pair, evidence in restored.items()}
             nodes = {node for pair in links for node in pair}
-            work = self._resolver.resolve_anew(links, nodes, None)
+            work = self._resolve_and_review(links, nodes)
             if len(links) <= _RESTORED_AT_ONCE:
                 run_to_end(work)
                 return
             self.region(nodes)  # of all: while this is paused, none of them has a component
             yield from work
+
+    def _resolve_and_review(self, links: dict[Pair, Evidence], nodes: set[Node]) -> Resumable[None]:
+        named = list(nodes) if self._former else []
+        yield from self._resolver.resolve_anew(links, nodes, None)
+        if not named:
+            return
+        former: list[dict[Node, Assignment]] = []
+        anchors: dict[str, Node] = {}
+        for rules in self._former:
+            scratch = TenantIdentities(self.tenant, rules)
+            for pair, evidence in links.items():
+                scratch.restore(pair, evidence)
+            yield from scratch.resolve_restored(named)
+            former.append({node: scratch.assignment(node) for node in named})
+            anchors = {one.profile_id: one.anchor for one in scratch.clusters_of(named)}
+        review = compared(former, anchors, {node: self._clusters.assignment(node) for node in named})
+        if review is not None:
+            self._reviews.add(review)
+
+    def clusters_of(self, nodes: Iterable[Node]) -> Iterator[Cluster]:
+        """The clusters of resolved identifiers, for each identifier."""
+        return (self._clusters.cluster_of[node] for node in nodes)

@@ -11,12 +11,12 @@ a link once per interval. A profile sends the evidence of touchpoints again that
 assignment. So no evidence after a cut is lost, in whatever order evidence and corrections arrive.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from schemas.records import ProfileChangeKind
-from streams.identity.policy.policy import IdentityPolicy
+from streams.identity.policy.decision_rules import Rules
 from streams.identity.resolution.components import Decision, TenantIdentities
 from streams.identity.resolution.evidence import Evidence, Node, Pair
 from streams.identity.resolution.profile_id import Assignment, contested_profile, own_profile
@@ -97,13 +97,13 @@ class Outcome:
     #: identifiers with a new mark: their assignments are published and their profiles told, changed or not
     marked: tuple[Node, ...] = ()
     withdrawn: tuple[tuple[Pair, Evidence], ...] = ()  #: the evidence that this outcome removed
-    counts: bool = True  #: whether the evidence must be stored: False if a correction cuts it
+    counts: bool = True  #: whether the evidence must be stored: False if a correction cuts it, or it is known
 
 
 class CorrectedIdentities:
     """The identities of one tenant under its corrections."""
 
-    def __init__(self, tenant: str, policy: IdentityPolicy) -> None:
+    def __init__(self, tenant: str, policy: Rules) -> None:
         self.tenant = tenant
         self.identities = TenantIdentities(tenant, policy)
         self.corrections = Corrections()
@@ -126,9 +126,12 @@ class CorrectedIdentities:
         if cut is not None and occurred_at <= cut:
             # the sender may have dropped evidence from after the cut as nothing new: the mark tells it of the cut
             marked = tuple(n for n in pair if self.corrections.mark(n, cut, version, again=False))
-            return Outcome(marked=marked, counts=False) if marked else None
-        decision = yield from self.identities.observe_resumably(pair, occurred_at, asserted)
-        return None if decision is None else Outcome(decision)
+            if not marked:
+                return None
+            decision = yield from self.identities.review_resumably(pair)
+            return Outcome(decision, marked=marked, counts=False)
+        decided = yield from self.identities.observe_resumably(pair, occurred_at, asserted)
+        return None if decided is None else Outcome(decided, counts=decided.is_evidence_new)
 
     def erase(self, node: Node, until: int, version: int) -> Outcome:
         """Remove an identifier's evidence up to an event time (UTC ms). The outcome is empty if nothing is new."""
@@ -139,7 +142,7 @@ class CorrectedIdentities:
         if not self.corrections.erase(node, until):
             return Outcome()
         self.corrections.mark(node, until, version, again=True)
-        outcome = yield from self._cut_evidence(self.identities.pairs_of(node), ERASURE, version)
+        outcome = yield from self._cut_evidence(self.identities.pairs_of(node), (node,), ERASURE, version)
         return Outcome(outcome.decision, tuple(sorted({*outcome.marked, node})), outcome.withdrawn)
 
     def unlink(self, pair: Pair, until: int, version: int) -> Outcome | None:
@@ -150,7 +153,7 @@ class CorrectedIdentities:
         """`unlink` as a resumable computation."""
         if not self.corrections.unlink(pair, until):
             return None
-        return (yield from self._cut_evidence([pair], UNLINKED, version))
+        return (yield from self._cut_evidence([pair], pair, UNLINKED, version))
 
     def assignment(self, node: Node) -> Assignment:
         """The profile that owns an identifier: its own profile if it has no link."""
@@ -164,8 +167,13 @@ class CorrectedIdentities:
         """The mark of an identifier; None if no correction cut its evidence."""
         return self.corrections.marks.get(node)
 
-    def _cut_evidence(self, pairs: list[Pair], rule: str, version: int) -> Resumable[Outcome]:
-        """Remove the evidence of pairs that their cuts invalidate, and mark their identifiers."""
+    def _cut_evidence(
+        self, pairs: list[Pair], nodes: Iterable[Node], rule: str, version: int
+    ) -> Resumable[Outcome]:
+        """Remove the evidence of pairs that their cuts invalidate, and mark their identifiers.
+
+        `nodes`: the identifiers that are corrected.
+        """
         withdrawn: dict[Pair, Evidence] = {}
         replaced: dict[Pair, Evidence | None] = {}
         marked: set[Node] = set()
@@ -180,7 +188,10 @@ class CorrectedIdentities:
             for node in pair:
                 self.corrections.mark(node, cut, version, again=True)
                 marked.add(node)
-        decision = (yield from self.identities.replace_resumably(replaced, rule)) if replaced else Decision()
+        if replaced:
+            decision = yield from self.identities.replace_resumably(replaced, rule)
+        else:
+            decision = yield from self.identities.review_resumably(nodes)
         return Outcome(decision, tuple(sorted(marked)), tuple(withdrawn.items()))
 
 

@@ -1,6 +1,6 @@
 """Decisions: the changes that one piece of evidence makes to assignments, and the merges and splits of profiles."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from streams.identity.resolution.cluster import Cluster, Undo
@@ -8,6 +8,7 @@ from streams.identity.resolution.clusters import Clusters
 from streams.identity.resolution.evidence import Node, Pair
 from streams.identity.resolution.profile_id import Assignment
 from streams.identity.resolution.resumable import Resumable, yield_sometimes
+from streams.identity.resolution.review import Review
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,9 @@ class Decision:
     #: profile that lost members, profiles that appeared, rule: `contested:<type>` with the type of the shared
     #: identifier, or `order` if late evidence changed the decisions of other links
     split: list[tuple[str, list[str], str]] = field(default_factory=list)
+    #: identifier → profiles that may hold its touchpoints beside those that owned it before (`review`)
+    held: Mapping[Node, frozenset[str]] = field(default_factory=dict)
+    is_evidence_new: bool = True  #: False: the evidence was known; only a change of policy is published
 
 
 class BeforeImages:
@@ -35,6 +39,13 @@ class BeforeImages:
         self._before: dict[Node, Assignment | None] = {}
         self._names: dict[Cluster, str] = {}  # cluster → its profile id before
         self._anchors: dict[str, Node] = {}  # profile id → its anchor
+        self._held: Mapping[Node, frozenset[str]] = {}
+
+    def reviewed(self, review: Review) -> None:
+        """Record what a former policy had decided, before anything else is recorded of these identifiers."""
+        self._before |= review.before
+        self._anchors |= review.anchors
+        self._held = review.holders
 
     def newcomer(self, cluster: Cluster) -> None:
         """Record that the identifier of this new cluster had no link."""
@@ -81,7 +92,7 @@ class BeforeImages:
         for count, (node, before) in enumerate(self._before.items(), start=1):
             yield from yield_sometimes(count)
             after = clusters.assignment(node)
-            if after != before:
+            if after != before or not self._held.get(node, frozenset()) <= {after.profile_id}:
                 changed.append((node, before, after))
         if not changed:
             return Decision()
@@ -98,6 +109,7 @@ class BeforeImages:
             changed,
             _grouped({gone: (survivor, merge_rule) for gone, survivor in survivor_of.items()}),
             _grouped(appeared),
+            self._held,
         )
 
     def _gone(self, clusters: Clusters) -> dict[str, str]:

@@ -197,8 +197,14 @@ class Predictions:
         for tenant in sorted(self._due):
             model = self._models[tenant]
             model.renew()
-            yield tenant.encode() + b"/" + Kind.MODEL, PREDICTION_MODEL.encode(model.dump())
+            yield _record(tenant, model)
         self._due.clear()
+
+    def dump(self) -> Iterator[tuple[bytes, bytes]]:
+        """The changelog records of all models that predict, as of now."""
+        for tenant, model in self._models.items():
+            if model.renewed:
+                yield _record(tenant, model)
 
     def restore(self, tenant: str, value: bytes) -> None:
         """Apply a changelog record of a model. It replaces the earlier one."""
@@ -226,3 +232,7 @@ class Predictions:
             acted = acted or kind.direction == "inbound"
             if acted and kind.stage is not None and not self._rules.predict_risk:
                 return
+
+
+def _record(tenant: str, model: Model) -> tuple[bytes, bytes]:
+    return tenant.encode() + b"/" + Kind.MODEL, PREDICTION_MODEL.encode(model.dump())

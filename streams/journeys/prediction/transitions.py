@@ -103,12 +103,20 @@ class Transitions:
         ]
 
 
+def _total(row: Row) -> float:
+    """The sum from left to right, as the native core adds: from Python 3.12 on `sum` compensates rounding errors."""
+    total = 0.0
+    for amount in row.values():
+        total += amount
+    return total
+
+
 def _shares(row: Row) -> Row:
-    total = sum(row.values())
+    total = _total(row)
     return {name: amount / total for name, amount in row.items()} if total else {}
 
 
 def _smoothed(row: Row, base: Row, now: float) -> Row:
     extra = BACK_OFF * now
-    total = sum(row.values()) + extra
+    total = _total(row) + extra
     return {name: (row.get(name, 0.0) + extra * share) / total for name, share in base.items()}

@@ -34,7 +34,7 @@ _MEANT: Final = (
     "money", "bad", "good",
 )  # fmt: skip
 #: What the module of the native core must have.
-NEEDED: Final = ("Core", "Journeys", "Risk", "Stitch", "Transitions", "read_record")
+NEEDED: Final = ("Core", "Journeys", "Risk", "Stitch", "Transitions", "read_record", "restore_stitch")
 _read: Final = attrgetter(*READ)
 _meant: Final = attrgetter(*_MEANT)
 

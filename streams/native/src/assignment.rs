@@ -10,6 +10,8 @@ pub const MOVE: [u8; 8] = [0x38, 0xb1, 0xc2, 0x0e, 0xf6, 0xb5, 0x68, 0xdf];
 pub const TRANSFER: [u8; 8] = [0xad, 0xf6, 0xde, 0x33, 0x0d, 0x8e, 0xda, 0x66];
 pub const IDENTITY_ASSIGNMENT: [u8; 8] = [0x8e, 0x93, 0x77, 0x67, 0x10, 0x94, 0xdb, 0x7f];
 
+pub const IDENTITY_LINK: [u8; 8] = [0xc9, 0x28, 0x88, 0x3a, 0xe5, 0xde, 0xc7, 0x31];
+
 /// Touchpoints of one Transfer (`effects.py`), and their bytes.
 const TRANSFER_TOUCHPOINTS: usize = 256;
 const TRANSFER_BYTES: usize = 512 * 1024;
@@ -25,6 +27,17 @@ pub struct Assignment<'a> {
 }
 
 impl<'a> Assignment<'a> {
+    /// Reads a whole IdentityAssignment.
+    pub fn read_record(value: &'a [u8]) -> Read<Self> {
+        let mut reader = after_header(value, IDENTITY_ASSIGNMENT)?;
+        let assignment = Assignment::read(&mut reader)?;
+        if reader.is_at_end() {
+            Ok(assignment)
+        } else {
+            Err(Uncovered)
+        }
+    }
+
     fn read(reader: &mut Reader<'a>) -> Read<Self> {
         let start = reader.at();
         let (tenant, node, profile_id) = (reader.text()?, (reader.text()?, reader.text()?), reader.text()?);
@@ -36,6 +49,23 @@ impl<'a> Assignment<'a> {
             return Err(Uncovered); // a correction
         }
         Ok(Assignment { tenant, node, profile_id, version, occurred_at, datum: reader.since(start) })
+    }
+}
+
+/// The event time of a whole IdentityLink.
+pub fn link_time(value: &[u8]) -> Read<i64> {
+    let mut reader = after_header(value, IDENTITY_LINK)?;
+    for _ in 0..5 {
+        reader.text()?; // the tenant and both identifiers
+    }
+    let occurred_at = reader.long()?;
+    reader.symbol(2)?;
+    reader.text()?;
+    reader.text()?; // of which event
+    if reader.is_at_end() {
+        Ok(occurred_at)
+    } else {
+        Err(Uncovered)
     }
 }
 

@@ -41,6 +41,22 @@ impl<R> Default for Journey<R> {
     }
 }
 
+impl<R> Journey<R> {
+    /// Makes it what recovery finds: what subscribers know follows from when it was published last.
+    pub fn restored(&mut self) {
+        self.told = Told { signals: None, unconfirmed: false, last: self.told.last.take() };
+        self.timeline.version = self.told.last.as_ref().map_or(0, |last| last.version);
+        self.timeline.unsettled = true;
+        self.path = None;
+    }
+
+    /// Forgets what follows from the touchpoints, after a failure while it was worked out.
+    pub fn doubt(&mut self) {
+        self.timeline.forget();
+        self.path = None;
+    }
+}
+
 /// A recent path as `RecentPath.dump` gives it: newest stamp, stage, type, friction, issues, acts, risks.
 pub type PathDump = (
     (i64, String),

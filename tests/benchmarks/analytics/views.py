@@ -14,7 +14,7 @@ END: Final = 1_767_225_600_000 + 91 * DAY  #: the touchpoints occur in the 90 da
 TYPED: Final[Mapping[str, Mapping[str, Any]]] = {
     "funnel": {"steps": ["product_view", "add_to_cart", "checkout_started", "order_placed"]},
     "experiment_results": {"experiment": "checkout", "control": "old"},
-    "person_touchpoints": {"profile_id": "nobody"},
+    "person_touchpoints": {"profile_id": "00000000-0000-4000-8000-000000000000"},
 }
 
 

@@ -7,13 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, generate_latest
 
-from schemas import metrics
 from schemas.measures import BatchCounter, BatchHistogram, counter, gauge, histogram, show
-from schemas.metrics import Metric
+from schemas.metrics import catalogue as metrics
+from schemas.metrics.metric import LABELS, Metric
 
-WAITS = Metric("waits_seconds", "histogram", "test", "How long", ("stage",), (0.1, 1, 10))
+WAITS = Metric("waits_seconds", "histogram", "How long", ("stage",), (0.1, 1, 10))
 BOUNDS = ("0.1", "1.0", "10.0", "+Inf")
-HERE = Metric("here", "gauge", "test", "What is here", ("place",))
+HERE = Metric("here", "gauge", "What is here", ("place",))
 
 
 @given(st.lists(st.lists(st.floats(-1, 20, allow_nan=False) | st.sampled_from([0.1, 1.0, 10.0]))))
@@ -59,7 +59,7 @@ def test_values_alike_count_at_once_where_one_bucket_holds_them(one: float, othe
 
 def test_a_counter_without_a_lock_counts_by_label() -> None:
     registry = CollectorRegistry()
-    counted = BatchCounter(Metric("seen", "counter", "test", "What was seen", ("place",)), registry)
+    counted = BatchCounter(Metric("seen", "counter", "What was seen", ("place",)), registry)
     counted.add(2, "a")
     counted.add(3, "a")
     counted.add(1, "b")
@@ -92,7 +92,7 @@ def test_every_metric_is_named_as_prometheus_asks_and_its_labels_are_explained(m
     made[metric.kind](metric, registry)  # the library refuses a bad name
     assert metric.name.startswith("touchline_")
     assert not metric.name.endswith("_total"), "the library adds it"
-    assert set(metric.labels) <= metrics.LABELS.keys()
+    assert set(metric.labels) <= LABELS.keys()
     assert bool(metric.buckets) == (metric.kind == "histogram")
     assert list(metric.buckets) == sorted(set(metric.buckets))
 
@@ -100,4 +100,4 @@ def test_every_metric_is_named_as_prometheus_asks_and_its_labels_are_explained(m
 def test_no_two_metrics_have_one_name_and_no_label_is_explained_in_vain() -> None:
     names = [metric.name for metric in metrics.ALL]
     assert len(set(names)) == len(names)
-    assert metrics.LABELS.keys() == {label for metric in metrics.ALL for label in metric.labels}
+    assert LABELS.keys() == {label for metric in metrics.ALL for label in metric.labels}

@@ -6,7 +6,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyTuple};
 
-use crate::assignment::{IDENTITY_ASSIGNMENT, MOVE, TRANSFER};
+use crate::assignment::{IDENTITY_ASSIGNMENT, IDENTITY_LINK, MOVE, TRANSFER};
 use crate::journey::Meant;
 use crate::rules::{Rules, MOST_EXPECTATIONS};
 use crate::signals::told::{JOURNEY_SIGNAL, SIGNALS_PUBLISHED};
@@ -53,6 +53,7 @@ impl Core {
         found.set_item("Move", PyBytes::new(py, &MOVE))?;
         found.set_item("Transfer", PyBytes::new(py, &TRANSFER))?;
         found.set_item("IdentityAssignment", PyBytes::new(py, &IDENTITY_ASSIGNMENT))?;
+        found.set_item("IdentityLink", PyBytes::new(py, &IDENTITY_LINK))?;
         found.set_item("JourneySignal", PyBytes::new(py, &JOURNEY_SIGNAL))?;
         found.set_item("SignalsPublished", PyBytes::new(py, &SIGNALS_PUBLISHED))?;
         Ok(found.unbind())

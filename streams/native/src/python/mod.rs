@@ -5,3 +5,4 @@ pub mod journeys;
 pub mod prediction;
 pub mod records;
 pub mod stitch;
+pub mod stitch_restoring;

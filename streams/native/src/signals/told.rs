@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use crate::encoding::{put_items, put_long, put_optional, put_text};
+use crate::encoding::{put_items, put_long, put_optional, put_text, Reader};
 use crate::events::Event;
 use crate::profile_id::uuid5_text;
 use crate::rules::Rules;
 use crate::state::fold::Fold;
 use crate::state::signals::{words, Signal, NAMESPACE};
+use crate::touchpoint::after_header;
 
 /// CRC-64-AVRO of the schemas that are written here.
 pub const JOURNEY_SIGNAL: [u8; 8] = [0xe1, 0x07, 0x0f, 0x17, 0xc2, 0xb7, 0x4e, 0x39];
@@ -44,6 +45,19 @@ pub struct Publication {
 }
 
 impl Publication {
+    /// Back from `encode`; None if Python must read it.
+    pub fn read(value: &[u8]) -> Option<Self> {
+        let mut reader = after_header(value, SIGNALS_PUBLISHED).ok()?;
+        let (version, now) = (reader.long().ok()?, reader.long().ok()?);
+        let (due, meanings) = (reader.optional(Reader::long).ok()?, reader.long().ok()?);
+        reader.is_at_end().then_some(Publication { version, now, due, meanings })
+    }
+
+    /// Of two publications of a profile, the later one has the later place.
+    pub fn place(&self) -> (i64, i64, i64, i64) {
+        (self.version, self.now, self.due.unwrap_or(i64::MAX), self.meanings)
+    }
+
     /// A SignalsPublished.
     pub fn encode(&self) -> Vec<u8> {
         let mut out = header(SIGNALS_PUBLISHED, 48);
@@ -97,7 +111,7 @@ impl Told {
         let now = self.last.as_ref().map_or(now, |last| now.max(last.now));
         let version = 2 * about.version + i64::from(about.by_deadline);
         let holding = if about.empty { Vec::new() } else { each_once(fold.signals(now, rules)) };
-        let before = self.signals.take().unwrap_or_default();
+        let before = self.signals.clone().unwrap_or_default(); // it stays, if anything fails
         let mut signals = Vec::new();
         for signal in &holding {
             let known = before.iter().find(|one| one.subject_id == signal.subject_id);

@@ -37,11 +37,21 @@ pub struct Timeline<R> {
     pub fold: Option<Box<Fold>>,
     /// Touchpoints in the fold.
     pub folded: usize,
+    /// Whether it has had no input since it was restored: what is another's may be here (`Timeline.settle`).
+    pub unsettled: bool,
 }
 
 impl<R> Default for Timeline<R> {
     fn default() -> Self {
-        Timeline { entries: Vec::new(), size: 0, pointers: Vec::new(), version: 0, fold: None, folded: 0 }
+        Timeline {
+            entries: Vec::new(),
+            size: 0,
+            pointers: Vec::new(),
+            version: 0,
+            fold: None,
+            folded: 0,
+            unsettled: false,
+        }
     }
 }
 
@@ -126,7 +136,23 @@ impl<R> Timeline<R> {
         self.entries.len() + count < horizon + BLOCK && self.size + bytes < BLOCK_TEXT
     }
 
-    fn forget(&mut self) {
+    /// Whether no assignment known gives away a touchpoint that is here: `settle` would change nothing.
+    pub fn is_at_home(&self, profile_id: &str) -> bool {
+        let elsewhere: Vec<_> =
+            self.pointers.iter().filter(|pointer| pointer.owner.as_deref() != Some(profile_id)).collect();
+        elsewhere.iter().all(|pointer| {
+            let node = (&*pointer.node.0, &*pointer.node.1);
+            pointer.owner.is_some()
+                && !self
+                    .entries
+                    .iter()
+                    .filter_map(read)
+                    .any(|owned| owned.owner == node && owned.version <= pointer.version)
+        })
+    }
+
+    /// Lets the fold be made anew.
+    pub fn forget(&mut self) {
         (self.fold, self.folded) = (None, 0);
     }
 

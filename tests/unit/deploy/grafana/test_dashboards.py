@@ -5,7 +5,7 @@ import re
 import pytest
 
 from deploy.grafana.dashboards import BOARDS, Board
-from schemas import metrics
+from schemas.metrics import catalogue as metrics
 
 
 @pytest.mark.parametrize("board", BOARDS, ids=lambda board: board.uid)

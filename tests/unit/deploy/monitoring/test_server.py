@@ -150,3 +150,13 @@ def value(text: str, sample: str) -> float:
 def test_an_address_that_is_not_this_machines_is_refused_by_its_setting(world: Any, host: str) -> None:
     with pytest.raises(SettingsError, match=f"TOUCHLINE_METRICS_HOST is {host}"):
         serve(Settings(metrics_host=host, metrics_port=9_999), world.health)
+
+
+def test_one_who_hangs_up_leaves_no_traceback_and_a_bug_leaves_one(caplog: pytest.LogCaptureFixture) -> None:
+    with serving(Health("worker", Heartbeat(lambda _: None), lambda: "")) as server:
+        for error, logged in ((BrokenPipeError(), 0), (ValueError("a bug"), 1)):
+            try:
+                raise error
+            except type(error):
+                server.handle_error(None, ("127.0.0.1", 1))
+            assert len(caplog.records) == logged

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from deploy.prometheus.alerts import ALL, Alert
-from deploy.prometheus.render import MADE, RULES, rules
-from schemas import metrics
+from deploy.prometheus.render import MADE, RULES, expression, rules
+from schemas.metrics import catalogue as metrics
 
 SAMPLES = {sample: metric for metric in metrics.ALL for sample in metric.samples}
 #: What Prometheus and prometheus_client measure themselves.
@@ -50,6 +50,25 @@ def test_every_alert_has_a_name_of_its_own() -> None:
     assert len({alert.name for alert in ALL}) == len(ALL)
 
 
+def test_a_factor_divides_durations_and_what_piles_up_with_time_and_nothing_else() -> None:
+    by_name = {alert.name: alert for alert in ALL}
+    stalled, quarantine = by_name["TouchlineWorkerStalled"], by_name["TouchlineQuarantine"]
+    assert expression(stalled, 30).endswith("(touchline_worker_commit_age_seconds) > 4")
+    assert expression(quarantine, 30).endswith('kind="quarantined"}[120000ms])) > 3.33333')
+    assert expression(by_name["TouchlineCollectorFails"], 30).endswith("[10000ms])) > 0.05")
+    groups = json.loads(rules(30).split("\n", 1)[1])["groups"]
+    fast = {rule["alert"]: rule["for"] for group in groups for rule in group["rules"]}
+    assert fast["TouchlineNotReady"] == "10000ms"
+    assert fast["TouchlineBug"] == "0ms"
+
+
+def test_prometheus_takes_rules_that_are_made_faster(promtool: str, tmp_path: Path) -> None:
+    fast = tmp_path / "fast.yml"
+    fast.write_text(rules(30))
+    done = subprocess.run([promtool, "check", "rules", fast], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
 def test_prometheus_takes_the_rules(promtool: str) -> None:
     done = subprocess.run([promtool, "check", "rules", RULES], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -84,6 +103,17 @@ STORIES: dict[str, tuple[dict[str, str], dict[str, str]]] = {
             "touchline_event_loop_late_seconds_bucket{le='1'}": "0+60x40",
             "touchline_event_loop_late_seconds_bucket{le='2.5'}": "0+60x40",
             "touchline_event_loop_late_seconds_bucket{le='+Inf'}": "0+60x40",
+        },
+    ),
+    "TouchlineSettingsDiffer": (
+        {
+            "touchline_info{process='worker',version='1',meanings='a',instance='a'}": "1x40",
+            "touchline_info{process='worker',version='1',meanings='b',instance='b'}": "1x40",
+        },
+        {
+            "touchline_info{process='worker',version='1',meanings='a',instance='a'}": "1x40",
+            "touchline_info{process='loader',version='1',meanings='a',instance='b'}": "1x40",
+            "touchline_info{process='page',version='1',meanings='b',instance='c'}": "1x40",
         },
     ),
     "TouchlineErrorsLogged": (
@@ -169,6 +199,14 @@ STORIES: dict[str, tuple[dict[str, str], dict[str, str]]] = {
     "TouchlineCollectorRefuses": (
         {"touchline_collector_events_total{protocol='segment',outcome='INVALID'}": "0+20x40"},
         {"touchline_collector_events_total{protocol='segment',outcome='accepted'}": "0+2000x40"},
+    ),
+    "TouchlineTableStale": (
+        {"touchline_subscribers_age_seconds": "0+60x40"},
+        {"touchline_subscribers_age_seconds": "0 60 120 1x40"},
+    ),
+    "TouchlineWebhookHeldBack": (
+        {"touchline_webhooks_circuit{endpoint='crm'}": "0 1x40"},
+        {"touchline_webhooks_circuit{endpoint='crm'}": "0 1 1 1 0x40"},
     ),
     "TouchlinePageBlind": (
         {"touchline_page_source_up{part='clickhouse'}": "1 0x40"},

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from kafka.errors import TopicAuthorizationFailedError
 
 from deploy.ports import free_port
 from deploy.repair.doctor import clickhouse_checks, kafka_checks
@@ -76,10 +77,11 @@ def test_with_everything_down_the_doctor_says_so_and_skips_what_it_cannot_look_a
         brokers=f"127.0.0.1:{free_port()}", clickhouse_url=f"clickhouse://127.0.0.1:{free_port()}/x", pseudonym_key=KEY,
         registry_url=f"http://127.0.0.1:{free_port()}",
     )  # fmt: skip
-    found = examine(nowhere, 100, {})
+    found = examine(nowhere, 100, {}, [f"127.0.0.1:{free_port()}"])
     assert {one.check for one in found.findings if one.severity is Severity.FAULT} == {
         "brokers",
         "clickhouse",
+        "meanings",
         "registry",
     }
     skipped = {one.check for one in found.findings if one.severity is Severity.UNKNOWN}
@@ -170,3 +172,21 @@ def test_partitions_without_a_leader_or_without_all_replicas_are_found() -> None
     kafka_checks.version_of_brokers((4, 1), found)
     kafka_checks.version_of_brokers(None, found)
     assert [one.what for one in found.findings] == ["the broker is Kafka 3.6"]
+
+
+def test_a_broker_that_refuses_a_question_is_a_finding_and_no_traceback() -> None:
+    def refuse() -> None:
+        raise TopicAuthorizationFailedError("journey-states")
+
+    found = Examination()
+    assert not found.make("topic-settings", lambda: kafka_checks.explained(Settings(), refuse))
+    assert "does not answer as it should" in found.findings[0].what
+
+
+def test_a_driver_that_loses_its_server_is_a_finding_and_no_traceback() -> None:
+    def lose() -> None:
+        raise EOFError
+
+    found = Examination()
+    assert not found.make("parts", lambda: clickhouse_checks.explained(Settings().clickhouse(), lose))
+    assert "does not answer" in found.findings[0].what

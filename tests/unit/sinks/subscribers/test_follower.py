@@ -10,6 +10,7 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaConnectionError
 
 from schemas import topics
+from schemas.errors import UnavailableError
 from schemas.settings import Settings
 from schemas.version_bounds import VERSION_SLACK
 from sinks.subscribers.table import ends, follower
@@ -32,6 +33,8 @@ class Kafka:
         self.log = log
         self.away = False
         self.read: list[tuple[str, int, int]] = []
+        self.asked: Callable[[], object] = lambda: None  #: while it answers a question for the ends
+        self.fails: BaseException | None = None  #: what the next fetch and each stop raise
         self._at: dict[TopicPartition, int] = {}
 
     async def counts(self, _: Settings) -> dict[str, int]:
@@ -45,7 +48,8 @@ class Kafka:
             raise KafkaConnectionError("away")
 
     async def stop(self) -> None:
-        pass
+        if self.fails is not None:
+            raise self.fails
 
     def assign(self, places: list[TopicPartition]) -> None:
         self._at = dict.fromkeys(places, 0)
@@ -62,10 +66,14 @@ class Kafka:
     async def end_offsets(self, places: list[TopicPartition]) -> dict[TopicPartition, int]:
         if self.away:
             raise KafkaConnectionError("away")
-        return {place: sum((one.topic, one.partition) == place for one in self.log) for place in places}
+        found = {place: sum((one.topic, one.partition) == place for one in self.log) for place in places}
+        self.asked()
+        return found
 
     async def getmany(self, **_: int) -> dict[TopicPartition, list[Consumed]]:
         await asyncio.sleep(0)
+        if self.fails is not None:
+            raise self.fails
         found: dict[TopicPartition, list[Consumed]] = {}
         if self.away:
             return found
@@ -197,6 +205,83 @@ def test_topics_that_were_made_anew_are_read_from_their_beginning(tmp_path, monk
 
     played(tmp_path, monkeypatch, LOG, first)
     played(tmp_path, monkeypatch, placed([state("z", 1)]), second)
+
+
+def test_topics_that_are_made_anew_while_it_follows_them_are_read_from_their_beginning(
+    tmp_path, monkeypatch
+) -> None:
+    async def play(world: World) -> None:
+        async with world.following():
+            await world.until(lambda: world.follower.fresh_at)
+            world.kafka.log = placed([state("z", 1)])
+            world.now += 5
+            await world.until(lambda: world.told[-2:] == ["cleared", f"{person('z')}@1"])
+            await world.until(lambda: world.follower.fresh_at == world.now)
+
+    played(tmp_path, monkeypatch, LOG, play)
+
+
+def test_it_is_as_fresh_as_the_question_for_the_ends_not_as_the_answer(tmp_path, monkeypatch) -> None:
+    """What is published while the broker answers is not in the table, and a withdrawal of consent may be."""
+
+    async def play(world: World) -> None:
+        def slowly() -> None:
+            world.now += 4
+
+        world.kafka.asked = slowly
+        before = world.now
+        async with world.following():
+            await world.until(lambda: world.follower.fresh_at)
+            assert world.follower.fresh_at == before
+            await world.until(lambda: world.follower.fresh_at > before)
+            assert (world.now - before) % 4 == 0
+            assert world.follower.fresh_at <= world.now - 4
+
+    played(tmp_path, monkeypatch, LOG, play)
+
+
+def test_after_the_clock_was_set_back_a_time_that_was_known_says_nothing(tmp_path, monkeypatch) -> None:
+    async def play(world: World) -> None:
+        async with world.following():
+            await world.until(lambda: world.follower.fresh_at)
+            world.kafka.away = True
+            world.now -= 3600
+            await world.until(lambda: not world.follower.connected)
+            assert world.follower.waits_for(30)
+            world.kafka.away = False
+            await world.until(lambda: not world.follower.waits_for(30))
+            assert "cleared" not in world.told
+
+    played(tmp_path, monkeypatch, LOG, play)
+
+
+def test_what_aiokafka_cancels_of_its_own_is_an_outage(tmp_path, monkeypatch) -> None:
+    async def play(world: World) -> None:
+        async with world.following():
+            await world.until(lambda: world.follower.fresh_at)
+            world.kafka.fails = asyncio.CancelledError()
+            await world.until(lambda: not world.follower.connected)
+            world.kafka.fails, world.kafka.log = None, LOG
+            await world.until(lambda: world.held() == highest(LOG))
+
+    played(tmp_path, monkeypatch, LOG[:3], play)
+
+
+def test_a_full_disk_ends_it_with_a_sentence_and_leaves_the_table_as_it_was(tmp_path, monkeypatch) -> None:
+    async def play(world: World) -> None:
+        writer = world.table._database.writer
+        pages = writer.execute("PRAGMA page_count").fetchone()[0]
+        writer.execute(f"PRAGMA max_page_count = {pages}")
+        with pytest.raises(UnavailableError, match="make room"):
+            async with asyncio.timeout(20):
+                await world.follower.run()
+        writer.execute("PRAGMA max_page_count = 1000000")
+        positions = world.table.positions()
+        assert len(world.held()) == sum(positions.values()) < 500
+        world.table.apply(world.kafka.log)
+        assert len(world.held()) == 500, "nothing is left open that a later batch would meet"
+
+    played(tmp_path, monkeypatch, placed([state(f"p{number}", 1) for number in range(500)]), play)
 
 
 def test_during_an_outage_it_keeps_what_it_has_and_goes_on_afterwards(tmp_path, monkeypatch) -> None:

@@ -1,13 +1,19 @@
 """The service of subscribers: look-ups, waiting for an event, keys, and what it says when it cannot answer."""
 
 import asyncio
+from contextlib import suppress
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from schemas.errors import SinkError
+from schemas.http.problems import ProblemError
 from schemas.profile_ids import own_profile
+from sinks.subscribers import metrics
 from sinks.subscribers.keys import everything
 from sinks.subscribers.limits import Limits
+from sinks.subscribers.requests import cursor, next_cursor
 from tests.support.kafka_records import journey
 from tests.support.state_log import account, no_state, owner, placed, state
 from tests.support.subscriber_serving import NOW, serving
@@ -258,17 +264,17 @@ def test_what_clickhouse_knows_is_asked_about_the_survivor_page_by_page(tmp_path
     async def run() -> None:
         async with serving(tmp_path) as served:
             served.take(placed([state(B, 1), owner("a", B, 1)]))
-            row = {"occurred_at": 5, "event_id": "e.1", "source": "web"}
+            row = {"occurred_at": 5, "event_id": "e.1", "source": "web.shop/ä"}
             served.rows.found = [row]
             found = await (await served.get(f"/v1/profiles/{A}/timeline?limit=1")).json()
-            assert (found["profile_id"], found["touchpoints"], found["next"]) == (B, [row], "5.e.1.web")
+            assert (found["profile_id"], found["touchpoints"]) == (B, [row])
             await served.get(f"/v1/profiles/{A}/timeline?before={found['next']}")
             asked = served.rows.asked[-1]
             assert (asked["profile"], asked["before"], asked["before_event"], asked["before_source"]) == (
                 B,
                 5,
                 "e.1",
-                "web",
+                "web.shop/ä",
             )
             assert (await (await served.get(f"/v1/profiles/{A}/signals")).json())["signals"] == [row]
             assert (await (await served.get(f"/v1/profiles/{A}/evidence")).json())["evidence"] == [row]
@@ -276,7 +282,9 @@ def test_what_clickhouse_knows_is_asked_about_the_survivor_page_by_page(tmp_path
                 "timeline?limit=0",
                 "timeline?limit=1001",
                 "timeline?before=x",
-                "signals?before=5.e.web",
+                "timeline?before=5.e.web",
+                "timeline?before=WzVd",
+                f"signals?before={found['next']}",
             ):
                 assert (await served.get(f"/v1/profiles/{A}/{path}")).status == 400
             served.rows.found = SinkError("ClickHouse is away")
@@ -301,5 +309,89 @@ def test_whatever_is_asked_the_answer_is_a_problem_document(tmp_path, method, pa
         async with serving(tmp_path) as served:
             answer = await served.session.request(method, served.url + path)
             assert (answer.status, answer.content_type) == (status, "application/problem+json")
+
+    asyncio.run(run())
+
+
+@given(st.integers(0, 1 << 50), st.text(min_size=1), st.text())
+def test_a_page_goes_on_after_any_touchpoint(at: int, event: str, source: str) -> None:
+    row = {"occurred_at": at, "event_id": event, "source": source}
+    assert cursor(next_cursor(row)) == (at, event, source)
+
+
+@given(st.text())
+def test_what_is_no_cursor_is_refused(text: str) -> None:
+    with suppress(ProblemError):
+        assert type((cursor(text) or ("",))[0]) is int
+
+
+def test_an_etag_of_one_tenant_means_nothing_to_another(tmp_path) -> None:
+    async def run() -> None:
+        async with serving(tmp_path) as served:
+            for tenant in ("default", "shop"):
+                # the same version at the same offset of some partition
+                served.take([account("acme", 3, tenant)._replace(partition=0, offset=4)])
+            tags = [
+                (await served.get("/v1/accounts/acme", key)).headers["ETag"] for key in ("k-all", "k-shop")
+            ]
+            assert len(set(tags)) == 2
+            response = await served.get("/v1/accounts/acme", "k-shop", If_None_Match=tags[0])
+            assert response.status == 200
+            assert response.headers["Vary"] == "Authorization"
+
+    asyncio.run(run())
+
+
+def test_a_waiting_request_is_woken_by_its_event_and_by_new_owners_alone(tmp_path) -> None:
+    """Else each batch would let every waiting request decode a state."""
+
+    async def run() -> None:
+        async with serving(tmp_path) as served:
+            event = RECENT[0]["event_id"]
+            other = [{**RECENT[0], "event_id": "another"}]
+            with served.hub.news("default", event) as news:
+                for wakes, record in (
+                    (False, state("p", 1, recent=other)), (False, account("acme", 1)),
+                    (False, state("p", 2, "shop", recent=RECENT)), (False, owner("a", B, 1, "shop")),
+                    (True, state("p", 3, recent=[*other, *RECENT])), (True, owner("a", B, 1)), (True, no_state("p", 4)),
+                ):  # fmt: skip
+                    news.clear()
+                    batch = served.table.apply([record])
+                    served.hub.applied(batch, served.table.positions())
+                    assert batch.entries
+                    assert news.is_set() == wakes, record
+            assert served.hub.waiting == 0
+
+    asyncio.run(run())
+
+
+def test_a_connection_that_asks_nothing_and_a_body_that_does_not_come_are_not_waited_for(tmp_path) -> None:
+    async def run() -> None:
+        async with serving(tmp_path, Limits(head_seconds=0.1, body_seconds=0.1)) as served:
+            host, port = served.url.removeprefix("http://").split(":")
+            silent, first = await asyncio.open_connection(host, int(port))
+            slow, second = await asyncio.open_connection(host, int(port))
+            second.write(
+                b"POST /v1/profiles:lookup HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer k-all\r\n"
+                b"Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{"
+            )
+            async with asyncio.timeout(10):
+                assert await silent.read() == b""
+                assert (await slow.readline()).split()[1] == b"408"
+            first.close()
+            second.close()
+
+    asyncio.run(run())
+
+
+def test_every_answer_is_counted_also_one_without_clickhouse(tmp_path) -> None:
+    async def run() -> None:
+        async with serving(tmp_path) as served:
+            served.take(placed([state(A, 1)]))
+            served.rows.found = SinkError("ClickHouse is away")
+            counted = metrics.REQUESTS.labels("timeline", 503)._value
+            before = counted.get()
+            await served.get(f"/v1/profiles/{A}/timeline")
+            assert counted.get() == before + 1
 
     asyncio.run(run())

@@ -90,6 +90,29 @@ def test_in_silence_an_id_comes_that_moves_on(tmp_path) -> None:
     asyncio.run(run())
 
 
+def test_an_id_says_how_fresh_what_its_reader_was_told_is_not_how_fresh_the_table_is(tmp_path) -> None:
+    """Else who reads the past could go on a day later, when Kafka has removed ends of profiles that it lacks."""
+    hour = 3600
+
+    async def run() -> None:
+        async with serving(tmp_path, Limits(heartbeat_seconds=0.05)) as served:
+            served.take(STATES)
+            began = written(Mark("states", 0, int(NOW) - 20 * hour, (0, 0)))
+            async with served.stream("/v1/streams/states", began) as stream:
+                for _ in range(3):
+                    await stream.next()
+                    assert read(stream.last_id).fresh_at == NOW - 20 * hour
+                await stream.comment()
+                assert read(stream.last_id).fresh_at == NOW
+                served.now += 10 * hour
+                served.take([])
+                await stream.comment()
+                await stream.comment()
+                assert read(stream.last_id).fresh_at == NOW + 10 * hour
+
+    asyncio.run(run())
+
+
 def test_an_id_from_which_nobody_can_go_on_is_gone_and_says_what_to_do(tmp_path) -> None:
     async def run() -> None:
         async with serving(tmp_path) as served:

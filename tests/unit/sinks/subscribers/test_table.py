@@ -216,7 +216,7 @@ def test_a_version_that_cannot_exist_hides_nothing(table) -> None:
     bounds = VersionBounds(0, PARTITIONS)
     bounds.learn({(topics.JOURNEY_INPUTS.name, partition): 10 for partition in range(PARTITIONS)})
     with pytest.raises(AheadError):
-        table.apply(placed([state("a", VERSION_SLACK + 10)]), bounds, certain=False)
+        table.batch(bounds).take(placed([state("a", VERSION_SLACK + 10)])[0], certain=False)
     assert table.positions() == {}
     assert table.apply(placed([state("a", VERSION_SLACK + 10)]), bounds).rejected == 1
     assert [one.version for one in table.apply(placed([state("a", 9)]), bounds).entries] == [9]

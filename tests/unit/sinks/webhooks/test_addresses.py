@@ -14,6 +14,7 @@ PRIVATE = [
     "192.0.2.1", "198.18.0.1", "224.0.0.1", "239.255.255.250", "240.0.0.1", "255.255.255.255",
     "::", "::1", "fe80::1", "fc00::1", "fd12:3456::1", "ff02::1", "2001:db8::1", "::ffff:127.0.0.1", "::ffff:10.0.0.1",
     "::127.0.0.1", "64:ff9b::7f00:1", "64:ff9b::a9fe:a9fe", "2002:7f00:1::", "2002:a00:1::1", "2001:0:7f00:1::",
+    "fec0::1",
 ]  # fmt: skip
 PUBLIC = ["1.1.1.1", "8.8.8.8", "93.184.216.34", "2606:4700:4700::1111", "::ffff:8.8.8.8"]
 
@@ -63,3 +64,10 @@ def test_spellings_of_loopback_that_the_system_knows_are_judged_by_what_they_res
 ) -> None:
     with pytest.raises(OSError, match=r"not public|Name|not known"):
         asyncio.run(JudgingResolver().resolve(spelling, 80))
+
+
+@pytest.mark.parametrize("spelling", ["2130706433", "0177.0.0.1", "127.1", "0", "1.1.1", "::1::"])
+def test_what_looks_like_an_address_and_is_none_is_never_dialled(spelling: str) -> None:
+    """Else aiohttp would dial it without asking the resolver."""
+    with pytest.raises(AddressError, match="usual form"):
+        judge_literal(spelling)

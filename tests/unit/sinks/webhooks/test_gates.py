@@ -54,6 +54,9 @@ def test_nothing_that_needs_consent_is_told_by_a_view_that_is_too_old() -> None:
     granted = state(consent={"marketing": "GRANTED"})
     assert decide(ASKS, message(), View(granted, NOW - FRESH_MS), 0, NOW) is None
     assert decide(ASKS, message(), View(granted, NOW - FRESH_MS - 1), 0, NOW) == Wait(NOW + AGAIN_MS)
+    assert decide(ASKS, message(), View(granted, NOW + FRESH_MS + 1), 0, NOW) == Wait(NOW + AGAIN_MS), (
+        "the clock was set back"
+    )
 
 
 def test_nothing_is_told_by_a_state_that_is_older_than_the_signal() -> None:

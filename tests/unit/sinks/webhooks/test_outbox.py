@@ -1,7 +1,8 @@
 """What an endpoint is told about a signal, case by case; test_outbox_laws.py has the laws."""
 
+from schemas.records import WebhookRequest
 from sinks.webhooks.endpoints import DAY_MS, Retries
-from sinks.webhooks.message import Person
+from sinks.webhooks.message import Attempt
 from sinks.webhooks.outbox import REMEMBER_MS
 from sinks.webhooks.verdicts import Reason, Verdict, of_http
 from tests.support.webhooks import NOW, Driven, change, endpoint, notice
@@ -197,6 +198,7 @@ def test_a_dead_message_lets_the_next_one_pass_and_can_be_revived_behind_it() ->
     assert not driven.outbox.revive({**request, "webhook_id": "msg_other"}, NOW)
     assert driven.outbox.revive(request, NOW)  # type: ignore[arg-type]
     assert not driven.outbox.revive(request, NOW), "twice is once"  # type: ignore[arg-type]
+    driven.write()
     again = driven.deliver()
     assert again is not None
     assert again.webhook_id == dead.webhook_id
@@ -313,7 +315,7 @@ def test_values_of_a_person_who_is_gone_are_forgotten() -> None:
     driven = Driven(endpoint(changes=("stage",)))
     driven.told(change("purchase", 1), notice("s1"))
     said(driven)
-    driven.outbox.gone("default", "p1")
+    driven.outbox.gone("default", "p1", 4, driven.now)
     driven.write()
 
     assert [key.subject for key in driven.stored] == ["s1"]
@@ -325,8 +327,67 @@ def test_messages_of_an_endpoint_that_is_configured_no_more_wait() -> None:
     driven.endpoints = {"crm": driven.endpoints["crm"]}
     driven.kill()
     assert driven.deliver(name="crm") is not None
-    assert driven.outbox.known(Person("campaigns", "default", "p1"), "s1") is not None
+    assert len(driven.outbox) == 2
 
     driven.endpoints = {"campaigns": endpoint()}
     driven.kill()
     assert said(driven) == ["RAISED"]
+
+
+def test_a_message_that_is_asked_for_again_is_tried_only_once_that_is_written() -> None:
+    """Else a crash after the attempt would leave it dead, and its retraction would not be told."""
+    driven = Driven()
+    driven.told(notice(version=2))
+    attempt = driven.deliver(REFUSED)
+    assert attempt is not None
+    assert driven.outbox.revive(replay_of(attempt), driven.now)
+    assert driven.begin() is None
+
+    driven.write()
+    assert driven.begin() is not None
+    driven.kill()
+    driven.told(notice(wanted="RETRACTED", version=4))
+    assert said(driven) == ["RETRACTED"]
+
+
+def test_a_value_of_somebody_who_is_gone_is_told_no_more_and_the_next_first_one_is_remembered() -> None:
+    driven = Driven(endpoint(changes=("stage",)))
+    driven.told(change("intent", 2), change("purchase", 3))
+    driven.outbox.gone("default", "p1", 4, driven.now)
+    driven.write()
+    assert said(driven) == []
+    assert driven.outcomes()[-1] == ("purchase", "SUPERSEDED")
+    assert driven.stored == {}
+
+    driven.told(change("intent", 6))
+    assert said(driven) == []
+    driven.told(change("churned", 7))
+    assert said(driven) == ["churned"]
+
+
+def test_an_end_that_is_read_again_forgets_nothing_newer() -> None:
+    driven = Driven(endpoint(changes=("stage",)))
+    driven.told(change("intent", 6))
+    driven.outbox.gone("default", "p1", 4, driven.now)
+    driven.told(change("purchase", 7))
+    assert said(driven) == ["purchase"]
+
+
+def test_an_end_during_an_attempt_ends_what_is_asked_for() -> None:
+    driven = Driven(endpoint(changes=("stage",)))
+    driven.told(change("intent", 2), change("purchase", 3))
+    begun = driven.begin()
+    assert begun is not None
+    driven.outbox.gone("default", "p1", 4, driven.now)
+    driven.finish(begun, LOST)
+    driven.now += DAY_MS
+    assert said(driven) == []
+    assert driven.stored == {}
+    assert len(driven.outbox) == 0
+
+
+def replay_of(attempt: Attempt) -> WebhookRequest:
+    return {
+        "tenant": "default", "profile_id": "p1", "endpoint": "campaigns", "subject": "s1",
+        "webhook_id": attempt.webhook_id, "requested_at": NOW,
+    }  # fmt: skip

@@ -151,3 +151,20 @@ def test_a_template_of_one_s_own_is_tried_when_the_service_starts(tmp_path: Path
     (tmp_path / "bad.json.j2").write_text("{% if %}")
     with pytest.raises(SettingsError, match="cannot be read"):
         load_template(endpoint(template="bad.json.j2"), tmp_path)
+
+
+@pytest.mark.parametrize("filters", ["e", "safe", "e | safe", "tojson | e", "tojson | upper"])
+def test_only_tojson_writes_json_whatever_other_filters_say_of_a_text(filters: str) -> None:
+    """`| e` makes markup of a text: with a backslash at its end it would take the quotation mark with it."""
+    text = '{"a": "{{ a | FILTERS }}", "b": "{{ b | FILTERS }}"}'.replace("FILTERS", filters)
+    template = Template("t", text, is_json=True)
+    found = json.loads(template.render({"a": "\\", "b": ', "admin": 1, "x": "'}))
+    assert set(found) == {"a", "b"}
+
+
+def test_tojson_writes_any_value() -> None:
+    template = Template("t", '{"a": {{ a | tojson }}, "b": {{ b | tojson(indent=2) }}}', is_json=True)
+    assert json.loads(template.render({"a": '"<\n', "b": {"c": [1, None, True]}})) == {
+        "a": '"<\n',
+        "b": {"c": [1, None, True]},
+    }

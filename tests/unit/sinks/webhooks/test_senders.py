@@ -1,7 +1,11 @@
 """Real sockets: what a receiver may do to the service, and what it gets."""
 
 import asyncio
+import socketserver
+import threading
+import time
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import pytest
@@ -41,9 +45,11 @@ def sent_to(answer: Answer, **fields: Any) -> Verdict:
     return asyncio.run(attempt())
 
 
-def receiver(port: int, host: str = "127.0.0.1", **fields: Any) -> Endpoint:
+def receiver(port: int, host: str = "127.0.0.1", path: str = "/hook", **fields: Any) -> Endpoint:
     return endpoint(
-        url=f"http://{host}:{port}/hook", secrets=(KEY,), **({"allow_private": True, "timeout": 5.0} | fields)
+        url=f"http://{host}:{port}{path}",
+        secrets=(KEY,),
+        **({"allow_private": True, "timeout": 5.0} | fields),
     )
 
 
@@ -155,8 +161,12 @@ def test_retry_after_is_passed_on() -> None:
 
 
 @pytest.mark.parametrize(
-    "host", ["127.0.0.1", "localhost", "[::1]", "0x7f000001", "2130706433", "127.1", "[::ffff:127.0.0.1]"]
-)
+    "host",
+    [
+        "127.0.0.1", "localhost", "[::1]", "0x7f000001", "2130706433", "127.1", "0177.0.0.1", "0", "[::ffff:127.0.0.1]",
+        "\N{FULLWIDTH DIGIT ONE}27.0.0.1", "127\N{IDEOGRAPHIC FULL STOP}0.0.1", "①②⑦.⓪.⓪.①",
+    ],
+)  # fmt: skip
 def test_loopback_is_refused_by_any_name_unless_the_endpoint_says_so(host: str) -> None:
     async def attempts() -> Verdict:
         connected: list[Any] = []
@@ -170,9 +180,34 @@ def test_loopback_is_refused_by_any_name_unless_the_endpoint_says_so(host: str) 
     verdict = asyncio.run(attempts())
     assert not verdict.confirmed
     assert not verdict.unsure
+    assert verdict.reason is Reason.ADDRESS
     if host in ("127.0.0.1", "localhost", "[::1]", "[::ffff:127.0.0.1]"):
-        assert verdict.reason is Reason.ADDRESS
         assert "allow_private" in verdict.answer
+
+
+SECRET_PATH = "/services/T0123/B4567/0123456789abcdef"
+
+
+@pytest.mark.parametrize("way", ["echoed", "nonsense"])
+def test_nothing_that_the_endpoint_keeps_secret_gets_into_the_delivery_log(way: str) -> None:
+    """The path is the secret of Slack; receivers say `Cannot POST /path`, and errors name the whole address."""
+
+    async def answer(request: web.Request) -> web.Response:
+        if way == "echoed":
+            token = request.headers["Authorization"].removeprefix("Bearer ")
+            return web.Response(status=404, text=f"Cannot POST {request.raw_path}, {token} may not")
+        assert request.transport is not None
+        request.transport.write(b"HTTP/1.1 \xff\xfe nonsense\r\n\r\n")  # type: ignore[attr-defined]
+        request.transport.close()
+        return web.Response()
+
+    headers = (("Authorization", "Bearer 0123456789abcdefgh"),)
+    verdict = sent_to(answer, path=SECRET_PATH, headers=headers)
+    assert verdict.answer
+    assert not verdict.confirmed
+    assert SECRET_PATH not in verdict.answer
+    assert "0123456789" not in verdict.answer
+    verdict.answer.encode()
 
 
 class Mailbox:
@@ -246,3 +281,55 @@ def test_a_server_that_cannot_encrypt_gets_no_mail(mailbox: tuple[Mailbox, int])
     assert verdict.reason is Reason.UNREACHABLE
     assert not verdict.unsure
     assert box.letters == []
+
+
+@contextmanager
+def talking_server(say: Callable[[bytes], bytes | None]) -> Iterator[int]:
+    """A mail server on loopback that answers each command as `say` does; None: by lines without end."""
+
+    class Talk(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            with suppress(OSError):
+                self.wfile.write(b"220 here\r\n")
+                for line in self.rfile:
+                    answer = say(line)
+                    while answer is None:
+                        self.wfile.write(b"250-and more\r\n")
+                        time.sleep(0.05)
+                    self.wfile.write(answer)
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Talk) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield server.server_address[1]
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def test_a_mail_that_the_server_has_taken_is_delivered_whatever_it_says_to_the_farewell() -> None:
+    body = False
+
+    def say(line: bytes) -> bytes:
+        nonlocal body
+        command = line[:4].upper().strip()
+        if body:
+            body = line != b".\r\n"
+            return b"" if body else b"250 taken\r\n"
+        body = command == b"DATA"
+        return {b"DATA": b"354 go on\r\n", b"QUIT": b"421 too busy\r\n"}.get(command, b"250 OK\r\n")
+
+    with talking_server(say) as port:
+        assert mail(port).confirmed
+
+
+def test_a_mail_server_that_drips_costs_the_timeout_and_a_thread_that_ends() -> None:
+    """Each line comes within a socket's timeout, the answer never."""
+
+    before = time.monotonic()
+    with talking_server(lambda _: None) as port:
+        verdict = mail(port, timeout=0.3)
+    assert verdict.reason is Reason.TIMEOUT
+    assert not verdict.unsure, "no mail was begun"
+    assert time.monotonic() - before < 5

@@ -27,7 +27,7 @@ from streams.journeys.prediction import predictions
 from streams.journeys.rules.rules import JourneyRules
 from streams.journeys.timeline.timeline import Timeline
 from streams.runtime.publisher import OutgoingRecord
-from tests.support.agents import FetchEvent, Record, worker_app
+from tests.support.agents import FetchEvent, Record, recover, worker_app
 from tests.support.built_in import CATALOGUE
 from tests.support.journeys import DAY, MINUTE, START
 from tests.support.journeys_of import give, long_journey, touchpoints
@@ -145,9 +145,8 @@ def lives(given_steps: list[Step], *, native: bool, rules: JourneyRules = RULES)
 
     def born() -> Journeys:
         journeys = Journeys(worker_app(broker), CATALOGUE, rules, clock=lambda: clock / 1000)
-        for key, value in broker.changelog:
-            journeys.state.of(0).restore(key, value)
-        journeys.state.of(0).restored()
+        log = [Record("", 0, number, 0, *change) for number, change in enumerate(broker.changelog)]
+        recover(journeys.state, [0], lambda _, start: [log[start:]] if log else [])
         return journeys
 
     with core(native=native):
@@ -265,6 +264,27 @@ def test_python_keeps_what_is_not_plain(why: str) -> None:
     given_steps: list[Step] = [[plain(0)], unusual[why], [plain(160)], [plain(161)]]
     native, journeys = lives(given_steps, native=True)
     assert holders(journeys) == (0, 1)
+    assert native.published == lives(given_steps, native=False)[0].published
+
+
+def test_a_bug_while_a_profile_is_published_makes_a_dead_letter_of_its_newest_input_and_the_fetch_goes_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    encoded = predictions.Predictions.encoded
+
+    def fails(self: Any, model: Any, standing: Any) -> bytes:
+        if model.renewed > 6:
+            raise ValueError("a bug")
+        return encoded(self, model, standing)
+
+    monkeypatch.setattr(predictions.Predictions, "encoded", fails)
+    given_steps: list[Step] = [
+        [plain(3 * number), plain(3 * number + 1, 1), plain(3 * number + 2)] for number in range(8)
+    ]
+    native, journeys = lives(given_steps, native=True)
+    letters = [record for topic, record in native.published if topic == topics.DEAD_LETTERS.name]
+    assert 8 <= len(letters) < 16, "one of each profile that is published after that"
+    assert holders(journeys) == (2, 0)
     assert native.published == lives(given_steps, native=False)[0].published
 
 

@@ -21,6 +21,9 @@ class Kept:
         self.broken = broken
         self.changes: list[tuple[bytes, bytes | None]] = []
 
+    def restore_some(self, records: list[Any], start: int) -> int:  # noqa: ARG002
+        return start
+
     def restore(self, key: bytes, value: bytes | None) -> None:
         self.changes.append((key, value))
 

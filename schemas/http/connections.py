@@ -4,7 +4,6 @@ aiohttp accepts as many as come, and waits for a first request for ever.
 """
 
 import asyncio
-import json
 import logging
 import ssl
 from collections.abc import Callable
@@ -12,22 +11,24 @@ from typing import Final
 
 from aiohttp import web
 
+from schemas.http.json_bytes import json_bytes
 from schemas.http.problems import RETRY_SECONDS, ProblemError
-from streams.collect.limits import Limits
 
 #: Seconds for which a refused connection stays open, so that its sender reads the answer, and how many may do so.
 LINGER_SECONDS: Final = 2.0
 LINGERING: Final = 100
 _BACKLOG: Final = 512  #: connections that the operating system holds until they are accepted
 
-log: Final = logging.getLogger("touchline.collector")
-
 
 class Connections:
     """Counts open connections, and knows those that have not asked anything yet."""
 
-    def __init__(self, limits: Limits) -> None:
-        self._limits = limits
+    def __init__(self, most: int, head_seconds: float, busy: str, log: logging.Logger) -> None:
+        """`most` may be open; a first request must begin within `head_seconds`; `busy`: what one too many is told."""
+        self._most = most
+        self._head_seconds = head_seconds
+        self._answer = _answer(busy)
+        self._log = log
         self._silent: set[asyncio.BaseProtocol] = set()
         self._lingering: set[asyncio.BaseProtocol] = set()
         self._full = False  #: whether the newest connection was refused
@@ -49,22 +50,22 @@ class Connections:
             known = {*server.connections, *(self._silent if tls else ())}
             return self._accept(server) if self._has_room(len(known)) else self._refuse()
 
-        handshake = self._limits.head_seconds if tls else None
+        handshake = self._head_seconds if tls else None
         return await loop.create_server(
             connected, host, port, ssl=tls, backlog=_BACKLOG, ssl_handshake_timeout=handshake
         )
 
     def _has_room(self, count: int) -> bool:
-        full = count >= self._limits.connections
+        full = count >= self._most
         if full and not self._full:
-            log.warning("%d connections are open, the limit: more are answered 503", self._limits.connections)
+            self._log.warning("%d connections are open, the limit: more are answered 503", self._most)
         self._full = full
         return not full
 
     def _accept(self, server: "web.Server") -> asyncio.BaseProtocol:
         handler = server()
         self._silent.add(handler)
-        asyncio.get_running_loop().call_later(self._limits.head_seconds, self._close_if_silent, handler)
+        asyncio.get_running_loop().call_later(self._head_seconds, self._close_if_silent, handler)
         return handler
 
     def _close_if_silent(self, handler: "web.RequestHandler") -> None:
@@ -75,7 +76,7 @@ class Connections:
 
     def _refuse(self) -> asyncio.BaseProtocol:
         stay = len(self._lingering) < LINGERING
-        refusal = _Refusal(LINGER_SECONDS if stay else 0.0, self._lingering.discard)
+        refusal = _Refusal(self._answer, LINGER_SECONDS if stay else 0.0, self._lingering.discard)
         if stay:
             self._lingering.add(refusal)
         return refusal
@@ -84,26 +85,23 @@ class Connections:
 class _Refusal(asyncio.Protocol):
     """Answers 503 whatever is asked, and closes after `seconds`: closed at once, a sender may miss the answer."""
 
-    def __init__(self, seconds: float, closed: Callable[["_Refusal"], None]) -> None:
+    def __init__(self, answer: bytes, seconds: float, closed: Callable[["_Refusal"], None]) -> None:
+        self._answer = answer
         self._seconds = seconds
         self._closed = closed
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.WriteTransport)
-        transport.write(_ANSWER)
+        transport.write(self._answer)
         asyncio.get_running_loop().call_later(self._seconds, transport.close)
 
     def connection_lost(self, _: Exception | None) -> None:
         self._closed(self)
 
 
-def _answer() -> bytes:
-    detail = "the collector has as many connections as it may: start another beside it"
-    body = json.dumps(ProblemError(503, "busy", detail, RETRY_SECONDS).document()).encode()
+def _answer(detail: str) -> bytes:
+    body = json_bytes(ProblemError(503, "busy", detail, RETRY_SECONDS).document())
     return (
         "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/problem+json\r\n"
         f"Content-Length: {len(body)}\r\nRetry-After: {RETRY_SECONDS}\r\nConnection: close\r\n\r\n"
     ).encode() + body
-
-
-_ANSWER: Final = _answer()

@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 TOUCHLINE := $(BIN)/touchline
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up test unit integration soak clients lint types check bench bench-peers bench-analytics bench-loading bench-growth instructions faults attacks simulation agents cores native wheels fuzz versions sbom docs clean
+.PHONY: help install demo up test unit integration soak clients lint types check bench bench-peers bench-analytics bench-loading bench-growth instructions faults attacks simulation agents cores native wheels fuzz fuzz-native versions sbom docs clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*?## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -124,8 +124,8 @@ native: install ## cargo fmt and clippy of the native core, and its tests beside
 	cd streams/native && cargo fmt --check && CARGO_TARGET_DIR=$(CURDIR)/.cache/native cargo clippy --all-targets -- -D warnings
 	NATIVE_EXAMPLES=300 $(BIN)/pytest -m 'soak or not soak' tests/unit/streams/native
 
-fuzz: install ## Damaged records through every reader of the native core, for ten minutes (SECONDS=60 for one)
-	$(BIN)/python -m tests.fuzz_native $(or $(SECONDS),600)
+fuzz-native: install ## Damaged records through every reader of the native core, for ten minutes (SECONDS=60 for one)
+	$(BIN)/python -m tests.fuzz.native $(or $(SECONDS),600)
 
 wheels: ## Wheels of the native core, for machines without cargo: dist/ (manylinux2014; one for Python 3.11 and newer)
 	$(PYTHON) -m venv .cache/wheels

@@ -23,7 +23,7 @@ from tests.support.touchpoints import START, touchpoint
 REFUSED = {
     "../acme": "a path", "acme/..": "a path", "acme/": "a key's separator", "/acme": "a key's separator",
     "acme/cookie:a": "another tenant's key", "acme:": "a separator", "acme\x1f": "a separator", "acme\x00": "an end",
-    "acme\n": "a line", " acme": "a space", "acme ": "a space", "": "nothing", "a" * 65: "too long",
+    "acme\n": "a line", " acme": "a space", "acme ": "a space", "a" * 65: "too long",
     "acme' OR '1'='1": "SQL", "acme;--": "SQL", "acme`": "SQL", "acme%": "a pattern", "acme*": "a pattern",
     "\u0430cme": "a Cyrillic twin", "\uff41cme": "a full-width twin", "acme\u200b": "an invisible character",
     "acme\u202e": "a direction", "acm\u00e9": "an accent", "acme\ud800": "half a pair",
@@ -60,6 +60,16 @@ def test_a_tenant_of_such_a_name_is_refused_at_every_edge(name: str) -> None:
     assert refused.value.reason in (Reason.INVALID, Reason.UNDECODABLE, Reason.TOO_LARGE)
     with pytest.raises(ContractError):
         check(touchpoint(tenant=name))
+
+
+def test_without_a_name_it_is_the_default_tenant_in_json_and_nobody_on_the_topic() -> None:
+    value = {
+        "event_id": "e", "tenant": "", "occurred_at": START, "source": "s", "channel": "web", "type": "x",
+        "identifiers": [{"type": "cookie", "value": "a"}],
+    }  # fmt: skip
+    assert read_touchpoint(json.dumps(value), START)["tenant"] == "default"
+    with pytest.raises(ContractError):
+        check(touchpoint(tenant=""))
 
 
 def test_tenants_with_names_alike_share_no_person_whatever_they_send() -> None:

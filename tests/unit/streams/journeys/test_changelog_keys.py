@@ -13,7 +13,7 @@ PROFILE = b"shop/2b0c"
 
 
 def test_each_kind_has_a_letter_of_its_own() -> None:
-    assert [kind.value for kind in Kind] == [b"/e/", b"/p/", b"/f/", b"/s/", b"/i/", b"/m/", b"/c/"]
+    assert [kind.value for kind in Kind] == [b"/e/", b"/p/", b"/f/", b"/s/", b"/i/", b"/m/", b"/c/", b"/o/"]
 
 
 @law

@@ -53,6 +53,9 @@ class Log(Broker):
         changed = [place for place in outbox.records if place[0].endswith("changelog")]
         return {place: (first, len(self.changelog) - 1) for place in changed}
 
+    def next_offset(self) -> int:
+        return len(self.changelog)
+
     async def record_at(self, topic: str, partition: int, offset: int) -> Record | None:  # noqa: ARG002
         self.reads.append(offset)
         return self.record(offset) if offset < len(self.changelog) else None

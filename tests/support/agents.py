@@ -96,6 +96,10 @@ class Acknowledging:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._publisher, name)
 
+    async def read(self, *_: Any) -> list[Any]:
+        """Of the log reader: nobody else writes."""
+        return []
+
     async def publish(self, outbox: Outbox) -> dict[Place, tuple[int, int]]:
         claims = [is_claim(key) for records in outbox.records.values() for key, _, _ in records]
         if claims and all(claims):
@@ -117,7 +121,7 @@ def worker_app(publisher: Any = None, partitions: int = 1) -> WorkerApp:
     app.topic_partitions = {app.settings.topic(topic.name): partitions for topic in topics.ALL}
     app.committed_offset = lambda *_: 0  # type: ignore[method-assign]  # its consumer has not started
     if publisher is not None:
-        app.publisher = Acknowledging(publisher)  # type: ignore[assignment]
+        app.publisher = app.log_reader = Acknowledging(publisher)  # type: ignore[assignment]
     return app
 
 

@@ -96,7 +96,7 @@ def send_sample(
     sample = taken_back if retracted else raised if endpoints[name].signals else changed
     body = templates[name].render({**sample, "id": webhook_id})
     began = time.monotonic()
-    verdict = asyncio.run(_send(endpoints[name], webhook_id, body))
+    verdict = asyncio.run(attempt(endpoints[name], webhook_id, body))
     answered: dict[str, Any] = {
         "endpoint": name, "webhook_id": webhook_id, "confirmed": verdict.confirmed, "code": verdict.code,
         "reason": None if verdict.reason is None else verdict.reason.value, "answer": verdict.answer,
@@ -194,7 +194,8 @@ def _announce(partitions: int) -> None:
     sys.stdout.flush()
 
 
-async def _send(endpoint: Endpoint, webhook_id: str, body: bytes) -> Verdict:
+async def attempt(endpoint: Endpoint, webhook_id: str, body: bytes) -> Verdict:
+    """One attempt over the network, outside of any outbox."""
     sender = sender_of(endpoint)
     try:
         return await sender.send(webhook_id, body)

@@ -16,8 +16,7 @@ from sinks.webhooks.message import MAX_REACHED, Attempt, Key, Message, Notice, P
 from sinks.webhooks.queues import Queues
 from sinks.webhooks.verdicts import Reason, Verdict
 
-#: How long a settled message is remembered if the endpoint knows of nothing that stands: as long as the topic may
-#: repeat the signal. Frequency caps look back no further.
+#: How long a settled message is remembered if nothing stands: a topic may repeat a signal, and caps look back, so long.
 REMEMBER_MS: Final = 30 * DAY_MS
 
 
@@ -136,8 +135,7 @@ class Outbox:
             return False
         message.status, message.reason, message.settled_at = "PENDING", "", None
         message.first_at, message.due_at = None, now
-        self._sequence += 1
-        message.sequence = self._sequence
+        message.sequence = self._sequence = self._sequence + 1
         self._unwritten.add(message.key)
         self._queues.enqueue(message)
         self._changed[message.key] = None
@@ -224,8 +222,9 @@ class Outbox:
         self._sequence += 1
         message.kind, message.wanted, message.version = notice.kind, notice.wanted, notice.version
         unsure, unsure_id = message.last_unsure
-        # the endpoint may know it already, under this id: then it can tell the repeat
-        again = unsure_id and unsure == notice.wanted
+        again = (
+            unsure_id and unsure == notice.wanted
+        )  # the endpoint may know it under this id: it can tell the repeat
         message.webhook_id = unsure_id if again else webhook_id(message.key, notice.wanted, notice.version)
         message.sequence, message.happened_at, message.due_at = self._sequence, notice.happened_at, now
         message.payload, message.attempts, message.first_at = notice.payload, 0, None

@@ -209,8 +209,7 @@ class Journeys:
         partition.schedule_undecided()
         now = partition.now(clock, idle=clock - partition.last_input_at > IDLE_SECONDS)
         due = one_slice(partition.due(now), DUE_AT_ONCE, self._clock)
-        first = next(due, None)
-        if first is None:
+        if (first := next(due, None)) is None:
             return False
         fired: list[Callable[[], Iterable[Change]]] = []
         passed: list[int] = []  #: when each was due, UTC ms

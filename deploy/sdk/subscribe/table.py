@@ -29,7 +29,7 @@ from streams.identity.policy.policy import IdentityPolicy
 
 #: A table that was not up to date for longer may have missed a tombstone, and is built anew.
 AWAY_SECONDS: Final = TOMBSTONE_MS / 1000
-_AGAIN_SECONDS: Final = 2.0
+AGAIN_SECONDS: Final = 2.0
 _LOOK_SECONDS: Final = 3.0  #: between two looks at the ends of the topics
 _NOTE_SECONDS: Final = 60.0  #: between two notes on disk of how fresh the table is
 _FORGET_SECONDS: Final = 3600.0
@@ -152,7 +152,7 @@ class JourneyTable:
                 if client is not None:
                     client.close(autocommit=False)
             with self._changed:
-                self._changed.wait_for(lambda: self._stopping, _AGAIN_SECONDS)
+                self._changed.wait_for(lambda: self._stopping, AGAIN_SECONDS)
 
     def _note(self, problem: str) -> None:
         if problem != self._problem:

@@ -147,12 +147,8 @@ class StateTable:
         Until then such a row keeps a lower version that is read again from coming back.
         """
         with self._transaction() as writer:
-            return sum(
-                writer.execute(
-                    f"DELETE FROM {kind} WHERE value IS NULL AND timestamp < ?", (before,)
-                ).rowcount
-                for kind in UPSERTS
-            )
+            deletions = [f"DELETE FROM {kind} WHERE value IS NULL AND timestamp < ?" for kind in UPSERTS]
+            return sum(writer.execute(deletion, (before,)).rowcount for deletion in deletions)
 
     def scrub(self) -> None:
         """Leave in the files nothing of what was deleted or superseded so far. It waits for the disk.

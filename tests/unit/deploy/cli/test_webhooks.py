@@ -36,7 +36,7 @@ def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]
 
     (tmp_path / "webhooks.toml").write_text(ENDPOINTS)
     monkeypatch.setenv("TOUCHLINE_WEBHOOKS", str(tmp_path / "webhooks.toml"))
-    monkeypatch.setattr("deploy.cli.webhooks._send", send)
+    monkeypatch.setattr("deploy.cli.webhooks.attempt", send)
     return bodies
 
 

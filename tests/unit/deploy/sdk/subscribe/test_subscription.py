@@ -72,7 +72,7 @@ def test_a_table_whose_client_fails_unexpectedly_says_so_and_tries_again(tmp_pat
 
     again = threading.Event()
     monkeypatch.setattr("deploy.sdk.subscribe.table.consumer", fail)
-    monkeypatch.setattr("deploy.sdk.subscribe.table._AGAIN_SECONDS", 0.01)
+    monkeypatch.setattr("deploy.sdk.subscribe.table.AGAIN_SECONDS", 0.01)
     with JourneyTable(Settings(), store=tmp_path) as table:
         assert again.wait(10)
         assert table.problem == "something unexpected: ValueError"

@@ -138,8 +138,9 @@ STITCH_CHANGELOG = Topic(
     ("IdentityAssignment", "IdentityLink"), ("stitch",), ("stitch",),
 )  # fmt: skip
 IDENTITY_CHANGELOG = Topic(
-    f"{WORKER_GROUP}-identity-changelog", "the pair, or what was corrected",
-    ("IdentityLink", "IdentityCorrection", "IdentityAssignment"), ("identity",), ("identity", "operator"),
+    f"{WORKER_GROUP}-identity-changelog", "the pair, what was corrected, or the tenant",
+    ("IdentityLink", "IdentityCorrection", "IdentityAssignment", "DecidedUnder"),
+    ("identity",), ("identity", "operator"),
 )  # fmt: skip
 JOURNEYS_CHANGELOG = Topic(
     f"{WORKER_GROUP}-journeys-changelog", "tenant/profile and event or identifier",

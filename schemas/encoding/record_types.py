@@ -34,6 +34,7 @@ class RecordType(Generic[R]):
 
 ACCOUNT_CONTRIBUTION: Final = RecordType[records.AccountContribution]("AccountContribution")
 ACCOUNT_STATE: Final = RecordType[records.AccountState]("AccountState")
+DECIDED_UNDER: Final = RecordType[Record]("DecidedUnder")
 DEAD_LETTER: Final = RecordType[records.DeadLetter]("DeadLetter")
 ERASE: Final = RecordType[records.Erase]("Erase")
 FOLD_SUMMARY: Final = RecordType[Record]("FoldSummary")

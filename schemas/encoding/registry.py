@@ -22,6 +22,7 @@ NAMES = (
     "IdentityLink",
     "IdentityCorrection",
     "IdentityAssignment",
+    "DecidedUnder",
     "ProfileChanged",
     "ResolvedTouchpoint",
     "Move",

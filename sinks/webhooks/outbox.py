@@ -219,14 +219,12 @@ class Outbox:
         self._queues.leave(message)
         if message.pending and message.wanted and not message.attempting:
             self._log_decision(message, "SUPERSEDED", "", now)
-        self._sequence += 1
         message.kind, message.wanted, message.version = notice.kind, notice.wanted, notice.version
         unsure, unsure_id = message.last_unsure
-        again = (
-            unsure_id and unsure == notice.wanted
-        )  # the endpoint may know it under this id: it can tell the repeat
+        again = unsure_id and unsure == notice.wanted  # the endpoint may know this id: it can tell the repeat
         message.webhook_id = unsure_id if again else webhook_id(message.key, notice.wanted, notice.version)
-        message.sequence, message.happened_at, message.due_at = self._sequence, notice.happened_at, now
+        message.sequence = self._sequence = self._sequence + 1
+        message.happened_at, message.due_at = notice.happened_at, now
         message.payload, message.attempts, message.first_at = notice.payload, 0, None
         message.status, message.reason, message.settled_at = "PENDING", "", None
         if not message.needed or (message.takes_back and not endpoint.retractions):

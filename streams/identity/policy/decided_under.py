@@ -4,9 +4,10 @@ A worker that starts with another policy finds links that the former one decided
 again (`touchline policy apply`), both policies' rules stand here, the newest last.
 """
 
-import json
 from dataclasses import dataclass
 
+from schemas.encoding.record_types import DECIDED_UNDER
+from schemas.errors import ContractError, Reason
 from streams.identity.policy.decision_rules import DecisionRules, preparation_of
 from streams.identity.policy.policy import IdentityPolicy
 
@@ -30,17 +31,17 @@ class DecidedUnder:
 
     @classmethod
     def read(cls, value: bytes) -> "DecidedUnder":
-        """The value of a changelog record. Raises ValueError, KeyError or TypeError if it is damaged."""
-        document = json.loads(value)
-        rules = tuple(DecisionRules.read(one) for one in document["rules"])
-        if not rules:
-            raise ValueError("no rules")
-        return cls(rules, tuple(sorted(document["prepared"].items())))
+        """The value of a changelog record. Raises ContractError if it is damaged."""
+        found = DECIDED_UNDER.decode(value)
+        if not found["rules"]:
+            raise ContractError(Reason.INVALID, "it names no rules")
+        rules = tuple(DecisionRules.read(one) for one in found["rules"])
+        return cls(rules, tuple(sorted(found["prepared"].items())))
 
     def encode(self) -> bytes:
         """The value of the changelog record."""
-        document = {"rules": [one.document() for one in self.rules], "prepared": dict(self.prepared)}
-        return json.dumps(document, sort_keys=True).encode()
+        rules = [one.document() for one in self.rules]
+        return DECIDED_UNDER.encode({"rules": rules, "prepared": dict(self.prepared)})
 
     @property
     def current(self) -> DecisionRules:

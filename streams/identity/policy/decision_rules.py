@@ -59,15 +59,15 @@ class DecisionRules:
     def read(cls, document: Mapping[str, Any]) -> "DecisionRules":
         """The rules that `document` wrote."""
         types = tuple(
-            (str(name), int(priority), bool(unique), limit)
-            for name, priority, unique, limit in document["types"]
+            (one["type"], one["priority"], one["unique"], one["limit"]) for one in document["types"]
         )
         return cls(types, document["close_after"], document["quarantine_after"])
 
     def document(self) -> dict[str, Any]:
-        """The rules as JSON."""
+        """The rules as a DecidedUnder has them."""
+        names = ("type", "priority", "unique", "limit")
         return {
-            "types": [list(one) for one in self.types],
+            "types": [dict(zip(names, one, strict=True)) for one in self.types],
             "close_after": self.close_after,
             "quarantine_after": self.quarantine_after,
         }

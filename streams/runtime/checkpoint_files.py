@@ -37,11 +37,11 @@ class CheckpointFolder:
 
     def write(self, topic: str, partition: int, about: Mapping[str, Any], sections: Sequence[bytes]) -> None:
         """Replace the file of a topic partition. `about` must fit JSON. Raises OSError."""
-        self._folder.mkdir(parents=True, exist_ok=True)
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         path = self._path(topic, partition)
         unfinished = path.with_name(f"{path.name}.{uuid4().hex}{_UNFINISHED}")
         try:
-            with unfinished.open("xb") as file:
+            with open(unfinished, "xb", opener=_private) as file:  # noqa: PTH123 (Path.open has no opener)
                 digest = blake2b(digest_size=_DIGEST_BYTES)
                 for part in (_beginning(about, sections), *sections):
                     digest.update(part)
@@ -78,6 +78,11 @@ class CheckpointFolder:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def _private(path: str, flags: int) -> int:
+    """Open a file for its owner only: journeys are personal data."""
+    return os.open(path, flags, 0o600)
 
 
 def _beginning(about: Mapping[str, Any], sections: Sequence[bytes]) -> bytes:

@@ -1,5 +1,6 @@
 """A checkpoint file is used as it was written, or refused: whatever is cut off or damaged, and whenever it ends."""
 
+import os
 from pathlib import Path
 from unittest import mock
 
@@ -31,6 +32,15 @@ def test_what_was_written_is_read(tmp_path_factory: pytest.TempPathFactory, sect
     written(folder, sections)
     assert CheckpointFolder(folder).read("log", 3) == (ABOUT, sections)
     assert CheckpointFolder(folder).read("log", 4) is None
+
+
+def test_only_its_owner_reads_it_whatever_the_umask(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        path = written(tmp_path / "state", [b"journeys"])
+    finally:
+        os.umask(before)
+    assert (path.stat().st_mode & 0o777, path.parent.stat().st_mode & 0o777) == (0o600, 0o700)
 
 
 def test_any_truncation_and_any_flipped_byte_is_refused(tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ class CheckpointFolder:
         path = self._path(topic, partition)
         unfinished = path.with_name(f"{path.name}.{uuid4().hex}{_UNFINISHED}")
         try:
-            with open(unfinished, "xb", opener=_private) as file:  # noqa: PTH123 (Path.open has no opener)
+            with open(unfinished, "xb", opener=_private) as file:
                 digest = blake2b(digest_size=_DIGEST_BYTES)
                 for part in (_beginning(about, sections), *sections):
                     digest.update(part)

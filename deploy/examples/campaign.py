@@ -119,7 +119,7 @@ def wait(condition: Callable[[], object], what: str) -> None:
 
 
 def withheld(since: int) -> int:
-    """How many people the campaign has not been told about since a time (UTC seconds), as the log of deliveries says."""
+    """How many people were withheld from the campaign since a time (UTC seconds), as the log of deliveries says."""
     asked = (
         "SELECT uniqExact(profile_id) AS people FROM webhook_deliveries FINAL"
         " WHERE endpoint = 'campaign' AND outcome = 'WITHHELD' AND reason = 'CONSENT' AND attempted_at >= {since:Int64}"

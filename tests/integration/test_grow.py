@@ -117,4 +117,6 @@ def replayed_with_withdrawal(events: list[Any], live: Deployment) -> Any:
 def assert_unlinked(live: Deployment) -> None:
     """The correction was copied, too: without it the first touchpoint's link would count."""
     topic = live.settings.topic(IDENTITY_LINKS.name)
-    assert live.query(f"SELECT count() FROM identity_corrections WHERE source_topic = '{topic}'") == [(1,)]
+    assert live.query(f"SELECT count() FROM identity_corrections FINAL WHERE source_topic = '{topic}'") == [
+        (1,)
+    ]

@@ -116,7 +116,7 @@ def test_a_stricter_policy_splits_under_load_and_a_looser_one_unites_again(
             assert "start them all again with it" in error
             restart(live, 0, signal.SIGTERM, "")
             restart(live, 1, signal.SIGTERM, "")
-            kill_at_work(applying(live, ""), 4)
+            kill_at_work(applying(live, ""), 2)
             restart(live, 0, signal.SIGKILL, "")
             done = applied(live, "")
             assert done["applied"]

@@ -14,6 +14,7 @@ from enum import IntEnum
 from functools import cached_property
 from pathlib import Path
 from random import Random
+from shutil import rmtree
 from typing import Any, TypeVar
 
 from kafka import KafkaProducer
@@ -82,7 +83,7 @@ class Arena:
 
 @contextmanager
 def arena() -> Iterator[Arena]:
-    """Start the servers."""
+    """Start the servers. The logs of trials that went wrong stay in the temporary folder, and nothing else."""
     folder = Path(tempfile.mkdtemp(prefix="touchline-faults-"))
     clickhouse = ClickHouseServer(folder / "clickhouse", folder)
     before_clickhouse = Proxy(clickhouse.port, second_target=clickhouse.http_port)
@@ -95,6 +96,10 @@ def arena() -> Iterator[Arena]:
         finally:
             kafka.stop()
             clickhouse.stop()
+            for data in ("kafka", "clickhouse"):
+                rmtree(folder / data, ignore_errors=True)
+            if not any(path.is_dir() for path in folder.iterdir()):
+                rmtree(folder)
 
 
 @dataclass

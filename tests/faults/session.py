@@ -72,6 +72,8 @@ def left(runs: Iterable[Run], outcomes: Iterable[Outcome]) -> list[Run]:
     return [run for run in runs if run.key not in done]
 
 
+#: How often a trial is begun that the harness cannot play.
+ATTEMPTS = 2
 #: Starts the servers; makes them anew after a trial that left them in no order.
 Arenas: TypeAlias = Callable[[], AbstractContextManager[Arena]]
 
@@ -85,7 +87,7 @@ def play_all(
 ) -> list[Outcome]:
     """Play trials, append their outcomes to the file, and tell them with what is left to do; `minutes`: 0 for all.
 
-    A trial that ends in an error of the harness counts as one with a problem, and the servers are started anew.
+    A trial that ends in an error of the harness, as when a server dies of itself, is played once more on new servers.
     """
     outcomes: list[Outcome] = []
     began = time.monotonic()
@@ -94,24 +96,34 @@ def play_all(
         for number, run in enumerate(runs, 1):
             if minutes and time.monotonic() - began > minutes * 60:
                 break
-            try:
-                where = where or servers.enter_context(arenas())
-                outcome = play(
-                    where, run.fault, run.seed, control=run.control, scale=run.scale, events=run.events
-                )
-            except Exception as error:  # noqa: BLE001 (the other trials are worth playing)
-                outcome = Outcome(
-                    run.fault.number, run.fault.title, run.seed, run.control.without if run.control else "", None,
-                    problems=[f"the harness: {type(error).__name__}: {error}"], scale=run.scale, events=run.events,
-                )  # fmt: skip
-                servers.close()
-                where = None
+            errors: list[str] = []
+            outcome = None
+            while outcome is None:
+                try:
+                    where = where or servers.enter_context(arenas())
+                    outcome = play(
+                        where, run.fault, run.seed, control=run.control, scale=run.scale, events=run.events
+                    )
+                    outcome.notes.extend(f"played again after {error}" for error in errors)
+                except Exception as error:  # noqa: BLE001 (the other trials are worth playing)
+                    errors.append(f"{type(error).__name__}: {error}")
+                    servers.close()
+                    where = None
+                    if len(errors) == ATTEMPTS:
+                        outcome = _unplayed(run, errors)
             outcomes.append(outcome)
             if file is not None:
                 append(file, outcome)
             each = (time.monotonic() - began) / number
             say(outcome, f"{number} of {len(runs)}, {each * (len(runs) - number) / 60:.0f} minutes left")
     return outcomes
+
+
+def _unplayed(run: Run, errors: list[str]) -> Outcome:
+    return Outcome(
+        run.fault.number, run.fault.title, run.seed, run.control.without if run.control else "", None,
+        problems=[f"the harness: {error}" for error in errors], scale=run.scale, events=run.events,
+    )  # fmt: skip
 
 
 def append(file: Path, outcome: Outcome) -> None:

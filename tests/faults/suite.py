@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from shutil import rmtree
 from time import monotonic
 from typing import Any
 
@@ -93,12 +94,15 @@ def play(
             running.problems.append(str(error))
             clock.ends("problem")
     clock.ends("end")
-    return Outcome(
+    outcome = Outcome(
         fault.number, fault.title, seed, control.without if control else "", verdict, fault.never,
         recoveries=running.recoveries, restarts=running.restarts, crashes=dict(running.crashes),
         seconds=monotonic() - started, parts=clock.parts, aimed=running.aimed, met=running.met,
         notes=running.notes, problems=running.problems, scale=scale, events=events,
     )  # fmt: skip
+    if outcome.good:
+        rmtree(running.live.logs)
+    return outcome
 
 
 class _Clock:

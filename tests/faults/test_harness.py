@@ -11,12 +11,13 @@ from typing import Any
 
 import pytest
 
+from schemas.errors import UnavailableError
 from streams.journeys.signals.write_ahead import SignalWriteAhead
 from streams.runtime import fetches
-from tests.faults import variants
+from tests.faults import session, variants
 from tests.faults.aims import Aims, repeated
 from tests.faults.arena import Scale
-from tests.faults.catalogue import BY_NUMBER, FAULTS
+from tests.faults.catalogue import BY_NUMBER, FAULTS, Fault
 from tests.faults.oracle import COUNTS, Verdict
 from tests.faults.proxy import Proxy
 from tests.faults.report import rows
@@ -275,6 +276,36 @@ def test_a_session_goes_on_where_it_was(tmp_path: Path) -> None:
     append(file, done[0])
     assert known(file) == [*done, done[0]]
     assert left(runs, known(file)) == [run for run in runs if run.key not in {runs[0].key, runs[4].key}]
+
+
+def test_a_trial_that_the_harness_cannot_play_is_played_once_more_on_new_servers(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    started: list[int] = []
+
+    @contextmanager
+    def arenas() -> Iterator[Any]:
+        started.append(len(started))
+        yield started[-1]
+
+    def play(where: int, fault: Fault, seed: int, **_: object) -> Outcome:
+        # the first servers die in the first trial; those that come third die in the second one, and the next, too
+        if where in (0, 2) or (seed == 2 and where == 1):
+            raise UnavailableError("ClickHouse does not answer")
+        return outcome(fault=fault.number, seed=seed, notes=[])
+
+    monkeypatch.setattr(session, "play", play)
+    runs = list(plan([BY_NUMBER[2]], [1, 2, 3], Scale.SHORT))
+    said: list[str] = []
+    found = session.play_all(
+        runs, arenas, tmp_path / "results.jsonl", lambda _, progress: said.append(progress)
+    )
+
+    assert [one.good for one in found] == [True, False, True]
+    assert found[0].notes == ["played again after UnavailableError: ClickHouse does not answer"]
+    assert len(found[1].problems) == session.ATTEMPTS
+    assert known(tmp_path / "results.jsonl") == found
+    assert (len(started), len(said)) == (4, 3)
 
 
 def test_the_table_counts_harm_by_control_and_moments_by_arm() -> None:

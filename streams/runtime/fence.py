@@ -63,6 +63,12 @@ class Fence(Generic[S]):
         """
         if self._claimed.get(partition) is state:
             return []
+        if self._restoring:
+            # an agent that was stopped may come here before the state knows the claims that it is to restore: they
+            # would look like those of a worker that took over
+            await self._app.wait_until(lambda: not self._restoring, GROUP_SECONDS)
+        if not self._table.holds(partition, state):
+            return []
         place = self._table.topic_name, partition
         outbox = self._app.outbox()
         outbox.add_at(place, self._claim(uuid4().hex.encode()), None)
@@ -101,6 +107,10 @@ class Fence(Generic[S]):
         """Note that this worker wrote at these offsets: if they follow its last ones, nobody else has written."""
         if self._clear.get(partition) == first - 1:
             self._clear[partition] = last
+
+    @property
+    def _restoring(self) -> bool:
+        return bool(self._app.rebalancing or self._app.in_recovery)
 
     async def _between(self, partition: int, known: int, first: int) -> list[Any]:
         """The records after offset `known` and before offset `first`."""

@@ -83,8 +83,13 @@ class ChangelogState(Table, Generic[S]):  # type: ignore[misc]  # faust has no t
         return state
 
     def holds(self, partition: int, state: S) -> bool:
-        """Whether `state` is still the state of the partition: a rebalance may have replaced it meanwhile."""
-        return self._by_partition.get(partition) is state
+        """Whether `state` is still the state of the partition: a rebalance may have replaced it meanwhile.
+
+        An agent that goes on with an older fetch may also have made one of a partition that this worker has lost.
+        Agents without a consumer group, of which no rebalance tells, hold every partition.
+        """
+        ours = self._generation < 0 or partition in self._assigned
+        return ours and self._by_partition.get(partition) is state
 
     def all(self) -> Iterable[S]:
         """The states of all partitions that this worker owns."""

@@ -165,7 +165,7 @@ def notes_rebalances(aims: Aims) -> None:
 
             def _note_done(self) -> None:
                 tracker = deepcopy(self._offset_tracker)  # looking takes away
-                for tp in self.assignment():
+                for tp in list(self._acked):  # a consumer that stops has no assignment any more
                     end = tracker.pop_committable(tp)
                     if end is not None:
                         aims.note("given-up", place=list(tp), end=end)

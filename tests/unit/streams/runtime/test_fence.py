@@ -30,6 +30,7 @@ class Worker:
     """What a fence asks of a worker's application and of its table."""
 
     topic_name = "changelog"
+    rebalancing = in_recovery = False
 
     def __init__(self, log: Log) -> None:
         self.log = log
@@ -61,7 +62,10 @@ class Worker:
         return [one for one in self.log.records if one.offset >= start] if self.answers else None
 
     async def wait_until(self, condition: Any, _: float) -> None:
-        self.held = self.held and not self.group_says_so
+        if self.in_recovery:
+            self.in_recovery, self.known = False, self.log.records[-1].offset
+        else:
+            self.held = self.held and not self.group_says_so
         condition()
 
     def holds(self, _: int, state: Any) -> bool:
@@ -91,6 +95,26 @@ def test_an_owner_claims_once_and_announces_as_long_as_nobody_else_writes() -> N
     worker.fence.note(0, offset, offset)
     worker.answers = False  # nothing has to be read
     assert worker.write_ahead()
+
+
+def test_a_worker_claims_a_partition_once_it_is_restored() -> None:
+    log = Log()
+    former = Worker(log)
+    former.claim()
+    owner = Worker(log)
+    owner.known, owner.in_recovery = -1, True  # woken from a stop, an agent goes on before the restoring ends
+    assert owner.claim() == []
+    assert owner.write_ahead()
+
+
+def test_a_worker_that_lost_a_partition_while_it_was_restored_claims_nothing() -> None:
+    log = Log()
+    former = Worker(log)
+    former.claim()
+    worker = Worker(log)
+    worker.known, worker.in_recovery, worker.held = -1, True, False
+    assert worker.claim() == []
+    assert len(log.records) == 1
 
 
 def test_a_worker_announces_nothing_once_another_one_has_claimed_its_partition() -> None:

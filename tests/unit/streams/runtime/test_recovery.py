@@ -129,6 +129,16 @@ def test_a_worker_that_missed_a_generation_recovers_from_the_beginning(
     assert log.state.known_offsets() == {0: 1}
 
 
+def test_a_worker_holds_no_state_that_an_older_fetch_made_of_a_partition_it_has_lost(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    log = Log(monkeypatch)
+    log.rebalance(7)
+    mine, lost = log.state.of(0), log.state.of(1)
+    assert log.state.holds(0, mine)
+    assert not log.state.holds(1, lost)
+
+
 def test_a_recovery_that_a_rebalance_cut_off_goes_on_where_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
     log = Log(monkeypatch)
     log.keys = [b"a", b"b", b"c"]

@@ -5,11 +5,13 @@ made without them.
 """
 
 import asyncio
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from aiokafka.abc import AbstractTokenProvider
 from aiokafka.client import AIOKafkaClient
+from aiokafka.errors import KafkaConnectionError
 
 from schemas.errors import TouchlineError
 from schemas.kafka_security import OAUTHBEARER, common_options, mechanism_of, tokens_of
@@ -39,21 +41,36 @@ async def partition_counts(settings: Settings) -> dict[str, int]:
     return {topic: len(cluster.partitions_for_topic(topic) or ()) for topic in cluster.topics()}
 
 
+@asynccontextmanager
+async def started(client: Any) -> AsyncIterator[None]:
+    """A consumer or producer of aiokafka that is started here and stopped at the end, whatever the broker does.
+
+    While a broker is down aiokafka cancels tasks of its own, and lets their CancelledError out. Here it becomes a
+    KafkaConnectionError, unless somebody cancels the present task.
+    """
+    try:
+        await client.start()
+        yield
+    except asyncio.CancelledError as error:
+        if _is_cancelled():
+            raise
+        raise KafkaConnectionError("the connection to the broker was lost") from error
+    finally:
+        await stop_client(client)
+
+
 async def stop_client(client: Any) -> None:
     """Stop a consumer or producer of aiokafka, whatever the broker does."""
     try:
         with suppress(Exception):
             await client.stop()
     except asyncio.CancelledError:
-        if is_cancelled():
+        if _is_cancelled():
             raise
 
 
-def is_cancelled() -> bool:
-    """Whether somebody cancels the present task.
-
-    While a broker is down aiokafka cancels tasks of its own, and lets their CancelledError out: it is an outage.
-    """
+def _is_cancelled() -> bool:
+    """Whether somebody cancels the present task."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
 

@@ -1,7 +1,5 @@
 """`touchline grow`: another generation of topics, with more partitions, beside the present one."""
 
-import time
-from collections.abc import Callable
 from dataclasses import asdict, replace
 from typing import Annotated, Final
 
@@ -9,7 +7,8 @@ import typer
 
 from deploy.cli.context import Context
 from deploy.cli.key import require_configured_key
-from deploy.cli.output import print_json, remark, say, tell
+from deploy.cli.output import print_json, say, tell
+from deploy.cli.progress import now_and_then
 from deploy.repair.growth.grow import Growth
 from deploy.repair.growth.history import Copied
 
@@ -51,7 +50,9 @@ def command(
         old, topic_prefix=prefix, partitions=partitions, epoch=old.epoch + 1 if epoch is None else epoch,
         identity_policy=path,
     )  # fmt: skip
-    with Growth(old, new, context.policy_of(path, named_by), _told_now_and_then()) as growth:
+    with Growth(
+        old, new, context.policy_of(path, named_by), now_and_then(_EVERY_SECONDS, _progress)
+    ) as growth:
         if not as_json:
             for name in ("TOUCHLINE_TOPIC_PREFIX", "TOUCHLINE_PARTITIONS", "TOUCHLINE_EPOCH"):
                 say(f"{name}={new.to_env()[name]}")
@@ -69,13 +70,5 @@ def _counts(copied: Copied) -> str:
     )
 
 
-def _told_now_and_then() -> Callable[[Copied, bool], None]:
-    shown = time.monotonic()
-
-    def show(copied: Copied, following: bool) -> None:
-        nonlocal shown
-        if time.monotonic() - shown > _EVERY_SECONDS:
-            shown = time.monotonic()
-            remark(f"{_counts(copied)}{', following' if following else ''}")
-
-    return show
+def _progress(copied: Copied, following: bool) -> str:
+    return f"{_counts(copied)}{', following' if following else ''}"

@@ -1,14 +1,14 @@
 """`touchline policy apply`: decide everything again by a changed policy."""
 
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Final
 
 import typer
 
 from deploy.cli.context import Context
 from deploy.cli.key import require_configured_key
-from deploy.cli.output import counted, print_json, remark, tell
+from deploy.cli.output import counted, print_json, tell
+from deploy.cli.progress import now_and_then
 from deploy.offline.policy_trial import SHOWN_IDENTIFIERS
 from deploy.repair.policy.apply import Application
 from deploy.repair.policy.plan import Question, preview
@@ -61,7 +61,7 @@ def apply(
     if not as_json:
         _tell_plan(document)
     if not dry_run:
-        with Application(settings, policy, _told_now_and_then()) as application:
+        with Application(settings, policy, now_and_then(_EVERY_SECONDS, _progress)) as application:
             done = application.run(reading)
         document |= {"applied": True, "asked": done.asked}
         if not as_json:
@@ -110,13 +110,5 @@ def _tell_plan(document: Mapping[str, Any]) -> None:
                 tell(f"    {part}: {counted(count, 'identifier')}")
 
 
-def _told_now_and_then() -> Callable[[int, int], None]:
-    shown = time.monotonic()
-
-    def show(done: int, of: int) -> None:
-        nonlocal shown
-        if time.monotonic() - shown > _EVERY_SECONDS:
-            shown = time.monotonic()
-            remark(f"{done:,} of {of:,} components decided again")
-
-    return show
+def _progress(done: int, of: int) -> str:
+    return f"{done:,} of {of:,} components decided again"

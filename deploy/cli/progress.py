@@ -1,11 +1,12 @@
-"""The progress of a long import, on standard error if that is a terminal."""
+"""The progress of long work, on standard error."""
 
 import time
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final
 
 from rich.progress import BarColumn, Progress, TextColumn
 
-from deploy.cli.output import remarks
+from deploy.cli.output import remark, remarks
 from deploy.ingest.publish_run import Summary
 from deploy.ingest.touchpoint_files import TouchpointFiles
 
@@ -16,8 +17,21 @@ EVERY_SECONDS: Final = 0.2
 _SURE_AFTER: Final = 2.0
 
 
+def now_and_then(seconds: float, described: Callable[..., str]) -> Callable[..., None]:
+    """A callback that tells what `described` says of its arguments, at most once in so many seconds."""
+    shown = time.monotonic()
+
+    def show(*how_far: Any) -> None:
+        nonlocal shown
+        if time.monotonic() - shown > seconds:
+            shown = time.monotonic()
+            remark(described(*how_far))
+
+    return show
+
+
 class Bar:
-    """Shows how much of the files is read, the rate, and the time left."""
+    """Shows how much of the files of an import is read, the rate, and the time left, if that is a terminal."""
 
     def __init__(self, files: TouchpointFiles) -> None:
         self._files = files

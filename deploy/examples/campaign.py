@@ -118,6 +118,21 @@ def wait(condition: Callable[[], object], what: str) -> None:
         time.sleep(0.1)
 
 
+def withheld(since: int) -> int:
+    """How many people were withheld from the campaign since a time (UTC seconds), as the log of deliveries says."""
+    asked = (
+        "SELECT uniqExact(profile_id) AS people FROM webhook_deliveries FINAL"
+        " WHERE endpoint = 'campaign' AND outcome = 'WITHHELD' AND reason = 'CONSENT' AND attempted_at >= {since:Int64}"
+    )
+    answer = subprocess.run(
+        [*TOUCHLINE, "query", "--json", "--param", f"since={since}", asked],
+        text=True,
+        check=True,
+        capture_output=True,
+    )
+    return int(json.loads(answer.stdout)["people"])
+
+
 class Shop:
     """What customers do, and when; `publish` brings it to Touchline."""
 
@@ -147,6 +162,7 @@ class Shop:
 
 def play(campaign: Campaign, shop: Shop) -> None:
     """The story. Raises SystemExit if it does not end as it should."""
+    since = int(time.time())
     for person, decision in (("ann", "GRANTED"), ("ben", None), ("cem", "GRANTED")):
         if decision:
             shop.did(person, "consent_changed", 50, consent={"marketing": decision})
@@ -159,6 +175,7 @@ def play(campaign: Campaign, shop: Shop) -> None:
     shop.did("ann", "order_placed", 40, order_id=f"order-of-{shop.name('ann')}")
     shop.publish()
     wait(lambda: shop.name("ann") in campaign.taken_back, "the end of the reminder for ann")
+    wait(lambda: withheld(since) == 2, "the decisions about ben and cem")
     others = {shop.name("ben"), shop.name("cem")} & {*campaign.reminders.values(), *campaign.taken_back}
     if others:
         raise SystemExit(f"{', '.join(others)} must not have heard of the campaign")

@@ -74,7 +74,7 @@ def fetched_ends(client: Any, places: Iterable[Any]) -> dict[Any, int]:
     while None in (ends := {place: client.highwater(place) for place in places}).values():
         if time.monotonic() > deadline:
             raise UnavailableError("the Kafka broker does not answer a fetch")
-        client.poll(timeout_ms=100)
+        client.poll(timeout_ms=20, max_records=1_000_000)
     return ends
 
 

@@ -5,15 +5,14 @@ if that batch holds several records. The high watermark of its Fetch responses i
 at the offset that ListOffsets gives, and takes the high watermark as the end. This is right on every broker.
 """
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from kafka import TopicPartition
-from kafka.errors import CoordinatorNotAvailableError, KafkaError, KafkaTimeoutError
+from kafka.errors import CoordinatorNotAvailableError, KafkaError
 
-from deploy.kafka_admin.client import TIMEOUT_SECONDS, broken, connect, consumer
+from deploy.kafka_admin.client import broken, connect, consumer, fetched_ends
 from deploy.kafka_admin.topics import partition_counts
 from schemas.settings import Settings
 from schemas.topics import ALL, LOADER_GROUP, WORKER_GROUP, Topic
@@ -48,6 +47,17 @@ def groups() -> dict[str, list[Topic]]:
         WORKER_GROUP: [topic for topic in sources if _AGENTS & set(topic.read_by)],
         LOADER_GROUP: [topic for topic in sources if "loader" in topic.read_by],
     }
+
+
+def committed_offsets(client: Any, group: str, partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
+    """The offset up to which a group (by its full name) has committed each partition; of those that it has."""
+    if not partitions:
+        return {}
+    try:
+        found = client.list_group_offsets({group: partitions})[group]
+    except CoordinatorNotAvailableError:
+        return {}  # Kafka makes its offsets topic when the first group appears: nobody committed yet
+    return {tp: at.offset for tp, at in found.items() if at.offset >= 0}
 
 
 class OffsetReader:
@@ -106,14 +116,7 @@ class OffsetReader:
 
     def _committed(self, group: str, topics: dict[str, list[TopicPartition]]) -> dict[TopicPartition, int]:
         partitions = [tp for tps in topics.values() for tp in tps]
-        if not partitions:
-            return {}
-        name = self.settings.topic(group)
-        try:
-            offsets = self._admin.list_group_offsets({name: partitions})[name]
-        except CoordinatorNotAvailableError:
-            return {}  # Kafka makes its offsets topic when the first group appears: nobody committed yet
-        return {tp: found.offset for tp, found in offsets.items() if found.offset >= 0}
+        return committed_offsets(self._admin, self.settings.topic(group), partitions)
 
     def _ends(self, partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
         if not partitions:
@@ -124,14 +127,7 @@ class OffsetReader:
         self._consumer.assign(partitions)
         for tp, offset in latest.items():
             self._consumer.seek(tp, offset)
-        deadline = time.monotonic() + TIMEOUT_SECONDS
-        while True:
-            self._consumer.poll(timeout_ms=20, max_records=1_000_000)
-            ends = {tp: self._consumer.highwater(tp) for tp in partitions}
-            if None not in ends.values():
-                return {tp: max(end, latest[tp]) for tp, end in ends.items()}
-            if time.monotonic() > deadline:
-                raise KafkaTimeoutError("no answer to a fetch")
+        return {tp: max(end, latest[tp]) for tp, end in fetched_ends(self._consumer, partitions).items()}
 
 
 def _backlogs(positions: Mapping[tuple[str, int], Position]) -> list[Backlog]:

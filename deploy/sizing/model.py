@@ -45,7 +45,7 @@ COLLECTOR_US: Final = Figure(
 )
 BROKER_US: Final = Figure(158, "µs CPU", "one broker that leads everything, an event", "make bench")
 FUNNEL_S: Final = Figure(
-    0.34,
+    0.29,
     "s CPU",
     "ClickHouse, a funnel over everything, for a million touchpoints",
     "make bench-analytics TOUCHPOINTS=10000000",

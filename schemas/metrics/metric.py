@@ -8,7 +8,7 @@ Kind: TypeAlias = Literal["counter", "gauge", "histogram"]
 #: What each label holds.
 LABELS: Final = {
     "cause": "why profiles changed: `link`, `asserted`, `contested` (an identifier is shared), `order` (late evidence),"
-    " `ERASE`, `UNLINK`",
+    " `erasure`, `unlink`, `policy` (a changed identity policy)",
     "core": "`native` with its version, or `python`",
     "endpoint": "name of an endpoint in TOUCHLINE_WEBHOOKS",
     "generation": "of Python's garbage collector: 0, 1 or 2",

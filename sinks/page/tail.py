@@ -12,7 +12,7 @@ from schemas import topics
 from schemas.encoding.codec import decode_as
 from schemas.errors import ContractError, TouchlineError, UnavailableError
 from schemas.headers import tombstone_version
-from schemas.kafka_client import client_options, is_cancelled, partition_counts, stop_client
+from schemas.kafka_client import client_options, partition_counts, started
 from schemas.kafka_probe import why_unreachable
 from schemas.kafka_security import check_connection
 from schemas.settings import Settings
@@ -54,23 +54,14 @@ class Tail:
                 auto_offset_reset="latest", fetch_max_wait_ms=_FETCH_MS,
             )  # fmt: skip
             try:
-                await consumer.start()
-                await self._listen(consumer)
+                async with started(consumer):
+                    await self._listen(consumer)
             except (KafkaError, OSError, TimeoutError, TouchlineError) as error:
-                await self._lost(error)
-            except asyncio.CancelledError as error:
-                if is_cancelled():
-                    raise
-                await self._lost(error)
-            finally:
-                await stop_client(consumer)
+                if self._hub.health["kafka"]:
+                    why = await asyncio.to_thread(why_unreachable, self._settings)
+                    log.warning("Kafka at %s cannot be used: %s", self._settings.brokers, why or error)
+                self._hub.set_health("kafka", well=False)
             await asyncio.sleep(_AGAIN_SECONDS)
-
-    async def _lost(self, error: BaseException) -> None:
-        if self._hub.health["kafka"]:
-            why = await asyncio.to_thread(why_unreachable, self._settings)
-            log.warning("Kafka at %s cannot be used: %s", self._settings.brokers, why or error)
-        self._hub.set_health("kafka", well=False)
 
     async def _listen(self, consumer: AIOKafkaConsumer) -> None:
         """Read on until the broker does not answer; raises what the client raises then."""

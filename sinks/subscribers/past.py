@@ -8,7 +8,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
 
 from schemas.errors import ContractError, TouchlineError, UnavailableError
-from schemas.kafka_client import client_options, stop_client
+from schemas.kafka_client import client_options, started
 from schemas.settings import Settings
 from sinks.subscribers.events import READERS, TOPICS, state_event
 from sinks.subscribers.table.store import StateTable
@@ -76,17 +76,15 @@ class KafkaPast:
                 auto_offset_reset="none", fetch_max_wait_ms=_FETCH_MS,
             )  # fmt: skip
             try:
-                await consumer.start()
-                async for told in self._read(consumer, cursor, until):
-                    yield told
+                async with started(consumer):
+                    async for told in self._read(consumer, cursor, until):
+                        yield told
             except (OffsetOutOfRangeError, NoOffsetForPartitionError) as error:
                 raise LostError(
                     f"{self._topic} no longer has what comes after this event id: start again"
                 ) from error
             except (KafkaError, OSError, TimeoutError) as error:
                 raise UnavailableError(f"Kafka does not answer: {error}") from error
-            finally:
-                await stop_client(consumer)
 
     async def _read(
         self, consumer: AIOKafkaConsumer, cursor: Cursor, until: Vector

@@ -9,7 +9,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from schemas.errors import ContractError, TouchlineError, UnavailableError
-from schemas.kafka_client import client_options, is_cancelled, stop_client
+from schemas.kafka_client import client_options, started
 from schemas.settings import Settings
 from sinks.subscribers.events import READERS, TOPICS
 from sinks.subscribers.table.ends import ANSWER_SECONDS, made_anew, partitions_of
@@ -43,16 +43,12 @@ class Tail:
                 auto_offset_reset="none", fetch_max_wait_ms=_FETCH_MS,
             )  # fmt: skip
             try:
-                await consumer.start()
-                await self._listen(consumer)
+                async with started(consumer):
+                    await self._listen(consumer)
             except (KafkaError, OSError, TimeoutError, TouchlineError) as error:
                 log.info("signals and changes cannot be read: %s", error)
-            except asyncio.CancelledError:
-                if is_cancelled():
-                    raise
             finally:
                 self._consumer = None
-                await stop_client(consumer)
             await asyncio.sleep(AGAIN_SECONDS)
 
     async def bounds(self, stream: str) -> tuple[Vector, Vector]:

@@ -16,7 +16,7 @@ from aiokafka.errors import KafkaError
 from schemas import topics
 from schemas.encoding.record_types import WEBHOOK_DELIVERY, WEBHOOK_MESSAGE
 from schemas.errors import ContractError, UnavailableError
-from schemas.kafka_client import client_options, stop_client
+from schemas.kafka_client import client_options, started, stop_client
 from schemas.keys import profile_key
 from schemas.records import WebhookDelivery, WebhookMessage
 from schemas.settings import Settings
@@ -105,8 +105,7 @@ class Changelog:
         place = TopicPartition(self._messages, partition)
         found: dict[bytes, tuple[WebhookMessage, bytes]] = {}
         hidden: set[bytes] = set()
-        await consumer.start()
-        try:
+        async with started(consumer):
             consumer.assign([place])
             await consumer.seek_to_beginning(place)
             async with asyncio.timeout(_ANSWER_SECONDS):
@@ -124,8 +123,6 @@ class Changelog:
                             found[record.key] = message, record.value
                         else:
                             hidden.add(record.key)
-        finally:
-            await stop_client(consumer)
         await self._send(self._messages, partition, [(key, found[key][1]) for key in hidden])
         return [message for message, _ in found.values()]
 

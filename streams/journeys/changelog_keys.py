@@ -29,6 +29,11 @@ def parse(key: bytes) -> tuple[bytes, Kind, bytes]:
     return tenant + b"/" + profile_id, _BY_LETTER[letter], rest
 
 
+def mark_key(name: bytes) -> bytes:
+    """The key of a mark; its record has no value (streams/journeys/checkpoints.py)."""
+    return b"/" + Kind.MARK + name
+
+
 def claim_key(claimant: bytes) -> bytes:
     """The key of a claim; its record has no value (streams/runtime/fence.py)."""
     return b"/" + Kind.CLAIM + claimant

@@ -7,12 +7,14 @@ trust the file: the topic is another one, or compaction has passed the mark.
 
 import asyncio
 import logging
+import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
 
-from streams.journeys.changelog_keys import Kind
+from schemas.errors import TouchlineError
+from streams.journeys.changelog_keys import mark_key
 from streams.journeys.partition import JourneyPartition
 from streams.runtime.app import WorkerApp
 from streams.runtime.checkpoint_files import CheckpointError, CheckpointFolder, join_changes, split_changes
@@ -55,10 +57,6 @@ class Checkpoints:
             return None
         return cls(CheckpointFolder(Path(app.settings.state_dir)), build, new, app.log_reader)
 
-    def mark(self) -> bytes:
-        """The key of a new mark."""
-        return b"/" + Kind.MARK + uuid4().hex.encode()
-
     def due(self, partition: JourneyPartition, offset: int) -> bool:
         """Whether a partition that has written its changelog up to an offset should get a checkpoint, and can."""
         if offset <= self._saved.get(partition.number, -1) or partition.journeys.native is None:
@@ -85,7 +83,7 @@ class Checkpoints:
             async with lock(number):
                 known = state.known_offsets().get(number)
                 if known is not None and self.due(state.of(number), known):
-                    mark = self.mark()
+                    mark = mark_key(uuid4().hex.encode())
                     async with transaction(number) as fetch:
                         fetch.write(mark, None)
                     # else a rebalance took the partition, or another worker wrote
@@ -129,7 +127,7 @@ class Checkpoints:
             await self._check(about, topic, number)
             partition = self._new(number)
             partition.load(sections, split_changes)
-        except (CheckpointError, OSError, ValueError) as error:
+        except (TouchlineError, OSError, ValueError, LookupError, struct.error) as error:
             log.warning(
                 "the checkpoint of partition %d is refused: %s. Its changelog is read from the beginning", number, error
             )  # fmt: skip

@@ -51,7 +51,8 @@ class WorkerApp(faust.App):  # type: ignore[misc]  # faust has no types for it
                 "`pip install --force-reinstall faust-streaming`"
             )
         self.settings = settings
-        self.tracer: Tracer | None = tracer_of(settings, "worker")
+        #: not `tracer`: Faust has that name for tracing of its own, and would use it
+        self.touchpoint_tracer: Tracer | None = tracer_of(settings, "worker")
         self.publisher = Publisher(
             settings, client_id="touchline-worker", took=metrics.PUBLISH_SECONDS.observe
         )
@@ -198,8 +199,8 @@ class WorkerApp(faust.App):  # type: ignore[misc]  # faust has no types for it
         """Faust's last hook, after the agents stopped: close the connections."""
         await self.publisher.stop()
         await self.log_reader.close()
-        if self.tracer is not None:
-            await asyncio.to_thread(self.tracer.close)
+        if self.touchpoint_tracer is not None:
+            await asyncio.to_thread(self.touchpoint_tracer.close)
 
     async def _check_topics(self) -> None:
         names = tuple(self.settings.topic(topic.name) for topic in topics.ALL)

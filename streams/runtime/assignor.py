@@ -1,10 +1,10 @@
-"""Who gets which partitions when workers come and go: each keeps what it has, and nobody has two more than another.
+"""Assigns partitions to workers: each worker keeps what it has, and no worker has two more than another.
 
 Faust's own assignor takes one partition from every worker that has one more than the least, and deals them out anew.
 With 256 partitions on 100 workers the loss of one so moves 51 partitions where 3 must move, and every moved partition
-is restored from its changelogs. Faust's members also tell each other where everybody's partitions are, which only its
-table service asks for. Kafka keeps what the members of a group say in one record. With 100 workers that record was
-larger than a broker takes. `tests/simulation/rebalances.py` counts both.
+is restored from its changelogs. The metadata of each of Faust's members also names the partitions of all members, for
+Faust's table service, which Touchline does not use. Kafka keeps the metadata of a group in one record. With 100 workers
+that record was larger than a broker takes. `tests/simulation/rebalances.py` counts both.
 """
 
 from collections.abc import Mapping, MutableMapping
@@ -43,7 +43,7 @@ def deal(held: Mapping[str, set[int]], partitions: int) -> dict[str, set[int]]:
 
 
 class StableAssignor(PartitionAssignor):  # type: ignore[misc]  # faust has no types for it
-    """Faust's assignor with `deal`, whose members tell no more than they must. Faust's own understands them."""
+    """Faust's assignor with `deal`, whose members send the least metadata that Faust's own assignor understands."""
 
     @property
     def _metadata(self) -> ClientMetadata:
@@ -64,22 +64,22 @@ class StableAssignor(PartitionAssignor):  # type: ignore[misc]  # faust has no t
     def _perform_assignment(
         self, cluster: Any, member_metadata: Mapping[str, Any]
     ) -> MutableMapping[str, Any]:
-        said = {member: self._get_client_metadata(told) for member, told in member_metadata.items()}
-        subscriptions = {member: list(told.subscription) for member, told in member_metadata.items()}
-        asked = ClusterAssignment()
-        for member, metadata in said.items():
-            asked.add_client(member, subscriptions[member], metadata)
-        self._update_member_urls(said)
-        found = {member: ClientAssignment(actives={}, standbys={}) for member in said}
+        clients = {member: self._get_client_metadata(sent) for member, sent in member_metadata.items()}
+        subscriptions = {member: list(sent.subscription) for member, sent in member_metadata.items()}
+        former = ClusterAssignment()
+        for member, client in clients.items():
+            former.add_client(member, subscriptions[member], client)
+        self._update_member_urls(clients)
+        assigned = {member: ClientAssignment(actives={}, standbys={}) for member in clients}
         groups: dict[str, int] = {}
-        copartitioned = self._get_copartitioned_groups(asked.topics(), cluster, subscriptions)
+        copartitioned = self._get_copartitioned_groups(former.topics(), cluster, subscriptions)
         for number, (partitions, together) in enumerate(sorted(copartitioned.items())):
             for topics in together:
                 groups.update(dict.fromkeys(topics, number))
-                before = asked.copartitioned_assignments(topics)
+                before = former.copartitioned_assignments(topics)
                 held = {member: one.actives for member, one in before.items()}
                 for member, actives in deal(held, partitions).items():
                     dealt = CopartitionedAssignment(actives=actives, standbys=set(), topics=topics)
-                    found[member].add_copartitioned_assignment(dealt)
-        made: MutableMapping[str, Any] = self._protocol_assignments(found, {}, {}, groups)
-        return made
+                    assigned[member].add_copartitioned_assignment(dealt)
+        encoded: MutableMapping[str, Any] = self._protocol_assignments(assigned, {}, {}, groups)
+        return encoded

@@ -14,14 +14,12 @@ from typing import Any, Final
 from uuid import uuid4
 
 from schemas.errors import TouchlineError
+from streams.runtime.transaction import Change
 
 _MAGIC: Final = b"touchline checkpoint\n"
 _DIGEST_BYTES: Final = 32
 _LENGTH: Final = Struct(">Q")
 _UNFINISHED: Final = ".part"
-
-#: A changelog record: its key, and its value or None for a tombstone.
-Change = tuple[bytes, bytes | None]
 
 
 class CheckpointError(TouchlineError):

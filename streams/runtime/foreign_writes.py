@@ -69,37 +69,11 @@ class LogReader:
 
     async def read(self, topic: str, partition: int, start: int) -> list[Any] | None:
         """All records of a partition from an offset on. Returns None if the broker does not answer in time."""
-        tp = TopicPartition(topic, partition)
-
-        async def ask(consumer: AIOKafkaConsumer) -> list[Any]:
-            found: list[Any] = []
-            consumer.assign([tp])
-            consumer.seek(tp, start)
-            while (end := consumer.highwater(tp)) is None or await consumer.position(tp) < end:
-                for records in (await consumer.getmany(tp, timeout_ms=50)).values():
-                    found += records
-            consumer.assign([])  # it would go on fetching
-            return found
-
-        return await self._ask(ask)
+        return await self._read(TopicPartition(topic, partition), start)
 
     async def record_at(self, topic: str, partition: int, offset: int) -> Any | None:
         """The record at an offset. Returns None if there is none any more, or if the broker does not answer in time."""
-        tp = TopicPartition(topic, partition)
-
-        async def ask(consumer: AIOKafkaConsumer) -> list[Any]:
-            found: list[Any] = []
-            consumer.assign([tp])
-            consumer.seek(tp, offset)
-            while not found and (
-                (end := consumer.highwater(tp)) is None or await consumer.position(tp) < end
-            ):
-                for records in (await consumer.getmany(tp, timeout_ms=50, max_records=1)).values():
-                    found += records
-            consumer.assign([])
-            return found
-
-        found = await self._ask(ask)
+        found = await self._read(TopicPartition(topic, partition), offset, most=1)
         return found[0] if found and found[0].offset == offset else None
 
     async def close(self) -> None:
@@ -107,6 +81,23 @@ class LogReader:
         if self._consumer is not None:
             consumer, self._consumer = self._consumer, None
             await consumer.stop()
+
+    async def _read(self, tp: TopicPartition, start: int, most: int | None = None) -> list[Any] | None:
+        """The records from an offset on: all, or the first `most`. Returns None as `read` does."""
+
+        async def ask(consumer: AIOKafkaConsumer) -> list[Any]:
+            found: list[Any] = []
+            consumer.assign([tp])
+            consumer.seek(tp, start)
+            while (most is None or len(found) < most) and (
+                (end := consumer.highwater(tp)) is None or await consumer.position(tp) < end
+            ):
+                for records in (await consumer.getmany(tp, timeout_ms=50, max_records=most)).values():
+                    found += records
+            consumer.assign([])  # it would go on fetching
+            return found
+
+        return await self._ask(ask)
 
     async def _ask(self, ask: Callable[[AIOKafkaConsumer], Awaitable[R]]) -> R | None:
         """Returns None if the broker does not answer; the next call connects anew."""

@@ -55,7 +55,7 @@ class _DeadLetterGuard:
     ) -> bool:
         if not isinstance(error, Exception):
             return False
-        letter = dead_letter(self.record, error, self._component, self._app.tracer)
+        letter = dead_letter(self.record, error, self._component, self._app.touchpoint_tracer)
         self._outputs.add(self._app.settings.topic(topics.DEAD_LETTERS.name), self.record.key or b"", letter)
         return True
 
@@ -87,7 +87,7 @@ class FetchTransaction(Generic[S]):
         self._table = table
         self._changelog: TopicPartition = table.topic_name, partition
         self._event = event
-        self._began = 0 if app.tracer is None else time.time_ns()
+        self._began = 0 if app.touchpoint_tracer is None else time.time_ns()
         self._fence = fence
         self._component = component
         self._guard = _DeadLetterGuard(self.outputs, app, component)
@@ -186,8 +186,8 @@ class FetchTransaction(Generic[S]):
         records = self._event.value
         self._event.ack()
         metrics.finished(self._component, records)
-        if self._app.tracer is not None:
-            self._app.tracer.finished(self._component, records, self._began)
+        if self._app.touchpoint_tracer is not None:
+            self._app.touchpoint_tracer.finished(self._component, records, self._began)
 
     @property
     def _held(self) -> bool:

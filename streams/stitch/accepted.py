@@ -26,7 +26,7 @@ class Accepted:
 
 
 def accepted(native: Stitched) -> Accepted:
-    """A touchpoint of the native core that must wait."""
+    """A touchpoint of the native core as Python keeps it: it may have to wait for identity's decision."""
     tenant, type_, name, occurred_at, value = native.about()
     return Accepted(native.key, Identifier(type=type_, value=name), tenant, occurred_at, value)
 
@@ -38,10 +38,10 @@ def send_evidence(
     fetch: FetchTransaction[StitchState],
     newcomers: set[bytes],
 ) -> bool:
-    """Publish the new evidence of a touchpoint that was stitched under an assignment, None for none; as `accept`
-    does. `topic` is that of links.
+    """Publish the new evidence of a touchpoint of the native core to the topic of links; `Stitch.accept` is its twin.
 
-    Returns False, and does nothing, if the touchpoint has new evidence and another assignment has come meanwhile.
+    `assignment` is the one under which the core stitched the touchpoint, None for none. Returns False, and does
+    nothing, if the touchpoint has new evidence and another assignment has come meanwhile.
     """
     if native.links is None:
         return True

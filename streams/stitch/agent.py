@@ -138,7 +138,7 @@ class Stitch:
             event.value, self._arrival, state, event.message.partition,
             (partitions[self._touchpoints], partitions[self._inputs]),
         )  # fmt: skip
-        if self._app.tracer is None:
+        if self._app.touchpoint_tracer is None:
             return taken
         # the record that the native core makes carries no header
         return [None if parent_of(of.headers) else one for of, one in zip(event.value, taken, strict=True)]
@@ -250,7 +250,7 @@ class Stitch:
             )
 
     def _traceparent(self, record: Any) -> bytes | None:
-        tracer = self._app.tracer
+        tracer = self._app.touchpoint_tracer
         return None if tracer is None else tracer.forwarded("stitch", record)
 
     def _read(self, record: Any) -> tuple[Touchpoint, bytes]:

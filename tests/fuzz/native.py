@@ -1,4 +1,4 @@
-"""Damaged records through every reader of the native core: `make fuzz`, or `python -m tests.fuzz.native SECONDS`.
+"""Damaged records through every reader of the native core: `make fuzz-native`, or `python -m tests.fuzz.native`.
 
 Each record is a real one with damage: bits and bytes changed, cut, repeated, spliced with another's, lengths made
 absurd.

@@ -134,7 +134,7 @@ class AgentApp:
         self.settings = Settings(partitions=partitions)
         self.publisher = self.tables = self.log_reader = self
         self.topic_partitions = {topic.name: partitions for topic in topics.ALL}
-        self.tracer: Tracer | None = None
+        self.touchpoint_tracer: Tracer | None = None
         self.internal = InternalRecords(self)  # type: ignore[arg-type]
         self.states: list[ChangelogState[Any]] = []
         self.agents: list[tuple[str, str, Callable[[Any], Any]]] = []  #: name, topic, coroutine function

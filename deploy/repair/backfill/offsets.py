@@ -5,14 +5,14 @@ forward. The broker refuses to move a group that has members, whose commits woul
 """
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from kafka import TopicPartition
-from kafka.errors import CoordinatorNotAvailableError, KafkaError, NoError
+from kafka.errors import KafkaError, NoError
 from kafka.structs import OffsetAndMetadata
 
 from deploy.kafka_admin.client import admin, broken, consumer
-from deploy.kafka_admin.lag import groups
+from deploy.kafka_admin.lag import committed_offsets, groups
 from deploy.kafka_admin.topics import partition_counts
 from schemas.errors import SettingsError, TouchlineError
 from schemas.settings import Settings
@@ -66,7 +66,7 @@ def plan(settings: Settings, since: int, wanted_groups: set[str], wanted_topics:
                 for name in chosen
                 for number in range(counts.get(settings.topic(name), 0))
             }
-            committed = _committed(client, settings.topic(group), list(parts))
+            committed = committed_offsets(client, settings.topic(group), list(parts))
             starts = _starts(settings, list(committed), since)
             for part, end in sorted(committed.items()):
                 target, by_time = starts.get(part, (end, True))
@@ -99,16 +99,6 @@ def apply(settings: Settings, moves: list[Move]) -> None:
 
 def _members(wanted: set[str]) -> str:
     return " or ".join(sorted(MEMBERS[group] for group in wanted))
-
-
-def _committed(client: Any, group: str, parts: list[TopicPartition]) -> dict[TopicPartition, int]:
-    if not parts:
-        return {}
-    try:
-        offsets = client.list_group_offsets({group: parts})[group]
-    except CoordinatorNotAvailableError:
-        return {}  # no group has ever committed anything on this broker
-    return {part: found.offset for part, found in offsets.items() if found.offset > 0}
 
 
 def _starts(

@@ -17,6 +17,7 @@ from kafka.errors import KafkaError
 from kafka.structs import OffsetAndMetadata
 
 from deploy.kafka_admin.client import broken, close_producer, consumer, group_consumer, producer
+from deploy.kafka_admin.sending import ConfirmedSender
 from deploy.kafka_admin.topics import create_topics
 from deploy.repair.backup.save import Manifest, digest, file_of
 from schemas.errors import SettingsError, TouchlineError
@@ -57,12 +58,12 @@ def restore(settings: Settings, folder: Path, progress: Callable[[str, int], Non
     create_topics(settings)
     try:
         _require_empty(settings)
-        #: group's topic and partition → how many of its saved records have a lower offset than a committed one
         places = {
             (group, *_parted(place)): offset
             for group, committed in manifest.committed.items()
             for place, offset in committed.items()
         }
+        # group, topic and partition → how many saved records have a lower offset than the committed one
         passed: Counter[tuple[str, str, int]] = Counter()
         for name in manifest.topics:
             _fill(settings, folder, name, places, passed)
@@ -109,28 +110,18 @@ def _fill(
     for place in places:
         if place[1] == topic:
             groups[place[2]].append(place)
-    pending: list[Any] = []
+    confirmed = ConfirmedSender(sender, _PENDING)
     try:
         for partition, offset, timestamp, key, value, headers in _lines(file_of(folder, topic)):
             for place in groups[partition]:
                 passed[place] += offset < places[place]
-            pending.append(
-                sender.send(
-                    settings.topic(topic), key=_bytes(key), value=_bytes(value), partition=partition,
-                    timestamp_ms=timestamp, headers=[(name, _bytes(text) or b"") for name, text in headers],
-                )
+            confirmed.send(
+                settings.topic(topic), key=_bytes(key), value=_bytes(value), partition=partition,
+                timestamp_ms=timestamp, headers=[(name, _bytes(text) or b"") for name, text in headers],
             )  # fmt: skip
-            if len(pending) > _PENDING:
-                _confirm(pending)
-        _confirm(pending)
+        confirmed.confirm()
     finally:
         close_producer(sender, 5)
-
-
-def _confirm(pending: list[Any]) -> None:
-    for future in pending:
-        future.get(timeout=60)
-    pending.clear()
 
 
 def _commit(settings: Settings, group: str, offsets: dict[tuple[str, int], int]) -> None:

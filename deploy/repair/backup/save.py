@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from kafka import TopicPartition
-from kafka.errors import CoordinatorNotAvailableError
 
 from deploy.kafka_admin.client import admin
+from deploy.kafka_admin.lag import committed_offsets
 from deploy.kafka_admin.topics import partition_counts
 from deploy.repair.dead_letters.reading import records
 from schemas.errors import SettingsError
@@ -110,12 +110,8 @@ def in_order() -> list[Topic]:
 def _committed(client: Any, settings: Settings, group: str, counts: dict[str, int]) -> dict[str, int]:
     names = {settings.topic(topic.name): topic.name for topic in ALL}
     parts = [TopicPartition(full, number) for full in names for number in range(counts[full])]
-    name = settings.topic(group)
-    try:
-        found = client.list_group_offsets({name: parts})[name]
-    except CoordinatorNotAvailableError:
-        return {}  # no group has ever committed anything on this broker
-    return {f"{names[tp.topic]}/{tp.partition}": at.offset for tp, at in found.items() if at.offset >= 0}
+    found = committed_offsets(client, settings.topic(group), parts)
+    return {f"{names[tp.topic]}/{tp.partition}": offset for tp, offset in found.items()}
 
 
 def _save(settings: Settings, topic: Topic, folder: Path) -> SavedTopic:

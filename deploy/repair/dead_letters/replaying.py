@@ -9,11 +9,12 @@ again becomes a new dead letter. The new letter carries the offset of the first 
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 from kafka.errors import KafkaError
 
 from deploy.kafka_admin.client import TIMEOUT_MS, close_producer, producer
+from deploy.kafka_admin.sending import ConfirmedSender
 from deploy.repair.dead_letters.collected import Collected
 from deploy.repair.dead_letters.fix import Fix
 from deploy.repair.dead_letters.letters import Letter
@@ -29,7 +30,6 @@ from schemas.touchpoint.rules import capped, check
 from streams.collect.again import is_collected
 
 _FLUSH_EVERY: Final = 1000
-_FLUSH_SECONDS: Final = 60.0
 #: A mended touchpoint may belong to another partition than the one that stitch routed it to.
 _REPLACED: Final = (headers.REPLAYED, headers.ROUTED)
 
@@ -171,21 +171,17 @@ def send(settings: Settings, records: Iterable[Outgoing]) -> None:
         settings, "touchline-dead-letters", enable_idempotence=bool(settings.idempotent_producer),
         max_request_size=4 * 1024 * 1024, max_block_ms=2 * TIMEOUT_MS,
     )  # fmt: skip
-    pending: list[Any] = []
+    confirmed = ConfirmedSender(sender, _FLUSH_EVERY)
     try:
         for record in records:
-            pending.append(
-                sender.send(
-                    record.topic,
-                    key=record.key,
-                    value=record.value,
-                    partition=record.partition,
-                    headers=record.headers,
-                )
+            confirmed.send(
+                record.topic,
+                key=record.key,
+                value=record.value,
+                partition=record.partition,
+                headers=record.headers,
             )
-            if len(pending) >= _FLUSH_EVERY:
-                _confirm(sender, pending)
-        _confirm(sender, pending)
+        confirmed.confirm()
     except KafkaError as error:
         raise UnavailableError(
             f"the broker at {settings.brokers} stopped taking records ({type(error).__name__}): replay again,"
@@ -193,10 +189,3 @@ def send(settings: Settings, records: Iterable[Outgoing]) -> None:
         ) from error
     finally:
         close_producer(sender, 5)
-
-
-def _confirm(producer: Any, pending: list[Any]) -> None:
-    producer.flush(timeout=_FLUSH_SECONDS)
-    for future in pending:
-        future.get(timeout=_FLUSH_SECONDS)
-    pending.clear()

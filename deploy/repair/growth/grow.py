@@ -14,6 +14,7 @@ from kafka.errors import KafkaError
 
 from deploy.kafka_admin.client import broken, close_producer, group_consumer, producer
 from deploy.kafka_admin.lag import OffsetReader
+from deploy.kafka_admin.sending import ConfirmedSender
 from deploy.kafka_admin.topics import create_topics, require_topic
 from deploy.repair.growth.history import Copied, Copy, history
 from deploy.repair.growth.leftovers import hidden, leftovers
@@ -58,7 +59,7 @@ class Growth:
             batch_size=128 * 1024, compression_type="gzip", max_request_size=4 * 1024 * 1024,
         )  # fmt: skip
         self._consumer = group_consumer(old, old.topic(GROW_GROUP), max_poll_records=BATCH)
-        self._pending: list[Any] = []
+        self._sender = ConfirmedSender(self._producer, _PENDING)
         self.copied = Copied()
 
     def __enter__(self) -> "Growth":
@@ -87,7 +88,9 @@ class Growth:
             self._follow(quiet_seconds)
             self._take_back()
         except KafkaError as error:
-            raise broken(self._old.brokers, error) from error
+            raise UnavailableError(
+                f"{broken(self._old.brokers, error)}; run the same command again, it goes on from here"
+            ) from error
         return self.copied
 
     def _copy_past(self, *, without_sums: bool) -> None:
@@ -115,7 +118,9 @@ class Growth:
             found = [record for some in fetched.values() for record in some]
             if not found:
                 continue
-            self._send(copy for record in found if (copy := self._copy(record)) is not None)
+            for record in found:
+                self._copy(record)
+            self._sender.confirm()
             self._consumer.commit()
             busy_until = time.monotonic()
             self._progress(self.copied, True)
@@ -127,7 +132,7 @@ class Growth:
             for topic, key, value, with_headers in find:
                 self.copied.retracted += value is None or topic is JOURNEY_SIGNALS
                 self._send_one(topic.name, key, value, with_headers)
-            self._confirm(0)
+            self._sender.confirm()
 
     def _wait_for_old_workers(self) -> None:
         """What they have yet to do, they would publish after we looked."""
@@ -140,21 +145,20 @@ class Growth:
                     )
                 time.sleep(0.5)
 
-    def _copy(self, record: Any) -> Copy | None:
-        """A record as it came. Of links only corrections: the new stitch finds the evidence itself."""
+    def _copy(self, record: Any) -> None:
+        """Send a record as it came. Of links only corrections: the new stitch finds the evidence itself."""
         if record.topic == self._old.topic(TOUCHPOINTS.name):
             topic = TOUCHPOINTS
         else:
             topic = IDENTITY_LINKS
             try:
                 if name_of(record.value or b"") != "IdentityCorrection":
-                    return None
+                    return
             except ContractError:
-                return None
+                return
         self.copied.followed += 1
         kept = [(name, value) for name, value in record.headers or () if name != headers.ROUTED]
         self._send_one(topic.name, record.key or b"", record.value, kept)
-        return None
 
     def _send(self, copies: Iterable[Copy]) -> None:
         """Send records, and wait until the broker has confirmed all that was sent."""
@@ -162,24 +166,10 @@ class Growth:
             self._send_one(topic.name, key, value)
             if count % BATCH == 0:
                 self._progress(self.copied, False)
-        self._confirm(0)
+        self._sender.confirm()
 
     def _send_one(self, topic: str, key: bytes, value: bytes | None, kept: Any = ()) -> None:
         partition = partition_of(key, self._new.partitions)
-        self._pending.append(
-            self._producer.send(
-                self._new.topic(topic), key=key, value=value, partition=partition, headers=list(kept)
-            )
+        self._sender.send(
+            self._new.topic(topic), key=key, value=value, partition=partition, headers=list(kept)
         )
-        if len(self._pending) > _PENDING:
-            self._confirm(_PENDING // 2)
-
-    def _confirm(self, left: int) -> None:
-        self._producer.flush(timeout=60)
-        while len(self._pending) > left:
-            try:
-                self._pending.pop(0).get(timeout=60)
-            except KafkaError as error:
-                raise UnavailableError(
-                    f"the broker did not take a copy ({type(error).__name__}): run the same command again"
-                ) from error

@@ -13,9 +13,11 @@ from itertools import islice
 from typing import Any, Final
 
 from kafka import TopicPartition
-from kafka.errors import CoordinatorNotAvailableError, KafkaError
+from kafka.errors import KafkaError
 
 from deploy.kafka_admin.client import broken, close_producer, connect, producer
+from deploy.kafka_admin.lag import committed_offsets
+from deploy.kafka_admin.sending import ConfirmedSender
 from deploy.repair.policy.plan import Question
 from deploy.repair.policy.reading import Reading, read
 from schemas import headers
@@ -106,9 +108,8 @@ class Application:
         for tenant in reading.tenants:
             rules, said = DecisionRules.of(self._policy, tenant), reading.decided_under(tenant)
             if said is None or said.current != rules:
-                self._ask_any(
-                    reading, tenant
-                )  # a worker says by which rules it decides once it decides something
+                # a worker says by which rules it decides once it decides something
+                self._ask_any(reading, tenant)
                 continue
             seen[tenant] = reading.said_at[tenant]
             if self._unsettled(reading, tenant) and (
@@ -140,19 +141,13 @@ class Application:
 
     def _send(self, links: Iterator[tuple[str, bytes, list[tuple[str, bytes]]]]) -> None:
         """Send links, and wait until identity has decided on them."""
-        futures = []
+        sender = ConfirmedSender(self._producer, most=2 * SLICE)
         for tenant, link, with_headers in links:
             key = tenant_key(tenant)
             partition = partition_of(key, self._settings.partitions)
-            futures.append(
-                self._producer.send(
-                    self._topic, key=key, value=link, partition=partition, headers=with_headers
-                )
-            )
-        self._producer.flush(timeout=60)
+            sender.send(self._topic, key=key, value=link, partition=partition, headers=with_headers)
         ends: dict[int, int] = {}
-        for future in futures:
-            sent = future.get(timeout=60)
+        for sent in sender.confirm():
             ends[sent.partition] = max(ends.get(sent.partition, 0), sent.offset + 1)
         self._wait(ends)
 
@@ -161,11 +156,8 @@ class Application:
         parts = [TopicPartition(self._topic, partition) for partition in ends]
         moved, last = time.monotonic(), -1
         while True:
-            try:
-                found = self._admin.list_group_offsets({group: parts})[group]
-            except CoordinatorNotAvailableError:
-                found = {}
-            reached = {tp.partition: at.offset for tp, at in found.items()}
+            found = committed_offsets(self._admin, group, parts)
+            reached = {tp.partition: offset for tp, offset in found.items()}
             if all(reached.get(partition, -1) >= end for partition, end in ends.items()):
                 return
             total = sum(reached.values())

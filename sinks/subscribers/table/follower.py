@@ -13,7 +13,7 @@ from aiokafka.errors import KafkaError
 
 from schemas import topics
 from schemas.errors import TouchlineError, UnavailableError
-from schemas.kafka_client import client_options, is_cancelled, stop_client
+from schemas.kafka_client import client_options, started
 from schemas.settings import Settings
 from schemas.version_bounds import AheadError
 from sinks.subscribers.table.ends import Ends, made_anew
@@ -102,21 +102,12 @@ class Follower:
             auto_offset_reset="none", fetch_max_wait_ms=_FETCH_MS,
         )  # fmt: skip
         try:
-            await consumer.start()
-            await self._follow(consumer)
+            async with started(consumer):
+                await self._follow(consumer)
         except (KafkaError, OSError, TimeoutError, TouchlineError) as error:
-            self._lost(error)
-        except asyncio.CancelledError as error:
-            if is_cancelled():
-                raise
-            self._lost(error)
-        finally:
-            await stop_client(consumer)
-
-    def _lost(self, error: BaseException) -> None:
-        if self.connected or self.fresh_at is None:
-            log.warning("Kafka at %s does not answer as needed: %s", self._settings.brokers, error)
-        self.connected = False
+            if self.connected or self.fresh_at is None:
+                log.warning("Kafka at %s does not answer as needed: %s", self._settings.brokers, error)
+            self.connected = False
 
     async def _follow(self, consumer: AIOKafkaConsumer) -> None:
         """Read until the broker does not answer, or the table has to be built anew."""

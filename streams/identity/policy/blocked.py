@@ -64,8 +64,8 @@ class Blocklist:
         self._patterns = tuple(re.compile(pattern, re.IGNORECASE | re.DOTALL) for pattern in patterns)
         self._phones = phones
 
-    def said(self) -> list[Any]:
-        """What is blocked, as JSON: equal for lists that block alike."""
+    def as_json(self) -> list[Any]:
+        """The values, patterns and phone rule that it blocks: equal for lists that block alike."""
         return [sorted(self._values), sorted(one.pattern for one in self._patterns), self._phones]
 
     def __contains__(self, value: str) -> bool:

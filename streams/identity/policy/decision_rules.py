@@ -90,13 +90,13 @@ class DecisionRules:
 
 
 def preparation_of(policy: IdentityPolicy, tenant: str) -> dict[str, str]:
-    """Setting → fingerprint of what it says, for the settings that change how identifiers are prepared and stored.
+    """Setting → fingerprint of its value, for the settings that change how identifiers are prepared and stored.
 
     The key is none of them: `pseudonym-keys` compares it.
     """
     own = policy.for_tenant(tenant)
     rules = sorted(own.rules.items())
-    said: dict[str, Any] = {
+    settings: dict[str, Any] = {
         "priority": [(name, rule.priority) for name, rule in rules],
         "normaliser": [(name, rule.normaliser) for name, rule in rules],
         "pseudonymise": [(name, rule.pseudonymise) for name, rule in rules],
@@ -104,7 +104,7 @@ def preparation_of(policy: IdentityPolicy, tenant: str) -> dict[str, str]:
         "blocked": own.blocked_values(),
         "phone": own.region,
     }
-    return {name: _fingerprint(value) for name, value in said.items()}
+    return {name: _fingerprint(value) for name, value in settings.items()}
 
 
 def _fingerprint(value: Any) -> str:

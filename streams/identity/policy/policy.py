@@ -118,8 +118,8 @@ class IdentityPolicy:
         return self._blocks(text)
 
     def blocked_values(self) -> list[Any]:
-        """What is blocked, as JSON."""
-        return self._blocked.said()
+        """The blocked values, patterns and phone rule, as JSON."""
+        return self._blocked.as_json()
 
     def hides(self) -> bool:
         """Whether any type is pseudonymised, for any tenant."""

@@ -88,6 +88,9 @@ class Touchline(System):
             self._live = live
             self.topic = live.settings.topic(TOUCHPOINTS.name)
             self.processes = {"worker": live.start_worker(), "loader": live.start_loader()}
+            _until(
+                lambda: bool(live.query("EXISTS TABLE raw_touchpoints")[0][0]), list(self.processes.values())
+            )
             self._stack = stack.pop_all()
         return self
 
@@ -103,7 +106,7 @@ class Touchline(System):
         return time.monotonic() - IDLE_SECONDS
 
     def _stored(self) -> int:
-        return int(self._live.query("SELECT count() FROM touchpoints FINAL")[0][0])
+        return int(self._live.query("SELECT count() FROM raw_touchpoints FINAL")[0][0])
 
     def check(self, events: list[Touchpoint], catalogue: Catalogue) -> None:
         right = expected(events, catalogue, net=True)

@@ -57,7 +57,7 @@ def stitched(headers: list[tuple[str, bytes]] | None, exporter: Collected | None
     """What a worker makes of one touchpoint whose record has these headers."""
     outputs = Outputs()
     worker = TurnsWorker(PARTITIONS, lambda: START / 1000 + 60, look=outputs)
-    worker.tracer = None if exporter is None else Tracer("worker", exporter)
+    worker.touchpoint_tracer = None if exporter is None else Tracer("worker", exporter)
     touched = touchpoint("e1", occurred_at=START, received_at=START, ids=[("cookie", "c1")])
     example = TOUCHPOINT.encode(touched)
     key = b"default/cookie:c1"

@@ -102,6 +102,13 @@ def test_the_workers_and_the_loaders_cost_are_those_of_the_comparison() -> None:
     assert model.LOADER_US.value == pytest.approx(cost["touchline loader"], rel=0.02)
 
 
+def test_the_cost_of_a_funnel_is_that_of_the_analytics_page() -> None:
+    lines = (ROOT / "docs/analytics.md").read_text().splitlines()
+    (row,) = (line for line in lines if line.startswith("| funnel of 4 steps | 2,000 | 2,577"))
+    seconds = float(row.split("|")[5])
+    assert model.FUNNEL_S.value == pytest.approx(seconds / 10, rel=0.02)
+
+
 def test_the_page_has_the_models_tables() -> None:
     text = DOCUMENT.read_text()
     assert document(text) == text, "run `python -m deploy.sizing.document`"

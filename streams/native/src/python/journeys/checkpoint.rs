@@ -1,5 +1,5 @@
 //! All journeys of a partition as bytes, and back: the part of a checkpoint that the core writes
-//! (`streams/journeys/checkpoint.py`). The bytes are of one build of the core: the file says which.
+//! (`streams/journeys/checkpoints.py`). The bytes are of one build of the core: the file says which.
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;

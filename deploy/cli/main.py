@@ -90,10 +90,12 @@ def _show_version(wanted: bool) -> None:
 
 def _core() -> str:
     """The core that a worker runs here, if its settings do not say otherwise."""
-    try:
-        return f"core: native {importlib.import_module('touchline_native').__version__}"
-    except ImportError:
+    native_core = importlib.import_module("streams.runtime.native_core")
+    if native_core.installed_core() is None:
         return "core: python; the native one is not installed"
+    if foreign := native_core.why_foreign():
+        return f"core: python; the native one cannot run: {foreign}"
+    return f"core: native {native_core.native_version()}"
 
 
 def _options(

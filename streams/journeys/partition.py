@@ -251,6 +251,10 @@ class JourneyPartition:
         """Compress what recovery has read."""
         self.journeys.evict()
 
+    def caught_up(self) -> None:
+        """Compress what a standby copy has read."""
+        self.journeys.evict()
+
 
 def _current(journey: Journey, kind: Kind, rest: bytes) -> bytes | None:
     """What the changelog should hold about a profile under a key of this kind."""

@@ -177,3 +177,8 @@ def test_without_looking_for_foreign_writes_nobody_retracts_what_a_zombie_raises
     world, events = abandoned_cart_of_a_zombie(Without.FOREIGN_WRITES)
     world.end_calmly()
     assert [problem for problem in problems(world, events) if problem.startswith("signals")]
+
+
+def test_workers_take_over_from_copies_in_these_schedules() -> None:
+    worlds = [World(drawn(seed)).run() for seed in range(5)]
+    assert sum(worker.taken_over for world in worlds for worker in world.workers) > 5

@@ -24,6 +24,7 @@ use pyo3::prelude::*;
 #[pymodule]
 fn touchline_native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    module.add("SOURCES", env!("TOUCHLINE_SOURCES"))?;
     module.add_function(wrap_pyfunction!(python::records::read_record, module)?)?;
     module.add_function(wrap_pyfunction!(python::stitch_restoring::restore_stitch, module)?)?;
     module.add_class::<python::stitch::Stitch>()?;

@@ -34,7 +34,16 @@ _MEANT: Final = (
     "money", "bad", "good",
 )  # fmt: skip
 #: What the module of the native core must have.
-NEEDED: Final = ("Core", "Journeys", "Risk", "Stitch", "Transitions", "read_record", "restore_stitch")
+NEEDED: Final = (
+    "Core",
+    "Journeys",
+    "Risk",
+    "Stitch",
+    "Transitions",
+    "learn_assignments",
+    "read_record",
+    "restore_stitch",
+)
 _read: Final = attrgetter(*READ)
 _meant: Final = attrgetter(*_MEANT)
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeAlias, TypeVar
 from schemas import topics
 from streams.runtime import metrics
 from streams.runtime.fence import Fence
-from streams.runtime.publisher import Headers, Outbox, TopicPartition
+from streams.runtime.publisher import Headers, Outbox, OutgoingRecord, TopicPartition
 from streams.runtime.rejection import dead_letter
 from streams.runtime.state import ChangelogState, PartitionState
 
@@ -99,6 +99,10 @@ class FetchTransaction(Generic[S]):
     def write(self, key: bytes, value: bytes | None) -> None:
         """Add a changelog record; a value of None deletes its key."""
         self.changes.add_at(self._changelog, key, value)
+
+    def write_all(self, records: list[OutgoingRecord]) -> None:
+        """Add changelog records, in order."""
+        self.changes.extend(self._changelog, records)
 
     def write_after_outputs(self, changes: Callable[[], Iterable[Change]]) -> None:
         """Add changelog records that depend on the published outputs: step 3 calls `changes` and writes its result."""

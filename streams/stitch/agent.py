@@ -33,11 +33,11 @@ from streams.identity.resolution.ownership import node_of
 from streams.runtime import metrics
 from streams.runtime.app import WorkerApp
 from streams.runtime.cooperative import CooperativeScheduler
-from streams.runtime.publisher import Outbox
+from streams.runtime.publisher import Outbox, OutgoingRecord
 from streams.runtime.state import ChangelogState
 from streams.runtime.transaction import FetchTransaction
 from streams.stitch.accepted import Accepted, accepted, check_first_hop, send_evidence, traced
-from streams.stitch.native_stitch import NativeStitch, Stitched
+from streams.stitch.native_stitch import NativeStitch, Stitched, learn_plain
 from streams.stitch.registry_prefetch import prefetch_schemas
 from streams.stitch.stitching import StitchState, erasures_of
 
@@ -172,9 +172,18 @@ class Stitch:
 
         Adds records whose version seems to be from the future to `ahead`; without it they become dead letters.
         """
-        learned: list[IdentityAssignment] = []
-        encoded: dict[int, bytes] = {}  #: by place in `learned`, those that came as they are kept
-        for record in records:
+        changes: list[OutgoingRecord] = []
+        corrected: list[IdentityAssignment] = []
+        place = 0
+        while place < len(records):
+            place, plain = learn_plain(
+                records, place, fetch.state, self._app.internal.limit, self._assignment_partitions
+            )
+            changes += plain
+            if place == len(records):
+                break
+            record = records[place]
+            place += 1
             with fetch.dead_letter(record):
                 assignment = _assignment(record)
                 try:
@@ -185,14 +194,21 @@ class Stitch:
                     ahead.append(record)
                     continue
                 if fetch.state.assign(record.key, assignment):
-                    if record.value is not None and record.value.startswith(IDENTITY_ASSIGNMENT.header):
-                        encoded[len(learned)] = record.value
-                    learned.append(assignment)
-        for key in fetch.state.forget_evidence(_corrected(learned)):
-            fetch.write(key, None)
-        for place, assignment in enumerate(learned):
-            key = identifier_key(assignment["tenant"], assignment["identifier"])
-            fetch.write(key, encoded.get(place) or IDENTITY_ASSIGNMENT.encode(assignment))
+                    key = identifier_key(assignment["tenant"], assignment["identifier"])
+                    came_as_kept = record.value is not None and record.value.startswith(
+                        IDENTITY_ASSIGNMENT.header
+                    )
+                    value = record.value if came_as_kept else IDENTITY_ASSIGNMENT.encode(assignment)
+                    changes.append((key, value, None))
+                    corrected.append(assignment)
+        if corrected:
+            for key in fetch.state.forget_evidence(_corrected(corrected)):
+                fetch.write(key, None)
+        fetch.write_all(changes)
+
+    @property
+    def _assignment_partitions(self) -> int:
+        return self._app.topic_partitions[self._app.settings.topic(topics.IDENTITY_ASSIGNMENTS.name)]
 
     def accept(
         self, record: Any, fetch: FetchTransaction[StitchState], newcomers: set[bytes]

@@ -13,6 +13,7 @@ from schemas.records import Identifier
 from schemas.touchpoint.erasure_names import ERASURE_REQUESTED
 from streams.identity.policy.policy import IdentityPolicy
 from streams.runtime.native_core import chosen_core
+from streams.runtime.publisher import OutgoingRecord
 from streams.stitch.stitching import StitchState
 
 
@@ -41,6 +42,23 @@ class Stitched(Protocol):
 
     def about(self) -> tuple[str, str, str, int, bytes]:
         """Tenant, type and value of its strongest identifier, event time (UTC ms), and the record as it came."""
+
+
+def learn_plain(
+    records: list[Any], start: int, state: StitchState, limit: Callable[[str], int], partitions: int
+) -> tuple[int, list[OutgoingRecord]]:
+    """Learn assignments from `start` on natively, until one that `Stitch.learn` must take.
+
+    `limit` gives the first version that cannot exist yet of a tenant's assignments, `partitions` is the number of
+    partitions of their topic. Returns the place of that record, and the changelog records of what is new. Mutates `state`.
+    """
+    core = chosen_core()
+    if core is None:
+        return start, []
+    learnt: tuple[int, list[OutgoingRecord]] = core.learn_assignments(
+        records, start, state.assignments, limit, partitions
+    )
+    return learnt
 
 
 class NativeStitch:

@@ -27,6 +27,7 @@ fn touchline_native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("SOURCES", env!("TOUCHLINE_SOURCES"))?;
     module.add_function(wrap_pyfunction!(python::records::read_record, module)?)?;
     module.add_function(wrap_pyfunction!(python::stitch_restoring::restore_stitch, module)?)?;
+    module.add_function(wrap_pyfunction!(python::stitch_learning::learn_assignments, module)?)?;
     module.add_class::<python::stitch::Stitch>()?;
     module.add_class::<python::stitch::Stitched>()?;
     module.add_class::<python::prediction::Transitions>()?;

@@ -5,4 +5,5 @@ pub mod journeys;
 pub mod prediction;
 pub mod records;
 pub mod stitch;
+pub mod stitch_learning;
 pub mod stitch_restoring;

@@ -19,7 +19,7 @@ BROKERS: Final = 3
 #: Node ids of controllers that are no brokers.
 CONTROLLERS_FROM: Final = 101
 #: A replica that does not catch up within so long leaves the in-sync replicas.
-LAG_SECONDS: Final = 5.0
+LAG_SECONDS: Final = 8.0
 IN_SYNC_SECONDS: Final = 120.0
 #: What a production cluster of three has; short times, so that a trial is short.
 REPLICATED: Final = {
@@ -32,7 +32,7 @@ REPLICATED: Final = {
     "min.insync.replicas": "2",
     "unclean.leader.election.enable": "false",
     "replica.lag.time.max.ms": str(int(LAG_SECONDS * 1000)),
-    "broker.session.timeout.ms": "4000",
+    "broker.session.timeout.ms": "9000",
     "controlled.shutdown.enable": "true",
     "num.recovery.threads.per.data.dir": "2",
 }
@@ -114,7 +114,7 @@ class Cluster:
             else []
         )
         voting: Sequence[Node | Controller] = self.controllers or self.brokers
-        self.voters = [(node.number, node._controller_port) for node in voting]  # noqa: SLF001 (of one family)
+        self.voters = [(node.number, node._controller_port) for node in voting]
         for node in self.nodes():
             node.voters = self.voters
 
@@ -203,9 +203,7 @@ def running(node: Server) -> bool:
 
 def laid_over(text: str, values: Mapping[str, str], without: Sequence[str] = ()) -> str:
     """Properties with other values for some names, and without others."""
-    kept = [
-        line for line in text.splitlines() if line.partition("=")[0] not in {*values, *without}
-    ]
+    kept = [line for line in text.splitlines() if line.partition("=")[0] not in {*values, *without}]
     return "\n".join([*kept, *(f"{name}={value}" for name, value in values.items())]) + "\n"
 
 

@@ -41,7 +41,13 @@ def main() -> int:
         help="append each outcome to this file, and play none that is there (needs --seed)",
     )
     parser.add_argument("--markdown", type=Path, help="write the table to this file")
+    parser.add_argument(
+        "--table", type=Path, metavar="RESULTS", help="only print the table of what --results has written"
+    )
     arguments = parser.parse_args()
+    if arguments.table:
+        print(markdown(known(arguments.table)))
+        return 0
     if not cwd_is_the_checkout():
         parser.error("run it in the checkout: the variants of workers and loaders are started from there")
     if arguments.results and arguments.seed is None:
@@ -89,7 +95,8 @@ def _say(outcome: Outcome, progress: str) -> None:
         f" {progress}): {outcome.verdict}"
     )
     crashes = (f"{count} times: {line[:220]}" for line, count in outcome.crashes.items())
-    for line in (*crashes, *outcome.notes, *outcome.problems):
+    kept = [f"its data is in {outcome.kept}"] if outcome.kept else []
+    for line in (*crashes, *outcome.notes, *outcome.problems, *kept):
         console.print(f"    {line}", markup=False)
 
 

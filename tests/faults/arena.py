@@ -71,6 +71,7 @@ class Arena:
     clickhouse: ClickHouseServer
     kafka_proxy: Proxy
     clickhouse_proxy: Proxy
+    keeps: bool = False  #: whether the servers' data stays in the folder at the end
 
     def calm(self) -> None:
         """Everything runs and forwards."""
@@ -83,8 +84,9 @@ class Arena:
 
 @contextmanager
 def arena() -> Iterator[Arena]:
-    """Start the servers. The logs of trials that went wrong stay in the temporary folder, and nothing else."""
+    """Start the servers. The logs of trials that went wrong stay in the temporary folder, and data that is kept."""
     folder = Path(tempfile.mkdtemp(prefix="touchline-faults-"))
+    found: Arena | None = None
     clickhouse = ClickHouseServer(folder / "clickhouse", folder)
     before_clickhouse = Proxy(clickhouse.port, second_target=clickhouse.http_port)
     with Proxy(free_port()) as kafka_proxy, before_clickhouse as clickhouse_proxy:
@@ -92,11 +94,12 @@ def arena() -> Iterator[Arena]:
         try:
             kafka.start()
             clickhouse.start()
-            yield Arena(folder, kafka, clickhouse, kafka_proxy, clickhouse_proxy)
+            found = Arena(folder, kafka, clickhouse, kafka_proxy, clickhouse_proxy)
+            yield found
         finally:
             kafka.stop()
             clickhouse.stop()
-            for data in ("kafka", "clickhouse"):
+            for data in () if found is not None and found.keeps else ("kafka", "clickhouse"):
                 rmtree(folder / data, ignore_errors=True)
             if not any(path.is_dir() for path in folder.iterdir()):
                 rmtree(folder)
@@ -123,6 +126,7 @@ class Trial:
     resting: set[str] = field(default_factory=set)
     aimed: int = 0  #: moments that a fault was to meet
     met: int = 0  #: of these, how many it met
+    kept: bool = False  #: whether its topics and tables stay
     _died: dict[str, float] = field(default_factory=dict)
     _feeder: threading.Thread | None = None
     _stop: threading.Event = field(default_factory=threading.Event)
@@ -388,11 +392,19 @@ class Trial:
                 found[child.name] = int(status.split("VmRSS:")[1].split()[0]) // 1024
         return found
 
+    def keep(self) -> str:
+        """Let its topics, tables and logs stay, to find out what happened. Returns where they are."""
+        self.kept = self.arena.keeps = True
+        settings = self.live.settings
+        return f"{self.arena.folder}: topics {settings.topic('*')}, database {settings.clickhouse().database}"
+
     def close(self) -> None:
         """End everything, and leave nothing that a server that is started again would have to recover."""
         self._stop.set()
         self.arena.calm()
         self.live.close()
+        if self.kept:
+            return
         delete_topics(self.live.settings, [topic.name for topic in ALL])
         self.live.query(f"DROP DATABASE {self.live.settings.clickhouse().database}")
 
@@ -476,7 +488,8 @@ def trial(
         yield running
     finally:
         running.close()
-        drop(settings.clickhouse())
+        if not running.kept:
+            drop(settings.clickhouse())
 
 
 def cwd_is_the_checkout() -> bool:

@@ -72,5 +72,8 @@ FAULTS = (
           controls=(Control("a stop once a record is refused", worker=("goes_on_after_a_refusal",)),)),
     Fault(20, "soak with compaction", soak.soak, events=12_000),
     Fault(21, "way to the broker stalls", on_kafka.stalled, events=6_000),
+    Fault(22, "SIGSTOP between a deadline and its signal", on_workers.zombie_at_a_deadline, short_workers=2,
+          worker=("stops_before_it_raises",), never=("wrong_signals",),
+          controls=(Control("looking for another worker's claim", worker=("unfenced",)),)),
 )  # fmt: skip
 BY_NUMBER = {fault.number: fault for fault in FAULTS}

@@ -102,6 +102,34 @@ def _assign_late(trial: Trial) -> None:
     trial.recovered()
 
 
+def zombie_at_a_deadline(trial: Trial) -> None:
+    """22: SIGSTOP between a deadline and its signal, past the session, and what forbids the signal comes meanwhile.
+
+    On SIGCONT the signal is written ahead, and the successor is killed before it can look. Needs a variant.
+    """
+    trial.feed()
+    trial.wait_loading()
+    trial.join()
+    trial.wait_idle()
+    before = trial.aim("stop")
+    trial.aims.aim("deaf")
+    _publish(trial, CART, LATER, "add_to_cart")
+    trial.wait(lambda: any(map(is_stopped, trial.live.workers)), "a worker that stops at a deadline", 60)
+    (stopped,) = filter(is_stopped, trial.live.workers)
+    (successor,) = (worker for worker in trial.live.workers if worker is not stopped)
+    # before the successor has waited long enough to raise the signal itself
+    _publish(trial, "order-", LATER + 1, "order_placed")
+    trial.recovered()
+    trial.wait_idle()
+    stopped.signal(signal.SIGCONT)
+    trial.meet("stop", before, quietly=True)
+    successor.kill()
+    # what it has written ahead, it announces now or never
+    trial.sleep(1)
+    trial.aims.end("deaf")
+    trial.recovered()
+
+
 def is_stopped(worker: Process) -> bool:
     """Whether SIGSTOP holds a worker."""
     return worker.alive and " T " in Path(f"/proc/{worker.pid}/stat").read_text()

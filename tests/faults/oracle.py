@@ -3,7 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from schemas import topics
 from schemas.catalogue import Catalogue
@@ -82,8 +82,7 @@ def judge(trial: Trial, never: Collection[str] = ()) -> Verdict:
     ((shown,),) = query("SELECT count() FROM touchpoints_current")
     ((letters,),) = query("SELECT count() FROM dead_letters FINAL WHERE component = 'stitch'")
     backlogs = trial.live.backlogs() or {}
-    counted = {name: COUNTS[name](trial, replay) for name in never}
-    return Verdict(
+    found = Verdict(
         published=len(owners),
         lost=len(owners.keys() - live_owners.keys()) + max(trial.poison - letters, 0),
         duplicates=final - distinct + shown - len(live_owners) + max(letters - trial.poison, 0),
@@ -94,8 +93,10 @@ def judge(trial: Trial, never: Collection[str] = ()) -> Verdict:
             states.get(profile) != live_states.get(profile) for profile in states.keys() | live_states.keys()
         ),
         overcommitted=sum(b.done > b.end for group in backlogs.values() for b in group),
-        **counted,
     )
+    if trial.control and not found.right():
+        return found  # it shows what it is to show, and some counts take long
+    return replace(found, **{name: COUNTS[name](trial, replay) for name in never})
 
 
 def _wrong_signals(trial: Trial, replay: Replay) -> int:

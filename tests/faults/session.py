@@ -88,6 +88,8 @@ def play_all(
     """Play trials, append their outcomes to the file, and tell them with what is left to do; `minutes`: 0 for all.
 
     A trial that ends in an error of the harness, as when a server dies of itself, is played once more on new servers.
+    If that fails, too, it is told as harmed and not written down: the next session plays it again. After a trial whose
+    data is kept, the next one gets new servers.
     """
     outcomes: list[Outcome] = []
     began = time.monotonic()
@@ -112,8 +114,11 @@ def play_all(
                     if len(errors) == ATTEMPTS:
                         outcome = _unplayed(run, errors)
             outcomes.append(outcome)
-            if file is not None:
+            if file is not None and len(errors) < ATTEMPTS:
                 append(file, outcome)
+            if outcome.kept:
+                servers.close()
+                where = None
             each = (time.monotonic() - began) / number
             say(outcome, f"{number} of {len(runs)}, {each * (len(runs) - number) / 60:.0f} minutes left")
     return outcomes

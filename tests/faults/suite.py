@@ -1,6 +1,6 @@
 """Play a fault, once, and say what came of it."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from shutil import rmtree
 from time import monotonic
@@ -35,11 +35,12 @@ class Outcome:
     problems: list[str] = field(default_factory=list)
     scale: int = Scale.USUAL
     events: int = 0  #: asked for in place of the fault's own number
+    kept: str = ""  #: where its data is, if it was harmed with all protections
 
     @property
     def harmed(self) -> bool:
         """Whether something is lost, twice, wrong or stuck."""
-        return self.verdict is None or bool(self.problems) or not self.verdict.right(self.never)
+        return _is_harm(self.verdict, self.problems, self.never)
 
     @property
     def good(self) -> bool:
@@ -71,7 +72,7 @@ def play(
     """One trial of a fault, or of a control of it."""
     started = monotonic()
     clock = _Clock()
-    verdict = None
+    verdict, kept = None, ""
     short = scale is Scale.SHORT
     running: Trial
     with trial(
@@ -93,16 +94,22 @@ def play(
         except AssertionError as error:
             running.problems.append(str(error))
             clock.ends("problem")
+        if control is None and _is_harm(verdict, running.problems, fault.never):
+            kept = running.keep()
     clock.ends("end")
     outcome = Outcome(
         fault.number, fault.title, seed, control.without if control else "", verdict, fault.never,
         recoveries=running.recoveries, restarts=running.restarts, crashes=dict(running.crashes),
         seconds=monotonic() - started, parts=clock.parts, aimed=running.aimed, met=running.met,
-        notes=running.notes, problems=running.problems, scale=scale, events=events,
+        notes=running.notes, problems=running.problems, scale=scale, events=events, kept=kept,
     )  # fmt: skip
     if outcome.good:
         rmtree(running.live.logs)
     return outcome
+
+
+def _is_harm(verdict: Verdict | None, problems: list[str], never: Collection[str]) -> bool:
+    return verdict is None or bool(problems) or not verdict.right(never)
 
 
 class _Clock:

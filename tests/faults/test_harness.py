@@ -304,8 +304,28 @@ def test_a_trial_that_the_harness_cannot_play_is_played_once_more_on_new_servers
     assert [one.good for one in found] == [True, False, True]
     assert found[0].notes == ["played again after UnavailableError: ClickHouse does not answer"]
     assert len(found[1].problems) == session.ATTEMPTS
-    assert known(tmp_path / "results.jsonl") == found
+    # the next session plays again what nobody could play
+    assert known(tmp_path / "results.jsonl") == [found[0], found[2]]
     assert (len(started), len(said)) == (4, 3)
+
+
+def test_after_a_trial_whose_data_is_kept_the_next_one_gets_new_servers(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    used: list[int] = []
+
+    @contextmanager
+    def arenas() -> Iterator[Any]:
+        yield len(set(used)) + 1
+
+    def play(where: int, fault: Fault, seed: int, **_: object) -> Outcome:
+        used.append(where)
+        return outcome(None, seed=seed, kept="a folder") if seed == 2 else outcome(seed=seed)
+
+    monkeypatch.setattr(session, "play", play)
+    runs = list(plan([BY_NUMBER[2]], [1, 2, 3], Scale.SHORT))
+    session.play_all(runs, arenas, tmp_path / "results.jsonl", lambda *_: None)
+    assert used == [1, 1, 2]
 
 
 def test_the_table_counts_harm_by_control_and_moments_by_arm() -> None:

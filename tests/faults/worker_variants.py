@@ -12,6 +12,8 @@ from copy import deepcopy
 from itertools import chain
 from typing import Any
 
+from aiokafka.consumer.group_coordinator import GroupCoordinator
+
 import streams.accounts.agent
 import streams.identity.agent
 import streams.journeys.agent
@@ -51,10 +53,11 @@ class Observed(FetchTransaction[Any]):
             await self._app.consumer.commit()
 
     def carts(self) -> Iterator[dict[str, Any]]:
-        """The signals of abandoned carts that it is about to raise."""
+        """The signals that it is about to raise: of the carts that must not be abandoned in the end."""
         for _, value, _ in chain(*self.announced.records.values()):
             record: Any = JOURNEY_SIGNAL.decode(value)
-            if record["kind"] == "abandoned_cart" and record["status"] == "RAISED":
+            about = record["event_ids"][0].startswith(CART)
+            if about and record["kind"] == "abandoned_cart" and record["status"] == "RAISED":
                 yield record
 
 
@@ -100,7 +103,7 @@ def dies_before_changelog(aims: Aims) -> None:
     def make(base: Any) -> Any:
         class Dying(base):  # type: ignore[misc]
             async def _publish_outputs(self) -> bool:
-                carts = sum(signal["event_ids"][0].startswith(CART) for signal in self.carts())
+                carts = len(list(self.carts()))
                 published = bool(await super()._publish_outputs())
                 if published and carts and aims.taken("before-changelog"):
                     aims.note("before-changelog", signals=carts)
@@ -194,17 +197,38 @@ def notes_rebalances(aims: Aims) -> None:
 
 
 def stops_before_it_raises(aims: Aims) -> None:
-    """With: SIGSTOP between a cart's deadline and the write-ahead record of its signal."""
+    """With: SIGSTOP between a cart's deadline and the write-ahead record of its signal.
+
+    While `deaf` lasts, its group tells the worker nothing once it goes on.
+    """
+    heartbeat = GroupCoordinator._do_heartbeat
+    stopped = False
 
     def make(base: Any) -> Any:
         class Stopped(base):  # type: ignore[misc]
             async def __aexit__(self, *error: Any) -> None:
-                if any(self.carts()) and aims.taken("stop"):
+                nonlocal stopped
+                late = any(self.carts()) and aims.taken("stop")
+                if late:
+                    stopped = True
                     os.kill(os.getpid(), signal.SIGSTOP)
+                self._late = late
                 await super().__aexit__(*error)
+
+            async def _publish(self, outbox: Any) -> Any:
+                ends = await super()._publish(outbox)
+                if outbox is self.outputs and self._late:
+                    aims.note("stop", written_ahead=len(self.write_ahead))
+                return ends
 
         return Stopped
 
+    async def deaf(self: GroupCoordinator) -> bool:
+        if stopped:
+            await until(lambda: not aims.lasts("deaf"))
+        return bool(await heartbeat(self))
+
+    GroupCoordinator._do_heartbeat = deaf
     derive_transactions(make)
 
 

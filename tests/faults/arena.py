@@ -27,7 +27,7 @@ from deploy.sandbox import ClickHouseServer, Process
 from deploy.simulation.population import Population, simulate
 from schemas.errors import UnavailableError
 from schemas.keys import partition_of
-from schemas.records import Touchpoint
+from schemas.records import IdentityCorrection, Touchpoint
 from schemas.settings import Settings
 from schemas.topics import ALL, TOUCHPOINTS
 from sinks.clickhouse.migrate import migrate
@@ -115,6 +115,7 @@ class Trial:
     events: list[Touchpoint]
     control: bool = False
     scale: Scale = Scale.USUAL
+    corrections: list[IdentityCorrection] = field(default_factory=list)  #: what was published of them
     poison: int = 0  #: records that cannot be read, published so far
     recoveries: list[float] = field(default_factory=list)  #: seconds
     notes: list[str] = field(default_factory=list)

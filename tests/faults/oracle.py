@@ -63,6 +63,8 @@ def judge(trial: Trial, never: Collection[str] = ()) -> Verdict:
     )
     for event in trial.events:
         replay.add(event)
+    for correction in trial.corrections:
+        replay.correct(correction)
     owners = {
         (o.touchpoint["tenant"], o.touchpoint["source"], o.touchpoint["event_id"]): o.profile_id
         for o in replay.owned()

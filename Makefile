@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 TOUCHLINE := $(BIN)/touchline
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up test unit integration soak clients lint types check bench bench-peers bench-analytics bench-loading bench-growth instructions faults faults-proof attacks simulation agents cores native wheels fuzz fuzz-native versions sbom docs clean
+.PHONY: help install demo up test unit integration soak soak-hours clients lint types check bench bench-peers bench-analytics bench-loading bench-growth instructions faults faults-proof attacks simulation agents cores native wheels fuzz fuzz-native versions sbom docs clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*?## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -60,6 +60,11 @@ integration: install ## The tests on the real broker and the real ClickHouse
 
 soak: install ## The longest tests: back-fills, changes, subscribers, predictions, the other faults, a killed SDK (many minutes)
 	$(BIN)/pytest -m soak tests/integration
+
+soak-hours: install ## Hours of load, merges, erasures and kills, watched for growth (HOURS=8 RATE=200 RESTART_MINUTES=10); writes .cache/soak
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[fast,sandbox,dev,bench]'
+	$(BIN)/python -m tests.soak --hours $(or $(HOURS),8) --rate $(or $(RATE),200) --restart-minutes $(or $(RESTART_MINUTES),10) \
+		--folder .cache/soak --plot .cache/soak/soak.svg
 
 clients: install ## Real SDKs, Avro clients, a schema registry, web servers and a browser (many minutes)
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[fast,sandbox,dev,browser]'

@@ -42,7 +42,7 @@ from tests.support.built_in import CATALOGUE
 from tests.support.touchpoints import START, touchpoint
 
 PATIENCE = 120.0
-#: Time limits are for a machine with nothing else to do; on a crowded one everything takes longer, and nothing is wrong.
+#: Time limits are for a machine with nothing else to do; on a crowded one all takes longer, and nothing is wrong.
 CROWDED = 3
 #: Between the death of a process and its next start: `touchline up` waits a second the first time, then longer.
 PAUSE_SECONDS = 0.5

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from tests.faults.arena import Scale, arena, cwd_is_the_checkout
 from tests.faults.catalogue import BY_NUMBER, FAULTS
-from tests.faults.report import markdown, show
+from tests.faults.report import into, markdown, show, summary
 from tests.faults.session import known, left, plan, play_all
 from tests.faults.suite import Outcome
 
@@ -32,6 +32,10 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=0, help="begin no trial after so many")
     parser.add_argument("--long", action="store_true", help="outages of minutes and a soak of ten minutes")
     parser.add_argument("--short", action="store_true", help="each fault as `make test` plays it")
+    parser.add_argument(
+        "--part", type=part, default=(1, 1), metavar="K/N",
+        help="each Nth trial from the Kth on: N processes play N parts beside each other, into one file of results",
+    )  # fmt: skip
     arms = parser.add_mutually_exclusive_group()
     arms.add_argument("--no-control", action="store_true", help="leave the controls out")
     arms.add_argument("--control", action="store_true", help="only the controls")
@@ -44,10 +48,18 @@ def main() -> int:
     parser.add_argument(
         "--table", type=Path, metavar="RESULTS", help="only print the table of what --results has written"
     )
+    parser.add_argument(
+        "--into", type=Path, metavar="PAGE", help="put that table into a page, between its marks"
+    )
     arguments = parser.parse_args()
     if arguments.table:
-        print(markdown(known(arguments.table)))
+        outcomes = known(arguments.table)
+        print(f"{summary(outcomes)}\n\n{markdown(outcomes)}")
+        if arguments.into:
+            arguments.into.write_text(into(arguments.into.read_text(), outcomes))
         return 0
+    if arguments.into:
+        parser.error("--into needs --table")
     if not cwd_is_the_checkout():
         parser.error("run it in the checkout: the variants of workers and loaders are started from there")
     if arguments.results and arguments.seed is None:
@@ -65,6 +77,8 @@ def main() -> int:
             runs=not arguments.control, controls=not arguments.no_control, events=arguments.events,
         )
     )  # fmt: skip
+    number, parts = arguments.part
+    runs = runs[number - 1 :: parts]
     wanted = {run.key for run in runs}
     before = [
         o for o in known(arguments.results) if (o.fault, o.seed, o.control, o.scale, o.events) in wanted
@@ -84,6 +98,14 @@ def main() -> int:
             f"not as it should be: python -m tests.faults {size}--fault {outcome.fault} --seed {outcome.seed}{arm}"
         )
     return 1 if bad else 0
+
+
+def part(text: str) -> tuple[int, int]:
+    """`K/N`: one of N parts. Raises ValueError for anything else."""
+    number, parts = map(int, text.split("/"))
+    if not 1 <= number <= parts:
+        raise ValueError(f"{text} is no part")
+    return number, parts
 
 
 def _say(outcome: Outcome, progress: str) -> None:

@@ -35,6 +35,7 @@ from streams.identity.policy.load import load
 from streams.identity.policy.policy import IdentityPolicy
 from tests.faults.aims import Aims
 from tests.faults.kafka import TwoDoorKafka, delete_topics
+from tests.faults.nursery import ForkedProcess, Nursery
 from tests.faults.proxy import Proxy
 from tests.integration.parts import TOUCHLINE, Deployment, reconcile
 from tests.integration.store import drop
@@ -42,6 +43,8 @@ from tests.support.built_in import CATALOGUE
 from tests.support.touchpoints import START, touchpoint
 
 PATIENCE = 120.0
+#: Time limits are for a machine with nothing else to do; on a crowded one all takes longer, and nothing is wrong.
+CROWDED = 3
 #: Between the death of a process and its next start: `touchline up` waits a second the first time, then longer.
 PAUSE_SECONDS = 0.5
 #: What `Trial.resting` calls the server that is shared.
@@ -71,6 +74,7 @@ class Arena:
     clickhouse: ClickHouseServer
     kafka_proxy: Proxy
     clickhouse_proxy: Proxy
+    nursery: Nursery
     keeps: bool = False  #: whether the servers' data stays in the folder at the end
 
     def calm(self) -> None:
@@ -88,17 +92,20 @@ def arena() -> Iterator[Arena]:
     folder = Path(tempfile.mkdtemp(prefix="touchline-faults-"))
     found: Arena | None = None
     clickhouse = ClickHouseServer(folder / "clickhouse", folder)
+    nursery = Nursery(folder)
     before_clickhouse = Proxy(clickhouse.port, second_target=clickhouse.http_port)
     with Proxy(free_port()) as kafka_proxy, before_clickhouse as clickhouse_proxy:
         kafka = TwoDoorKafka(folder / "kafka", folder, kafka_proxy)
         try:
             kafka.start()
             clickhouse.start()
-            found = Arena(folder, kafka, clickhouse, kafka_proxy, clickhouse_proxy)
+            nursery.start()
+            found = Arena(folder, kafka, clickhouse, kafka_proxy, clickhouse_proxy, nursery)
             yield found
         finally:
             kafka.stop()
             clickhouse.stop()
+            nursery.stop()
             for data in () if found is not None and found.keeps else ("kafka", "clickhouse"):
                 rmtree(folder / data, ignore_errors=True)
             if not any(path.is_dir() for path in folder.iterdir()):
@@ -228,6 +235,7 @@ class Trial:
 
     def wait(self, condition: Callable[[], object], what: str, timeout: float = PATIENCE) -> None:
         """Wait for a condition, and tend meanwhile."""
+        timeout *= CROWDED
         until = time.monotonic() + timeout
         while not condition():
             assert time.monotonic() < until, f"{what} not within {timeout:.0f} s\n{self.live.log_tails()}"
@@ -419,11 +427,13 @@ class FaultDeployment(Deployment):
         inner: Settings,
         worker: tuple[str, ...],
         loader: tuple[str, ...],
+        nursery: Nursery | None = None,
     ) -> None:
-        """`worker` and `loader` name the changes of variants.py; none: the real processes run."""
+        """`worker` and `loader` name the changes of variants.py; none: the real processes run. `nursery` forks them."""
         super().__init__(settings, logs)
         self._inner = inner
         self._changes = {"worker": worker, "load": loader}
+        self._nursery = nursery
 
     def backlogs(self) -> Backlogs | None:
         """How far each group is behind; None while the broker does not say."""
@@ -440,9 +450,11 @@ class FaultDeployment(Deployment):
 
     def process(self, name: str, command: str) -> Process:
         env = {**self._inner.to_env(), "FAULTS_DIR": str(self.logs)}
-        changes = self._changes[command]
+        changes, log = self._changes[command], self.logs / f"{name}.log"
+        if self._nursery is not None:
+            return ForkedProcess(self._nursery, name, [command, *changes], log, env)
         variant = [sys.executable, "-m", "tests.faults.variants", command, *changes]
-        return Process(name, variant if changes else [*TOUCHLINE, command], self.logs / f"{name}.log", env)
+        return Process(name, variant if changes else [*TOUCHLINE, command], log, env)
 
 
 @contextmanager
@@ -478,7 +490,7 @@ def trial(
     where.calm()
     create_topics(settings)
     migrate(settings.clickhouse())
-    live = FaultDeployment(settings, logs, inner, worker, loader)
+    live = FaultDeployment(settings, logs, inner, worker, loader, where.nursery if short else None)
     population = Population(people=max(events // 15, 10), events=events, seed=seed)
     running = Trial(where, live, Random(seed), list(simulate(population)), control=control, scale=scale)
     try:

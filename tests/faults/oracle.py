@@ -17,7 +17,7 @@ from tests.faults.kafka import values
 from tests.support.subscriber import Subscriber
 
 #: How long deadlines by the clock may take, and a retraction that waits for them.
-SIGNALS_SECONDS = 20.0
+SIGNALS_SECONDS = 30.0
 
 
 @dataclass(frozen=True)

@@ -76,6 +76,32 @@ def markdown(outcomes: Iterable[Outcome]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
+def summary(outcomes: Iterable[Outcome]) -> str:
+    """What all trials together show, as a sentence."""
+    outcomes = list(outcomes)
+    runs, controls = [o for o in outcomes if not o.control], [o for o in outcomes if o.control]
+    verdicts = [o.verdict for o in runs if o.verdict is not None]
+    return (
+        f"{len(runs)} runs with all protections and {sum(v.published for v in verdicts):,} touchpoints:"
+        f" {sum(v.lost for v in verdicts)} lost, {sum(v.duplicates for v in verdicts)} visible twice,"
+        f" {sum(o.harmed for o in runs)} runs harmed. Of {len(controls)} control runs {sum(o.harmed for o in controls)}"
+        f" were harmed. Moments met: {_met(outcomes)}."
+    )
+
+
+BEGIN, END = "<!-- faults -->", "<!-- /faults -->"
+
+
+def into(page: str, outcomes: Iterable[Outcome]) -> str:
+    """A page with summary and table between its two marks. Raises ValueError if a mark is missing."""
+    outcomes = list(outcomes)
+    before, _, rest = page.partition(BEGIN)
+    _, found, after = rest.partition(END)
+    if not found:
+        raise ValueError(f"the page has no {BEGIN} with {END} after it")
+    return f"{before}{BEGIN}\n\n{summary(outcomes)}\n\n{markdown(outcomes)}\n\n{END}{after}"
+
+
 def _span(seeds: list[int]) -> str:
     low, high = min(seeds), max(seeds)
     return str(low) if low == high else f"{low}-{high}"

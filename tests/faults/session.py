@@ -134,6 +134,7 @@ def _unplayed(run: Run, errors: list[str]) -> Outcome:
 def append(file: Path, outcome: Outcome) -> None:
     """Append an outcome to a file of results."""
     # what was stopped while it wrote has left a half line
+    file.parent.mkdir(parents=True, exist_ok=True)
     torn = file.exists() and file.read_bytes()[-1:] not in (b"", b"\n")
     with file.open("a") as results:
         results.write(("\n" if torn else "") + json.dumps(outcome.to_dict()) + "\n")

@@ -15,12 +15,13 @@ from schemas.errors import UnavailableError
 from streams.journeys.signals.write_ahead import SignalWriteAhead
 from streams.runtime import fetches
 from tests.faults import session, variants
+from tests.faults.__main__ import part
 from tests.faults.aims import Aims, repeated
 from tests.faults.arena import Scale
 from tests.faults.catalogue import BY_NUMBER, FAULTS, Fault
 from tests.faults.oracle import COUNTS, Verdict
 from tests.faults.proxy import Proxy
-from tests.faults.report import rows
+from tests.faults.report import into, rows
 from tests.faults.requests import insert_into, produce
 from tests.faults.session import append, known, left, plan
 from tests.faults.suite import Outcome
@@ -261,6 +262,13 @@ def test_a_session_plays_every_fault_with_a_seed_before_the_next_seed() -> None:
     assert len({run.key for run in runs}) == len(runs)
 
 
+def test_parts_of_a_session_are_told_as_one_of_so_many() -> None:
+    assert part("2/3") == (2, 3)
+    for wrong in ("0/3", "4/3", "2", "a/b"):
+        with pytest.raises(ValueError, match=r"part|unpack|literal"):
+            part(wrong)
+
+
 def test_a_session_goes_on_where_it_was(tmp_path: Path) -> None:
     runs = list(plan([BY_NUMBER[5]], [1, 2], Scale.SHORT))
     file = tmp_path / "results.jsonl"
@@ -326,6 +334,20 @@ def test_after_a_trial_whose_data_is_kept_the_next_one_gets_new_servers(
     runs = list(plan([BY_NUMBER[2]], [1, 2, 3], Scale.SHORT))
     session.play_all(runs, arenas, tmp_path / "results.jsonl", lambda *_: None)
     assert used == [1, 1, 2]
+
+
+def test_a_page_gets_the_table_between_its_marks_and_keeps_the_rest() -> None:
+    page = "above\n<!-- faults -->\nold\n<!-- /faults -->\nbelow\n"
+    found = [outcome(aimed=1, met=1), outcome(replace(CLEAN, lost=4), control="one", aimed=1, met=1)]
+    new = into(page, found)
+
+    assert new.startswith("above\n<!-- faults -->\n\n1 runs with all protections and 500 touchpoints: 0 lost")
+    assert "Of 1 control runs 1 were harmed. Moments met: 2 of 2." in new
+    assert new.endswith("|\n\n<!-- /faults -->\nbelow\n")
+    assert "old" not in new
+    assert into(new, found) == new
+    with pytest.raises(ValueError, match="no <!-- faults -->"):
+        into("a page", found)
 
 
 def test_the_table_counts_harm_by_control_and_moments_by_arm() -> None:

@@ -19,6 +19,7 @@ from aiokafka import AIOKafkaConsumer
 import sinks.clickhouse.write.kafka_clients
 import sinks.clickhouse.write.loader
 from deploy.cli import load, worker
+from deploy.cli.main import run
 from schemas.errors import TouchlineError
 from sinks.clickhouse.write.http_writer import HttpWriter
 from sinks.clickhouse.write.inserts import AvroInsert, RowInsert
@@ -94,6 +95,14 @@ def change(names: list[str], folder: Path) -> None:
         found(name)(aims)
 
 
+def start(command: str, changes: list[str]) -> None:
+    """Become the process that production would start, with these changes; without any, by the way of `touchline`."""
+    if not changes:
+        sys.argv = ["touchline", command]
+        run()
+    change(changes, Path(os.environ.get("FAULTS_DIR", ".")))
+    COMMANDS[command]()
+
+
 if __name__ == "__main__":
-    change(sys.argv[2:], Path(os.environ.get("FAULTS_DIR", ".")))
-    COMMANDS[sys.argv[1]]()
+    start(sys.argv[1], sys.argv[2:])

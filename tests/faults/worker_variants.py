@@ -197,9 +197,9 @@ def notes_rebalances(aims: Aims) -> None:
 
 
 def stops_before_it_raises(aims: Aims) -> None:
-    """With: SIGSTOP between a cart's deadline and the write-ahead record of its signal.
+    """With: SIGSTOP between a cart's deadline and the write-ahead record of its signal, and kill -9 after that run.
 
-    While `deaf` lasts, its group tells the worker nothing once it goes on.
+    It would retract the signal itself once it reads on. While `deaf` lasts, its group tells it nothing after SIGCONT.
     """
     heartbeat = GroupCoordinator._do_heartbeat
     stopped = False
@@ -214,6 +214,8 @@ def stops_before_it_raises(aims: Aims) -> None:
                     os.kill(os.getpid(), signal.SIGSTOP)
                 self._late = late
                 await super().__aexit__(*error)
+                if late:
+                    die()
 
             async def _publish(self, outbox: Any) -> Any:
                 ends = await super()._publish(outbox)

@@ -50,7 +50,8 @@ def learn_plain(
     """Learn assignments from `start` on natively, until one that `Stitch.learn` must take.
 
     `limit` gives the first version that cannot exist yet of a tenant's assignments, `partitions` is the number of
-    partitions of their topic. Returns the place of that record, and the changelog records of what is new. Mutates `state`.
+    partitions of their topic. Returns the place of that record, and the changelog records of what is new. Mutates
+    `state`.
     """
     core = chosen_core()
     if core is None:

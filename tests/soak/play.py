@@ -117,10 +117,11 @@ def _create(settings: Settings) -> None:
     for attempt in range(5):
         try:
             create_topics(settings)
-            return
         except UnavailableError:
             if attempt == 4:
                 raise
+        else:
+            return
 
 
 class Soak:
@@ -130,9 +131,8 @@ class Soak:
         self.trial, self.plan, self.file, self.say = trial, plan, file, say
         self.samples: list[Sample] = []
         self.deaths: list[dict[str, Any]] = []
-        self.by_themselves: list[
-            str
-        ] = []  #: how processes ended that nobody killed, while both servers were there
+        #: how processes ended that nobody killed, while both servers were there
+        self.by_themselves: list[str] = []
         self._outage = float("-inf")
         self._crashed = 0
         self.folders = {

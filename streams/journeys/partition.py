@@ -164,7 +164,8 @@ class JourneyPartition:
 
         The former owner has applied a part of the inputs that the owner has applied or is about to apply, so the
         owner's memory is right about journeys. A former owner announces no signal without a write-ahead record, which
-        the owner cannot know otherwise.
+        the owner cannot know otherwise. If the former owner has deleted that record, the changelog gets it back: the
+        correction of its publication takes away what else would tell a next owner that there is something to retract.
         """
         profile, kind, rest = parse(key)
         if kind in (Kind.CLAIM, Kind.MARK):
@@ -176,6 +177,8 @@ class JourneyPartition:
         if kind is Kind.WRITE_AHEAD:
             if value is not None:
                 self.write_ahead.restore(profile, int(rest), value)
+            elif (undecided := self.write_ahead.record(profile, int(rest))) is not None:
+                yield key, undecided
             return
         current = _current(journey, kind, rest)
         if current != value:

@@ -74,7 +74,7 @@ class Arena:
     clickhouse: ClickHouseServer
     kafka_proxy: Proxy
     clickhouse_proxy: Proxy
-    nursery: Nursery
+    nursery: Nursery | None = None  #: forks the processes of brief trials
     keeps: bool = False  #: whether the servers' data stays in the folder at the end
 
     def calm(self) -> None:
@@ -99,7 +99,6 @@ def arena() -> Iterator[Arena]:
         try:
             kafka.start()
             clickhouse.start()
-            nursery.start()
             found = Arena(folder, kafka, clickhouse, kafka_proxy, clickhouse_proxy, nursery)
             yield found
         finally:

@@ -39,7 +39,10 @@ class Nursery:
         self._process = Process("nursery", command, folder / "nursery.log", NO_THREADS)
 
     def start(self) -> None:
-        """Import everything. Raises UnavailableError if that fails."""
+        """Import everything, if that is not done. Raises UnavailableError if it fails."""
+        if self._process.alive:
+            return
+        self._socket.unlink(missing_ok=True)
         self._process.start()
         self._process.wait_ready(self._socket.exists, START_SECONDS)
 
@@ -50,6 +53,7 @@ class Nursery:
 
     def fork(self, arguments: Sequence[str], log: Path, env: Mapping[str, str]) -> "Forked":
         """Start what `python -m tests.faults.variants` starts. Raises UnavailableError without an answer."""
+        self.start()
         connection = socket.socket(socket.AF_UNIX)
         try:
             connection.connect(str(self._socket))

@@ -17,7 +17,6 @@ AWAY = {"TOUCHLINE_KAFKA_BROKERS": "127.0.0.1:9", "TOUCHLINE_CLICKHOUSE_URL": "c
 @pytest.fixture(scope="module")
 def nursery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nursery]:
     found = Nursery(tmp_path_factory.mktemp("nursery"))
-    found.start()
     yield found
     found.stop()
 
@@ -52,8 +51,12 @@ def test_a_forked_process_ends_as_one_that_was_started_does(nursery: Nursery, tm
 
 def test_what_a_nursery_has_forked_ends_with_it(tmp_path: Path) -> None:
     found = Nursery(tmp_path)
-    found.start()
     child = forked(found, tmp_path, "child")
     child.start()
+    found.stop()
+    assert child._child.wait(SECONDS) == -signal.SIGKILL
+
+    child.start()  # by a new one
+    assert child.alive
     found.stop()
     assert child._child.wait(SECONDS) == -signal.SIGKILL

@@ -19,6 +19,7 @@ from streams.journeys.state.signals import Signal
 class _Perhaps:
     now: int
     signals: tuple[Signal, ...]
+    record: bytes  #: as it is in the changelog
 
 
 @dataclass(slots=True)
@@ -81,6 +82,11 @@ class SignalWriteAhead:
         """The versions of what is perhaps raised and that a publication of this version decides on."""
         return [raised for raised in self._perhaps.get(key, ()) if raised <= version]
 
+    def record(self, key: bytes, version: int) -> bytes | None:
+        """The changelog record of what a publication perhaps raised; None if that is settled, or nothing."""
+        perhaps = self._perhaps.get(key, {}).get(version)
+        return None if perhaps is None else perhaps.record
+
     @property
     def unsettled(self) -> int:
         """Of how many profiles something is perhaps raised."""
@@ -107,7 +113,7 @@ def _record_key(key: bytes, version: int) -> bytes:
 
 def _decode(value: bytes) -> _Perhaps:
     record = SIGNALS_WRITTEN_AHEAD.decode(value)
-    return _Perhaps(record["now"], tuple(map(_signal, record["signals"])))
+    return _Perhaps(record["now"], tuple(map(_signal, record["signals"])), value)
 
 
 def _signal(written: SignalWrittenAhead) -> Signal:

@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 TOUCHLINE := $(BIN)/touchline
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up test unit integration soak soak-hours clients lint types check bench bench-peers bench-analytics bench-loading bench-growth instructions faults faults-proof attacks simulation agents cores native wheels fuzz fuzz-native versions sbom docs clean
+.PHONY: help install demo up test unit integration soak soak-hours clients lint types check bench bench-peers bench-analytics bench-loading bench-growth instructions faults faults-proof attacks simulation agents cores native wheels fuzz fuzz-native versions sbom docs clean cluster
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*?## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -114,6 +114,9 @@ faults-proof: install ## Every fault and control with 20 seeds, briefly (hours; 
 	done; \
 	bad=0; for part in $$parts; do wait $$part || bad=1; done; \
 	$(BIN)/python -m tests.faults --table $(FAULT_RESULTS); exit $$bad
+
+cluster: install ## Three brokers that are killed, cut off and restarted; wrong clocks, full disks, little memory (an hour; as root)
+	$(BIN)/python -m tests.cluster
 
 attacks: install ## A bystander's waits and the worker's memory beside floods of links, bytes and deadlines (many minutes)
 	$(BIN)/python -m tests.attacks

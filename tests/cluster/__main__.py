@@ -3,18 +3,21 @@
 import argparse
 import logging
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 from rich.console import Console
 
 from deploy.sandbox import kafka_jars
-from tests.cluster.arena import cluster_arena
+from tests.cluster.arena import ClusterArena, cluster_arena
 from tests.cluster.catalogue import BY_NAME
+from tests.cluster.machine import NotPermittedError
 from tests.cluster.namespace import enter
 from tests.cluster.report import markdown, rows
-from tests.cluster.suite import play
+from tests.cluster.suite import play, unplayed
 from tests.faults.arena import Scale
 from tests.faults.session import append, known
+from tests.faults.suite import Outcome
 
 console = Console(width=200, highlight=False)
 
@@ -49,25 +52,36 @@ def main() -> int:
         for name in arguments.fault or BY_NAME
         if (BY_NAME[name].number, seed, scale) not in done
     ]
-    if wanted and not arguments.table:
-        with cluster_arena(separate=not arguments.combined) as where:
-            for fault, seed in wanted:
+    with ExitStack() as servers:
+        where: ClusterArena | None = None
+        for fault, seed in [] if arguments.table else wanted:
+            try:
+                where = where or servers.enter_context(cluster_arena(separate=not arguments.combined))
                 outcome = play(where, fault, seed, scale=scale, events=arguments.events)
-                outcomes.append(outcome)
-                if arguments.results:
-                    append(arguments.results, outcome)
-                word = "ok " if outcome.good else "BAD"
-                console.print(
-                    f"{word} {fault.name} (seed {seed}, {outcome.seconds:.0f} s): {outcome.verdict}"
-                )
-                crashes = (f"{count} times: {line[:220]}" for line, count in outcome.crashes.items())
-                for line in (*crashes, *outcome.notes, *outcome.problems):
-                    console.print(f"    {line[:600]}", markup=False)
+            except NotPermittedError as error:
+                console.print(f"left out {fault.name}: {error}", markup=False)
+                continue
+            except Exception as error:  # noqa: BLE001 (the other faults are worth playing, on new servers)
+                outcome = unplayed(fault, seed, f"the harness: {type(error).__name__}: {error}", scale)
+                servers.close()
+                where = None
+            outcomes.append(outcome)
+            if arguments.results:
+                append(arguments.results, outcome)
+            _say(fault.name, outcome)
     for row in rows(outcomes):
         console.print(" | ".join(row), markup=False)
     if arguments.markdown:
         arguments.markdown.write_text(markdown(outcomes) + "\n")
     return 0 if all(one.good for one in outcomes) else 1
+
+
+def _say(name: str, outcome: Outcome) -> None:
+    word = "ok " if outcome.good else "BAD"
+    console.print(f"{word} {name} (seed {outcome.seed}, {outcome.seconds:.0f} s): {outcome.verdict}")
+    crashes = (f"{count} times: {line[:220]}" for line, count in outcome.crashes.items())
+    for line in (*crashes, *outcome.notes, *outcome.problems):
+        console.print(f"    {line[:600]}", markup=False)
 
 
 if __name__ == "__main__":

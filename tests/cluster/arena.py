@@ -3,8 +3,8 @@
 import shutil
 import tempfile
 import uuid
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
@@ -13,6 +13,7 @@ from deploy.kafka_admin.topics import create_topics
 from deploy.ports import free_port
 from deploy.sandbox import ClickHouseServer, Process
 from deploy.simulation.population import Population, simulate
+from schemas.errors import UnavailableError
 from schemas.records import Touchpoint
 from schemas.settings import Settings
 from sinks.clickhouse.migrate import migrate
@@ -23,6 +24,8 @@ from tests.integration.parts import TOUCHLINE
 from tests.integration.store import drop
 
 SESSION_SECONDS = 6.0
+#: How often a command is given to a cluster that does not answer in time, before it counts as broken.
+ATTEMPTS = 10
 RATE = 200.0  #: events published a second
 
 
@@ -30,7 +33,7 @@ RATE = 200.0  #: events published a second
 class ClusterArena(Arena):
     """The cluster, ClickHouse and the proxies; `kafka` is the first broker."""
 
-    cluster: Cluster
+    cluster: Cluster = field(kw_only=True)
 
     def calm(self) -> None:
         """Everything runs and forwards, by its own clock, and every replica is in sync."""
@@ -58,7 +61,9 @@ def cluster_arena(*, separate: bool = True) -> Iterator[ClusterArena]:
         stack.callback(cluster.stop)
         cluster.start()
         clickhouse.start()
-        yield ClusterArena(folder, cluster.brokers[0], clickhouse, proxies[0], before_clickhouse, cluster)
+        yield ClusterArena(
+            folder, cluster.brokers[0], clickhouse, proxies[0], before_clickhouse, cluster=cluster
+        )
 
 
 def _forget(folder: Path) -> None:
@@ -167,7 +172,7 @@ def cluster_trial(
     logs = where.folder / name
     logs.mkdir()
     where.calm()
-    create_topics(settings)
+    _insist(lambda: create_topics(settings))
     migrate(settings.clickhouse())
     live = ClusterDeployment(settings, logs, inner)
     simulated: list[Touchpoint] = list(
@@ -181,3 +186,12 @@ def cluster_trial(
     finally:
         playing.close()
         drop(settings.clickhouse())
+
+
+def _insist(action: Callable[[], object]) -> None:
+    """Do what may take a crowded machine longer than a command's patience."""
+    for _ in range(ATTEMPTS):
+        with suppress(UnavailableError):
+            action()
+            return
+    action()

@@ -28,7 +28,7 @@ def worker_ahead_and_behind(trial: ClusterTrial) -> None:
     """One of two workers is an hour ahead, then behind; the other is right."""
     halves = _halves(trial)
     for seconds, events in zip((HOUR, -HOUR), halves, strict=True):
-        trial.live.variables["worker-1"] = shifted(seconds)
+        trial.live.variables["worker-1"] = shifted(seconds, trial.where.folder)
         trial.restart_workers()
         _publish_now(trial, events)
         trial.wait_idle()
@@ -50,7 +50,7 @@ def broker_ahead_and_behind(trial: ClusterTrial) -> None:
 def broker_too_far_behind(trial: ClusterTrial) -> None:
     """A broker over an hour behind refuses what workers write: they say so, and go on when it is right."""
     broker = _restart_leader(trial, -TOO_FAR)
-    trial.feed(_stamped_now(trial.events, trial.rate))
+    trial.feed(stamped_now(trial.events, trial.rate))
     trial.wait(lambda: trial.said("imestamp"), "a worker that says what is refused", 90)
     trial.notes.append(sentence(trial, "imestamp"))
     broker.stop(60)
@@ -83,11 +83,11 @@ def _publish_now(
     events: list[Touchpoint],
     change: Callable[[Touchpoint], Touchpoint] = lambda one: one,
 ) -> None:
-    trial.feed([change(event) for event in _stamped_now(events, trial.rate)])
+    trial.feed([change(event) for event in stamped_now(events, trial.rate)])
     trial.join()
 
 
-def _stamped_now(events: list[Touchpoint], rate: float) -> list[Touchpoint]:
+def stamped_now(events: list[Touchpoint], rate: float) -> list[Touchpoint]:
     """The same events as if each happened when it is published; exact copies stay exact."""
     began = time.time() * 1000
     at: dict[tuple[str, str], int] = {}
@@ -112,7 +112,7 @@ def _restart_leader(trial: ClusterTrial, seconds: int) -> Node:
     if not seconds:
         return broker
     broker.stop(60)
-    broker.environment = shifted(seconds)
+    broker.environment = shifted(seconds, trial.where.folder)
     broker.start()
     trial.cluster.await_in_sync(trial.live.settings)
     return broker

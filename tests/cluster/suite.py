@@ -56,3 +56,8 @@ def play(
     if outcome.good:
         rmtree(running.live.logs)
     return outcome
+
+
+def unplayed(fault: ClusterFault, seed: int, why: str, scale: Scale) -> Outcome:
+    """The outcome of a trial that the harness could not play."""
+    return Outcome(fault.number, fault.title, seed, "", None, fault.never, problems=[why], scale=scale)

@@ -117,10 +117,11 @@ def _create(settings: Settings) -> None:
     for attempt in range(5):
         try:
             create_topics(settings)
-            return
         except UnavailableError:
             if attempt == 4:
                 raise
+        else:
+            return
 
 
 class Soak:

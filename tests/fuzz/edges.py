@@ -18,10 +18,10 @@ from schemas.catalogue import BUILT_IN as CATALOGUE_FILE
 from schemas.catalogue import Catalogue
 from schemas.encoding.codec import decode, encode
 from schemas.encoding.record_types import TOUCHPOINT
-from schemas.errors import ContractError, SettingsError, TouchlineError
+from schemas.errors import ContractError, Reason, SettingsError, TouchlineError
 from schemas.internal import check_internal, is_internal
 from schemas.touchpoint.intake import read_touchpoint, read_value
-from schemas.touchpoint.rules import check
+from schemas.touchpoint.rules import capped, check
 from schemas.version_bounds import VersionBounds
 from sinks.subscribers.keys import parse_keys
 from sinks.subscribers.positions import Mark, UnreadableIdError, read, written
@@ -59,10 +59,13 @@ def _json_touchpoint(data: bytes) -> None:
 
 
 def _avro_touchpoint(data: bytes) -> None:
+    """As stitch reads it: `received_at` is no later than the record's arrival."""
     name, record = decode(data)
-    if name == "Touchpoint":
-        check(record)  # type: ignore[arg-type]
-        TOUCHPOINT.encode(prepare(record, POLICY, CATALOGUE)[1])  # type: ignore[arg-type]
+    if name != "Touchpoint":
+        raise ContractError(Reason.UNDECODABLE, f"expected a Touchpoint, found a {name}")
+    received = capped(record, NOW)  # type: ignore[arg-type]
+    check(received)
+    TOUCHPOINT.encode(prepare(received, POLICY, CATALOGUE)[1])
 
 
 def _internal(topic: str, key: bytes) -> Callable[[bytes], None]:

@@ -5,6 +5,7 @@ Exit codes: 0 done, 1 failed (one sentence on standard error), 2 wrong usage. Ct
 
 import importlib
 import os
+import resource
 import sys
 from importlib.metadata import version
 from typing import Annotated, Any, Final
@@ -108,6 +109,7 @@ def _options(
 
 def run() -> None:
     """Entry point of the console script."""
+    _leave_no_core_dump()
     if sys.stdout is None:  # closed by the caller: `>&-`
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123 (it stays open until the end)
     try:
@@ -132,6 +134,15 @@ def run() -> None:
         sys.stderr.write(f"touchline: {where}{error.strerror or error}\n")
         sys.exit(1)
     sys.exit(result if isinstance(result, int) else 0)
+
+
+def _leave_no_core_dump() -> None:
+    """Let a crash write no file of this process's memory, nor of its children's: keys and addresses are in it.
+
+    An operator who wants one raises the limit of the running process with `prlimit --core`.
+    """
+    _, most = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, most))
 
 
 def _abandon_output() -> None:

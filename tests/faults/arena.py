@@ -219,7 +219,7 @@ class Trial:
                 self.restarts += 1
 
     def _tend_clickhouse(self) -> None:
-        """libchdb, which stands in for ClickHouse, may abort when a connection is cut while it is greeted."""
+        """It should not end by itself; if it does, a note says so and the trial goes on."""
         server = self.arena.clickhouse
         if CLICKHOUSE not in self.resting and server.process is not None and not server.process.alive:
             self.notes.append(f"ClickHouse {server.process.ending()} by itself")

@@ -1,11 +1,11 @@
 """A soak: `make soak-hours HOURS=8`, or for instance
 
-    python -m tests.soak --hours 1 --rate 200 --folder .cache/soak --plot docs/images/soak.svg
+    python -m tests.soak --hours 1 --rate 200 --folder FOLDER --plot FOLDER/soak.svg
 
 Two workers, a loader, Apache Kafka that compacts, ClickHouse; a steady load with merges and erasures; every few minutes
-one of the five processes is killed. In the folder: samples.jsonl (a line every few seconds), summary.json, growth.md.
-Exit code 1 if anything grows faster than its bound, if a process died by itself, or if the end is not what a replay
-of everything published says. The oracle at the end keeps all touchpoints in memory: 6 KiB each.
+one of the five processes is killed. The folder gets the samples, a line of JSON every few seconds, a summary, and a
+table of what grew. Exit code 1 if anything grows faster than its bound, if a process died by itself, or if the end is
+not what a replay of everything published says. The oracle at the end keeps all touchpoints in memory.
 """
 
 import json

@@ -35,15 +35,9 @@ _MEANT: Final = (
 )  # fmt: skip
 #: What the module of the native core must have.
 NEEDED: Final = (
-    "Core",
-    "Journeys",
-    "Risk",
-    "Stitch",
-    "Transitions",
-    "learn_assignments",
-    "read_record",
-    "restore_stitch",
-)
+    "Core", "Journeys", "Risk", "Stitch", "Transitions", "decision_records", "learn_assignments", "partition_of",
+    "read_link", "read_record", "restore_stitch", "uuid5_text",
+)  # fmt: skip
 _read: Final = attrgetter(*READ)
 _meant: Final = attrgetter(*_MEANT)
 

@@ -33,7 +33,7 @@ STITCH = Stitch(APP, POLICY, CATALOGUE)
 
 @st.composite
 def published(draw: st.DrawFn) -> Record:
-    """A record of identity-assignments: mostly right, sometimes about another, misplaced, damaged or from the future."""
+    """A record of identity-assignments: mostly right, else about another, misplaced, damaged or from the future."""
     key, value = draw(st.one_of(assignments(), assignments(), damaged()))
     wrong = draw(st.sampled_from([*[""] * 12, "key", "partition", "value", "field"]))
     if wrong == "field":

@@ -80,7 +80,9 @@ class JourneyPartition:
                 del self._scheduled[key]
                 yield due, key
 
-    def fire(self, key: bytes, now: int, meanings: int) -> tuple[list[OutgoingRecord], list[Change]] | None:
+    def fire(
+        self, key: bytes, now: int, meanings: int
+    ) -> tuple[list[OutgoingRecord], list[OutgoingRecord]] | None:
         """Publish the signals of a journey of the native core, whose deadline has passed at `now` (UTC ms).
 
         Returns the signals and the changelog records to write after them; None if Python must do it.
@@ -107,11 +109,10 @@ class JourneyPartition:
         for node, assignment in effects.pointers.items():
             yield key + Kind.POINTER + node_name(node), IDENTITY_ASSIGNMENT.encode(assignment)
 
-    def written_last(self) -> Iterator[tuple[bytes, bytes | None]]:
+    def written_last(self) -> list[OutgoingRecord]:
         """The last changelog records of a fetch: of models, and what was written ahead goes."""
-        if self.predictions is not None:
-            yield from self.predictions.changelog()
-        yield from self.write_ahead.done()
+        models = () if self.predictions is None else self.predictions.changelog()
+        return [*((key, value, None) for key, value in models), *self.write_ahead.done()]
 
     def publication(self, key: bytes) -> tuple[bytes, bytes | None]:
         """The changelog record of when a profile was published last; gone with the profile."""

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from schemas.encoding.codec import read_touchpoints_by
+from schemas.keys import find_partitions_by
+from schemas.profile_ids import hash_names_by
 
 try:
     import touchline_native
@@ -71,6 +73,8 @@ def choose_native(chosen: bool) -> None:
     """
     core = _chosen[0] = touchline_native if chosen else None
     read_touchpoints_by(None if core is None else core.read_record)
+    find_partitions_by(None if core is None else core.partition_of)
+    hash_names_by(None if core is None else core.uuid5_text)
 
 
 def native_version() -> str:

@@ -28,6 +28,10 @@ fn touchline_native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(python::records::read_record, module)?)?;
     module.add_function(wrap_pyfunction!(python::stitch_restoring::restore_stitch, module)?)?;
     module.add_function(wrap_pyfunction!(python::stitch_learning::learn_assignments, module)?)?;
+    module.add_function(wrap_pyfunction!(python::identity::read_link, module)?)?;
+    module.add_function(wrap_pyfunction!(python::identity::decision_records, module)?)?;
+    module.add_function(wrap_pyfunction!(python::naming::partition_of, module)?)?;
+    module.add_function(wrap_pyfunction!(python::naming::uuid5_text, module)?)?;
     module.add_class::<python::stitch::Stitch>()?;
     module.add_class::<python::stitch::Stitched>()?;
     module.add_class::<python::prediction::Transitions>()?;

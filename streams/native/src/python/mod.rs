@@ -1,7 +1,9 @@
 //! What Python sees of the core.
 
 pub mod fold;
+pub mod identity;
 pub mod journeys;
+pub mod naming;
 pub mod prediction;
 pub mod records;
 pub mod stitch;

@@ -4,7 +4,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyInt, PyList};
 
-use crate::assignment::{link_time, Assignment};
+use crate::assignment::{Assignment, Link};
 use crate::profile_id::{uuid5_text, PROFILES};
 use crate::stitch::check::is_uuid;
 
@@ -36,7 +36,7 @@ pub fn restore_stitch(
 
 /// Notes when evidence was sent first. Returns whether it is covered.
 fn restore_link(key: &Bound<'_, PyBytes>, value: &[u8], evidence: &Bound<'_, PyDict>) -> PyResult<bool> {
-    let Ok(sent) = link_time(value) else { return Ok(false) };
+    let Ok(Link { occurred_at: sent, .. }) = Link::read_record(value) else { return Ok(false) };
     let known: Option<i64> = evidence.get_item(key)?.map(|known| known.extract()).transpose()?;
     if known.is_none_or(|known| sent < known) {
         evidence.set_item(key, sent)?;

@@ -1,5 +1,6 @@
 //! What Python sees of the core.
 
+pub mod batches;
 pub mod fold;
 pub mod journeys;
 pub mod prediction;

@@ -3,6 +3,7 @@
 //! `tests/unit/streams/native/` compare their results byte by byte. docs/native-core.md has the boundary.
 
 mod assignment;
+mod batches;
 mod encoding;
 mod events;
 mod journey;
@@ -32,6 +33,12 @@ fn touchline_native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(python::identity::decision_records, module)?)?;
     module.add_function(wrap_pyfunction!(python::naming::partition_of, module)?)?;
     module.add_function(wrap_pyfunction!(python::naming::uuid5_text, module)?)?;
+    module.add_function(wrap_pyfunction!(python::batches::fetched::has_batch, module)?)?;
+    module.add_function(wrap_pyfunction!(python::batches::fetched::is_current_format, module)?)?;
+    module.add_function(wrap_pyfunction!(python::batches::record::value_bytes, module)?)?;
+    module.add_class::<python::batches::fetched::FetchedBatches>()?;
+    module.add_class::<python::batches::record::Record>()?;
+    module.add_class::<python::batches::building::BatchBuilder>()?;
     module.add_class::<python::stitch::Stitch>()?;
     module.add_class::<python::stitch::Stitched>()?;
     module.add_class::<python::prediction::Transitions>()?;

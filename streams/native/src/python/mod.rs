@@ -1,5 +1,6 @@
 //! What Python sees of the core.
 
+pub mod batches;
 pub mod fold;
 pub mod identity;
 pub mod journeys;

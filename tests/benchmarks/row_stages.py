@@ -3,8 +3,10 @@
 For each pair of a fetch wait (milliseconds) and a flush interval (seconds): a worker and a loader process prepared
 events at a steady rate, and probes are timed to their state and to their row (tests/benchmarks/latency.py). Printed
 beside that: the loader's stages (docs/metrics.md, touchline_loader_stage_seconds; a quantile is as exact as its
-bucket), the CPU time of loader and ClickHouse for a million events, and the inserts, each of which makes a part or
-more. The events of the warm-up count in the stages. Compare pairs of one run only: the machine is the same then.
+bucket; the fetch stage includes the wait behind the flush before), the CPU time of loader and ClickHouse for a million events, and the inserts, each of which makes a part or
+more. The events of the warm-up count in the stages. Every other repetition takes the pairs in reverse, since whoever comes
+first meets cold caches. The time to the state does not depend on either figure: where it differs between pairs as much
+as the time to the row, the machine made the difference.
 """
 
 import json
@@ -36,6 +38,7 @@ def main(
         kafka_clients.FETCH_WAIT_MS
     ),
     flushes: Annotated[str, typer.Option(help="Seconds between flushes.")] = str(loader.FLUSH_SECONDS),
+    repeat: Annotated[int, typer.Option(help="Times that each pair is measured.")] = 2,
     broker: Annotated[OneOrBoth, typer.Option(help="Which.")] = OneOrBoth.KAFKA,
 ) -> None:
     """Measure every pair and print a table for each broker."""
@@ -46,13 +49,20 @@ def main(
             tempfile.TemporaryDirectory(prefix="touchline-bench-") as folder,
             broker_and_clickhouse(name, Path(folder)) as (running, server),
         ):
-            for wait, flush in pairs:
+            for number, (wait, flush) in _order(pairs, repeat):
                 with deployment(running, server, loader=False, log_dir=Path(folder)) as live:
                     found = _measured(live, server, rate, probes, wait, flush)
-                columns[f"fetch wait {wait} ms, flush {flush} s"] = found
+                columns[f"{number}: fetch wait {wait} ms, flush {flush} s"] = found
         figures = dict.fromkeys(figure for found in columns.values() for figure in found)
         rows = [[figure, *(found.get(figure, "") for found in columns.values())] for figure in figures]
         print_table(["", *columns], rows, title=f"{name}: rows beside {rate:,.0f} events/s")
+
+
+def _order(pairs: list[tuple[int, float]], repeat: int) -> list[tuple[int, tuple[int, float]]]:
+    """The pairs with the number of their repetition; every other one backwards."""
+    return [
+        (number, pair) for number in range(1, repeat + 1) for pair in (pairs if number % 2 else pairs[::-1])
+    ]
 
 
 def _load(wait: int, flush: float, report: Path) -> None:

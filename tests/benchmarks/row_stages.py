@@ -1,12 +1,13 @@
 """Where the time of a row goes: `python -m tests.benchmarks.row_stages --rate 2000 --waits 500,50 --flushes 0.5,0.25`.
 
 For each pair of a fetch wait (milliseconds) and a flush interval (seconds): a worker and a loader process prepared
-events at a steady rate, and probes are timed to their state and to their row (tests/benchmarks/latency.py). Printed
-beside that: the loader's stages (docs/metrics.md, touchline_loader_stage_seconds; a quantile is as exact as its
-bucket; the fetch stage includes the wait behind the flush before), the CPU time of loader and ClickHouse for a million events, and the inserts, each of which makes a part or
-more. The events of the warm-up count in the stages. Every other repetition takes the pairs in reverse, since whoever comes
-first meets cold caches. The time to the state does not depend on either figure: where it differs between pairs as much
-as the time to the row, the machine made the difference.
+events at a steady rate, and probes are timed to their state and to their row (tests/benchmarks/latency.py).
+Printed beside that: the loader's stages (docs/metrics.md, touchline_loader_stage_seconds; a quantile is as exact
+as its bucket; the fetch stage includes the wait behind the flush before), the CPU time of loader and ClickHouse
+for a million events, and the inserts, each of which makes a part or more. The events of the warm-up count in the
+stages. Every other repetition takes the pairs in reverse, since whoever comes first meets cold caches. The time to
+the state hardly depends on either figure: where it differs between pairs as much as the time to the row, the
+machine made the difference.
 """
 
 import json
@@ -107,9 +108,7 @@ def _measured(
 
 
 def _count(families: Any) -> int:
-    return round(
-        sum(one.value for family in families for one in family.samples if one.name.endswith("_count"))
-    )
+    return sum(int(one.value) for family in families for one in family.samples if one.name.endswith("_count"))
 
 
 def _quantiles(families: Any, label: str) -> dict[str, float]:

@@ -11,6 +11,7 @@ from schemas.errors import ContractError, Reason
 from schemas.settings import Settings
 from schemas.tracing.traceparent import HEADER, Parent
 from schemas.tracing.tracer import Tracer, tracer_of
+from sinks.clickhouse.write import metrics
 from sinks.clickhouse.write.inserts import Rejected
 from sinks.clickhouse.write.progress import Progress
 from tests.support.agents import Record
@@ -86,3 +87,27 @@ def test_a_touchpoint_whose_row_is_there_is_a_span_and_one_that_is_refused_is_a_
         asyncio.run(load(tracer))
     told = {span.name: (span.attributes["messaging.kafka.offset"], span.failed) for span in receiver.spans}
     assert told == {"load": (3, False), "load dead letter": (4, True)}
+
+
+def stage_seconds(stage: str) -> float:
+    """The sum that the stage's histogram shows so far."""
+    return REGISTRY.get_sample_value("touchline_loader_stage_seconds_sum", {"stage": stage}) or 0.0
+
+
+def test_the_fetch_stage_is_the_age_of_the_oldest_record_of_a_fetch_and_never_below_zero(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("time.time", lambda: 100.0)
+    progress, before = Progress(Settings().clickhouse()), stage_seconds("fetch")
+    progress.read(PART, [Record(PART.topic, 1, 3, 99_250), Record(PART.topic, 1, 4, 99_900)])
+    assert stage_seconds("fetch") - before == pytest.approx(0.75)
+    progress.read(PART, [Record(PART.topic, 1, 5, 100_500)])  # the producer's clock is ahead
+    assert stage_seconds("fetch") - before == pytest.approx(0.75)
+
+
+def test_a_stage_that_fails_is_measured_as_well() -> None:
+    before = REGISTRY.get_sample_value("touchline_loader_stage_seconds_count", {"stage": "insert"}) or 0.0
+    with pytest.raises(ValueError, match="harm"), metrics.stage("insert"):
+        raise ValueError("harm")
+    after = REGISTRY.get_sample_value("touchline_loader_stage_seconds_count", {"stage": "insert"})
+    assert after == before + 1

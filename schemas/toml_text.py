@@ -95,7 +95,10 @@ def _keys(dotted: str) -> tuple[str, ...]:
     """The parts of a dotted key: `types."a b".limit` has three."""
     try:
         value: Any = tomllib.loads(f"{dotted} = 0")
-    except (tomllib.TOMLDecodeError, RecursionError):  # a line of a text or a list that only looks like an entry
+    except (
+        tomllib.TOMLDecodeError,
+        RecursionError,
+    ):  # a line of a text or a list that only looks like an entry
         return ()
     keys = []
     while isinstance(value, dict):

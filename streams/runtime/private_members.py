@@ -40,7 +40,7 @@ PRIVATE_MEMBERS: Final = (
         "aiokafka.consumer.fetcher",
         "FetchResult",
         "bounded_reads replaces getall: position, has_more and check_assignment",
-        "6b5c9acc97e76744",
+        "a0d7aded26e5814f",
     ),
     PrivateMember(
         "aiokafka.consumer.fetcher",
@@ -52,7 +52,7 @@ PRIVATE_MEMBERS: Final = (
         "aiokafka.consumer.fetcher",
         "PartitionRecords",
         "record_batches replaces it: its arguments, iteration and next_fetch_offset",
-        "3bb0e2a45c3ed8a1",
+        "661e04382ad60c2a",
     ),
     PrivateMember(
         "aiokafka.consumer.fetcher",
@@ -65,40 +65,40 @@ PRIVATE_MEMBERS: Final = (
         "aiokafka.consumer.fetcher",
         "_update_position",
         "tells the position of a FetchResult to the assignment",
-        "99da4aca7bd94c47",
+        "29622bc9ed195a74",
     ),
     PrivateMember(
         "aiokafka.producer.message_accumulator",
         "BatchBuilder",
         "NativeBatch stands in for it",
-        "0ec908aa08246ef6",
+        "9199fdd33e88e1bf",
     ),
     PrivateMember(
         "aiokafka.producer.message_accumulator",
         "MessageBatch",
         "what it asks of a BatchBuilder",
-        "9a3f5b9734a2032d",
+        "3e3c54793845d02c",
     ),
     PrivateMember(
         "aiokafka.producer.message_accumulator",
         "_pop_batch",
         "sets the producer state before the bytes are asked for, and once",
-        "e216afa6124e0735",
+        "63b3bddf46764ba2",
     ),
     PrivateMember(
-        "aiokafka.producer.sender", "create_request", "asks for the bytes of a batch", "c3f03284787b71db"
+        "aiokafka.producer.sender", "create_request", "asks for the bytes of a batch", "91e5b72208f259eb"
     ),
     PrivateMember(
         "aiokafka.record.default_records",
         "_DefaultRecordBatchPy",
         "the definition of how a batch is read",
-        "7316d8c18b1f9ac2",
+        "cfdac0c7c2faa897",
     ),
     PrivateMember(
         "aiokafka.record.default_records",
         "_DefaultRecordBatchBuilderPy",
         "the definition of how a batch is built",
-        "4e7b8c55dac72583",
+        "f0c55dc128bccdb6",
     ),
     PrivateMember(
         "faust.transport.consumer",
@@ -110,7 +110,7 @@ PRIVATE_MEMBERS: Final = (
         "faust.transport.consumer",
         "_add_gap",
         "notes offsets that compaction removed: replaced by nothing",
-        "d878dca9102e75e7",
+        "e5e7420fcdb91368",
     ),
     PrivateMember(
         "faust.transport.consumer",
@@ -122,7 +122,7 @@ PRIVATE_MEMBERS: Final = (
         "faust.transport.consumer",
         "_commit_offsets",
         "commits, and notes what was committed",
-        "91b6c6ae7cc022b3",
+        "75adfffd938b876b",
     ),
     PrivateMember(
         "faust.transport.consumer",
@@ -130,12 +130,12 @@ PRIVATE_MEMBERS: Final = (
         "the offset up to which a partition is committed",
         "159f4e9be6719863",
     ),
-    PrivateMember("faust.transport.consumer", "_getmany", "one read", "cae4908a2574d0b8"),
+    PrivateMember("faust.transport.consumer", "_getmany", "one read", "0eccc212d9e969a2"),
     PrivateMember(
         "faust.transport.consumer",
         "_is_changelog_tp",
         "whether a partition is of a changelog",
-        "c492000b55eb2082",
+        "c9cadc517209b7fb",
     ),
     PrivateMember(
         "faust.transport.consumer",
@@ -147,10 +147,10 @@ PRIVATE_MEMBERS: Final = (
         "faust.transport.consumer",
         "_new_consumer_thread",
         "makes the thread that reads: replaced",
-        "65c45c27cb4e5e19",
+        "31751efe446c28a9",
     ),
     PrivateMember(
-        "faust.transport.consumer", "_new_offset", "the offset to commit: replaced", "02356aa414503f03"
+        "faust.transport.consumer", "_new_offset", "the offset to commit: replaced", "c6def6aaf09f6703"
     ),
     PrivateMember(
         "faust.transport.consumer",
@@ -169,7 +169,7 @@ PRIVATE_MEMBERS: Final = (
         "faust.transport.consumer",
         "_wait_next_records",
         "one read, unless the flow is stopped",
-        "b39b5a4a89dd8a2d",
+        "b439379c5b91da1a",
     ),
     PrivateMember(
         "faust.transport.drivers.aiokafka",
@@ -181,30 +181,30 @@ PRIVATE_MEMBERS: Final = (
         "faust.transport.drivers.aiokafka",
         "_create_worker_consumer",
         "makes the consumer of the thread",
-        "4d078d08da682cf1",
+        "2a9b3e217aef2249",
     ),
     PrivateMember(
         "faust.transport.drivers.aiokafka",
         "_fetch_records",
         "reads by the fetcher of the consumer",
-        "d1dadcf065397eba",
+        "0f21da8cc598cd31",
     ),
     PrivateMember(
         "faust.transport.drivers.aiokafka",
         "_new_consumer_thread",
         "makes the thread that reads: replaced",
-        "7d675742d18c8bff",
+        "49a9ffb5a1e74ca6",
     ),
     PrivateMember(
         "faust.app.base",
         "_consumer_wait_empty",
         "called when the consumer has stopped reading: replaced",
-        "a3e2d4f6f3129d6f",
+        "dac87fd14552cb13",
     ),
     PrivateMember(
-        "faust.app.base", "_create_directories", "replaced by nothing: no state on disk", "ef96d12df86b84ca"
+        "faust.app.base", "_create_directories", "replaced by nothing: no state on disk", "ae7aff7e0c1437f1"
     ),
-    PrivateMember("faust.app.base", "_new_transport", "makes the transport: replaced", "4bf1dca262be3a89"),
+    PrivateMember("faust.app.base", "_new_transport", "makes the transport: replaced", "8bf6ccf753d5aa9a"),
     PrivateMember(
         "faust.streams",
         "_CStreamIterator",
@@ -221,40 +221,40 @@ PRIVATE_MEMBERS: Final = (
         "faust.assignor.partition_assignor",
         "_get_changelog_distribution",
         "replaced by nothing: the record of a group would be too large",
-        "6a70130e86b89a7b",
+        "2a14032115bcb5bb",
     ),
     PrivateMember(
         "faust.assignor.partition_assignor",
         "_get_external_topic_distribution",
         "replaced by nothing, as the changelogs",
-        "04f7af5bb2458f1e",
+        "02debc1ec2ea1649",
     ),
     PrivateMember(
         "faust.assignor.partition_assignor",
         "_get_client_metadata",
         "reads what a member sent",
-        "9b06627d8839f12c",
+        "b76fd8adafd0c4ed",
     ),
     PrivateMember(
         "faust.assignor.partition_assignor",
         "_get_copartitioned_groups",
         "which topics go together",
-        "a668462b49c64594",
+        "7dce175e4091587c",
     ),
     PrivateMember(
         "faust.assignor.partition_assignor",
         "_metadata",
         "what this member sends: replaced",
-        "3feb9d8399a3bad0",
+        "9d05faa31b9d3b08",
     ),
     PrivateMember(
-        "faust.assignor.partition_assignor", "_perform_assignment", "assigns: replaced", "5a457e1830fe4501"
+        "faust.assignor.partition_assignor", "_perform_assignment", "assigns: replaced", "ee2470cfcee4d2cc"
     ),
     PrivateMember(
         "faust.assignor.partition_assignor",
         "_protocol_assignments",
         "what is sent to the members",
-        "eab1155484a0a1a6",
+        "74e700dd766adc21",
     ),
     PrivateMember(
         "faust.assignor.partition_assignor",
@@ -266,15 +266,15 @@ PRIVATE_MEMBERS: Final = (
         "faust.assignor.partition_assignor",
         "_update_member_urls",
         "notes where members are",
-        "21eb8a21a2a148f9",
+        "16a6705aed7a4b17",
     ),
-    PrivateMember("faust.assignor.partition_assignor", "_url", "where this member is", "cc35610bb7352fe8"),
-    PrivateMember("mode.worker", "_on_sigusr1", "called by a signal: replaced", "d2f48abd8d90eafe"),
+    PrivateMember("faust.assignor.partition_assignor", "_url", "where this member is", "b3cd2c84e8f4def8"),
+    PrivateMember("mode.worker", "_on_sigusr1", "called by a signal: replaced", "9769eada965c4485"),
     PrivateMember(
         "mode.worker",
         "_schedule_shutdown",
         "called by a signal: also starts the deadline of a stop",
-        "8e8abebe3e5a1ed1",
+        "8c03170a3399aeac",
     ),
     PrivateMember("mode.worker", "_starting_fut", "the start that a shutdown cancels", "aadcaf46c84b8b31"),
 )

@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from hashlib import blake2b
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,14 +15,19 @@ def digest_of(module: str, name: str) -> str:
     spec = find_spec(module)
     if spec is None or spec.origin is None:
         return ""
-    said = list(_said(ast.parse(Path(spec.origin).read_text(encoding="utf-8")), name))
+    said = list(_said(_parsed(spec.origin), name))
     return blake2b("\n".join(said).encode(), digest_size=8).hexdigest() if said else ""
+
+
+@cache
+def _parsed(path: str) -> ast.Module:
+    return ast.parse(Path(path).read_text(encoding="utf-8"))
 
 
 def _said(tree: ast.AST, name: str) -> Iterator[str]:
     for node in ast.iter_child_nodes(tree):
         if isinstance(node, _DEFINITIONS) and node.name == name:
-            yield ast.unparse(_bare(node))
+            yield from map(ast.unparse, _without_docstring(node))
         elif (isinstance(node, ast.stmt) and not hasattr(node, "body")) or isinstance(
             node, ast.expr | ast.withitem
         ):
@@ -31,11 +37,10 @@ def _said(tree: ast.AST, name: str) -> Iterator[str]:
             yield from _said(node, name)
 
 
-def _bare(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> ast.AST:
-    """Without its docstring."""
-    if ast.get_docstring(node) is not None:
-        node.body = node.body[1:] or [ast.Pass()]
-    return node
+def _without_docstring(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> list[ast.AST]:
+    signature = node.bases if isinstance(node, ast.ClassDef) else [node.args, *filter(None, [node.returns])]
+    body = node.body if ast.get_docstring(node) is None else node.body[1:]
+    return [*node.decorator_list, *signature, *body]
 
 
 def _names(node: ast.AST, name: str) -> bool:

@@ -28,6 +28,13 @@ print(time.time(), time.monotonic() - began)
 """
 
 
+class _Door(Proxy):
+    """A proxy that nobody enters: it opens no event loop."""
+
+    def __init__(self, number: int) -> None:
+        self.target, self.port = 40_000 + number, 41_000 + number
+
+
 def properties(text: str) -> dict[str, str]:
     return dict(line.split("=", 1) for line in text.splitlines() if line and not line.startswith("#"))
 
@@ -42,7 +49,7 @@ def test_properties_are_replaced_added_and_left_out() -> None:
 def test_every_node_knows_the_same_controllers_and_replicates_three_times(
     tmp_path: Path, *, separate: bool
 ) -> None:
-    cluster = Cluster(tmp_path, tmp_path, [Proxy(1), Proxy(2), Proxy(3)], separate=separate)
+    cluster = Cluster(tmp_path, tmp_path, [_Door(number) for number in range(3)], separate=separate)
     found = [properties(node._properties()) for node in cluster.nodes()]
     assert len({one["controller.quorum.voters"] for one in found}) == 1
     assert len({one["node.id"] for one in found}) == len(found)

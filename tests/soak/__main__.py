@@ -12,6 +12,7 @@ import json
 import logging
 import shutil
 from dataclasses import asdict
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,7 +22,6 @@ from deploy.cli.output import remarks
 from tests.faults.arena import arena
 from tests.faults.oracle import judge as judge_state
 from tests.soak.growth import SERIES, Growth, judge, pace_of
-from tests.soak.load import published
 from tests.soak.play import Plan, Soak, deployed
 from tests.soak.report import markdown, plot, read
 
@@ -29,7 +29,8 @@ from tests.soak.report import markdown, plot, read
 def main(
     hours: Annotated[float, typer.Option(help="How long.")] = 8.0,
     rate: Annotated[float, typer.Option(help="Touchpoints a second.")] = 200.0,
-    people: Annotated[int, typer.Option(help="Simulated people.")] = 10_000,
+    people: Annotated[int, typer.Option(help="Simulated people at a time.")] = 5_000,
+    cohort_minutes: Annotated[float, typer.Option(help="After which others come in their place.")] = 5.0,
     seed: Annotated[int, typer.Option(help="Of people and what they do.")] = 1,
     restart_minutes: Annotated[float, typer.Option(help="Between two kills.")] = 10.0,
     sample_seconds: Annotated[float, typer.Option(help="Between two samples.")] = 10.0,
@@ -49,7 +50,15 @@ def main(
     if not again:
         samples.unlink(missing_ok=True)
         plan = Plan(
-            hours, rate, people, seed, restart_minutes, sample_seconds, erase_seconds, retention_minutes
+            hours,
+            rate,
+            people,
+            seed,
+            restart_minutes,
+            sample_seconds,
+            erase_seconds,
+            retention_minutes,
+            cohort_minutes,
         )
         summary.write_text(json.dumps(_play(plan, samples), indent=1) + "\n")
     found = report(folder, warm_up_minutes * 60, plot_file)
@@ -70,7 +79,7 @@ def _play(plan: Plan, file: Path) -> dict[str, Any]:
             remarks.print(f"published {count:,}; draining")
             seconds = soak.drain()
             remarks.print(f"drained in {seconds:.0f} s; replaying")
-            trial.events += published(plan.population, plan.erasing_every, count)
+            trial.events += islice(plan.load.touchpoints(), count)
             verdict = judge_state(trial)
             ((erasures,),) = trial.live.query("SELECT count() FROM erasure_receipts FINAL")
         problems = [f"a process ended by itself, {said}" for said in soak.by_themselves] + trial.notes

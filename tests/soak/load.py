@@ -4,12 +4,14 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator
-from itertools import islice
+from dataclasses import dataclass
+from itertools import chain, count
 from typing import Any, Final
 
 from deploy.ingest.publisher import message
 from deploy.kafka_admin.client import close_producer, producer
-from deploy.simulation.population import Population, simulate
+from deploy.simulation.episodes import DAY
+from deploy.simulation.population import DEFAULT_START_MS, Population, simulate
 from schemas.keys import partition_of
 from schemas.records import Touchpoint
 from schemas.settings import Settings
@@ -25,21 +27,35 @@ MAX_PENDING: Final = 200_000
 DELIVERY_MS: Final = 1_800_000
 
 
-def load(population: Population, erasing_every: int) -> Iterator[Touchpoint]:
-    """The population's touchpoints; after each `erasing_every` of them somebody who was seen lately is erased.
+@dataclass(frozen=True)
+class Load:
+    """Cohorts of people, one after the other: each comes, is busy for a while, and is not seen again.
 
-    A pure function of its arguments: the oracle makes the same touchpoints again.
+    So what a worker holds of the people at work stays as it is. If the same people came for hours, their timelines
+    would grow, and the memory of those that are in use with them: that is no leak.
     """
-    lately: deque[Touchpoint] = deque(maxlen=max(erasing_every // 2, 1))
-    for number, event in enumerate(simulate(population), 1):
-        lately.append(event)
-        yield event
-        if number % erasing_every == 0:
-            yield touchpoint(
-                f"erasure-{number}", type=ERASURE_REQUESTED, tenant=event["tenant"],
-                occurred_at=event["received_at"], received_at=event["received_at"],
-                identifiers=lately[0]["identifiers"],
-            )  # fmt: skip
+
+    people: int  #: in a cohort
+    events: int  #: of a cohort
+    seed: int  #: of the first; the others count on
+    erasing_every: int  #: touchpoints between two erasures of somebody who was seen lately
+
+    def touchpoints(self) -> Iterator[Touchpoint]:
+        """Without end; the same fields give the same ones, so that the oracle can make them again."""
+        lately: deque[Touchpoint] = deque(maxlen=max(self.erasing_every // 2, 1))
+        for number, event in enumerate(chain.from_iterable(map(self._cohort, count())), 1):
+            lately.append(event)
+            yield event
+            if number % self.erasing_every == 0:
+                yield touchpoint(
+                    f"erasure-{number}", type=ERASURE_REQUESTED, tenant=event["tenant"],
+                    occurred_at=event["received_at"], received_at=event["received_at"],
+                    identifiers=lately[0]["identifiers"],
+                )  # fmt: skip
+
+    def _cohort(self, number: int) -> Iterator[Touchpoint]:
+        start = DEFAULT_START_MS + number * DAY
+        return simulate(Population(self.people, self.events, self.seed + number, start_ms=start))
 
 
 class Feeder:
@@ -105,8 +121,3 @@ class Feeder:
                 future.get(DELIVERY_MS / 1000)
         finally:
             close_producer(sender, 5)
-
-
-def published(population: Population, erasing_every: int, count: int) -> list[Touchpoint]:
-    """What a feeder that sent so many has published."""
-    return list(islice(load(population, erasing_every), count))

@@ -14,7 +14,7 @@ from typing import Any, Final
 from deploy.kafka_admin.meanings import meanings
 from deploy.kafka_admin.topics import create_topics
 from deploy.sandbox import Process
-from deploy.simulation.population import Population
+from deploy.sandbox.server import Server
 from schemas import topics
 from schemas.errors import TouchlineError, UnavailableError
 from schemas.settings import Settings
@@ -24,7 +24,7 @@ from tests.faults.arena import CLICKHOUSE, Arena, FaultDeployment, Trial
 from tests.faults.kafka import set_config
 from tests.integration.parts import TOUCHLINE, reconcile
 from tests.integration.store import drop
-from tests.soak.load import Feeder, load
+from tests.soak.load import Feeder, Load
 from tests.soak.sampling import Sample, sample
 
 #: How long a killed process stays away: about what systemd or Kubernetes take.
@@ -50,22 +50,20 @@ class Plan:
 
     hours: float
     rate: float  #: touchpoints a second
-    people: int
+    people: int  #: in a cohort
     seed: int
     restart_minutes: float  #: between two deaths
     sample_seconds: float
     erase_seconds: float  #: between two erasures
     retention_minutes: float  #: of the topics that are not compacted
 
-    @property
-    def population(self) -> Population:
-        """More events than the load can need, over the usual month."""
-        return Population(self.people, int(self.hours * 3600 * self.rate * 1.1) + 1000, self.seed)
+    cohort_minutes: float  #: how long the same people come
 
     @property
-    def erasing_every(self) -> int:
-        """Touchpoints between two erasures."""
-        return max(int(self.erase_seconds * self.rate), 1)
+    def load(self) -> Load:
+        """What is published."""
+        events = max(int(self.cohort_minutes * 60 * self.rate), 1)
+        return Load(self.people, events, self.seed, max(int(self.erase_seconds * self.rate), 1))
 
 
 class SoakDeployment(FaultDeployment):
@@ -87,7 +85,7 @@ def deployed(where: Arena, plan: Plan) -> Iterator[Trial]:
     name = uuid.uuid4().hex[:10]
     settings = Settings(
         brokers=where.kafka.address, clickhouse_url=where.clickhouse.url_of(f"soak_{name}"), topic_prefix=f"{name}.",
-        partitions=8, session_timeout=20.0, pseudonym_key="0123456789abcdef" * 4, erased_files_seconds=60,
+        partitions=4, session_timeout=20.0, pseudonym_key="0123456789abcdef" * 4, erased_files_seconds=60,
     )  # fmt: skip
     logs = where.folder / name
     logs.mkdir()
@@ -141,7 +139,7 @@ class Soak:
             "state": trial.live.state if isinstance(trial.live, SoakDeployment) else trial.live.logs,
         }
         self._began = time.monotonic()
-        self._feeder = Feeder(trial.live.settings, load(plan.population, plan.erasing_every), plan.rate)
+        self._feeder = Feeder(trial.live.settings, plan.load.touchpoints(), plan.rate)
 
     def run(self) -> int:
         """Play until the time is over. Returns how many touchpoints were published, all of them confirmed."""
@@ -238,6 +236,20 @@ class Soak:
         self.trial.sleep(AWAY_SECONDS)
         self.trial.resting.discard(victim.name)
 
+    def _start_again(self, server: Server) -> None:
+        """Start a server, as a supervisor does: again if it is not ready in time."""
+        until = self._now() + DRAIN_SECONDS
+        while True:
+            try:
+                server.start()
+            except UnavailableError as error:
+                if self._now() > until:
+                    raise
+                self.say(f"{error.args[0][:200]}: once more")
+            else:
+                self._outage = self._now()
+                return
+
     def _worker(self, number: int) -> Callable[[], None]:
         return lambda: self._kill(self.trial.live.workers[number])
 
@@ -251,8 +263,7 @@ class Soak:
         self.trial.live.forget_broker()
         self.trial.arena.kafka.kill()
         self.trial.sleep(AWAY_SECONDS)
-        self.trial.arena.kafka.start()
-        self._outage = self._now()
+        self._start_again(self.trial.arena.kafka)
 
     def _clickhouse(self) -> None:
         self._died(CLICKHOUSE)
@@ -260,6 +271,5 @@ class Soak:
         self.trial.resting.add(CLICKHOUSE)
         self.trial.arena.clickhouse.kill()
         self.trial.sleep(AWAY_SECONDS)
-        self.trial.arena.clickhouse.start()
-        self._outage = self._now()
+        self._start_again(self.trial.arena.clickhouse)
         self.trial.resting.discard(CLICKHOUSE)

@@ -104,7 +104,8 @@ def posted(url: str, random: Random) -> tuple[Counter[int], set[str]]:
                 accepted |= {one["event_id"] for one in told["results"] if one["status"] == "accepted"}
         except urllib.error.HTTPError as error:
             statuses[error.code] += 1
-            assert json.loads(error.read()), "a refusal says why"
+            if not json.loads(error.read()):
+                pytest.fail("a refusal does not say why")
     return statuses, accepted
 
 
@@ -165,7 +166,7 @@ def test_of_hundreds_of_hostile_inputs_none_is_lost_and_no_process_ends(
         "posts by status": dict(sorted(statuses.items())), "accepted": len(accepted), "file": told,
     }  # fmt: skip
     print(json.dumps(figures))
-    assert lost == dict.fromkeys(lost, []), figures
+    assert not any(lost.values()), figures
     assert "UNEXPECTED" not in letters.values()
     assert min(len(refused), len(rows), len(accepted)) > 10, figures  # the inputs are of both kinds
     assert told["entries"] == told["published"] + told["rejected lines"], told

@@ -4,8 +4,8 @@ OpenTelemetry is only asked where the application has it: a source that has none
 """
 
 import os
-from collections.abc import Callable
-from typing import Any, Final
+import sys
+from typing import Final
 
 from schemas.errors import SettingsError
 from schemas.settings import Settings
@@ -30,19 +30,18 @@ class Current:
 
     def __init__(self, settings: Settings) -> None:
         """Read TRACEPARENT. Raises SettingsError like `traces`."""
-        self._span_of: Callable[[], Any] | None = None
         self._outer: Parent | None = None
         self._left = MOST_OF_ENVIRONMENT
         self.on = traces(settings)
         if self.on:
             self._outer = sampled_parent(os.environ.get(VARIABLE, "").encode(errors="replace"))
-            self._span_of = _asks_opentelemetry()
 
     def __call__(self) -> bytes | None:
         """The header's value; None if tracing is off, or neither an active span is sampled nor one around it."""
         if not self.on:
             return None
-        context = self._span_of().get_span_context() if self._span_of is not None else None
+        api = sys.modules.get("opentelemetry.trace")  # whoever has an active span has loaded it
+        context = None if api is None else api.get_current_span().get_span_context()
         if context is not None and context.is_valid:
             parent = Parent(context.trace_id, context.span_id)
             return parent.header if context.trace_flags.sampled else None
@@ -50,12 +49,3 @@ class Current:
             return None
         self._left -= 1
         return self._outer.header
-
-
-def _asks_opentelemetry() -> Callable[[], Any] | None:
-    try:
-        from opentelemetry.trace import get_current_span
-    except ImportError:
-        return None
-    found: Callable[[], Any] = get_current_span
-    return found

@@ -62,7 +62,7 @@ class Publisher:
         self._traceparent = Current(settings)
         self._brokers = settings.brokers
         self._topic = settings.topic(TOUCHPOINTS.name)
-        self._partitions = _partitions(settings, self._topic)
+        self._partitions = topic_partitions(settings, self._topic)
         require_same_key(settings, policy)
         self._pending: deque[tuple[Any, int]] = deque()
         self._pending_bytes = 0
@@ -204,7 +204,7 @@ def paced(items: Iterable[Item], rate: float | None) -> Iterator[Item]:
         yield item
 
 
-def _partitions(settings: Settings, topic: str) -> int:
+def topic_partitions(settings: Settings, topic: str) -> int:
     """How many partitions the topic has. Raises SettingsError if it is missing or differs."""
     count = require_topic(settings, topic)
     if count != settings.partitions:

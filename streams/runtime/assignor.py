@@ -164,7 +164,7 @@ class StableAssignor(PartitionAssignor):  # type: ignore[misc]  # faust has no t
                 for member, actives in owned.items():
                     dealt = CopartitionedAssignment(actives=actives, standbys=set(), topics=topics)
                     assigned[member].add_copartitioned_assignment(dealt)
-                if self._table_manager.changelog_topics & set(topics):
+                if self.app.tables.changelog_topics & set(topics):
                     kept = deal_standbys(owned, copies, partitions, self._replicas)
                     for member, found in kept.items():
                         assigned[member].standbys[STANDBYS] = sorted(found)

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from kafka.errors import KafkaConnectionError
 
 from deploy.ingest import publisher as ingest
 from deploy.sdk import Publisher, spool
@@ -18,6 +19,7 @@ from schemas.settings import Settings
 from schemas.tracing.current import OTLP, VARIABLE
 from schemas.tracing.traceparent import HEADER, Parent
 from streams.identity.policy.load import configured
+from tests.integration.processes import wait_until
 from tests.support.touchpoints import touchpoint
 
 TRACE = Parent(0xABC, 0xDEF).header
@@ -26,18 +28,16 @@ ON = replace(OFF, tracing=OTLP)
 WITH, WITHOUT = [(HEADER, TRACE)], None
 
 
-class Sent(Exception):  # noqa: N818 (it ends the sender's loop)
-    """All that was handed to the Kafka client."""
-
-
 class Client:
-    """A Kafka client that notes the headers of what it is handed."""
+    """A Kafka client that notes the headers of what it is handed. The first time it loses its connection."""
 
     def __init__(self) -> None:
         self.headers: list[Any] = []
 
     def send(self, _: str, *, headers: Any, **__: Any) -> Any:
         self.headers.append(headers)
+        if len(self.headers) == 1:
+            raise KafkaConnectionError
         return SimpleNamespace(is_done=False)
 
 
@@ -47,30 +47,18 @@ def _started_within_a_span(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def headers_of(settings: Settings, monkeypatch: pytest.MonkeyPatch, folder: Path | None) -> list[Any]:
-    """The headers with which the sender's thread hands one touchpoint over: first, and after a lost connection."""
-    monkeypatch.setattr("deploy.sdk.delivery.Delivery.start", lambda _: None)
-    monkeypatch.setattr("deploy.sdk.delivery.Delivery.join", lambda _: None)
+    """The headers with which the sender hands one touchpoint over: first, and after a lost connection."""
+    client = Client()
+    for name in ("require_broker", "require_topic", "require_known_key", "abandon_producer"):
+        monkeypatch.setattr(f"deploy.sdk.delivery.{name}", lambda *_: None)
+    monkeypatch.setattr("deploy.sdk.delivery.producer", lambda *_, **__: client)
+    monkeypatch.setattr("deploy.sdk.delivery.RETRY_SECONDS", 0.01)
     publisher = Publisher(settings, spool=folder)
     publisher.publish(
         {"event_id": "e1", "tenant": "acme", "source": "shop", "occurred_at": "2026-01-01T00:00:00Z",
          "channel": "web", "type": "product_view", "identifiers": {"cookie": "c1"}}
     )  # fmt: skip
-    delivery, client = publisher.delivery(), Client()
-    delivery._producer = client
-    for _ in range(2):
-        rounds = iter((False, Sent()))
-
-        def reap(rounds: Any = rounds) -> bool:
-            told = next(rounds)
-            if isinstance(told, Sent):
-                raise told
-            return bool(told)
-
-        monkeypatch.setattr(delivery, "_reap", reap)
-        with pytest.raises(Sent):
-            delivery._deliver()
-        delivery._in_flight.clear()
-        delivery._journal.rewind()
+    wait_until(lambda: len(client.headers) == 2)
     with suppress(UnavailableError):  # which says that one in memory is lost
         publisher.close(0)
     return client.headers
@@ -89,11 +77,12 @@ def test_touchline_publish_sends_the_trace_of_its_environment(
     settings: Settings, expected: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client = Client()
-    monkeypatch.setattr(ingest, "_partitions", lambda *_: 2)
+    client.headers.append("lost")  # it is connected
+    monkeypatch.setattr(ingest, "topic_partitions", lambda *_: 2)
     monkeypatch.setattr(ingest, "require_same_key", lambda *_: None)
     monkeypatch.setattr(ingest, "producer", lambda *_, **__: client)
     ingest.Publisher(settings, configured(settings)).send(touchpoint("e1", ids=[("cookie", "c1")]))
-    assert client.headers == [expected]
+    assert client.headers[1:] == [expected]
 
 
 def test_a_record_of_a_process_that_is_gone_is_sent_without_its_trace(tmp_path: Path) -> None:

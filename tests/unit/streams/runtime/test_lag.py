@@ -1,119 +1,89 @@
-"""A worker's lag follows the end of the log, also while it fetches nothing because its queue is full."""
+"""A worker's lag follows the end of the log, also while it fetches nothing because a queue is full."""
 
 import asyncio
-from collections.abc import Coroutine
-from types import SimpleNamespace
-from typing import Any
+from collections.abc import Collection
 
-import pytest
 from faust.types import TP
 
-from streams.runtime import fetches
-from streams.runtime.fetches import FetchConsumer
-from streams.runtime.offset_tracker import OffsetTracker
+from streams.runtime.full_ends import ASK_SECONDS, FullEnds
 
 FULL, OTHER = TP("touchpoints", 0), TP("touchpoints", 1)
 
 
-class Log:
-    """The consumer's thread: it knows the ends of the last fetch, and can ask the broker for those of now."""
+class Broker:
+    """A log that grows; it may be away."""
 
-    def __init__(self, *, reachable: bool) -> None:
-        self._consumer = object()
-        self.end = 10
-        self.asked: list[set[tuple[str, int]]] = []
-        self._reachable = reachable
-
-    async def highwaters(self, *partitions: Any) -> dict[Any, int]:
-        self.asked.append({(tp.topic, tp.partition) for tp in partitions})
-        if not self._reachable:
-            raise ConnectionError
-        return dict.fromkeys(partitions, self.end)
-
-
-class Consumer(FetchConsumer):
-    """Faust's consumer, of which the last fetch saw offset 10 and six records are committed."""
-
-    def __init__(self, *full: TP, reachable: bool = True) -> None:
-        self.full = set(full)
-        self.app = SimpleNamespace(partition_queues=SimpleNamespace(full=lambda: self.full))
-        self._thread = Log(reachable=reachable)
-        self._committed_offset = {FULL: 6, OTHER: 6}
-        self._offset_tracker = OffsetTracker()
-        self._ends, self._ends_asked, self._asks_ends = {}, float("-inf"), False
+    def __init__(self) -> None:
+        self.ends = {FULL: 500, OTHER: 10}
+        self.asked: list[set[TP]] = []
+        self.reachable = True
+        self.now = 0.0
         self.tasks: list[asyncio.Task[None]] = []
+        self.known = FullEnds(
+            self.answer, lambda work: self.tasks.append(asyncio.ensure_future(work)), lambda: self.now
+        )
 
-    def assignment(self) -> set[TP]:
-        return {FULL, OTHER}
+    async def answer(self, partitions: Collection[TP]) -> dict[TP, int]:
+        self.asked.append(set(partitions))
+        await asyncio.sleep(0)
+        if not self.reachable:
+            raise ConnectionError
+        return {tp: self.ends[tp] for tp in partitions}
 
-    def highwater(self, tp: TP) -> int:  # noqa: ARG002
-        return 10
-
-    def _is_changelog_tp(self, tp: TP) -> bool:  # noqa: ARG002
-        return False
-
-    def add_future(self, work: Coroutine[Any, Any, None]) -> Any:
-        self.tasks.append(asyncio.ensure_future(work))
-
-    async def read(self) -> None:
-        """Read once, and let the broker answer."""
-        await self._getmany({FULL}, 0.0)
+    async def look(self, *full: TP, later: float = ASK_SECONDS) -> None:
+        """A look some seconds later, and what comes of it."""
+        self.now += later
+        self.known.look(set(full))
         await asyncio.gather(*self.tasks)
 
-    def lag(self) -> dict[TP, int]:
-        return {tp: lag for tp, lag, _ in self.progress()}
 
-
-def test_the_lag_of_a_full_queue_grows_with_the_log() -> None:
+def test_the_end_of_a_full_partition_follows_the_log() -> None:
     async def check() -> None:
-        consumer = Consumer(FULL)
-        assert consumer.lag() == {FULL: 4, OTHER: 4}
-        for end in (500, 900):
-            consumer._thread.end = end
-            consumer._ends_asked = float("-inf")
-            await consumer.read()
-            assert consumer.lag() == {FULL: end - 6, OTHER: 4}
-        assert consumer._thread.asked == [{tuple(FULL)}] * 2
+        broker = Broker()
+        await broker.look(FULL)
+        assert (broker.known.end(FULL), broker.known.end(OTHER)) == (500, 0)
+        broker.ends[FULL] = 900
+        await broker.look(FULL)
+        assert broker.known.end(FULL) == 900
+        assert broker.asked == [{FULL}, {FULL}]
 
     asyncio.run(check())
 
 
-def test_the_broker_is_not_asked_at_every_read() -> None:
+def test_the_broker_is_not_asked_at_every_look_nor_while_an_answer_is_awaited() -> None:
     async def check() -> None:
-        consumer = Consumer(FULL)
+        broker = Broker()
         for _ in range(3):
-            await consumer.read()
-        assert len(consumer._thread.asked) == 1
+            await broker.look(FULL, later=ASK_SECONDS / 4)
+        assert len(broker.asked) == 1
+        for _ in range(3):
+            broker.now += ASK_SECONDS
+            broker.known.look({FULL})
+        await asyncio.gather(*broker.tasks)
+        assert len(broker.asked) == 2
 
     asyncio.run(check())
 
 
 def test_a_broker_that_does_not_answer_stops_no_worker_and_is_asked_again() -> None:
     async def check() -> None:
-        consumer = Consumer(FULL, reachable=False)
-        for _ in range(2):
-            consumer._ends_asked = float("-inf")
-            await consumer.read()
-        assert consumer.lag() == {FULL: 4, OTHER: 4}
-        assert len(consumer._thread.asked) == 2
+        broker = Broker()
+        broker.reachable = False
+        await broker.look(FULL)
+        assert broker.known.end(FULL) == 0
+        broker.reachable = True
+        await broker.look(FULL)
+        assert broker.known.end(FULL) == 500
 
     asyncio.run(check())
 
 
-def test_an_end_from_the_time_of_a_full_queue_is_forgotten_when_it_is_not_full_any_more(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    async def nothing(*_: Any) -> dict[Any, Any]:
-        return {}
-
-    monkeypatch.setattr(fetches.driver.Consumer, "_getmany", nothing)
-
+def test_an_end_from_the_time_of_a_full_queue_is_forgotten_when_it_is_not_full_any_more() -> None:
     async def check() -> None:
-        consumer = Consumer(FULL)
-        consumer._thread.end = 500
-        await consumer.read()
-        consumer.full.clear()
-        await consumer.read()
-        assert consumer.lag()[FULL] == 4
+        broker = Broker()
+        await broker.look(FULL)
+        await broker.look()
+        assert broker.known.end(FULL) == 0
+        assert len(broker.asked) == 1, "nothing is full: nothing is asked"
 
     asyncio.run(check())

@@ -88,7 +88,9 @@ class Touchline(System):
             self._live = live
             self.topic = live.settings.topic(TOUCHPOINTS.name)
             self.processes = {"worker": live.start_worker(), "loader": live.start_loader()}
-            _until(lambda: bool(live.query("EXISTS TABLE raw_touchpoints")[0][0]), list(self.processes.values()))
+            _until(
+                lambda: bool(live.query("EXISTS TABLE raw_touchpoints")[0][0]), list(self.processes.values())
+            )
             self._stack = stack.pop_all()
         return self
 

@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 TOUCHLINE := $(BIN)/touchline
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up test unit integration soak clients lint types check bench bench-peers bench-analytics bench-loading bench-growth instructions faults attacks simulation agents cores native wheels fuzz fuzz-native versions sbom docs clean
+.PHONY: help install demo up test unit integration soak soak-hours clients lint types check bench bench-peers bench-analytics bench-loading bench-growth instructions faults faults-proof attacks simulation agents cores native wheels fuzz fuzz-native versions sbom docs clean cluster
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*?## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -61,6 +61,11 @@ integration: install ## The tests on the real broker and the real ClickHouse
 soak: install ## The longest tests: back-fills, changes, subscribers, predictions, the other faults, a killed SDK (many minutes)
 	$(BIN)/pytest -m soak tests/integration
 
+soak-hours: install ## Hours of load, merges, erasures and kills, watched for growth (HOURS=8 RATE=200 RESTART_MINUTES=10); writes .cache/soak
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[fast,sandbox,dev,bench]'
+	$(BIN)/python -m tests.soak --hours $(or $(HOURS),8) --rate $(or $(RATE),200) --restart-minutes $(or $(RESTART_MINUTES),10) \
+		--folder .cache/soak --plot .cache/soak/soak.svg
+
 clients: install ## Real SDKs, Avro clients, a schema registry, web servers and a browser (many minutes)
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[fast,sandbox,dev,browser]'
 	$(BIN)/pytest -m clients tests/integration
@@ -97,6 +102,21 @@ instructions: install ## Instructions per event under valgrind, against the acce
 
 faults: install ## The fault suite: real processes, kill -9, SIGSTOP, cut connections (many minutes)
 	$(BIN)/python -m tests.faults
+
+# what another revision of the code has shown says nothing about this one
+FAULT_RESULTS = .cache/faults-$(shell git rev-parse --short HEAD).jsonl
+
+# trials wait most of their time, so several are played beside each other, each on servers of its own
+faults-proof: install ## Every fault and control with 20 seeds, briefly (hours; MINUTES=60, JOBS=2; goes on where it was)
+	for part in $(shell seq $(or $(JOBS),2)); do \
+		$(BIN)/python -u -m tests.faults --short --seed 1 --repeat $(or $(REPEAT),20) --minutes $(or $(MINUTES),0) \
+			--part $$part/$(or $(JOBS),2) --results $(FAULT_RESULTS) & parts="$$parts $$!"; \
+	done; \
+	bad=0; for part in $$parts; do wait $$part || bad=1; done; \
+	$(BIN)/python -m tests.faults --table $(FAULT_RESULTS); exit $$bad
+
+cluster: install ## Three brokers that are killed, cut off and restarted; wrong clocks, full disks, little memory (an hour; as root)
+	$(BIN)/python -m tests.cluster
 
 attacks: install ## A bystander's waits and the worker's memory beside floods of links, bytes and deadlines (many minutes)
 	$(BIN)/python -m tests.attacks

@@ -5,6 +5,7 @@ keyed records (murmur2 of the key, sign bit cleared, modulo the partition count)
 """
 
 import re
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Final
 
@@ -46,7 +47,19 @@ def is_uuid(text: str) -> bool:
     return _UUID.fullmatch(text) is not None
 
 
-@lru_cache(maxsize=65536)
 def partition_of(key: bytes, partitions: int) -> int:
     """The partition of a keyed record: `toPositive(murmur2(key)) % partitions` (Kafka, BuiltInPartitioner)."""
+    return _partition[0](key, partitions)
+
+
+@lru_cache(maxsize=65536)
+def _partition_by_python(key: bytes, partitions: int) -> int:
     return (murmur2(key) & 0x7FFFFFFF) % partitions
+
+
+_partition: Final[list[Callable[[bytes, int], int]]] = [_partition_by_python]
+
+
+def find_partitions_by(native: Callable[[bytes, int], int] | None) -> None:
+    """Let `partition_of` ask this function in this process, which must give the same; None for Python."""
+    _partition[0] = native or _partition_by_python

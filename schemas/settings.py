@@ -174,6 +174,12 @@ class Settings:
     checkpoint_seconds: float = _setting(
         "TOUCHLINE_CHECKPOINT_SECONDS", 120.0, "Seconds between two checkpoints: what a restart reads again"
     )
+    standby_replicas: int = _setting(
+        "TOUCHLINE_STANDBY_REPLICAS",
+        0,
+        "How many other workers keep a warm copy of a partition's state, so that a lost worker's is taken over at once;"
+        " each costs the memory again (docs/native-core.md)",
+    )
     log_format: str = _setting("TOUCHLINE_LOG_FORMAT", "text", "How processes log: text or json")
     tracing: str = _setting(
         "TOUCHLINE_TRACING", "off",
@@ -240,7 +246,7 @@ class Settings:
             )
         for name, least in (
             ("partitions", 1), ("replication", 1), ("epoch", 0), ("metrics_port", 0), ("erased_files_seconds", 1),
-            ("checkpoint_seconds", 1),
+            ("checkpoint_seconds", 1), ("standby_replicas", 0),
         ):  # fmt: skip
             if getattr(self, name) < least:
                 raise SettingsError(

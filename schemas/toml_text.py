@@ -30,6 +30,8 @@ def parse_toml(text: str, origin: str) -> dict[str, Any]:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"{origin} is not TOML: {error}") from error
+    except RecursionError as error:
+        raise SettingsError(f"{origin} nests lists or tables too deeply: write them flat") from error
 
 
 class TomlText:
@@ -93,7 +95,10 @@ def _keys(dotted: str) -> tuple[str, ...]:
     """The parts of a dotted key: `types."a b".limit` has three."""
     try:
         value: Any = tomllib.loads(f"{dotted} = 0")
-    except tomllib.TOMLDecodeError:  # a line of a text or a list that only looks like an entry
+    except (
+        tomllib.TOMLDecodeError,
+        RecursionError,
+    ):  # a line of a text or a list that only looks like an entry
         return ()
     keys = []
     while isinstance(value, dict):

@@ -37,6 +37,9 @@ class Topic:
     written_by: tuple[str, ...]
     read_by: tuple[str, ...]
     retention_ms: int | None = None
+    #: The broker stamps its records, whoever sends them: their senders' clocks may be wrong, and the workers' too. All
+    #: that goes by a record's time (the latest reception, retention) then goes by the clocks of the brokers.
+    stamped: bool = False
     public: bool = False  #: subscribers outside Touchline rely on it: schema changes must be FULL_TRANSITIVE
 
     @property
@@ -46,26 +49,28 @@ class Topic:
 
     def config(self) -> dict[str, str]:
         """The topic's Kafka configuration."""
-        size = {"max.message.bytes": str(MAX_MESSAGE_BYTES)}
+        common = {"max.message.bytes": str(MAX_MESSAGE_BYTES)}
+        if self.stamped:
+            common["message.timestamp.type"] = "LogAppendTime"
         if self.retention_ms is None:
             return {
                 "cleanup.policy": "compact",
                 "max.compaction.lag.ms": str(COMPACTION_LAG_MS),
                 "segment.ms": str(SEGMENT_MS),
                 "delete.retention.ms": str(TOMBSTONE_MS),
-                **size,
+                **common,
             }
         return {
             "cleanup.policy": "delete",
             "retention.ms": str(self.retention_ms),
             "segment.ms": str(SEGMENT_MS),
-            **size,
+            **common,
         }
 
 
 TOUCHPOINTS = Topic(
     "touchpoints", "tenant/strongest identifier", ("Touchpoint",),
-    ("sources", "collector", "follow", "stitch"), ("stitch", "operator"), 7 * DAY_MS, public=True,
+    ("sources", "collector", "follow", "stitch"), ("stitch", "operator"), 7 * DAY_MS, stamped=True, public=True,
 )  # fmt: skip
 IDENTITY_LINKS = Topic(
     "identity-links", "tenant", ("IdentityLink", "IdentityCorrection"),

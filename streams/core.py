@@ -10,7 +10,7 @@ from schemas.catalogue import Catalogue
 from schemas.errors import SettingsError
 from streams.journeys.rules.rules import JourneyRules
 from streams.journeys.state.native_fold import why_not
-from streams.runtime.native_core import choose_native, native_version
+from streams.runtime.native_core import choose_native, installed_core, native_version
 
 log: Final = logging.getLogger("touchline.worker")
 
@@ -25,7 +25,12 @@ def choose_core(wanted: str, catalogue: Catalogue, rules: JourneyRules) -> str:
         raise SettingsError(f"TOUCHLINE_CORE is native, but the native core cannot run: {reason}")
     choose_native(not reason)
     if reason:
-        log.info("core: python, and not native: %s; an event costs about twice as much", reason)
+        # one that is there and cannot run is a mistake of whoever installed it, and costs CPU until it is mended
+        mistaken = wanted != "python" and installed_core() is not None
+        log.log(
+            logging.WARNING if mistaken else logging.INFO,
+            "core: python, and not native: %s; an event costs about twice as much", reason,
+        )  # fmt: skip
         return "python"
     log.info("core: native %s", native_version())
     return f"native {native_version()}"

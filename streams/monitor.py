@@ -19,6 +19,7 @@ from streams.journeys.agent import Journeys
 from streams.journeys.cache import COMPRESSOR
 from streams.runtime.app import WorkerApp
 from streams.runtime.metrics import REBALANCES
+from streams.runtime.standby import Standbys
 from streams.runtime.state import ChangelogState
 from streams.stitch.agent import Stitch
 
@@ -38,6 +39,8 @@ PERHAPS_RAISED: Final = gauge(metrics.PERHAPS_RAISED)
 ASSIGNED: Final = gauge(metrics.ASSIGNED)
 RECOVERY_LEFT: Final = gauge(metrics.RECOVERY_LEFT)
 RECOVERY_SECONDS: Final = gauge(metrics.RECOVERY_SECONDS)
+STANDBY_PARTITIONS: Final = gauge(metrics.STANDBY_PARTITIONS)
+STANDBY_LAG: Final = gauge(metrics.STANDBY_LAG)
 
 
 class _Decompressed(Collector):
@@ -55,11 +58,13 @@ class WorkerMonitor:
     """Reads one worker: its application and its agents. Call it in the worker's event loop only."""
 
     def __init__(
-        self, app: WorkerApp, core: str, stitch: Stitch, identity: Identity, journeys: Journeys, accounts: Accounts,
+        self, app: WorkerApp, core: str, standbys: Standbys,
+        stitch: Stitch, identity: Identity, journeys: Journeys, accounts: Accounts,
         clock: Callable[[], float] = monotonic,
     ) -> None:  # fmt: skip
         self._app = app
         self._core = core
+        self._standbys = standbys
         self._identity = identity
         self._journeys = journeys
         self._states: dict[str, ChangelogState[Any]] = {
@@ -135,6 +140,8 @@ class WorkerMonitor:
         left = {name: state.left_to_restore() for name, state in self._states.items()}
         show(RECOVERY_LEFT, (((name,), count) for name, count in left.items()))
         RECOVERY_SECONDS.set(self._estimate(sum(left.values())))
+        STANDBY_PARTITIONS.set(self._standbys.partitions())
+        show(STANDBY_LAG, (((name,), count) for name, count in self._standbys.behind().items()))
 
     def _estimate(self, left: int) -> float:
         """Seconds until so many changelog offsets are read, at the rate since the first look; NaN before the second."""

@@ -16,6 +16,7 @@ from streams.monitor import WorkerMonitor
 from streams.process import WorkerProcess
 from streams.runtime.app import WorkerApp
 from streams.runtime.lifecycle import announce
+from streams.runtime.standby import Standbys
 from streams.stitch.agent import Stitch
 
 
@@ -36,7 +37,12 @@ def build(settings: Settings) -> tuple[WorkerApp, WorkerMonitor]:
         Journeys(app, catalogue, rules),
         Accounts(app, rules),
     )
-    return app, WorkerMonitor(app, core, *agents)
+    standbys = Standbys(app)
+    if settings.standby_replicas:
+        for agent in agents:
+            standbys.add(agent.state)
+        app.task(standbys.run)
+    return app, WorkerMonitor(app, core, standbys, *agents)
 
 
 def run(settings: Settings, observe: Callable[[Health], object] = lambda _: None) -> None:

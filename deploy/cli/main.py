@@ -5,6 +5,7 @@ Exit codes: 0 done, 1 failed (one sentence on standard error), 2 wrong usage. Ct
 
 import importlib
 import os
+import resource
 import sys
 from importlib.metadata import version
 from typing import Annotated, Any, Final
@@ -90,10 +91,12 @@ def _show_version(wanted: bool) -> None:
 
 def _core() -> str:
     """The core that a worker runs here, if its settings do not say otherwise."""
-    try:
-        return f"core: native {importlib.import_module('touchline_native').__version__}"
-    except ImportError:
+    native_core = importlib.import_module("streams.runtime.native_core")
+    if native_core.installed_core() is None:
         return "core: python; the native one is not installed"
+    if foreign := native_core.why_foreign():
+        return f"core: python; the native one cannot run: {foreign}"
+    return f"core: native {native_core.native_version()}"
 
 
 def _options(
@@ -106,6 +109,7 @@ def _options(
 
 def run() -> None:
     """Entry point of the console script."""
+    _leave_no_core_dump()
     if sys.stdout is None:  # closed by the caller: `>&-`
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123 (it stays open until the end)
     try:
@@ -130,6 +134,15 @@ def run() -> None:
         sys.stderr.write(f"touchline: {where}{error.strerror or error}\n")
         sys.exit(1)
     sys.exit(result if isinstance(result, int) else 0)
+
+
+def _leave_no_core_dump() -> None:
+    """Let a crash write no file of this process's memory, nor of its children's: keys and addresses are in it.
+
+    An operator who wants one raises the limit of the running process with `prlimit --core`.
+    """
+    _, most = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, most))
 
 
 def _abandon_output() -> None:

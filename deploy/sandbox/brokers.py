@@ -80,23 +80,26 @@ class KafkaBroker(Broker):
         self._jars = jars
         self.data_dir = data_dir.resolve()
         self._controller_port = free_port()
+        self._cluster_id = cluster_id()
 
     def _prepare(self) -> list[str]:
         java = ["java", "-XX:TieredStopAtLevel=1", "-cp", f"{self._jars or kafka_jars.fetch()}/*"]
         self.data_dir.mkdir(parents=True, exist_ok=True)
         properties = self.data_dir / "server.properties"
-        template = Template((kafka_jars.FOLDER / "server.properties").read_text())
-        properties.write_text(
-            template.substitute(
-                port=self.port, controller_port=self._controller_port, data_dir=self.data_dir / "log"
-            )
-        )
+        properties.write_text(self._properties())
         if not (self.data_dir / "log" / "meta.properties").exists():
             self._format(
-                [*java, "kafka.tools.StorageTool", "format", "-t", cluster_id(), "-c", str(properties)]
+                [*java, "kafka.tools.StorageTool", "format", "-t", self._cluster_id, "-c", str(properties)]
             )
         logging = f"-Dlog4j2.configurationFile={kafka_jars.FOLDER / 'log4j2.yaml'}"
         return [*java, HEAP, logging, "kafka.Kafka", str(properties)]
+
+    def _properties(self) -> str:
+        """The text of its server.properties."""
+        template = Template((kafka_jars.FOLDER / "server.properties").read_text())
+        return template.substitute(
+            port=self.port, controller_port=self._controller_port, data_dir=self.data_dir / "log"
+        )
 
     def _format(self, command: list[str]) -> None:
         try:

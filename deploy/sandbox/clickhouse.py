@@ -23,6 +23,9 @@ _SERVE: Final = (
     "SYSTEM START LISTEN TCP; SYSTEM START LISTEN HTTP; SELECT sleepEachRow(1) FROM system.numbers"
     " FORMAT Null SETTINGS function_sleep_max_microseconds_per_block = 0, max_block_size = 1"
 )
+#: Without these a failed log-in ends it. They take effect together only; it would prompt once the query has ended.
+_AT_A_TERMINAL: Final = Path(__file__).with_name("at_terminal.py")
+_INTERACTIVE: Final = ("--interactive", "--progress", "off")
 _PACKAGES: Final = {
     ("Linux", "x86_64"): "lib-linux-x64-gnu",
     ("Linux", "aarch64"): "lib-linux-arm64-gnu",
@@ -74,8 +77,9 @@ class ClickHouseServer(Server):
     def _prepare(self) -> list[str]:
         self.data_dir.mkdir(parents=True, exist_ok=True)
         return [
-            *engine(), *self._with_users(), "--path", str(self.data_dir), "--tcp_port", str(self.port),
-            "--http_port", str(self.http_port), "--listen_host", LOOPBACK, "--query", _SERVE,
+            sys.executable, "-I", "-S", str(_AT_A_TERMINAL), *engine(), *_INTERACTIVE, *self._with_users(),
+            "--path", str(self.data_dir), "--tcp_port", str(self.port), "--http_port", str(self.http_port),
+            "--listen_host", LOOPBACK, "--query", _SERVE,
         ]  # fmt: skip
 
     def _with_users(self) -> list[str]:

@@ -7,6 +7,7 @@ from typing import Final
 
 from deploy.ports import require_free
 from deploy.sandbox.process import STOP_SECONDS, Process
+from schemas.errors import UnavailableError
 
 #: A broker needs five, and a minute or two where many others want the same cores.
 READY_SECONDS: Final = 180.0
@@ -23,6 +24,11 @@ class Server(ABC):
 
     def start(self) -> None:
         """Start it and wait until it answers. Raises UnavailableError."""
+        self.launch()
+        self.await_ready()
+
+    def launch(self) -> None:
+        """Start it, and do not wait: some servers answer only once others run. Raises UnavailableError."""
         for port, what, option in self._ports():
             require_free(port, what, option)
         if self.process is None:
@@ -30,6 +36,11 @@ class Server(ABC):
                 self.name, self._prepare(), self.log_dir / f"{self.name}.log", self._environment()
             )
         self.process.start()
+
+    def await_ready(self) -> None:
+        """Wait until what was launched answers, or kill it. Raises UnavailableError."""
+        if self.process is None:
+            raise UnavailableError(f"{self.name} was never started")
         try:
             self.process.wait_ready(self._answers, READY_SECONDS)
         except BaseException:

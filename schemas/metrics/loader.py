@@ -17,6 +17,12 @@ INSERT_SECONDS = Metric(
     "touchline_loader_insert_seconds", "histogram",
     "One insert into a table, with its retries", ("table",), LONG,
 )  # fmt: skip
+STAGE_SECONDS = Metric(
+    "touchline_loader_stage_seconds", "histogram",
+    "Where a row's time goes: fetch (from the time stamp of the first record of a partition's fetch until it was read),"
+    " hold (from the first read until the flush), prepare, insert (all tables), commit", ("stage",),
+    (0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1, 1.5, 2.5, 5, 10, 60, 600),
+)  # fmt: skip
 PUBLISH_TO_ROW = Metric(
     "touchline_loader_publish_to_row_seconds", "histogram",
     "From a record's time stamp in Kafka to its committed row, for each record", ("topic",), LONG,

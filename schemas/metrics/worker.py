@@ -134,3 +134,13 @@ RECOVERY_SECONDS = Metric(
     "gauge",
     "Estimate of the recovery's end at its rate so far; 0 once it is over, NaN before there is a rate",
 )
+STANDBY_PARTITIONS = Metric(
+    "touchline_worker_standby_partitions",
+    "gauge",
+    "Changelog partitions of other workers of which this one has a warm copy that is up to date"
+    " (TOUCHLINE_STANDBY_REPLICAS)",
+)
+STANDBY_LAG = Metric(
+    "touchline_worker_standby_lag_records", "gauge",
+    "Changelog offsets of other workers' partitions that are not in this one's copies yet", ("state",),
+)  # fmt: skip

@@ -234,7 +234,7 @@ def _exists(client: Client, where: ClickHouse, analyst: Analyst) -> bool:
             client.execute("SELECT 1 FROM system.users WHERE name = %(name)s", {"name": analyst.user})
         )
     except errors.ServerException:
-        # who may not list users can still be one; the sandbox's server may, and would end at a wrong password
+        # who may not list users can still be one
         return _answers(as_analyst(where, analyst))
 
 

@@ -81,7 +81,7 @@ def connect(where: ClickHouse, settings: Mapping[str, Any] | None = None, *, use
         tcp_keepalive=True, ca_certs=where.ca or None, settings={**consistency(where), **(settings or {})},
     )  # fmt: skip
     with translated(where):
-        # Not in the greeting: an unknown database there would abort the sandbox's server (libchdb 26.7).
+        # Not in the greeting: an unknown database there ends a clickhouse-local that is not the sandbox's.
         client.execute(f"USE {where.database}" if use else "SELECT 1")
     return client
 

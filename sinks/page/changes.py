@@ -23,9 +23,9 @@ async def stream_changes(request: web.Request, hub: Hub, tenant: str) -> web.Str
     if len(hub) >= MOST_OPEN:
         raise UnavailableError(f"{MOST_OPEN} pages are open already: close some")
     response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "X-Accel-Buffering": "no"})
-    await response.prepare(request)
     with hub.subscribe(tenant) as subscription:
         try:
+            await response.prepare(request)
             await response.write(b"retry: 1000\n\n")
             while not hub.closed:
                 pending = await subscription.take(ALIVE_SECONDS)

@@ -40,6 +40,9 @@ class AccountPartition:
     def restored(self) -> None:
         """Nothing to do: only a contribution changes an account."""
 
+    def caught_up(self) -> None:
+        """Nothing to do, as in `restored`."""
+
 
 def changelog_record(contribution: AccountContribution) -> tuple[bytes, bytes]:
     """The changelog record of a contribution. Only the key's last part may contain a slash: the account id."""

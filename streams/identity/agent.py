@@ -9,7 +9,7 @@ records are decided, so a commit never passes what waits.
 """
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from schemas import headers, topics
@@ -23,7 +23,8 @@ from streams.identity.backlog import Backlog
 from streams.identity.lanes import Job
 from streams.identity.outputs import Cause, assignments_of, changes_of, correction_outputs, moves_of
 from streams.identity.policy.policy import IdentityPolicy
-from streams.identity.resolution.corrections import CorrectedIdentities, Outcome
+from streams.identity.resolution.components import Decision
+from streams.identity.resolution.corrections import CorrectedIdentities, Mark, Outcome
 from streams.identity.resolution.evidence import Node, Pair
 from streams.identity.resolution.ownership import node_of, pair_of
 from streams.identity.resolution.regions import Region
@@ -38,11 +39,14 @@ from streams.identity.state import (
 from streams.runtime import metrics
 from streams.runtime.app import WorkerApp
 from streams.runtime.cooperative import CooperativeScheduler, Turn, seconds
+from streams.runtime.native_core import chosen_core
 from streams.runtime.state import ChangelogState
 from streams.runtime.transaction import FetchTransaction
 
 #: Seconds of work after which a partition commits what it decided, and looks what else waits.
 TURN_SECONDS: Final = 0.2
+#: Identifiers of a decision that the native core publishes in one go: few enough for a time slice.
+NATIVE_CHANGES: Final = 64
 _CORRECTIONS: Final = ("ERASE", "UNLINK")
 
 log: Final = logging.getLogger("touchline.worker")
@@ -66,6 +70,7 @@ class Identity:
         self._assignments = name(topics.IDENTITY_ASSIGNMENTS.name)
         self._changes = name(topics.PROFILE_CHANGES.name)
         self._inputs = name(topics.JOURNEY_INPUTS.name)
+        self._links = name(topics.IDENTITY_LINKS.name)
         app.fetch_agent(topics.IDENTITY_LINKS, "identity", self.links)
 
     async def links(self, stream: Any) -> None:
@@ -179,6 +184,9 @@ class Identity:
     ) -> None:
         fetch.write(*link_change(link, value))
         marks = fetch.state.tenant(cause.tenant).corrections.marks
+        if self._publish_natively(outcome.decision, cause, marks, fetch):
+            self._tell_of_quarantine(cause.tenant, fetch.state)
+            return
         encoded: dict[Node, bytes] = {}
         for assignment in assignments_of(outcome.decision, cause, marks):
             encoded[node_of(assignment["identifier"])] = self._publish_assignment(assignment, fetch)
@@ -189,6 +197,36 @@ class Identity:
             await self._scheduler.yield_if_due()
         self._publish_changes(changes_of(outcome.decision, cause), fetch)
         self._tell_of_quarantine(cause.tenant, fetch.state)
+
+    def _publish_natively(
+        self,
+        decision: Decision,
+        cause: Cause,
+        marks: Mapping[Node, Mark],
+        fetch: FetchTransaction[IdentityState],
+    ) -> bool:
+        """Publish a small decision by the native core. Returns False, and does nothing, if Python must do it."""
+        core = chosen_core()
+        changed = decision.changed
+        if core is None or decision.held or len(changed) > NATIVE_CHANGES:
+            return False
+        if marks and any(node in marks for node, _, _ in changed):
+            return False
+        if not changed:
+            return True
+        partitions = self._app.topic_partitions
+        topics_of = self._assignments, self._inputs, self._changes
+        found = core.decision_records(
+            (cause.tenant, cause.version, cause.event_id, cause.occurred_at),
+            changed, decision.merged, decision.split, tuple(partitions[topic] for topic in topics_of),
+        )  # fmt: skip
+        for topic, records in zip(topics_of, found, strict=True):
+            for partition, record in records:
+                fetch.outputs.records[topic, partition].append(record)
+        for kind, groups in (("MERGED", decision.merged), ("SPLIT", decision.split)):
+            for _, _, rule in groups:
+                metrics.PROFILE_CHANGES.add(1, kind, rule.partition(":")[0])
+        return True
 
     def _tell_of_quarantine(self, tenant: str, state: IdentityState) -> None:
         count = state.tenant(tenant).identities.quarantined
@@ -246,10 +284,15 @@ class Identity:
             key = profile_key(change["tenant"], change["profile_id"])
             fetch.publish(self._changes, key, PROFILE_CHANGED.encode(change))
             cause, _, _ = change["rule"].partition(":")
-            metrics.PROFILE_CHANGES.labels(change["kind"], cause).inc()
+            metrics.PROFILE_CHANGES.add(1, change["kind"], cause)
 
     def _read(self, record: Any) -> Any:
         """The link or correction in a record. Raises ContractError for any other record."""
+        core = chosen_core()
+        if core is not None:
+            link = core.read_link(record, self._app.topic_partitions[self._links])
+            if link is not None:
+                return link
         name, message = decode(record.value)
         if name not in topics.IDENTITY_LINKS.values:
             raise ContractError(Reason.UNDECODABLE, f"a {name} does not belong on identity-links")

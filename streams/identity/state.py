@@ -155,6 +155,9 @@ class IdentityState:
                     identities.restore(found.pair, evidence_of(time, asserted=found.asserted))
         self._evidence = {}
 
+    def caught_up(self) -> None:
+        """Nothing to do: a correction that follows may decide which evidence counts."""
+
     def _restore_mark(self, assignment: IdentityAssignment) -> None:
         correction = assignment["correction"]
         if correction is None:

@@ -7,7 +7,7 @@ profile: the crash may have come before the publication.
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from itertools import chain
 from typing import Any, Final
 
@@ -34,9 +34,10 @@ from streams.runtime.app import WorkerApp
 from streams.runtime.cooperative import CooperativeScheduler, one_slice
 from streams.runtime.fence import Fence
 from streams.runtime.foreign_writes import ForeignWrites
+from streams.runtime.publisher import OutgoingRecord
 from streams.runtime.rejection import isolated
 from streams.runtime.state import ChangelogState
-from streams.runtime.transaction import Change, FetchTransaction
+from streams.runtime.transaction import FetchTransaction
 
 #: A partition without input for this long follows the clock instead of its events.
 IDLE_SECONDS: Final = 5.0
@@ -211,7 +212,7 @@ class Journeys:
         due = one_slice(partition.due(now), DUE_AT_ONCE, self._clock)
         if (first := next(due, None)) is None:
             return False
-        fired: list[Callable[[], Iterable[Change]]] = []
+        fired: list[Callable[[], list[OutgoingRecord]]] = []
         passed: list[int] = []  #: when each was due, UTC ms
         async with self._transaction(partition.number) as fetch:
             for at, key in chain((first,), due):
@@ -221,7 +222,7 @@ class Journeys:
                         passed.append(at)
             fetch.write_ahead = partition.write_ahead.ahead()
             fetch.write_after_outputs(
-                lambda: [*chain(*(changes() for changes in fired)), *partition.write_ahead.done()]
+                lambda: [*chain.from_iterable(changes() for changes in fired), *partition.write_ahead.done()]
             )
         metrics.DUE_TO_SIGNAL.observe_all([max(0.0, self._clock() - due / 1000) for due in passed])
         partition.journeys.evict()
@@ -229,7 +230,7 @@ class Journeys:
 
     def _fire_one(
         self, key: bytes, partition: JourneyPartition, fetch: FetchTransaction[JourneyPartition], now: int
-    ) -> Callable[[], Iterable[Change]]:
+    ) -> Callable[[], list[OutgoingRecord]]:
         """Publish the signals of a profile whose deadline has passed; its changelog records are to follow them."""
         native = partition.fire(key, now, self._publisher.meanings)
         if native is not None:
@@ -239,7 +240,7 @@ class Journeys:
         journey = partition.journeys[key]
         self._publisher.recall(journey, now)
         self._publisher.publish_signals(key, journey, Effects(), fetch, now, by_deadline=True)
-        return lambda: (partition.publication(key),)
+        return lambda: [(*partition.publication(key), None)]
 
     def _apply(
         self, record: Any, partition: JourneyPartition, touched: dict[bytes, tuple[Journey, Effects]]

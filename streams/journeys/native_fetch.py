@@ -5,12 +5,13 @@ journey as an object. What is published and written down keeps the order in whic
 """
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from streams.journeys.journey import Journey
 from streams.journeys.partition import JourneyPartition
 from streams.journeys.timeline.effects import Effects
+from streams.runtime.publisher import OutgoingRecord
 from streams.runtime.transaction import Change, FetchTransaction
 
 #: Touchpoints, and profiles, of one call: few enough for a time slice.
@@ -38,8 +39,8 @@ class NativeFetch:
         self._slots: dict[bytes, int] = {}
         self._published = 0
         #: changelog records of touchpoints and of publications, by how many profiles were touched before
-        self._entries: list[tuple[int, list[Change]]] = []
-        self._publications: list[tuple[int, list[Change]]] = []
+        self._entries: list[tuple[int, list[OutgoingRecord]]] = []
+        self._publications: list[tuple[int, list[OutgoingRecord]]] = []
 
     def take(self, records: list[Any], start: int, clock: float, bounds: Mapping[str, Any]) -> int:
         """Take touchpoints from `start` on; returns the place of the first that it did not take.
@@ -114,7 +115,7 @@ class NativeFetch:
         inputs, states, signals, ahead, entries, publications, deadlines, failures = self._core.publish(
             start, stop, now, self._meanings,
             _none if predictions is None else predictions.model,
-            _none if predictions is None else predictions.encoded,
+            "" if predictions is None else predictions.form,
         )  # fmt: skip
         for receiver, value in inputs:
             fetch.publish(topics[2], receiver, value)
@@ -130,28 +131,32 @@ class NativeFetch:
         self._publications.append((stop, publications))
         return stop < end
 
-    def changes(self) -> Iterator[Change]:
+    def changes(self) -> list[OutgoingRecord]:
         """The changelog records of the fetch, after its outputs were published."""
         partition, order = self._partition, self.in_order()
-        yield from self._merged(
+        found = self._merged(
             self._entries, order, lambda key: partition.changelog(key, self._touched[key][1])
         )
-        yield from self._merged(self._publications, order, lambda key: (partition.publication(key),))
-        yield from partition.written_last()
+        found += self._merged(self._publications, order, lambda key: (partition.publication(key),))
+        found += partition.written_last()
+        return found
 
     def _merged(
-        self, native: list[tuple[int, list[Change]]], order: list[bytes], python: Any
-    ) -> Iterator[Change]:
+        self, native: list[tuple[int, list[OutgoingRecord]]], order: list[bytes],
+        python: Callable[[bytes], Iterable[Change]],
+    ) -> list[OutgoingRecord]:  # fmt: skip
+        found: list[OutgoingRecord] = []
         parts = iter([*native, (1 << 62, [])])
         end, records = next(parts)
         for key in order:
             while self._core is not None and end <= self._slots[key]:
-                yield from records
+                found += records
                 end, records = next(parts)
-            yield from python(key)
-        yield from records
+            found += ((name, value, None) for name, value in python(key))
+        found += records
         for _, more in parts:
-            yield from more
+            found += more
+        return found
 
     def finish(self) -> None:
         """Forget which profiles the fetch has touched."""

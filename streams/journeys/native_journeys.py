@@ -25,7 +25,7 @@ from streams.journeys.timeline.cached_fold import CachedFold
 from streams.journeys.timeline.effects import Effects
 from streams.journeys.timeline.entry import Entry
 from streams.journeys.timeline.timeline import Timeline
-from streams.runtime.native_core import chosen_core, native_version
+from streams.runtime.native_core import chosen_core, core_digest
 
 
 def native_journeys(catalogue: Catalogue, rules: JourneyRules) -> "NativeJourneys | None":
@@ -42,7 +42,7 @@ def build_of(catalogue: Catalogue, rules: JourneyRules) -> str:
     if native_core(catalogue, rules) is None:
         return ""
     schemas = b"".join(chosen_core().Core.SCHEMAS.values()).hex()
-    return f"{native_version()} {meanings_of(catalogue, rules).fingerprint} {schemas}"
+    return f"{core_digest()} {meanings_of(catalogue, rules).fingerprint} {schemas}"
 
 
 class Packer(DictionaryCompressor):

@@ -80,7 +80,9 @@ class JourneyPartition:
                 del self._scheduled[key]
                 yield due, key
 
-    def fire(self, key: bytes, now: int, meanings: int) -> tuple[list[OutgoingRecord], list[Change]] | None:
+    def fire(
+        self, key: bytes, now: int, meanings: int
+    ) -> tuple[list[OutgoingRecord], list[OutgoingRecord]] | None:
         """Publish the signals of a journey of the native core, whose deadline has passed at `now` (UTC ms).
 
         Returns the signals and the changelog records to write after them; None if Python must do it.
@@ -107,11 +109,10 @@ class JourneyPartition:
         for node, assignment in effects.pointers.items():
             yield key + Kind.POINTER + node_name(node), IDENTITY_ASSIGNMENT.encode(assignment)
 
-    def written_last(self) -> Iterator[tuple[bytes, bytes | None]]:
+    def written_last(self) -> list[OutgoingRecord]:
         """The last changelog records of a fetch: of models, and what was written ahead goes."""
-        if self.predictions is not None:
-            yield from self.predictions.changelog()
-        yield from self.write_ahead.done()
+        models = () if self.predictions is None else self.predictions.changelog()
+        return [*((key, value, None) for key, value in models), *self.write_ahead.done()]
 
     def publication(self, key: bytes) -> tuple[bytes, bytes | None]:
         """The changelog record of when a profile was published last; gone with the profile."""
@@ -164,7 +165,8 @@ class JourneyPartition:
 
         The former owner has applied a part of the inputs that the owner has applied or is about to apply, so the
         owner's memory is right about journeys. A former owner announces no signal without a write-ahead record, which
-        the owner cannot know otherwise.
+        the owner cannot know otherwise. If the former owner has deleted that record, the changelog gets it back: the
+        correction of its publication takes away what else would tell a next owner that there is something to retract.
         """
         profile, kind, rest = parse(key)
         if kind in (Kind.CLAIM, Kind.MARK):
@@ -176,6 +178,8 @@ class JourneyPartition:
         if kind is Kind.WRITE_AHEAD:
             if value is not None:
                 self.write_ahead.restore(profile, int(rest), value)
+            elif (undecided := self.write_ahead.record(profile, int(rest))) is not None:
+                yield key, undecided
             return
         current = _current(journey, kind, rest)
         if current != value:
@@ -249,6 +253,10 @@ class JourneyPartition:
 
     def restored(self) -> None:
         """Compress what recovery has read."""
+        self.journeys.evict()
+
+    def caught_up(self) -> None:
+        """Compress what a standby copy has read."""
         self.journeys.evict()
 
 

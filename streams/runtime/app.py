@@ -36,6 +36,8 @@ MAX_BACKGROUND_TASKS: Final = 16
 #: Fetches that Faust may hold between the consumer and the partition queues. The queues take fetches at once, so this
 #: is never reached; a small buffer would make Faust pause the consumer.
 STREAM_BUFFER: Final = 256
+#: Seconds between two heartbeats; a quarter of a session that is short.
+HEARTBEAT_SECONDS: Final = 1.0
 #: Seconds between two checks of the condition in `wait_until`.
 POLL_SECONDS: Final = 0.005
 
@@ -76,7 +78,8 @@ class WorkerApp(faust.App):  # type: ignore[misc]  # faust has no types for it
             consumer_auto_offset_reset="earliest",
             PartitionAssignor=StableAssignor,
             broker_session_timeout=settings.session_timeout,
-            broker_heartbeat_interval=settings.session_timeout / 4,
+            # with a heartbeat the others learn that a worker is lost
+            broker_heartbeat_interval=min(settings.session_timeout / 4, HEARTBEAT_SECONDS),
             broker_request_timeout=max(60.0, settings.session_timeout * 2),
             broker_commit_interval=0.5,
             broker_max_poll_records=2000,
@@ -85,7 +88,7 @@ class WorkerApp(faust.App):  # type: ignore[misc]  # faust has no types for it
             stream_wait_empty=False,
             stream_publish_on_commit=False,
             stream_recovery_delay=0.0,
-            # a standby would keep old state of a partition that another worker owns, and its timers would act on it
+            # Faust's standbys would keep the state of another worker's partition where timers act on it: see standby.py
             table_standby_replicas=0,
             worker_redirect_stdouts=False,
         )

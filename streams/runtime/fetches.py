@@ -18,7 +18,9 @@ from faust.types.tuples import ConsumerMessage, Message
 
 from streams.runtime.bounded_reads import bound_reads
 from streams.runtime.log_ends import log_ends
+from streams.runtime.native_core import chosen_core
 from streams.runtime.offset_tracker import Fetch, OffsetTracker
+from streams.runtime.record_batches import read_batches_by
 
 #: Milliseconds that a broker may hold back the answer to a fetch request for which it has no records.
 FETCH_WAIT_MS: Final = 100
@@ -65,6 +67,7 @@ class FetchThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
     async def on_start(self) -> None:
         """Connect to the broker."""
         bound_reads()
+        read_batches_by(chosen_core())
         await super().on_start()
         self._consumer._fetcher._prefetch_backoff = FETCH_BACKOFF_SECONDS
 

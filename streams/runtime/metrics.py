@@ -24,7 +24,7 @@ DUE_TO_SIGNAL: Final = BatchHistogram(metrics.DUE_TO_SIGNAL)
 PUBLISH_SECONDS: Final = BatchHistogram(metrics.PUBLISH_SECONDS)
 DECISION_WAIT: Final = BatchHistogram(metrics.DECISION_WAIT)
 DECISIONS_LATE: Final = counter(metrics.DECISIONS_LATE)
-PROFILE_CHANGES: Final = counter(metrics.PROFILE_CHANGES)
+PROFILE_CHANGES: Final = BatchCounter(metrics.PROFILE_CHANGES)
 REBALANCES: Final = counter(metrics.REBALANCES)
 RESTORED: Final = counter(metrics.RESTORED)
 

@@ -13,6 +13,8 @@ from typing import Any, Final
 
 from faust.types import TP
 
+from streams.runtime.bounded_reads import value_bytes
+
 #: Records that a queue combines into one fetch at most. A queue that holds as many is full.
 QUEUE_RECORDS: Final = 2000
 #: Bytes of record values at which a queue is full. The consumer reads no more of a partition while its queue is full.
@@ -46,7 +48,7 @@ class PartitionQueue:
 
     def put(self, event: Any) -> None:
         """Append a fetch."""
-        size = sum(len(record.value or b"") for record in event.value)
+        size = value_bytes(event.value)
         self._queued.append((event, size))
         self.records += len(event.value)
         self._bytes += size

@@ -1,15 +1,16 @@
 """The publisher: sends whole outboxes, and returns once the broker has acknowledged all of their records.
 
-aiokafka's `send` costs a future per record; `create_batch` and `send_batch` cost one per batch. The producer is
+aiokafka's `send` costs a future per record; `create_batch` and `send_batch` cost one per batch. The native core, where
+it is chosen, builds whole batches (streams/runtime/record_batches.py). The producer is
 idempotent and waits for all in-sync replicas. A failure raises, and the worker stops.
 """
 
 import asyncio
 import logging
-from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from time import monotonic
+from time import monotonic, time
 from typing import Any, Final
 
 from aiokafka import AIOKafkaProducer
@@ -18,6 +19,8 @@ from schemas.kafka_client import client_options
 from schemas.kafka_security import check_connection
 from schemas.keys import partition_of
 from schemas.settings import Settings
+from streams.runtime.native_core import chosen_core
+from streams.runtime.record_batches import native_batches
 
 BATCH_BYTES: Final = 512 * 1024
 #: Seconds without an acknowledgement after which the log warns of an outage, once per outage.
@@ -203,19 +206,37 @@ class Publisher:
         producer = self._producer
         assert producer is not None
         topic, partition = tp
-        sent: list[tuple[asyncio.Future[Any], defaultdict[_Pending, int]]] = []
-        batch, held = producer.create_batch(), defaultdict[_Pending, int](int)
-        for one in pending:
-            for key, value, headers in one.records:
-                if batch.append(key=key, value=value, timestamp=None, headers=headers) is None:
-                    sent.append((await producer.send_batch(batch, topic, partition=partition), held))
-                    batch, held = producer.create_batch(), defaultdict[_Pending, int](int)
-                    batch.append(key=key, value=value, timestamp=None, headers=headers)
-                held[one] += 1
-        if held:
-            sent.append((await producer.send_batch(batch, topic, partition=partition), held))
+        lists = [one.records for one in pending]
+        core = chosen_core()
+        batches = (
+            aiokafka_batches(producer, lists)
+            if core is None
+            else native_batches(core, lists, BATCH_BYTES, int(time() * 1000))
+        )
+        sent = [
+            (await producer.send_batch(batch, topic, partition=partition), held) for batch, held in batches
+        ]
         for acknowledged, held in sent:
             offset = (await acknowledged).offset
-            for one, count in held.items():
-                one.acknowledge(offset, count)
+            for place, count in held:
+                pending[place].acknowledge(offset, count)
                 offset += count
+
+
+def aiokafka_batches(
+    producer: AIOKafkaProducer, lists: list[list[OutgoingRecord]]
+) -> Iterator[tuple[Any, list[tuple[int, int]]]]:
+    """Batches with the records of these lists, in order, built by aiokafka.
+
+    Gives with each batch the places of the lists that have records in it, and how many.
+    """
+    batch, held = producer.create_batch(), Counter[int]()
+    for place, records in enumerate(lists):
+        for key, value, headers in records:
+            if batch.append(key=key, value=value, timestamp=None, headers=headers) is None:
+                yield batch, list(held.items())
+                batch, held = producer.create_batch(), Counter[int]()
+                batch.append(key=key, value=value, timestamp=None, headers=headers)
+            held[place] += 1
+    if held:
+        yield batch, list(held.items())

@@ -35,11 +35,27 @@ class PartitionState(Protocol):
     def restored(self) -> None:
         """Called when recovery has read the changelog to its end."""
 
+    def caught_up(self) -> None:
+        """Called when a standby copy (standby.py) has read the changelog to its end: more will follow."""
+
     def sizes(self) -> dict[str, int]:
         """How much of what it holds, for metrics; called often, so it must not count one by one."""
 
 
 S = TypeVar("S", bound=PartitionState)
+S_co = TypeVar("S_co", bound=PartitionState, covariant=True)
+
+
+class Copied(Protocol[S_co]):
+    """A state that was read beside the group, up to a changelog offset."""
+
+    @property
+    def state(self) -> S_co: ...  # noqa: D102
+    @property
+    def offset(self) -> int: ...  # noqa: D102
+    @property
+    def is_current(self) -> bool: ...  # noqa: D102
+
 
 #: Fetches that Faust collects before it applies them. It must not be 1: Faust would then go on reading the changelog
 #: after recovery, and apply old records over newer state.
@@ -48,6 +64,15 @@ RECOVERY_BUFFER: Final = 4
 PROGRESS_SECONDS: Final = 5.0
 
 log: Final = logging.getLogger("touchline.worker")
+
+
+class UnusableRecordError(TouchlineError):
+    """A changelog record cannot be read."""
+
+    def __init__(self, why: str, offset: int) -> None:
+        """`offset` is the record's."""
+        super().__init__(why)
+        self.offset = offset
 
 
 class ChangelogState(Table, Generic[S]):  # type: ignore[misc]  # faust has no types for it
@@ -65,6 +90,8 @@ class ChangelogState(Table, Generic[S]):  # type: ignore[misc]  # faust has no t
         self._new = new
         #: gives the state of a changelog partition from elsewhere, and the last offset in it; None if nothing has it
         self.checkpointed: Callable[[str, int], Awaitable[tuple[S, int] | None]] | None = None
+        #: gives the standby copy of a changelog partition, which is then the state; None if there is none
+        self.standby: Callable[[str, int], Copied[S] | None] | None = None
         self._by_partition: dict[int, S] = {}
         self._offsets: dict[int, int] = {}
         self._assigned: set[int] = set()
@@ -81,6 +108,10 @@ class ChangelogState(Table, Generic[S]):  # type: ignore[misc]  # faust has no t
         if state is None:
             state = self._by_partition[partition] = self._new(partition)
         return state
+
+    def empty(self, partition: int) -> S:
+        """A new, empty state of a partition, which this table does not keep."""
+        return self._new(partition)
 
     def holds(self, partition: int, state: S) -> bool:
         """Whether `state` is still the state of the partition: a rebalance may have replaced it meanwhile.
@@ -162,6 +193,20 @@ class ChangelogState(Table, Generic[S]):  # type: ignore[misc]  # faust has no t
             log.warning("restoring %s: %s changelog records so far", self.name, f"{self.records_restored:,}")
 
     def _apply(self, state: S, records: list[Any], partition: int) -> None:
+        try:
+            self.apply_to(state, records)
+        except UnusableRecordError as error:
+            where = f"{self.topic_name}, partition {partition}, offset {error.offset}"
+            unusable = TouchlineError(
+                f"the changelog record at {where} is unusable ({error}): it is damaged or of a newer release;"
+                " start that release, or empty the changelogs and read again with `touchline backfill`"
+            )
+            self._crashing = asyncio.ensure_future(self.app.crash(unusable))
+            raise unusable from error
+
+    @staticmethod
+    def apply_to(state: S, records: list[Any]) -> None:
+        """Apply changelog records to a state, in their order. Raises UnusableRecordError."""
         done = 0
         while done < len(records):
             try:
@@ -170,13 +215,7 @@ class ChangelogState(Table, Generic[S]):  # type: ignore[misc]  # faust has no t
                     state.restore(records[done].key, records[done].value)
                     done += 1
             except Exception as error:
-                where = f"{self.topic_name}, partition {partition}, offset {records[done].offset}"
-                unusable = TouchlineError(
-                    f"the changelog record at {where} is unusable ({error}): it is damaged or of a newer release;"
-                    " start that release, or empty the changelogs and read again with `touchline backfill`"
-                )
-                self._crashing = asyncio.ensure_future(self.app.crash(unusable))
-                raise unusable from error
+                raise UnusableRecordError(str(error), records[done].offset) from error
 
     async def on_changelog_event(self, event: Any) -> None:
         """Faust's hook for single records: unused, since fetches are applied as batches."""
@@ -202,11 +241,22 @@ class ChangelogState(Table, Generic[S]):  # type: ignore[misc]  # faust has no t
             self.app.recover_from_beginning(TP(self.topic_name, partition))
         for partition in set(self._offsets) - kept:
             del self._offsets[partition]
-        if self.checkpointed is not None:
-            for partition in sorted(self._assigned - set(self._by_partition)):
-                found = await self.checkpointed(self.topic_name, partition)
-                if found is not None:
-                    self._by_partition[partition], self._offsets[partition] = found
+        for partition in sorted(self._assigned - set(self._by_partition)):
+            found = await self._read_elsewhere(partition)
+            if found is not None:
+                self._by_partition[partition], self._offsets[partition] = found
+
+    async def _read_elsewhere(self, partition: int) -> tuple[S, int] | None:
+        """A state that recovery need not read from the changelog's beginning, and the last offset in it."""
+        copy = None if self.standby is None else self.standby(self.topic_name, partition)
+        if (copy is None or not copy.is_current) and self.checkpointed is not None:
+            found = await self.checkpointed(self.topic_name, partition)
+            if found is not None and (copy is None or copy.offset < found[1]):
+                return found
+        if copy is None:
+            return None
+        log.info("%s, partition %d: taken over from the standby copy", self.name, partition)
+        return copy.state, copy.offset
 
     def _is_recovered(self, tp: TP) -> bool:
         last = self._offsets.get(tp.partition, -1)

@@ -12,14 +12,14 @@ derives the guarantees.
 """
 
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeAlias, TypeVar
 
 from schemas import topics
 from streams.runtime import metrics
 from streams.runtime.fence import Fence
-from streams.runtime.publisher import Headers, Outbox, TopicPartition
+from streams.runtime.publisher import Headers, Outbox, OutgoingRecord, TopicPartition
 from streams.runtime.rejection import dead_letter
 from streams.runtime.state import ChangelogState, PartitionState
 
@@ -79,9 +79,9 @@ class FetchTransaction(Generic[S]):
         self.state = table.of(partition)
         self.outputs = app.outbox()
         self.announced = app.outbox()  #: published only once `write_ahead` is in the changelog
-        self.write_ahead: list[Change] = []
+        self.write_ahead: list[OutgoingRecord] = []
         self.changes = app.outbox()
-        self._deferred: list[Callable[[], Iterable[Change]]] = []
+        self._deferred: list[Callable[[], list[OutgoingRecord]]] = []
         self._background: Callable[[Outbox], Awaitable[None]] | None = None
         self._app = app
         self._table = table
@@ -100,7 +100,11 @@ class FetchTransaction(Generic[S]):
         """Add a changelog record; a value of None deletes its key."""
         self.changes.add_at(self._changelog, key, value)
 
-    def write_after_outputs(self, changes: Callable[[], Iterable[Change]]) -> None:
+    def write_all(self, records: list[OutgoingRecord]) -> None:
+        """Add changelog records, in order."""
+        self.changes.extend(self._changelog, records)
+
+    def write_after_outputs(self, changes: Callable[[], list[OutgoingRecord]]) -> None:
         """Add changelog records that depend on the published outputs: step 3 calls `changes` and writes its result."""
         self._deferred.append(changes)
 
@@ -138,7 +142,7 @@ class FetchTransaction(Generic[S]):
         if not (self._held and await self._publish_outputs() and self._held):
             return
         for changes in self._deferred:
-            self.changes.extend(self._changelog, [(key, value, None) for key, value in changes()])
+            self.changes.extend(self._changelog, changes())
         self._record_own_writes(await self._publish(self.changes))
         if self._background is not None:
             await self._app.run_in_background(self._finish_in_background(self._background))
@@ -155,7 +159,7 @@ class FetchTransaction(Generic[S]):
             self.outputs.add_all(self.announced)
             await self._publish(self.outputs)
             return True
-        self.outputs.extend(self._changelog, [(key, value, None) for key, value in self.write_ahead])
+        self.outputs.extend(self._changelog, self.write_ahead)
         ends = await self._publish(self.outputs)
         if self._fence is not None and not await self._fence.may_announce(
             self.partition, self.state, *ends[self._changelog]
@@ -178,6 +182,8 @@ class FetchTransaction(Generic[S]):
         self._acknowledge()
 
     async def _publish(self, outbox: Outbox) -> dict[TopicPartition, tuple[int, int]]:
+        if not outbox.records:
+            return {}
         ends = await self._app.publisher.publish(outbox)
         metrics.published(self._component, outbox.records.items())
         return ends

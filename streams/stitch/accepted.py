@@ -33,19 +33,18 @@ def accepted(native: Stitched) -> Accepted:
 
 def send_evidence(
     native: Stitched,
-    assignment: Any,
     topic: str,
     fetch: FetchTransaction[StitchState],
     newcomers: set[bytes],
 ) -> bool:
     """Publish the new evidence of a touchpoint of the native core to the topic of links; `Stitch.accept` is its twin.
 
-    `assignment` is the one under which the core stitched the touchpoint, None for none. Returns False, and does
-    nothing, if the touchpoint has new evidence and another assignment has come meanwhile.
+    Returns False, and does nothing, if the touchpoint has new evidence and another assignment has come since the core
+    stitched it.
     """
     if native.links is None:
         return True
-    state = fetch.state
+    state, assignment = fetch.state, native.assignment
     if state.assignments.get(native.key) is not assignment:
         return False
     occurred_at, links = native.links

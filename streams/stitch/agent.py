@@ -33,11 +33,11 @@ from streams.identity.resolution.ownership import node_of
 from streams.runtime import metrics
 from streams.runtime.app import WorkerApp
 from streams.runtime.cooperative import CooperativeScheduler
-from streams.runtime.publisher import Outbox
+from streams.runtime.publisher import Outbox, OutgoingRecord
 from streams.runtime.state import ChangelogState
 from streams.runtime.transaction import FetchTransaction
 from streams.stitch.accepted import Accepted, accepted, check_first_hop, send_evidence, traced
-from streams.stitch.native_stitch import NativeStitch, Stitched
+from streams.stitch.native_stitch import NativeStitch, Stitched, learn_plain
 from streams.stitch.registry_prefetch import prefetch_schemas
 from streams.stitch.stitching import StitchState, erasures_of
 
@@ -98,31 +98,35 @@ class Stitch:
         Returns the touchpoints to stitch at once, those that wait for identity's decision, and the keys of the
         identifiers that it decides about. Yields to other agents: what they change counts for the whole fetch.
         """
+        await self._scheduler.yield_if_due()
         state = fetch.state
         natively = self._take(event, state)
-        owned = [None if one is None else state.assignments.get(one.key) for one in natively]
-        taken: list[tuple[Any, Accepted | Stitched, Any]] = []
+        left = [place for place, native in enumerate(natively) if native is None or native.links is not None]
+        found: list[Accepted | Stitched | None] = [*natively]
         newcomers: set[bytes] = set()
-        for number, (record, native, assignment) in enumerate(zip(event.value, natively, owned, strict=True)):
+        for number, place in enumerate(left):
             if not number % RECORDS_BETWEEN_YIELDS:
                 await self._scheduler.yield_if_due()
-            if native is not None and send_evidence(native, assignment, self._links, fetch, newcomers):
-                taken.append((record, native, assignment))
+            native, record = natively[place], event.value[place]
+            if native is not None and send_evidence(native, self._links, fetch, newcomers):
                 continue
+            found[place] = None
             with fetch.dead_letter(record):
-                one = self.accept(record, fetch, newcomers)
-                if one is not None:
-                    taken.append((record, one, None))
+                found[place] = self.accept(record, fetch, newcomers)
+        if not left:
+            return [one for one in found if one is not None], [], newcomers
         ready: list[Accepted | Stitched] = []
         waiting: list[Accepted] = []
-        for record, found, assignment in taken:
-            if isinstance(found, Accepted):
-                (waiting if found.key in newcomers else ready).append(found)
-            elif (same := state.assignments.get(found.key) is assignment) and found.key not in newcomers:
-                ready.append(found)
-            elif same or found.links is not None:
+        for record, one in zip(event.value, found, strict=True):
+            if one is None:
+                continue
+            if isinstance(one, Accepted):
+                (waiting if one.key in newcomers else ready).append(one)
+            elif (same := state.assignments.get(one.key) is one.assignment) and one.key not in newcomers:
+                ready.append(one)
+            elif same or one.links is not None:
                 # identity is about to decide about its owner, or has decided after its evidence was sent
-                (waiting if found.key in newcomers else ready).append(accepted(found))
+                (waiting if one.key in newcomers else ready).append(accepted(one))
             else:
                 # identity has decided about its owner during a yield: perhaps to erase it
                 with fetch.dead_letter(record):
@@ -135,7 +139,7 @@ class Stitch:
         """What the native core makes of a fetch; None for each record that `accept` must take."""
         partitions = self._app.topic_partitions
         taken = self._native.take(
-            event.value, self._arrival, state, event.message.partition,
+            event.value, self._now(), state, event.message.partition,
             (partitions[self._touchpoints], partitions[self._inputs]),
         )  # fmt: skip
         if self._app.touchpoint_tracer is None:
@@ -172,9 +176,18 @@ class Stitch:
 
         Adds records whose version seems to be from the future to `ahead`; without it they become dead letters.
         """
-        learned: list[IdentityAssignment] = []
-        encoded: dict[int, bytes] = {}  #: by place in `learned`, those that came as they are kept
-        for record in records:
+        changes: list[OutgoingRecord] = []
+        corrected: list[IdentityAssignment] = []
+        place = 0
+        while place < len(records):
+            place, plain = learn_plain(
+                records, place, fetch.state, self._app.internal.limit, self._assignment_partitions
+            )
+            changes += plain
+            if place == len(records):
+                break
+            record = records[place]
+            place += 1
             with fetch.dead_letter(record):
                 assignment = _assignment(record)
                 try:
@@ -185,14 +198,21 @@ class Stitch:
                     ahead.append(record)
                     continue
                 if fetch.state.assign(record.key, assignment):
-                    if record.value is not None and record.value.startswith(IDENTITY_ASSIGNMENT.header):
-                        encoded[len(learned)] = record.value
-                    learned.append(assignment)
-        for key in fetch.state.forget_evidence(_corrected(learned)):
-            fetch.write(key, None)
-        for place, assignment in enumerate(learned):
-            key = identifier_key(assignment["tenant"], assignment["identifier"])
-            fetch.write(key, encoded.get(place) or IDENTITY_ASSIGNMENT.encode(assignment))
+                    key = identifier_key(assignment["tenant"], assignment["identifier"])
+                    came_as_kept = record.value is not None and record.value.startswith(
+                        IDENTITY_ASSIGNMENT.header
+                    )
+                    value = record.value if came_as_kept else IDENTITY_ASSIGNMENT.encode(assignment)
+                    changes.append((key, value, None))
+                    corrected.append(assignment)
+        if corrected:
+            for key in fetch.state.forget_evidence(_corrected(corrected)):
+                fetch.write(key, None)
+        fetch.write_all(changes)
+
+    @property
+    def _assignment_partitions(self) -> int:
+        return self._app.topic_partitions[self._app.settings.topic(topics.IDENTITY_ASSIGNMENTS.name)]
 
     def accept(
         self, record: Any, fetch: FetchTransaction[StitchState], newcomers: set[bytes]
@@ -236,7 +256,7 @@ class Stitch:
         """Send touchpoints to their owners."""
         for one in accepted:
             if not isinstance(one, Accepted):
-                outputs.add_at((self._inputs, one.partition), one.profile_key, one.value)
+                outputs.records[self._inputs, one.partition].append(one.record)
                 continue
             owner = state.owner(one.key, one.tenant, one.identifier, one.occurred_at)
             if owner is None:
@@ -269,6 +289,9 @@ class Stitch:
         """
         if record.timestamp_type == _LOG_APPEND_TIME:
             return int(record.timestamp)
+        return self._now()
+
+    def _now(self) -> int:
         return int(self._clock() * 1000)
 
     def _misplaced(self, record: Any, key: bytes) -> bool:

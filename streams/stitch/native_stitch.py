@@ -13,6 +13,8 @@ from schemas.records import Identifier
 from schemas.touchpoint.erasure_names import ERASURE_REQUESTED
 from streams.identity.policy.policy import IdentityPolicy
 from streams.runtime.native_core import chosen_core
+from streams.runtime.publisher import OutgoingRecord
+from streams.stitch.compact_assignment import CompactAssignment
 from streams.stitch.stitching import StitchState
 
 
@@ -28,12 +30,12 @@ class Stitched(Protocol):
         """The partition of journey-inputs."""
 
     @property
-    def profile_key(self) -> bytes:
-        """The key of its owner."""
+    def record(self) -> OutgoingRecord:
+        """The key of its owner, the ResolvedTouchpoint, no headers."""
 
     @property
-    def value(self) -> bytes:
-        """The ResolvedTouchpoint."""
+    def assignment(self) -> CompactAssignment | None:
+        """What its strongest identifier was assigned to when it was stitched; None if it was not."""
 
     @property
     def links(self) -> tuple[int, list[tuple[bytes, bytes]]] | None:
@@ -41,6 +43,24 @@ class Stitched(Protocol):
 
     def about(self) -> tuple[str, str, str, int, bytes]:
         """Tenant, type and value of its strongest identifier, event time (UTC ms), and the record as it came."""
+
+
+def learn_plain(
+    records: list[Any], start: int, state: StitchState, limit: Callable[[str], int], partitions: int
+) -> tuple[int, list[OutgoingRecord]]:
+    """Learn assignments from `start` on natively, until one that `Stitch.learn` must take.
+
+    `limit` gives the first version that cannot exist yet of a tenant's assignments, `partitions` is the number of
+    partitions of their topic. Returns the place of that record, and the changelog records of what is new. Mutates
+    `state`.
+    """
+    core = chosen_core()
+    if core is None:
+        return start, []
+    learnt: tuple[int, list[OutgoingRecord]] = core.learn_assignments(
+        records, start, state.assignments, limit, partitions
+    )
+    return learnt
 
 
 class NativeStitch:
@@ -52,13 +72,12 @@ class NativeStitch:
         self._stitch: Any = None
 
     def take(
-        self, records: list[Any], arrival: Callable[[Any], int], state: StitchState, partition: int,
-        partitions: tuple[int, int],
+        self, records: list[Any], now: int, state: StitchState, partition: int, partitions: tuple[int, int]
     ) -> list[Stitched | None]:  # fmt: skip
         """For each record of a fetch what becomes of it, or None if Python must take it.
 
-        `arrival` gives the latest possible reception of a record, UTC ms. `partitions` are the numbers of partitions of
-        touchpoints and journey-inputs.
+        `now` is the latest possible reception of a record that the broker has not stamped, UTC ms. `partitions` are the
+        numbers of partitions of touchpoints and journey-inputs.
         """
         core = chosen_core()
         if core is None:
@@ -66,9 +85,8 @@ class NativeStitch:
         if self._stitch is None:
             self._stitch = core.Stitch(self._priority, self._means, self._named)
         taken: list[Stitched | None] = self._stitch.take(
-            [record.value for record in records], list(map(arrival, records)), state.assignments, state.evidence,
-            partition, *partitions,
-        )  # fmt: skip
+            records, now, state.assignments, state.evidence, partition, *partitions
+        )
         return taken
 
     def _priority(self, tenant: str, type_: str, value: str) -> int | None:

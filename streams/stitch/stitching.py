@@ -165,6 +165,9 @@ class StitchState:
     def restored(self) -> None:
         """Nothing to finish."""
 
+    def caught_up(self) -> None:
+        """Nothing to do."""
+
 
 def _holding(needle: bytes, keys: Iterable[bytes]) -> list[bytes]:
     return [key for key in keys if needle in key]

@@ -1,7 +1,6 @@
 """What breaks each thing. A break is a context: the thing is broken inside it and mended when it is left."""
 
 import http.client
-import http.server
 import json
 import signal
 import threading
@@ -15,6 +14,7 @@ from deploy.ports import LOOPBACK
 from schemas.topics import JOURNEY_STATES, TOUCHPOINTS
 from sinks.clickhouse.connection import connect
 from tests.alerts.scene import Scene
+from tests.support.http_serving import QuietHandler, serving
 
 
 @dataclass(frozen=True)
@@ -225,37 +225,20 @@ def stranger(scene: Scene) -> Iterator[None]:
         other.stop()
 
 
-class _Gone(http.server.BaseHTTPRequestHandler):
+class _Gone(QuietHandler):
     """A receiver that fails."""
 
-    def do_POST(self) -> None:
-        self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        self.send_response(500)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, *_: object) -> None:
-        pass
+    def respond(self) -> None:
+        self.body()
+        self.answer(500)
 
 
-class _Well(_Gone):
+class _Well(QuietHandler):
     """A receiver that takes everything."""
 
-    def send_response(self, _code: int, message: str | None = None) -> None:
-        super().send_response(200, message)
-
-
-@contextmanager
-def _receiver(scene: Scene, handler: type[http.server.BaseHTTPRequestHandler]) -> Iterator[None]:
-    server = http.server.ThreadingHTTPServer((LOOPBACK, scene.receiver_port), handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    def respond(self) -> None:
+        self.body()
+        self.answer(200)
 
 
 @contextmanager
@@ -264,9 +247,9 @@ def receiver_fails(scene: Scene) -> Iterator[None]:
     scene.send(*(scene.newcomer(*ids) for ids in people))
     time.sleep(5)  # the first stage of a person is not told, the next one is
     scene.send(*(scene.newcomer(*ids, type="order_placed") for ids in people))
-    with _receiver(scene, _Gone):
+    with serving(_Gone, scene.receiver_port):
         yield
-    scene.mended.enter_context(_receiver(scene, _Well))  # the outbox empties
+    scene.mended.enter_context(serving(_Well, scene.receiver_port))  # the outbox empties
 
 
 BREAKS = (

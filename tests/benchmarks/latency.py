@@ -134,7 +134,7 @@ def _watch_rows(live: Deployment, probes: Probes, stop: threading.Event) -> None
         "SELECT event_id FROM raw_touchpoints WHERE tenant = %(tenant)s AND occurred_at >= %(since)s"
         " AND event_id >= %(first)s AND startsWith(event_id, 'probe-')"
     )
-    for _ in new_rows(client, "touchpoints", stop, POLL_SECONDS):
+    for _ in new_rows(client, "raw_touchpoints", stop, POLL_SECONDS):
         awaited = [name for name in list(probes.sent) if name not in probes.rows]
         if awaited:
             since = datetime.fromtimestamp(time.time() - PATIENCE_SECONDS, UTC)

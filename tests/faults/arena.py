@@ -14,6 +14,7 @@ from enum import IntEnum
 from functools import cached_property
 from pathlib import Path
 from random import Random
+from shutil import rmtree
 from typing import Any, TypeVar
 
 from kafka import KafkaProducer
@@ -26,13 +27,15 @@ from deploy.sandbox import ClickHouseServer, Process
 from deploy.simulation.population import Population, simulate
 from schemas.errors import UnavailableError
 from schemas.keys import partition_of
-from schemas.records import Touchpoint
+from schemas.records import IdentityCorrection, Touchpoint
 from schemas.settings import Settings
 from schemas.topics import ALL, TOUCHPOINTS
 from sinks.clickhouse.migrate import migrate
 from streams.identity.policy.load import load
 from streams.identity.policy.policy import IdentityPolicy
+from tests.faults.aims import Aims
 from tests.faults.kafka import TwoDoorKafka, delete_topics
+from tests.faults.nursery import ForkedProcess, Nursery
 from tests.faults.proxy import Proxy
 from tests.integration.parts import TOUCHLINE, Deployment, reconcile
 from tests.integration.store import drop
@@ -40,12 +43,16 @@ from tests.support.built_in import CATALOGUE
 from tests.support.touchpoints import START, touchpoint
 
 PATIENCE = 120.0
+#: Time limits are for a machine with nothing else to do; on a crowded one all takes longer, and nothing is wrong.
+CROWDED = 3
 #: Between the death of a process and its next start: `touchline up` waits a second the first time, then longer.
 PAUSE_SECONDS = 0.5
 #: What `Trial.resting` calls the server that is shared.
 CLICKHOUSE = "clickhouse"
 #: Between two looks at what is waited for: a look asks Kafka or ClickHouse, which have other things to do.
 LOOK_SECONDS = 0.2
+#: Between two probes that bring about a moment once everything is fed.
+STIR_SECONDS = 0.5
 Of = TypeVar("Of")
 POISON = b"\xc3\x01 not a touchpoint"
 
@@ -67,6 +74,8 @@ class Arena:
     clickhouse: ClickHouseServer
     kafka_proxy: Proxy
     clickhouse_proxy: Proxy
+    nursery: Nursery | None = None  #: forks the processes of brief trials
+    keeps: bool = False  #: whether the servers' data stays in the folder at the end
 
     def calm(self) -> None:
         """Everything runs and forwards."""
@@ -79,19 +88,27 @@ class Arena:
 
 @contextmanager
 def arena() -> Iterator[Arena]:
-    """Start the servers."""
+    """Start the servers. The logs of trials that went wrong stay in the temporary folder, and data that is kept."""
     folder = Path(tempfile.mkdtemp(prefix="touchline-faults-"))
+    found: Arena | None = None
     clickhouse = ClickHouseServer(folder / "clickhouse", folder)
+    nursery = Nursery(folder)
     before_clickhouse = Proxy(clickhouse.port, second_target=clickhouse.http_port)
     with Proxy(free_port()) as kafka_proxy, before_clickhouse as clickhouse_proxy:
         kafka = TwoDoorKafka(folder / "kafka", folder, kafka_proxy)
         try:
             kafka.start()
             clickhouse.start()
-            yield Arena(folder, kafka, clickhouse, kafka_proxy, clickhouse_proxy)
+            found = Arena(folder, kafka, clickhouse, kafka_proxy, clickhouse_proxy, nursery)
+            yield found
         finally:
             kafka.stop()
             clickhouse.stop()
+            nursery.stop()
+            for data in () if found is not None and found.keeps else ("kafka", "clickhouse"):
+                rmtree(folder / data, ignore_errors=True)
+            if not any(path.is_dir() for path in folder.iterdir()):
+                rmtree(folder)
 
 
 @dataclass
@@ -104,6 +121,7 @@ class Trial:
     events: list[Touchpoint]
     control: bool = False
     scale: Scale = Scale.USUAL
+    corrections: list[IdentityCorrection] = field(default_factory=list)  #: what was published of them
     poison: int = 0  #: records that cannot be read, published so far
     recoveries: list[float] = field(default_factory=list)  #: seconds
     notes: list[str] = field(default_factory=list)
@@ -112,6 +130,9 @@ class Trial:
     crashes: Counter[str] = field(default_factory=Counter)  #: what processes said that ended by themselves
     #: names of processes that are down on purpose; `CLICKHOUSE` is one
     resting: set[str] = field(default_factory=set)
+    aimed: int = 0  #: moments that a fault was to meet
+    met: int = 0  #: of these, how many it met
+    kept: bool = False  #: whether its topics and tables stay
     _died: dict[str, float] = field(default_factory=dict)
     _feeder: threading.Thread | None = None
     _stop: threading.Event = field(default_factory=threading.Event)
@@ -137,6 +158,45 @@ class Trial:
         """Events published a second while a fault is played: well below what one worker takes."""
         return self.of(150.0, 400.0)
 
+    # moments
+
+    @property
+    def aims(self) -> Aims:
+        """What this trial's processes are to meet, and what they noted."""
+        return Aims(self.live.logs)
+
+    def aim(self, moment: str) -> int:
+        """Let the next process that comes to the moment fail there. Returns what `meet` has to be told."""
+        self.aimed += 1
+        self.aims.aim(moment)
+        return len(self.aims.notes(moment))
+
+    def meet(self, moment: str, before: int, *, quietly: bool = False) -> None:
+        """Wait until a process has come to the moment that was aimed at; `quietly`: send nothing to bring it about."""
+        self._bring_about(
+            lambda: len(self.aims.notes(moment)) > before, f"the moment {moment}", quietly=quietly
+        )
+
+    def catch(self, proxy: Proxy, tell: Callable[[], object], count: int) -> None:
+        """Tell a proxy to catch so many requests, which are one moment, and wait until it has."""
+        self.aimed += 1
+        before = proxy.caught
+        tell()
+        self._bring_about(lambda: proxy.caught >= before + count, "requests to catch")
+
+    def _bring_about(self, met: Callable[[], bool], what: str, *, quietly: bool = False) -> None:
+        stirred = time.monotonic()
+
+        def met_at_last() -> bool:
+            nonlocal stirred
+            if not (quietly or self.feeding) and time.monotonic() - stirred > STIR_SECONDS:
+                self.send_probes()
+                stirred = time.monotonic()
+            return met()
+
+        self.wait(met_at_last, what, 60)
+        self.met += 1
+
     # processes
 
     def children(self) -> list[Process]:
@@ -159,7 +219,7 @@ class Trial:
                 self.restarts += 1
 
     def _tend_clickhouse(self) -> None:
-        """libchdb, which stands in for ClickHouse, may abort when a connection is cut while it is greeted."""
+        """It should not end by itself; if it does, a note says so and the trial goes on."""
         server = self.arena.clickhouse
         if CLICKHOUSE not in self.resting and server.process is not None and not server.process.alive:
             self.notes.append(f"ClickHouse {server.process.ending()} by itself")
@@ -174,6 +234,7 @@ class Trial:
 
     def wait(self, condition: Callable[[], object], what: str, timeout: float = PATIENCE) -> None:
         """Wait for a condition, and tend meanwhile."""
+        timeout *= CROWDED
         until = time.monotonic() + timeout
         while not condition():
             assert time.monotonic() < until, f"{what} not within {timeout:.0f} s\n{self.live.log_tails()}"
@@ -197,10 +258,11 @@ class Trial:
         then everything is published at once.
         """
         self.join()
+        # a copy: probes are not to be published again
+        chosen = list(self.events if events is None else events)
         if not (cold or self._probes):
             self._show_probes()
         self._stop.clear()
-        chosen = self.events if events is None else events
         rate = None if cold else rate or self.rate
         self._feeder = threading.Thread(target=self._feed, args=(chosen, rate, poison), daemon=True)
         self._feeder.start()
@@ -337,11 +399,19 @@ class Trial:
                 found[child.name] = int(status.split("VmRSS:")[1].split()[0]) // 1024
         return found
 
+    def keep(self) -> str:
+        """Let its topics, tables and logs stay, to find out what happened. Returns where they are."""
+        self.kept = self.arena.keeps = True
+        settings = self.live.settings
+        return f"{self.arena.folder}: topics {settings.topic('*')}, database {settings.clickhouse().database}"
+
     def close(self) -> None:
         """End everything, and leave nothing that a server that is started again would have to recover."""
         self._stop.set()
         self.arena.calm()
         self.live.close()
+        if self.kept:
+            return
         delete_topics(self.live.settings, [topic.name for topic in ALL])
         self.live.query(f"DROP DATABASE {self.live.settings.clickhouse().database}")
 
@@ -350,11 +420,19 @@ class FaultDeployment(Deployment):
     """Its processes reach the servers through the proxies; the harness takes the straight way."""
 
     def __init__(
-        self, settings: Settings, logs: Path, inner: Settings, worker: list[str], loader: list[str]
+        self,
+        settings: Settings,
+        logs: Path,
+        inner: Settings,
+        worker: tuple[str, ...],
+        loader: tuple[str, ...],
+        nursery: Nursery | None = None,
     ) -> None:
+        """`worker` and `loader` name the changes of variants.py; none: the real processes run. `nursery` forks them."""
         super().__init__(settings, logs)
         self._inner = inner
-        self._commands = {"worker": worker, "load": loader}
+        self._changes = {"worker": worker, "load": loader}
+        self._nursery = nursery
 
     def backlogs(self) -> Backlogs | None:
         """How far each group is behind; None while the broker does not say."""
@@ -371,7 +449,11 @@ class FaultDeployment(Deployment):
 
     def process(self, name: str, command: str) -> Process:
         env = {**self._inner.to_env(), "FAULTS_DIR": str(self.logs)}
-        return Process(name, self._commands[command], self.logs / f"{name}.log", env)
+        changes, log = self._changes[command], self.logs / f"{name}.log"
+        if self._nursery is not None:
+            return ForkedProcess(self._nursery, name, [command, *changes], log, env)
+        variant = [sys.executable, "-m", "tests.faults.variants", command, *changes]
+        return Process(name, variant if changes else [*TOUCHLINE, command], log, env)
 
 
 @contextmanager
@@ -381,12 +463,12 @@ def trial(
     events: int,
     *,
     workers: int = 2,
-    worker: str = "",
-    loader: str = "",
+    worker: tuple[str, ...] = (),
+    loader: tuple[str, ...] = (),
     control: bool = False,
     scale: Scale = Scale.USUAL,
 ) -> Iterator[Trial]:
-    """A deployment of its own; `worker` and `loader` name variants to run in place of the real ones."""
+    """A deployment of its own; `worker` and `loader` name the changes of variants to run in place of the real ones."""
     name, short = uuid.uuid4().hex[:10], scale is Scale.SHORT
     settings = Settings(
         brokers=where.kafka.address,
@@ -407,12 +489,7 @@ def trial(
     where.calm()
     create_topics(settings)
     migrate(settings.clickhouse())
-    variant = [sys.executable, "-m", "tests.faults.variants"]
-    live = FaultDeployment(
-        settings, logs, inner,
-        [*variant, worker] if worker else [*TOUCHLINE, "worker"],
-        [*variant, loader] if loader else [*TOUCHLINE, "load"],
-    )  # fmt: skip
+    live = FaultDeployment(settings, logs, inner, worker, loader, where.nursery if short else None)
     population = Population(people=max(events // 15, 10), events=events, seed=seed)
     running = Trial(where, live, Random(seed), list(simulate(population)), control=control, scale=scale)
     try:
@@ -422,7 +499,8 @@ def trial(
         yield running
     finally:
         running.close()
-        drop(settings.clickhouse())
+        if not running.kept:
+            drop(settings.clickhouse())
 
 
 def cwd_is_the_checkout() -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from kafka import KafkaAdminClient, KafkaProducer
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType
 
 from deploy.ports import LOOPBACK
@@ -101,3 +101,21 @@ def produce(settings: Settings, topic: str, partition: int, key: bytes | None, v
     producer = KafkaProducer(bootstrap_servers=settings.brokers, acks="all")
     producer.send(settings.topic(topic), key=key, value=value, partition=partition).get(20)
     producer.close()
+
+
+def values(settings: Settings, topic: str) -> list[bytes]:
+    """The values of all records of a topic, partition by partition, tombstones left out."""
+    consumer = KafkaConsumer(bootstrap_servers=settings.brokers, enable_auto_commit=False)
+    try:
+        places = [TopicPartition(settings.topic(topic), number) for number in range(settings.partitions)]
+        consumer.assign(places)
+        consumer.seek_to_beginning()
+        ends, found = consumer.end_offsets(places), []
+        deadline = time.monotonic() + 60
+        while any(consumer.position(place) < ends[place] for place in places):
+            assert time.monotonic() < deadline, f"{topic} cannot be read"
+            for records in consumer.poll(timeout_ms=200).values():
+                found += [record.value for record in records if record.value is not None]
+        return found
+    finally:
+        consumer.close()

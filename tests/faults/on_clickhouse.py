@@ -1,19 +1,22 @@
 """Faults of ClickHouse, of the way there, and of the loader."""
 
 import time
+from functools import partial
 
 from tests.faults.arena import CLICKHOUSE, Trial
+from tests.faults.requests import insert_into
+
+INSERTS = insert_into("raw_touchpoints")
 
 
 def killed_before_commit(trial: Trial) -> None:
     """2: kill -9 between the rows and the commit, four times. Needs the variant that kills itself."""
     trial.feed()
-    for number in range(trial.of(2, 4)):
-        life = trial.live.logs / f"life-{number}"
-        life.touch()
+    for _ in range(trial.of(2, 4)):
+        before = trial.aim("before-commit")
         trial.recovered()
         # rows can be seen before the batch is complete, and only then comes the commit
-        trial.wait(lambda: not any(trial.live.logs.glob("life-*")), "the loader's death before its commit")
+        trial.meet("before-commit", before)
 
 
 def down(trial: Trial) -> None:
@@ -59,32 +62,28 @@ def down_and_rebalance(trial: Trial) -> None:
 
 
 def cut_in_an_insert(trial: Trial) -> None:
-    """13: the connection is cut after some bytes of an insert, six times."""
+    """13: the connection is cut within an insert of touchpoints, and within the repetition of it, six times."""
     trial.feed()
     trial.wait_loading()
     proxy = trial.arena.clickhouse_proxy
     for _ in range(trial.of(2, 6)):
-        proxy.cut_after(trial.random.randint(1, trial.of(10_000, 60_000)))
-        trial.wait(lambda: not proxy.cut_is_due or not trial.feeding, "an insert")
-    proxy.calm()
-    trial.recovered()
+        share = trial.random.random()
+        # a connection that has idled is opened anew at once: the second cut is the one that fails the insert
+        trial.catch(proxy, partial(proxy.cut_requests, INSERTS, 2, share), 2)
+        trial.recovered()
 
 
 def answer_lost(trial: Trial) -> None:
-    """14: the server has applied an insert, its answer never arrives, four times."""
-    # a merge would hide from the control arm what was stored twice
+    """14: the server has applied an insert of touchpoints, its answer never arrives, four times."""
+    # a merge would hide what was stored twice
     trial.live.query("SYSTEM STOP MERGES touchpoints")
+    trial.live.query("SYSTEM STOP MERGES raw_touchpoints")
     trial.feed()
     trial.wait_loading()
     proxy = trial.arena.clickhouse_proxy
     for _ in range(trial.of(2, 4)):
-        before = trial.rows()
-        proxy.swallow_answers()
-        trial.wait(lambda: trial.rows() > before or not trial.feeding, "an insert")  # noqa: B023 (waited for here)
-        proxy.cut()
-        proxy.calm()
-        trial.sleep(trial.random.uniform(0.3, 1.0))
-    trial.recovered()
+        trial.catch(proxy, partial(proxy.lose_answers, INSERTS, 1), 1)
+        trial.recovered()
 
 
 def refusing(trial: Trial) -> None:

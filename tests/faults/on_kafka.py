@@ -2,10 +2,12 @@
 
 import time
 from contextlib import ExitStack
+from functools import partial
 
 from schemas import topics
 from tests.faults.arena import Scale, Trial
 from tests.faults.kafka import configured
+from tests.faults.requests import produce
 
 #: No record is as small. (A topic that asks for more replicas than there are gets along with those: KIP-966.)
 REFUSING = {"max_message_bytes": "10"}
@@ -44,12 +46,16 @@ def down_for_minutes(trial: Trial) -> None:
 
 
 def late_acknowledgements(trial: Trial) -> None:
-    """9: every answer of the broker comes half a second late."""
+    """9: answers to producers never come, though the records are appended; then every answer is half a second late."""
     trial.feed()
     trial.wait_loading()
-    trial.arena.kafka_proxy.delay(0.5)
-    trial.sleep(trial.of(3, 10))
-    trial.arena.kafka_proxy.calm()
+    proxy = trial.arena.kafka_proxy
+    for _ in range(trial.of(3, 6)):
+        trial.catch(proxy, partial(proxy.lose_answers, produce, 1), 1)
+        trial.sleep(0.3)
+    proxy.delay(0.5)
+    trial.sleep(trial.of(2, 10))
+    proxy.calm()
     trial.recovered()
 
 
@@ -102,8 +108,14 @@ def failing_sends(trial: Trial) -> None:
             for topic in refusing:
                 stack.enter_context(configured(settings, topic.name, **REFUSING))
             before = trial.restarts
+            trial.aimed += 1
             trial.send_probes()
+            if trial.control:  # it goes on after a refusal, and its producer accepts nothing any more
+                trial.sleep(2)
+                trial.met += 1
+                return
             trial.wait(lambda: trial.restarts > before, "a crash on a refused record", 60)  # noqa: B023 (waited for here)
+            trial.met += 1
             trial.sleep(trial.of(0, 3))
             lifted_at = time.monotonic()
         trial.recovered(lifted_at)

@@ -4,13 +4,38 @@ import asyncio
 import threading
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
 from typing import Any
 
 from deploy.ports import LOOPBACK, free_port
+from tests.faults.requests import Find
 
 CHUNK = 64 * 1024
+
+
+@dataclass
+class _Catch:
+    """The next requests to meet with a fault."""
+
+    find: Find
+    left: int  #: so many more
+    share: float | None  #: of the body that is let through before the cut; None: the answer is lost
+
+
+@dataclass(eq=False)
+class _Link:
+    """One client, connected to the server."""
+
+    client: asyncio.StreamWriter
+    server: asyncio.StreamWriter
+    cut_after: int | None = None  #: bytes of its request that are let through yet
+    losing: bool = False  #: whether the next answer is lost, and the connection with it
+
+    def cut(self) -> None:
+        self.client.transport.abort()
+        self.server.transport.abort()
 
 
 class Proxy:
@@ -28,8 +53,9 @@ class Proxy:
         self._flowing: asyncio.Event
         self._delay = 0.0
         self._swallowing = False
-        self._cut_after: int | None = None
-        self._links: set[asyncio.StreamWriter] = set()
+        self._catch: _Catch | None = None
+        self.caught = 0  #: requests that were cut, or that lost their answer
+        self._links: set[_Link] = set()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._servers: list[asyncio.Server] = []
@@ -68,14 +94,13 @@ class Proxy:
         """Let requests through and their answers disappear, until `calm` or `cut`."""
         self._call(lambda: setattr(self, "_swallowing", True))
 
-    def cut_after(self, size: int) -> None:
-        """Cut everything once the clients have sent so many more bytes."""
-        self._call(lambda: setattr(self, "_cut_after", size))
+    def cut_requests(self, find: Find, count: int, share: float) -> None:
+        """Cut the connections of the next `count` such requests when a share (below 1) of the body has passed."""
+        self._call(lambda: setattr(self, "_catch", _Catch(find, count, share)))
 
-    @property
-    def cut_is_due(self) -> bool:
-        """Whether a `cut_after` has not happened yet."""
-        return self._cut_after is not None
+    def lose_answers(self, find: Find, count: int) -> None:
+        """Let the next `count` such requests through, and cut their connections instead of answering."""
+        self._call(lambda: setattr(self, "_catch", _Catch(find, count, None)))
 
     def _call(self, action: Callable[[], object]) -> None:
         done = threading.Event()
@@ -88,7 +113,7 @@ class Proxy:
         assert done.wait(10)
 
     def _calm(self) -> None:
-        self._open, self._delay, self._swallowing, self._cut_after = True, 0.0, False, None
+        self._open, self._delay, self._swallowing, self._catch = True, 0.0, False, None
         self._flowing.set()
 
     def _refuse(self) -> None:
@@ -97,7 +122,7 @@ class Proxy:
 
     def _cut(self) -> None:
         for link in list(self._links):
-            link.transport.abort()
+            link.cut()
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
@@ -130,35 +155,55 @@ class Proxy:
         except OSError:
             writer.transport.abort()
             return
-        self._links |= {writer, server_writer}
+        link = _Link(writer, server_writer)
+        self._links.add(link)
         pumps: list[Coroutine[Any, Any, None]] = [
-            self._requests(reader, server_writer), self._answers(server_reader, writer)
+            self._requests(reader, link), self._answers(server_reader, link)
         ]  # fmt: skip
         try:
             await asyncio.gather(*pumps)
         finally:
-            self._links -= {writer, server_writer}
+            self._links.discard(link)
 
-    async def _requests(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+    def _look_for_request(self, link: _Link, data: bytes) -> None:
+        """Let the request meet with its fault if it is one of those that are to be caught."""
+        catch = self._catch
+        if catch is None or not catch.left or (found := catch.find(data)) is None:
+            return
+        head, body = found
+        catch.left -= 1
+        if catch.share is None:
+            link.losing = True
+        else:
+            link.cut_after = head + int(body * catch.share)
+
+    async def _requests(self, source: asyncio.StreamReader, link: _Link) -> None:
+        sink = link.server
         with suppress(OSError):
             while data := await source.read(CHUNK):
                 await self._flowing.wait()
-                if self._cut_after is not None:
-                    if len(data) >= self._cut_after:
-                        sink.write(data[: self._cut_after])
+                self._look_for_request(link, data)
+                if link.cut_after is not None:
+                    if len(data) >= link.cut_after:
+                        sink.write(data[: link.cut_after])
                         await sink.drain()
-                        self._cut_after = None
-                        self._cut()
+                        self.caught += 1
+                        link.cut()
                         return
-                    self._cut_after -= len(data)
+                    link.cut_after -= len(data)
                 sink.write(data)
                 await sink.drain()
         sink.transport.abort()
 
-    async def _answers(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+    async def _answers(self, source: asyncio.StreamReader, link: _Link) -> None:
+        sink = link.client
         with suppress(OSError):
             while data := await source.read(CHUNK):
                 await self._flowing.wait()
+                if link.losing:
+                    self.caught += 1
+                    link.cut()
+                    return
                 if self._delay:
                     await asyncio.sleep(self._delay)
                 if not self._swallowing:

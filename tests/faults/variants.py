@@ -1,132 +1,57 @@
 """Workers and loaders with a protection taken out, or with a weakness put in. For the fault suite only.
 
-`python -m tests.faults.variants NAME` starts the process that production would start, after changing one thing.
-Whatever a variant needs to know comes from the environment variable FAULTS_DIR.
+`python -m tests.faults.variants worker NAME...` starts the process that production would start, after each NAME has
+changed one thing. Whatever a change needs to know stands in the folder that the environment variable FAULTS_DIR names.
 """
 
-import asyncio
 import os
-import signal
 import sys
+from collections.abc import Callable
 from contextlib import suppress
-from itertools import chain
+from dataclasses import replace
+from http.client import HTTPResponse
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from aiokafka import AIOKafkaConsumer
 
-import sinks.clickhouse.write.http_writer
 import sinks.clickhouse.write.kafka_clients
 import sinks.clickhouse.write.loader
-import sinks.clickhouse.write.native_writer
 from deploy.cli import load, worker
-from schemas.encoding.record_types import JOURNEY_SIGNAL
+from deploy.cli.main import run
 from schemas.errors import TouchlineError
-from streams.runtime.fence import Fence
-from streams.runtime.fetches import FetchConsumer, FetchTransport
-from streams.runtime.transaction import FetchTransaction
-from streams.stitch.stitching import StitchState
-
-DIR = Path(os.environ.get("FAULTS_DIR", "."))
-
-
-class AckFirst(FetchConsumer):  # type: ignore[misc]
-    """Without: acknowledge after the effects."""
-
-    def _to_fetch(self, tp: Any, records: list[Any], generation: int) -> Any:
-        message = super()._to_fetch(tp, records, generation)
-        message.fetch.done = True
-        self._acked[tp]
-        return message
+from sinks.clickhouse.write.http_writer import HttpWriter
+from sinks.clickhouse.write.inserts import AvroInsert, RowInsert
+from sinks.clickhouse.write.native_writer import NativeWriter
+from tests.faults import worker_controls, worker_variants
+from tests.faults.aims import Aims, die
 
 
-def worker_acks_first() -> None:
-    FetchTransport.Consumer = AckFirst
-    worker.command()
-
-
-def worker_slow_first() -> None:
-    _slow_first()
-    worker.command()
-
-
-def worker_slow_first_acks_first() -> None:
-    _slow_first()
-    worker_acks_first()
-
-
-def _slow_first() -> None:
-    """With: once, a fetch of touchpoints takes three seconds, while later ones are read; a file says that it began."""
-    leave = FetchTransaction.__aexit__
-
-    async def slow(self: FetchTransaction[Any], *error: Any) -> None:
-        begun = DIR / "slow"
-        if isinstance(self.state, StitchState) and self.outputs.records and not begun.exists():
-            begun.touch()
-            await asyncio.sleep(3)
-        await leave(self, *error)
-
-    FetchTransaction.__aexit__ = slow  # type: ignore[method-assign]
-
-
-def worker_stops_before_it_raises() -> None:
-    """With: SIGSTOP between a cart's deadline and the write-ahead record of its signal, if there is a file `stop`."""
-    leave = FetchTransaction.__aexit__
-
-    async def stopped(self: FetchTransaction[Any], *error: Any) -> None:
-        told = [
-            JOURNEY_SIGNAL.decode(value)["kind"] for _, value, _ in chain(*self.announced.records.values())
-        ]
-        if "abandoned_cart" in told:
-            with suppress(FileNotFoundError):
-                (DIR / "stop").unlink()
-                os.kill(os.getpid(), signal.SIGSTOP)
-        await leave(self, *error)
-
-    FetchTransaction.__aexit__ = stopped  # type: ignore[method-assign]
-    worker.command()
-
-
-def worker_stops_before_it_raises_unfenced() -> None:
-    """Without: looking for another worker's claim before an announcement."""
-
-    async def may_announce(*_: Any) -> bool:
-        return True
-
-    Fence.may_announce = may_announce  # type: ignore[method-assign, assignment]
-    worker_stops_before_it_raises()
-
-
-def loader_dies_before_commit() -> None:
-    """With: kill -9 between the rows and the commit, once for each file `life-*`."""
+def dies_before_commit(aims: Aims) -> None:
+    """With: kill -9 of the loader between the rows and the commit."""
     commit = AIOKafkaConsumer.commit
 
-    def die_once() -> None:
-        for life in DIR.glob("life-*"):
-            life.unlink()
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    async def die(self: AIOKafkaConsumer, offsets: Any) -> None:
-        die_once()
+    async def dying(self: AIOKafkaConsumer, offsets: Any) -> None:
+        if aims.taken("before-commit"):
+            aims.note("before-commit", partitions=len(offsets))
+            die()
         await commit(self, offsets)
 
-    AIOKafkaConsumer.commit = die
-    load.command()
+    AIOKafkaConsumer.commit = dying
 
 
-def loader_short_poll() -> None:
+def short_poll(_: Aims) -> None:
     """With: a poll interval of five seconds in place of a day."""
     sinks.clickhouse.write.kafka_clients.MAX_POLL_MS = 5000  # type: ignore[misc]
-    load.command()
 
 
-def loader_direct() -> None:
+def direct(_: Aims) -> None:
     """With: every record that ClickHouse can read itself goes to it as Avro, in small batches too."""
     sinks.clickhouse.write.loader.AVRO_FROM = 1  # type: ignore[misc]
-    load.command()
 
 
-def loader_gives_up() -> None:
+def gives_up(_: Aims) -> None:
     """Without: patience. An insert that fails counts as done."""
 
     async def once(action: Any, _: Any) -> bool:
@@ -135,15 +60,49 @@ def loader_gives_up() -> None:
         return True
 
     sinks.clickhouse.write.loader.until_done = once  # type: ignore[assignment]
-    loader_direct()
 
 
-def loader_without_token() -> None:
-    """Without: deduplication of a retried insert."""
-    sinks.clickhouse.write.native_writer.SETTINGS["insert_deduplicate"] = 0  # type: ignore[index]
-    sinks.clickhouse.write.http_writer.SETTINGS["insert_deduplicate"] = 0  # type: ignore[index]
-    loader_direct()
+def without_token(_: Aims) -> None:
+    """Without: the token by which ClickHouse knows an insert that is repeated. Each attempt has another one."""
+
+    class Rows(NativeWriter):
+        def write(self, insert: RowInsert) -> None:
+            super().write(replace(insert, token=str(uuid4())))
+
+    class Files(HttpWriter):
+        def _exchange(self, insert: AvroInsert) -> tuple[HTTPResponse, bytes]:
+            return super()._exchange(replace(insert, token=str(uuid4())))
+
+    sinks.clickhouse.write.loader.NativeWriter = Rows  # type: ignore[misc]
+    sinks.clickhouse.write.loader.HttpWriter = Files  # type: ignore[misc]
+
+
+COMMANDS = {"worker": worker.command, "load": load.command}
+
+
+def found(name: str) -> Callable[[Aims], None]:
+    """A change by its name. Raises AttributeError if there is none."""
+    for module in (sys.modules[__name__], worker_variants):
+        if hasattr(module, name):
+            return getattr(module, name)  # type: ignore[no-any-return]
+    return getattr(worker_controls, name)  # type: ignore[no-any-return]
+
+
+def change(names: list[str], folder: Path) -> None:
+    """Make the named changes in this process, in this order. Raises AttributeError for a name that there is not."""
+    aims = Aims(folder)
+    for name in names:
+        found(name)(aims)
+
+
+def start(command: str, changes: list[str]) -> None:
+    """Become the process that production would start, with these changes; without any, by the way of `touchline`."""
+    if not changes:
+        sys.argv = ["touchline", command]
+        run()
+    change(changes, Path(os.environ.get("FAULTS_DIR", ".")))
+    COMMANDS[command]()
 
 
 if __name__ == "__main__":
-    globals()[sys.argv[1]]()
+    start(sys.argv[1], sys.argv[2:])

@@ -4,8 +4,13 @@ import json
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
+
+import pyarrow as pa
+from pyarrow import parquet
 
 from deploy.ingest.mapping.file import mapping_text, parse_mapping, shipped
 from deploy.ingest.reading.files import Format, read_entries
@@ -13,14 +18,15 @@ from schemas.catalogue import BUILT_IN as CATALOGUE_FILE
 from schemas.catalogue import Catalogue
 from schemas.encoding.codec import decode, encode
 from schemas.encoding.record_types import TOUCHPOINT
-from schemas.errors import ContractError, SettingsError, TouchlineError
+from schemas.errors import ContractError, Reason, SettingsError, TouchlineError
 from schemas.internal import check_internal, is_internal
 from schemas.touchpoint.intake import read_touchpoint, read_value
-from schemas.touchpoint.rules import check
+from schemas.touchpoint.rules import capped, check
 from schemas.version_bounds import VersionBounds
 from sinks.subscribers.keys import parse_keys
 from sinks.subscribers.positions import Mark, UnreadableIdError, read, written
 from sinks.webhooks.endpoints_file import parse_endpoints
+from streams.collect.keys import parse_keys as parse_write_keys
 from streams.collect.mapping_file import built_in
 from streams.collect.mapping_file import parse_mapping as parse_messages
 from streams.collect.senders import Sender
@@ -53,10 +59,13 @@ def _json_touchpoint(data: bytes) -> None:
 
 
 def _avro_touchpoint(data: bytes) -> None:
+    """As stitch reads it: `received_at` is no later than the record's arrival."""
     name, record = decode(data)
-    if name == "Touchpoint":
-        check(record)  # type: ignore[arg-type]
-        TOUCHPOINT.encode(prepare(record, POLICY, CATALOGUE)[1])  # type: ignore[arg-type]
+    if name != "Touchpoint":
+        raise ContractError(Reason.UNDECODABLE, f"expected a Touchpoint, found a {name}")
+    received = capped(record, NOW)  # type: ignore[arg-type]
+    check(received)
+    TOUCHPOINT.encode(prepare(received, POLICY, CATALOGUE)[1])
 
 
 def _internal(topic: str, key: bytes) -> Callable[[bytes], None]:
@@ -90,6 +99,24 @@ def _file(form: Format) -> Callable[[bytes], None]:
     return take
 
 
+def _parquet() -> tuple[bytes, ...]:
+    """Files as pyarrow writes them: of several types, compressed and not, and of several row groups."""
+    columns = {
+        "id": [1, 2, 3], "email": ["a@b.org", None, "c@b.org"], "amount": [Decimal("1.50"), None, Decimal("2.00")],
+        "at": [datetime(2026, 1, 5, tzinfo=UTC)] * 3, "tags": [["x"], [], None], "of": [{"a": 1.5}, {"a": None}, None],
+    }  # fmt: skip
+    found = []
+    for options in (
+        {"compression": "none"},
+        {"compression": "gzip", "row_group_size": 1},
+        {"version": "1.0"},
+    ):
+        with tempfile.NamedTemporaryFile(prefix="touchline-fuzz-", suffix=".parquet") as file:
+            parquet.write_table(pa.table(columns), file.name, **options)
+            found.append(Path(file.name).read_bytes())
+    return tuple(found)
+
+
 def _rows(form: Format) -> tuple[bytes, ...]:
     lines = [json.dumps({"id": n, "email": f"a{n}@b.org", "note": 'x "y", z'}).encode() for n in range(3)]
     if form == "jsonl":
@@ -101,6 +128,15 @@ def _built_in_messages(data: bytes) -> None:
     _MESSAGES.touchpoint(read_value(data), Sender("s", "default", "web"), NOW, NOW)
 
 
+WRITE_KEYS = b"""[keys.page]
+sha256 = "%s"
+source = "web-shop"
+tenant = "acme"
+channel = "web"
+mapping = "messages.toml"
+events_per_second = 500
+origins = ["https://shop.example"]
+""" % (b"b" * 64)
 READER_KEYS = b"""[keys.page]
 sha256 = "%s"
 tenant = "default"
@@ -188,6 +224,13 @@ def edges() -> tuple[Edge, ...]:
             "identity.toml",
             (policy.encode(), b'[tenants.acme.aliases]\nkunde = "customer_id"\n[aliases]\nmail = "email"\n'),
             _text(lambda text: IdentityPolicy.parse(text, b"k" * 32, "k1", "i.toml", base=policy)),
+            (SettingsError,),
+        ),
+        Edge("file, Parquet", _parquet(), _file("parquet"), (TouchlineError,)),
+        Edge(
+            "keys of the collector",
+            (WRITE_KEYS,),
+            _text(lambda text: parse_write_keys(text, "k.toml", lambda _: _MESSAGES)),
             (SettingsError,),
         ),
         Edge("keys of subscribers", (READER_KEYS,), _text(lambda text: parse_keys(text, "k.toml")), (SettingsError,)),

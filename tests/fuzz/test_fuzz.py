@@ -6,7 +6,7 @@ import pytest
 
 from tests.fuzz.__main__ import inputs
 from tests.fuzz.edges import Edge, edges, tried
-from tests.fuzz.http import SERVICES, requests
+from tests.fuzz.http import SERVICES, requests, statuses
 
 EDGES = edges()
 
@@ -15,6 +15,11 @@ EDGES = edges()
 def test_what_is_right_is_accepted_and_nothing_hostile_crashes_the_reader(edge: Edge) -> None:
     assert all(tried(edge, data) for data in edge.right)
     inputs(edge, Random(1), 40)
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_every_request_that_is_mutated_is_right_itself(service: str) -> None:
+    assert [request for request, status in statuses(service) if status != request.status] == []
 
 
 @pytest.mark.parametrize("service", SERVICES)

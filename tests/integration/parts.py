@@ -127,7 +127,7 @@ class Deployment:
     def _task_dumps(self) -> str:
         """What the tasks of each worker wait for, at the ends of the logs."""
         for worker in self.workers:
-            if worker.pid is not None:
+            if worker.pid is not None and worker.alive:
                 os.kill(worker.pid, signal.SIGUSR1)
         time.sleep(2)
         return "\n".join(

@@ -1,5 +1,7 @@
 """Look at processes of this machine, and wait for what they do."""
 
+import signal
+import subprocess
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -40,3 +42,11 @@ def wait_until(condition: Callable[[], object], seconds: float = PATIENCE) -> No
 def wait_gone(pids: Iterable[int]) -> None:
     """Wait until none of the processes runs."""
     wait_until(lambda: not any(alive(pid) for pid in pids))
+
+
+def kill_at_work(process: subprocess.Popen[str], seconds: float) -> None:
+    """Kill -9 a process after some seconds of its work, and fail if it ended before."""
+    time.sleep(seconds)
+    process.kill()
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL

@@ -1,4 +1,4 @@
-"""deploy/compose: its services, as processes of this machine, do the demo's work, admit the right people."""
+"""deploy/compose: its services, as processes of this machine, do the demo's work and admit the right people."""
 
 import base64
 import http.client

@@ -1,10 +1,8 @@
 """An erasure reaches what subscribers hold of a person: tables on disk, the outbox of webhooks, the delivery log."""
 
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -19,64 +17,49 @@ from tests.integration.parts import TOUCHLINE, Deployment, deployment
 from tests.integration.serving import serve
 from tests.integration.test_erasure import touchline
 from tests.integration.test_pipeline import send
+from tests.support.http_serving import QuietHandler, serving
 from tests.support.touchpoints import touchpoint
 from tests.support.traces import records_of
 
 pytestmark = pytest.mark.sandbox
 
 #: Endpoints that take everything, refuse everything, and are not there.
-HOOKS = """
-[endpoints.takes]
-url = "http://127.0.0.1:{port}/take"
+HOOK = """
+[endpoints.{name}]
+url = "{url}"
 signals = ["*"]
 changes = ["stage"]
 unsigned = true
 allow_private = true
-
-[endpoints.refuses]
-url = "http://127.0.0.1:{port}/refuse"
-signals = ["*"]
-changes = ["stage"]
-unsigned = true
-allow_private = true
-
-[endpoints.away]
-url = "http://127.0.0.1:{away}/"
-signals = ["*"]
-changes = ["stage"]
-unsigned = true
-allow_private = true
-retry = {{ first = "1h", longest = "1h", give_up = "3d" }}
 """
+PATIENT = 'retry = { first = "1h", longest = "1h", give_up = "3d" }\n'
 PATIENCE = 240.0
 
 
-class Receiver(BaseHTTPRequestHandler):
-    def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["Content-Length"]))
-        self.send_response(200 if self.path == "/take" else 400)
-        self.end_headers()
-
-    def log_message(self, *args: Any) -> None:
-        """Say nothing."""
+class Receiver(QuietHandler):
+    def respond(self) -> None:
+        self.body()
+        self.answer(200 if self.path == "/take" else 400)
 
 
 @contextmanager
 def webhooks(live: Deployment, folder: Path) -> Iterator[Process]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    config = folder / "webhooks.toml"
-    config.write_text(HOOKS.format(port=server.server_port, away=free_port()))
-    command = [*TOUCHLINE, "webhooks", "run", "--from-start", "--table", str(folder / "hooks.db")]
-    env = {**live.settings.to_env(), "TOUCHLINE_WEBHOOKS": str(config)}
-    service = Process("webhooks", command, folder / "webhooks.log", env)
-    service.start()
-    try:
-        yield service
-    finally:
-        service.stop(timeout=10)
-        server.shutdown()
-        server.server_close()
+    with serving(Receiver) as url:
+        config = folder / "webhooks.toml"
+        hooks = [
+            ("takes", f"{url}/take"),
+            ("refuses", f"{url}/refuse"),
+            ("away", f"http://127.0.0.1:{free_port()}/"),
+        ]
+        config.write_text("".join(HOOK.format(name=name, url=url) for name, url in hooks) + PATIENT)
+        command = [*TOUCHLINE, "webhooks", "run", "--from-start", "--table", str(folder / "hooks.db")]
+        env = {**live.settings.to_env(), "TOUCHLINE_WEBHOOKS": str(config)}
+        service = Process("webhooks", command, folder / "webhooks.log", env)
+        service.start()
+        try:
+            yield service
+        finally:
+            service.stop(timeout=10)
 
 
 def until(holds: Callable[[], Any], service: Process) -> None:

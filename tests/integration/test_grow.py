@@ -15,7 +15,9 @@ from deploy.kafka_admin.topics import create_topics
 from deploy.sandbox import Process
 from schemas.records import Identifier
 from schemas.settings import Settings
+from schemas.topics import IDENTITY_LINKS
 from tests.integration.parts import TOUCHLINE, Deployment, deployment, on_kafka
+from tests.integration.processes import kill_at_work
 from tests.integration.test_pipeline import assert_live_equals, replayed, send, simulated
 from tests.support.touchpoints import START, touchpoint
 
@@ -63,9 +65,7 @@ def test_a_deployment_grows_from_two_to_five_partitions_under_load(
         with ThreadPoolExecutor(1) as pool:
             load = pool.submit(published, during, live)
             killed = growing(live.settings, new.topic_prefix, 600)
-            time.sleep(8)
-            killed.kill()
-            killed.communicate()
+            kill_at_work(killed, 8)
             copier = growing(live.settings, new.topic_prefix, 20)
             # the next generation's workers catch up beside the present ones
             workers = [
@@ -116,4 +116,7 @@ def replayed_with_withdrawal(events: list[Any], live: Deployment) -> Any:
 
 def assert_unlinked(live: Deployment) -> None:
     """The correction was copied, too: without it the first touchpoint's link would count."""
-    assert live.query("SELECT count() FROM identity_corrections")[0][0] > 0
+    topic = live.settings.topic(IDENTITY_LINKS.name)
+    assert live.query(f"SELECT count() FROM identity_corrections FINAL WHERE source_topic = '{topic}'") == [
+        (1,)
+    ]

@@ -18,6 +18,7 @@ from schemas.topics import Topic
 from sinks.clickhouse.erasure.erasure import Eraser
 from sinks.clickhouse.erasure.receipts import Erasure
 from sinks.clickhouse.write.prepare import avro_inserts, prepare
+from sinks.clickhouse.write.reconcile import owners as rewriting
 from sinks.clickhouse.write.reconcile.reconciliation import BOTH, Reconciliation
 from sinks.clickhouse.write.reconcile.session import StoppedError
 from tests.integration.test_copies import NAMED, apart, empty, named, published
@@ -33,6 +34,7 @@ pytestmark = pytest.mark.sandbox
 #: Histories that are loaded at once, each as a tenant of its own.
 HISTORIES = 40
 BATCHES = 6
+SEEDS = 20
 MINUTE = 60_000
 STEPS = "SELECT tenant, profile_id, occurred_at, channel, type FROM {}"
 
@@ -217,6 +219,60 @@ def test_before_the_next_reconciliation_a_row_shows_the_old_owner_so_the_law_abo
 
     both.reconcile()
     assert owners(both) == {"e1": person("owner")}
+
+
+def changing_hands(random: Random, name: str, first: int) -> tuple[list[Consumed], list[Consumed]]:
+    """Touchpoints of an identifier, with offsets from `first` on, and newer assignments that it gets, in any order."""
+    touchpoints = [
+        Consumed(
+            resolved_bytes(f"{name}-{n}", minute=n, ids=[("cookie", name)], version=random.randrange(3)),
+            offset=first + n,
+        )
+        for n in range(random.randint(2, 6))
+    ]
+    newest = random.randint(3, 9)
+    versions = [*random.sample(range(newest), random.randint(1, 3)), newest]
+    random.shuffle(versions)
+    return touchpoints, [
+        Consumed(IDENTITY_ASSIGNMENT.encode(assignment(name, f"{name}-{version}", version)), offset=first + n)
+        for n, version in enumerate(versions)
+    ]
+
+
+def write(store: Both, topic: Topic, records: list[Consumed]) -> None:
+    inserts, rejected = prepare([(topic, record) for record in records])
+    assert not rejected
+    for insert in inserts:
+        store.rows.write(insert)
+
+
+@pytest.mark.parametrize("versioned", [True, False])
+def test_the_version_of_a_rewritten_row_hides_a_batch_that_comes_again(
+    both: Both, monkeypatch: pytest.MonkeyPatch, versioned: bool
+) -> None:
+    empty(both)
+    if not versioned:  # of two rows the one that was written last shows
+        said = rewriting._REWRITE
+        monkeypatch.setattr(
+            rewriting, "_REWRITE", said.replace("decided_version, decided", "version, decided")
+        )
+        assert said != rewriting._REWRITE
+    randoms = [Random(seed) for seed in range(SEEDS)]
+    drawn = [changing_hands(random, f"s{seed}", seed * 100) for seed, random in enumerate(randoms)]
+    write(both, topics.JOURNEY_INPUTS, [one for touchpoints, _ in drawn for one in touchpoints])
+    write(both, topics.IDENTITY_ASSIGNMENTS, [one for _, assignments in drawn for one in assignments])
+    both.reconcile()
+    before = owners(both)
+
+    # the boundaries of a batch that comes again are others, so no token hides it
+    for random, (touchpoints, _) in zip(randoms, drawn, strict=True):
+        write(both, topics.JOURNEY_INPUTS, touchpoints[: random.randrange(1, len(touchpoints))])
+
+    shown = owners(both)
+    harmed = {event.split("-")[0] for event, owner in shown.items() if owner != before[event]}
+    assert len(harmed) == (0 if versioned else SEEDS)
+    both.reconcile()
+    assert owners(both) == before
 
 
 def test_of_copies_whose_identifiers_come_to_one_owner_one_counts_until_they_part_again(both: Both) -> None:

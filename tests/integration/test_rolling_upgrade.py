@@ -20,12 +20,13 @@ def took_over(worker: Process) -> bool:
     return "restored journeys" in worker.log.read_text()
 
 
-@pytest.mark.parametrize("core", ["python", "auto"])
+@pytest.mark.parametrize(("core", "other"), [("python", "native"), ("native", "python")])
 @pytest.mark.parametrize("sample", samples(), ids=lambda sample: f"of-{sample.release}")
 def test_workers_are_replaced_one_by_one_over_the_state_of_a_former_release(
-    kafka, clickhouse, sample: Sample, core: str
+    kafka, clickhouse, sample: Sample, core: str, other: str
 ) -> None:
-    """`core`: what the worker that goes first decides with; the one that comes after it has another one."""
+    """`core`: of the worker that goes first; those that come after it have the other one."""
+    pytest.importorskip("touchline_native", reason="the native core is not installed")
     later, replay = sample.later(), sample.replay()
     for event in later:
         replay.add(event)
@@ -42,6 +43,7 @@ def test_workers_are_replaced_one_by_one_over_the_state_of_a_former_release(
             live.process(f"worker-{name}", "worker") for name in ("first", "second", "third")
         )
         first.env["TOUCHLINE_CORE"] = core
+        second.env["TOUCHLINE_CORE"] = third.env["TOUCHLINE_CORE"] = other
         live.workers.append(first)
         first.start()
         live.start_loader()

@@ -1,20 +1,20 @@
 """The documentation site: built without a warning, whole without the network, and read on a phone."""
 
-import functools
 import http.server
 import os
 import re
 import subprocess
-import threading
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from deploy.site.assemble import assemble
 from tests.integration.browsing import chromium, window
 from tests.integration.collecting import python_clients
+from tests.support.http_serving import QuietHandler, serving
 
 pytestmark = pytest.mark.clients
 
@@ -57,17 +57,12 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def address(site: Path) -> Iterator[str]:
-    class Quiet(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *_: object) -> None:
-            pass
+    class Quiet(http.server.SimpleHTTPRequestHandler, QuietHandler):
+        def __init__(self, *given: Any) -> None:
+            super().__init__(*given, directory=str(site))
 
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(site)))
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/"
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with serving(Quiet) as url:
+        yield f"{url}/"
 
 
 def test_nothing_is_loaded_from_elsewhere(site: Path) -> None:

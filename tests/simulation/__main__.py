@@ -1,6 +1,7 @@
 """Thousands of schedules: `python -m tests.simulation --schedules 5000`, with control arms by --control."""
 
 import argparse
+import logging
 import sys
 import time
 
@@ -21,6 +22,9 @@ def main() -> int:
     )
     parser.add_argument("--core", choices=CORES, default="auto", help="the core that folds journeys")
     arguments = parser.parse_args()
+    logging.getLogger("touchline.worker").setLevel(
+        logging.ERROR
+    )  # that a zombie stands down is what is simulated
     choose_core(arguments.core, CATALOGUE, RULES)
     seeds = range(arguments.seed, arguments.seed + arguments.schedules)
     if arguments.control:

@@ -3,7 +3,7 @@
 The assignors are the real ones, Faust's and Touchline's, with the bytes that members send each other; time is a model:
 
 - a killed worker is noticed after the session timeout, one that ends itself at once;
-- then every member hears of it with its next heartbeat, a quarter of that timeout, and gives its partitions back;
+- then every member hears of it with its next heartbeat, and gives its partitions back;
 - a worker that gets a partition reads its changelogs before any of its partitions goes on (Faust's recovery), at the
   measured cost of a profile (`python -m tests.benchmarks.growth --only recovery`).
 
@@ -26,6 +26,7 @@ from deploy.cli.output import print_json, print_table
 from deploy.sizing.model import RECOVERY_US
 from schemas import topics
 from schemas.topics import MAX_MESSAGE_BYTES
+from streams.runtime.app import HEARTBEAT_SECONDS
 from streams.runtime.assignor import StableAssignor
 
 CHANGELOGS: Final = tuple(
@@ -57,14 +58,16 @@ class Change:
 
     def seconds(self, profiles_each: float, *, noticed: float = SESSION_SECONDS, read: float = 1.0) -> float:
         """From the change until everything goes on. `read` is the share of a partition's changelog that is read."""
-        return noticed + SESSION_SECONDS / 4 + self.restore * profiles_each * RECOVERY_US.value / 1e6 * read
+        return noticed + HEARTBEAT_SECONDS + self.restore * profiles_each * RECOVERY_US.value / 1e6 * read
 
 
 class Fleet:
     """The members of a worker group, each with its assignor."""
 
-    def __init__(self, assignor: type[PartitionAssignor], workers: int, partitions: int) -> None:
-        self._kind, self._partitions, self._made = assignor, partitions, 0
+    def __init__(
+        self, assignor: type[PartitionAssignor], workers: int, partitions: int, replicas: int = 0
+    ) -> None:
+        self._kind, self._partitions, self._made, self._replicas = assignor, partitions, 0, replicas
         self.members: dict[str, Any] = {}
         for _ in range(workers):
             self._add()
@@ -96,7 +99,7 @@ class Fleet:
         name = f"worker-{self._made:04}"
         tables = SimpleNamespace(data={}, changelog_topics={*CHANGELOGS})
         app = SimpleNamespace(
-            tables=tables, tracer=None, sensors=MagicMock(),
+            tables=tables, tracer=None, sensors=MagicMock(), settings=SimpleNamespace(standby_replicas=self._replicas),
             conf=SimpleNamespace(canonical_url=f"http://touchline-{name}:6066"),
         )  # fmt: skip
         self.members[name] = self._kind(app, replicas=0)

@@ -26,8 +26,8 @@ from tests.support.native import by_turns, needs_native
 from tests.support.touchpoints import touchpoint
 
 #: Schedules that once ended wrong: 1142 left a ghost of a journey, 9134 lost a changelog record of identity,
-#: 1467 left a signal that a zombie raised.
-ONCE_WRONG = (1142, 1467, 9134)
+#: 1467 left a signal that a zombie raised, 206980 one whose write-ahead record a former owner deleted late.
+ONCE_WRONG = (1142, 1467, 9134, 206980)
 
 
 @pytest.mark.parametrize("first", range(0, 200, 40))
@@ -177,3 +177,8 @@ def test_without_looking_for_foreign_writes_nobody_retracts_what_a_zombie_raises
     world, events = abandoned_cart_of_a_zombie(Without.FOREIGN_WRITES)
     world.end_calmly()
     assert [problem for problem in problems(world, events) if problem.startswith("signals")]
+
+
+def test_workers_take_over_from_copies_in_these_schedules() -> None:
+    worlds = [World(drawn(seed)).run() for seed in range(5)]
+    assert sum(worker.taken_over for world in worlds for worker in world.workers) > 5

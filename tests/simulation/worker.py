@@ -6,16 +6,20 @@ from enum import Enum
 from typing import Any
 from unittest import mock
 
+from aiokafka import TopicPartition
+
 from schemas import topics
 from schemas.errors import UnavailableError
 from streams.journeys.changelog_keys import Kind, is_claim
 from streams.runtime import state as table
 from streams.runtime.offset_tracker import Fetch, OffsetTracker
 from streams.runtime.publisher import Outbox
+from streams.runtime.standby import Standbys
 from tests.simulation.kafka import Kafka
 from tests.support.agents import AgentApp, FetchEvent, FetchStream, Place, Record, recover
 
 BUFFERED = 4  #: fetches that wait for an agent, as stream_buffer_maxsize
+FOLLOWED = 5  #: records of each changelog of another worker's that a standby reads at a time
 CLOCK_SECONDS = 1_800_000_000.0
 NOWHERE = -1, -1  #: the offsets of records that a control arm has not written
 
@@ -218,6 +222,29 @@ class Worker:
             stream = Stream(self)
             self.tasks.append(Task(task, topic, process(stream), stream.queue))
         self.timer: Task | None = None
+        self.standbys = Standbys(self.app)  # type: ignore[arg-type]
+        self.taken_over = 0  #: states that came from a standby copy
+        for state in self.app.states:
+            self.standbys.add(state)
+            state.standby = self._take_over
+
+    def _take_over(self, topic: str, partition: int) -> Any:
+        copy = self.standbys.take(topic, partition)
+        self.taken_over += copy is not None
+        return copy
+
+    def follow(self, most: int) -> None:
+        """Read some more of the changelogs of other workers' partitions."""
+        places = {
+            TopicPartition(state.topic_name, partition)
+            for state in self.app.states
+            for partition in range(self.kafka.partitions)
+        }
+        owned = {tp for tp in places if tp.partition in self.owned}
+        self.standbys.align(places - owned, owned)
+        for tp, copy in self.standbys.copies().items():
+            self.standbys.apply(tp, self.kafka.read((tp.topic, tp.partition), copy.offset + 1, most))
+            copy.state.caught_up()
 
     def all_tasks(self) -> list[Task]:
         timer = [] if self.timer is None else [self.timer]
@@ -271,6 +298,7 @@ class Worker:
         ends = {place: end for place in places if (end := self.tracker.pop_committable(place)) is not None}
         if generation != self.generation:
             return {}
+        self.follow(FOLLOWED)
         self.kafka.committed.update(ends)
         self.app.committed.update(ends)
         return ends
@@ -291,6 +319,7 @@ class Worker:
         with mock.patch.object(table, "freeze_live_objects"):
             for state in self.app.states:
                 recover(state, self.owned, self._read, self.generation)
+        self.follow(FOLLOWED)
 
     def _read(self, place: Place, start: int) -> list[list[Record]]:
         records = self.kafka.read(place, start, 1 << 30)

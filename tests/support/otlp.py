@@ -1,11 +1,11 @@
 """A receiver of OTLP over HTTP on loopback: it keeps the spans that processes tell."""
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from tests.support.http_serving import QuietHandler, serving
 
 
 @dataclass(frozen=True)
@@ -27,22 +27,7 @@ class Receiver:
 
     def __init__(self) -> None:
         self.spans: list[Span] = []
-        receiver = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                assert self.path == "/v1/traces"
-                receiver.spans += read(self.rfile.read(int(self.headers["Content-Length"])))
-                self.send_response(200)
-                self.send_header("Content-Type", "application/x-protobuf")
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
+        self.url = ""
 
     def of(self, trace: str) -> dict[str, Span]:
         """The spans of a trace, each once, by their ids."""
@@ -69,11 +54,12 @@ def read(body: bytes) -> Iterator[Span]:
 def receiving() -> Iterator[Receiver]:
     """A receiver that listens."""
     receiver = Receiver()
-    thread = threading.Thread(target=receiver.server.serve_forever)
-    thread.start()
-    try:
+
+    class Handler(QuietHandler):
+        def respond(self) -> None:
+            assert self.path == "/v1/traces"
+            receiver.spans += read(self.body())
+            self.answer(200, headers={"Content-Type": "application/x-protobuf"})
+
+    with serving(Handler) as receiver.url:
         yield receiver
-    finally:
-        receiver.server.shutdown()
-        receiver.server.server_close()
-        thread.join()

@@ -1,14 +1,13 @@
 """A schema registry in memory that answers as Confluent's does, for tests that need no real one."""
 
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import unquote
 
 from schemas.encoding.compatibility import clashes
+from tests.support.http_serving import QuietHandler, serving
 
 
 class MemoryRegistry:
@@ -66,29 +65,13 @@ def memory_registry() -> Iterator[MemoryRegistry]:
     """One that listens on loopback."""
     registry = MemoryRegistry()
 
-    class Handler(BaseHTTPRequestHandler):
-        def handle_any(self) -> None:
-            size = int(self.headers.get("Content-Length", 0))
-            body = json.loads(self.rfile.read(size)) if size else None
+    class Handler(QuietHandler):
+        def respond(self) -> None:
+            sent = self.body()
+            body = json.loads(sent) if sent else None
             parts = [unquote(part) for part in self.path.strip("/").split("/")]
             status, answer = registry.answer(self.command, parts, body, self.headers.get("Authorization"))
-            text = json.dumps(answer).encode()
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(text)))
-            self.end_headers()
-            self.wfile.write(text)
+            self.answer(status, json.dumps(answer).encode())
 
-        do_GET = do_POST = do_PUT = handle_any  # noqa: N815 (the names that http.server calls)
-
-        def log_message(self, *_: Any) -> None: ...
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    registry.url = f"http://127.0.0.1:{server.server_address[1]}"
-    try:
+    with serving(Handler) as registry.url:
         yield registry
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

@@ -57,8 +57,10 @@ def _reading(name: str) -> Iterator[None]:
         if error.strerror is None:  # pyarrow's own
             raise SourceError(f"{name} cannot be read as Parquet: {str(error).splitlines()[0]}") from error
         raise SourceError(f"{name} cannot be read: {error.strerror}") from error
-    except pa.ArrowException as error:
-        raise SourceError(f"{name} cannot be read as Parquet: {str(error).splitlines()[0]}") from error
+    except (pa.ArrowException, ValueError, OverflowError) as error:
+        # names and texts that are no UTF-8, and times that Python has no date for, are not pyarrow's own errors
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        raise SourceError(f"{name} cannot be read as Parquet: {reason}") from error
 
 
 def _checksum(raw: IO[bytes]) -> int:

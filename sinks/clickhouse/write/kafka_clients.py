@@ -12,6 +12,9 @@ from schemas.settings import Settings
 MAX_POLL_MS: Final = 24 * 60 * 60 * 1000
 #: What a broker may send ahead while a flush waits. It bounds memory during an outage.
 FETCH_BYTES: Final = 16 * 1024 * 1024
+#: Milliseconds that a broker may hold back the answer to a fetch request for which it has no records. Partitions with
+#: unread records are left out of a request: what they get next waits until it is answered.
+FETCH_WAIT_MS: Final = 50
 #: Of one dead letter: more than a record of the largest size takes in it.
 MAX_REQUEST_BYTES: Final = 4 * 1024 * 1024
 
@@ -38,4 +41,5 @@ def consumer_of(settings: Settings) -> AIOKafkaConsumer:
         heartbeat_interval_ms=session_ms // 3,
         max_poll_interval_ms=MAX_POLL_MS,
         fetch_max_bytes=FETCH_BYTES,
+        fetch_max_wait_ms=FETCH_WAIT_MS,
     )

@@ -121,7 +121,8 @@ class Loader(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no
         due = clock()
         while not self._stopping.is_set():
             await self._collect(due - clock())
-            if self._held and (clock() >= due or self._is_full()):
+            full = len(self._held) >= BATCH_ROWS or self._held_bytes >= BATCH_BYTES
+            if self._held and (full or clock() >= due):
                 due = clock() + FLUSH_SECONDS
                 await self._flush()
             self._erasures.work()
@@ -139,21 +140,20 @@ class Loader(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no
             self._held.extend(records)
             self._held_bytes += sum(len(record.value or b"") for record in records)
 
-    def _is_full(self) -> bool:
-        return len(self._held) >= BATCH_ROWS or self._held_bytes >= BATCH_BYTES
-
     async def _flush(self) -> None:
         async with self._delivering:
             records, self._held, self._held_bytes = self._held, [], 0
             if not records:
                 return
             delivered = False
+            metrics.STAGE_SECONDS.observe(self.progress.age(), "hold")
             try:
                 with metrics.FLUSH_SECONDS.time():
                     delivered = await self._deliver(records)
                     if delivered:
                         self._reconciling.loaded()
-                        await self._commit(records)
+                        with metrics.stage("commit"):
+                            await self._commit(records)
             finally:
                 if not delivered:
                     self._drop(records)
@@ -167,22 +167,22 @@ class Loader(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no
         if erasures is None or not await self._erasures.accept(erasures, self._give_up):
             return False
         least = AVRO_FROM if self._avro_writer is not None and time.monotonic() >= self._avro_after else None
-        erased, checks = self._erasures.erased, self._checks
-        prepared = await result_of(
-            lambda: prepare(known, erased, avro_from=least, checks=checks), self._give_up
-        )
+        work = partial(prepare, known, self._erasures.erased, avro_from=least, checks=self._checks)
+        with metrics.stage("prepare"):
+            prepared = await result_of(work, self._give_up)
         if prepared is None:
             return False
         inserts, rejected = prepared
-        for insert in inserts:
-            began = time.monotonic()
-            if isinstance(insert, RowInsert):
-                done = await self._write_rows(insert)
-            else:
-                done = await self._write_avro(insert, rejected)
-            metrics.INSERT_SECONDS.labels(insert.table).observe(time.monotonic() - began)
-            if not done or not await self._note_slow(began):
-                return False
+        with metrics.stage("insert"):
+            for insert in inserts:
+                began = time.monotonic()
+                if isinstance(insert, RowInsert):
+                    done = await self._write_rows(insert)
+                else:
+                    done = await self._write_avro(insert, rejected)
+                metrics.INSERT_SECONDS.labels(insert.table).observe(time.monotonic() - began)
+                if not done or not await self._note_slow(began):
+                    return False
         if erasures:  # views hide their rows as soon as these say that they are erased
             named = [(one.tenant, one.type, one.value) for one in erasures]
             if not await until_done(partial(asyncio.to_thread, self._at_once.rewrite, named), self._give_up):
@@ -193,8 +193,7 @@ class Loader(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no
         """Note an insert whose rows showed late: reconciliations look at it then. Returns whether it is noted."""
         while (took := time.monotonic() - began) > SLOW_SECONDS:
             began += took
-            note = partial(asyncio.to_thread, self._at_once.note_slow, took)
-            if not await until_done(note, self._give_up):
+            if not await until_done(partial(asyncio.to_thread, self._at_once.note_slow, took), self._give_up):
                 return False
         return True
 
@@ -219,8 +218,8 @@ class Loader(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no
             _log.warning("%s; for %.0f s records are loaded as rows", error.brief, REFUSED_SECONDS)
             metrics.REFUSED_FILES.labels(insert.table).inc()
             self._avro_after = time.monotonic() + REFUSED_SECONDS
-            erased, checks = self._erasures.erased, self._checks
-            blocks, bad = await asyncio.to_thread(row_inserts, insert.records, erased, checks)
+            read = partial(row_inserts, insert.records, self._erasures.erased, self._checks)
+            blocks, bad = await asyncio.to_thread(read)
             rejected.extend(bad)
             for block in blocks:
                 if not await self._write_rows(block):

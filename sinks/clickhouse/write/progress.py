@@ -45,7 +45,8 @@ class Progress:
         self._done, self._since = {}, None
 
     def read(self, part: TopicPartition, records: list[KafkaRecord]) -> None:
-        """Note records that were read."""
+        """Note records that were read; the first is the oldest of them."""
+        metrics.STAGE_SECONDS.observe(max(0.0, time.time() - records[0].timestamp / 1000), "fetch")
         self._done.setdefault(part, records[0].offset)
         if self._since is None:
             self._since, self._began = self._clock(), time.time_ns()

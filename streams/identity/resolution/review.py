@@ -44,6 +44,8 @@ class Reviews:
 
     def take(self, nodes: Iterable[Node]) -> Review | None:
         """Remove and return what must be published with the next decision on these identifiers; None if nothing."""
+        if not self._of:
+            return None
         found = {id(one): one for node in nodes if (one := self._of.get(node)) is not None}
         if not found:
             return None

@@ -36,10 +36,21 @@ MOST_RENEWAL: Final = 20_000
 class Model:
     """The model of one tenant, learnt from the journeys of one partition."""
 
-    __slots__ = ("_likely", "_renew_at", "_risks", "encoded", "learnt", "renewed", "risk", "transitions")
+    __slots__ = (
+        "_core",
+        "_likely",
+        "_renew_at",
+        "_risks",
+        "encoded",
+        "learnt",
+        "renewed",
+        "risk",
+        "transitions",
+    )
 
     def __init__(self, half_life: int, core: Any = None) -> None:
         """`half_life` is in milliseconds. `core` is the native core, which then counts (streams/native)."""
+        self._core = core
         self.transitions = Transitions(half_life) if core is None else core.Transitions(half_life)
         self.risk = Risk(half_life) if core is None else core.Risk(half_life)
         self.learnt = 0  #: touchpoints
@@ -53,6 +64,11 @@ class Model:
     def likely_next(self, origin: Origin) -> list[LikelyNext]:
         """The most probable types of the next inbound touchpoint. Cached until the next renewal."""
         found = self._likely.get(origin)
+        if found is None and self._core is not None:
+            # the native core keeps it as long, for the states that it encodes itself
+            natively: Any = self.transitions
+            likely = natively.likely(origin)
+            found = self._likely[origin] = [{"type": name, "probability": share} for name, share in likely]
         if found is None:
             shares = self.transitions.distribution(origin)
             best = sorted((-share, name) for name, share in shares.items() if name)[:LIKELY]
@@ -63,6 +79,9 @@ class Model:
 
     def issue_risk(self, standing: Standing) -> float | None:
         """The probability of an inbound service contact within 7 days. Cached until the next renewal."""
+        if standing not in self._risks and self._core is not None:
+            natively: Any = self.risk
+            self._risks[standing] = natively.chance(standing)
         if standing not in self._risks:
             probability = self.risk.probability(standing)
             self._risks[standing] = None if probability is None else round(probability, 4)
@@ -123,7 +142,7 @@ class Predictions:
     def __init__(self, catalogue: Catalogue, rules: JourneyRules, partition: int) -> None:
         self._catalogue = catalogue
         self._rules = rules
-        self._partition = partition
+        self.form = f"{FORM}.{partition}."  #: how the versions of its models begin
         self._models: dict[str, Model] = {}
         self._due: set[str] = set()  #: tenants whose model is to be renewed
         self._core = chosen_core()
@@ -188,7 +207,7 @@ class Predictions:
             predictions = model.encoded[standing] = encode_predictions(
                 model.likely_next(standing[:2]) if self._rules.predict_next else [],
                 model.issue_risk(standing) if self._rules.predict_risk else None,
-                f"{FORM}.{self._partition}.{model.renewed}",
+                f"{self.form}{model.renewed}",
             )
         return predictions
 

@@ -7,6 +7,7 @@ publication itself is in the changelog. What recovery still finds is perhaps rai
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from schemas.encoding.record_types import JOURNEY_SIGNAL, SIGNALS_WRITTEN_AHEAD
 from schemas.encoding.signal_encoders import signals_written_ahead
@@ -14,11 +15,15 @@ from schemas.records import SignalWrittenAhead
 from streams.journeys.changelog_keys import Kind
 from streams.journeys.state.signals import Signal
 
+#: A changelog record as an outbox takes it: key, value, and no headers.
+Written: TypeAlias = tuple[bytes | None, bytes | None, list[tuple[str, bytes]] | None]
+
 
 @dataclass(frozen=True, slots=True)
 class _Perhaps:
     now: int
     signals: tuple[Signal, ...]
+    record: bytes  #: as it is in the changelog
 
 
 @dataclass(slots=True)
@@ -28,36 +33,39 @@ class SignalWriteAhead:
     Versions are JourneySignal's: they name a publication of a profile.
     """
 
-    _raising: dict[tuple[bytes, int], tuple[int, list[tuple[str, bytes]]]] = field(default_factory=dict)
+    #: by changelog key, time and signals of a publication, or the encoded record of one of the native core's
+    _raising: dict[bytes, tuple[int, list[tuple[str, bytes]]] | bytes] = field(default_factory=dict)
     _perhaps: dict[bytes, dict[int, _Perhaps]] = field(default_factory=dict)
-    _done: list[tuple[bytes, int]] = field(default_factory=list)
+    _done: list[bytes] = field(default_factory=list)
 
     def raising(self, key: bytes, version: int, now: int, event: str, signal: bytes) -> None:
         """Note that a publication is about to raise a signal, an encoded JourneySignal; `now` is its time, ms."""
-        self._raising.setdefault((key, version), (now, []))[1].append((event, signal))
+        about = self._raising.setdefault(_record_key(key, version), (now, []))
+        assert not isinstance(about, bytes), "the native core and Python publish one profile"
+        about[1].append((event, signal))
 
-    def raising_all(
-        self, raising: Iterable[tuple[tuple[bytes, int], tuple[int, list[tuple[str, bytes]]]]]
-    ) -> None:
-        """Note publications that are about to raise signals: (key, version), then time and signals of `raising`."""
-        self._raising.update(raising)
+    def raising_all(self, records: Iterable[tuple[bytes, bytes, None]]) -> None:
+        """Note publications of the native core that are about to raise signals: `ahead` returns these records."""
+        for key, value, _ in records:
+            self._raising[key] = value
 
     @property
     def perhaps(self) -> Mapping[bytes, object]:
         """By profile, what is perhaps raised."""
         return self._perhaps
 
-    def ahead(self) -> list[tuple[bytes, bytes | None]]:
+    def ahead(self) -> list[Written]:
         """The changelog records to write before the outputs."""
         return [
-            (_record_key(*about), signals_written_ahead(*raising)) for about, raising in self._raising.items()
+            (key, about if isinstance(about, bytes) else signals_written_ahead(*about), None)
+            for key, about in self._raising.items()
         ]
 
-    def done(self) -> list[tuple[bytes, bytes | None]]:
+    def done(self) -> list[Written]:
         """The changelog records to write after the outputs: what was written ahead, and what it settled, goes."""
-        gone: list[tuple[bytes, bytes | None]] = [
-            (_record_key(*about), None) for about in {*self._raising, *self._done}
-        ]
+        if not (self._raising or self._done):
+            return []
+        gone: list[Written] = [(key, None, None) for key in dict.fromkeys((*self._raising, *self._done))]
         self._raising, self._done = {}, []
         return gone
 
@@ -73,13 +81,18 @@ class SignalWriteAhead:
         """
         for raised in self.ripe(key, version):
             yield from self._perhaps[key].pop(raised).signals
-            self._done.append((key, raised))
+            self._done.append(_record_key(key, raised))
         if key in self._perhaps and not self._perhaps[key]:
             del self._perhaps[key]
 
     def ripe(self, key: bytes, version: int) -> list[int]:
         """The versions of what is perhaps raised and that a publication of this version decides on."""
         return [raised for raised in self._perhaps.get(key, ()) if raised <= version]
+
+    def record(self, key: bytes, version: int) -> bytes | None:
+        """The changelog record of what a publication perhaps raised; None if that is settled, or nothing."""
+        perhaps = self._perhaps.get(key, {}).get(version)
+        return None if perhaps is None else perhaps.record
 
     @property
     def unsettled(self) -> int:
@@ -107,7 +120,7 @@ def _record_key(key: bytes, version: int) -> bytes:
 
 def _decode(value: bytes) -> _Perhaps:
     record = SIGNALS_WRITTEN_AHEAD.decode(value)
-    return _Perhaps(record["now"], tuple(map(_signal, record["signals"])))
+    return _Perhaps(record["now"], tuple(map(_signal, record["signals"])), value)
 
 
 def _signal(written: SignalWrittenAhead) -> Signal:

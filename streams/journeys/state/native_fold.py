@@ -18,7 +18,7 @@ from streams.journeys.rules.meaning import Meaning, meanings_of
 from streams.journeys.rules.rules import JourneyRules
 from streams.journeys.state.fold import Fold
 from streams.journeys.state.signals import Signal
-from streams.runtime.native_core import chosen_core, installed_core
+from streams.runtime.native_core import chosen_core, installed_core, why_foreign
 
 #: Fields of JourneyRules that the native fold reads as they are; `Rules` in streams/native/src/rules.rs has them too.
 READ: Final = (
@@ -33,8 +33,6 @@ _MEANT: Final = (
     "name", "stage_rank", "inbound", "internal", "friction", "points", "moment", "effect", "survey", "marketing",
     "money", "bad", "good",
 )  # fmt: skip
-#: What the module of the native core must have.
-NEEDED: Final = ("Core", "Journeys", "Risk", "Stitch", "Transitions", "read_record", "restore_stitch")
 _read: Final = attrgetter(*READ)
 _meant: Final = attrgetter(*_MEANT)
 
@@ -107,8 +105,8 @@ def why_not(catalogue: Catalogue, rules: JourneyRules) -> str:
     native = installed_core()
     if native is None:
         return "it is not installed (`make install` builds it where cargo is)"
-    if not all(hasattr(native, name) for name in NEEDED):
-        return "it is of an earlier release (`make install` builds it again)"
+    if foreign := why_foreign():
+        return foreign
     for name, fingerprint in native.Core.SCHEMAS.items():
         if header(name) != MARKER + fingerprint:
             return f"it was built for another {name}.avsc (`make install` builds it again)"

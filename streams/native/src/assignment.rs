@@ -52,20 +52,31 @@ impl<'a> Assignment<'a> {
     }
 }
 
-/// The event time of a whole IdentityLink.
-pub fn link_time(value: &[u8]) -> Read<i64> {
-    let mut reader = after_header(value, IDENTITY_LINK)?;
-    for _ in 0..5 {
-        reader.text()?; // the tenant and both identifiers
-    }
-    let occurred_at = reader.long()?;
-    reader.symbol(2)?;
-    reader.text()?;
-    reader.text()?; // of which event
-    if reader.is_at_end() {
-        Ok(occurred_at)
-    } else {
-        Err(Uncovered)
+/// An IdentityLink.
+pub struct Link<'a> {
+    pub tenant: &'a str,
+    pub left: (&'a str, &'a str),
+    pub right: (&'a str, &'a str),
+    pub occurred_at: i64,
+    pub asserted: bool,
+    pub event_id: &'a str,
+    pub source: &'a str,
+}
+
+impl<'a> Link<'a> {
+    /// Reads a whole IdentityLink.
+    pub fn read_record(value: &'a [u8]) -> Read<Self> {
+        let mut reader = after_header(value, IDENTITY_LINK)?;
+        let tenant = reader.text()?;
+        let (left, right) = ((reader.text()?, reader.text()?), (reader.text()?, reader.text()?));
+        let occurred_at = reader.long()?;
+        let asserted = reader.symbol(2)? == 1;
+        let (event_id, source) = (reader.text()?, reader.text()?);
+        if reader.is_at_end() {
+            Ok(Link { tenant, left, right, occurred_at, asserted, event_id, source })
+        } else {
+            Err(Uncovered)
+        }
     }
 }
 

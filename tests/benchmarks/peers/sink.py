@@ -15,7 +15,7 @@ class Sink:
     def __init__(self, contract: Contract) -> None:
         host, _, port = contract.clickhouse.rpartition(":")
         self._client = Client(host, port=int(port), settings={"async_insert": 0})
-        # not in the greeting: an unknown database there would abort the sandbox's server
+        # as sinks/clickhouse/connection.py does
         self._client.execute(f"USE {contract.database}")
         self._touchpoints = contract.table("touchpoints")
         self._states = contract.table("states")

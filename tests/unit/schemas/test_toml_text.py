@@ -45,3 +45,9 @@ def test_a_list_of_texts_holds_nothing_else() -> None:
     assert not is_texts(["a", ""], empty=False)
     assert not is_texts(["a", 1])
     assert not is_texts("a")
+
+
+@pytest.mark.parametrize("value", ["[" * 5_000, "{a=" * 5_000])
+def test_what_nests_too_deeply_is_refused_by_name(value: str) -> None:
+    with pytest.raises(SettingsError, match=r"my\.toml nests lists or tables too deeply"):
+        TomlText(f"limit = {value}", "my.toml")

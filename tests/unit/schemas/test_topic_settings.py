@@ -44,3 +44,10 @@ def test_every_topic_with_a_retention_stands_in_the_document_with_its_days() -> 
         elif topic.compacted and "changelog" not in topic.name:
             (row,) = [line for line in rows if f"`{topic.name}`" in line]
             assert "`max.compaction.lag.ms`" in row
+
+
+def test_the_broker_stamps_what_sources_send_and_nothing_else() -> None:
+    """A source's clock decides neither when its touchpoint was received nor how long Kafka keeps it."""
+    stamped = [topic for topic in ALL if topic.config().get("message.timestamp.type") == "LogAppendTime"]
+    assert [topic.name for topic in stamped] == ["touchpoints"]
+    assert all("sources" in topic.written_by for topic in stamped)

@@ -17,6 +17,7 @@ from streams.accounts.agent import Accounts
 from streams.identity.agent import Identity
 from streams.journeys.agent import Journeys
 from streams.monitor import WorkerMonitor
+from streams.runtime.standby import Standbys
 from streams.stitch.agent import Stitch
 from tests.support.agents import recover, worker_app
 from tests.support.built_in import CATALOGUE, POLICY, RULES
@@ -41,7 +42,9 @@ class Monitored:
             Journeys(self.app, CATALOGUE, RULES),
             Accounts(self.app, RULES),
         )
-        self.monitor = WorkerMonitor(self.app, "python", *self.agents, clock=lambda: self.now)
+        self.monitor = WorkerMonitor(
+            self.app, "python", Standbys(self.app), *self.agents, clock=lambda: self.now
+        )
 
     def restore(self, changelogs: Changelogs) -> None:
         from tests.support.agents import Record

@@ -8,8 +8,9 @@ use pyo3::types::{PyBytes, PyDict, PyList, PyTuple};
 
 use crate::assignment::{IDENTITY_ASSIGNMENT, IDENTITY_LINK, MOVE, TRANSFER};
 use crate::journey::Meant;
+use crate::python::identity::PROFILE_CHANGED;
 use crate::rules::{Rules, MOST_EXPECTATIONS};
-use crate::signals::told::{JOURNEY_SIGNAL, SIGNALS_PUBLISHED};
+use crate::signals::told::{JOURNEY_SIGNAL, SIGNALS_PUBLISHED, SIGNALS_WRITTEN_AHEAD};
 use crate::state::fold::Fold as Folded;
 use crate::state::record::JOURNEY_STATE;
 use crate::state::signals::{words, Signal};
@@ -55,6 +56,8 @@ impl Core {
         found.set_item("IdentityAssignment", PyBytes::new(py, &IDENTITY_ASSIGNMENT))?;
         found.set_item("IdentityLink", PyBytes::new(py, &IDENTITY_LINK))?;
         found.set_item("JourneySignal", PyBytes::new(py, &JOURNEY_SIGNAL))?;
+        found.set_item("SignalsWrittenAhead", PyBytes::new(py, &SIGNALS_WRITTEN_AHEAD))?;
+        found.set_item("ProfileChanged", PyBytes::new(py, &PROFILE_CHANGED))?;
         found.set_item("SignalsPublished", PyBytes::new(py, &SIGNALS_PUBLISHED))?;
         Ok(found.unbind())
     }

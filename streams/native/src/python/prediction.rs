@@ -1,48 +1,80 @@
 //! What models count: the methods are those of `transitions.py` and `risk.py` in `streams/journeys/prediction/`.
 
+use std::collections::HashMap;
+
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 
-use crate::prediction::names::{name_of, number_of, Name};
+use crate::numbers::round;
+use crate::prediction::names::{name_of, number_of, Name, NOTHING};
 use crate::prediction::risk::{Risk as Risks, Standing};
 use crate::prediction::transitions::{Origin, Transitions as Counted};
 
 /// Decayed counts of origin → type of the next inbound touchpoint.
 #[pyclass(module = "touchline_native")]
-pub struct Transitions(pub Counted);
+pub struct Transitions {
+    pub counts: Counted,
+    /// What is likely next, as of the last renewal.
+    likely: HashMap<Origin, Vec<(Name, f64)>>,
+}
+
+/// Types that a state names (`predictions.py`).
+const LIKELY: usize = 3;
+
+impl Transitions {
+    /// The most probable types of the next inbound touchpoint (`Model.likely_next`), the same until `prune`.
+    pub fn likely_next(&mut self, origin: Origin) -> &[(Name, f64)] {
+        self.likely.entry(origin).or_insert_with(|| {
+            let named = |(name, _): &(Name, f64)| *name != NOTHING;
+            let mut shares: Vec<_> = self.counts.distribution(origin).into_iter().filter(named).collect();
+            shares.sort_by(|one, other| {
+                other.1.total_cmp(&one.1).then_with(|| name_of(one.0).cmp(&name_of(other.0)))
+            });
+            shares.truncate(LIKELY);
+            shares.iter().map(|(name, share)| (*name, round(*share, 4))).collect()
+        })
+    }
+}
 
 #[pymethods]
 impl Transitions {
     #[new]
     fn new(half_life: i64) -> Self {
-        Transitions(Counted::new(half_life))
+        Transitions { counts: Counted::new(half_life), likely: HashMap::new() }
     }
 
     #[getter]
     fn newest(&self) -> i64 {
-        self.0.newest
+        self.counts.newest
     }
 
     fn add(&mut self, origin: (String, String), following: &str, at: i64) {
-        self.0.add(numbers(&origin), number_of(following), at);
+        self.counts.add(numbers(&origin), number_of(following), at);
+    }
+
+    /// The most probable types and their probabilities, the same until `prune`.
+    fn likely(&mut self, origin: (String, String)) -> Vec<(String, f64)> {
+        let found = self.likely_next(numbers(&origin));
+        found.iter().map(|(name, share)| (name_of(*name).to_string(), *share)).collect()
     }
 
     fn distribution<'py>(&self, py: Python<'py>, origin: (String, String)) -> PyResult<Bound<'py, PyDict>> {
         let shares = PyDict::new(py);
-        for (name, share) in self.0.distribution(numbers(&origin)) {
+        for (name, share) in self.counts.distribution(numbers(&origin)) {
             shares.set_item(&*name_of(name), share)?;
         }
         Ok(shares)
     }
 
     fn prune(&mut self) {
-        self.0.prune();
+        self.counts.prune();
+        self.likely.clear();
     }
 
     fn dump<'py>(&self, py: Python<'py>, number: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyList>> {
-        let (rows, now) = (PyList::empty(py), self.0.now());
-        for ((stage, kind), row) in self.0.rows() {
+        let (rows, now) = (PyList::empty(py), self.counts.now());
+        for ((stage, kind), row) in self.counts.rows() {
             let record = PyDict::new(py);
             record.set_item(intern!(py, "stage"), number.call1((&*name_of(stage),))?)?;
             record.set_item(intern!(py, "type"), number.call1((&*name_of(kind),))?)?;
@@ -60,13 +92,13 @@ impl Transitions {
     }
 
     fn load(&mut self, newest: i64, rows: Vec<TransitionRow>, names: Vec<String>) -> PyResult<()> {
-        self.0.newest = newest;
-        let now = self.0.now();
+        self.counts.newest = newest;
+        let now = self.counts.now();
         let known = Known(&names);
         for row in rows {
             let origin = (known.number(row.stage)?, known.number(row.kind)?);
             for item in row.next {
-                self.0.put(origin, known.number(item.kind)?, item.count * now);
+                self.counts.put(origin, known.number(item.kind)?, item.count * now);
             }
         }
         Ok(())
@@ -93,39 +125,57 @@ struct Next {
 
 /// Decayed counts of standing → outcome.
 #[pyclass(module = "touchline_native")]
-pub struct Risk(pub Risks);
+pub struct Risk {
+    pub counts: Risks,
+    /// The probabilities, as of the last renewal.
+    chances: HashMap<Standing, Option<f64>>,
+}
+
+impl Risk {
+    /// The probability of a contact, rounded (`Model.issue_risk`), the same until `prune`.
+    pub fn issue_risk(&mut self, standing: Standing) -> Option<f64> {
+        let known = self.chances.entry(standing);
+        *known.or_insert_with(|| self.counts.probability(standing).map(|chance| round(chance, 4)))
+    }
+}
 
 #[pymethods]
 impl Risk {
     #[new]
     fn new(half_life: i64) -> Self {
-        Risk(Risks::new(half_life))
+        Risk { counts: Risks::new(half_life), chances: HashMap::new() }
     }
 
     #[getter]
     fn newest(&self) -> i64 {
-        self.0.newest
+        self.counts.newest
     }
 
     fn observe(&mut self, standing: Stands, at: i64) {
-        self.0.observe(standing.numbers(), at);
+        self.counts.observe(standing.numbers(), at);
     }
 
     fn hit(&mut self, standing: Stands, at: i64) {
-        self.0.hit(standing.numbers(), at);
+        self.counts.hit(standing.numbers(), at);
     }
 
     fn probability(&self, standing: Stands) -> Option<f64> {
-        self.0.probability(standing.numbers())
+        self.counts.probability(standing.numbers())
+    }
+
+    /// The rounded probability, the same until `prune`.
+    fn chance(&mut self, standing: Stands) -> Option<f64> {
+        self.issue_risk(standing.numbers())
     }
 
     fn prune(&mut self) {
-        self.0.prune();
+        self.counts.prune();
+        self.chances.clear();
     }
 
     fn dump<'py>(&self, py: Python<'py>, number: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyList>> {
-        let (cells, now) = (PyList::empty(py), self.0.now());
-        for (day, standing, (observed, hits)) in self.0.cells() {
+        let (cells, now) = (PyList::empty(py), self.counts.now());
+        for (day, standing, (observed, hits)) in self.counts.cells() {
             let factor = if day.is_none() { now } else { 1.0 };
             let record = PyDict::new(py);
             record.set_item(intern!(py, "day"), day)?;
@@ -141,8 +191,8 @@ impl Risk {
     }
 
     fn load(&mut self, newest: i64, cells: Vec<RiskCell>, names: Vec<String>) -> PyResult<()> {
-        self.0.newest = newest;
-        let now = self.0.now();
+        self.counts.newest = newest;
+        let now = self.counts.now();
         let known = Known(&names);
         for cell in cells {
             let factor = if cell.day.is_none() { now } else { 1.0 };
@@ -152,7 +202,7 @@ impl Risk {
                 friction: cell.friction,
                 open_issue: cell.open_issue,
             };
-            self.0.put((cell.day, standing, (cell.observed * factor, cell.hits * factor)));
+            self.counts.put((cell.day, standing, (cell.observed * factor, cell.hits * factor)));
         }
         Ok(())
     }

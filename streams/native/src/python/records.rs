@@ -126,7 +126,7 @@ fn set<'py>(
     value.map_or(Ok(()), |value| record.set_item(name, value))
 }
 
-fn identifier_dict<'py>(py: Python<'py>, identifier: (&str, &str)) -> PyResult<Bound<'py, PyDict>> {
+pub fn identifier_dict<'py>(py: Python<'py>, identifier: (&str, &str)) -> PyResult<Bound<'py, PyDict>> {
     let record = PyDict::new(py);
     record.set_item(intern!(py, "type"), identifier.0)?;
     record.set_item(intern!(py, "value"), identifier.1)?;

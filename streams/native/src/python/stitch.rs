@@ -1,6 +1,7 @@
 //! Stitch: a fetch of touchpoints in one call (`streams/stitch/native_stitch.py`).
 
 use pyo3::exceptions::PyValueError;
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyInt, PyList, PyTuple};
 
@@ -14,6 +15,8 @@ use crate::touchpoint::{Link, Owned, Touchpoint, RESOLVED_TOUCHPOINT, TOUCHPOINT
 
 /// Above so many bytes Python counts the items of a record before it reads it (`codec.UNWALKED_BYTES`).
 const UNWALKED_BYTES: usize = 4096;
+/// Kafka's message.timestamp.type of a record that the broker stamped.
+const LOG_APPEND_TIME: i64 = 1;
 /// Version of a touchpoint that was stitched while no assignment of its identifier was known.
 const NO_VERSION: i64 = -1;
 
@@ -24,8 +27,10 @@ pub struct Stitched {
     key: Py<PyBytes>,
     /// Of the topic journey-inputs.
     partition: u32,
-    profile_key: Py<PyBytes>,
-    value: Py<PyBytes>,
+    /// The key of its owner, the ResolvedTouchpoint, no headers.
+    record: Py<PyTuple>,
+    /// What its strongest identifier was assigned to; None if it was not.
+    assignment: Option<Py<PyAny>>,
     /// None without new evidence; else its event time, and of each link the changelog key and the record.
     links: Option<Py<PyTuple>>,
 }
@@ -34,7 +39,8 @@ pub struct Stitched {
 impl Stitched {
     /// Tenant, type and value of the strongest identifier, event time, and the record as it came.
     fn about<'py>(&self, py: Python<'py>) -> PyResult<About<'py>> {
-        let value = self.value.bind(py).as_bytes();
+        let value = self.record.bind(py).get_item(1)?.downcast_into::<PyBytes>()?;
+        let value = value.as_bytes();
         let Ok(owned) = Owned::read(value) else {
             return Err(PyValueError::new_err("a stitched touchpoint cannot be read"));
         };
@@ -68,15 +74,15 @@ impl Stitch {
         Stitch(Prepared::new(priority, means, named))
     }
 
-    /// For each value a Stitched; None if Python must take it. Changes nothing.
+    /// For each record a Stitched; None if Python must take it. Changes nothing.
     ///
-    /// `arrivals` are the latest possible receptions, UTC ms. `assignments` and `evidence` are those of a StitchState.
+    /// `now` is the clock's time, UTC ms: the latest possible reception of what the broker has not stamped. `assignments` and `evidence` are those of a StitchState.
     #[expect(clippy::too_many_arguments)]
     fn take<'py>(
         &mut self,
         py: Python<'py>,
-        values: &Bound<'py, PyList>,
-        arrivals: Vec<i64>,
+        records: &Bound<'py, PyList>,
+        now: i64,
         assignments: &Bound<'py, PyDict>,
         evidence: &Bound<'py, PyDict>,
         partition: u32,
@@ -88,8 +94,13 @@ impl Stitch {
         }
         let known = Known { assignments, evidence, partition, touchpoint_partitions, input_partitions };
         let taken = PyList::empty(py);
-        for (value, arrival) in values.iter().zip(arrivals) {
-            let one = match value.downcast::<PyBytes>() {
+        for record in records {
+            let stamped = record.getattr(intern!(py, "timestamp_type"))?.extract::<Option<i64>>()?;
+            let arrival = match stamped {
+                Some(LOG_APPEND_TIME) => record.getattr(intern!(py, "timestamp"))?.extract()?,
+                _ => now,
+            };
+            let one = match record.getattr(intern!(py, "value"))?.downcast::<PyBytes>() {
                 Ok(value) => self.stitched(py, value.as_bytes(), arrival, &known)?,
                 Err(_) => None,
             };
@@ -125,7 +136,8 @@ impl Stitch {
             return Ok(None);
         }
         let key = PyBytes::new(py, key.as_bytes());
-        let Some((profile_id, version)) = owner(known.assignments, &key, &touchpoint)? else {
+        let assignment = known.assignments.get_item(&key)?;
+        let Some((profile_id, version)) = owner(assignment.as_ref(), &touchpoint)? else {
             return Ok(None);
         };
         let links = new_links(py, &touchpoint, known.evidence)?;
@@ -141,8 +153,10 @@ impl Stitch {
         Ok(Some(Stitched {
             key: key.unbind(),
             partition: partition_of(profile_key.as_bytes(), known.input_partitions),
-            profile_key: PyBytes::new(py, profile_key.as_bytes()).unbind(),
-            value: PyBytes::new(py, &resolved).unbind(),
+            record: (PyBytes::new(py, profile_key.as_bytes()), PyBytes::new(py, &resolved), py.None())
+                .into_pyobject(py)?
+                .unbind(),
+            assignment: assignment.map(Bound::unbind),
             links,
         }))
     }
@@ -151,14 +165,10 @@ impl Stitch {
 /// Profile and version by the compact assignment of the strongest identifier (`compact_assignment.py`).
 ///
 /// None if Python must say: a contested identifier, or a correction.
-fn owner(
-    assignments: &Bound<'_, PyDict>,
-    key: &Bound<'_, PyBytes>,
-    touchpoint: &Touchpoint,
-) -> PyResult<Option<(String, i64)>> {
+fn owner(assignment: Option<&Bound<'_, PyAny>>, touchpoint: &Touchpoint) -> PyResult<Option<(String, i64)>> {
     let (kind, name) = touchpoint.identifiers[0];
     let own = || uuid5_text(&PROFILES, &[touchpoint.tenant, "\x1f", kind, "\x1f", name]);
-    let Some(assignment) = assignments.get_item(key)? else {
+    let Some(assignment) = assignment else {
         return Ok(Some((own(), NO_VERSION)));
     };
     if let Ok(version) = assignment.downcast::<PyInt>() {

@@ -4,7 +4,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyInt, PyList};
 
-use crate::assignment::{link_time, Assignment};
+use crate::assignment::{Assignment, Link};
 use crate::profile_id::{uuid5_text, PROFILES};
 use crate::stitch::check::is_uuid;
 
@@ -36,7 +36,7 @@ pub fn restore_stitch(
 
 /// Notes when evidence was sent first. Returns whether it is covered.
 fn restore_link(key: &Bound<'_, PyBytes>, value: &[u8], evidence: &Bound<'_, PyDict>) -> PyResult<bool> {
-    let Ok(sent) = link_time(value) else { return Ok(false) };
+    let Ok(Link { occurred_at: sent, .. }) = Link::read_record(value) else { return Ok(false) };
     let known: Option<i64> = evidence.get_item(key)?.map(|known| known.extract()).transpose()?;
     if known.is_none_or(|known| sent < known) {
         evidence.set_item(key, sent)?;
@@ -44,33 +44,40 @@ fn restore_link(key: &Bound<'_, PyBytes>, value: &[u8], evidence: &Bound<'_, PyD
     Ok(true)
 }
 
-/// Keeps an assignment in its compact form, if it is the newest. Returns whether it is covered.
+/// Restores an assignment in its compact form, if it is the newest. Returns whether it is covered.
 fn restore_assignment(
     key: &Bound<'_, PyBytes>,
     value: &[u8],
     assignments: &Bound<'_, PyDict>,
 ) -> PyResult<bool> {
     let Ok(assignment) = Assignment::read_record(value) else { return Ok(false) };
+    Ok(is_uuid(assignment.profile_id) && keep(key, &assignment, assignments)?.is_some())
+}
+
+/// Keeps an assignment to a UUID in its compact form, if it is the newest. Returns whether it is; None if only Python can
+/// say.
+pub fn keep(
+    key: &Bound<'_, PyBytes>,
+    assignment: &Assignment,
+    assignments: &Bound<'_, PyDict>,
+) -> PyResult<Option<bool>> {
     let (profile_id, version) = (assignment.profile_id, assignment.version);
-    if !is_uuid(profile_id) {
-        return Ok(false);
-    }
     if let Some(known) = assignments.get_item(key)? {
-        let Some(known) = version_of(&known)? else { return Ok(false) };
+        let Some(known) = version_of(&known)? else { return Ok(None) };
         if known >= version {
-            return Ok(true);
+            return Ok(Some(false));
         }
     }
     let (kind, name) = assignment.node;
     if uuid5_text(&PROFILES, &[assignment.tenant, "\x1f", kind, "\x1f", name]) == profile_id {
         assignments.set_item(key, version)?;
-        return Ok(true);
+        return Ok(Some(true));
     }
     let mut packed = version.to_be_bytes().to_vec();
     let digits: Vec<u8> = profile_id.bytes().filter(|byte| *byte != b'-').map(digit).collect();
     packed.extend(digits.chunks_exact(2).map(|pair| pair[0] << 4 | pair[1]));
     assignments.set_item(key, PyBytes::new(key.py(), &packed))?;
-    Ok(true)
+    Ok(Some(true))
 }
 
 /// The version of a compact assignment; None of one that Python keeps whole (`compact_assignment.py`).

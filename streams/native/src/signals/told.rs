@@ -12,6 +12,7 @@ use crate::touchpoint::after_header;
 
 /// CRC-64-AVRO of the schemas that are written here.
 pub const JOURNEY_SIGNAL: [u8; 8] = [0xe1, 0x07, 0x0f, 0x17, 0xc2, 0xb7, 0x4e, 0x39];
+pub const SIGNALS_WRITTEN_AHEAD: [u8; 8] = [0xf3, 0x52, 0x22, 0x37, 0xb1, 0xf8, 0xd2, 0x43];
 pub const SIGNALS_PUBLISHED: [u8; 8] = [0x13, 0x3e, 0xe7, 0xdc, 0x5f, 0xb6, 0xf4, 0x2e];
 
 /// Why a signal is retracted.
@@ -192,6 +193,25 @@ fn encoded(
     });
     put_long(&mut out, version);
     out
+}
+
+/// A SignalsWrittenAhead of what the news raise; None if they raise nothing.
+pub fn written_ahead(news: &News) -> Option<Vec<u8>> {
+    let raised = || news.signals.iter().filter_map(|(event, value)| Some((event.as_ref()?, value)));
+    let count = raised().count();
+    if count == 0 {
+        return None;
+    }
+    let mut out = header(SIGNALS_WRITTEN_AHEAD, 64 + 512 * count);
+    put_long(&mut out, news.now);
+    put_long(&mut out, count as i64);
+    for (event, value) in raised() {
+        put_text(&mut out, event);
+        put_long(&mut out, value.len() as i64);
+        out.extend_from_slice(value);
+    }
+    out.push(0);
+    Some(out)
 }
 
 fn header(schema: [u8; 8], room: usize) -> Vec<u8> {

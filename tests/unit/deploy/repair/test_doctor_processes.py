@@ -31,7 +31,7 @@ def test_a_fingerprint_is_of_what_files_say_and_not_of_comments_or_layout(tmp_pa
     assert fingerprint(Settings()) != ours
 
 
-def test_which_of_the_three_files_says_it_counts(tmp_path: Path) -> None:
+def test_the_same_text_in_another_setting_gives_another_fingerprint(tmp_path: Path) -> None:
     file = tmp_path / "some.toml"
     file.write_text("[x]\ny = 1\n")
     names = ("identity_policy", "catalogue", "journey_rules")
@@ -96,7 +96,7 @@ def test_the_doctor_asks_every_target_and_says_which_is_away_unready_or_differen
 
 
 @pytest.mark.parametrize("text", ["", "3", "[1]", '[{"labels": {}}]'])
-def test_targets_that_are_none_are_a_sentence(tmp_path: Path, text: str) -> None:
+def test_a_targets_file_without_targets_is_refused_with_a_sentence(tmp_path: Path, text: str) -> None:
     (tmp_path / "targets.json").write_text(text)
     with pytest.raises(SettingsError, match="--targets"):
         addresses(tmp_path / "targets.json")

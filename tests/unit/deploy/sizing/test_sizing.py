@@ -76,7 +76,7 @@ def test_decisions_of_one_tenant_have_one_core() -> None:
 @pytest.mark.parametrize(
     "wrong", [{"profiles": 0}, {"events_per_second": -1}, {"tenant_share": 1.5}, {"mean_per_second": -1}]
 )
-def test_a_load_that_is_none_is_refused(wrong: dict[str, float]) -> None:
+def test_a_load_of_zero_or_less_is_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="above 0"):
         size(replace(Load(1, 1, 1), **wrong))
 

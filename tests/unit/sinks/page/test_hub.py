@@ -2,6 +2,11 @@
 
 import asyncio
 
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import make_mocked_request
+
+from sinks.page.changes import stream_changes
 from sinks.page.hub import MAX_PROFILES, REMEMBERED, REMEMBERED_SECONDS, Hub, Pending, Subscription
 
 
@@ -73,3 +78,14 @@ def test_a_version_is_expected_until_clickhouse_must_have_it() -> None:
     assert hub.expected("acme", "p1") is None
     clock[0] = REMEMBERED_SECONDS + 1
     assert hub.expected("shop", "p1") is None
+
+
+def test_a_page_that_is_left_before_its_stream_begins_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def gone(*_: object) -> None:
+        raise ConnectionResetError("Cannot write to closing transport")
+
+    monkeypatch.setattr(web.StreamResponse, "prepare", gone)
+    hub = Hub()
+    request = make_mocked_request("GET", "/t/shop/live")
+    asyncio.run(stream_changes(request, hub, "shop"))
+    assert len(hub) == 0

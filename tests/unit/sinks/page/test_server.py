@@ -1,4 +1,4 @@
-"""The server behind a proxy's login, with people and answers that stand in for ClickHouse."""
+"""The server behind a proxy's login."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -8,45 +8,15 @@ import pytest
 from aiohttp import ClientResponse
 from aiohttp.test_utils import TestClient, TestServer
 
-from schemas.errors import UnavailableError, UnseenError
 from sinks.page.access import Access, access
 from sinks.page.assets import Assets
 from sinks.page.hub import Hub
-from sinks.page.people import Described
 from sinks.page.reading import Reading
 from sinks.page.server import PART, PageServer
+from tests.support.page_serving import StandIn
 
 BEHIND = access("127.0.0.1", "X-User", "X-Tenants", ("127.0.0.1",), ())
 EVE = {"X-User": "eve", "X-Tenants": "acme"}
-
-
-class StandIn:
-    """Answers every query with no row, or does not answer."""
-
-    def __init__(self) -> None:
-        self.away = False
-        self.tenants: set[str] = set()
-
-    async def rows(self, sql: str, values: Mapping[str, Any]) -> list[dict[str, Any]]:
-        if self.away:
-            raise UnavailableError("ClickHouse does not answer: start it")
-        self.tenants |= {values["tenant"]} if "tenant" in values else set()
-        if "FROM reconciled" in sql:
-            return [{"seconds": 12.5}]
-        if "groupUniqArray" in sql:
-            return [{"channel": ["web"], "source": ["crm"]}]
-        return []
-
-    async def run(self, work: Callable[..., Any], *arguments: Any) -> Any:
-        return work(*arguments)
-
-    def find(self, tenant: str, asked: str) -> str:
-        assert tenant == "acme"
-        raise UnseenError(f"nobody is known by {asked}")
-
-    def describe(self, tenant: str, profile: str) -> Described:
-        assert tenant == "acme"
-        raise UnseenError(f"nobody is known by {profile}")
 
 
 def served(rule: Access, check: Callable[[TestClient[Any, Any], StandIn, Hub], Awaitable[None]]) -> None:

@@ -1,19 +1,14 @@
 """The service of subscribers: look-ups, waiting for an event, keys, and what it says when it cannot answer."""
 
 import asyncio
-from contextlib import suppress
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from prometheus_client import REGISTRY
 
 from schemas.errors import SinkError
-from schemas.http.problems import ProblemError
 from schemas.profile_ids import own_profile
 from sinks.subscribers.keys import everything
 from sinks.subscribers.limits import Limits
-from sinks.subscribers.requests import cursor, next_cursor
 from tests.support.kafka_records import journey
 from tests.support.state_log import account, no_state, owner, placed, state
 from tests.support.subscriber_serving import NOW, serving
@@ -311,18 +306,6 @@ def test_whatever_is_asked_the_answer_is_a_problem_document(tmp_path, method, pa
             assert (answer.status, answer.content_type) == (status, "application/problem+json")
 
     asyncio.run(run())
-
-
-@given(st.integers(0, 1 << 50), st.text(min_size=1), st.text())
-def test_a_page_goes_on_after_any_touchpoint(at: int, event: str, source: str) -> None:
-    row = {"occurred_at": at, "event_id": event, "source": source}
-    assert cursor(next_cursor(row)) == (at, event, source)
-
-
-@given(st.text())
-def test_what_is_no_cursor_is_refused(text: str) -> None:
-    with suppress(ProblemError):
-        assert type((cursor(text) or ("",))[0]) is int
 
 
 def test_an_etag_of_one_tenant_means_nothing_to_another(tmp_path) -> None:

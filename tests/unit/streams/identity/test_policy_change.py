@@ -48,7 +48,7 @@ class Deployment:
     """One partition of identity, its changelog, its lookups, and the profiles that hold touchpoints.
 
     Of each identifier there is a touchpoint at each time. It is where it was sent last, at first in the identifier's
-    own profile, and goes on as a Move to the profile that has it says.
+    own profile, and moves on as a Move to the profile that holds it says.
     """
 
     def __init__(self, rules: IdentityPolicy) -> None:
@@ -220,7 +220,9 @@ def assert_applied(first: list[Link], began_with: IdentityPolicy, then: Any) -> 
 
 @settings(max_examples=8)
 @given(histories, histories, st.data())
-def test_so_it_does_when_links_are_withdrawn_meanwhile(before, after, data) -> None:
+def test_after_apply_withdrawn_links_leave_every_touchpoint_where_the_new_policy_says(
+    before, after, data
+) -> None:
     live = Deployment(LOOSE)
     for one in before:
         live.take(encoded(one))

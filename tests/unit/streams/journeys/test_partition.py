@@ -2,6 +2,7 @@
 
 import pytest
 
+from streams.journeys.changelog_keys import Kind, parse
 from streams.journeys.partition import JourneyPartition
 from tests.support.journeys import MINUTE, START, touchpoint
 from tests.unit.streams.journeys.test_deadlines import Published, Worker
@@ -41,17 +42,39 @@ def test_the_changelog_holds_again_what_the_owner_holds(seen: int) -> None:
     ]
     late = zombie.changelog + tombstones
 
+    before = list(broker.changelog)
     corrections = [change for record in late for change in owner.partition.correct(*record)]
+    owner.tick()
+    decided = broker.changelog[len(before) :]
 
-    assert compacted(broker.changelog, late) != compacted(broker.changelog)
-    assert compacted(broker.changelog, late, corrections) == compacted(broker.changelog)
+    assert compacted(before, late) != compacted(before)
+    assert compacted(before, late, corrections, decided) == compacted(broker.changelog)
 
 
 def test_a_touchpoint_that_the_owner_has_given_away_does_not_come_back() -> None:
     owner, _ = worker_of(0)
     _, zombie = worker_of(1)
     corrections = [change for record in zombie.changelog for change in owner.partition.correct(*record)]
-    assert compacted(zombie.changelog, corrections) == {}
+    assert [key for key in compacted(zombie.changelog, corrections) if Kind.WRITE_AHEAD not in key] == []
+
+
+def test_the_next_owner_knows_what_a_zombie_raised_although_the_zombie_and_the_owner_have_cleared_it_away() -> (
+    None
+):
+    """The zombie deletes what it wrote ahead, the owner what the zombie published, and then the owner is gone, too."""
+    owner, _ = worker_of(0)
+    _, zombie = worker_of(2)
+    raised = {
+        parse(key)[0] for key, value in zombie.changelog if Kind.WRITE_AHEAD in key and value is not None
+    }
+    assert raised
+    corrections = [change for record in zombie.changelog for change in owner.partition.correct(*record)]
+
+    following = JourneyPartition(0)
+    for record in compacted(zombie.changelog, corrections).items():
+        following.restore(*record)
+
+    assert set(following.write_ahead.profiles()) == raised
 
 
 def test_what_a_zombie_writes_ahead_is_perhaps_raised_until_the_owner_has_decided() -> None:

@@ -1,6 +1,8 @@
 """Which core a worker runs, and what it says about it."""
 
 import logging
+from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -60,9 +62,52 @@ def test_a_core_that_was_built_for_other_schemas_does_not_run(monkeypatch: pytes
 
 
 @needs_native
-def test_a_core_of_an_earlier_release_does_not_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(native_fold, "NEEDED", (*native_fold.NEEDED, "Newer"))
-    assert "earlier release" in native_fold.why_not(CATALOGUE, RULES)
+def test_the_installed_core_is_built_from_these_sources() -> None:
+    assert native_core.why_foreign() == "", (
+        "every other test of the native core tries another core than this one"
+    )
+
+
+@needs_native
+@pytest.mark.parametrize("number", ["0" * 32, None])
+def test_a_core_of_the_same_version_that_was_built_from_other_sources_does_not_run(
+    number: str | None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    other = ModuleType("touchline_native")
+    other.__dict__.update(vars(native_core.touchline_native))
+    other.SOURCES = number  # type: ignore[attr-defined]
+    if number is None:
+        del other.SOURCES  # type: ignore[attr-defined]
+    monkeypatch.setattr(native_core, "touchline_native", other)
+    with core(native=False), caplog.at_level(logging.INFO):
+        assert choose_core("auto", CATALOGUE, RULES) == "python"
+        assert folds_by() is Fold
+        with pytest.raises(SettingsError, match=r"cannot run: it was built from other sources than these"):
+            choose_core("native", CATALOGUE, RULES)
+    (record,) = caplog.records
+    assert record.levelname == "WARNING"
+    assert "other sources" in record.message
+
+
+@needs_native
+def test_without_the_sources_nobody_can_tell_and_it_does_not_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(native_core, "SOURCES", tmp_path)
+    assert "are missing" in native_fold.why_not(CATALOGUE, RULES)
+
+
+def test_any_change_of_the_sources_changes_their_number(tmp_path: Path) -> None:
+    def number(**changed: str) -> str:
+        folder = tmp_path / str(len(list(tmp_path.iterdir())))
+        for name, content in ({"lib": "one", "state/fold": "two"} | changed).items():
+            file = folder / "src" / f"{name}.rs"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(content)
+        return native_core.sources_digest(folder)
+
+    assert number() == number()
+    assert len({number(), number(lib="ones"), number(**{"state/fold": "to"}), number(state="")}) == 4
 
 
 @needs_native

@@ -270,14 +270,24 @@ def test_python_keeps_what_is_not_plain(why: str) -> None:
 def test_a_bug_while_a_profile_is_published_makes_a_dead_letter_of_its_newest_input_and_the_fetch_goes_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    encoded = predictions.Predictions.encoded
+    model = predictions.Predictions.model
 
-    def fails(self: Any, model: Any, standing: Any) -> bytes:
-        if model.renewed > 6:
-            raise ValueError("a bug")
-        return encoded(self, model, standing)
+    class Failing:
+        """A model that fails where a state asks what it predicts, once it has learnt some touchpoints."""
 
-    monkeypatch.setattr(predictions.Predictions, "encoded", fails)
+        def __init__(self, whole: Any) -> None:
+            self._whole = whole
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._whole, name)
+
+        @property
+        def renewed(self) -> int:
+            if self._whole.renewed > 6:
+                raise ValueError("a bug")
+            return int(self._whole.renewed)
+
+    monkeypatch.setattr(predictions.Predictions, "model", lambda self, tenant: Failing(model(self, tenant)))
     given_steps: list[Step] = [
         [plain(3 * number), plain(3 * number + 1, 1), plain(3 * number + 2)] for number in range(8)
     ]

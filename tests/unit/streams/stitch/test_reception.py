@@ -79,3 +79,11 @@ def test_a_time_in_seconds_is_refused_in_avro_too() -> None:
         ContractError, match="occurred_at 1767225600 is a time in seconds: write milliseconds"
     ):
         Broker(START).placed(touchpoint(occurred_at=START // 1000))
+
+
+def test_a_worker_whose_clock_is_behind_dates_nothing_back_that_a_broker_has_stamped() -> None:
+    event = touchpoint(occurred_at=START, received_at=START)
+    behind = Broker(START - HOUR)
+    assert behind.placed(event, timestamp=START, timestamp_type=LOG_APPEND_TIME) == event
+    # why the topic is stamped (schemas/topics.py): without a stamp the worker's clock counts
+    assert behind.placed(event, timestamp=START, timestamp_type=CREATE_TIME)["occurred_at"] == START - HOUR

@@ -9,10 +9,10 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyTuple};
 
 use crate::journey::Journey;
-use crate::prediction::risk::Standing;
 use crate::python::fold::{Core, Tables};
 use crate::python::journeys::exchange::Received;
 use crate::python::journeys::fetch::{Fetch, Touched};
+use crate::python::journeys::predicting::{Encoded, Models};
 use crate::python::journeys::restoring::Restored;
 
 mod checkpoint;
@@ -20,6 +20,7 @@ mod exchange;
 mod fetch;
 mod keeping;
 mod moving;
+mod predicting;
 mod publishing;
 mod restoring;
 mod taking;
@@ -27,6 +28,7 @@ mod taking;
 const ENTRY: &[u8] = b"/e/";
 const POINTER: &[u8] = b"/p/";
 const PUBLICATION: &[u8] = b"/s/";
+const WRITE_AHEAD: &[u8] = b"/i/";
 /// The header of a tombstone with its version (`schemas/headers.py`).
 const VERSION: &str = "version";
 
@@ -45,13 +47,6 @@ struct Held {
     slot: Option<usize>,
     /// Number of the fetch that used it last.
     used: u64,
-}
-
-/// The encoded predictions of a model by standing, as of a renewal.
-#[derive(Default)]
-struct Encoded {
-    renewed: i64,
-    by_standing: HashMap<Standing, Vec<u8>>,
 }
 
 /// Where `take` stopped and why, the newest event time, how many touchpoints each tenant's model has learnt, and what
@@ -174,7 +169,7 @@ impl Journeys {
 
     /// Publishes the touched journeys from one place to another, as of `now`.
     ///
-    /// `model` gives a tenant's model, `encode` its predictions for a standing. Returns lists of records: for other
+    /// `model` gives a tenant's model, `form` is how the versions of models begin. Returns lists of records: for other
     /// profiles, states, signals, what to write ahead, changelog records of touchpoints and assignments, of publications,
     /// and each next deadline; then the last input and the error of each journey that could not be published.
     #[expect(clippy::too_many_arguments)]
@@ -186,9 +181,9 @@ impl Journeys {
         now: i64,
         meanings: i64,
         model: &Bound<'py, PyAny>,
-        encode: &Bound<'py, PyAny>,
+        form: &str,
     ) -> PyResult<Bound<'py, PyTuple>> {
-        self.publish_touched(py, (start, stop), (now, meanings), (model, encode))
+        self.publish_touched(py, (start, stop), (now, meanings), &mut Models::new(model, form))
     }
 
     /// Publishes a journey whose deadline has passed, as of `now`. Returns the lists of signals, of what to write ahead,

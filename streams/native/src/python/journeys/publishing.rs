@@ -1,18 +1,13 @@
 //! What a changed journey, or a deadline of one, makes go out (`streams/journeys/publication.py`).
 
-use std::collections::HashMap;
-
-use pyo3::exceptions::PyValueError;
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyTuple};
 
-use super::{guarded, parts, Encoded, Held, Journeys, PUBLICATION, VERSION};
+use super::predicting::Models;
+use super::{guarded, parts, Held, Journeys, PUBLICATION, VERSION, WRITE_AHEAD};
 use crate::events::Event;
 use crate::journey::{Journey, Meant};
-use crate::prediction::names::name_of;
-use crate::prediction::risk::Standing;
-use crate::signals::told::{News, Publishing};
+use crate::signals::told::{written_ahead, News, Publishing};
 
 /// Lists of records, as `Journeys.publish` returns them.
 struct Outputs<'py> {
@@ -40,12 +35,12 @@ impl Journeys {
         py: Python<'py>,
         slots: (usize, usize),
         at: (i64, i64),
-        predictions: (&Bound<'py, PyAny>, &Bound<'py, PyAny>),
+        models: &mut Models<'_, 'py>,
     ) -> PyResult<Bound<'py, PyTuple>> {
         let out = Outputs::new(py);
         let failures = PyList::empty(py);
         for slot in slots.0..slots.1 {
-            let Err(error) = guarded(|| self.publish_one(py, slot, at, predictions, &out)) else { continue };
+            let Err(error) = guarded(|| self.publish_one(py, slot, at, models, &out)) else { continue };
             let Some(touched) = &self.touched[slot] else { continue };
             failures.append((&touched.cause, error.value(py)))?;
             let key = touched.key.bind(py);
@@ -62,7 +57,7 @@ impl Journeys {
         py: Python<'py>,
         slot: usize,
         (now, meanings): (i64, i64),
-        (model, encode): (&Bound<'py, PyAny>, &Bound<'py, PyAny>),
+        models: &mut Models<'_, 'py>,
         out: &Outputs<'py>,
     ) -> PyResult<()> {
         let Some(touched) = self.touched[slot].as_mut() else { return Ok(()) };
@@ -72,14 +67,14 @@ impl Journeys {
             let receiver = format!("{tenant}/{owner}");
             out.inputs.append((PyBytes::new(py, receiver.as_bytes()), PyBytes::new(py, &value)))?;
         }
-        for change in touched.entries.drain(..).chain(touched.pointers.drain(..)) {
-            out.entries.append(change)?;
+        for (name, value) in touched.entries.drain(..).chain(touched.pointers.drain(..)) {
+            out.entries.append((name, value, py.None()))?;
         }
         let (gone, emptied) = (std::mem::take(&mut touched.gone), touched.emptied);
         let Some(held) = self.held.get(key.as_bytes()) else { return Ok(()) };
         let (empty, version) = (held.journey.timeline.entries.is_empty(), held.journey.timeline.version);
         if !empty {
-            let state = self.state(py, key.as_bytes(), model, encode)?;
+            let state = self.state(py, key.as_bytes(), models)?;
             out.states.append((&key, state, py.None()))?;
         }
         let Some(held) = self.held.get_mut(key.as_bytes()) else { return Ok(()) };
@@ -125,56 +120,6 @@ impl Journeys {
         }
         Ok(Some(lists.into_pyobject(py)?.downcast_into::<PyList>()?.to_tuple()))
     }
-
-    /// The encoded state of a journey, with predictions if its model has learnt enough.
-    fn state<'py>(
-        &mut self,
-        py: Python<'py>,
-        key: &[u8],
-        model: &Bound<'py, PyAny>,
-        encode: &Bound<'py, PyAny>,
-    ) -> PyResult<Bound<'py, PyBytes>> {
-        let (tenant, profile_id) = parts(key)?;
-        let Some(held) = self.held.get_mut(key) else {
-            return Err(PyValueError::new_err("the journey is not here"));
-        };
-        let Meant { rules, predicted } = &self.tables.meant;
-        let Journey { timeline, path, .. } = &mut held.journey;
-        let version = timeline.version;
-        let mut state = timeline.fold(rules).sealed(tenant, profile_id, version, 0, rules);
-        let model = model.call1((tenant,))?;
-        if model.is_none() {
-            return Ok(PyBytes::new(py, &state));
-        }
-        let renewed: i64 = model.getattr(intern!(py, "renewed"))?.extract()?;
-        if renewed == 0 {
-            return Ok(PyBytes::new(py, &state));
-        }
-        let path = path.get_or_insert_with(|| timeline.path(0, self.predict_risk, rules, predicted));
-        let standing = path.standing();
-        if !self.predictions.contains_key(tenant) {
-            self.predictions.insert(tenant.to_owned(), Encoded::default());
-        }
-        let Some(known) = self.predictions.get_mut(tenant) else { return Ok(PyBytes::new(py, &state)) };
-        if known.renewed != renewed {
-            *known = Encoded { renewed, by_standing: HashMap::new() };
-        }
-        let encoded = match known.by_standing.get(&standing) {
-            Some(encoded) => encoded,
-            None => {
-                let found: Vec<u8> = encode.call1((&model, standing_of(&standing)))?.extract()?;
-                known.by_standing.entry(standing).or_insert(found)
-            }
-        };
-        state.truncate(state.len() - 3); // the predictions that the fold leaves out
-        state.extend_from_slice(encoded);
-        Ok(PyBytes::new(py, &state))
-    }
-}
-
-fn standing_of(standing: &Standing) -> (String, String, u8, bool) {
-    let text = |number| name_of(number).to_string();
-    (text(standing.stage), text(standing.kind), standing.friction, standing.open_issue)
 }
 
 fn publish(
@@ -201,16 +146,12 @@ fn put_news<'py>(
     news: News,
     [signals, ahead, publications, deadlines]: [&Bound<'py, PyList>; 4],
 ) -> PyResult<()> {
-    let raised = PyList::empty(py);
-    for (event, value) in news.signals {
-        let value = PyBytes::new(py, &value);
-        if let Some(event) = event {
-            raised.append((&*event, &value))?;
-        }
-        signals.append((key, value, py.None()))?;
+    if let Some(value) = written_ahead(&news) {
+        let name = [key.as_bytes(), WRITE_AHEAD, news.version.to_string().as_bytes()].concat();
+        ahead.append((PyBytes::new(py, &name), PyBytes::new(py, &value), py.None()))?;
     }
-    if !raised.is_empty() {
-        ahead.append(((key, news.version), (news.now, raised)))?;
+    for (_, value) in news.signals {
+        signals.append((key, PyBytes::new(py, &value), py.None()))?;
     }
     deadlines.append((key, held.journey.told.last.as_ref().and_then(|last| last.due)))?;
     put_publication(py, key, held, publications)
@@ -225,5 +166,5 @@ fn put_publication<'py>(
 ) -> PyResult<()> {
     let name = [key.as_bytes(), PUBLICATION].concat();
     let last = held.journey.told.last.as_ref().map(|last| PyBytes::new(py, &last.encode()));
-    publications.append((PyBytes::new(py, &name), last))
+    publications.append((PyBytes::new(py, &name), last, py.None()))
 }

@@ -106,8 +106,8 @@ impl Journeys {
         }
         let (mut transitions, mut risk) = (transitions.borrow_mut(), risk.borrow_mut());
         let mut learning = Learning {
-            transitions: self.predict_next.then_some(&mut transitions.0),
-            risk: self.predict_risk.then_some(&mut risk.0),
+            transitions: self.predict_next.then_some(&mut transitions.counts),
+            risk: self.predict_risk.then_some(&mut risk.counts),
         };
         path.advance(touchpoint, &event, meant, &mut learning);
         tenant.learnt += 1;

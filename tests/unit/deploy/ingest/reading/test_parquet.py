@@ -140,3 +140,16 @@ def test_without_pyarrow_one_sentence_says_how_to_install_it(
         SourceError, match=r"needs pyarrow: install it with `pip install 'touchline\[parquet\]'`"
     ):
         list(read_entries(name, format_of(name), after=Position()))
+
+
+@pytest.mark.parametrize(
+    ("held", "damaged"),
+    [(b"column", b"col\xe1mn"), (b"a text", b"a t\xe1xt")],
+    ids=["name", "text"],
+)
+def test_what_is_no_utf_8_is_refused_in_a_sentence(tmp_path: Path, held: bytes, damaged: bytes) -> None:
+    path = tmp_path / "x.parquet"
+    parquet.write_table(pa.table({"column": ["a text"]}), path, compression="none")
+    path.write_bytes(path.read_bytes().replace(held, damaged))
+    with pytest.raises(SourceError, match=r"x\.parquet cannot be read as Parquet: "):
+        list(read_entries(str(path), "parquet"))

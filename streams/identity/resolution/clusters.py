@@ -263,10 +263,13 @@ class Clusters:
         return (own_profile(self.tenant, node), node) if name is None else (name, cluster.anchor)
 
     def refused_for_size(self, links: Iterable[tuple[Pair, Evidence]]) -> Iterator[Item]:
-        """Of some of these links those that are refused since their cluster is oversized."""
+        """Of some of these links those that are refused since their cluster is oversized.
+
+        Leaves out identifiers without a cluster: a paused decision may have some.
+        """
         for pair, evidence in links if self.oversized else ():
             for item in items(pair, evidence):
-                if item not in self.refused and self.cluster_of[pair[0]] in self.oversized:
+                if item not in self.refused and self.cluster_of.get(pair[0]) in self.oversized:
                     yield item
 
     def assignment(self, node: Node) -> Assignment:

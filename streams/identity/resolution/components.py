@@ -142,8 +142,14 @@ class TenantIdentities:
 
     @property
     def refusals(self) -> Counter[str]:
-        """The number of links that a `unique` type, a `limit` or a `gate` refused, as far as they are resolved."""
-        return self._clusters.refused.counts
+        """The number of refused links by reason, as far as they are resolved.
+
+        Reasons: `unique`, `limit`, `gate`, and COMPONENT_SIZE, whose links are counted one by one.
+        """
+        counts = self._clusters.refused.counts.copy()
+        for component in {cluster.component for cluster in self._clusters.oversized}:
+            counts[COMPONENT_SIZE] += sum(1 for _ in self._clusters.refused_for_size(component.links()))
+        return counts
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -161,6 +167,11 @@ class TenantIdentities:
     def quarantined(self) -> int:
         """The number of identifiers whose profiles are quarantined, as far as they are resolved."""
         return len(self._clusters.gates.quarantined)
+
+    @property
+    def oversized_components(self) -> int:
+        """The number of components that are too large, as far as they are resolved."""
+        return len(self._clusters.oversized)
 
     @property
     def oversized(self) -> int:

@@ -95,11 +95,8 @@ def _keys(dotted: str) -> tuple[str, ...]:
     """The parts of a dotted key: `types."a b".limit` has three."""
     try:
         value: Any = tomllib.loads(f"{dotted} = 0")
-    except (
-        tomllib.TOMLDecodeError,
-        RecursionError,
-    ):  # a line of a text or a list that only looks like an entry
-        return ()
+    except (tomllib.TOMLDecodeError, RecursionError):
+        return ()  # a line of a text or a list that only looks like an entry
     keys = []
     while isinstance(value, dict):
         ((key, value),) = value.items()

@@ -22,6 +22,8 @@ from schemas.records import Touchpoint
 from schemas.settings import Settings
 from schemas.topics import TOUCHPOINTS
 from schemas.touchpoint.rules import check
+from schemas.tracing.current import Current
+from schemas.tracing.traceparent import HEADER
 from streams.identity.policy.policy import IdentityPolicy
 from streams.identity.policy.prepare import prepare
 
@@ -57,6 +59,7 @@ class Publisher:
     def __init__(self, settings: Settings, policy: IdentityPolicy) -> None:
         self._policy = policy
         self._catalogue = Catalogue.load(settings.catalogue)
+        self._traceparent = Current(settings)
         self._brokers = settings.brokers
         self._topic = settings.topic(TOUCHPOINTS.name)
         self._partitions = _partitions(settings, self._topic)
@@ -102,10 +105,12 @@ class Publisher:
         does not confirm what was sent before.
         """
         key, value = message(touchpoint, self._policy, self._catalogue)
+        trace = self._traceparent()
         try:
             future = self._producer.send(
-                self._topic, key=key, value=value, partition=partition_of(key, self._partitions)
-            )
+                self._topic, key=key, value=value, headers=None if trace is None else [(HEADER, trace)],
+                partition=partition_of(key, self._partitions),
+            )  # fmt: skip
         except KafkaError as error:
             raise self._failed(error) from error
         self._pending.append((future, len(value)))

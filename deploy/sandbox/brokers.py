@@ -86,7 +86,7 @@ class KafkaBroker(Broker):
         java = ["java", "-XX:TieredStopAtLevel=1", "-cp", f"{self._jars or kafka_jars.fetch()}/*"]
         self.data_dir.mkdir(parents=True, exist_ok=True)
         properties = self.data_dir / "server.properties"
-        properties.write_text(self._properties())
+        properties.write_text(self.properties())
         if not (self.data_dir / "log" / "meta.properties").exists():
             self._format(
                 [*java, "kafka.tools.StorageTool", "format", "-t", self._cluster_id, "-c", str(properties)]
@@ -94,7 +94,7 @@ class KafkaBroker(Broker):
         logging = f"-Dlog4j2.configurationFile={kafka_jars.FOLDER / 'log4j2.yaml'}"
         return [*java, HEAP, logging, "kafka.Kafka", str(properties)]
 
-    def _properties(self) -> str:
+    def properties(self) -> str:
         """The text of its server.properties."""
         template = Template((kafka_jars.FOLDER / "server.properties").read_text())
         return template.substitute(

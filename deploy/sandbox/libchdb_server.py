@@ -14,8 +14,10 @@ def main() -> None:
     engine = ctypes.CDLL(library)
     engine.chdb_query_cmdline.restype = ctypes.c_void_p
     argv = (ctypes.c_char_p * (len(arguments) + 1))(*(argument.encode() for argument in arguments), None)
-    engine.chdb_query_cmdline(len(arguments), argv)
-    sys.exit("the ClickHouse engine stopped")
+    result = engine.chdb_query_cmdline(len(arguments), argv)
+    engine.chdb_result_error.restype, engine.chdb_result_error.argtypes = ctypes.c_char_p, [ctypes.c_void_p]
+    why = engine.chdb_result_error(result) if result else None
+    sys.exit(f"the ClickHouse engine stopped{': ' + why.decode(errors='replace') if why else ''}")
 
 
 if __name__ == "__main__":

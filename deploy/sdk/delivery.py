@@ -26,6 +26,7 @@ from schemas.encoding.codec import MAX_BYTES
 from schemas.errors import TouchlineError
 from schemas.settings import Settings
 from schemas.topics import TOUCHPOINTS
+from schemas.tracing.traceparent import HEADER
 
 #: Handed to the Kafka client and not yet acknowledged; everything else stays in the journal.
 MAX_PENDING: Final = 4000
@@ -87,8 +88,8 @@ class Delivery(threading.Thread):
         self._connections = 0
         self._producer: Any = None
 
-    def submit(self, key: bytes, value: bytes) -> None:
-        """Accept a record. Raises QueueFullError, and TouchlineError after `refuse`.
+    def submit(self, key: bytes, value: bytes, traceparent: bytes | None = None) -> None:
+        """Accept a record, to be sent with this header. Raises QueueFullError, and TouchlineError after `refuse`.
 
         Raises AnotherKeyError once Kafka knows the key's name with another key.
         """
@@ -97,7 +98,7 @@ class Delivery(threading.Thread):
                 raise TouchlineError(CLOSED)
             if self.failure is not None:
                 raise self.failure
-            self._journal.append(key, value)
+            self._journal.append(key, value, traceparent)
             self._accepted += 1
             self._changed.notify_all()
 
@@ -232,7 +233,8 @@ class Delivery(threading.Thread):
             if entries and not self._in_flight:
                 self._progress = time.monotonic()
             for entry in entries:
-                future = self._producer.send(self._topic, key=entry.key, value=entry.value)
+                headers = None if entry.traceparent is None else [(HEADER, entry.traceparent)]
+                future = self._producer.send(self._topic, key=entry.key, value=entry.value, headers=headers)
                 self._in_flight.append((future, entry))
                 self._in_flight_bytes += len(entry.value)
 

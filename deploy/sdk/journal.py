@@ -18,12 +18,15 @@ class Entry(NamedTuple):
     value: bytes
     own: bool
     where: tuple[object, int] | None = None  #: the journal's own
+    traceparent: bytes | None = (
+        None  #: the trace that it belongs to, if its process is the one that accepted it
+    )
 
 
 class Journal(Protocol):
     """A queue of records. Not safe for threads: its users hold one lock."""
 
-    def append(self, key: bytes, value: bytes) -> None:
+    def append(self, key: bytes, value: bytes, traceparent: bytes | None = None) -> None:
         """Accept a record behind all others. Raises QueueFullError."""
 
     def read(self, count: int, size: int) -> list[Entry]:
@@ -66,7 +69,7 @@ class MemoryJournal:
         self._entries: deque[Entry] = deque()
         self._read = 0
 
-    def append(self, key: bytes, value: bytes) -> None:
+    def append(self, key: bytes, value: bytes, traceparent: bytes | None = None) -> None:
         """See Journal."""
         size = _size(key, value)
         if self._entries and self._bytes + size > self._limit:
@@ -74,7 +77,7 @@ class MemoryJournal:
                 f"Kafka has not acknowledged {counted(len(self._entries))}, which is all that memory_bytes allows:"
                 " the touchpoint was not accepted; try later, or give the publisher a spool"
             )
-        self._entries.append(Entry(key, value, own=True))
+        self._entries.append(Entry(key, value, own=True, traceparent=traceparent))
         self._bytes += size
 
     def read(self, count: int, size: int) -> list[Entry]:

@@ -22,6 +22,7 @@ from schemas.catalogue import Catalogue
 from schemas.errors import SettingsError, TouchlineError, UnavailableError
 from schemas.kafka_security import check_connection
 from schemas.settings import Settings
+from schemas.tracing.current import Current
 from streams.identity.policy.load import configured
 
 SPOOL_BYTES: Final = 256 * 1024 * 1024
@@ -63,6 +64,7 @@ class Publisher:
         check_connection(self._settings)
         self._policy = configured(self._settings)
         self._catalogue = Catalogue.load(self._settings.catalogue)
+        self._traceparent = Current(self._settings)
         self._spool = None if spool is None else Path(spool)
         self._limit = memory_bytes if spool is None else spool_bytes
         self._sync = sync
@@ -93,7 +95,7 @@ class Publisher:
         if Kafka knows the pseudonymisation key's name with another key, TouchlineError after `close` has begun.
         """
         key, value = message(read(touchpoint, time.time_ns() // 1_000_000), self._policy, self._catalogue)
-        self.delivery().submit(key, value)
+        self.delivery().submit(key, value, self._traceparent())
 
     def flush(self, timeout: float = 30.0) -> None:
         """Wait until Kafka has all that this process has accepted. Raises UnavailableError after `timeout` seconds."""

@@ -19,6 +19,8 @@ from deploy.sdk.spool_folder import ProcessFolder, SpoolFolder
 
 #: A file of this size gets no further record.
 SEGMENT_BYTES: Final = 4 * 1024 * 1024
+#: Records of a file whose traces are remembered, in memory: those of its end are sent without theirs.
+MOST_TRACES: Final = 1000
 #: Of an OSError: the disk, or the user's share of it, is full; later it may not be.
 DISK_FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 
@@ -33,6 +35,7 @@ class _Part:
         self.folder = folder
         self.own = own
         self.read = segment.acknowledged
+        self.traces: dict[int, bytes] = {}  #: end of a record → its `traceparent`; the disk has none
         self.end = segment.size  #: of what can be read: a record that was cut off at the end is not there
 
     @property
@@ -85,7 +88,7 @@ class Spool:
             for part in [part for part in self._parts if part.segment.mark == mark]:
                 self._set_aside(part, refusal)
 
-    def append(self, key: bytes, value: bytes) -> None:
+    def append(self, key: bytes, value: bytes, traceparent: bytes | None = None) -> None:
         """See Journal."""
         size = len(key) + len(value)
         part = self._parts[-1] if self._parts and self._parts[-1].own else None
@@ -111,6 +114,8 @@ class Spool:
                 f"the spool {self._folder.path} cannot be written ({error.strerror}): the touchpoint was not accepted"
             ) from error
         part.end = part.segment.size
+        if traceparent is not None and len(part.traces) < MOST_TRACES:
+            part.traces[part.end] = traceparent
 
     def read(self, count: int, size: int) -> list[Entry]:
         """See Journal."""
@@ -125,7 +130,10 @@ class Spool:
                 if not stored:  # only the cut-off beginning of a record is left
                     part.end = part.read
                     break
-                found += [Entry(key, value, part.own, (part, end)) for key, value, end in stored]
+                found += [
+                    Entry(key, value, part.own, (part, end), part.traces.get(end))
+                    for key, value, end in stored
+                ]
                 part.read = stored[-1].end
                 size -= sum(len(one.value) for one in stored)
         self._trim()

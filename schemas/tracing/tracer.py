@@ -14,9 +14,9 @@ from typing import Any, Final, Protocol
 from schemas.consumed import KafkaRecord
 from schemas.errors import SettingsError
 from schemas.settings import Settings
+from schemas.tracing.current import OTLP, traces
 from schemas.tracing.traceparent import Parent, parent_of, span_id
 
-OFF, OTLP = "off", "otlp"  #: what TOUCHLINE_TRACING may be
 #: Spans of one fetch at most: a source that marks every record must not flood those who read traces.
 MOST: Final = 1000
 
@@ -36,10 +36,8 @@ def tracer_of(settings: Settings, process: str) -> "Tracer | None":
 
     Raises SettingsError if OpenTelemetry is not installed.
     """
-    if settings.tracing == OFF:
+    if not traces(settings):
         return None
-    if settings.tracing != OTLP:
-        raise SettingsError(f"TOUCHLINE_TRACING is {settings.tracing!r}: it must be {OFF} or {OTLP}")
     try:
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
         from opentelemetry.sdk.trace.export import BatchSpanProcessor

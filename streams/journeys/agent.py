@@ -147,9 +147,8 @@ class Journeys:
     ) -> None:
         """Publish the profiles of the native core that the fetch touched before another one, or all that are left."""
         now = fetch.state.now(self._clock(), idle=False)
-        while native.publish(
-            fetch, before, now, (self._publisher.states, self._publisher.signals, self._inputs)
-        ):
+        where = self._publisher.states, self._publisher.signals, self._inputs
+        while native.publish(fetch, before, now, where):
             await self._scheduler.yield_if_due()
 
     def _transaction(self, partition: int, event: Any = None) -> FetchTransaction[JourneyPartition]:

@@ -36,7 +36,7 @@ def _getall(result: Any, max_records: int | None = None) -> list[Any]:
     result._update_position()
     if has_ended:
         result._partition_records = None
-    return found  # type: ignore[no-any-return]
+    return found
 
 
 def _take(records: Any, max_records: int | None) -> tuple[list[Any], bool]:

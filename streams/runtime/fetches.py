@@ -29,6 +29,9 @@ FETCH_BACKOFF_SECONDS: Final = 0.01
 #: Seconds that one read waits for records while some partitions are left out because their queues are full.
 BACKPRESSURE_SECONDS: Final = 0.02
 
+#: How often the ends of partitions that are not fetched are asked for.
+END_SECONDS: Final = 1.0
+
 _NEVER_ACKNOWLEDGED: Final = Fetch(-1, done=True)
 
 
@@ -100,6 +103,9 @@ class FetchConsumer(driver.Consumer):  # type: ignore[misc]
         #: how often a seek began or ended: a fetch that was read before its end must not be delivered
         self._seek_count = 0
         self._seeking = asyncio.Lock()
+        #: of partitions whose queue is full: an answer to a fetch would tell their end, and none is asked for
+        self._ends: dict[TP, int] = {}
+        self._ends_asked, self._asks_ends = 0.0, False  #: when last, and whether the answer is awaited
 
     def _new_consumer_thread(self) -> Any:
         return FetchThread(self, loop=self.loop, beacon=self.beacon)
@@ -125,13 +131,27 @@ class FetchConsumer(driver.Consumer):  # type: ignore[misc]
 
     async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:  # noqa: ASYNC109 (Faust's)
         full = self.app.partition_queues.full()
+        self._ends = {tp: end for tp, end in self._ends.items() if tp in full}
         if not full or active_partitions is None:
             return await super()._getmany(active_partitions, timeout)
+        now = monotonic()
+        if not self._asks_ends and now - self._ends_asked >= END_SECONDS:
+            self._ends_asked, self._asks_ends = now, True
+            self.add_future(self._ask_ends(full & active_partitions))
         left = active_partitions - full
         if not left:
             await asyncio.sleep(BACKPRESSURE_SECONDS)
             return {}  # for aiokafka, an empty set of partitions means all of them
         return await super()._getmany(left, min(timeout, BACKPRESSURE_SECONDS))
+
+    async def _ask_ends(self, partitions: set[TP]) -> None:
+        """Learn from the broker how far these partitions go. One that does not answer is asked again later."""
+        try:
+            with suppress(Exception):  # a gauge that is old stops no worker
+                found = await self._thread.highwaters(*(driver.ensure_aiokafka_TP(tp) for tp in partitions))
+                self._ends |= {TP(tp.topic, tp.partition): end for tp, end in found.items()}
+        finally:
+            self._asks_ends = False
 
     def _to_fetch(self, tp: TP, records: list[Any], generation: int) -> FetchMessage:
         last = records[-1]
@@ -163,7 +183,8 @@ class FetchConsumer(driver.Consumer):  # type: ignore[misc]
         for tp in self.assignment():
             if not self._is_changelog_tp(tp):
                 read_at = self._offset_tracker.read_at(tp)
-                end = self.highwater(tp) or 0  # None before the first fetch
+                # None before the first fetch; that of the last fetch is old while the queue is full
+                end = max(self.highwater(tp) or 0, self._ends.get(tp, 0))
                 found.append(
                     (tp, max(0, end - self.committed_offset(tp)), 0.0 if read_at is None else now - read_at)
                 )

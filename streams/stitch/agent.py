@@ -15,29 +15,26 @@ from schemas import headers, topics
 from schemas.catalogue import Catalogue
 from schemas.encoding.codec import decode
 from schemas.encoding.confluent import RegistryClient
-from schemas.encoding.record_types import IDENTITY_ASSIGNMENT, IDENTITY_CORRECTION, IDENTITY_LINK, TOUCHPOINT
+from schemas.encoding.record_types import IDENTITY_CORRECTION, IDENTITY_LINK, TOUCHPOINT
 from schemas.encoding.splicing import encode_resolved
 from schemas.errors import ContractError, Reason
-from schemas.internal import erased_assignment
 from schemas.keys import identifier_key, partition_of, profile_key, tenant_key
-from schemas.records import IdentityAssignment, Touchpoint
+from schemas.records import Touchpoint
 from schemas.touchpoint.erasure_names import ERASURE_REQUESTED
 from schemas.touchpoint.rules import capped, check, check_content
 from schemas.tracing.traceparent import parent_of
-from schemas.version_bounds import AheadError
 from streams.identity.policy.policy import IdentityPolicy
 from streams.identity.policy.prepare import prepare
-from streams.identity.resolution.evidence import Node
 from streams.identity.resolution.links import links_of
-from streams.identity.resolution.ownership import node_of
 from streams.runtime import metrics
 from streams.runtime.app import WorkerApp
 from streams.runtime.cooperative import CooperativeScheduler
-from streams.runtime.publisher import Outbox, OutgoingRecord
+from streams.runtime.publisher import Outbox
 from streams.runtime.state import ChangelogState
 from streams.runtime.transaction import FetchTransaction
 from streams.stitch.accepted import Accepted, accepted, check_first_hop, send_evidence, traced
-from streams.stitch.native_stitch import NativeStitch, Stitched, learn_plain
+from streams.stitch.learning import Learning
+from streams.stitch.native_stitch import NativeStitch, Stitched
 from streams.stitch.registry_prefetch import prefetch_schemas
 from streams.stitch.stitching import StitchState, erasures_of
 
@@ -67,6 +64,7 @@ class Stitch:
         self._clock = clock  #: seconds
         self._registry = registry
         self._native = NativeStitch(policy, catalogue)
+        self.learning = Learning(app)
         self._scheduler = CooperativeScheduler()
         self.state: ChangelogState[StitchState] = ChangelogState(app, "stitch", lambda _: StitchState())
         app.tables.add(self.state)
@@ -164,55 +162,10 @@ class Stitch:
         async for event in stream.noack().events():
             async with self._transaction(event) as fetch:
                 ahead: list[Any] = []
-                self.learn(event.value, fetch, ahead)
+                self.learning.learn(event.value, fetch, ahead)
                 if ahead:
                     await self._app.internal.look()
-                    self.learn(ahead, fetch)
-
-    def learn(
-        self, records: list[Any], fetch: FetchTransaction[StitchState], ahead: list[Any] | None = None
-    ) -> None:
-        """Add assignments to the state, and forget the evidence that their corrections cut.
-
-        Adds records whose version seems to be from the future to `ahead`; without it they become dead letters.
-        """
-        changes: list[OutgoingRecord] = []
-        corrected: list[IdentityAssignment] = []
-        place = 0
-        while place < len(records):
-            place, plain = learn_plain(
-                records, place, fetch.state, self._app.internal.limit, self._assignment_partitions
-            )
-            changes += plain
-            if place == len(records):
-                break
-            record = records[place]
-            place += 1
-            with fetch.dead_letter(record):
-                assignment = _assignment(record)
-                try:
-                    self._app.internal.check("IdentityAssignment", assignment, record)
-                except AheadError:
-                    if ahead is None:
-                        raise
-                    ahead.append(record)
-                    continue
-                if fetch.state.assign(record.key, assignment):
-                    key = identifier_key(assignment["tenant"], assignment["identifier"])
-                    came_as_kept = record.value is not None and record.value.startswith(
-                        IDENTITY_ASSIGNMENT.header
-                    )
-                    value = record.value if came_as_kept else IDENTITY_ASSIGNMENT.encode(assignment)
-                    changes.append((key, value, None))
-                    corrected.append(assignment)
-        if corrected:
-            for key in fetch.state.forget_evidence(_corrected(corrected)):
-                fetch.write(key, None)
-        fetch.write_all(changes)
-
-    @property
-    def _assignment_partitions(self) -> int:
-        return self._app.topic_partitions[self._app.settings.topic(topics.IDENTITY_ASSIGNMENTS.name)]
+                    self.learning.learn(ahead, fetch)
 
     def accept(
         self, record: Any, fetch: FetchTransaction[StitchState], newcomers: set[bytes]
@@ -296,18 +249,3 @@ class Stitch:
 
     def _misplaced(self, record: Any, key: bytes) -> bool:
         return partition_of(key, self._app.topic_partitions[self._touchpoints]) != int(record.partition)
-
-
-def _assignment(record: Any) -> IdentityAssignment:
-    """The assignment in a record of identity-assignments. Raises ContractError."""
-    return erased_assignment(record) if record.value is None else IDENTITY_ASSIGNMENT.decode(record.value)
-
-
-def _corrected(assignments: list[IdentityAssignment]) -> set[tuple[str, Node]]:
-    """The identifiers whose evidence these assignments cut: those that carry a correction of their own version."""
-    return {
-        (assignment["tenant"], node_of(assignment["identifier"]))
-        for assignment in assignments
-        if assignment["correction"] is not None
-        and assignment["correction"]["version"] == assignment["version"]
-    }

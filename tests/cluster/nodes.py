@@ -50,7 +50,7 @@ class Node(TwoDoorKafka):
         self.proxy = proxy
         self.environment: dict[str, str] = {}  #: of its next start
         self._cluster_id = cluster
-        self._controller_port = controller_port
+        self.controller_port = controller_port
         self.voters: Sequence[tuple[int, int]] = ()  #: node ids and ports of the controllers
 
     @property
@@ -66,11 +66,11 @@ class Node(TwoDoorKafka):
     def _environment(self) -> dict[str, str]:
         return dict(self.environment)
 
-    def _properties(self) -> str:
+    def properties(self) -> str:
         own = {**REPLICATED, "node.id": str(self.number), "controller.quorum.voters": _voters(self.voters)}
         if not self.voting:
             own |= {"process.roles": "broker", "listeners": f"PLAINTEXT://{LOOPBACK}:{self.port}"}
-        return laid_over(super()._properties(), own)
+        return laid_over(super().properties(), own)
 
 
 class Controller(KafkaBroker):
@@ -81,18 +81,18 @@ class Controller(KafkaBroker):
         self.name = f"controller-{number}"
         self.number = number
         self._cluster_id = cluster
-        self._controller_port = controller_port
+        self.controller_port = controller_port
         self.voters: Sequence[tuple[int, int]] = ()
 
     def _answers(self) -> bool:
-        return listens(LOOPBACK, self._controller_port)
+        return listens(LOOPBACK, self.controller_port)
 
-    def _properties(self) -> str:
+    def properties(self) -> str:
         own = {
             **REPLICATED, "node.id": str(self.number), "controller.quorum.voters": _voters(self.voters),
-            "process.roles": "controller", "listeners": f"CONTROLLER://{LOOPBACK}:{self._controller_port}",
+            "process.roles": "controller", "listeners": f"CONTROLLER://{LOOPBACK}:{self.controller_port}",
         }  # fmt: skip
-        return laid_over(super()._properties(), own, without=("advertised.listeners",))
+        return laid_over(super().properties(), own, without=("advertised.listeners",))
 
 
 class Cluster:
@@ -114,7 +114,7 @@ class Cluster:
             else []
         )
         voting: Sequence[Node | Controller] = self.controllers or self.brokers
-        self.voters = [(node.number, node._controller_port) for node in voting]
+        self.voters = [(node.number, node.controller_port) for node in voting]
         for node in self.nodes():
             node.voters = self.voters
 

@@ -125,4 +125,4 @@ def killed_in_erasures(trial: ClusterTrial) -> None:
 
 
 def _done(trial: ClusterTrial) -> int:
-    return trial._count("SELECT countIf(done = 1) FROM erasure_receipts FINAL")
+    return trial.count("SELECT countIf(done = 1) FROM erasure_receipts FINAL")

@@ -50,7 +50,7 @@ def test_every_node_knows_the_same_controllers_and_replicates_three_times(
     tmp_path: Path, *, separate: bool
 ) -> None:
     cluster = Cluster(tmp_path, tmp_path, [_Door(number) for number in range(3)], separate=separate)
-    found = [properties(node._properties()) for node in cluster.nodes()]
+    found = [properties(node.properties()) for node in cluster.nodes()]
     assert len({one["controller.quorum.voters"] for one in found}) == 1
     assert len({one["node.id"] for one in found}) == len(found)
     roles = Counter(one["process.roles"] for one in found)

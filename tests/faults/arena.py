@@ -347,7 +347,7 @@ class Trial:
         probes = self.send_probes()
         wanted = ", ".join(f"'{probe['event_id']}'" for probe in probes)
         sql = f"SELECT count() FROM raw_touchpoints FINAL WHERE event_id IN ({wanted})"
-        self.wait(lambda: self._count(sql) == len(probes), "recovery", timeout)
+        self.wait(lambda: self.count(sql) == len(probes), "recovery", timeout)
 
     def _probe(self, partition: int) -> Touchpoint:
         while True:
@@ -356,7 +356,7 @@ class Trial:
             if partition_of(f"default/cookie:{cookie}".encode(), self.live.settings.partitions) == partition:
                 return touchpoint(cookie, occurred_at=START + self._probes, ids=[("cookie", cookie)])
 
-    def _count(self, sql: str) -> int:
+    def count(self, sql: str) -> int:
         try:
             return int(self.live.query(sql)[0][0])
         except Exception:  # noqa: BLE001 (ClickHouse is down: that is what the fault is about)
@@ -364,7 +364,7 @@ class Trial:
 
     def rows(self) -> int:
         """Rows of touchpoints, superseded ones included; -1 while ClickHouse is down."""
-        return self._count("SELECT count() FROM raw_touchpoints")
+        return self.count("SELECT count() FROM raw_touchpoints")
 
     def wait_loading(self) -> None:
         """Until rows come in: everybody is at work."""

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.nursery import ForkedProcess, Nursery
+from tests.integration.processes import wait_until
 
 SECONDS = 60.0
 #: Nobody listens on these ports: a loader waits.
@@ -30,7 +31,8 @@ def test_a_forked_process_ends_as_one_that_was_started_does(nursery: Nursery, tm
     other = forked(nursery, tmp_path, "other")
     wrong.start()
     other.start()
-    assert wrong._child.wait(SECONDS) == 1
+    wait_until(lambda: not wrong.alive, SECONDS)
+    assert wrong.returncode == 1
     assert wrong.log_tail(1).startswith("touchline: ")
     assert "TOUCHLINE_PARTITIONS" in wrong.log_tail(1)
     assert "TOUCHLINE_PARTITIONS" not in other.log_tail(1)
@@ -41,8 +43,6 @@ def test_a_forked_process_ends_as_one_that_was_started_does(nursery: Nursery, tm
     other.start()
     assert other.alive
     assert other.pid != first
-    with pytest.raises(subprocess.TimeoutExpired):
-        other._child.wait(0.01)
     other.signal(signal.SIGSTOP)
     assert other.alive
     other.kill()
@@ -54,9 +54,20 @@ def test_what_a_nursery_has_forked_ends_with_it(tmp_path: Path) -> None:
     child = forked(found, tmp_path, "child")
     child.start()
     found.stop()
-    assert child._child.wait(SECONDS) == -signal.SIGKILL
+    wait_until(lambda: not child.alive, SECONDS)
+    assert child.returncode == -signal.SIGKILL
 
     child.start()  # by a new one
     assert child.alive
     found.stop()
-    assert child._child.wait(SECONDS) == -signal.SIGKILL
+    wait_until(lambda: not child.alive, SECONDS)
+    assert child.returncode == -signal.SIGKILL
+
+
+def test_who_waits_for_a_process_that_goes_on_is_told_so(nursery: Nursery, tmp_path: Path) -> None:
+    goes_on = forked(nursery, tmp_path, "goes-on")
+    child = nursery.fork(goes_on.command, goes_on.log, goes_on.env)
+    with pytest.raises(subprocess.TimeoutExpired):
+        child.wait(0.01)
+    child.kill()
+    assert child.wait(SECONDS) == -signal.SIGKILL

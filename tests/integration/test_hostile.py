@@ -5,6 +5,7 @@ has gone is read from ClickHouse. An input that is in neither place is lost.
 """
 
 import json
+import re
 import subprocess
 import urllib.error
 import urllib.request
@@ -84,7 +85,7 @@ def published(live: Deployment, random: Random) -> tuple[dict[Place, str], dict[
         place = topic, at.partition, at.offset
         if not tried(edge, value):
             refused[place] = edge.name
-        elif topic == TOUCHPOINTS.name and decode(value)[0] == "Touchpoint":
+        elif topic == TOUCHPOINTS.name:
             rows[place] = event_of(value)
     return refused, rows
 
@@ -92,8 +93,9 @@ def published(live: Deployment, random: Random) -> tuple[dict[Place, str], dict[
 def posted(url: str, random: Random) -> tuple[Counter[int], set[str]]:
     """Post mutated bodies. Returns the statuses, and the ids of events that the collector has accepted."""
     statuses, accepted = Counter[int](), set[str]()
-    for _ in range(POSTS):
-        body = mutated(random.choice(UNSOURCED), UNSOURCED, random)[:MOST]
+    for number in range(POSTS):
+        right = re.sub(rb'"event_id":"\w+"', b'"event_id":"post-%d"' % number, random.choice(UNSOURCED))
+        body = mutated(right, UNSOURCED, random)[:MOST]
         headers = {"Authorization": f"Bearer key-{SOURCE}", "Content-Type": "application/json"}
         try:
             with urllib.request.urlopen(
@@ -104,7 +106,8 @@ def posted(url: str, random: Random) -> tuple[Counter[int], set[str]]:
                 accepted |= {one["event_id"] for one in told["results"] if one["status"] == "accepted"}
         except urllib.error.HTTPError as error:
             statuses[error.code] += 1
-            assert json.loads(error.read()), "a refusal says why"
+            if not json.loads(error.read()):
+                pytest.fail("a refusal does not say why")
     return statuses, accepted
 
 
@@ -165,7 +168,8 @@ def test_of_hundreds_of_hostile_inputs_none_is_lost_and_no_process_ends(
         "posts by status": dict(sorted(statuses.items())), "accepted": len(accepted), "file": told,
     }  # fmt: skip
     print(json.dumps(figures))
-    assert lost == dict.fromkeys(lost, []), figures
+    assert {what: places for what, places in lost.items() if places} == {}, figures
     assert "UNEXPECTED" not in letters.values()
-    assert min(len(refused), len(rows), len(accepted)) > 10, figures  # the inputs are of both kinds
-    assert told["entries"] == told["published"] + told["rejected lines"], told
+    assert min(len(refused), len(rows)) > 30, figures  # the inputs are of both kinds
+    assert min(len(accepted), told["sent"]) > 2, figures
+    assert told["entries"] == told["sent"] + told["rejected lines"], told

@@ -10,6 +10,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -20,11 +21,14 @@ from pathlib import Path
 import pytest
 
 from deploy.ports import free_port
+from deploy.sandbox import Process
 from schemas.http.hashed_keys import hash_of
-from tests.integration.collecting import collector
+from tests.integration.collecting import Collector, collector
 from tests.integration.paging import PageProcess
 from tests.integration.parts import TOUCHLINE, Deployment, deployment
+from tests.integration.processes import wait_until
 from tests.integration.serving import ServeProcess
+from tests.support.webhooks import SECRET
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.soak]
 
@@ -34,8 +38,9 @@ OTHER = "charles.babbage.7712@example.org"  #: in input that is refused
 KEY = "0f1e2d3c4b5a69788796a5b4c3d2e1f0" * 2  #: the key of pseudonyms
 READER_KEY = "reader-secret-550193"
 SOURCE = "leak-shop"  #: its write key is key-leak-shop
-PLANTED = (EMAIL, EMAIL.upper(), EMAIL.replace("@", "%40"), PHONE, PHONE[1:], OTHER, OTHER.replace("@", "%40"),
-           KEY, READER_KEY, f"key-{SOURCE}")  # fmt: skip
+HOOK_TOKEN = "hook-token-908172"  #: in the address of a receiver
+PLANTED = (HOOK_TOKEN, SECRET, EMAIL, EMAIL.upper(), EMAIL.replace("@", "%40"), PHONE, PHONE[1:], OTHER,
+           OTHER.replace("@", "%40"), KEY, READER_KEY, f"key-{SOURCE}")  # fmt: skip
 
 
 def event(name: str, **fields: object) -> dict[str, object]:
@@ -46,6 +51,16 @@ def event(name: str, **fields: object) -> dict[str, object]:
     }  # fmt: skip
 
 
+#: Nobody listens there: every attempt fails, and is told about.
+HOOKS = """
+[endpoints.crm]
+url = "http://127.0.0.1:{port}/hook/{token}?key={token}"
+changes = ["stage"]
+signals = ["*"]
+secret = "{secret}"
+allow_private = true
+retry = {{ first = "200ms", longest = "1s", give_up = "1h" }}
+"""
 #: Each is refused for another reason, and has an address where the reason is.
 REFUSED: tuple[bytes, ...] = (
     json.dumps(event("bad-time", occurred_at=OTHER)).encode(),
@@ -126,6 +141,8 @@ def test_what_is_planted_is_found_nowhere_outside_the_data(
     keys.write_text(
         f'[keys.desk]\nsha256 = "{hash_of(READER_KEY)}"\nscopes = ["read:states", "lookup:identifiers"]\n'
     )
+    hooks = work / "webhooks.toml"
+    hooks.write_text(HOOKS.format(port=free_port(), token=HOOK_TOKEN, secret=SECRET))
     said: dict[str, str] = {}
     port = free_port()
     overrides = {"pseudonym_key": KEY, "subscriber_keys": str(keys)}
@@ -133,6 +150,11 @@ def test_what_is_planted_is_found_nowhere_outside_the_data(
         # each process needs a port of its own
         live.settings = replace(live.settings, metrics_port=0)
         live.start_loader()
+        webhooks = Process(
+            "webhooks", [*TOUCHLINE, "webhooks", "run", "--table", str(logs / "webhooks.sqlite")],
+            logs / "webhooks.log", replace(live.settings, webhooks=str(hooks)).to_env(),
+        )  # fmt: skip
+        webhooks.start()
         said["publish"] = run(live, work, "publish", str(lines), "--rejects", str(work / "rejects.jsonl"))
         with collector(live, logs, SOURCE) as collecting:
             for number, body in enumerate([json.dumps(event("c1")).encode(), *REFUSED]):
@@ -156,6 +178,11 @@ def test_what_is_planted_is_found_nowhere_outside_the_data(
         finally:
             page.process.stop()
             serve.process.stop()
+        try:
+            wait_until(lambda: live.query("SELECT count() FROM webhook_deliveries")[0][0] > 0, 120)
+            said["deliveries"] = repr(live.query("SELECT * FROM webhook_deliveries"))
+        finally:
+            webhooks.stop()
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30) as answer:
             said["metrics"] = answer.read().decode()
         run(live, work, "forget", f"email:{EMAIL}", "--person")  # its receipt is for who named the person
@@ -165,19 +192,53 @@ def test_what_is_planted_is_found_nowhere_outside_the_data(
         time.sleep(1)
         live.wait_idle()
 
-    own = {lines, keys, work / "rejects.jsonl"}
+    own = {lines, keys, hooks, work / "rejects.jsonl"}
     assert OTHER in (work / "rejects.jsonl").read_text()
     assert {path.name for path in logs.glob("*.log")} >= {
         "worker-1.log",
         "collector.log",
         "serve.log",
         "page.log",
+        "webhooks.log",
     }
     assert "touchline_worker_" in said["metrics"]
     assert f"{len(REFUSED)}" in said["publish"]
     assert leaks(tmp_path, own) == {}
     assert {name: found for name, text in said.items() if (found := found_in(text.encode()))} == {}
     assert [path.name for path in temp.rglob("*") if path.is_file()] == []
+
+
+#: A build that logs what it is sent, as a careless line of debugging would.
+LEAKY = """
+import logging
+from deploy.cli.main import run
+from streams.collect.server import Collector
+prepare = Collector._prepare
+def leaky(self, head, body, *more):
+    logging.getLogger("touchline.collect").warning("got %r from %s", body, head)
+    return prepare(self, head, body, *more)
+Collector._prepare = leaky
+run()
+"""
+
+
+def test_a_build_that_logs_a_planted_value_is_found(tansu, clickhouse, tmp_path: Path) -> None:
+    with deployment(tansu, clickhouse, workers=0, loader=False, log_dir=tmp_path) as live:
+        for command, found in (
+            ([], {}),
+            ([sys.executable, "-c", LEAKY], {"collector.log": [EMAIL, PHONE, PHONE[1:], f"key-{SOURCE}"]}),
+        ):
+            collecting = Collector(live, tmp_path, (SOURCE,))
+            if command:
+                collecting.process.command[: len(TOUCHLINE)] = command
+            collecting.start()
+            try:
+                assert '"accepted"' in post(
+                    collecting.url, "/v1/touchpoints", json.dumps(event("l1")).encode(), f"key-{SOURCE}"
+                )
+            finally:
+                collecting.process.stop()
+            assert leaks(tmp_path, {tmp_path / "keys.toml"}) == found
 
 
 def test_the_search_finds_what_is_planted(tmp_path: Path) -> None:

@@ -252,11 +252,11 @@ def test_the_version_of_a_rewritten_row_hides_a_batch_that_comes_again(
 ) -> None:
     empty(both)
     if not versioned:  # of two rows the one that was written last shows
-        said = rewriting._REWRITE
+        said = rewriting.REWRITE
         monkeypatch.setattr(
-            rewriting, "_REWRITE", said.replace("decided_version, decided", "version, decided")
+            rewriting, "REWRITE", said.replace("decided_version, decided", "version, decided")
         )
-        assert said != rewriting._REWRITE
+        assert said != rewriting.REWRITE
     randoms = [Random(seed) for seed in range(SEEDS)]
     drawn = [changing_hands(random, f"s{seed}", seed * 100) for seed, random in enumerate(randoms)]
     write(both, topics.JOURNEY_INPUTS, [one for touchpoints, _ in drawn for one in touchpoints])

@@ -99,7 +99,7 @@ class World:
         log = self.assignments[partition]
         records = [log.pop(0) for _ in range(self.random.randint(1, len(log)))]
         fetch = transaction_over(APP, self.stitches[partition], partition)
-        STITCH.learn(records, fetch)
+        STITCH.learning.learn(records, fetch)
         self.route("stitch", fetch)
 
     def resolve(self) -> None:

@@ -98,7 +98,7 @@ def deployed(where: Arena, plan: Plan) -> Iterator[Trial]:
             set_config(settings, topic.name, kept)
     migrate(settings.clickhouse())
     put_in_force(settings.clickhouse(), meanings(settings))
-    live = SoakDeployment(settings, logs, settings, [], [])
+    live = SoakDeployment(settings, logs, settings, (), ())
     running = Trial(where, live, Random(plan.seed), [])
     try:
         live.start_worker()

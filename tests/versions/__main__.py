@@ -24,7 +24,7 @@ KAFKAS = (
 )  #: the oldest and the newest; between them every test has that of deploy/kafka/pom.xml
 CLICKHOUSES = (
     "26.7.0-stable.1",
-)  #: of npm; older engines there open no port. Every test has that of package.json
+)  #: of npm; 26.5 there has no option --tcp_port. Every test has that of package.json
 LIBRARY = "@chdb/lib-linux-x64-gnu"
 #: What a Python is tried with before the pipeline.
 TESTS = (
@@ -54,6 +54,7 @@ class Row:
     version: str
     how: str
     result: str
+    failed: bool = False
 
 
 def run(command: list[str], **env: str) -> subprocess.CompletedProcess[str]:
@@ -63,15 +64,16 @@ def run(command: list[str], **env: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def pipeline(python: str = sys.executable, *options: str, **env: str) -> str:
-    """What came of the pipeline."""
+def pipeline(python: str = sys.executable, *options: str, **env: str) -> tuple[str, bool]:
+    """What came of the pipeline, and whether it failed."""
     done = run([python, "-m", "tests.versions.check", *options], **env)
     if done.returncode:
-        return f"failed: {(done.stderr.strip().splitlines() or ['without a word'])[-1][:200]}"
+        return f"failed: {(done.stderr.strip().splitlines() or ['without a word'])[-1][:200]}", True
     told = json.loads(done.stdout.splitlines()[-1])
-    return (
+    result = (
         f"{told['profiles']} profiles equal replay (Python {told['python']}, ClickHouse {told['clickhouse']})"
     )
+    return result, False
 
 
 def of_python(version: str, *, tests: bool) -> Row:
@@ -95,13 +97,16 @@ def of_python(version: str, *, tests: bool) -> Row:
             ]
         )
         if made.returncode:
-            return Row("Python", version, how, f"cannot be installed: {made.stderr.strip().splitlines()[-1]}")
+            why = (made.stderr.strip().splitlines() or ["without a word"])[-1]
+            return Row("Python", version, how, f"cannot be installed: {why}", failed=True)
         (folder / "complete").touch()
-    python, told = str(folder / "bin/python"), ""
+    python, told, failed = str(folder / "bin/python"), "", False
     if tests:
         done = run([python, "-m", "pytest", "-q", "-p", "no:cacheprovider", *TESTS])
-        told = f"{done.stdout.strip().splitlines()[-1]}; "
-    return Row("Python", version, how, told + pipeline(python))
+        told = f"{(done.stdout.strip().splitlines() or ['no test ran'])[-1]}; "
+        failed = done.returncode != 0
+    result, stopped = pipeline(python)
+    return Row("Python", version, how, told + result, failed or stopped)
 
 
 def of_kafka(version: str) -> Row:
@@ -121,7 +126,7 @@ def of_kafka(version: str) -> Row:
         return made
 
     kafka_jars.make_once(jars, copy)
-    return Row("Apache Kafka", version, "pipeline", pipeline(sys.executable, "--kafka-jars", str(jars)))
+    return Row("Apache Kafka", version, "pipeline", *pipeline(sys.executable, "--kafka-jars", str(jars)))
 
 
 def of_clickhouse(version: str) -> Row:
@@ -138,12 +143,12 @@ def of_clickhouse(version: str) -> Row:
             "--ignore-scripts",
             "--loglevel=error",
         ]
-        run([*npm, "--prefix", str(scratch / "npm"), f"{LIBRARY}@{version}"])
+        run([*npm, "--prefix", str(scratch / "npm"), f"{LIBRARY}@{version}"]).check_returncode()
         return scratch / "npm"
 
     kafka_jars.make_once(library, install)
     engine = library / "node_modules" / LIBRARY / "libchdb.so"
-    return Row("ClickHouse", version, "pipeline", pipeline(TOUCHLINE_LIBCHDB=str(engine)))
+    return Row("ClickHouse", version, "pipeline", *pipeline(TOUCHLINE_LIBCHDB=str(engine)))
 
 
 def document(rows: list[Row]) -> str:
@@ -180,11 +185,12 @@ def main() -> None:
             row = try_one(version)
             rows.append(row)
             print(f"{row.what} {row.version}: {row.result}", flush=True)
-    failed = [row for row in rows if "failed" in row.result or "cannot" in row.result]
+    failed = [row for row in rows if row.failed]
     if chosen == {"python", "kafka", "clickhouse"} and not failed:
-        with tempfile.NamedTemporaryFile("w", dir=DOC.parent, delete=False) as made:
-            made.write(document(rows))
-        Path(made.name).rename(DOC)
+        with tempfile.TemporaryDirectory(dir=DOC.parent) as folder:
+            made = Path(folder) / DOC.name
+            made.write_text(document(rows))  # with the permissions of any new file
+            made.rename(DOC)
     sys.exit(1 if failed else 0)
 
 

@@ -9,6 +9,7 @@ import platform
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 from deploy.ingest.publisher import publish
 from deploy.sandbox import ClickHouseServer, KafkaBroker
@@ -27,7 +28,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kafka-jars", type=Path)
     jars = parser.parse_args().kafka_jars
-    folder = Path(tempfile.mkdtemp(prefix="touchline-versions-"))
+    with tempfile.TemporaryDirectory(prefix="touchline-versions-") as folder:
+        print(json.dumps(tried(Path(folder), jars)))
+
+
+def tried(folder: Path, jars: Path | None) -> dict[str, Any]:
+    """What ran, with its data in `folder`. Raises AssertionError if live differs from replay."""
     broker = KafkaBroker(folder / "kafka", folder, jars=jars)
     clickhouse = ClickHouseServer(folder / "clickhouse", folder)
     began = time.monotonic()
@@ -49,14 +55,10 @@ def main() -> None:
     finally:
         broker.stop()
         clickhouse.stop()
-    print(
-        json.dumps(
-            {
-                "python": platform.python_version(), "clickhouse": version, "profiles": len(wanted),
-                "seconds": round(time.monotonic() - began),
-            }
-        )
-    )  # fmt: skip
+    return {
+        "python": platform.python_version(), "clickhouse": version, "profiles": len(wanted),
+        "seconds": round(time.monotonic() - began),
+    }  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -109,7 +109,7 @@ _CHANGES: Final = f"""
     FROM ({_DECIDED.format(columns=_prefixed(_COMPARED), named=_NAMED.format(names="changed"))})
     WHERE {_OUTDATED}
 """  # noqa: S608 (names of our own)
-_REWRITE: Final = f"""
+REWRITE: Final = f"""
     INSERT INTO raw_touchpoints ({", ".join(_COPIED)}, version, owner_id, is_erased)
     SELECT {", ".join(_COPIED)}, decided_version, decided_owner, erased
     FROM ({_DECIDED.format(columns=_prefixed([*_WRITTEN, *_STATE]), named=_NAMED.format(names="outdated"))})
@@ -143,4 +143,4 @@ def rewrite_named(session: Session, identifiers: Iterable[Identifier]) -> None:
 
 def _rewrite(session: Session) -> None:
     if session.fill("outdated", _CHANGES):
-        session.write(_REWRITE)
+        session.write(REWRITE)

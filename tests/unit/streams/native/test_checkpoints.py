@@ -140,12 +140,14 @@ def test_a_checkpoint_and_the_tail_are_the_changelog(
         for step in before:
             world.take(step)
         world.save()
+        # what changes nothing, as a fetch of dead letters, leaves nothing to write down
+        written = bool(world.log.changelog)
         for step in tail:
             world.take(step)
         with core(native=False):
             whole = world.born(checkpointed=False).state.of(0)
         begun = world.born().state.of(0)
-        assert world.log.reads or not world.log.changelog
+        assert bool(world.log.reads) == written
         assert sorted(begun.due(2**62)) == sorted(whole.due(2**62)), "the same deadlines"
         watermark = begun.watermark
         assert held(begun) == held(whole)

@@ -267,9 +267,9 @@ def built(batches: Any, state: tuple[int, int, int] | None) -> list[Any]:
     for one, held in batches:
         size = one.size()
         if state is not None:
-            one._set_producer_state(*state)
-        data = bytes(one._build())
-        assert one._build() == data  # a repetition sends the same bytes
+            one._set_producer_state(*state)  # aiokafka's
+        data = bytes(one._build())  # aiokafka's
+        assert one._build() == data  # aiokafka's
         assert struct.unpack_from(">I", data, 17)[0] == calc_crc32c(data[21:])
         read_back = [fields(record)[5:] for record in unpacked(False, data, 0)]
         found.append((size, one.record_count(), held, data[:17], data[21:27], data[43:61], read_back))
@@ -301,8 +301,8 @@ def at_one_time(append: Any) -> Any:
 def test_a_sealed_batch_counts_the_producer_state_that_was_set_before_in_its_checksum() -> None:
     one = NativeBatch(installed_core(), 1000)
     assert one.extend([(b"key", None, None)], 0, NOW) == 1
-    one._set_producer_state(5, 2, 77)
-    data = one._build()
+    one._set_producer_state(5, 2, 77)  # aiokafka's
+    data = one._build()  # aiokafka's
     assert struct.unpack_from(">qhi", data, 43) == (5, 2, 77)
     assert [fields(record)[3:7] for record in unpacked(False, data, 0)] == [(NOW, 0, b"key", None)]
 
@@ -314,7 +314,7 @@ def test_what_is_not_bytes_is_refused_and_leaves_the_batch_as_it_was(record: Any
     with pytest.raises(TypeError):
         one.extend([record], 0, NOW)
     assert one.record_count() == 1
-    assert len(list(unpacked(False, one._build(), 0))) == 1
+    assert len(list(unpacked(False, one._build(), 0))) == 1  # aiokafka's
 
 
 def test_nothing_else_is_appended_to_a_native_batch() -> None:

@@ -10,11 +10,13 @@ from schemas.errors import ContractError
 from schemas.keys import partition_of
 from streams.identity.agent import Identity
 from streams.identity.outputs import Cause
+from streams.identity.publishing import DecisionPublisher
 from streams.identity.resolution.components import Decision
 from streams.identity.resolution.corrections import Mark, Outcome
 from streams.identity.resolution.definition import own_profile
 from streams.identity.resolution.profile_id import Assignment
 from streams.identity.state import IdentityState
+from streams.runtime.cooperative import CooperativeScheduler
 from tests.support.agents import Record, at_once, worker_app
 from tests.support.built_in import POLICY
 from tests.support.native import core, law_of_both, needs_native
@@ -26,6 +28,7 @@ pytestmark = needs_native
 PARTITIONS = 3
 APP = worker_app(partitions=PARTITIONS)
 IDENTITY = Identity(APP, POLICY)
+PUBLISHER = DecisionPublisher(APP, CooperativeScheduler())
 #: Mostly plain, some that Python must judge.
 ODD_NODES = [
     *NODES,
@@ -62,7 +65,7 @@ def records(draw: st.DrawFn) -> Record:
 def read(record: Record, *, native: bool) -> Any:
     with core(native=native):
         try:
-            return IDENTITY._read(record)
+            return IDENTITY.read(record)
         except ContractError as error:
             return str(error)
 
@@ -108,7 +111,7 @@ def published(decision: Decision, marked: bool, *, native: bool) -> Any:
     cause = Cause("default", 2**50, "é", -7)
     with core(native=native):
         fetch = transaction_over(APP, state)
-        at_once(IDENTITY._publish_link(link, b"link", Outcome(decision), cause, fetch))
+        at_once(PUBLISHER.link(link, b"link", Outcome(decision), cause, fetch))
     return dict(fetch.outputs.records), dict(fetch.changes.records)
 
 

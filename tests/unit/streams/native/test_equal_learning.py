@@ -69,7 +69,7 @@ def learnt(records: list[Record], evidence: list[Change], *, native: bool) -> An
         state.restore(key, value)
     with core(native=native):
         fetch = transaction_over(APP, state, 0, None)
-        STITCH.learn(records, fetch, ahead)
+        STITCH.learning.learn(records, fetch, ahead)
     return state, dict(fetch.changes.records), ahead, dict(fetch.outputs.records)
 
 
@@ -84,7 +84,7 @@ def test_whatever_identity_publishes(records: list[Record], evidence: list[Chang
 
 
 def test_python_reads_no_assignment_without_oddities(monkeypatch: Any) -> None:
-    monkeypatch.setattr("streams.stitch.agent._assignment", None)
+    monkeypatch.setattr("streams.stitch.learning.assignment_in", None)
     records = []
     for number in range(len(NODES)):
         record = plain(number)

@@ -83,8 +83,8 @@ def test_a_timer_has_nothing_to_acknowledge() -> None:
 def announcing(fetch: FetchTransaction[Any]) -> None:
     everything(fetch)
     fetch.announced.add(SIGNALS, b"key", b"signal")
-    fetch.write_ahead = [(b"ahead", b"1")]
-    fetch.write_after_outputs(lambda: [(b"ahead", None)])
+    fetch.write_ahead = [(b"ahead", b"1", None)]
+    fetch.write_after_outputs(lambda: [(b"ahead", None, None)])
 
 
 def test_what_a_write_ahead_record_announces_goes_out_after_that_record() -> None:

@@ -143,12 +143,14 @@ WORKERS: Final = (
     ),
     Alert(
         "TouchlineQuarantine",
-        'sum(delta(touchline_worker_state_items{state="identity",kind="quarantined"}[1h])) > {100}', "0s", "ticket",
+        'sum(delta(touchline_worker_state_items{state="identity",kind=~"quarantined|oversized"}[1h])) > {100}',
+        "0s", "ticket",
         "{{ $value }} identifiers were quarantined within an hour",
-        "Limits refused very many links at a profile: a shared device, a test address, or an attack. Nobody"
-        " is merged.",
+        "Limits refused very many links at a profile, or links would unite more identifiers than `component_size`:"
+        " a shared device, a test address, or an attack. Nobody is merged.",
         "The worker's log names the tenant; `touchline explain` tells which identifiers.",
-        "Block the value in the identity policy ([blocked]), or raise its limit if it is rightly shared.",
+        "Block the value in the identity policy ([blocked]), or raise its limit, or `component_size`, if it is"
+        " rightly shared.",
     ),
 )  # fmt: skip
 

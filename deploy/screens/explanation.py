@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from streams.identity.explain import Explanation, Proof, Refusal, Side
+from streams.identity.resolution.clusters import COMPONENT_SIZE
 from streams.identity.resolution.corrections import UNLINKED
 from streams.identity.resolution.evidence import Node
 
@@ -85,6 +86,8 @@ def _because(refusal: Refusal, called: Callable[[Node], str]) -> str:
         since = _iso(refusal.shared_since or 0)
         said = f"quarantined, limits had refused so many links at the profile of {values}"
         return f"{said} that it takes no more (since {since})"
+    if rule == COMPONENT_SIZE:
+        return "component_size, links would unite more identifiers than the policy allows, so each stands for itself"
     if rule == UNLINKED:
         return "unlink, the link was withdrawn"
     return (

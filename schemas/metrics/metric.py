@@ -8,7 +8,8 @@ Kind: TypeAlias = Literal["counter", "gauge", "histogram"]
 #: What each label holds.
 LABELS: Final = {
     "cause": "why profiles changed: `link`, `asserted`, `contested` (an identifier is shared), `order` (late evidence),"
-    " `erasure`, `unlink`, `policy` (a changed identity policy)",
+    " `component_size` (links would unite too many identifiers), `erasure`, `unlink`, `policy` (a changed identity"
+    " policy)",
     "core": "`native` with its version, or `python`",
     "endpoint": "name of an endpoint in TOUCHLINE_WEBHOOKS",
     "generation": "of Python's garbage collector: 0, 1 or 2",
@@ -21,8 +22,9 @@ LABELS: Final = {
     "meanings": "fingerprint of the identity policy, the catalogue and the journey rules",
     "process": "`worker`, `loader`, `collector`, `page`, `serve` or `webhooks`",
     "protocol": "`touchpoints`, `segment`, `cloudevents`, `posthog` or `snowplow`",
-    "reason": "of a dead letter (schemas/errors.py) or of a refused link: `unique`, `limit`, or `gate`"
-    " (an identifier that is closed or contested, a profile that is quarantined)",
+    "reason": "of a dead letter (schemas/errors.py) or of a refused link: `unique`, `limit`, `gate`"
+    " (an identifier that is closed or contested, a profile that is quarantined), or `component_size` (links would"
+    " unite too many identifiers)",
     "route": "the path of a request, its variable parts by name",
     "stage": "the agent: `stitch`, `identity`, `journeys` or `accounts`",
     "state": "the state of an agent: `stitch`, `identity`, `journeys` or `accounts`",

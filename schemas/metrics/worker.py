@@ -97,8 +97,9 @@ REFUSED_LINKS = Metric(
 STATE_ITEMS = Metric(
     "touchline_worker_state_items", "gauge",
     "What the state of an agent holds: of stitch `assignments` and `evidence`; of identity `identifiers`, those that"
-    " are `contested` (several people share them) or `quarantined` (limits refused very many links), `tenants`,"
-    " `unresolved_links`; of journeys `profiles`, `objects` (those that are not compressed), `deadlines`; `accounts`",
+    " are `contested` (several people share them), `quarantined` (limits refused very many links) or `oversized`"
+    " (links would unite more of them than `component_size`), `tenants`, `unresolved_links`; of journeys `profiles`,"
+    " `objects` (those that are not compressed), `deadlines`; `accounts`",
     ("state", "kind"),
 )  # fmt: skip
 COMPRESSED_BYTES = Metric(

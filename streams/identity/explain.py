@@ -11,7 +11,7 @@ from typing import Final, NamedTuple, TypeAlias
 
 from schemas.records import IdentityLink
 from streams.identity.policy.policy import IdentityPolicy
-from streams.identity.resolution.clusters import Clusters
+from streams.identity.resolution.clusters import COMPONENT_SIZE, Clusters
 from streams.identity.resolution.corrections import UNLINKED, Corrections
 from streams.identity.resolution.evidence import Evidence, Item, Node, Pair, evidence_of, items, join
 from streams.identity.resolution.gates import by_gate
@@ -39,7 +39,8 @@ _Proofs: TypeAlias = dict[tuple[Pair, bool], Proof]
 class Refusal:
     """The reason why a link does not unite its sides."""
 
-    #: `unique:<type>`, `limit:<type>`, `closed:<type>`, `quarantined`, `contested`, or `unlink`: the link was withdrawn
+    #: `unique:<type>`, `limit:<type>`, `closed:<type>`, `quarantined`, `contested`, `component_size`: it belongs to a
+    #: component of too many identifiers, or `unlink`: the link was withdrawn
     rule: str
     #: unique, limit: the values that would have come together; closed: the identifier that takes no more of the type;
     #: quarantined: the identifier whose profile takes no more; contested: the identifiers that were shared by then
@@ -187,6 +188,11 @@ class _DecisionLog:
             reason = self._clusters.refused.get(item)
             self._decided.append((self._proof(item), None if reason is None else self._refusal(item, reason)))
 
+        for number, (proof, refusal) in enumerate(self._decided):
+            cluster = self._clusters.cluster_of[proof.left]
+            if refusal is None and cluster in self._clusters.oversized:
+                self._decided[number] = proof, Refusal(COMPONENT_SIZE, ())
+
     def withdraw(self, proofs: _Proofs) -> None:
         """Add withdrawn links, which change no decision."""
         self._decided += ((proof, Refusal(UNLINKED, ())) for proof in sorted(proofs.values()))
@@ -208,6 +214,8 @@ class _DecisionLog:
         """The shortest chain of accepted links at the time when the two became one, and that time."""
         clusters = self._clusters.cluster_of
         if one not in clusters or clusters[one] is not clusters.get(other):
+            return None
+        if clusters[one] in self._clusters.oversized:
             return None
         group = {one: {one}, other: {other}}
         for count, (proof, refusal) in enumerate(self._decided, start=1):

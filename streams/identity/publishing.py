@@ -36,9 +36,8 @@ class DecisionPublisher:
     def __init__(self, app: WorkerApp, scheduler: CooperativeScheduler) -> None:
         self._app = app
         self._scheduler = scheduler
-        self._quarantined: dict[
-            str, int
-        ] = {}  #: by tenant, the quarantined identifiers that the log tells of
+        #: by tenant, the quarantined identifiers and the oversized components that the log tells of
+        self._told_of: dict[str, tuple[int, int]] = {}
         name = app.settings.topic
         self._assignments = name(topics.IDENTITY_ASSIGNMENTS.name)
         self._changes = name(topics.PROFILE_CHANGES.name)
@@ -56,7 +55,7 @@ class DecisionPublisher:
         fetch.write(*link_change(link, value))
         marks = fetch.state.tenant(cause.tenant).corrections.marks
         if self._natively(outcome.decision, cause, marks, fetch):
-            self._tell_of_quarantine(cause.tenant, fetch.state)
+            self._tell_of_bounds(cause.tenant, fetch.state)
             return
         encoded: dict[Node, bytes] = {}
         for assignment in assignments_of(outcome.decision, cause, marks):
@@ -67,7 +66,7 @@ class DecisionPublisher:
             fetch.publish(self._inputs, profile_key(cause.tenant, move["profile_id"]), value)
             await self._scheduler.yield_if_due()
         self._profile_changes(changes_of(outcome.decision, cause), fetch)
-        self._tell_of_quarantine(cause.tenant, fetch.state)
+        self._tell_of_bounds(cause.tenant, fetch.state)
 
     def _natively(
         self,
@@ -99,15 +98,26 @@ class DecisionPublisher:
                 metrics.PROFILE_CHANGES.add(1, kind, rule.partition(":")[0])
         return True
 
-    def _tell_of_quarantine(self, tenant: str, state: IdentityState) -> None:
-        count = state.tenant(tenant).identities.quarantined
-        if count > 2 * self._quarantined.get(tenant, 0):  # once more when there are twice as many
-            self._quarantined[tenant] = count
+    def _tell_of_bounds(self, tenant: str, state: IdentityState) -> None:
+        """Say in the log what is beyond a bound of the policy, and once more when there is twice as much."""
+        identities = state.tenant(tenant).identities
+        quarantined, oversized = identities.quarantined, identities.oversized_components
+        told_quarantined, told_oversized = self._told_of.get(tenant, (0, 0))
+        if quarantined > 2 * told_quarantined:
+            told_quarantined = quarantined
             log.warning(
                 "tenant %s: %s identifiers are quarantined, since limits refused so many links at their profiles;"
                 " `touchline explain` tells which, and [limits] of the identity policy says how many",
-                tenant, f"{count:,}",
+                tenant, f"{quarantined:,}",
             )  # fmt: skip
+        if oversized > 2 * told_oversized:
+            told_oversized = oversized
+            log.warning(
+                "tenant %s: links would unite more than component_size identifiers %s, so each of these stands for"
+                " itself; `touchline explain` tells which, and [limits] of the identity policy says how many",
+                tenant, "once" if oversized == 1 else f"{oversized:,} times",
+            )  # fmt: skip
+        self._told_of[tenant] = told_quarantined, told_oversized
 
     def correction(
         self,

@@ -28,6 +28,7 @@ priority = 70
 [limits]
 close_after = 2
 quarantine_after = 4
+component_size = 7
 """
 
 #: One link as an event shows it: pair, event time, asserted.

@@ -14,6 +14,7 @@ UNIQUE = {"customer_id"}
 LIMITS = {"email": 2, "cookie": 3}
 CLOSE_AFTER = 2
 QUARANTINE_AFTER = 4
+COMPONENT_SIZE = 7
 PRIORITIES = {"customer_id": 10, "email": 20, "phone": 30, "cookie": 70, "device": 70}
 
 
@@ -57,6 +58,12 @@ def naive_owners(
                 quarantined |= person
     owners = {}
     for person in people:
+        if len(person) > COMPONENT_SIZE:
+            for item in todo - refused.keys():
+                if item[1][0] in person:
+                    refused[item] = "component_size"
+            owners |= {node: (_uuid(tenant, node), contested.get(node)) for node in person}
+            continue
         anchor = min(person, key=lambda node: (first.get(node, 0), -PRIORITIES[node[0]], node))
         for node in person:
             owners[node] = _uuid(tenant, anchor), contested.get(node)

@@ -27,6 +27,10 @@ class Rules(Protocol):
     def quarantine_after(self) -> int:
         """Refusals at a profile's identifiers until it is quarantined."""
 
+    @property
+    def component_size(self) -> int:
+        """Identifiers that links may unite."""
+
     def rule(self, type_: str) -> TypeRule:
         """The rule of an identifier type."""
 
@@ -42,6 +46,7 @@ class DecisionRules:
     types: tuple[tuple[str, int, bool, int | None], ...]
     close_after: int
     quarantine_after: int
+    component_size: int
 
     @classmethod
     def of(cls, policy: IdentityPolicy, tenant: str) -> "DecisionRules":
@@ -53,7 +58,7 @@ class DecisionRules:
             if (rule.priority, rule.unique, rule.limit)
             != (_DEFAULT.priority, _DEFAULT.unique, _DEFAULT.limit)
         )
-        return cls(tuple(types), own.close_after, own.quarantine_after)
+        return cls(tuple(types), own.close_after, own.quarantine_after, own.component_size)
 
     @classmethod
     def read(cls, document: Mapping[str, Any]) -> "DecisionRules":
@@ -61,7 +66,7 @@ class DecisionRules:
         types = tuple(
             (one["type"], one["priority"], one["unique"], one["limit"]) for one in document["types"]
         )
-        return cls(types, document["close_after"], document["quarantine_after"])
+        return cls(types, document["close_after"], document["quarantine_after"], document["component_size"])
 
     def document(self) -> dict[str, Any]:
         """The rules as a DecidedUnder has them."""
@@ -70,6 +75,7 @@ class DecisionRules:
             "types": [dict(zip(names, one, strict=True)) for one in self.types],
             "close_after": self.close_after,
             "quarantine_after": self.quarantine_after,
+            "component_size": self.component_size,
         }
 
     @property

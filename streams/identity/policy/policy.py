@@ -58,6 +58,7 @@ class IdentityPolicy:
         )  #: links of one type that limits refuse at an identifier until it is closed for that type
         #: links that limits refuse at a profile's identifiers until it takes no more observed links
         self.quarantine_after = written.quarantine_after
+        self.component_size = written.component_size  #: identifiers that links may unite
         self.tenants = tenants or {}  #: the policies of the tenants that have rules of their own
         self._types = {type_letters(alias): type_ for alias, type_ in written.aliases.items()} | {
             type_letters(type_): type_ for type_ in written.rules

@@ -15,8 +15,12 @@ from streams.identity.policy.normalise import NORMALISERS, is_region
 _MAX_PRIORITY: Final = 1000
 _MAX_LIMIT: Final = 1_000_000
 #: A late link at an identifier decides so many links again, so this bounds its cost.
-#: The numbers of [limits], each with its largest value.
-_BOUNDS: Final = {"close_after": 1000, "quarantine_after": 10_000}
+#: The numbers of [limits]: what holds where neither the policy nor its base says it, and the largest value.
+_BOUNDS: Final = {
+    "close_after": (1, 1000),
+    "quarantine_after": (1, 10_000),
+    "component_size": (10_000, 10_000),
+}
 
 #: A table of the document with its path: the document itself, or a tenant's.
 _Part: TypeAlias = tuple[tuple[str, ...], dict[str, Any]]
@@ -52,6 +56,7 @@ class Written:
         int  #: links of one type that limits refuse at an identifier until it is closed for that type
     )
     quarantine_after: int  #: links that limits refuse at a profile's identifiers until it is quarantined
+    component_size: int  #: identifiers that links may unite
     exposed: Mapping[str, str]  #: alias that was one of a pseudonymised type and no longer is → that type
 
 
@@ -107,6 +112,7 @@ class PolicyFile:
             aliases,
             self._bound(parts, "close_after"),
             self._bound(parts, "quarantine_after"),
+            self._bound(parts, "component_size"),
             exposed,
         )
 
@@ -215,12 +221,12 @@ class PolicyFile:
         return region
 
     def _bound(self, parts: tuple[_Part, ...], name: str) -> int:
-        bound = 1
+        bound, most = _BOUNDS[name]
         for path, part in parts:
             table = self._table(path, part, "limits")
             path = (*path, "limits")
             self._only_known(path, table, tuple(_BOUNDS))
-            self._whole(path, table, name, 1, _BOUNDS[name])
+            self._whole(path, table, name, 1, most)
             bound = table.get(name, bound)
         return bound
 

@@ -4,18 +4,21 @@ The batch definition (`definition`) takes this step for all links in order. The 
 the same step for a link that is the newest of its component.
 """
 
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from streams.identity.policy.decision_rules import Rules
 from streams.identity.policy.pseudonyms import key_id_of
 from streams.identity.resolution.cluster import AnchorKey, Cluster, ClusterName, Counts, Undo
-from streams.identity.resolution.evidence import Item, Node, Pair
+from streams.identity.resolution.evidence import Evidence, Item, Node, Pair, items
 from streams.identity.resolution.gates import Gate, Gates, by_gate
 from streams.identity.resolution.profile_id import Assignment, contested_profile, own_profile
 from streams.identity.resolution.refused_links import RefusedLinks
 
 #: How the reasons of refusals by a rule begin.
 UNIQUE, LIMIT = "unique:", "limit:"
+#: Reason of a refusal: the link belongs to a component of more identifiers than the policy lets links unite.
+COMPONENT_SIZE: Final = "component_size"
 
 #: Between a type and the name of a key, where values are counted.
 _UNDER: Final = "\x1f"
@@ -29,6 +32,10 @@ class Clusters:
 
     `gates` refuse links without a look at the clusters. `refused` maps a link to its reason: `unique:<type>`,
     `limit:<type>`, `closed:<type>`, `quarantined` or `contested`.
+
+    A cluster of more members than `component_size` is *oversized*: each of its members is a profile of its own, and
+    so all links that united it count as refused (`COMPONENT_SIZE`). This depends on the final clusters alone. So it
+    changes no other decision, needs no order, and a further link of an oversized cluster changes no owner.
     """
 
     def __init__(self, tenant: str, policy: Rules) -> None:
@@ -36,7 +43,9 @@ class Clusters:
         self._rule = policy.for_tenant(tenant).rule
         self.gates = Gates(policy.for_tenant(tenant).close_after)
         self._quarantine_after = policy.for_tenant(tenant).quarantine_after
+        self._component_size = policy.for_tenant(tenant).component_size
         self.cluster_of: dict[Node, Cluster] = {}
+        self.oversized: set[Cluster] = set()
         self.refused = RefusedLinks()
         #: the links that a rule refused, by each of their identifiers, in the order of their decisions
         self.refused_at: dict[Node, list[Item]] = {}
@@ -54,7 +63,9 @@ class Clusters:
             self.refuse(item, reason)
 
     def add(self, node: Node) -> Cluster:
-        """Add an identifier that has no link yet, as a cluster of its own."""
+        """Add an identifier as a cluster of its own: it has no link yet, or all its component's are decided again."""
+        if self.oversized:
+            self.oversized.discard(self.cluster_of.get(node))
         rule = self._rule(node[0])
         counts = {counted_as(node): 1} if rule.unique or rule.limit is not None else {}
         cluster = Cluster(self.tenant, node, self._shared(counts))
@@ -149,6 +160,9 @@ class Clusters:
             kept.counts = self._sum(kept.counts, absorbed.counts)
             kept.over_limit += absorbed.over_limit
             self._quarantine(kept, item)
+            if self.exceeds(len(kept.members)):
+                self.oversized.add(kept)
+                self.oversized.discard(absorbed)
         kept.since, kept.anchor = survivor
         return undo
 
@@ -169,6 +183,9 @@ class Clusters:
         if absorbed is not None:
             kept.over_limit -= absorbed.over_limit
             del kept.members[-len(absorbed.members) :]
+            if self.oversized:
+                self._note_size(kept)
+                self._note_size(absorbed)
             for node in absorbed.members:
                 self.cluster_of[node] = absorbed
             absorbed.component = kept.component
@@ -212,7 +229,7 @@ class Clusters:
 
         Returns the gates, each with the link since which it refused.
         """
-        self.cluster_of.pop(node, None)
+        self.oversized.discard(self.cluster_of.pop(node, None))
         for item in self.refused_at.pop(node, ()):
             self.refused.pop(item, None)
         return self.gates.forget(node)
@@ -228,10 +245,38 @@ class Clusters:
         rules = [(node, self._rule(node[0])) for node in pair]
         return [node for node, rule in rules if rule.priority == weakest and not rule.unique]
 
+    def exceeds(self, members: int) -> bool:
+        """Whether a cluster of so many members is oversized."""
+        return members > self._component_size
+
+    def _note_size(self, cluster: Cluster) -> None:
+        (self.oversized.add if self.exceeds(len(cluster.members)) else self.oversized.discard)(cluster)
+
+    def name(self, cluster: Cluster) -> str | None:
+        """The id of the profile that all members of a cluster share; None if each is a profile of its own."""
+        return None if self.exceeds(len(cluster.members)) else cluster.profile_id
+
+    def profile_and_anchor(self, node: Node) -> tuple[str, Node]:
+        """The profile of an identifier that has a link, and the identifier that gives the profile its id."""
+        cluster = self.cluster_of[node]
+        name = self.name(cluster)
+        return (own_profile(self.tenant, node), node) if name is None else (name, cluster.anchor)
+
+    def refused_for_size(self, links: Iterable[tuple[Pair, Evidence]]) -> Iterator[Item]:
+        """Of some of these links those that are refused since their cluster is oversized.
+
+        Leaves out identifiers without a cluster: a paused decision may have some.
+        """
+        for pair, evidence in links if self.oversized else ():
+            for item in items(pair, evidence):
+                if item not in self.refused and self.cluster_of.get(pair[0]) in self.oversized:
+                    yield item
+
     def assignment(self, node: Node) -> Assignment:
         """The profile that owns an identifier: its own profile if it has no link."""
         cluster = self.cluster_of.get(node)
-        profile_id = own_profile(self.tenant, node) if cluster is None else cluster.profile_id
+        name = None if cluster is None else self.name(cluster)
+        profile_id = own_profile(self.tenant, node) if name is None else name
         since = self.gates.contested.get(node)
         if since is None:
             return Assignment(profile_id, None, None)

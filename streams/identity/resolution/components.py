@@ -22,12 +22,11 @@ meanwhile.
 import dataclasses
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from streams.identity.policy.decision_rules import Rules
-from streams.identity.resolution.cluster import Cluster
-from streams.identity.resolution.clusters import Clusters
+from streams.identity.resolution.clusters import COMPONENT_SIZE, Clusters
 from streams.identity.resolution.deciding import ComponentResolver
 from streams.identity.resolution.decisions import BeforeImages, Decision
 from streams.identity.resolution.evidence import Evidence, Item, Node, Pair, evidence_of, items, join
@@ -143,8 +142,14 @@ class TenantIdentities:
 
     @property
     def refusals(self) -> Counter[str]:
-        """The number of links that a `unique` type, a `limit` or a `gate` refused, as far as they are resolved."""
-        return self._clusters.refused.counts
+        """The number of refused links by reason, as far as they are resolved.
+
+        Reasons: `unique`, `limit`, `gate`, and COMPONENT_SIZE, whose links are counted one by one.
+        """
+        counts = self._clusters.refused.counts.copy()
+        for component in {cluster.component for cluster in self._clusters.oversized}:
+            counts[COMPONENT_SIZE] += sum(1 for _ in self._clusters.refused_for_size(component.links()))
+        return counts
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -154,6 +159,7 @@ class TenantIdentities:
             "identifiers": len(self._clusters.cluster_of),
             "contested": len(gates.contested),
             "quarantined": len(gates.quarantined),
+            "oversized": self.oversized,
             "unresolved_links": len(self._unresolved),
         }
 
@@ -161,6 +167,16 @@ class TenantIdentities:
     def quarantined(self) -> int:
         """The number of identifiers whose profiles are quarantined, as far as they are resolved."""
         return len(self._clusters.gates.quarantined)
+
+    @property
+    def oversized_components(self) -> int:
+        """The number of components that are too large, as far as they are resolved."""
+        return len(self._clusters.oversized)
+
+    @property
+    def oversized(self) -> int:
+        """The number of identifiers in components that are too large, as far as they are resolved."""
+        return sum(len(cluster.members) for cluster in self._clusters.oversized)
 
     def evidence(self, pair: Pair) -> Evidence | None:
         """The evidence of a pair; None if there is none."""
@@ -183,17 +199,21 @@ class TenantIdentities:
         """All identifiers of the profile that owns this one, sorted."""
         run_to_end(self._resolve_restored((node,)))
         cluster = self._clusters.cluster_of.get(node)
-        return [node] if cluster is None else sorted(cluster.members)
+        return [node] if cluster is None or cluster in self._clusters.oversized else sorted(cluster.members)
 
     def refused(self) -> dict[Item, str]:
-        """The refused links and their reasons: `unique:<type>`, `limit:<type>`, `closed:<type>` or `contested`."""
+        """The refused links and their reasons, as `Clusters` lists them."""
         run_to_end(self._resolve_restored(None))
         gates = self._clusters.gates
         # Of two gates the first in their order is the reason, and it may have come after the link was suspended.
-        return {
+        refused = {
             item: gate.reason if by_gate(reason) and (gate := gates.of(item)) is not None else reason
             for item, reason in self._clusters.refused.items()
         }
+        for component in {cluster.component for cluster in self._clusters.oversized}:
+            of_component = self._clusters.refused_for_size(component.links())
+            refused.update(dict.fromkeys(of_component, COMPONENT_SIZE))
+        return refused
 
     def _apply_evidence(
         self, pair: Pair, known: Evidence | None, evidence: Evidence, before_images: BeforeImages
@@ -262,11 +282,11 @@ class TenantIdentities:
                 scratch.restore(pair, evidence)
             yield from scratch.resolve_restored(named)
             former.append({node: scratch.assignment(node) for node in named})
-            anchors = {one.profile_id: one.anchor for one in scratch.clusters_of(named)}
+            anchors = dict(scratch.profile_and_anchor(node) for node in named)
         review = compared(former, anchors, {node: self._clusters.assignment(node) for node in named})
         if review is not None:
             self._reviews.add(review)
 
-    def clusters_of(self, nodes: Iterable[Node]) -> Iterator[Cluster]:
-        """The clusters of resolved identifiers, for each identifier."""
-        return (self._clusters.cluster_of[node] for node in nodes)
+    def profile_and_anchor(self, node: Node) -> tuple[str, Node]:
+        """The profile of a resolved identifier, and the identifier that gives the profile its id."""
+        return self._clusters.profile_and_anchor(node)

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from streams.identity.resolution.cluster import Cluster, Undo
-from streams.identity.resolution.clusters import Clusters
+from streams.identity.resolution.clusters import COMPONENT_SIZE, Clusters
 from streams.identity.resolution.evidence import Node, Pair
-from streams.identity.resolution.profile_id import Assignment
+from streams.identity.resolution.profile_id import Assignment, own_profile
 from streams.identity.resolution.resumable import Resumable, yield_sometimes
 from streams.identity.resolution.review import Review
 
@@ -20,7 +20,8 @@ class Decision:
     #: surviving profile, profiles that it absorbed, rule: `link` or `asserted`
     merged: list[tuple[str, list[str], str]] = field(default_factory=list)
     #: profile that lost members, profiles that appeared, rule: `contested:<type>` with the type of the shared
-    #: identifier, or `order` if late evidence changed the decisions of other links
+    #: identifier, `component_size` if it held more identifiers than the policy allows, or `order` if late evidence
+    #: changed the decisions of other links
     split: list[tuple[str, list[str], str]] = field(default_factory=list)
     #: identifier → profiles that may hold its touchpoints beside those that owned it before (`review`)
     held: Mapping[Node, frozenset[str]] = field(default_factory=dict)
@@ -37,7 +38,8 @@ class BeforeImages:
 
     def __init__(self) -> None:
         self._before: dict[Node, Assignment | None] = {}
-        self._names: dict[Cluster, str] = {}  # cluster → its profile id before
+        #: cluster → its profile id before; None if it was oversized
+        self._names: dict[Cluster, str | None] = {}
         self._anchors: dict[str, Node] = {}  # profile id → its anchor
         self._held: Mapping[Node, frozenset[str]] = {}
 
@@ -52,39 +54,44 @@ class BeforeImages:
         self._before[cluster.anchor] = None
         self._anchors[cluster.profile_id] = cluster.anchor
 
-    def cluster(self, cluster: Cluster) -> None:
+    def cluster(self, clusters: Clusters, cluster: Cluster) -> None:
         """Record the name of a cluster, before it may change. Ignores clusters that this decision created."""
         if cluster not in self._names and cluster.members[0] not in self._before:
-            self._names[cluster] = cluster.profile_id
-            self._anchors[cluster.profile_id] = cluster.anchor
+            name = self._names[cluster] = clusters.name(cluster)
+            if name is not None:
+                self._anchors[name] = cluster.anchor
 
     def identifiers(self, clusters: Clusters, nodes: Iterable[Node]) -> None:
         """Record identifiers, before they may move to another cluster or become contested."""
         for node in nodes:
             if node not in self._before:
                 cluster = clusters.cluster_of[node]
-                self.cluster(cluster)
-                before = clusters.assignment(node)
-                self._before[node] = before._replace(profile_id=self._names[cluster])
+                self.cluster(clusters, cluster)
+                name = self._names[cluster]
+                if name is None:
+                    name = own_profile(clusters.tenant, node)
+                    self._anchors[name] = node
+                self._before[node] = clusters.assignment(node)._replace(profile_id=name)
 
     def before_uniting(self, clusters: Clusters, pair: Pair, anchor: Node) -> None:
         """Record what a union of two sides under this anchor will change."""
         kept, absorbed = clusters.sides(pair)
         if kept is not absorbed:
             self.identifiers(clusters, absorbed.members)
-        if kept.anchor != anchor:
-            self.cluster(kept)
+        both = len(kept.members) + (0 if kept is absorbed else len(absorbed.members))
+        if kept.anchor != anchor or clusters.exceeds(both):
+            self.cluster(clusters, kept)
 
     def before_reverting(self, clusters: Clusters, undo: Undo) -> None:
         """Record what the revert of a union will change."""
-        self.cluster(undo.kept)
+        self.cluster(clusters, undo.kept)
         if undo.absorbed is not None:
             self.identifiers(clusters, undo.absorbed.members)
 
     def decision(self, clusters: Clusters, merge_rule: str, split_rule: str) -> Resumable[Decision]:
         """The difference between the recorded state and the present state of `clusters`."""
         for cluster, name in list(self._names.items()):
-            if cluster.profile_id != name:
+            if clusters.name(cluster) != name:
                 for count, node in enumerate(cluster.members):
                     yield from yield_sometimes(count + 1)
                     self.identifiers(clusters, (node,))
@@ -138,7 +145,8 @@ class BeforeImages:
             if before is None or before.profile_id == profile_id:
                 continue
             if survivor_of.get(before.profile_id) != profile_id:
-                appeared[profile_id] = before.profile_id, rule
+                oversized = clusters.cluster_of.get(anchor) in clusters.oversized
+                appeared[profile_id] = before.profile_id, COMPONENT_SIZE if oversized else rule
         return appeared
 
     def _profiles_of(
@@ -147,8 +155,8 @@ class BeforeImages:
         anchors: dict[str, Node] = {}
         for node, _, after in changed:
             if after.profile_id not in anchors:
-                cluster = clusters.cluster_of.get(node)
-                anchors[after.profile_id] = node if cluster is None else cluster.anchor
+                linked = node in clusters.cluster_of
+                anchors[after.profile_id] = clusters.profile_and_anchor(node)[1] if linked else node
         return anchors
 
 

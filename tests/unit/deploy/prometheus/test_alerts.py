@@ -54,7 +54,7 @@ def test_a_factor_divides_durations_and_what_piles_up_with_time_and_nothing_else
     by_name = {alert.name: alert for alert in ALL}
     stalled, quarantine = by_name["TouchlineWorkerStalled"], by_name["TouchlineQuarantine"]
     assert expression(stalled, 30).endswith("(touchline_worker_commit_age_seconds) > 4")
-    assert expression(quarantine, 30).endswith('kind="quarantined"}[120000ms])) > 3.33333')
+    assert expression(quarantine, 30).endswith('kind=~"quarantined|oversized"}[120000ms])) > 3.33333')
     assert expression(by_name["TouchlineCollectorFails"], 30).endswith("[10000ms])) > 0.05")
     groups = json.loads(rules(30).split("\n", 1)[1])["groups"]
     fast = {rule["alert"]: rule["for"] for group in groups for rule in group["rules"]}
@@ -163,8 +163,11 @@ STORIES: dict[str, tuple[dict[str, str], dict[str, str]]] = {
         {"touchline_worker_dead_letters_total{stage='journeys',reason='UNEXPECTED'}": "1x40"},
     ),
     "TouchlineQuarantine": (
-        {"touchline_worker_state_items{state='identity',kind='quarantined'}": "5+10x40"},
-        {"touchline_worker_state_items{state='identity',kind='quarantined'}": "500x40"},
+        {"touchline_worker_state_items{state='identity',kind='oversized'}": "5+10x40"},
+        {
+            "touchline_worker_state_items{state='identity',kind='quarantined'}": "500x40",
+            "touchline_worker_state_items{state='identity',kind='contested'}": "5+10x40",
+        },
     ),
     "TouchlineLoaderStalled": (
         {"touchline_loader_commit_age_seconds": "0+60x40"},

@@ -328,3 +328,13 @@ def _united(history: list[Link], at: int, one: tuple[str, str], other: tuple[str
 def test_an_identifier_that_nothing_links_is_its_own_profile(identifier):
     answer = ask(TABLET, identifier, "customer_id:A")
     assert (answer.one.linked, answer.one.owner) == (False, own(identifier))
+
+
+@pytest.mark.parametrize("asserted", [False, True])
+def test_links_that_would_unite_too_many_identifiers_are_refused_with_that_reason(asserted):
+    star = [link("phone:hub", f"device:{n}", n, asserted=asserted) for n in range(8)]
+    answer = ask(star, "phone:hub", "device:3")
+    assert not answer.same
+    assert told(answer.refusals) == ["phone:hub=device:3 e3 component_size"]
+    assert (answer.one.profile_id, answer.other.profile_id) == (own("phone:hub"), own("device:3"))
+    assert ask(star, "phone:hub", "device:3", at=5).same

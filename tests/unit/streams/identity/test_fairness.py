@@ -16,6 +16,7 @@ from schemas.keys import tenant_key
 from streams.identity import agent
 from streams.identity.agent import Identity
 from streams.identity.lanes import Job, Lanes, WaitingFetch
+from streams.identity.policy.policy import IdentityPolicy
 from streams.identity.resolution import resumable
 from streams.identity.resolution.components import TenantIdentities
 from streams.identity.resolution.definition import Assignment, resolve
@@ -160,6 +161,27 @@ def test_a_quarantine_is_told_in_the_log_and_refuses_what_comes_later(
     assert done == [0]
     assert "tenant flood" in caplog.text
     assert "quarantined" in caplog.text
+
+
+def test_a_component_that_is_too_large_is_told_in_the_log_once_and_then_when_there_are_twice_as_many(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    small = IdentityPolicy.parse("[limits]\ncomponent_size = 5\n", b"", "k1")
+    values = [
+        linked("flood", ("user_key", f"hub{hub}"), ("gadget", f"{hub}-{n}"), 10 * hub + n)
+        for hub in range(4)
+        for n in range(8)
+    ]
+    broker, done = Broker(), list[int]()
+    stream = Stream(fetch_of(*values, tenant="flood", offset=0, done=done))
+    identity = Identity(worker_app(broker), small)
+    asyncio.run(identity.links(stream))
+    told = [record.getMessage() for record in caplog.records if "component_size" in record.getMessage()]
+    assert [message.split("identifiers ")[1].split(",")[0] for message in told] == ["once", "3 times"]
+    assert all("tenant flood" in message and "touchline explain" in message for message in told)
+    assert identity.state.of(0).refusals() == {"component_size": 32}
+    assert identity.state.of(0).sizes()["oversized"] == 36
+    assert done == [0]
 
 
 @pytest.mark.usefixtures("short_turns")

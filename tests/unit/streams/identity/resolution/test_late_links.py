@@ -7,13 +7,15 @@ from tests.support.identity_people import RULES, TENANT, evidence_map, link, obs
 
 #: One customer id that everybody logs in with: three cookies are hers, all others are refused by the limit.
 SHARED = [link("customer_id:all", f"cookie:{number:05}", 10 * number) for number in range(900)]
+#: Links may unite as many identifiers as there are here.
+ROOMY = RULES.replace("component_size = 7", "component_size = 10000")
 #: Closes an identifier only after more refusals than there are here.
 OPEN = policy(
-    RULES.replace("close_after = 2", "close_after = 1000").replace(
+    ROOMY.replace("close_after = 2", "close_after = 1000").replace(
         "quarantine_after = 4", "quarantine_after = 10000"
     )
 )
-BUILT_IN = RULES.replace("close_after = 2", "close_after = 50").replace(
+BUILT_IN = ROOMY.replace("close_after = 2", "close_after = 50").replace(
     "quarantine_after = 4", "quarantine_after = 200"
 )
 WITHIN = 3  # rests of a decision that is cheap
@@ -119,7 +121,7 @@ def test_a_quarantined_profile_takes_what_is_asserted_and_nothing_else_and_other
     asserted = link("alias:4", "email:f", 31, asserted=True)
     elsewhere = link("cookie:0", "email:g", 32)
     history = [*full, *many, *refused, observed_later, asserted, elsewhere]
-    identities = observed(history)
+    identities = observed(history, policy(ROOMY))
     hub = identities.assignment(("device", "hub"))
     assert identities.refused()[30, observed_later[0], False] == "quarantined"
     assert identities.assignment(("email", "f")) == hub

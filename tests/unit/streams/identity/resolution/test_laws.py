@@ -7,9 +7,16 @@ import networkx as nx
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from streams.identity.resolution.clusters import COMPONENT_SIZE
 from streams.identity.resolution.components import Decision, TenantIdentities
-from streams.identity.resolution.definition import Assignment, contested_profile, own_profile, resolve
-from streams.identity.resolution.evidence import Evidence, join
+from streams.identity.resolution.definition import (
+    Assignment,
+    Resolution,
+    contested_profile,
+    own_profile,
+    resolve,
+)
+from streams.identity.resolution.evidence import Evidence, Node, join
 from streams.identity.resolution.gates import by_gate
 from tests.support.identity_people import (
     NODES,
@@ -73,6 +80,12 @@ def refused_by(expected: Any) -> Counter[str]:
     )
 
 
+def oversized(expected: Resolution) -> set[Node]:
+    """The identifiers of components that are too large."""
+    reasons = expected.refused.items()
+    return {node for (_, pair, _), reason in reasons if reason == COMPONENT_SIZE for node in pair}
+
+
 @settings(max_examples=60)
 @given(long_histories)
 def test_in_a_larger_world_too_the_incremental_result_equals_the_definition(history):
@@ -85,6 +98,7 @@ def test_in_a_larger_world_too_the_incremental_result_equals_the_definition(hist
             assert published == dict(expected)
             assert identities.refused() == expected.refused
             assert +identities.refusals == refused_by(expected)
+            assert identities.oversized == len(oversized(expected))
 
 
 @settings(max_examples=60)

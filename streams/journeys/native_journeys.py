@@ -23,7 +23,7 @@ from streams.journeys.state.fold import Fold
 from streams.journeys.state.native_fold import NativeFold, native_core
 from streams.journeys.timeline.cached_fold import CachedFold
 from streams.journeys.timeline.effects import Effects
-from streams.journeys.timeline.entry import Entry
+from streams.journeys.timeline.entry import Entry, Node
 from streams.journeys.timeline.timeline import Timeline
 from streams.runtime.native_core import chosen_core, core_digest
 
@@ -176,11 +176,19 @@ class NativeJourneys:
 def _effects(key: bytes, given: dict[str, Any]) -> Effects:
     """What a fetch has changed in a journey that is given back."""
     start = len(key) + len(Kind.ENTRY)
+    entries: dict[str, bytes | None] = {}
+    cleared: set[str | Node] = set()
+    for name, value in given.get("changes", ()):
+        entry_id = name[start:].decode()
+        if entry_id in entries:  # deleted, and then written
+            cleared.add(entry_id)
+        entries[entry_id] = value
     pointers = map(IDENTITY_ASSIGNMENT.decode_trusted, given.get("assigned", ()))
     return Effects(
         forwards=given.get("forwards", []),
         transfers=[TRANSFER.decode_trusted(value) for value in given.get("transfers", ())],
-        entries={name[start:].decode(): value for name, value in given.get("changes", ())},
+        entries=entries,
+        cleared=cleared,
         pointers={node_of(pointer["identifier"]): pointer for pointer in pointers},
         gone=given.get("gone", {}),
         emptied=given.get("emptied", False),

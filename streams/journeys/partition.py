@@ -102,10 +102,15 @@ class JourneyPartition:
     def changelog(self, key: bytes, effects: Effects) -> Iterator[tuple[bytes, bytes | None]]:
         """The changelog records of a profile's changes: summaries before the touchpoints that went into them."""
         for node, summary in effects.summaries.items():
-            value = None if summary is None else FROZEN_SUMMARY.encode(summary.record())
-            yield key + Kind.SUMMARY + node_name(node), value
+            name = key + Kind.SUMMARY + node_name(node)
+            if summary is not None and node in effects.cleared:
+                yield name, None
+            yield name, None if summary is None else FROZEN_SUMMARY.encode(summary.record())
         for entry_id, value in effects.entries.items():
-            yield key + Kind.ENTRY + entry_id.encode(), value
+            name = key + Kind.ENTRY + entry_id.encode()
+            if value is not None and entry_id in effects.cleared:
+                yield name, None
+            yield name, value
         for node, assignment in effects.pointers.items():
             yield key + Kind.POINTER + node_name(node), IDENTITY_ASSIGNMENT.encode(assignment)
 
@@ -182,15 +187,19 @@ class JourneyPartition:
                 yield key, undecided
             return
         current = _current(journey, kind, rest)
-        if current != value:
-            yield key, current
+        if current == value:
+            return
+        if value is not None and current is not None and _stays(key, value, current):
+            yield key, None
+        yield key, current
 
     def _restore_publication(self, profile: bytes, journey: Journey, value: bytes | None) -> None:
-        if value is None:
+        told = journey.told
+        if value is None:  # as if there had been none: compaction removes it
+            told.last, journey.timeline.version = None, 0
             self.schedule(profile, None)
             return
         last = Publication.decode(value)
-        told = journey.told
         if told.last is None or told.last <= last:
             told.last, journey.timeline.version = last, last.version
             self.schedule(profile, told.due)
@@ -258,6 +267,16 @@ class JourneyPartition:
     def caught_up(self) -> None:
         """Compress what a standby copy has read."""
         self.journeys.evict()
+
+
+def _stays(key: bytes, value: bytes, current: bytes) -> bool:
+    """Whether a restore that reads a record, and then the right one, keeps anything of the first: the better of two."""
+    profile, kind, rest = parse(key)
+    tenant, _, profile_id = profile.decode().partition("/")
+    restored = JourneyPartition(0)
+    restored.restore(key, value)
+    restored.restore(key, current)
+    return _current(restored.journey(profile, tenant, profile_id), kind, rest) != current
 
 
 def _current(journey: Journey, kind: Kind, rest: bytes) -> bytes | None:

@@ -23,11 +23,26 @@ class Effects:
     pointers: dict[Node, IdentityAssignment] = field(default_factory=dict)  #: changelog: newest assignments
     #: changelog: summaries; None is gone
     summaries: dict[Node, HorizonSummary | None] = field(default_factory=dict)
+    #: changelog: of these entries and summaries something left before what is to be written came. A restore keeps the
+    #: better of two records, so the changelog has to say that the earlier one is gone.
+    cleared: set[str | Node] = field(default_factory=set)
     evidence: list[Touchpoint] = field(default_factory=list)  #: whose links identity must see once more
     emptied: bool = False  #: the last touchpoint left
     gone: dict[str, str | None] = field(default_factory=dict)  #: event → who has it now; None: it was erased
     #: the same of summaries, by the filter that knows their events
     gone_summaries: list[tuple[BloomFilter, str | None]] = field(default_factory=list)
+
+    def write(self, entry_id: str, value: bytes) -> None:
+        """Have the changelog hold a touchpoint."""
+        if self.entries.get(entry_id, value) is None:
+            self.cleared.add(entry_id)
+        self.entries[entry_id] = value
+
+    def write_summary(self, summary: HorizonSummary) -> None:
+        """Have the changelog hold a summary."""
+        if self.summaries.get(summary.node, summary) is None:
+            self.cleared.add(summary.node)
+        self.summaries[summary.node] = summary
 
 
 def cut_into_transfers(

@@ -251,4 +251,5 @@ class Timeline(TouchpointSet):
         self._set_summary(joined, effects)
 
     def _set_summary(self, summary: HorizonSummary, effects: Effects) -> None:
-        self.summaries[summary.node] = effects.summaries[summary.node] = summary
+        self.summaries[summary.node] = summary
+        effects.write_summary(summary)

@@ -77,7 +77,7 @@ class TouchpointSet:
         insort(self.places.setdefault(entry.node, []), place)
         self.entries[entry.event] = entry
         self.size += len(entry.value)
-        effects.entries[entry.id] = entry.value
+        effects.write(entry.id, entry.value)
         effects.emptied = False
         return True
 
@@ -93,7 +93,7 @@ class TouchpointSet:
                 break
         self.size += len(entry.value)
         self._rank(entry.event, [*copies, entry])
-        effects.entries[entry.id] = entry.value
+        effects.write(entry.id, entry.value)
         effects.emptied = False
 
     def remove(self, entry: Entry, effects: Effects) -> None:

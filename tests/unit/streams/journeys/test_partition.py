@@ -4,7 +4,12 @@ import pytest
 
 from streams.journeys.changelog_keys import Kind, parse
 from streams.journeys.partition import JourneyPartition
+from streams.journeys.signals.published import NEVER, Publication
+from streams.journeys.timeline.effects import Effects
+from streams.journeys.timeline.timeline import Timeline
+from tests.support.built_in import RULES
 from tests.support.journeys import MINUTE, START, touchpoint
+from tests.support.journeys_of import fed, give, long_journey
 from tests.unit.streams.journeys.test_deadlines import Published, Worker
 
 NOW = START + 60 * MINUTE
@@ -23,6 +28,33 @@ def compacted(*parts: list[tuple[bytes, bytes | None]]) -> Changelog:
     for part in parts:
         found |= dict(part)
     return {key: value for key, value in found.items() if value is not None}
+
+
+Record = tuple[bytes, bytes]
+PROFILE = b"default/p1"
+
+
+def written(effects: Effects) -> Record:
+    """The one changelog record of a journey's change."""
+    ((key, value),) = JourneyPartition(0).changelog(PROFILE, effects)
+    assert value is not None
+    return key, value
+
+
+def copy_received(minute: int) -> Record:
+    """A copy of one event, which was received so many minutes after it."""
+    return written(give(Timeline("default", "p1"), JOURNEY[0] | {"received_at": START + minute * MINUTE}))  # type: ignore[arg-type]
+
+
+def summary_of(first: int, end: int) -> Record:
+    """The summary that the touchpoints of a long journey leave, from the first to before the end."""
+    summed = fed(long_journey(1, end)[first:], RULES, every=50)
+    return written(Effects(summaries=dict(summed.summaries)))
+
+
+def published(version: int) -> Record:
+    """A publication after an input of a version."""
+    return PROFILE + Kind.PUBLICATION, Publication(version, NOW, NEVER, 0).encode()
 
 
 def worker_of(count: int) -> tuple[Worker, Published]:
@@ -90,6 +122,39 @@ def test_what_a_zombie_writes_ahead_is_perhaps_raised_until_the_owner_has_decide
 
     assert list(owner.partition.write_ahead.profiles()) == []
     assert {key for key, _ in ahead} <= {key for key, value in broker.changelog if value is None}
+
+
+#: What a former owner writes late, and what the owner holds. Of the two a restore keeps the first.
+KEPT = {
+    "a better copy": (copy_received(5), copy_received(9)),
+    "another summary": (summary_of(0, 600), summary_of(600, 1200)),
+    "a newer publication": (published(7), published(5)),
+}
+#: The same; and of the two a restore takes the second.
+REPLACED = {
+    "a worse copy": (copy_received(9), copy_received(5)),
+    "an earlier summary": (summary_of(0, 600), summary_of(0, 1000)),
+    "an older publication": (published(5), published(7)),
+}
+
+
+@pytest.mark.parametrize(("late", "current"), KEPT.values(), ids=KEPT)
+def test_a_correction_takes_the_place_of_what_a_restore_would_keep(late: Record, current: Record) -> None:
+    owner, following = JourneyPartition(0), JourneyPartition(0)
+    owner.restore(*current)
+    assert late[0] == current[0]
+    for record in (late, *owner.correct(*late)):
+        following.restore(*record)
+    assert list(owner.correct(*late)) == [(late[0], None), current]
+    assert list(following.correct(*current)) == [], "what the owner holds"
+
+
+@pytest.mark.parametrize(("late", "current"), REPLACED.values(), ids=REPLACED)
+def test_a_correction_that_a_restore_prefers_deletes_nothing_first(late: Record, current: Record) -> None:
+    """A crash between the two records would lose what stands under the key."""
+    owner = JourneyPartition(0)
+    owner.restore(*current)
+    assert list(owner.correct(*late)) == [current]
 
 
 def test_records_of_one_worker_alone_need_no_correction() -> None:

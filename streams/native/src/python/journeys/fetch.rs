@@ -43,7 +43,7 @@ pub(super) type Change = (Py<PyBytes>, Option<Py<PyBytes>>);
 /// A journey that the fetch has touched, and what that asks of the world (`effects.py`).
 pub(super) struct Touched {
     pub(super) key: Py<PyBytes>,
-    /// Changelog records of touchpoints, each key once.
+    /// Changelog records of touchpoints, each key once, or twice: a deletion and then a value.
     pub(super) entries: Vec<Change>,
     /// Changelog records of assignments, each key once.
     pub(super) pointers: Vec<Change>,
@@ -74,10 +74,19 @@ impl Touched {
     }
 }
 
-/// Sets a changelog record as a dict does: a key that is there keeps its place.
+/// Sets a changelog record as a dict does: a key that is there keeps its place. A value that comes after the key was
+/// deleted leaves the deletion before it (`Effects.cleared`).
 pub(super) fn set_change(py: Python<'_>, changes: &mut Vec<Change>, name: &[u8], value: Option<Py<PyBytes>>) {
-    match changes.iter_mut().find(|(known, _)| known.bind(py).as_bytes() == name) {
-        Some(change) => change.1 = value,
-        None => changes.push((PyBytes::new(py, name).unbind(), value)),
+    let is_of_it = |change: &Change| change.0.bind(py).as_bytes() == name;
+    let Some(at) = changes.iter().rposition(is_of_it) else {
+        changes.push((PyBytes::new(py, name).unbind(), value));
+        return;
+    };
+    if value.is_some() && changes[at].1.is_none() {
+        changes.insert(at + 1, (PyBytes::new(py, name).unbind(), value));
+    } else if value.is_none() && at > 0 && is_of_it(&changes[at - 1]) {
+        changes.remove(at);
+    } else {
+        changes[at].1 = value;
     }
 }

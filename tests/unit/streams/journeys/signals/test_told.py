@@ -117,7 +117,7 @@ def cut_off() -> tuple[int, bytes | None]:
     """The version and the write-ahead record of a publication that raised the signal before a crash."""
     before = Profile(CART)
     assert before.publish(NEXT_DAY) == ["RAISED"]
-    ((key, value),) = before.write_ahead.ahead()
+    ((key, value, _),) = before.write_ahead.ahead()
     return int(parse(key)[2]), value
 
 

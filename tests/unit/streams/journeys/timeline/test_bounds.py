@@ -143,7 +143,7 @@ def test_the_worst_signals_that_one_publication_can_raise() -> None:
     for signal in holding:
         record = raised(TENANT, "p" * 36, signal, version=2**62)
         ahead.raising(profile_key(TENANT, "p" * 36), 1, 1, signal.event, JOURNEY_SIGNAL.encode(record))
-    ((_, value),) = ahead.ahead()
+    ((_, value, _),) = ahead.ahead()
     print(f"{len(holding)} signals, {len(value or b''):,}")
     assert len(value or b"") <= MAX_OWN_BYTES
 

@@ -10,6 +10,7 @@ from streams.identity.state import IdentityState
 from streams.journeys.partition import JourneyPartition
 from streams.runtime.transaction import FetchTransaction
 from streams.stitch.agent import Stitch
+from streams.stitch.native_stitch import NativeStitch
 from streams.stitch.stitching import StitchState
 
 DIR = Path(os.environ["ALERTS_DIR"])
@@ -21,7 +22,7 @@ A_FETCH = {IdentityState: ("slow-identity", 0.6), JourneyPartition: ("slow-journ
 
 def main() -> None:
     """Run a worker with these weaknesses."""
-    leave, accept = FetchTransaction.__aexit__, Stitch.accept
+    leave, accept, take = FetchTransaction.__aexit__, Stitch.accept, NativeStitch.take
 
     async def slow(self: FetchTransaction[Any], *error: Any) -> None:
         if isinstance(self.state, StitchState) and (DIR / "slow-stitch").exists():
@@ -36,8 +37,12 @@ def main() -> None:
             raise KeyError("a bug that a test has put in")
         return accept(self, record, *more)
 
+    def nothing_natively(self: NativeStitch, records: Any, *more: Any) -> Any:
+        return [None] * len(records) if (DIR / "bug").exists() else take(self, records, *more)
+
     FetchTransaction.__aexit__ = slow  # type: ignore[method-assign]
     Stitch.accept = wrong  # type: ignore[method-assign]
+    NativeStitch.take = nothing_natively  # type: ignore[method-assign]
     worker.command()
 
 

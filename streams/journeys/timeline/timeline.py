@@ -103,7 +103,7 @@ class Timeline(TouchpointSet):
 
     def summarise(self, catalogue: Catalogue, rules: JourneyRules, effects: Effects) -> None:
         """Sum up what is beyond the horizon; after all inputs of a fetch, before the state is taken."""
-        for node, places in list(self.places.items()):
+        for node, places in sorted(self.places.items()):
             ends = block_ends(places, rules, lambda place: self.owned_at(node, place).text(), self.size)  # noqa: B023
             if ends:
                 self._summarise(node, places, ends, catalogue, rules, effects)

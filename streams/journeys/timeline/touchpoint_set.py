@@ -9,6 +9,7 @@ from bisect import bisect_left, insort
 from dataclasses import dataclass, field
 from itertools import chain
 
+from schemas.touchpoint.events import Rank
 from streams.journeys.state.values.stamps import Stamp
 from streams.journeys.timeline.cached_fold import CachedFold, first_of_its_time
 from streams.journeys.timeline.effects import Effects
@@ -162,16 +163,18 @@ class TouchpointSet:
         )
 
     def owned_by(self, node: Node) -> list[Entry]:
-        """What an identifier owns, also the copies of an event that do not count."""
+        """What an identifier owns in fold order, also the copies of an event that do not count, the better first."""
         if not self.copies:
             return [self.entries[place[1]] for place in self.places.get(node, ())]
-        return [entry for entry in self.held() if entry.node == node]
+        # the order of arrival is another after a restart
+        return sorted((entry for entry in self.held() if entry.node == node), key=self._fold_order)
 
     def up_to(self, node: Node, boundary: Stamp) -> list[Entry]:
-        """What an identifier owns up to a place."""
-        if not self.copies:
-            return [self.entries[place[1]] for place in self.places.get(node, ()) if place <= boundary]
-        return [entry for entry in self.held() if entry.node == node and entry.place <= boundary]
+        """What an identifier owns up to a place, as `owned_by` says."""
+        return [entry for entry in self.owned_by(node) if entry.place <= boundary]
+
+    def _fold_order(self, entry: Entry) -> tuple[Stamp, Rank | None]:
+        return entry.place, entry.rank() if entry.event in self.copies else None
 
     def _unorder(self, place: Stamp) -> None:
         self.cached.forget(first_of_its_time(self.order, place))

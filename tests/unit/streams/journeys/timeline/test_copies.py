@@ -1,5 +1,7 @@
 """Of the copies of an event that a timeline holds the one received first is folded; the next when that one leaves."""
 
+from itertools import permutations
+
 import pytest
 
 from schemas.encoding.record_types import RESOLVED_TOUCHPOINT
@@ -13,6 +15,7 @@ from streams.journeys.compression import JourneyCompressor
 from streams.journeys.journey import Journey
 from streams.journeys.partition import JourneyPartition
 from streams.journeys.timeline.effects import Effects
+from streams.journeys.timeline.entry import id_of
 from streams.journeys.timeline.timeline import Timeline
 from streams.stitch.stitching import REQUEST_DELAY_MS, erasures_of
 from tests.support.journeys import CATALOGUE, RULES
@@ -76,6 +79,23 @@ def test_a_copy_moves_with_its_identifier_and_counts_at_both_owners() -> None:
     for transfer in effects.transfers:
         other.receive(transfer, Effects())
     assert (revenue(timeline), revenue(other)) == ({"EUR": 900}, {"EUR": 100})
+
+
+@pytest.mark.parametrize("arrival", list(permutations(range(4))))
+def test_touchpoints_leave_in_the_order_of_the_fold_in_whatever_order_they_came(
+    arrival: tuple[int, ...],
+) -> None:
+    """A restart changes the order in which a timeline came to have them, and nothing that it publishes."""
+    copies = [order(5, 100), order(5, 101), order(5, 102)]
+    for copy, email in zip(copies[1:], "xy", strict=True):
+        copy["identifiers"] = [*copy["identifiers"], {"type": "email", "value": email}]
+    items = [order(9, 900, cookie="b"), *copies]
+    effects, timeline = Effects(), made_of(*(items[number] for number in arrival))
+    timeline.move(assigned("a", "p2", 7), effects)
+    (transfer,) = effects.transfers
+    best_first = sorted(copies, key=rank_of)
+    assert transfer["touchpoints"] == best_first
+    assert list(effects.entries) == [id_of(one, event_key(one), ("cookie", "a")) for one in best_first]
 
 
 def test_copies_come_back_from_the_changelog_and_from_being_compressed() -> None:

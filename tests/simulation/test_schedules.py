@@ -180,5 +180,5 @@ def test_without_looking_for_foreign_writes_nobody_retracts_what_a_zombie_raises
 
 
 def test_workers_take_over_from_copies_in_these_schedules() -> None:
-    worlds = [World(drawn(seed)).run() for seed in range(5)]
+    worlds = [World(drawn(seed)).run() for seed in range(16)]
     assert sum(worker.taken_over for world in worlds for worker in world.workers) > 5

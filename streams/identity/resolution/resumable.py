@@ -7,12 +7,12 @@ R = TypeVar("R")
 #: A computation that yields None now and then and returns an R. Its driver resumes it with `next`.
 Resumable: TypeAlias = Generator[None, None, R]
 
-_STEPS_BETWEEN_YIELDS: Final = 64
+STEPS_BETWEEN_YIELDS: Final = 64
 
 
 def yield_sometimes(step: int) -> Iterator[None]:
     """Yield at each 64th step of a loop: `yield from yield_sometimes(step)`, with `step` counting from 0."""
-    if step % _STEPS_BETWEEN_YIELDS == 0:
+    if step % STEPS_BETWEEN_YIELDS == 0:
         yield
 
 

@@ -48,7 +48,7 @@ def test_regions_decided_in_any_order_and_with_pauses_end_as_the_definition_says
     lanes = Lanes()
     for job, region in jobs_of(history[known:], identities):
         lanes.add(job, TENANT, region)
-    with mock.patch.object(resumable, "_STEPS_BETWEEN_YIELDS", 1):
+    with mock.patch.object(resumable, "STEPS_BETWEEN_YIELDS", 1):
         while lanes:
             lane, job = lanes.next()
             job.work = job.work or identities.observe_resumably(*job.message)

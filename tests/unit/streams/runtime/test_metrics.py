@@ -105,9 +105,9 @@ def test_outputs_count_by_topic_whichever_step_publishes_them() -> None:
     def everything(fetch: FetchTransaction[Any]) -> None:
         fetch.publish(STATES, b"key", b"state")
         fetch.announced.add(topics.JOURNEY_SIGNALS.name, b"key", b"signal")
-        fetch.write_ahead = [(b"key", b"ahead")]
+        fetch.write_ahead = [(b"key", b"ahead", None)]
         fetch.write(b"key", b"entry")
-        fetch.write_after_outputs(lambda: [(b"key", b"deferred")])
+        fetch.write_after_outputs(lambda: [(b"key", b"deferred", None)])
 
     run("unit-d", records(1, age=0), everything)
     counted = {

@@ -125,7 +125,7 @@ def test_a_larger_bound_unites_what_a_smaller_one_had_dissolved_and_tells_it_as_
 
 
 def test_counting_while_a_decision_is_paused_raises_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("streams.identity.resolution.resumable._STEPS_BETWEEN_YIELDS", 1)
+    monkeypatch.setattr("streams.identity.resolution.resumable.STEPS_BETWEEN_YIELDS", 1)
     people = [link(f"customer_id:{who}", f"alias:{who}{n}", n) for who in "AB" for n in range(MOST + 1)]
     shared = [link("alias:A0", "alias:B0", 50)]
     identities = observed([*people, *shared])

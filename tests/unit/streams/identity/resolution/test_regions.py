@@ -56,7 +56,7 @@ def test_while_links_are_decided_again_all_their_identifiers_are_found_in_the_re
         resolver.append((at, pair, False), evidence_of(at, asserted=False), None)
     nodes = set(resolver.clusters.cluster_of)
     missing = 0
-    with mock.patch.object(resumable, "_STEPS_BETWEEN_YIELDS", 1):
+    with mock.patch.object(resumable, "STEPS_BETWEEN_YIELDS", 1):
         region = resolver.region((A,))
         for _ in resolver.resolve_anew({}, {A}, None):
             missing += any(one not in resolver.clusters.cluster_of for one in nodes)

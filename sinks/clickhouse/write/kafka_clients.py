@@ -14,7 +14,7 @@ MAX_POLL_MS: Final = 24 * 60 * 60 * 1000
 FETCH_BYTES: Final = 16 * 1024 * 1024
 #: Milliseconds that a broker may hold back the answer to a fetch request for which it has no records. Partitions with
 #: unread records are left out of a request: what they get next waits until it is answered.
-FETCH_WAIT_MS: Final = 50
+FETCH_WAIT_MS: Final = 500
 #: Of one dead letter: more than a record of the largest size takes in it.
 MAX_REQUEST_BYTES: Final = 4 * 1024 * 1024
 

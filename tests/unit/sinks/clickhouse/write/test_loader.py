@@ -8,7 +8,6 @@ import pytest
 from schemas.catalogue import Catalogue
 from schemas.errors import UnavailableError
 from schemas.settings import Settings
-from sinks.clickhouse.write import kafka_clients
 from sinks.clickhouse.write import loader as module
 from sinks.clickhouse.write.catalogue import Meanings
 from sinks.clickhouse.write.loader import Loader
@@ -43,12 +42,3 @@ def test_a_loader_that_starts_while_clickhouse_is_down_puts_the_catalogue_in_for
 
     asyncio.run(start())
     assert stored == [meanings]
-
-
-def test_what_a_busy_partition_gets_waits_for_quiet_ones_no_longer_than_a_look_for_records_takes(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    asked: dict[str, Any] = {}
-    monkeypatch.setattr(kafka_clients, "AIOKafkaConsumer", lambda **options: asked.update(options))
-    kafka_clients.consumer_of(Settings())
-    assert asked["fetch_max_wait_ms"] <= module.IDLE_SECONDS * 1000

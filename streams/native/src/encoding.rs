@@ -9,6 +9,9 @@ pub struct Uncovered;
 
 pub type Read<T> = Result<T, Uncovered>;
 
+/// Above so many bytes Python counts the items of a record before it reads it (`codec.UNWALKED_BYTES`).
+pub const UNWALKED_BYTES: usize = 4096;
+
 /// Length of the marker and the fingerprint before every datum.
 pub const HEADER_BYTES: usize = 10;
 

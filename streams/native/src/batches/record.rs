@@ -93,8 +93,11 @@ pub fn read(data: &[u8], at: &mut usize) -> Result<Parsed, Damage> {
     Ok(Parsed { timestamp_delta, offset_delta, key, value, headers })
 }
 
-/// Name and value of each header of `headers`, the part of a record that was read.
-pub fn headers(headers: &[u8]) -> Result<Vec<(&[u8], Option<&[u8]>)>, Damage> {
+/// Name and value of a header.
+pub type Header<'a> = (&'a [u8], Option<&'a [u8]>);
+
+/// The headers in `headers`, the part of a record that was read.
+pub fn headers(headers: &[u8]) -> Result<Vec<Header<'_>>, Damage> {
     let mut at = 0;
     let count = varint::read(headers, &mut at)?;
     let mut found = Vec::new();

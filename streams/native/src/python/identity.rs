@@ -7,21 +7,17 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList};
 
 use crate::assignment::{Link, IDENTITY_ASSIGNMENT, MOVE};
-use crate::encoding::{put_items, put_long, put_optional, put_text};
+use crate::encoding::{put_items, put_long, put_optional, put_text, UNWALKED_BYTES};
 use crate::keys::partition_of;
 use crate::profile_id::{uuid5_text, PROFILES};
-use crate::python::records::identifier_dict;
-use crate::stitch::check::{is_name, EARLIEST_MS, LATEST_MS};
+use crate::python::records::{identifier_dict, is_at_home, key_and_value};
+use crate::stitch::check::{is_identifier, is_name, EARLIEST_MS, LATEST_MS};
 
 /// CRC-64-AVRO of ProfileChanged.
 pub const PROFILE_CHANGED: [u8; 8] = [0x1a, 0x6c, 0xd1, 0x7a, 0xcc, 0x6e, 0x7e, 0xba];
 /// Namespace of the ids of changes.
 const CHANGES: [u8; 16] =
     [0x5b, 0x7d, 0x2a, 0x53, 0x7c, 0x5e, 0x5d, 0x0b, 0x9d, 0x0f, 0x9b, 0x6f, 0x6f, 0x8f, 0x5d, 0x3c];
-/// Above so many bytes Python counts the items of a record before it reads it (`codec.UNWALKED_BYTES`).
-const UNWALKED_BYTES: usize = 4096;
-/// Of an identifier's value; Python allows more.
-const MAX_VALUE_BYTES: usize = 200;
 
 /// The IdentityLink in a record that keeps every rule; None if Python must read it. `partitions` is the number of
 /// partitions of the topic.
@@ -31,13 +27,9 @@ pub fn read_link<'py>(
     record: &Bound<'py, PyAny>,
     partitions: u32,
 ) -> PyResult<Option<Bound<'py, PyDict>>> {
-    let (key, value) = (record.getattr(intern!(py, "key"))?, record.getattr(intern!(py, "value"))?);
-    let (Ok(key), Ok(value)) = (key.downcast::<PyBytes>(), value.downcast::<PyBytes>()) else {
-        return Ok(None);
-    };
-    let partition: u32 = record.getattr(intern!(py, "partition"))?.extract()?;
+    let Some((key, value)) = key_and_value(record)? else { return Ok(None) };
     let Some(link) = plain(key.as_bytes(), value.as_bytes()) else { return Ok(None) };
-    if partitions == 0 || partition_of(key.as_bytes(), partitions) != partition {
+    if !is_at_home(record, key.as_bytes(), partitions)? {
         return Ok(None);
     }
     let found = PyDict::new(py);
@@ -57,13 +49,10 @@ fn plain<'a>(key: &[u8], value: &'a [u8]) -> Option<Link<'a>> {
         return None;
     }
     let link = Link::read_record(value).ok()?;
-    let stands = |(kind, name): (&str, &str)| {
-        is_name(kind) && (1..=MAX_VALUE_BYTES).contains(&name.len()) && !name.contains('\x1f')
-    };
     let valid = key == link.tenant.as_bytes()
         && is_name(link.tenant)
-        && stands(link.left)
-        && stands(link.right)
+        && is_identifier(link.left)
+        && is_identifier(link.right)
         && link.left < link.right
         && (EARLIEST_MS..=LATEST_MS).contains(&link.occurred_at);
     valid.then_some(link)

@@ -3,12 +3,11 @@
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::GILOnceCell;
-use pyo3::types::{PyDict, PyList, PyString, PyTuple};
+use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
 
+use crate::encoding::UNWALKED_BYTES;
+use crate::keys::partition_of;
 use crate::touchpoint::{Link, Owned, ScoreKind, Touchpoint};
-
-/// Above so many bytes Python counts the items of a record before it reads it (`codec.UNWALKED_BYTES`).
-const UNWALKED_BYTES: usize = 4096;
 
 /// The fields of a touchpoint, in the order of the schema.
 const FIELDS: [&str; 21] = [
@@ -49,6 +48,22 @@ pub fn read_record<'py>(py: Python<'py>, value: &[u8]) -> PyResult<Option<Bound<
         return Ok(None);
     };
     Ok(Some((name, record).into_pyobject(py)?))
+}
+
+/// Key and value of a consumed record; None if either is none, and Python must take the record.
+pub type KeyAndValue<'py> = Option<(Bound<'py, PyBytes>, Bound<'py, PyBytes>)>;
+
+/// Key and value of a consumed record.
+pub fn key_and_value<'py>(record: &Bound<'py, PyAny>) -> PyResult<KeyAndValue<'py>> {
+    let py = record.py();
+    let (key, value) = (record.getattr(intern!(py, "key"))?, record.getattr(intern!(py, "value"))?);
+    Ok(key.downcast_into().ok().zip(value.downcast_into().ok()))
+}
+
+/// Whether a consumed record is on the partition of its key.
+pub fn is_at_home(record: &Bound<'_, PyAny>, key: &[u8], partitions: u32) -> PyResult<bool> {
+    let partition: u32 = record.getattr(intern!(record.py(), "partition"))?.extract()?;
+    Ok(partitions > 0 && partition_of(key, partitions) == partition)
 }
 
 fn resolved_dict<'py>(py: Python<'py>, resolved: &Owned) -> PyResult<Bound<'py, PyDict>> {

@@ -6,15 +6,13 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyInt, PyList, PyTuple};
 
 use crate::assignment::IDENTITY_LINK;
-use crate::encoding::{put_long, put_text, HEADER_BYTES};
+use crate::encoding::{put_long, put_text, HEADER_BYTES, UNWALKED_BYTES};
 use crate::keys::partition_of;
 use crate::profile_id::{push_hex, uuid5_text, PROFILES};
 use crate::stitch::check::is_valid;
 use crate::stitch::prepared::Prepared;
 use crate::touchpoint::{Link, Owned, Touchpoint, RESOLVED_TOUCHPOINT, TOUCHPOINT};
 
-/// Above so many bytes Python counts the items of a record before it reads it (`codec.UNWALKED_BYTES`).
-const UNWALKED_BYTES: usize = 4096;
 /// Kafka's message.timestamp.type of a record that the broker stamped.
 const LOG_APPEND_TIME: i64 = 1;
 /// Version of a touchpoint that was stitched while no assignment of its identifier was known.

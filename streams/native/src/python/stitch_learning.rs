@@ -1,18 +1,13 @@
-//! Assignments that identity has published, as stitch learns them (`Stitch.learn`).
+//! Assignments that identity has published, as stitch learns them (`streams/stitch/learning.py`).
 
-use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyList};
+use pyo3::types::{PyDict, PyList};
 
 use crate::assignment::Assignment;
-use crate::keys::partition_of;
+use crate::encoding::UNWALKED_BYTES;
+use crate::python::records::{is_at_home, key_and_value};
 use crate::python::stitch_restoring::keep;
-use crate::stitch::check::{is_name, is_uuid, EARLIEST_MS, LATEST_MS};
-
-/// Above so many bytes Python counts the items of a record before it reads it (`codec.UNWALKED_BYTES`).
-const UNWALKED_BYTES: usize = 4096;
-/// Of an identifier's value; Python allows more.
-const MAX_VALUE_BYTES: usize = 200;
+use crate::stitch::check::{is_identifier, is_name, is_uuid, EARLIEST_MS, LATEST_MS};
 
 /// Learns assignments from `start` on into the dict of a StitchState. Returns the place of the first that Python must take
 /// and the changelog records of those that are new.
@@ -31,13 +26,9 @@ pub fn learn_assignments<'py>(
     let learnt = PyList::empty(py);
     let mut limits: Vec<(String, i64)> = Vec::new();
     for (at, record) in records.iter().enumerate().skip(start) {
-        let (key, value) = (record.getattr(intern!(py, "key"))?, record.getattr(intern!(py, "value"))?);
-        let (Ok(key), Ok(value)) = (key.downcast::<PyBytes>(), value.downcast::<PyBytes>()) else {
-            return Ok((at, learnt));
-        };
+        let Some((key, value)) = key_and_value(&record)? else { return Ok((at, learnt)) };
         let Some(assignment) = plain(key.as_bytes(), value.as_bytes()) else { return Ok((at, learnt)) };
-        let partition: u32 = record.getattr(intern!(py, "partition"))?.extract()?;
-        if partitions == 0 || partition_of(key.as_bytes(), partitions) != partition {
+        if !is_at_home(&record, key.as_bytes(), partitions)? {
             return Ok((at, learnt));
         }
         let first = match limits.iter().find(|(tenant, _)| tenant == assignment.tenant) {
@@ -51,7 +42,7 @@ pub fn learn_assignments<'py>(
         if assignment.version >= first {
             return Ok((at, learnt));
         }
-        match keep(key, &assignment, assignments)? {
+        match keep(&key, &assignment, assignments)? {
             None => return Ok((at, learnt)),
             Some(false) => {}
             Some(true) => learnt.append((key, value, py.None()))?,
@@ -68,9 +59,7 @@ fn plain<'a>(key: &[u8], value: &'a [u8]) -> Option<Assignment<'a>> {
     let assignment = Assignment::read_record(value).ok()?;
     let Assignment { tenant, node: (kind, name), profile_id, version, occurred_at, .. } = assignment;
     let valid = is_name(tenant)
-        && is_name(kind)
-        && (1..=MAX_VALUE_BYTES).contains(&name.len())
-        && !name.contains('\x1f')
+        && is_identifier((kind, name))
         && is_uuid(profile_id)
         && version >= 0
         && (EARLIEST_MS..=LATEST_MS).contains(&occurred_at);

@@ -1,31 +1,27 @@
 //! Recovery of stitch: changelog records become assignments and evidence (`StitchState.restore`).
 
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyInt, PyList};
 
 use crate::assignment::{Assignment, Link};
 use crate::profile_id::{uuid5_text, PROFILES};
+use crate::python::records::key_and_value;
 use crate::stitch::check::is_uuid;
 
 /// Restores changelog records from `start` on into the dicts of a StitchState. Returns the place of the first that Python
 /// must restore.
 #[pyfunction]
 pub fn restore_stitch(
-    py: Python<'_>,
     records: &Bound<'_, PyList>,
     start: usize,
     assignments: &Bound<'_, PyDict>,
     evidence: &Bound<'_, PyDict>,
 ) -> PyResult<usize> {
     for (at, record) in records.iter().enumerate().skip(start) {
-        let (key, value) = (record.getattr(intern!(py, "key"))?, record.getattr(intern!(py, "value"))?);
-        let (Ok(key), Ok(value)) = (key.downcast::<PyBytes>(), value.downcast::<PyBytes>()) else {
-            return Ok(at);
-        };
+        let Some((key, value)) = key_and_value(&record)? else { return Ok(at) };
         let restored = match key.as_bytes().first() {
-            Some(b'~') => restore_link(key, value.as_bytes(), evidence)?,
-            _ => restore_assignment(key, value.as_bytes(), assignments)?,
+            Some(b'~') => restore_link(&key, value.as_bytes(), evidence)?,
+            _ => restore_assignment(&key, value.as_bytes(), assignments)?,
         };
         if !restored {
             return Ok(at);

@@ -5,7 +5,7 @@
 use crate::touchpoint::{ScoreKind, Touchpoint};
 
 const MAX_IDENTIFIERS: usize = 32;
-const MAX_IDENTIFIER_CHARACTERS: usize = 200;
+const MAX_IDENTIFIER_BYTES: usize = 200;
 const MAX_ATTRIBUTES: usize = 128;
 const MAX_CHANNEL_BYTES: usize = 64;
 const MAX_NAME_BYTES: usize = 128;
@@ -48,13 +48,18 @@ fn has_identifiers(touchpoint: &Touchpoint) -> bool {
         && touchpoint
             .identifiers
             .iter()
-            .all(|(kind, value)| value.len() <= MAX_IDENTIFIER_CHARACTERS && is_name(kind))
+            .all(|(kind, value)| value.len() <= MAX_IDENTIFIER_BYTES && is_name(kind))
 }
 
 /// 1 to 64 of A-Z a-z 0-9 _ . -
 pub fn is_name(text: &str) -> bool {
     let letters = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-');
     (1..=64).contains(&text.len()) && text.bytes().all(letters)
+}
+
+/// An identifier as its policy has prepared it: its type, and 1 to 200 bytes without the separator of keys. Python allows more.
+pub fn is_identifier((kind, value): (&str, &str)) -> bool {
+    is_name(kind) && (1..=MAX_IDENTIFIER_BYTES).contains(&value.len()) && !value.contains('\x1f')
 }
 
 /// A UUID in lower case with hyphens, and not nil (`schemas/keys.py`).

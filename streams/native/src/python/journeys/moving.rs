@@ -6,13 +6,13 @@ use pyo3::types::PyBytes;
 
 use super::fetch::{set_change, Fetch, Tenant};
 use super::keeping::encoded;
-use super::taking::{is_in_its_place, is_plain_node, tenant_of};
+use super::taking::{is_in_its_place, tenant_of};
 use super::{Journeys, DONE, ENTRY, POINTER, REFUSED};
 use crate::assignment::{transfers, Moved, IDENTITY_ASSIGNMENT};
 use crate::encoding::HEADER_BYTES;
 use crate::events::{event_key, Event};
 use crate::journey::Journey;
-use crate::stitch::check::{is_name, is_uuid, EARLIEST_MS, LATEST_MS};
+use crate::stitch::check::{is_identifier, is_name, is_uuid, EARLIEST_MS, LATEST_MS};
 use crate::timeline::entry::{id_of, Entry};
 use crate::timeline::timeline::{put_resolved, Pointer, Timeline};
 use crate::touchpoint::Owned;
@@ -113,7 +113,7 @@ impl Journeys {
 fn is_plain_assignment(moved: &Moved) -> bool {
     let assignment = &moved.assignment;
     is_name(assignment.tenant)
-        && is_plain_node(assignment.node)
+        && is_identifier(assignment.node)
         && is_uuid(assignment.profile_id)
         && is_uuid(moved.profile_id)
         && moved.from_profile_id.is_none_or(is_uuid)

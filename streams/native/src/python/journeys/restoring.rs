@@ -6,12 +6,13 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList};
 
-use super::taking::{is_plain_node, UNWALKED_BYTES};
 use super::{parts, Held, Journeys, ENTRY, POINTER, PUBLICATION};
 use crate::assignment::Assignment;
+use crate::encoding::UNWALKED_BYTES;
 use crate::events::event_key;
 use crate::journey::Journey;
 use crate::signals::told::Publication;
+use crate::stitch::check::is_identifier;
 use crate::timeline::entry::{id_of, Entry};
 use crate::timeline::timeline::Pointer;
 use crate::touchpoint::Owned;
@@ -139,7 +140,7 @@ impl Journeys {
             POINTER => {
                 let Ok(assignment) = Assignment::read_record(bytes) else { return Ok(None) };
                 let named = [assignment.node.0, ":", assignment.node.1].concat();
-                if assignment.tenant != tenant || !is_plain_node(assignment.node) || named.as_bytes() != rest
+                if assignment.tenant != tenant || !is_identifier(assignment.node) || named.as_bytes() != rest
                 {
                     return Ok(None);
                 }

@@ -8,18 +8,17 @@ use pyo3::types::PyBytes;
 use super::fetch::{set_change, Fetch, Tenant, Touched};
 use super::{parts, Held, Journeys, DONE, ENTRY, HELD, REFUSED};
 use crate::assignment::Moved;
+use crate::encoding::UNWALKED_BYTES;
 use crate::journey::{Journey, Meant};
 use crate::keys::partition_of;
 use crate::prediction::recent_path::Learning;
 use crate::python::prediction::{Risk, Transitions};
-use crate::stitch::check::{is_name, is_uuid, is_valid};
+use crate::python::records::key_and_value;
+use crate::stitch::check::{is_identifier, is_uuid, is_valid};
 use crate::timeline::entry::{id_of, Entry};
 use crate::timeline::timeline::{is_named, Arrival, Timeline};
 use crate::touchpoint::{Owned, Touchpoint};
 
-/// Above so many bytes Python counts the items of a record before it reads it (`codec.UNWALKED_BYTES`).
-pub(super) const UNWALKED_BYTES: usize = 4096;
-const MAX_OWNER_BYTES: usize = 200;
 /// Version of a touchpoint that was stitched while no assignment of its identifier was known.
 const NO_VERSION: i64 = -1;
 /// A model learns nothing from a touchpoint further ahead of the clock (`predictions.py`).
@@ -34,17 +33,14 @@ impl Journeys {
         fetch: &mut Fetch<'py>,
         tenants: &mut Vec<Tenant<'py>>,
     ) -> PyResult<u8> {
-        let (key, value) = (record.getattr(intern!(py, "key"))?, record.getattr(intern!(py, "value"))?);
-        let (Ok(key), Ok(value)) = (key.downcast::<PyBytes>(), value.downcast::<PyBytes>()) else {
-            return Ok(REFUSED);
-        };
+        let Some((key, value)) = key_and_value(record)? else { return Ok(REFUSED) };
         let bytes = value.as_bytes();
         if bytes.len() > UNWALKED_BYTES {
             return Ok(REFUSED);
         }
         let Ok(owned) = Owned::read_countable(bytes) else {
             return match Moved::read(bytes) {
-                Ok(moved) => self.take_moved(py, (record, key), &moved, fetch, tenants),
+                Ok(moved) => self.take_moved(py, (record, &key), &moved, fetch, tenants),
                 Err(_) => Ok(REFUSED),
             };
         };
@@ -57,7 +53,7 @@ impl Journeys {
         if owned.version >= tenant.limit {
             return Ok(REFUSED);
         }
-        let why = self.why_not(key, fetch)?;
+        let why = self.why_not(&key, fetch)?;
         if why != DONE {
             return Ok(why);
         }
@@ -66,7 +62,7 @@ impl Journeys {
         let Ok(arrival) = timeline.arrival(&owned, bytes, owned.profile_id, self.horizon) else {
             return Ok(REFUSED);
         };
-        let slot = self.touch(record, key, fetch)?;
+        let slot = self.touch(record, &key, fetch)?;
         let (Some(held), Some(touched)) = (self.held.get_mut(key.as_bytes()), &mut self.touched[slot]) else {
             return Err(PyValueError::new_err("a touched journey is not here"));
         };
@@ -174,14 +170,10 @@ impl Journeys {
     /// Whether nothing about the touchpoint needs Python (`schemas/internal.py`).
     pub(super) fn is_plain(&self, owned: &Owned) -> bool {
         self.is_plain_touchpoint(&owned.touchpoint)
-            && is_plain_node(owned.owner)
+            && is_identifier(owned.owner)
             && is_uuid(owned.profile_id)
             && owned.version >= NO_VERSION
     }
-}
-
-pub(super) fn is_plain_node((kind, value): (&str, &str)) -> bool {
-    is_name(kind) && (1..=MAX_OWNER_BYTES).contains(&value.len()) && !value.contains('\x1f')
 }
 
 /// Whether the record has the key of its value and is on the partition of that key (`internal.check_place`).

@@ -24,10 +24,7 @@ from streams.identity.resolution.evidence import Node, Pair
 from streams.identity.resolution.ownership import node_of, pair_of
 from streams.identity.resolution.regions import Region
 from streams.identity.resolution.resumable import Resumable
-from streams.identity.state import (
-    IdentityState,
-    correction_change,
-)
+from streams.identity.state import IdentityState, correction_change
 from streams.runtime.app import WorkerApp
 from streams.runtime.cooperative import CooperativeScheduler, Turn, seconds
 from streams.runtime.native_core import chosen_core

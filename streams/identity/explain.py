@@ -39,8 +39,8 @@ _Proofs: TypeAlias = dict[tuple[Pair, bool], Proof]
 class Refusal:
     """The reason why a link does not unite its sides."""
 
-    #: `unique:<type>`, `limit:<type>`, `closed:<type>`, `quarantined`, `contested`, `component_size`: it belongs to a
-    #: component of too many identifiers, or `unlink`: the link was withdrawn
+    #: `unique:<type>`, `limit:<type>`, `closed:<type>`, `quarantined`, `contested`; `component_size` if the link is in
+    #: a component of too many identifiers; `unlink` if it was withdrawn
     rule: str
     #: unique, limit: the values that would have come together; closed: the identifier that takes no more of the type;
     #: quarantined: the identifier whose profile takes no more; contested: the identifiers that were shared by then

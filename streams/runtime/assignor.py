@@ -82,9 +82,8 @@ def deal_standbys(
         # copies of one owner's partitions with many others: each of them has room for a few when the owner is lost
         beside = owned.get(owner.get(partition, ""), set())
         able = [name for name in dealt if owner.get(partition) != name and partition not in dealt[name]]
-        for name in sorted(able, key=lambda name: (len(dealt[name] & beside), len(dealt[name]), name))[
-            :count
-        ]:
+        able.sort(key=lambda name: (len(dealt[name] & beside), len(dealt[name]), name))
+        for name in able[:count]:
             dealt[name].add(partition)
     while (move := _to_even_out(dealt, owner)) is not None:
         partition, most, least = move

@@ -1,8 +1,8 @@
 """The publisher: sends whole outboxes, and returns once the broker has acknowledged all of their records.
 
 aiokafka's `send` costs a future per record; `create_batch` and `send_batch` cost one per batch. The native core, where
-it is chosen, builds whole batches (streams/runtime/record_batches.py). The producer is
-idempotent and waits for all in-sync replicas. A failure raises, and the worker stops.
+it is chosen, builds whole batches (streams/runtime/record_batches.py). The producer is idempotent and waits for all
+in-sync replicas. A failure raises, and the worker stops.
 """
 
 import asyncio

@@ -48,7 +48,7 @@ class Stitched(Protocol):
 def learn_plain(
     records: list[Any], start: int, state: StitchState, limit: Callable[[str], int], partitions: int
 ) -> tuple[int, list[OutgoingRecord]]:
-    """Learn assignments from `start` on natively, until one that `Stitch.learn` must take.
+    """Learn assignments from `start` on natively, until one that `Learning.learn` must take.
 
     `limit` gives the first version that cannot exist yet of a tenant's assignments, `partitions` is the number of
     partitions of their topic. Returns the place of that record, and the changelog records of what is new. Mutates

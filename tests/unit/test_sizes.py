@@ -12,7 +12,6 @@ FUNCTION_LINES = 60
 #: Longer files, and why each is one.
 FILES: Mapping[str, str] = {
     "schemas/records.py": "one class a contract, nothing else: a field a line, in one place to look it up",
-    "streams/identity/resolution/clusters.py": "one structure: what may unite, what is refused, and how each is undone",
     "streams/journeys/state/fold.py": "the steps of the fold in their order, and the state they end in",
     "streams/journeys/state/issues.py": "one state machine: opening, contacts, solving and deadlines of an issue",
     "streams/collect/openapi.py": "the OpenAPI document: one literal",

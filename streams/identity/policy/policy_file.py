@@ -14,8 +14,8 @@ from streams.identity.policy.normalise import NORMALISERS, is_region
 
 _MAX_PRIORITY: Final = 1000
 _MAX_LIMIT: Final = 1_000_000
-#: A late link at an identifier decides so many links again, so this bounds its cost.
-#: The numbers of [limits]: what holds where neither the policy nor its base says it, and the largest value.
+#: The numbers of [limits]: what holds where neither the policy nor its base says it, and the largest value. A late link
+#: at an identifier decides `close_after` links again, so that number bounds its cost.
 _BOUNDS: Final = {
     "close_after": (1, 1000),
     "quarantine_after": (1, 10_000),

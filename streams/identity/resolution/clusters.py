@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from streams.identity.policy.decision_rules import Rules
-from streams.identity.policy.pseudonyms import key_id_of
 from streams.identity.resolution.cluster import AnchorKey, Cluster, ClusterName, Counts, Undo
+from streams.identity.resolution.counting import SharedCounts, counted_as, type_of
 from streams.identity.resolution.evidence import Evidence, Item, Node, Pair, items
 from streams.identity.resolution.gates import Gate, Gates, by_gate
 from streams.identity.resolution.profile_id import Assignment, contested_profile, own_profile
@@ -19,12 +19,6 @@ from streams.identity.resolution.refused_links import RefusedLinks
 UNIQUE, LIMIT = "unique:", "limit:"
 #: Reason of a refusal: the link belongs to a component of more identifiers than the policy lets links unite.
 COMPONENT_SIZE: Final = "component_size"
-
-#: Between a type and the name of a key, where values are counted.
-_UNDER: Final = "\x1f"
-
-#: Clusters of up to this many counted members share equal dicts: few combinations exist.
-_SHARED_COUNTS: Final = 32
 
 
 class Clusters:
@@ -49,7 +43,7 @@ class Clusters:
         self.refused = RefusedLinks()
         #: the links that a rule refused, by each of their identifiers, in the order of their decisions
         self.refused_at: dict[Node, list[Item]] = {}
-        self._counts: dict[tuple[tuple[str, int], ...], Counts] = {}
+        self._counts = SharedCounts()
 
     def decide(self, item: Item) -> None:
         """Unite or refuse the next link. Every earlier link of its component must have been decided before."""
@@ -64,11 +58,10 @@ class Clusters:
 
     def add(self, node: Node) -> Cluster:
         """Add an identifier as a cluster of its own: it has no link yet, or all its component's are decided again."""
-        if self.oversized:
-            self.oversized.discard(self.cluster_of.get(node))
+        self.oversized.discard(self.cluster_of.get(node))
         rule = self._rule(node[0])
         counts = {counted_as(node): 1} if rule.unique or rule.limit is not None else {}
-        cluster = Cluster(self.tenant, node, self._shared(counts))
+        cluster = Cluster(self.tenant, node, self._counts.shared(counts))
         self.cluster_of[node] = cluster
         return cluster
 
@@ -114,7 +107,7 @@ class Clusters:
         """
         if not self.refused_at:
             return True
-        counts = one.counts if one is other else self._sum(one.counts, other.counts)
+        counts = one.counts if one is other else self._counts.summed(one.counts, other.counts)
         for cluster in (one,) if one is other else (one, other):
             for node in self._refused_in(cluster):
                 for item in self.refused_at[node]:
@@ -157,7 +150,7 @@ class Clusters:
                 self.cluster_of[node] = kept
             absorbed.component = None  # a history may keep the cluster: avoid a reference cycle
             kept.members += absorbed.members
-            kept.counts = self._sum(kept.counts, absorbed.counts)
+            kept.counts = self._counts.summed(kept.counts, absorbed.counts)
             kept.over_limit += absorbed.over_limit
             self._quarantine(kept, item)
             if self.exceeds(len(kept.members)):
@@ -250,7 +243,10 @@ class Clusters:
         return members > self._component_size
 
     def _note_size(self, cluster: Cluster) -> None:
-        (self.oversized.add if self.exceeds(len(cluster.members)) else self.oversized.discard)(cluster)
+        if self.exceeds(len(cluster.members)):
+            self.oversized.add(cluster)
+        else:
+            self.oversized.discard(cluster)
 
     def name(self, cluster: Cluster) -> str | None:
         """The id of the profile that all members of a cluster share; None if each is a profile of its own."""
@@ -302,31 +298,3 @@ class Clusters:
             if kind == "limit" and too_many and type_ < broken:
                 return False
         return True
-
-    def _sum(self, one: Counts, other: Counts) -> Counts:
-        if not one or not other:
-            return one or other
-        total = dict(one)
-        for type_, count in other.items():
-            total[type_] = total.get(type_, 0) + count
-        return self._shared(total)
-
-    def _shared(self, counts: Counts) -> Counts:
-        if sum(counts.values()) > _SHARED_COUNTS:
-            return counts
-        return self._counts.setdefault(tuple(sorted(counts.items())), counts)
-
-
-def counted_as(node: Node) -> str:
-    """What limits count a value as: its type and, of a pseudonym, the key's name.
-
-    One value has two pseudonyms while keys are rotated. Counted together, they would halve every limit.
-    """
-    type_, value = node
-    key_id = key_id_of(value)
-    return f"{type_}{_UNDER}{key_id}" if key_id else type_
-
-
-def type_of(counted: str) -> str:
-    """The type in what `counted_as` returns."""
-    return counted.partition(_UNDER)[0]

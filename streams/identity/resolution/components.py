@@ -22,7 +22,7 @@ meanwhile.
 import dataclasses
 import sys
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from streams.identity.policy.decision_rules import Rules
@@ -147,8 +147,8 @@ class TenantIdentities:
         Reasons: `unique`, `limit`, `gate`, and COMPONENT_SIZE, whose links are counted one by one.
         """
         counts = self._clusters.refused.counts.copy()
-        for component in {cluster.component for cluster in self._clusters.oversized}:
-            counts[COMPONENT_SIZE] += sum(1 for _ in self._clusters.refused_for_size(component.links()))
+        if too_many := sum(1 for _ in self._refused_for_size()):
+            counts[COMPONENT_SIZE] = too_many
         return counts
 
     @property
@@ -210,10 +210,12 @@ class TenantIdentities:
             item: gate.reason if by_gate(reason) and (gate := gates.of(item)) is not None else reason
             for item, reason in self._clusters.refused.items()
         }
-        for component in {cluster.component for cluster in self._clusters.oversized}:
-            of_component = self._clusters.refused_for_size(component.links())
-            refused.update(dict.fromkeys(of_component, COMPONENT_SIZE))
+        refused.update(dict.fromkeys(self._refused_for_size(), COMPONENT_SIZE))
         return refused
+
+    def _refused_for_size(self) -> Iterator[Item]:
+        for component in {cluster.component for cluster in self._clusters.oversized}:
+            yield from self._clusters.refused_for_size(component.links())
 
     def _apply_evidence(
         self, pair: Pair, known: Evidence | None, evidence: Evidence, before_images: BeforeImages

@@ -1,9 +1,8 @@
 """Resolution: a tenant's profiles as a pure function of its evidence. This is the definition.
 
 It fixes the order of the links. What one link does in its turn, unite or refuse, is `Clusters.decide`; the rules for a
-refusal are in `Clusters.reason_to_refuse`. In the end an oversized cluster is
-dissolved, which no order changes. The incremental form (`components`) must end in the same result
-(docs/design.md).
+refusal are in `Clusters.reason_to_refuse`. In the end each oversized cluster is dissolved, which no order changes. The
+incremental form (`components`) must end in the same result (docs/design.md).
 """
 
 from collections.abc import Iterator, Mapping

@@ -18,8 +18,10 @@ from schemas.records import Touchpoint
 from schemas.settings import Settings
 from sinks.clickhouse.migrate import migrate
 from tests.cluster.nodes import Cluster, Node, running
-from tests.faults.arena import Arena, FaultDeployment, Scale, Trial
+from tests.faults.arena import Arena, Scale
+from tests.faults.deployment import FaultDeployment, behind_proxies
 from tests.faults.proxy import Proxy
+from tests.faults.trial import Trial
 from tests.integration.parts import TOUCHLINE
 from tests.integration.store import drop
 
@@ -161,11 +163,8 @@ def cluster_trial(
         session_timeout=SESSION_SECONDS,
         pseudonym_key="0123456789abcdef" * 4,
     )
-    proxy = where.clickhouse_proxy
     inner = replace(
-        settings,
-        brokers=where.cluster.proxied,
-        clickhouse_url=f"clickhouse://127.0.0.1:{proxy.port}/fault_{name}?http_port={proxy.second_port}",
+        behind_proxies(settings, where.cluster.proxied, where.clickhouse_proxy),
         state_dir=str(where.folder / name / "checkpoints"),
         checkpoint_seconds=5.0,
     )

@@ -7,7 +7,7 @@ from schemas import topics
 from tests.cluster.arena import ClusterTrial
 from tests.cluster.clocks import sentence
 from tests.cluster.machine import disk
-from tests.faults.arena import CLICKHOUSE
+from tests.faults.trial import CLICKHOUSE
 
 #: Enough for what a trial writes, and for the index files that Kafka allots in advance (they are mostly holes).
 KAFKA_MIB: Final = 400

@@ -11,7 +11,7 @@ from schemas.settings import ClickHouse
 from sinks.clickhouse.connection import connect
 from sinks.clickhouse.migrate import migrate
 from tests.cluster.arena import ClusterTrial
-from tests.faults.arena import CLICKHOUSE
+from tests.faults.trial import CLICKHOUSE
 from tests.integration.parts import TOUCHLINE
 from tests.integration.store import drop
 from tests.support.traces import rows_with

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tests.faults import on_clickhouse, on_kafka, on_state, on_workers, soak
-from tests.faults.arena import Trial
+from tests.faults.trial import Trial
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,8 @@
 import time
 from functools import partial
 
-from tests.faults.arena import CLICKHOUSE, Trial
 from tests.faults.requests import insert_into
+from tests.faults.trial import CLICKHOUSE, Trial
 
 INSERTS = insert_into("raw_touchpoints")
 

@@ -5,9 +5,10 @@ from contextlib import ExitStack
 from functools import partial
 
 from schemas import topics
-from tests.faults.arena import Scale, Trial
+from tests.faults.arena import Scale
 from tests.faults.kafka import configured
 from tests.faults.requests import produce
+from tests.faults.trial import Trial
 
 #: No record is as small. (A topic that asks for more replicas than there are gets along with those: KIP-966.)
 REFUSING = {"max_message_bytes": "10"}

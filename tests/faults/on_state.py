@@ -8,8 +8,8 @@ from deploy.repair.dead_letters.reading import records
 from schemas import topics
 from schemas.errors import TouchlineError
 from streams.journeys.changelog_keys import Kind
-from tests.faults.arena import Trial
 from tests.faults.kafka import delete_topics, produce
+from tests.faults.trial import Trial
 
 
 def stale_corrupt_wiped(trial: Trial) -> None:

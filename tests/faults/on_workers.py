@@ -7,7 +7,7 @@ from typing import Any
 
 from deploy.sandbox import Process
 from schemas import topics
-from tests.faults.arena import Trial
+from tests.faults.trial import Trial
 from tests.faults.worker_variants import CART
 from tests.support.touchpoints import touchpoint
 

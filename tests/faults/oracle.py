@@ -12,8 +12,8 @@ from streams.identity.policy.load import load
 from streams.journeys.rules.rules import JourneyRules
 from streams.replay import Replay
 from tests.faults.aims import repeated
-from tests.faults.arena import Trial
 from tests.faults.kafka import values
+from tests.faults.trial import Trial
 from tests.support.subscriber import Subscriber
 
 #: How long deadlines by the clock may take, and a retraction that waits for them.

@@ -4,8 +4,8 @@ import signal
 import time
 
 from schemas import topics
-from tests.faults.arena import CLICKHOUSE, Trial
 from tests.faults.kafka import set_config
+from tests.faults.trial import CLICKHOUSE, Trial
 
 
 def soak(trial: Trial) -> None:

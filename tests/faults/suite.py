@@ -6,9 +6,10 @@ from shutil import rmtree
 from time import monotonic
 from typing import Any
 
-from tests.faults.arena import Arena, Scale, Trial, trial
+from tests.faults.arena import Arena, Scale
 from tests.faults.catalogue import Control, Fault
 from tests.faults.oracle import Verdict, judge
+from tests.faults.trial import Trial, trial
 
 #: Published in a short form.
 SHORT_EVENTS = 500

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from deploy.sandbox import Broker, ClickHouseServer, KafkaBroker, TansuBroker, kafka_jars
+from deploy.sandbox import Broker, ClickHouseServer, KafkaBroker, TansuBroker
+from tests.integration.parts import skip_without_kafka
 from tests.integration.store import Store, migrated
 
 
@@ -37,9 +38,7 @@ def tansu(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TansuBroker]:
 @pytest.fixture(scope="session")
 def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaBroker]:
     """One Apache Kafka; each test uses a topic prefix of its own."""
-    missing = kafka_jars.missing_programs()
-    if missing:
-        pytest.skip(f"Apache Kafka needs {' and '.join(missing)} on PATH")
+    skip_without_kafka()
     folder = tmp_path_factory.mktemp("kafka")
     broker = KafkaBroker(folder / "data", folder)
     broker.start()

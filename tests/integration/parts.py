@@ -17,7 +17,7 @@ from clickhouse_driver import Client
 from deploy.kafka_admin.meanings import meanings
 from deploy.kafka_admin.status import Observer, Status
 from deploy.kafka_admin.topics import create_topics
-from deploy.sandbox import Broker, ClickHouseServer, Process
+from deploy.sandbox import Broker, ClickHouseServer, Process, kafka_jars
 from schemas.settings import Settings
 from schemas.topics import LOADER_GROUP
 from sinks.clickhouse.connection import connect
@@ -157,6 +157,12 @@ class Deployment:
 
     def process(self, name: str, command: str) -> Process:
         return Process(name, [*TOUCHLINE, command], self.logs / f"{name}.log", self.settings.to_env())
+
+
+def skip_without_kafka() -> None:
+    """Skip the test that asks, unless Apache Kafka can run here."""
+    if missing := kafka_jars.missing_programs():
+        pytest.skip(f"Apache Kafka needs {' and '.join(missing)} on PATH")
 
 
 @contextmanager

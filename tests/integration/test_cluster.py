@@ -5,12 +5,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from deploy.sandbox import kafka_jars
 from tests.cluster.arena import ClusterArena, cluster_arena
 from tests.cluster.catalogue import FAULTS
 from tests.cluster.machine import NotPermittedError
 from tests.cluster.suite import ClusterFault, play
 from tests.faults.arena import Scale
+from tests.integration.parts import skip_without_kafka
 
 pytestmark = [
     pytest.mark.sandbox,
@@ -25,9 +25,7 @@ pytestmark = [
 @pytest.fixture(scope="module")
 def where() -> Iterator[ClusterArena]:
     """Three brokers and a ClickHouse that may be broken, for all faults of this process."""
-    missing = kafka_jars.missing_programs()
-    if missing:
-        pytest.skip(f"Apache Kafka needs {' and '.join(missing)} on PATH")
+    skip_without_kafka()
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
     with cluster_arena(separate=False) as found:
         yield found

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 import pytest
 from _pytest.mark import ParameterSet
 
-from deploy.sandbox import kafka_jars
 from tests.faults.arena import Arena, Scale, arena
 from tests.faults.catalogue import FAULTS, Fault
 from tests.faults.suite import play
+from tests.integration.parts import skip_without_kafka
 
 pytestmark = [
     pytest.mark.sandbox,
@@ -35,9 +35,7 @@ def marked(fault: Fault) -> ParameterSet:
 @pytest.fixture(scope="module")
 def where() -> Iterator[Arena]:
     """A Kafka and a ClickHouse that may be broken, for all faults of this process."""
-    missing = kafka_jars.missing_programs()
-    if missing:
-        pytest.skip(f"Apache Kafka needs {' and '.join(missing)} on PATH")
+    skip_without_kafka()
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
     with arena() as found:
         yield found

@@ -24,7 +24,7 @@ from kafka.errors import KafkaError, TopicAuthorizationFailedError
 from deploy.kafka_admin.acls import PROCESSES, acls
 from deploy.kafka_admin.client import admin, consumer, producer
 from deploy.ports import LOOPBACK, free_port, listens
-from deploy.sandbox import ClickHouseServer, kafka_jars
+from deploy.sandbox import ClickHouseServer
 from deploy.sdk import Publisher, Touchpoint
 from schemas.errors import TouchlineError, UnavailableError
 from schemas.http.hashed_keys import hash_of
@@ -32,6 +32,7 @@ from schemas.kafka_probe import why_unreachable
 from schemas.settings import ClickHouse, Settings
 from schemas.topics import ALL, JOURNEYS_CHANGELOG
 from sinks.clickhouse.connection import connect
+from tests.integration.parts import skip_without_kafka
 from tests.integration.secure import KEY, PASSWORDS, Bank, bank
 from tests.support.certificates import Authority
 from tests.support.exports import sample
@@ -62,9 +63,7 @@ OAUTH = {"kafka_user": "", "kafka_password": "", "kafka_mechanism": "OAUTHBEARER
 @pytest.fixture(scope="module")
 def secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecureKafka]:
     """One secured Kafka with a user for each process."""
-    missing = kafka_jars.missing_programs()
-    if missing:
-        pytest.skip(f"Apache Kafka needs {' and '.join(missing)} on PATH")
+    skip_without_kafka()
     folder = tmp_path_factory.mktemp("secure")
     broker = SecureKafka(folder / "data", folder, PASSWORDS)
     broker.start()

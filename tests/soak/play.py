@@ -20,8 +20,10 @@ from schemas.errors import TouchlineError, UnavailableError
 from schemas.settings import Settings
 from sinks.clickhouse.migrate import migrate
 from sinks.clickhouse.write.catalogue import put_in_force
-from tests.faults.arena import CLICKHOUSE, Arena, FaultDeployment, Trial
+from tests.faults.arena import Arena
+from tests.faults.deployment import FaultDeployment
 from tests.faults.kafka import set_config
+from tests.faults.trial import CLICKHOUSE, Trial
 from tests.integration.parts import TOUCHLINE, reconcile
 from tests.integration.store import drop
 from tests.soak.load import Feeder, Load

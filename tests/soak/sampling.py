@@ -12,7 +12,7 @@ from schemas.errors import TouchlineError
 from schemas.settings import Settings
 from sinks.clickhouse.connection import connect
 from tests.benchmarks.processes import cpu_seconds
-from tests.faults.arena import Trial
+from tests.faults.trial import Trial
 
 #: A sample as a line of JSON has it. What cannot be read, because a process is down, is None.
 Sample = dict[str, Any]

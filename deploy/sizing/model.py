@@ -31,9 +31,9 @@ _RECORDS: Final = "python -m tests.benchmarks.record_sizes"
 _IDENTITY: Final = "python -m tests.benchmarks.identity_links"
 _ROWS: Final = "python -m tests.benchmarks.analytics 200000 --only nothing"
 
-WORKER_US: Final = Figure(136, "µs CPU", "worker, an event, while few people are known", _PEERS)
+WORKER_US: Final = Figure(47, "µs CPU", "worker, an event, while few people are known", _PEERS)
 COLD: Final = Figure(1.8, "times", "that, once a worker knows 100,000 people", f"{_GROWTH} --only profiles")
-LOADER_US: Final = Figure(30, "µs CPU", "loader, an event with its states and signals", _PEERS)
+LOADER_US: Final = Figure(32, "µs CPU", "loader, an event with its states and signals", _PEERS)
 CLICKHOUSE_US: Final = Figure(
     280, "µs CPU", "ClickHouse, inserting and merging an event's rows", "make bench-loading"
 )

@@ -18,7 +18,7 @@ _SURE_AFTER: Final = 2.0
 
 
 def now_and_then(seconds: float, described: Callable[..., str]) -> Callable[..., None]:
-    """A callback that tells what `described` says of its arguments, at most once in so many seconds."""
+    """A callback that writes a remark at most once in so many seconds: `described` makes its text of the arguments."""
     shown = time.monotonic()
 
     def show(*how_far: Any) -> None:

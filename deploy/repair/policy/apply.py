@@ -141,6 +141,7 @@ class Application:
 
     def _send(self, links: Iterator[tuple[str, bytes, list[tuple[str, bytes]]]]) -> None:
         """Send links, and wait until identity has decided on them."""
+        # room for more than a slice: `confirm` has to return where all of them are
         sender = ConfirmedSender(self._producer, most=2 * SLICE)
         for tenant, link, with_headers in links:
             key = tenant_key(tenant)
